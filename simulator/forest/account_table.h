@@ -1,0 +1,265 @@
+// The fake forest's accounts: one memory-mapped file, written by the simulator, read by
+// the KDC plug-in (another process) and by the LDAP server.
+//
+// A row is an account (what Kerberos needs) and a person (what LDAP shows), under one
+// sequence lock: a reader always gets a row as some single change left it. Rows never
+// move and are never removed, so a slot number names an account for good. Groups are a
+// list of their own: were they rows, the KDC would issue tickets for them.
+//
+// The file is valid on the machine that wrote it, for the build that wrote it: Open()
+// refuses another layout version. It holds keys and passwords of throw-away accounts and
+// is created with mode 0600.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "libs/base/bytes.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+
+namespace devicetrust::simulator {
+
+inline constexpr std::size_t kRealmsMax = 16;
+inline constexpr std::size_t kGroupsMax = 1024;  // In all realms together.
+inline constexpr std::size_t kGroupsPerAccountMax = 32;
+
+// Well-known relative ids of a domain (MS-DTYP, section 2.4.2.4).
+inline constexpr std::uint32_t kRidKrbtgt = 502;
+inline constexpr std::uint32_t kRidDomainUsers = 513;
+inline constexpr std::uint32_t kRidDomainComputers = 515;
+inline constexpr std::uint32_t kRidFirst = 1000;  // First one given to an own account or group.
+
+// UTF-8 text of at most Size - 1 bytes inside a mapped row.
+template <std::size_t Size>
+class Text {
+ public:
+  // False, and unchanged, when `text` is too long or holds a NUL.
+  bool Assign(std::string_view text) {
+    if (text.size() >= Size || text.find('\0') != std::string_view::npos) return false;
+    std::memset(data_, 0, Size);
+    std::memcpy(data_, text.data(), text.size());
+    return true;
+  }
+  std::string_view view() const { return {data_, ::strnlen(data_, Size)}; }
+  operator std::string_view() const { return view(); }  // NOLINT: a drop-in for text.
+  std::string str() const { return std::string(view()); }
+  bool empty() const { return data_[0] == '\0'; }
+
+ private:
+  char data_[Size] = {};
+};
+
+// One domain, which is one Kerberos realm.
+struct Realm {
+  Text<64> name;                          // Upper case, "CORP.TEST".
+  Text<16> netbios;                       // "CORP".
+  Text<128> base_dn;                      // "DC=corp,DC=test".
+  std::array<std::uint32_t, 3> domain{};  // The domain SID is S-1-5-21 and these three.
+  std::uint32_t unused = 0;
+};
+
+struct Group {
+  std::uint32_t realm = 0;  // Index of its realm.
+  std::uint32_t rid = 0;
+  Text<64> name;  // sAMAccountName.
+  Text<128> dn;
+};
+
+enum class AccountKind : std::uint32_t { kUser = 1, kComputer = 2, kService = 3, kTrust = 4 };
+
+enum AccountFlag : std::uint32_t {  // May be combined.
+  kDisabled = 1,
+  kLocked = 2,
+  kMustChangePassword = 4,
+  kExpired = 8,
+};
+
+// What Kerberos needs of an account.
+struct Account {
+  Text<80> name;            // sAMAccountName: "ada", "PC0042$"; for a service "HTTP/iwa.corp.test".
+  std::uint32_t realm = 0;  // Index of its realm.
+  AccountKind kind = AccountKind::kUser;
+  std::uint32_t flags = 0;  // AccountFlag, combined.
+  std::uint32_t rid = 0;
+  std::uint32_t primary_group_rid = 0;
+  std::uint32_t kvno = 1;  // Grows by one with each new key or password.
+  // The random key. For computers, services and trusts it is the account's AES256 key. A
+  // user's AES256 key is that of the password, as kinit expects; virtual logons of users
+  // spare the 3.6 ms of its derivation and use the first 16 bytes here as the AES128 key.
+  // See LogonKey().
+  std::array<std::uint8_t, 32> key{};
+  Text<64> password;              // Users only, empty: no logon by password.
+  std::int64_t password_set = 0;  // Unix seconds.
+  std::int64_t created = 0;       // Unix seconds.
+  std::int64_t expires = 0;       // Unix seconds, 0: never.
+  std::uint32_t group_count = 0;
+  std::array<std::uint32_t, kGroupsPerAccountMax> group_rids{};  // Without the primary group.
+  std::uint32_t unused = 0;
+
+  std::span<const std::uint32_t> groups() const {
+    return {group_rids.data(), std::min<std::size_t>(group_count, kGroupsPerAccountMax)};
+  }
+  bool has(AccountFlag flag) const { return (flags & flag) != 0; }
+};
+
+// What LDAP shows beside it. Computers: name, DN and system only.
+struct Person {
+  Text<96> display_name;
+  Text<48> given_name;
+  Text<48> surname;
+  Text<80> mail;
+  Text<80> upn;                       // "ada@corp.test".
+  Text<192> dn;                       // "CN=Ada Lovelace,OU=Staff,DC=corp,DC=test".
+  Text<48> operating_system;          // Computers: "Windows 10 Enterprise".
+  Text<24> operating_system_version;  // "10.0 (19045)".
+};
+
+struct Row {
+  Account account;
+  Person person;
+  std::uint64_t usn = 0;  // uSNChanged: number of the change that left the row like this.
+};
+static_assert(std::is_trivially_copyable_v<Row> && sizeof(Row) % 8 == 0);
+
+// The key of a logon without password, with its Kerberos encryption type (RFC 3961).
+struct LogonKey {
+  int enctype = 0;  // 18 aes256-cts-hmac-sha1-96 or 17 aes128-cts-hmac-sha1-96.
+  Bytes key;
+};
+LogonKey LogonKeyOf(const Account& account);
+
+// "S-1-5-21-a-b-c" without `rid`, and with it.
+std::string DomainSid(const Realm& realm);
+std::string Sid(const Realm& realm, std::uint32_t rid);
+// The same as MS-DTYP 2.4.2.2 bytes (LDAP's objectSid): 28 bytes.
+Bytes SidBytes(const Realm& realm, std::uint32_t rid);
+
+// The account's userAccountControl as LDAP shows it (MS-ADTS 2.2.16), and as it stands in a
+// PAC (MS-SAMR 2.2.1.12); the two number their bits differently.
+std::uint32_t LdapUserAccountControl(const Account& account);
+std::uint32_t PacUserAccountControl(const Account& account);
+
+// Reads a table that this or another process writes. Thread-safe; a read never blocks the
+// writer and repeats at most while that row changes. Look-ups by name compare ASCII
+// letters without case, as Active Directory does, except FindPrincipal().
+class AccountView {
+ public:
+  // Errors: kNotFound no such file; kFailedPrecondition not a table of this layout version.
+  static absl::StatusOr<AccountView> Open(const std::string& path);
+
+  // Realms are added before readers start, and then stay as they are.
+  std::span<const Realm> realms() const;
+  std::optional<std::uint32_t> FindRealm(std::string_view name) const;
+
+  // Grows; an entry never changes. A group read through one returned span is complete.
+  std::span<const Group> groups() const;
+  const Group* FindGroup(std::uint32_t realm, std::uint32_t rid) const;  // Null: none.
+
+  // Slots 0 to size() - 1 are in use. Grows.
+  std::uint32_t size() const;
+  std::uint64_t highest_usn() const;
+  Row Read(std::uint32_t slot) const;  // slot < size().
+
+  std::optional<std::uint32_t> FindPrincipal(std::string_view name_at_realm) const;  // Exact.
+  std::optional<std::uint32_t> FindName(std::uint32_t realm, std::string_view name) const;
+  std::optional<std::uint32_t> FindUpn(std::string_view upn) const;
+  std::optional<std::uint32_t> FindDn(std::string_view dn) const;
+  std::optional<std::uint32_t> FindRid(std::uint32_t realm, std::uint32_t rid) const;
+
+ private:
+  friend class AccountTable;
+  struct Mapping;
+  explicit AccountView(std::shared_ptr<const Mapping> mapping);
+  template <typename Match>
+  std::optional<std::uint32_t> Find(std::uint64_t hash, Match match) const;
+
+  std::shared_ptr<const Mapping> mapping_;
+};
+
+struct NewRealm {
+  std::string name;                                    // "CORP.TEST"; the base DN follows from it.
+  std::string netbios;                                 // "CORP".
+  std::optional<std::array<std::uint32_t, 3>> domain;  // None: random.
+};
+
+struct NewAccount {
+  AccountKind kind = AccountKind::kUser;
+  std::string name;                       // See Account::name. A computer's ends in '$'.
+  std::string password;                   // Users: empty means none.
+  std::vector<std::uint32_t> group_rids;  // Besides the primary group, which follows from kind.
+  std::string display_name, given_name, surname, mail;
+  std::string upn;  // Empty for users: name@realm in lower case.
+  std::string ou;   // "Staff" or "OU=North,OU=Staff"; empty: the default
+                    // container, CN=Users or CN=Computers.
+  std::string operating_system, operating_system_version;
+};
+
+// Creates and changes a table. One writer process; thread-safe within it. A change is
+// visible to every reader when the call returns: the next Kerberos or LDAP request meets it.
+//
+// Names are as in FindName(). Errors of all changes: kNotFound no such account;
+// kInvalidArgument a text that is too long or not allowed, naming it.
+class AccountTable {
+ public:
+  // A new file of at most `accounts_max` rows; disk and memory are used as rows appear.
+  static absl::StatusOr<std::unique_ptr<AccountTable>> Create(const std::string& path,
+                                                              std::uint32_t accounts_max,
+                                                              const Clock& clock, Random& random);
+
+  // Also adds the realm's krbtgt. Errors: kAlreadyExists; kResourceExhausted.
+  absl::StatusOr<std::uint32_t> AddRealm(const NewRealm& realm);
+
+  // The new group's RID. Errors: kAlreadyExists; kResourceExhausted.
+  absl::StatusOr<std::uint32_t> AddGroup(std::uint32_t realm, const std::string& name);
+
+  // Adds all or none and returns the first slot; they follow in order. Random keys, RIDs in
+  // order. About 2 us an account. Errors: kAlreadyExists naming the first double;
+  // kResourceExhausted the table is full.
+  absl::StatusOr<std::uint32_t> Add(std::uint32_t realm, std::span<const NewAccount> accounts);
+
+  absl::Status SetFlag(std::uint32_t realm, std::string_view name, AccountFlag flag, bool on);
+  // New random key as well: tickets of the old password's time stay valid, logons do not.
+  absl::Status SetPassword(std::uint32_t realm, std::string_view name, std::string_view password);
+  absl::Status Rekey(std::uint32_t realm, std::string_view name);  // New random key.
+  // `ou` as in NewAccount: the account gets a new DN.
+  absl::Status Move(std::uint32_t realm, std::string_view name, std::string_view ou);
+  absl::Status SetGroups(std::uint32_t realm, std::string_view name,
+                         std::span<const std::uint32_t> group_rids);
+  absl::Status SetExpiry(std::uint32_t realm, std::string_view name, std::int64_t unix_seconds);
+
+  const AccountView& view() const { return view_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  AccountTable(std::string path, AccountView view, const Clock& clock, Random& random);
+  template <typename Change>
+  absl::Status ChangeRow(std::uint32_t realm, std::string_view name, Change change);
+  absl::StatusOr<Row> MakeRow(std::uint32_t realm, const NewAccount& account,
+                              std::uint32_t rid) const;
+  absl::Status Publish(std::uint32_t slot, const Row& row);
+  void Insert(std::uint64_t hash, std::uint32_t slot);
+  void Remove(std::uint64_t hash, std::uint32_t slot);
+  void Store(std::uint32_t slot, const Row& row);
+
+  const std::string path_;
+  const AccountView view_;
+  const Clock& clock_;
+  Random& random_;
+  std::mutex mutex_;  // Held by every change.
+  std::array<std::uint32_t, kRealmsMax> next_rid_{};
+};
+
+}  // namespace devicetrust::simulator
