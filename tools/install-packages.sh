@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Run by tools/setup as root: installs the packages named, without starting or enabling any
+# service that comes with them.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+
+# Asked by each package's scripts before they start a service; 101 means no.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  trap 'exit 1' INT TERM HUP
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
+
+# A source that does not answer is no reason to stop while the others have what is needed.
+apt-get update -q || echo "some package sources did not answer; going on with what is known"
+apt-get install -q -y --no-install-recommends "$@"
+
+# They start with the programs of this project, or not at all.
+if command -v systemctl >/dev/null; then
+  for package in "$@"; do
+    case "$package" in
+      krb5-kdc) systemctl disable -q krb5-kdc.service || true ;;
+      nginx-light) systemctl disable -q nginx.service || true ;;
+    esac
+  done
+fi
