@@ -1,0 +1,91 @@
+# One way to declare each kind of target. A target links what it includes; the
+# layering itself is checked by tools/check_layers.py.
+
+# For all code, generated code too. Whatever changes how a header compiles is set
+# here, once: a precompiled header is usable only under identical flags.
+add_library(dt_common INTERFACE)
+target_compile_features(dt_common INTERFACE cxx_std_20)
+target_include_directories(dt_common INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(dt_common INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
+                                               BOOST_BEAST_SEPARATE_COMPILATION)
+target_compile_options(dt_common INTERFACE -pthread -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
+                                           $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>) # ccache
+target_link_options(dt_common INTERFACE -pthread)
+if(DT_SANITIZE)
+  list(JOIN DT_SANITIZE "," sanitizers)
+  target_compile_options(dt_common INTERFACE -fsanitize=${sanitizers} -fno-omit-frame-pointer
+                                             -fno-sanitize-recover=all)
+  target_link_options(dt_common INTERFACE -fsanitize=${sanitizers})
+  # GCC 12 under a sanitizer misjudges how Asio allocates coroutine frames, and warns of
+  # its fences.
+  target_compile_options(dt_common INTERFACE
+    "$<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete;-Wno-tsan>")
+endif()
+
+# For code that we wrote.
+add_library(dt_options INTERFACE)
+target_link_libraries(dt_options INTERFACE dt_common)
+target_compile_options(dt_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+                                            $<$<BOOL:${DT_WERROR}>:-Werror>)
+
+# dt_pch(KIND HEADERS <a.h>... LINKS dep...): headers compiled once for all targets of a
+# kind. Names in <>: CMake takes quoted ones for paths in the source tree. LINKS brings
+# include paths, and must bring no definition that a user of the kind lacks.
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/pch.cc CONTENT "// See dt_pch().\n")
+function(dt_pch kind)
+  cmake_parse_arguments(ARG "" "" "HEADERS;LINKS" ${ARGN})
+  add_library(dt_pch_${kind} OBJECT ${PROJECT_BINARY_DIR}/pch.cc)
+  target_link_libraries(dt_pch_${kind} PRIVATE dt_options ${ARG_LINKS})
+  target_precompile_headers(dt_pch_${kind} PRIVATE ${ARG_HEADERS})
+endfunction()
+
+dt_pch(asio
+  HEADERS <boost/asio/as_tuple.hpp> <boost/asio/co_spawn.hpp> <boost/asio/ip/tcp.hpp>
+          <boost/asio/ssl/stream.hpp> <boost/asio/steady_timer.hpp>
+          <boost/asio/use_awaitable.hpp> <boost/asio/write.hpp> <absl/status/statusor.h>
+          <fmt/format.h>
+  LINKS Boost::headers OpenSSL::SSL absl::statusor fmt::fmt)
+dt_pch(grpc
+  HEADERS <grpcpp/grpcpp.h> <absl/status/statusor.h> <fmt/format.h>
+  LINKS gRPC::grpc++ absl::statusor fmt::fmt)
+if(BUILD_TESTING)
+  dt_pch(test
+    HEADERS <gmock/gmock.h> <gtest/gtest.h> <boost/asio/co_spawn.hpp>
+            <boost/asio/io_context.hpp> <boost/asio/use_awaitable.hpp> <absl/status/statusor.h>
+            <fmt/format.h>
+    LINKS GTest::gmock Boost::headers absl::statusor fmt::fmt)
+endif()
+
+# dt_library(NAME SOURCES a.cc b.cc LINKS dep... [PCH kind] [TESTS a_test.cc b_test.cc]):
+# a library and, in one binary NAME_test, all its tests; one ctest entry per TEST.
+function(dt_library name)
+  cmake_parse_arguments(ARG "" "PCH" "SOURCES;LINKS;TESTS" ${ARGN})
+  if(ARG_SOURCES)
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC dt_options ${ARG_LINKS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE dt_options ${ARG_LINKS})
+  endif()
+  if(ARG_PCH)
+    target_precompile_headers(${name} REUSE_FROM dt_pch_${ARG_PCH})
+  endif()
+  if(ARG_TESTS AND BUILD_TESTING)
+    add_executable(${name}_test ${ARG_TESTS})
+    target_link_libraries(${name}_test PRIVATE ${name} dt_sim dt_testing GTest::gmock_main)
+    target_precompile_headers(${name}_test REUSE_FROM dt_pch_test)
+    set_target_properties(${name}_test PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    # NO_PRETTY_VALUES: else addresses get into names, and change per run.
+    gtest_discover_tests(${name}_test NO_PRETTY_VALUES PROPERTIES TIMEOUT 60)
+  endif()
+endfunction()
+
+# dt_program(NAME SOURCES main.cc LINKS dep...): an installed binary with DT_VERSION set.
+function(dt_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS})
+  target_compile_definitions(${name} PRIVATE DT_VERSION="${PROJECT_VERSION}")
+  install(TARGETS ${name})
+endfunction()
