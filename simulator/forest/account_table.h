@@ -190,21 +190,26 @@ class AccountView {
 };
 
 struct NewRealm {
-  std::string name;                                    // "CORP.TEST"; the base DN follows from it.
-  std::string netbios;                                 // "CORP".
-  std::optional<std::array<std::uint32_t, 3>> domain;  // None: random.
+  std::string name = {};     // "CORP.TEST"; the base DN follows from it.
+  std::string netbios = {};  // "CORP".
+  std::optional<std::array<std::uint32_t, 3>> domain = {};  // None: random.
 };
 
 struct NewAccount {
   AccountKind kind = AccountKind::kUser;
-  std::string name;                       // See Account::name. A computer's ends in '$'.
-  std::string password;                   // Users: empty means none.
-  std::vector<std::uint32_t> group_rids;  // Besides the primary group, which follows from kind.
-  std::string display_name, given_name, surname, mail;
-  std::string upn;  // Empty for users: name@realm in lower case.
-  std::string ou;   // "Staff" or "OU=North,OU=Staff"; empty: the default
-                    // container, CN=Users or CN=Computers.
-  std::string operating_system, operating_system_version;
+  std::string name = {};      // See Account::name. A computer's ends in '$'.
+  std::string password = {};  // Users: empty means none.
+  // Besides the primary group, which follows from kind.
+  std::vector<std::uint32_t> group_rids = {};
+  std::string display_name = {};
+  std::string given_name = {};
+  std::string surname = {};
+  std::string mail = {};
+  std::string upn = {};  // Empty for users: name@realm in lower case.
+  // "Staff" or "OU=North,OU=Staff"; empty: the default container, CN=Users or CN=Computers.
+  std::string ou = {};
+  std::string operating_system = {};
+  std::string operating_system_version = {};
 };
 
 // Creates and changes a table. One writer process; thread-safe within it. A change is
@@ -249,7 +254,7 @@ class AccountTable {
   absl::Status ChangeRow(std::uint32_t realm, std::string_view name, Change change);
   absl::StatusOr<Row> MakeRow(std::uint32_t realm, const NewAccount& account,
                               std::uint32_t rid) const;
-  absl::Status Publish(std::uint32_t slot, const Row& row);
+  void Publish(std::uint32_t slot, const Row& row);
   void Insert(std::uint64_t hash, std::uint32_t slot);
   void Remove(std::uint64_t hash, std::uint32_t slot);
   void Store(std::uint32_t slot, const Row& row);
