@@ -1,0 +1,312 @@
+#include "libs/directory/client.h"
+
+#include <fmt/format.h>
+#include <ldap.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <utility>
+
+#include "libs/base/bytes.h"
+#include "libs/directory/connection.h"
+#include "libs/directory/escape.h"
+#include "libs/directory/pool.h"
+#include "libs/directory/sid.h"
+#include "libs/directory/verdict.h"
+
+namespace devicetrust::directory {
+namespace {
+
+constexpr std::size_t kNameBytesMax = 512;
+constexpr std::size_t kGroupsPerSearch = 100;   // Filters have limits on the other side.
+constexpr std::uint32_t kAccountDisable = 0x2;  // userAccountControl, [MS-ADTS] 2.2.16.
+constexpr std::uint32_t kLockout = 0x10;
+
+constexpr const char* kUserAttributes[] = {
+    "sAMAccountName", "objectSid",   "userAccountControl", "primaryGroupID", "memberOf",
+    "lockoutTime",    "displayName", "userPrincipalName",  "mail",           nullptr};
+constexpr const char* kComputerAttributes[] = {
+    "sAMAccountName", "objectSid",   "userAccountControl", "primaryGroupID",         "memberOf",
+    "lockoutTime",    "dNSHostName", "operatingSystem",    "operatingSystemVersion", nullptr};
+constexpr const char* kGroupAttributes[] = {"sAMAccountName", "objectSid", nullptr};
+constexpr const char* kNoAttributes[] = {LDAP_NO_ATTRS, nullptr};
+
+// sAMAccountType rather than objectClass: a computer is also of class user.
+constexpr std::string_view kIsUser = "(sAMAccountType=805306368)";
+constexpr std::string_view kIsComputer = "(sAMAccountType=805306369)";
+
+bool IsPlausible(std::string_view text) {
+  return !text.empty() && text.size() <= kNameBytesMax && text.find('\0') == text.npos;
+}
+
+const std::vector<std::string>* ValuesOf(const Entry& entry, std::string_view name) {
+  const auto found = entry.attributes.find(name);
+  return found == entry.attributes.end() || found->second.empty() ? nullptr : &found->second;
+}
+
+std::string FirstOf(const Entry& entry, std::string_view name) {
+  const auto* values = ValuesOf(entry, name);
+  return values == nullptr ? std::string() : values->front();
+}
+
+std::uint64_t NumberOf(const Entry& entry, std::string_view name) {
+  const std::string text = FirstOf(entry, name);
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+absl::Status FillAccount(const Entry& entry, Account& account) {
+  account.distinguished_name = entry.distinguished_name;
+  account.account_name = FirstOf(entry, "samaccountname");
+  absl::StatusOr<std::string> sid = SidToText(AsBytes(FirstOf(entry, "objectsid")));
+  const auto* control = ValuesOf(entry, "useraccountcontrol");
+  if (!sid.ok() || control == nullptr || account.account_name.empty()) {
+    return absl::InternalError(
+        fmt::format("directory entry {} lacks objectSid, sAMAccountName or userAccountControl: may"
+                    " the service account read them?",
+                    entry.distinguished_name));
+  }
+  account.sid = *std::move(sid);
+  const auto flags = static_cast<std::uint32_t>(NumberOf(entry, "useraccountcontrol"));
+  account.enabled = (flags & kAccountDisable) == 0;
+  account.locked = (flags & kLockout) != 0 || NumberOf(entry, "lockouttime") != 0;
+  account.primary_group_id = static_cast<std::uint32_t>(NumberOf(entry, "primarygroupid"));
+  if (const auto* groups = ValuesOf(entry, "memberof"); groups != nullptr) {
+    account.member_of = *groups;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<User> UserOf(const Entry& entry) {
+  User user;
+  DT_RETURN_IF_ERROR(FillAccount(entry, user));
+  user.principal = FirstOf(entry, "userprincipalname");
+  user.display_name = FirstOf(entry, "displayname");
+  user.mail = FirstOf(entry, "mail");
+  return user;
+}
+
+absl::StatusOr<Computer> ComputerOf(const Entry& entry) {
+  Computer computer;
+  DT_RETURN_IF_ERROR(FillAccount(entry, computer));
+  computer.dns_host_name = FirstOf(entry, "dnshostname");
+  computer.operating_system = FirstOf(entry, "operatingsystem");
+  computer.operating_system_version = FirstOf(entry, "operatingsystemversion");
+  return computer;
+}
+
+// "S-1-5-21-1-2-3-1105" and 513 -> "S-1-5-21-1-2-3-513".
+std::string PrimaryGroupSid(const Account& account) {
+  const std::size_t dash = account.sid.rfind('-');
+  return fmt::format("{}-{}", account.sid.substr(0, dash), account.primary_group_id);
+}
+
+}  // namespace
+
+struct LdapDirectory::State {
+  explicit State(Config given)
+      : config(std::move(given)),
+        base(BaseNameOfDomain(config.domain)),
+        checks(config.check_connections_max, [this](SteadyTime d) { return Open(d); }),
+        searches(config.search_connections_max, [this](SteadyTime d) { return OpenBound(d); }) {}
+
+  absl::StatusOr<std::unique_ptr<Connection>> Open(SteadyTime deadline) {
+    return Connection::Open(config.url, config.ca_file, watchdog, deadline);
+  }
+  absl::StatusOr<std::unique_ptr<Connection>> OpenBound(SteadyTime deadline);
+
+  SteadyTime Deadline() const { return std::chrono::steady_clock::now() + config.timeout; }
+
+  // Runs `ask(connection, deadline)` -> StatusOr<T>, once more on a new connection
+  // when an old one turned out to be dead.
+  template <typename Ask>
+  auto Call(Pool& pool, const Ask& ask)
+      -> decltype(ask(std::declval<Connection&>(), SteadyTime())) {
+    const SteadyTime deadline = Deadline();
+    for (bool fresh = false;; fresh = true) {
+      DT_ASSIGN_OR_RETURN(const Pool::Lease lease, pool.Borrow(deadline, fresh));
+      auto answer = ask(*lease, deadline);
+      const bool late = std::chrono::steady_clock::now() >= deadline;
+      if (lease->usable() || lease.fresh() || late) return answer;
+    }
+  }
+
+  // Entries below `base` that match. An answer that says "too many" is not an error.
+  absl::StatusOr<std::vector<Entry>> Search(const Query& query);
+  absl::StatusOr<Entry> FindOne(std::string_view kind, std::string_view condition,
+                                std::span<const char* const> attributes);
+  template <std::size_t N>
+  absl::StatusOr<Entry> FindBySid(std::string_view kind, std::string_view sid,
+                                  const char* const (&attributes)[N]) {
+    DT_ASSIGN_OR_RETURN(const Bytes binary, SidFromText(sid));
+    return FindOne(kind, fmt::format("(objectSid={})", EscapeFilterBytes(binary)), attributes);
+  }
+
+  const Config config;
+  const std::string base;
+  Watchdog watchdog;  // Before the pools: their connections use it until they are gone.
+  Pool checks;
+  Pool searches;
+};
+
+absl::StatusOr<std::unique_ptr<Connection>> LdapDirectory::State::OpenBound(SteadyTime deadline) {
+  DT_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Open(deadline));
+  DT_ASSIGN_OR_RETURN(const Answer answer,
+                      connection->Bind(config.bind_name, config.bind_password, deadline));
+  DT_ASSIGN_OR_RETURN(const PasswordVerdict verdict, VerdictOfBind(answer.code, answer.diagnostic));
+  if (verdict != PasswordVerdict::kAccepted) {
+    return absl::FailedPreconditionError(
+        fmt::format("directory {} refuses the service account \"{}\": {}; check its name and the"
+                    " password file",
+                    config.url, config.bind_name, NameOf(verdict)));
+  }
+  return connection;
+}
+
+absl::StatusOr<std::vector<Entry>> LdapDirectory::State::Search(const Query& query) {
+  DT_ASSIGN_OR_RETURN(SearchAnswer answer,
+                      Call(searches, [&query](Connection& connection, SteadyTime deadline) {
+                        return connection.Search(query, deadline);
+                      }));
+  const int code = answer.result.code;
+  if (code == LDAP_SUCCESS || code == LDAP_SIZELIMIT_EXCEEDED) return std::move(answer.entries);
+  const std::string what = fmt::format("directory {}, search below \"{}\": {} {}", config.url,
+                                       query.base, ldap_err2string(code), answer.result.diagnostic);
+  if (code == LDAP_NO_SUCH_OBJECT || code == LDAP_REFERRAL) {
+    return absl::FailedPreconditionError(what + "; is the domain name right?");
+  }
+  if (code == LDAP_INSUFFICIENT_ACCESS || code == LDAP_OPERATIONS_ERROR) {
+    return absl::FailedPreconditionError(what + "; may the service account search?");
+  }
+  return absl::UnavailableError(what);
+}
+
+absl::StatusOr<Entry> LdapDirectory::State::FindOne(std::string_view kind,
+                                                    std::string_view condition,
+                                                    std::span<const char* const> attributes) {
+  DT_ASSIGN_OR_RETURN(std::vector<Entry> entries,
+                      Search({.base = base,
+                              .filter = fmt::format("(&{}{})", kind, condition),
+                              .attributes = attributes}));
+  if (entries.empty()) return absl::NotFoundError(fmt::format("no account with {}", condition));
+  if (entries.size() > 1) {
+    return absl::InternalError(fmt::format("more than one account with {}", condition));
+  }
+  return std::move(entries.front());
+}
+
+LdapDirectory::LdapDirectory(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LdapDirectory::~LdapDirectory() = default;
+
+absl::StatusOr<std::unique_ptr<LdapDirectory>> LdapDirectory::Create(Config config) {
+  if (!config.url.starts_with("ldaps://") && !config.url.starts_with("ldap://")) {
+    return absl::InvalidArgumentError(
+        fmt::format("LDAP URL \"{}\" must begin with ldaps:// or ldap://", config.url));
+  }
+  if (config.ca_file.empty()) return absl::InvalidArgumentError("LDAP CA file is not set");
+  if (config.domain.empty()) return absl::InvalidArgumentError("directory domain is not set");
+  if (!IsPlausible(config.bind_name) || !IsPlausible(config.bind_password)) {
+    return absl::InvalidArgumentError(
+        "LDAP service account needs a name and a password of 1 to 512 bytes");
+  }
+  if (config.timeout <= std::chrono::milliseconds::zero() || config.check_connections_max == 0 ||
+      config.search_connections_max == 0) {
+    return absl::InvalidArgumentError("LDAP timeout and connection counts must be positive");
+  }
+  struct sigaction current {};
+  if (sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) {
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  return std::unique_ptr<LdapDirectory>(
+      new LdapDirectory(std::make_unique<State>(std::move(config))));
+}
+
+absl::StatusOr<PasswordVerdict> LdapDirectory::CheckPassword(std::string_view principal,
+                                                             std::string_view password) {
+  if (!IsPlausible(principal) || !IsPlausible(password)) return PasswordVerdict::kWrong;
+  const std::string name(principal);
+  DT_ASSIGN_OR_RETURN(const Answer answer, state_->Call(state_->checks, [&](Connection& connection,
+                                                                            SteadyTime deadline) {
+    return connection.Bind(name, password, deadline);
+  }));
+  return VerdictOfBind(answer.code, answer.diagnostic);
+}
+
+absl::StatusOr<User> LdapDirectory::FindUserByPrincipal(std::string_view principal) {
+  DT_ASSIGN_OR_RETURN(
+      const Entry entry,
+      state_->FindOne(kIsUser, fmt::format("(userPrincipalName={})", EscapeFilterValue(principal)),
+                      kUserAttributes));
+  return UserOf(entry);
+}
+
+absl::StatusOr<User> LdapDirectory::FindUserByAccountName(std::string_view account_name) {
+  DT_ASSIGN_OR_RETURN(
+      const Entry entry,
+      state_->FindOne(kIsUser, fmt::format("(sAMAccountName={})", EscapeFilterValue(account_name)),
+                      kUserAttributes));
+  return UserOf(entry);
+}
+
+absl::StatusOr<User> LdapDirectory::FindUserBySid(std::string_view sid) {
+  DT_ASSIGN_OR_RETURN(const Entry entry, state_->FindBySid(kIsUser, sid, kUserAttributes));
+  return UserOf(entry);
+}
+
+absl::StatusOr<Computer> LdapDirectory::FindComputerBySid(std::string_view sid) {
+  DT_ASSIGN_OR_RETURN(const Entry entry, state_->FindBySid(kIsComputer, sid, kComputerAttributes));
+  return ComputerOf(entry);
+}
+
+absl::StatusOr<Computer> LdapDirectory::FindComputerByName(std::string_view name) {
+  const std::string_view dollar = name.ends_with('$') ? "" : "$";
+  DT_ASSIGN_OR_RETURN(
+      const Entry entry,
+      state_->FindOne(kIsComputer,
+                      fmt::format("(sAMAccountName={}{})", EscapeFilterValue(name), dollar),
+                      kComputerAttributes));
+  return ComputerOf(entry);
+}
+
+absl::StatusOr<std::vector<Group>> LdapDirectory::GroupsOf(const Account& account) {
+  DT_ASSIGN_OR_RETURN(const Bytes primary, SidFromText(PrimaryGroupSid(account)));
+  std::vector<std::string> conditions = {fmt::format("(objectSid={})", EscapeFilterBytes(primary))};
+  for (const std::string& name : account.member_of) {
+    conditions.push_back(fmt::format("(distinguishedName={})", EscapeFilterValue(name)));
+  }
+  std::vector<Group> groups;
+  for (std::size_t begin = 0; begin < conditions.size(); begin += kGroupsPerSearch) {
+    const std::size_t end = std::min(begin + kGroupsPerSearch, conditions.size());
+    std::string filter = "(&(objectClass=group)(|";
+    for (std::size_t i = begin; i < end; ++i) filter += conditions[i];
+    filter += "))";
+    DT_ASSIGN_OR_RETURN(const std::vector<Entry> entries,
+                        state_->Search({.base = state_->base,
+                                        .filter = std::move(filter),
+                                        .attributes = kGroupAttributes,
+                                        .entries_max = static_cast<int>(kGroupsPerSearch)}));
+    for (const Entry& entry : entries) {
+      DT_ASSIGN_OR_RETURN(std::string sid, SidToText(AsBytes(FirstOf(entry, "objectsid"))));
+      groups.push_back(
+          {entry.distinguished_name, FirstOf(entry, "samaccountname"), std::move(sid)});
+    }
+  }
+  return groups;
+}
+
+absl::Status LdapDirectory::Probe() {
+  DT_ASSIGN_OR_RETURN(const std::vector<Entry> entries, state_->Search({.base = state_->base,
+                                                                        .subtree = false,
+                                                                        .filter = "(objectClass=*)",
+                                                                        .attributes = kNoAttributes,
+                                                                        .entries_max = 1}));
+  if (entries.empty()) {
+    return absl::FailedPreconditionError(fmt::format(
+        "directory {} has no {}: is the domain name right?", state_->config.url, state_->base));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace devicetrust::directory
