@@ -1,0 +1,64 @@
+// The server's side of Negotiate: one SPNEGO leg in, one out, and who it was.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libs/base/bytes.h"
+#include "libs/base/status.h"
+#include "libs/kerberos/bindings.h"
+#include "libs/kerberos/failure.h"
+
+namespace devicetrust::kerberos {
+
+// What the ticket and its PAC, whose signature was checked, say of the caller (MS-PAC 2.5).
+struct Identity {
+  std::string principal;    // "PC0042$@CORP.TEST".
+  std::string name;         // "PC0042$".
+  std::string realm;        // "CORP.TEST".
+  std::string account_sid;  // "S-1-5-21-…-1104".
+  std::string domain_sid;   // Of the account's domain: to be compared with what the realm's is.
+  std::vector<std::string> group_sids;  // Primary group first; extra and resource groups too.
+  std::uint32_t user_account_control =
+      0;  // MS-SAMR 2.2.1.12 bits (0x80 workstation, 0x1 disabled).
+  // By the PAC's user account control; a trailing '$' proves nothing.
+  bool is_computer = false;
+};
+
+struct Accepted {
+  Identity identity;
+  Bytes reply;  // NegTokenResp for the caller: completes mutual authentication.
+};
+
+struct AcceptorConfig {
+  std::string keytab;        // Path of the keytab with the service's keys; re-read at each accept.
+  std::string replay_cache;  // Path of this server's own replay cache, made when absent.
+};
+
+inline constexpr std::size_t kSpnegoBytesMax = 48 * 1024;
+
+class Acceptor {
+ public:
+  // KRB5_CONFIG must be set for the process (see environment.h).
+  // Errors: kFailedPrecondition the keytab is unreadable or empty, or KRB5_CONFIG is not set.
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Create(const AcceptorConfig& config);
+  ~Acceptor();
+
+  // Accepts one NegTokenInit that was bound to `bindings`. Thread-safe; about 50 us, no network.
+  //
+  // Errors, with FailureOf(): kInvalidArgument kMalformed (also NTLM, or a longer exchange);
+  // kFailedPrecondition kClockSkew, kMisconfigured; kUnauthenticated kTicketExpired,
+  // kTicketInvalid, kReplayed, kNotBound.
+  absl::StatusOr<Accepted> Accept(std::span<const std::uint8_t> token,
+                                  const Bindings& bindings) const;
+
+ private:
+  struct Pool;
+  explicit Acceptor(std::unique_ptr<Pool> pool);
+  std::unique_ptr<Pool> pool_;
+};
+
+}  // namespace devicetrust::kerberos

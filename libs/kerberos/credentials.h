@@ -1,0 +1,86 @@
+// The client's side of Negotiate: a ticket-granting ticket and what is made from it. All in
+// memory; no credential cache or keytab of the machine is read or written.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/bytes.h"
+#include "libs/base/clock.h"
+#include "libs/base/status.h"
+#include "libs/kerberos/bindings.h"
+#include "libs/kerberos/failure.h"
+
+namespace devicetrust::kerberos {
+
+// A long-term key (RFC 3961).
+struct Key {
+  int enctype = 0;  // 18 aes256-cts-hmac-sha1-96, 17 aes128-cts-hmac-sha1-96.
+  std::uint32_t kvno = 1;
+  Bytes bytes;
+};
+
+struct Ticket {
+  std::string service;  // "krbtgt/CORP.TEST@CORP.TEST".
+  int enctype = 0;      // Of the session key.
+  WallTime valid_from, valid_until;
+};
+
+// One principal's tickets. Movable; used by one thread at a time.
+class Credentials {
+ public:
+  // Asks the KDC for a ticket-granting ticket of `principal` ("PC0042$@CORP.TEST"): one round
+  // trip with a key, two with a password. KRB5_CONFIG must be set (environment.h).
+  //
+  // Errors, with FailureOf(): kNotFound kUnknownAccount; kUnauthenticated kWrongPassword;
+  // kPermissionDenied kAccountRevoked, kAccountExpired, kPasswordExpired;
+  // kFailedPrecondition kClockSkew; kUnavailable kUnreachable; kInvalidArgument a bad name.
+  static absl::StatusOr<Credentials> FromKey(const std::string& principal, const Key& key);
+  static absl::StatusOr<Credentials> FromPassword(const std::string& principal,
+                                                  const std::string& password);
+  Credentials(Credentials&&) noexcept;
+  Credentials& operator=(Credentials&&) noexcept;
+  ~Credentials();
+
+  const std::string& principal() const;
+  std::vector<Ticket> tickets() const;  // The ticket-granting one, then those of services used.
+
+ private:
+  friend class Initiator;
+  struct State;
+  explicit Credentials(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// One exchange with one service.
+class Initiator {
+ public:
+  // Gets a ticket for `service` ("HTTP/iwa.corp.test", in the principal's realm unless one is
+  // named) and makes the token to send. Asks for mutual authentication.
+  //
+  // Errors, with FailureOf(): kNotFound kUnknownService; kUnavailable kUnreachable;
+  // kPermissionDenied kAccountRevoked (since the ticket-granting ticket), kUntrustedRealm;
+  // kFailedPrecondition kClockSkew; kUnauthenticated kTicketExpired.
+  static absl::StatusOr<Initiator> Start(const Credentials& credentials, std::string_view service,
+                                         const Bindings& bindings);
+  Initiator(Initiator&&) noexcept;
+  Initiator& operator=(Initiator&&) noexcept;
+  ~Initiator();
+
+  const Bytes& token() const;  // NegTokenInit.
+
+  // Checks the service's reply: proves that it holds the key of `service`, and so that the
+  // answer came from no one in between. kUnauthenticated otherwise. Once.
+  absl::Status Finish(std::span<const std::uint8_t> reply);
+
+ private:
+  struct State;
+  explicit Initiator(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace devicetrust::kerberos
