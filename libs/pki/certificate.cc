@@ -1,0 +1,229 @@
+#include "libs/pki/certificate.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+
+#include "libs/base/check.h"
+#include "libs/pki/openssl.h"
+
+namespace devicetrust::pki {
+namespace {
+
+using GeneralNamesPtr = Owned<GENERAL_NAMES, &GENERAL_NAMES_free>;
+using DistPointsPtr = Owned<CRL_DIST_POINTS, &CRL_DIST_POINTS_free>;
+
+constexpr std::string_view kPemBegin = "-----BEGIN CERTIFICATE-----";
+constexpr std::string_view kPemEnd = "-----END CERTIFICATE-----";
+
+std::string TextOf(const ASN1_STRING* text) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
+}
+
+Bytes BytesOf(const ASN1_STRING* data) {
+  if (data == nullptr) return {};
+  const unsigned char* begin = ASN1_STRING_get0_data(data);
+  return {begin, begin + ASN1_STRING_length(data)};
+}
+
+// The alternative names of one kind, as the octets that stand in the certificate.
+std::vector<std::string> Names(const X509* x509, int kind) {
+  std::vector<std::string> found;
+  const GeneralNamesPtr names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    int type = 0;
+    const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names.get(), i), &type);
+    if (type == kind) found.push_back(TextOf(static_cast<const ASN1_STRING*>(value)));
+  }
+  ClearErrors();
+  return found;
+}
+
+// The next PEM block of `rest`, which is cut off from it. Empty: `rest` was white space.
+absl::StatusOr<std::string_view> NextBlock(std::string_view& rest) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = rest.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return std::string_view();
+  rest.remove_prefix(begin);
+  const std::size_t end = rest.find(kPemEnd);
+  if (!rest.starts_with(kPemBegin) || end == std::string_view::npos) {
+    return absl::InvalidArgumentError(
+        "expected only PEM certificates (BEGIN CERTIFICATE ... END CERTIFICATE)");
+  }
+  const std::string_view block = rest.substr(0, end + kPemEnd.size());
+  rest.remove_prefix(block.size());
+  return block;
+}
+
+bool HasExtendedUsage(const X509* x509, std::uint32_t usage) {
+  X509* cached = const_cast<X509*>(x509);  // OpenSSL fills its cache of parsed extensions.
+  const std::uint32_t flags = X509_get_extension_flags(cached);
+  return (flags & EXFLAG_XKUSAGE) != 0 && (X509_get_extended_key_usage(cached) & usage) != 0;
+}
+
+}  // namespace
+
+absl::StatusOr<Certificate> Certificate::FromDer(std::span<const std::uint8_t> der) {
+  if (der.empty() || der.size() > kCertificateBytesMax) {
+    return absl::InvalidArgumentError("certificate must have 1 to 65536 bytes");
+  }
+  X509Ptr x509 = pki::FromDer<X509Ptr>(der, &d2i_X509);
+  if (x509 == nullptr) {
+    return OpenSslError(absl::StatusCode::kInvalidArgument, "not exactly one DER certificate");
+  }
+  // What is not written as DER would be another certificate to another reader.
+  if (!std::ranges::equal(ToDer(x509.get(), &i2d_X509), der)) {
+    return absl::InvalidArgumentError("certificate is not DER");
+  }
+  return Certificate(std::move(x509));
+}
+
+absl::StatusOr<Certificate> Certificate::FromPem(std::string_view pem) {
+  DT_ASSIGN_OR_RETURN(std::vector<Certificate> all, CertificatesFromPem(pem, 1));
+  return std::move(all.front());
+}
+
+Bytes Certificate::der() const { return ToDer(x509_.get(), &i2d_X509); }
+
+std::string Certificate::Pem() const {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  const int written = PEM_write_bio_X509(bio.get(), x509_.get());
+  DT_CHECK(written == 1);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);  // Borrowed.
+  return {text, static_cast<std::size_t>(size)};
+}
+
+Sha256Digest Certificate::Fingerprint() const { return Sha256(der()); }
+
+std::string Certificate::common_name() const {
+  return CommonName(X509_get_subject_name(x509_.get()));
+}
+
+std::string Certificate::issuer_common_name() const {
+  return CommonName(X509_get_issuer_name(x509_.get()));
+}
+
+Bytes Certificate::subject_der() const {
+  return ToDer(X509_get_subject_name(x509_.get()), &i2d_X509_NAME);
+}
+
+Bytes Certificate::issuer_der() const {
+  return ToDer(X509_get_issuer_name(x509_.get()), &i2d_X509_NAME);
+}
+
+std::string Certificate::serial_hex() const {
+  return SerialHex(X509_get0_serialNumber(x509_.get()));
+}
+
+WallTime Certificate::not_before() const { return TimeFromAsn1(X509_get0_notBefore(x509_.get())); }
+WallTime Certificate::not_after() const { return TimeFromAsn1(X509_get0_notAfter(x509_.get())); }
+
+absl::StatusOr<PublicKey> Certificate::public_key() const {
+  EvpPkeyPtr key(X509_get_pubkey(x509_.get()));
+  if (key == nullptr) {
+    return OpenSslError(absl::StatusCode::kInvalidArgument, "key of the certificate");
+  }
+  DT_RETURN_IF_ERROR(CheckKey(key.get()));
+  return PublicKey(std::move(key));
+}
+
+std::vector<std::string> Certificate::uris() const { return Names(x509_.get(), GEN_URI); }
+std::vector<std::string> Certificate::dns_names() const { return Names(x509_.get(), GEN_DNS); }
+
+std::vector<std::string> Certificate::ip_addresses() const {
+  std::vector<std::string> found;
+  for (const std::string& octets : Names(x509_.get(), GEN_IPADD)) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const int family = octets.size() == 4 ? AF_INET : AF_INET6;
+    if (octets.size() != 4 && octets.size() != 16) continue;
+    if (inet_ntop(family, octets.data(), text.data(), text.size()) != nullptr) {
+      found.emplace_back(text.data());
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> Certificate::crl_urls() const {
+  std::vector<std::string> found;
+  const DistPointsPtr points(static_cast<CRL_DIST_POINTS*>(
+      X509_get_ext_d2i(x509_.get(), NID_crl_distribution_points, nullptr, nullptr)));
+  for (int i = 0; points != nullptr && i < sk_DIST_POINT_num(points.get()); ++i) {
+    const DIST_POINT_NAME* name = sk_DIST_POINT_value(points.get(), i)->distpoint;  // Borrowed.
+    if (name == nullptr || name->type != 0) continue;
+    for (int j = 0; j < sk_GENERAL_NAME_num(name->name.fullname); ++j) {
+      int type = 0;
+      const void* value =
+          GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(name->name.fullname, j), &type);
+      if (type == GEN_URI) found.push_back(TextOf(static_cast<const ASN1_STRING*>(value)));
+    }
+  }
+  ClearErrors();
+  return found;
+}
+
+bool Certificate::is_ca() const { return X509_check_ca(x509_.get()) == 1; }
+bool Certificate::allows_client_auth() const {
+  return HasExtendedUsage(x509_.get(), XKU_SSL_CLIENT);
+}
+bool Certificate::allows_server_auth() const {
+  return HasExtendedUsage(x509_.get(), XKU_SSL_SERVER);
+}
+Bytes Certificate::subject_key_id() const { return BytesOf(X509_get0_subject_key_id(x509_.get())); }
+Bytes Certificate::authority_key_id() const {
+  return BytesOf(X509_get0_authority_key_id(x509_.get()));
+}
+
+absl::StatusOr<std::vector<Certificate>> CertificatesFromPem(std::string_view pem,
+                                                             std::size_t count_max) {
+  std::vector<Certificate> certificates;
+  for (;;) {
+    DT_ASSIGN_OR_RETURN(const std::string_view block, NextBlock(pem));
+    if (block.empty()) break;
+    if (certificates.size() == count_max || block.size() > 2 * kCertificateBytesMax) {
+      return absl::InvalidArgumentError(
+          fmt::format("more than {} PEM certificate(s), or one of them is too long", count_max));
+    }
+    const BioPtr bio(BIO_new_mem_buf(block.data(), static_cast<int>(block.size())));
+    unsigned char* der = nullptr;
+    long size = 0;
+    if (PEM_bytes_read_bio(&der, &size, nullptr, PEM_STRING_X509, bio.get(), nullptr, nullptr) !=
+        1) {
+      return OpenSslError(absl::StatusCode::kInvalidArgument, "PEM certificate");
+    }
+    const BytesPtr owner(der);
+    DT_ASSIGN_OR_RETURN(Certificate certificate,
+                        Certificate::FromDer({der, static_cast<std::size_t>(size)}));
+    certificates.push_back(std::move(certificate));
+  }
+  if (certificates.empty()) return absl::InvalidArgumentError("no PEM certificate");
+  return certificates;
+}
+
+std::string CertificatesToPem(const std::vector<Certificate>& certificates) {
+  std::string pem;
+  for (const Certificate& certificate : certificates) pem += certificate.Pem();
+  return pem;
+}
+
+absl::StatusOr<Identity> IdentityFromPem(std::string_view chain_pem, std::string_view key_pem) {
+  DT_ASSIGN_OR_RETURN(std::vector<Certificate> chain, CertificatesFromPem(chain_pem));
+  DT_ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::FromPem(key_pem));
+  DT_ASSIGN_OR_RETURN(const PublicKey certified, chain.front().public_key());
+  if (!(certified == key.public_key())) {
+    return absl::FailedPreconditionError(
+        "the private key does not belong to the (first) certificate");
+  }
+  Identity identity{chain.front(), std::move(key)};
+  identity.intermediates.assign(chain.begin() + 1, chain.end());
+  return identity;
+}
+
+}  // namespace devicetrust::pki
