@@ -1,0 +1,109 @@
+#include "tools/dtctl/endpoints.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "libs/base/files.h"
+#include "libs/pki/certificate.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kPemStart = "-----BEGIN ";
+constexpr std::size_t kEndpointsBytesMax = 64 * 1024 * 1024;  // It lists every device of a run.
+
+absl::StatusOr<std::string> TextMember(const json& object, const char* name,
+                                       const std::string& where) {
+  const auto member = object.find(name);
+  if (member == object.end() || !member->is_string()) {
+    return absl::InvalidArgumentError(fmt::format("{} has no text member \"{}\"", where, name));
+  }
+  return member->get<std::string>();
+}
+
+// The member itself when it is PEM, else the content of the file that it names.
+absl::StatusOr<std::string> PemMember(const json& object, const char* name,
+                                      const std::string& where,
+                                      const std::filesystem::path& folder) {
+  DT_ASSIGN_OR_RETURN(std::string text, TextMember(object, name, where));
+  if (text.starts_with(kPemStart)) return text;
+  return ReadFile((folder / text).string());
+}
+
+absl::StatusOr<Endpoint> ReadListener(const json& grpc, const char* service,
+                                      const std::string& path) {
+  const std::string where = fmt::format("{}: grpc.{}.internal", path, service);
+  const auto found = grpc.find(service);
+  if (found == grpc.end() || !found->is_object() || !found->contains("internal") ||
+      !(*found)["internal"].is_object()) {
+    return absl::InvalidArgumentError(where + " is missing");
+  }
+  const json& listener = (*found)["internal"];
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+
+  Endpoint endpoint;
+  DT_ASSIGN_OR_RETURN(endpoint.address, TextMember(listener, "address", where));
+  DT_ASSIGN_OR_RETURN(endpoint.server_name, TextMember(listener, "server_name", where));
+  DT_ASSIGN_OR_RETURN(endpoint.trust_pem, PemMember(listener, "ca_pem", where, folder));
+  DT_ASSIGN_OR_RETURN(endpoint.certificate_pem, PemMember(listener, "cert_pem", where, folder));
+  DT_ASSIGN_OR_RETURN(endpoint.key_pem, PemMember(listener, "key_pem", where, folder));
+  return endpoint;
+}
+
+}  // namespace
+
+absl::StatusOr<Endpoints> ReadEndpointsFile(const std::string& path) {
+  DT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kEndpointsBytesMax));
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object()) {
+    return absl::InvalidArgumentError(path + " is not a JSON object");
+  }
+  const auto grpc = document.find("grpc");
+  if (grpc == document.end() || !grpc->is_object()) {
+    return absl::InvalidArgumentError(path + " has no member \"grpc\"; is it an endpoints.json?");
+  }
+  Endpoints endpoints;
+  DT_ASSIGN_OR_RETURN(endpoints.org, ReadListener(*grpc, "policy", path));
+  DT_ASSIGN_OR_RETURN(endpoints.ca, ReadListener(*grpc, "ca", path));
+  return endpoints;
+}
+
+absl::StatusOr<Endpoints> EndpointsFromFlags(const EndpointFlags& flags) {
+  for (const auto& [value, name] :
+       {std::pair(&flags.deployment_ca, "--deployment-ca"), std::pair(&flags.certificate, "--cert"),
+        std::pair(&flags.key, "--key")}) {
+    if (value->empty()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{} is missing; give it, or --endpoints FILE of a running environment", name));
+    }
+  }
+  Endpoint common;
+  DT_ASSIGN_OR_RETURN(common.trust_pem, ReadFile(flags.deployment_ca));
+  DT_ASSIGN_OR_RETURN(common.certificate_pem, ReadFile(flags.certificate));
+  DT_RETURN_IF_ERROR(RefuseIfShared(flags.key));
+  DT_ASSIGN_OR_RETURN(common.key_pem, ReadFile(flags.key));
+
+  Endpoints endpoints{.org = common, .ca = common};
+  endpoints.org.address = flags.org_address;
+  endpoints.org.server_name = "policy.devicetrust.internal";
+  endpoints.ca.address = flags.ca_address;
+  endpoints.ca.server_name = "ca.devicetrust.internal";
+  return endpoints;
+}
+
+std::string AdminName(std::string_view certificate_pem) {
+  const auto chain = pki::CertificatesFromPem(certificate_pem);
+  if (!chain.ok()) return "admin";
+  for (const std::string& uri : chain->front().uris()) {
+    if (!uri.starts_with("urn:devicetrust:")) continue;
+    const std::size_t at = uri.find(":admin:");
+    if (at != std::string::npos) return uri.substr(at + 1);
+  }
+  return "admin";
+}
+
+}  // namespace devicetrust::ctl

@@ -1,0 +1,69 @@
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "tools/dtctl/text.h"
+#include "tools/dtctl/times.h"
+#include "tools/dtctl/verbs.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+constexpr int kReconnectSeconds = 5;
+
+absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const Clock& clock) {
+  org::v1::EventFilter filter;
+  for (const std::string& type : options.types) filter.add_types(type);
+  filter.set_user_id(options.user);
+  filter.set_device_id(options.device);
+  if (!options.since.empty()) {
+    DT_ASSIGN_OR_RETURN(const WallTime since, ParseTime(options.since, clock.Now()));
+    SetTimestamp(since, filter.mutable_since());
+  }
+  if (!options.until.empty()) {
+    DT_ASSIGN_OR_RETURN(const WallTime until, ParseTime(options.until, clock.Now()));
+    SetTimestamp(until, filter.mutable_until());
+  }
+  return filter;
+}
+
+void Print(const org::v1::Event& event, bool json) {
+  std::cout << (json ? ToJson(event) : EventLine(event)) << "\n";
+}
+
+}  // namespace
+
+int ShowLog(AdminClient& client, const LogOptions& options, const Clock& clock) {
+  const auto filter = FilterOf(options, clock);
+  if (!filter.ok()) {
+    Failed(filter.status());
+    return 2;
+  }
+  const auto events = client.Search(*filter, options.limit);
+  if (!events.ok()) return Failed(events.status());
+  // Follow goes on where the search ended, so that no event falls in between.
+  std::int64_t sequence = 0;
+  for (const org::v1::Event& event : *events) {
+    Print(event, options.json);
+    sequence = std::max(sequence, event.sequence());
+  }
+  std::cout << std::flush;
+  if (!options.follow) {
+    if (events->empty()) std::cerr << "dtctl: no event matches.\n";
+    return EXIT_SUCCESS;
+  }
+
+  // Until interrupted. An org that restarts is waited for; the sequence sees to the rest.
+  while (true) {
+    const absl::Status ended =
+        client.Tail(*filter, sequence, [&options](const org::v1::Event& event) {
+          Print(event, options.json);
+          std::cout << std::flush;
+        });
+    if (!ended.ok() && ended.code() != absl::StatusCode::kUnavailable) return Failed(ended);
+    std::cerr << "dtctl: the org went away; waiting for it.\n";
+    client.WaitForOrg(kReconnectSeconds);
+  }
+}
+
+}  // namespace devicetrust::ctl
