@@ -1,0 +1,66 @@
+// Addresses and named network zones. IPv4 and IPv6 share one space: an IPv4 address is its
+// IPv4-mapped IPv6 form (RFC 4291, section 2.5.5.2), so that 10.1.2.3 and ::ffff:10.1.2.3,
+// as a dual-stack socket reports it, are the same client.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/status.h"
+
+namespace devicetrust::policy {
+
+struct IpAddress {
+  std::array<std::uint8_t, 16> bytes{};  // Network order.
+  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+
+  // "10.1.2.3", "2001:db8::1", "fe80::1%eth0" (the scope is dropped), "[::1]"; nullopt for
+  // anything else, a port included.
+  static std::optional<IpAddress> Parse(std::string_view text);
+  std::string ToString() const;
+};
+
+// The zone that rules mean by on and off network. Without a zone of this name, every address
+// is off the network.
+inline constexpr std::string_view kNetworkZone = "network";
+
+// An inclusive range of addresses.
+struct IpRange {
+  IpAddress first;
+  IpAddress last;
+
+  // "10.0.0.0/8", "2001:db8::/32", a single address, or "10.1.0.5-10.1.0.9".
+  // kInvalidArgument names what is wrong; host bits that are set are refused, since they
+  // are more often a slip than an intention ("10.1.2.3/8").
+  static absl::StatusOr<IpRange> Parse(std::string_view text);
+};
+
+inline constexpr std::size_t kRangesPerZoneMax = 1000;
+
+// What an administrator writes.
+struct ZoneSpec {
+  std::string name;                 // Unique in the org, 1 to 100 bytes.
+  std::vector<std::string> ranges;  // As IpRange::Parse() takes them, 1 to kRangesPerZoneMax.
+};
+
+// Immutable, thread-safe.
+class Zone {
+ public:
+  // kInvalidArgument: a range does not parse (named), none, or too many;
+  // the name is empty, too long, or holds control characters.
+  static absl::StatusOr<Zone> Compile(const ZoneSpec& spec);
+
+  const std::string& name() const { return name_; }
+  bool Contains(const IpAddress& address) const;  // Binary search.
+
+ private:
+  std::string name_;
+  std::vector<IpRange> ranges_;  // Sorted, disjoint.
+};
+
+}  // namespace devicetrust::policy
