@@ -1,0 +1,210 @@
+#include "libs/base/encoding.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace devicetrust {
+namespace {
+
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64Url =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+constexpr std::string_view kHex = "0123456789abcdef";
+
+using Table = std::array<std::int8_t, 256>;
+
+constexpr Table TableOf(std::string_view alphabet) {
+  Table table{};
+  table.fill(-1);
+  for (std::size_t i = 0; i < alphabet.size(); ++i) {
+    table[static_cast<std::uint8_t>(alphabet[i])] = static_cast<std::int8_t>(i);
+  }
+  return table;
+}
+
+constexpr Table WithLowerCase(Table table) {
+  for (char upper = 'A'; upper <= 'Z'; ++upper) {
+    table[static_cast<std::uint8_t>(upper - 'A' + 'a')] = table[static_cast<std::uint8_t>(upper)];
+  }
+  return table;
+}
+
+constexpr Table kBase64Table = TableOf(kBase64);
+constexpr Table kBase64UrlTable = TableOf(kBase64Url);
+constexpr Table kBase32Table = WithLowerCase(TableOf(kBase32));
+
+template <unsigned Bits>
+std::string EncodeBits(std::span<const std::uint8_t> data, std::string_view alphabet) {
+  constexpr std::uint32_t kMask = (1U << Bits) - 1;
+  std::string text;
+  text.reserve((data.size() * 8 + Bits - 1) / Bits + 8);
+  std::uint32_t pending = 0;
+  unsigned count = 0;  // Bits in `pending` that are not yet written.
+  for (const std::uint8_t byte : data) {
+    pending = (pending << 8) | byte;
+    for (count += 8; count >= Bits; count -= Bits) {
+      text.push_back(alphabet[(pending >> (count - Bits)) & kMask]);
+    }
+  }
+  if (count > 0) text.push_back(alphabet[(pending << (Bits - count)) & kMask]);
+  return text;
+}
+
+// `text` carries no padding. Spare bits must be zero and fewer than one character's, so
+// that each value has one text.
+template <unsigned Bits>
+absl::StatusOr<Bytes> DecodeBits(std::string_view text, const Table& table, const char* what) {
+  Bytes data;
+  data.reserve(text.size() * Bits / 8);
+  std::uint32_t pending = 0;
+  unsigned count = 0;
+  for (const char character : text) {
+    const int value = table[static_cast<std::uint8_t>(character)];
+    if (value < 0) return absl::InvalidArgumentError(fmt::format("a character is not {}", what));
+    pending = (pending << Bits) | static_cast<std::uint32_t>(value);
+    count += Bits;
+    if (count >= 8) {
+      count -= 8;
+      data.push_back(static_cast<std::uint8_t>(pending >> count));
+    }
+    pending &= (1U << count) - 1;
+  }
+  if (count >= Bits)
+    return absl::InvalidArgumentError(fmt::format("{} of impossible length", what));
+  if (pending != 0) return absl::InvalidArgumentError(fmt::format("{} is not canonical", what));
+  return data;
+}
+
+// Length in bytes of the UTF-8 sequence at `text`, or 0 (overlong forms, surrogates and
+// values above U+10FFFF are none; RFC 3629 section 4).
+std::size_t Utf8Length(std::string_view text) {
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
+  };
+  const auto tail = [&](std::size_t i) { return (at(i) & 0xC0) == 0x80; };
+  const std::uint8_t first = at(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    if (first == 0xE0 && at(1) < 0xA0) return 0;
+    if (first == 0xED && at(1) > 0x9F) return 0;
+    return tail(1) && tail(2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if (first == 0xF0 && at(1) < 0x90) return 0;
+    if (first == 0xF4 && at(1) > 0x8F) return 0;
+    return tail(1) && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+void AppendJsonCharacter(std::string& out, char character) {
+  switch (character) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
+  }
+  const auto byte = static_cast<std::uint8_t>(character);
+  if (byte < 0x20 || byte == 0x7F) {
+    out += fmt::format("\\u{:04x}", byte);
+  } else {
+    out.push_back(character);
+  }
+}
+
+}  // namespace
+
+std::string HexEncode(std::span<const std::uint8_t> data) {
+  std::string text;
+  text.reserve(data.size() * 2);
+  for (const std::uint8_t byte : data) {
+    text.push_back(kHex[byte >> 4]);
+    text.push_back(kHex[byte & 0x0F]);
+  }
+  return text;
+}
+
+absl::StatusOr<Bytes> HexDecode(std::string_view text) {
+  if (text.size() % 2 != 0) return absl::InvalidArgumentError("hex of odd length");
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  Bytes data;
+  data.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = digit(text[i]);
+    const int low = digit(text[i + 1]);
+    if (high < 0 || low < 0) return absl::InvalidArgumentError("a character is not hex");
+    data.push_back(static_cast<std::uint8_t>(high * 16 + low));
+  }
+  return data;
+}
+
+std::string Base64Encode(std::span<const std::uint8_t> data) {
+  std::string text = EncodeBits<6>(data, kBase64);
+  while (text.size() % 4 != 0) text.push_back('=');
+  return text;
+}
+
+absl::StatusOr<Bytes> Base64Decode(std::string_view text) {
+  if (text.size() % 4 != 0) return absl::InvalidArgumentError("base64 of impossible length");
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return DecodeBits<6>(text, kBase64Table, "base64");
+}
+
+std::string Base64UrlEncode(std::span<const std::uint8_t> data) {
+  return EncodeBits<6>(data, kBase64Url);
+}
+
+absl::StatusOr<Bytes> Base64UrlDecode(std::string_view text) {
+  return DecodeBits<6>(text, kBase64UrlTable, "base64url");
+}
+
+std::string Base32Encode(std::span<const std::uint8_t> data) {
+  return EncodeBits<5>(data, kBase32);
+}
+
+absl::StatusOr<Bytes> Base32Decode(std::string_view text) {
+  while (text.ends_with('=')) text.remove_suffix(1);
+  return DecodeBits<5>(text, kBase32Table, "base32");
+}
+
+std::string JsonQuote(std::string_view text) {
+  std::string out = "\"";
+  out.reserve(text.size() + 2);
+  while (!text.empty()) {
+    const std::size_t length = Utf8Length(text);
+    if (length == 0) {
+      out += "\xEF\xBF\xBD";
+    } else if (length == 1) {
+      AppendJsonCharacter(out, text.front());
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  out.push_back('"');
+  return out;
+}
+
+}  // namespace devicetrust

@@ -1,0 +1,37 @@
+// What the main function of every service needs from the operating system.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "libs/base/status.h"
+
+namespace devicetrust {
+
+// Name of a listener ("edge") and where it listens ("127.0.0.1:7401").
+using Addresses = std::vector<std::pair<std::string, std::string>>;
+
+// Call first in main, before any thread exists: SIGINT and SIGTERM then wait for
+// WaitForStopSignal() instead of killing the process, SIGPIPE is ignored (a peer that
+// hangs up is an error of that write), and as many file descriptors as the system grants
+// are allowed.
+void PrepareProcess();
+
+// Blocks until SIGINT or SIGTERM; returns its number.
+int WaitForStopSignal();
+
+// Writes {"name":"address",…} atomically, so that who waits for `path` never reads half
+// of it. An empty path writes nothing.
+absl::Status WriteReadyFile(const std::string& path, const Addresses& addresses);
+
+// Splits "host:port", also "[::1]:port". Port 0 lets the system choose one.
+// kInvalidArgument names the flag and the form.
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+absl::StatusOr<HostPort> ParseHostPort(std::string_view text, std::string_view flag);
+
+}  // namespace devicetrust

@@ -1,0 +1,73 @@
+#include "libs/base/process.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+
+#include "libs/base/files.h"
+#include "libs/base/log.h"
+#include "libs/base/worker_pool.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust {
+namespace {
+
+TEST(ProcessTest, ParsesHostAndPort) {
+  EXPECT_EQ(ParseHostPort("127.0.0.1:0", "--listen").value().port, 0);
+  EXPECT_EQ(ParseHostPort("[::1]:8443", "--listen").value().host, "::1");
+  for (const char* text :
+       {"", ":1", "host", "host:", "host:x", "host:65536", "host:-1", "::1:80"}) {
+    const auto refused = ParseHostPort(text, "--listen");
+    DT_EXPECT_CODE(refused, kInvalidArgument) << text;
+    EXPECT_NE(std::string(refused.status().message()).find("--listen"), std::string::npos);
+  }
+}
+
+TEST(ProcessTest, WritesTheReadyFile) {
+  const std::string path = ::testing::TempDir() + "dt_ready.json";
+  DT_ASSERT_OK(WriteReadyFile(path, {{"edge", "127.0.0.1:1"}, {"internal", "127.0.0.1:2"}}));
+  EXPECT_EQ(ReadFile(path).value(), "{\"edge\":\"127.0.0.1:1\",\"internal\":\"127.0.0.1:2\"}\n");
+}
+
+TEST(LogTest, WritesOneJsonObjectALine) {
+  const std::string path = ::testing::TempDir() + "dt_log.json";
+  DT_ASSERT_OK(WriteFileAtomically(path, ""));
+  DT_ASSERT_OK(SetLogFile(path));
+  Log(LogLevel::kInfo, "pki.cert.issue",
+      {{"serial", "0a"}, {"count", 3}, {"ok", true}, {"name", std::string("a\"\n")}});
+  Log(LogLevel::kDebug, "not.shown");
+  const std::string line = ReadFile(path).value();
+  EXPECT_NE(
+      line.find(R"("event":"pki.cert.issue","serial":"0a","count":3,"ok":true,"name":"a\"\n"})"
+                "\n"),
+      std::string::npos)
+      << line;
+  EXPECT_EQ(line.find("not.shown"), std::string::npos);
+  DT_EXPECT_CODE(SetLogLevel("loud"), kInvalidArgument);
+  DT_EXPECT_CODE(SetLogFile(path + "/below-a-file"), kInvalidArgument);
+}
+
+TEST(WorkerPoolTest, SaysNoWhenItsQueueIsFullAndRunsTheRest) {
+  std::atomic<int> done{0};
+  std::promise<void> gate;
+  const std::shared_future<void> open = gate.get_future().share();
+  std::promise<void> started;
+  {
+    WorkerPool pool(1, 2);
+    ASSERT_TRUE(pool.Submit([&, open] {
+      started.set_value();
+      open.wait();
+      ++done;
+    }));
+    started.get_future().wait();
+    ASSERT_TRUE(pool.Submit([&] { ++done; }));
+    ASSERT_TRUE(pool.Submit([&] { ++done; }));
+    EXPECT_FALSE(pool.Submit([&] { ++done; }));
+    gate.set_value();
+  }
+  EXPECT_EQ(done, 3);
+}
+
+}  // namespace
+}  // namespace devicetrust
