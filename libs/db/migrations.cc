@@ -1,0 +1,71 @@
+#include "libs/db/migrations.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "libs/base/log.h"
+
+namespace devicetrust::db {
+namespace {
+
+absl::StatusOr<std::map<int, std::string>> AppliedSteps(Connection& connection) {
+  DT_ASSIGN_OR_RETURN(Transaction txn, connection.Begin());
+  DT_RETURN_IF_ERROR(txn.Run("CREATE TABLE IF NOT EXISTS schema_migrations"
+                             " (version BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+                         .status());
+  DT_RETURN_IF_ERROR(txn.Run("CREATE TABLE IF NOT EXISTS sequences"
+                             " (name TEXT PRIMARY KEY, value BIGINT NOT NULL)")
+                         .status());
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT version, name FROM schema_migrations"));
+  std::map<int, std::string> applied;
+  for (const Row& row : rows) applied[static_cast<int>(Int(row[0]))] = Text(row[1]);
+  DT_RETURN_IF_ERROR(txn.Commit());
+  return applied;
+}
+
+absl::Status ApplyStep(Connection& connection, const Migration& step) {
+  DT_ASSIGN_OR_RETURN(Transaction txn, connection.Begin());
+  for (const std::string_view statement : step.statements) {
+    DT_RETURN_IF_ERROR(txn.Run(statement).status());
+  }
+  DT_RETURN_IF_ERROR(txn.Run("INSERT INTO schema_migrations (version, name) VALUES ($1, $2)",
+                             {std::int64_t{step.version}, std::string(step.name)})
+                         .status());
+  return txn.Commit();
+}
+
+}  // namespace
+
+absl::Status Migrate(Connection& connection, std::span<const Migration> migrations) {
+  DT_ASSIGN_OR_RETURN(const auto applied, AppliedSteps(connection));
+  for (const Migration& step : migrations) {
+    const auto found = applied.find(step.version);
+    if (found == applied.end()) {
+      DT_RETURN_IF_ERROR(ApplyStep(connection, step));
+    } else if (found->second != step.name) {
+      return absl::FailedPreconditionError(fmt::format(
+          "the store's schema step {} is \"{}\" where \"{}\" was expected: it belongs to another"
+          " component, give this one a store of its own",
+          step.version, found->second, step.name));
+    }
+  }
+  const int known = migrations.empty() ? 0 : migrations.back().version;
+  if (!applied.empty() && applied.rbegin()->first > known) {
+    Log(LogLevel::kWarning, "db.schema.newer",
+        {{"store_version", applied.rbegin()->first}, {"known_version", known}});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> NextSequence(Transaction& txn, std::string_view name) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("INSERT INTO sequences (name, value) VALUES ($1, 1)"
+                              " ON CONFLICT (name) DO UPDATE SET value = sequences.value + 1"
+                              " RETURNING value",
+                              {std::string(name)}));
+  if (rows.size() != 1) return absl::InternalError("sequence returned no value");
+  return Int(rows[0][0]);
+}
+
+}  // namespace devicetrust::db

@@ -1,0 +1,122 @@
+#include "libs/db/outbox.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <filesystem>
+#include <mutex>
+
+#include "libs/testing/status.h"
+
+namespace devicetrust::db {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A System Log that can be down, or lose its answer after it took the events.
+class FakeLog {
+ public:
+  absl::Status Take(std::span<const OutboxEvent> events) {
+    const std::lock_guard lock(mutex_);
+    if (down_) return absl::UnavailableError("down");
+    for (const OutboxEvent& event : events) taken_.push_back(event.event_id);
+    if (lose_answers_ > 0) {
+      --lose_answers_;
+      return absl::DeadlineExceededError("lost");
+    }
+    return absl::OkStatus();
+  }
+  void set_down(bool down) {
+    const std::lock_guard lock(mutex_);
+    down_ = down;
+  }
+  void LoseAnswers(int count) { lose_answers_ = count; }
+  std::vector<std::string> taken() {
+    const std::lock_guard lock(mutex_);
+    return taken_;
+  }
+
+ private:
+  std::mutex mutex_;
+  bool down_ = false;
+  int lose_answers_ = 0;
+  std::vector<std::string> taken_;
+};
+
+class OutboxTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "dt_outbox_test";
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    Start();
+  }
+  void Start(OutboxOptions options = {.linger = milliseconds(1), .retry_min = milliseconds(1)}) {
+    outbox_.reset();
+    database_.reset();
+    const std::array<Migration, 1> schema = {Outbox::Tables(1)};
+    database_ = Database::Open("sqlite:" + (folder_ / "store.db").string(), schema).value();
+    outbox_ = std::make_unique<Outbox>(*database_, options,
+                                       [this](auto events) { return log_.Take(events); });
+  }
+  absl::Status Append(const std::string& id) {
+    return database_->Write([&](Transaction& txn) -> absl::Status {
+      DT_RETURN_IF_ERROR(outbox_->RefuseWhenFull(txn));
+      return outbox_->Append(txn, id, Bytes{1});
+    });
+  }
+
+  std::filesystem::path folder_;
+  FakeLog log_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Outbox> outbox_;
+};
+
+TEST_F(OutboxTest, DeliversInOrderWhatWasCommittedAndNothingElse) {
+  DT_ASSERT_OK(Append("a"));
+  DT_EXPECT_CODE(database_->Write([&](Transaction& txn) -> absl::Status {
+    DT_RETURN_IF_ERROR(outbox_->Append(txn, "undone", Bytes{}));
+    return absl::PermissionDeniedError("no");
+  }),
+                 kPermissionDenied);
+  DT_ASSERT_OK(Append("b"));
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(OutboxTest, RepeatsWhatWasNotAcknowledged) {
+  log_.LoseAnswers(1);
+  DT_ASSERT_OK(Append("a"));
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "a"}));
+}
+
+TEST_F(OutboxTest, SaysNoAtItsBoundAndRecoversWithTheReceiver) {
+  Start({.backlog_max = 3, .linger = milliseconds(1), .retry_min = milliseconds(1)});
+  log_.set_down(true);
+  for (const char* id : {"a", "b", "c"}) DT_ASSERT_OK(Append(id));
+  DT_EXPECT_CODE(Append("d"), kUnavailable);
+  // What must never stop does not ask.
+  DT_EXPECT_OK(
+      database_->Write([&](Transaction& txn) { return outbox_->Append(txn, "e", Bytes{}); }));
+  EXPECT_EQ(outbox_->Pending().value(), 4);
+
+  log_.set_down(false);
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "b", "c", "e"}));
+  DT_EXPECT_OK(Append("f"));
+}
+
+TEST_F(OutboxTest, DeliversAfterARestartWhatAnEarlierRunLeft) {
+  log_.set_down(true);
+  DT_ASSERT_OK(Append("a"));
+  outbox_->Stop();
+  log_.set_down(false);
+  Start();
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a"}));
+}
+
+}  // namespace
+}  // namespace devicetrust::db

@@ -1,0 +1,252 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "libs/db/connection.h"
+#include "libs/db/sqlite.h"
+
+namespace devicetrust::db {
+namespace {
+
+struct SqliteCloser {
+  void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
+  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+};
+using DbPtr = std::unique_ptr<sqlite3, SqliteCloser>;
+using StatementPtr = std::unique_ptr<sqlite3_stmt, SqliteCloser>;
+
+// Callers of a service may see all but kInternal: no path and no SQL in those.
+absl::Status SqliteError(sqlite3* db) {
+  const int code = sqlite3_extended_errcode(db);
+  const std::string message = fmt::format("sqlite {}: {}", code, sqlite3_errmsg(db));
+  switch (code) {
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_UNIQUE:
+      return absl::AlreadyExistsError(message);
+    default:
+      break;
+  }
+  switch (code & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return absl::AbortedError(message);
+    case SQLITE_FULL:
+      return absl::ResourceExhaustedError(
+          "the store is full: free disk space or raise its size limit, then retry");
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+      return absl::UnavailableError(
+          fmt::format("the store's disk fails ({}): check the disk and its file system", message));
+    case SQLITE_READONLY:
+      return absl::UnavailableError(
+          "the store cannot be written: check the file's owner, its mode and the mount");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError("the store's file is damaged: restore it from a backup");
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+constexpr std::string_view kScheme = "sqlite:";
+constexpr std::string_view kMemory = ":memory:";
+
+// Two services on one file would each take itself for the only writer. The lock is on
+// a file beside the database: opening and closing the database itself would drop the
+// POSIX locks that SQLite holds on it. The kernel drops ours with the process, so a
+// crash leaves nothing to clean up.
+class FileLock {
+ public:
+  static absl::StatusOr<FileLock> Acquire(const std::string& path) {
+    FileLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (lock.fd_ < 0) {
+      const std::string message = fmt::format("cannot open {}: {}", path, std::strerror(errno));
+      return errno == ENOENT ? absl::NotFoundError(message + " (create its folder first)")
+                             : absl::PermissionDeniedError(message);
+    }
+    if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+      return absl::FailedPreconditionError(
+          fmt::format("{} is held by another process: stop it first, or give this one a store of"
+                      " its own",
+                      path));
+    }
+    return lock;
+  }
+  FileLock() = default;  // Locks nothing.
+  FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileLock& operator=(FileLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+ private:
+  explicit FileLock(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+class SqliteConnection final : public Connection {
+ public:
+  SqliteConnection(Mode mode, FileLock lock, DbPtr db)
+      : mode_(mode), lock_(std::move(lock)), db_(std::move(db)) {}
+
+  // Durable once COMMIT returns, also after a power cut: that is what FULL is for. The
+  // write-ahead log is folded back every 16 MiB, which keeps its cost off most commits.
+  absl::Status Configure() {
+    sqlite3_busy_timeout(db_.get(), 5000);
+    if (mode_ == Mode::kReader) return Execute("PRAGMA query_only=ON", {}).status();
+    for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+                               "PRAGMA foreign_keys=ON", "PRAGMA wal_autocheckpoint=4096",
+                               "PRAGMA journal_size_limit=67108864", "PRAGMA temp_store=MEMORY"}) {
+      DT_RETURN_IF_ERROR(Execute(pragma, {}).status());
+    }
+    return absl::OkStatus();
+  }
+
+  bool InTransaction() const override { return sqlite3_get_autocommit(db_.get()) == 0; }
+
+  absl::Status LimitBytes(std::int64_t bytes_max) {
+    DT_ASSIGN_OR_RETURN(const auto page, Execute("PRAGMA page_size", {}));
+    const std::int64_t pages = std::max<std::int64_t>(1, bytes_max / Int(page.at(0).at(0)));
+    return Execute(fmt::format("PRAGMA max_page_count={}", pages), {}).status();
+  }
+
+ private:
+  std::string_view BeginStatement() const override {
+    return mode_ == Mode::kWriter ? "BEGIN IMMEDIATE" : "BEGIN";
+  }
+
+  absl::StatusOr<std::vector<Row>> Execute(std::string_view sql,
+                                           std::span<const Value> args) override {
+    DT_ASSIGN_OR_RETURN(sqlite3_stmt* const statement, Prepare(sql));
+    // An open statement holds its read lock, and bound values outlive their owner.
+    const std::unique_ptr<sqlite3_stmt, void (*)(sqlite3_stmt*)> reset(
+        statement, [](sqlite3_stmt* used) {
+          sqlite3_reset(used);
+          sqlite3_clear_bindings(used);
+        });
+    for (std::size_t i = 0; i < args.size(); ++i) {
+      const int index = static_cast<int>(i) + 1;
+      if (Bind(statement, index, args[i]) != SQLITE_OK) return SqliteError(db_.get());
+    }
+
+    std::vector<Row> rows;
+    int step = SQLITE_DONE;
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) rows.push_back(ReadRow(statement));
+    if (step != SQLITE_DONE) return SqliteError(db_.get());
+    return rows;
+  }
+
+  // Compiles each text once: parsing costs more than most of our statements do.
+  absl::StatusOr<sqlite3_stmt*> Prepare(std::string_view sql) {
+    if (const auto found = statements_.find(sql); found != statements_.end()) {
+      return found->second.get();
+    }
+    sqlite3_stmt* raw = nullptr;
+    if (sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
+                           SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK) {
+      return SqliteError(db_.get());
+    }
+    statements_.emplace(sql, raw);
+    return raw;
+  }
+
+  static int Bind(sqlite3_stmt* statement, int index, const Value& value) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+      return sqlite3_bind_int64(statement, index, *number);
+    }
+    if (const auto* text = std::get_if<std::string>(&value)) {
+      return sqlite3_bind_text64(statement, index, text->data(), text->size(), SQLITE_STATIC,
+                                 SQLITE_UTF8);
+    }
+    if (const auto* bytes = std::get_if<Bytes>(&value)) {
+      // A null pointer would bind NULL; an empty BLOB is a value.
+      return bytes->empty() ? sqlite3_bind_zeroblob(statement, index, 0)
+                            : sqlite3_bind_blob64(statement, index, bytes->data(), bytes->size(),
+                                                  SQLITE_STATIC);
+    }
+    return sqlite3_bind_null(statement, index);
+  }
+
+  static Row ReadRow(sqlite3_stmt* statement) {
+    Row row;
+    for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+      const int type = sqlite3_column_type(statement, i);
+      const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement, i));
+      const std::span bytes(data, static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
+      if (type == SQLITE_INTEGER) {
+        row.emplace_back(std::int64_t{sqlite3_column_int64(statement, i)});
+      } else if (type == SQLITE_NULL) {
+        row.emplace_back(nullptr);
+      } else if (type == SQLITE_BLOB) {
+        row.emplace_back(Bytes(bytes.begin(), bytes.end()));
+      } else {
+        row.emplace_back(ToString(bytes));
+      }
+    }
+    return row;
+  }
+
+  const Mode mode_;
+  FileLock lock_;  // First, so that it is released last.
+  DbPtr db_;
+  std::map<std::string, StatementPtr, std::less<>> statements_;  // By SQL text.
+};
+
+// Secrets lie in some stores. The log files beside it take the mode of this one.
+absl::Status CreatePrivately(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return absl::PermissionDeniedError(
+        fmt::format("cannot create {}: {}", path, std::strerror(errno)));
+  }
+  close(fd);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool IsInMemory(const std::string& url) {
+  return url.starts_with(kScheme) && url.substr(kScheme.size()) == kMemory;
+}
+
+absl::Status LimitBytes(Connection& writer, std::int64_t bytes_max) {
+  auto* const sqlite = dynamic_cast<SqliteConnection*>(&writer);
+  if (sqlite == nullptr) return absl::InvalidArgumentError("this store takes no size limit");
+  return sqlite->LimitBytes(bytes_max);
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url, Mode mode) {
+  if (!url.starts_with(kScheme)) {
+    return absl::InvalidArgumentError(
+        fmt::format("database URL \"{}\" does not start with {}", url, kScheme));
+  }
+  const std::string path = url.substr(kScheme.size());
+  FileLock lock;
+  if (path != kMemory && mode == Mode::kWriter) {
+    DT_ASSIGN_OR_RETURN(lock, FileLock::Acquire(path + ".lock"));
+    DT_RETURN_IF_ERROR(CreatePrivately(path));
+  }
+  sqlite3* raw = nullptr;
+  // No mutex: a connection is used by one thread at a time.
+  const int rc =
+      sqlite3_open_v2(path.c_str(), &raw,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  DbPtr db(raw);
+  if (rc != SQLITE_OK) return SqliteError(raw);
+  auto connection = std::make_unique<SqliteConnection>(mode, std::move(lock), std::move(db));
+  DT_RETURN_IF_ERROR(connection->Configure());
+  return connection;
+}
+
+}  // namespace devicetrust::db
