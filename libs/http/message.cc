@@ -1,0 +1,156 @@
+#include "libs/http/message.h"
+
+#include <algorithm>
+
+namespace devicetrust::http {
+namespace {
+
+char LowerChar(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string LowerName(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), &LowerChar);
+  return lower;
+}
+
+bool SameName(std::string_view lower, std::string_view name) {
+  return std::equal(lower.begin(), lower.end(), name.begin(), name.end(),
+                    [](char a, char b) { return a == LowerChar(b); });
+}
+
+}  // namespace
+
+void Fields::Add(std::string_view name, std::string_view value) {
+  fields_.push_back({LowerName(name), std::string(value)});
+}
+
+void Fields::Set(std::string_view name, std::string_view value) {
+  Remove(name);
+  Add(name, value);
+}
+
+void Fields::Remove(std::string_view name) {
+  std::erase_if(fields_, [name](const Field& field) { return SameName(field.name, name); });
+}
+
+std::optional<std::string_view> Fields::Find(std::string_view name) const {
+  for (const Field& field : fields_) {
+    if (SameName(field.name, name)) return field.value;
+  }
+  return std::nullopt;
+}
+
+std::size_t Fields::Count(std::string_view name) const {
+  return static_cast<std::size_t>(
+      std::count_if(fields_.begin(), fields_.end(),
+                    [name](const Field& field) { return SameName(field.name, name); }));
+}
+
+absl::StatusOr<Parameters> Request::QueryParameters() const { return ParseParameters(query); }
+
+absl::StatusOr<Parameters> Request::FormParameters() const {
+  const std::string type = LowerName(fields.Find("content-type").value_or(""));
+  const std::string_view media = std::string_view(type).substr(0, type.find(';'));
+  if (media != "application/x-www-form-urlencoded") {
+    return absl::InvalidArgumentError("the body must be application/x-www-form-urlencoded");
+  }
+  return ParseParameters(body);
+}
+
+std::optional<std::string> Request::Cookie(std::string_view name) const {
+  std::optional<std::string> found;
+  const std::optional<std::string_view> field = fields.Find("cookie");
+  if (!field) return std::nullopt;
+  for (auto& [each, value] : ParseCookies(*field)) {
+    if (each != name) continue;
+    if (found) return std::nullopt;
+    found = std::move(value);
+  }
+  return found;
+}
+
+namespace {
+Response Typed(int status, std::string_view type, std::string body) {
+  Response response;
+  response.status = status;
+  response.fields.Set("content-type", type);
+  response.body = std::move(body);
+  return response;
+}
+}  // namespace
+
+Response Html(int status, std::string body) {
+  return Typed(status, "text/html; charset=utf-8", std::move(body));
+}
+
+Response Json(int status, std::string body) {
+  return Typed(status, "application/json", std::move(body));
+}
+
+Response Text(int status, std::string body) {
+  return Typed(status, "text/plain; charset=utf-8", std::move(body));
+}
+
+Response SeeOther(std::string_view location) {
+  Response response;
+  response.status = 303;
+  response.fields.Set("location", location);
+  return response;
+}
+
+std::string_view ReasonPhrase(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Status";
+  }
+}
+
+}  // namespace devicetrust::http

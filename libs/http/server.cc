@@ -1,0 +1,280 @@
+#include "libs/http/server.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <charconv>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "libs/base/check.h"
+#include "libs/http/port_owner.h"
+#include "libs/http/session.h"
+
+namespace devicetrust::http {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+absl::Status BindError(const error_code& error, const tcp::endpoint& endpoint,
+                       std::string_view flag) {
+  const std::string where = fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+  if (error == asio::error::address_in_use) {
+    const std::string owner = PortOwner(endpoint.port());
+    return absl::FailedPreconditionError(
+        fmt::format("port {} is in use{}{} ({}); free it or choose another with {}",
+                    endpoint.port(), owner.empty() ? "" : " by ", owner, where, flag));
+  }
+  return absl::FailedPreconditionError(
+      fmt::format("can't listen at {}: {}; choose another with {}", where, error.message(), flag));
+}
+
+// Binds and listens. `shared`: beside the listeners of our other threads.
+absl::StatusOr<tcp::acceptor> Listen(asio::io_context& io, const tcp::endpoint& endpoint,
+                                     std::string_view flag, bool shared) {
+  tcp::acceptor acceptor(io);
+  error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && shared) acceptor.set_option(ReusePort(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (error) return BindError(error, endpoint, flag);
+  return acceptor;
+}
+
+}  // namespace
+
+// One thread with its listeners and connections. All but the thread itself and the two
+// counts is touched on that thread only.
+class Worker {
+ public:
+  Worker(const std::vector<ListenerConfig>& listeners, const Clock& clock, AtomicCounters& counters,
+         std::size_t threads)
+      : listeners_(listeners), clock_(clock), counters_(counters), threads_(threads) {}
+
+  asio::io_context& io() { return io_; }
+  void AddAcceptor(tcp::acceptor acceptor) { acceptors_.push_back(std::move(acceptor)); }
+
+  void Start() {
+    per_listener_.resize(listeners_.size());
+    for (std::size_t i = 0; i < acceptors_.size(); ++i) {
+      asio::co_spawn(io_, Accept(i), [](std::exception_ptr) {});
+    }
+    thread_ = std::thread([this] { io_.run(); });
+  }
+
+  void Drain() {
+    asio::post(io_, [this] {
+      error_code ignored;
+      for (tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
+      draining_ = true;
+      for (Session* session : sessions_) session->CloseWhenIdle();
+    });
+  }
+
+  void Cut() {
+    asio::post(io_, [this] {
+      for (Session* session : sessions_) session->Cut();
+    });
+  }
+
+  // False when connections are left after `grace`.
+  bool WaitUntilEmpty(std::chrono::milliseconds grace) {
+    std::unique_lock lock(mutex_);
+    return empty_.wait_for(lock, grace, [this] { return tasks_ == 0; });
+  }
+
+  void WaitUntilEmpty() {
+    std::unique_lock lock(mutex_);
+    empty_.wait(lock, [this] { return tasks_ == 0; });
+  }
+
+  void Join() {
+    work_.reset();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  struct PerListener {
+    std::size_t connections = 0;
+    std::map<asio::ip::address, std::size_t> by_address;
+  };
+
+  // A task is an accept loop or a connection.
+  void TaskStarted() {
+    const std::lock_guard lock(mutex_);
+    ++tasks_;
+  }
+  void TaskEnded() {
+    const std::lock_guard lock(mutex_);
+    if (--tasks_ == 0) empty_.notify_all();
+  }
+
+  Task<void> Accept(std::size_t index) {
+    TaskStarted();
+    tcp::acceptor& acceptor = acceptors_[index];
+    while (acceptor.is_open()) {
+      auto [error, socket] = co_await acceptor.async_accept(kAsTuple);
+      if (error && acceptor.is_open()) {
+        // Out of descriptors or memory: the peer waits in the kernel's queue meanwhile.
+        asio::steady_timer pause(io_, std::chrono::milliseconds{20});
+        co_await pause.async_wait(kAsTuple);
+        continue;
+      }
+      if (error || !Admit(index, socket)) continue;
+      TaskStarted();
+      asio::co_spawn(io_, Serve(index, std::move(socket)), [](std::exception_ptr) {});
+    }
+    TaskEnded();
+  }
+
+  bool Admit(std::size_t index, const tcp::socket& socket) {
+    const Limits& limits = listeners_[index].limits;
+    PerListener& state = per_listener_[index];
+    ++counters_.connections;
+    error_code error;
+    const asio::ip::address address = socket.remote_endpoint(error).address();
+    const std::size_t share = std::max<std::size_t>(1, limits.connections_max / threads_);
+    const auto known = state.by_address.find(address);
+    const std::size_t same = known == state.by_address.end() ? 0 : known->second;
+    const std::size_t same_max = limits.connections_per_address_max;
+    if (error || state.connections >= share || (same_max > 0 && same * threads_ >= same_max)) {
+      ++counters_.connections_refused;
+      return false;
+    }
+    return true;
+  }
+
+  Task<void> Serve(std::size_t index, tcp::socket socket) {
+    PerListener& state = per_listener_[index];
+    error_code ignored;
+    const asio::ip::address address = socket.remote_endpoint(ignored).address();
+    ++state.connections;
+    ++state.by_address[address];
+    {
+      Session session(std::move(socket), listeners_[index], clock_, counters_);
+      sessions_.insert(&session);
+      if (draining_) session.CloseWhenIdle();
+      co_await session.Run();
+      sessions_.erase(&session);
+    }
+    --state.connections;
+    if (--state.by_address[address] == 0) state.by_address.erase(address);
+    TaskEnded();
+  }
+
+  const std::vector<ListenerConfig>& listeners_;
+  const Clock& clock_;
+  AtomicCounters& counters_;
+  const std::size_t threads_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::vector<tcp::acceptor> acceptors_;
+  std::vector<PerListener> per_listener_;
+  std::set<Session*> sessions_;
+  bool draining_ = false;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable empty_;
+  std::size_t tasks_ = 0;
+};
+
+struct Server::State {
+  ServerConfig config;
+  AtomicCounters counters;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<tcp::endpoint> endpoints;
+  bool stopped = false;
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() { Stop(std::chrono::milliseconds{0}); }
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config) {
+  DT_CHECK(config.clock != nullptr);
+  auto state = std::make_unique<State>();
+  state->config = std::move(config);
+  const std::size_t threads = std::max<std::size_t>(1, state->config.threads);
+  for (std::size_t i = 0; i < threads; ++i) {
+    state->workers.push_back(std::make_unique<Worker>(state->config.listeners, *state->config.clock,
+                                                      state->counters, threads));
+  }
+  for (const ListenerConfig& listener : state->config.listeners) {
+    DT_ASSIGN_OR_RETURN(tcp::endpoint endpoint, ParseEndpoint(listener.address, listener.flag));
+    {
+      // SO_REUSEPORT would let us share the port with a stranger of the same user, who
+      // then gets half of our connections: claim it alone first.
+      asio::io_context probe;
+      DT_ASSIGN_OR_RETURN(const tcp::acceptor alone, Listen(probe, endpoint, listener.flag, false));
+      endpoint = alone.local_endpoint();
+    }
+    for (const std::unique_ptr<Worker>& worker : state->workers) {
+      DT_ASSIGN_OR_RETURN(tcp::acceptor acceptor,
+                          Listen(worker->io(), endpoint, listener.flag, true));
+      worker->AddAcceptor(std::move(acceptor));
+    }
+    state->endpoints.push_back(endpoint);
+  }
+  for (const std::unique_ptr<Worker>& worker : state->workers) worker->Start();
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+tcp::endpoint Server::endpoint(std::size_t listener) const {
+  return state_->endpoints.at(listener);
+}
+
+ServerCounters Server::counters() const {
+  const AtomicCounters& counters = state_->counters;
+  return {counters.connections, counters.connections_refused, counters.handshakes_failed,
+          counters.requests, counters.requests_refused};
+}
+
+void Server::Stop(std::chrono::milliseconds grace) {
+  if (std::exchange(state_->stopped, true)) return;
+  const auto end = std::chrono::steady_clock::now() + grace;
+  for (const auto& worker : state_->workers) worker->Drain();
+  for (const auto& worker : state_->workers) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    if (!worker->WaitUntilEmpty(std::max(left, std::chrono::milliseconds{0}))) worker->Cut();
+  }
+  for (const auto& worker : state_->workers) {
+    worker->WaitUntilEmpty();
+    worker->Join();
+  }
+}
+
+absl::StatusOr<tcp::endpoint> ParseEndpoint(std::string_view address, std::string_view flag) {
+  const auto bad = [&] {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: \"{}\" is not HOST:PORT with an IP address, like 127.0.0.1:8443", flag, address));
+  };
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return bad();
+  std::string_view host = address.substr(0, colon);
+  const std::string_view digits = address.substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host == "localhost") host = "127.0.0.1";
+  std::uint16_t port = 0;
+  const auto [stop, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  error_code error;
+  const asio::ip::address parsed = asio::ip::make_address(std::string(host), error);
+  if (error || failed != std::errc() || digits.empty() || stop != digits.data() + digits.size()) {
+    return bad();
+  }
+  return tcp::endpoint(parsed, port);
+}
+
+}  // namespace devicetrust::http

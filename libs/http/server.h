@@ -1,0 +1,108 @@
+// A strict HTTP/1.1 server over TLS or plain TCP.
+//
+// One io_context and one thread per core, each with its own SO_REUSEPORT listener; a
+// connection stays on the thread that accepted it. Every step has a deadline, every queue
+// and size a limit. parser.h lists what is refused; each refusal ends the connection.
+//
+// Every answer, error pages included, carries these unless the handler set its own:
+//   Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none';
+//     frame-ancestors 'none'
+//   X-Content-Type-Options, Referrer-Policy: no-referrer, Cache-Control: no-store,
+//   Cross-Origin-Opener-Policy, Cross-Origin-Resource-Policy, and with TLS
+//   Strict-Transport-Security.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "libs/base/status.h"
+#include "libs/base/task.h"
+#include "libs/http/message.h"
+#include "libs/http/parser.h"
+#include "libs/pki/tls_context.h"
+
+namespace devicetrust::http {
+
+// Answers one request, on the connection's thread. `request` lives until the task ends.
+// Must not block, must not throw (a throw becomes a bare 500), and must end by itself:
+// Stop() waits for it. A lambda that is itself a coroutine must not capture; one that
+// calls a member coroutine may.
+using Handler = std::function<Task<Response>(const Request& request)>;
+
+struct Limits {
+  ParserLimits parser;
+  std::chrono::milliseconds handshake{10'000};  // From accept to the end of TLS.
+  std::chrono::milliseconds request{10'000};    // From the first octet to the last.
+  std::chrono::milliseconds idle{30'000};       // Between requests.
+  std::chrono::milliseconds handler{30'000};    // Until the answer is written.
+  std::size_t requests_per_connection_max = 1000;
+  std::size_t connections_max = 4096;  // Per listener; more are closed at once.
+  // Of one address, per listener: a flood from one leaves others served. 0: no bound.
+  std::size_t connections_per_address_max = 0;
+};
+
+struct ListenerConfig {
+  std::string address;  // "HOST:PORT", HOST an IPv4 or [IPv6] address; port 0: any free one.
+  std::string flag;     // Its name on the command line, for messages: "--org-listen".
+  std::shared_ptr<const pki::TlsContext> tls;  // Null: plain TCP.
+  Handler handler;
+  Limits limits;
+  bool close_always = false;  // One request per connection (the mTLS hosts).
+};
+
+struct ServerConfig {
+  std::vector<ListenerConfig> listeners;
+  std::size_t threads = 1;
+  const Clock* clock = nullptr;  // For the Date field; outlives the server.
+};
+
+// What happened so far, for logs and tests.
+struct ServerCounters {
+  std::uint64_t connections = 0;
+  std::uint64_t connections_refused = 0;  // Over a cap.
+  std::uint64_t handshakes_failed = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t requests_refused = 0;  // Malformed or too large.
+};
+
+class Server {
+ public:
+  // Binds all listeners, then serves.
+  //
+  // Errors:
+  //   kInvalidArgument     an address that is not HOST:PORT.
+  //   kFailedPrecondition  the port is in use, or needs a right that this process lacks;
+  //                        the message names the holder when it can and the flag to change.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(ServerConfig config);
+
+  ~Server();  // Stop() with no grace.
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Where the listener of that index is bound.
+  boost::asio::ip::tcp::endpoint endpoint(std::size_t listener) const;
+  ServerCounters counters() const;
+
+  // Drains: accepts no more, closes idle connections, lets requests in hand finish for
+  // `grace`, then cuts the rest and returns when the last handler has ended. Idempotent.
+  void Stop(std::chrono::milliseconds grace);
+
+ private:
+  struct State;
+  explicit Server(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// "HOST:PORT" to an endpoint; kInvalidArgument names `flag`.
+absl::StatusOr<boost::asio::ip::tcp::endpoint> ParseEndpoint(std::string_view address,
+                                                             std::string_view flag);
+
+}  // namespace devicetrust::http

@@ -1,0 +1,327 @@
+#include "libs/http/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/asio/write.hpp>
+
+#include <atomic>
+#include <optional>
+#include <thread>
+
+#include "libs/http/client.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/sim/virtual_clock.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust::http {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+
+Task<Response> Echo(const Request& request) {
+  if (request.path == "/split") {
+    Response response = Text(200, "");
+    response.fields.Set("x-bad", "a\r\nb: c");
+    co_return response;
+  }
+  if (request.path == "/throw") throw std::runtime_error("a fault of the handler");
+  if (request.path == "/csp") {
+    Response response = Html(200, "");
+    response.fields.Set("content-security-policy", "default-src 'self'");
+    co_return response;
+  }
+  const Connection& connection = request.connection;
+  co_return Text(200, request.method + " " + request.path + " " + request.body + " " +
+                          connection.server_name + " " +
+                          std::string(pki::Name(connection.peer_verdict)));
+}
+
+// A server on loopback and blocking clients.
+class ServerTest : public ::testing::Test {
+ protected:
+  void Start(bool with_tls) {
+    ListenerConfig listener;
+    listener.address = "127.0.0.1:0";
+    listener.flag = "--listen";
+    listener.handler = [](const Request& request) { return Echo(request); };
+    listener.limits = limits_;
+    listener.close_always = close_always_;
+    if (with_tls) {
+      listener.tls = std::make_shared<const pki::TlsContext>(
+          pki::TlsContext::ForServer({.identity = Named("gateway.localhost"), .devices = verifier_})
+              .value());
+    }
+    server_ = Server::Start({.listeners = {listener}, .threads = 2, .clock = &clock_}).value();
+  }
+
+  pki::Identity Named(const std::string& name) {
+    const pki::PrivateKey key = pki::PrivateKey::Generate().value();
+    return {pki::SignCertificate({.common_name = name,
+                                  .serial_hex = "02",
+                                  .usage = pki::Usage::kServerAuth,
+                                  .not_before = kStart,
+                                  .not_after = kStart + std::chrono::days{365},
+                                  .dns_names = {name}},
+                                 key.public_key(), ca_)
+                .value(),
+            key};
+  }
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(server_->endpoint(0).port()); }
+
+  // Sends octets over plain TCP; returns all that came back before the end.
+  std::string Talk(std::string_view octets) {
+    asio::io_context io;
+    asio::ip::tcp::socket socket(io);
+    socket.connect(server_->endpoint(0));
+    boost::system::error_code error;
+    asio::write(socket, asio::buffer(octets.data(), octets.size()), error);
+    std::string answer;
+    asio::read(socket, asio::dynamic_buffer(answer), error);
+    return answer;
+  }
+
+  template <typename T>
+  static T Run(Task<T> task) {
+    asio::io_context io;
+    std::future<T> result = asio::co_spawn(io, std::move(task), asio::use_future);
+    io.run();
+    return result.get();
+  }
+
+  absl::StatusOr<ParsedResponse> Get(std::string target, const pki::Identity* identity = nullptr,
+                                     std::string host = "gateway.localhost") {
+    return Run(Fetch(
+        {.address = address(), .host = std::move(host), .tls = &client_tls_, .identity = identity},
+        {.target = std::move(target), .fields = {}, .body = {}}));
+  }
+
+  sim::VirtualClock clock_{kStart};
+  pki::Identity ca_ = sim::NewCa("CA", kStart);
+  pki::Identity device_ = sim::NewIdentity("pc-1", pki::Usage::kClientAuth, ca_, kStart);
+  std::shared_ptr<const pki::DeviceVerifier> verifier_ =
+      pki::DeviceVerifier::Create({ca_.certificate}, clock_).value();
+  pki::TlsContext client_tls_ =
+      pki::TlsContext::ForClient({.trusted = {ca_.certificate}, .clock = &clock_}).value();
+  Limits limits_;
+  bool close_always_ = false;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersOverTlsWithTheVerdictOnTheCertificate) {
+  Start(true);
+  const auto trusted = Get("/a", &device_);
+  DT_ASSERT_OK(trusted);
+  EXPECT_EQ(trusted->body, "GET /a  gateway.localhost good");
+  const auto bare = Get("/a");
+  DT_ASSERT_OK(bare);
+  EXPECT_EQ(bare->body, "GET /a  gateway.localhost no_certificate");
+  // The device CA's name and a broken signature: a page with the reason, not a cut
+  // connection.
+  Bytes der = device_.certificate.der();
+  der.back() ^= 1;
+  const pki::Identity forged{pki::Certificate::FromDer(der).value(), device_.key};
+  const auto refused = Get("/a", &forged);
+  DT_ASSERT_OK(refused);
+  EXPECT_THAT(refused->body, ::testing::EndsWith(" bad_signature"));
+}
+
+TEST_F(ServerTest, ClientRefusesAServerOfAnotherName) {
+  Start(true);
+  DT_EXPECT_CODE(Get("/a", nullptr, "other.localhost"), kUnauthenticated);
+}
+
+TEST_F(ServerTest, SendsHygieneFieldsWithEveryAnswer) {
+  Start(true);
+  for (const char* target : {"/a", "/split", "/throw"}) {
+    const auto response = Get(target);
+    DT_ASSERT_OK(response);
+    for (const char* name :
+         {"content-security-policy", "strict-transport-security", "x-content-type-options",
+          "referrer-policy", "cache-control", "date", "cross-origin-opener-policy"}) {
+      EXPECT_EQ(response->fields.Count(name), 1U) << target << " " << name;
+    }
+    EXPECT_EQ(response->status, std::string_view(target) == "/a" ? 200 : 500);
+    EXPECT_FALSE(response->fields.Find("b"));
+  }
+  EXPECT_EQ(Get("/csp")->fields.Find("content-security-policy"), "default-src 'self'");
+}
+
+TEST_F(ServerTest, PlainAnswersCarryNoHsts) {
+  Start(false);
+  const std::string answer = Talk("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"));
+  EXPECT_THAT(answer, ::testing::Not(HasSubstr("strict-transport-security")));
+}
+
+TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
+  Start(false);
+  const std::string answer = Talk(
+      "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\n"
+      "Content-Length: 3\r\nConnection: close\r\n\r\nabcGET /3 HTTP/1.1\r\n");
+  EXPECT_THAT(answer, HasSubstr("GET /1 "));
+  EXPECT_THAT(answer, HasSubstr("POST /2 abc"));
+  EXPECT_THAT(answer, ::testing::Not(HasSubstr("/3")));
+}
+
+// Whatever follows a refused request is never read as another one.
+TEST_F(ServerTest, ClosesAfterEveryRefusal) {
+  Start(false);
+  const std::string smuggled = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::pair<std::string, std::string> table[] = {
+      {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET / HTTP/1.1\nHost: h\n\n", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n", "HTTP/1.1 413 "},
+      {"DELETE / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 501 "},
+  };
+  for (const auto& [request, status] : table) {
+    const std::string answer = Talk(request + smuggled);
+    EXPECT_THAT(answer, StartsWith(status));
+    EXPECT_THAT(answer, HasSubstr("\r\nconnection: close\r\n"));
+    EXPECT_THAT(answer, HasSubstr("content-security-policy: "));
+    EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << answer;
+  }
+  EXPECT_EQ(server_->counters().requests, 0U);
+  EXPECT_EQ(server_->counters().requests_refused, std::size(table));
+}
+
+TEST_F(ServerTest, HeadGetsTheLengthWithoutTheBody) {
+  Start(false);
+  const std::string answer = Talk("HEAD /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(answer, HasSubstr("content-length: 24\r\n"));
+  EXPECT_THAT(answer, ::testing::EndsWith("\r\n\r\n"));
+}
+
+TEST_F(ServerTest, ClosesConnectionsThatStayBehind) {
+  limits_.idle = limits_.request = limits_.handshake = milliseconds{50};
+  Start(false);
+  EXPECT_EQ(Talk(""), "");              // Idle.
+  EXPECT_EQ(Talk("GET / HTTP/1"), "");  // Never finished.
+  server_.reset();
+  Start(true);
+  EXPECT_EQ(Talk(""), "");  // No handshake.
+  server_->Stop(milliseconds{1000});
+  EXPECT_EQ(server_->counters().handshakes_failed, 1U);
+}
+
+TEST_F(ServerTest, RefusesConnectionsOverTheCap) {
+  limits_.connections_max = 2;  // One per thread.
+  Start(false);
+  asio::io_context io;
+  std::vector<asio::ip::tcp::socket> open;
+  std::size_t answered = 0;
+  for (int i = 0; i < 8; ++i) {
+    open.emplace_back(io).connect(server_->endpoint(0));
+    const std::string_view request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    boost::system::error_code error;
+    asio::write(open.back(), asio::buffer(request.data(), request.size()), error);
+    std::array<char, 12> answer;
+    if (!error) asio::read(open.back(), asio::buffer(answer), error);
+    if (!error) ++answered;
+  }
+  EXPECT_LE(answered, 2U);
+  EXPECT_EQ(server_->counters().connections_refused, 8 - answered);
+}
+
+TEST_F(ServerTest, ClosesAfterOneAnswerWhereAsked) {
+  close_always_ = true;
+  Start(false);
+  const std::string get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string answer = Talk(get + get);
+  EXPECT_THAT(answer, HasSubstr("connection: close"));
+  EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos);
+}
+
+TEST_F(ServerTest, NamesWhoHoldsThePort) {
+  Start(false);
+  ListenerConfig second;
+  second.address = address();
+  second.flag = "--org-listen";
+  second.handler = [](const Request& request) { return Echo(request); };
+  const auto taken = Server::Start({.listeners = {second}, .clock = &clock_});
+  DT_EXPECT_CODE(taken, kFailedPrecondition);
+  EXPECT_THAT(std::string(taken.status().message()),
+              ::testing::AllOf(HasSubstr("is in use by"), HasSubstr("(pid "),
+                               HasSubstr("choose another with --org-listen")));
+  second.address = "8443";
+  DT_EXPECT_CODE(Server::Start({.listeners = {second}, .clock = &clock_}), kInvalidArgument);
+}
+
+Task<int> TwoOnOneConnection(ClientOptions options) {
+  const auto client = co_await Client::Connect(std::move(options));
+  if (!client.ok()) co_return 0;
+  int answered = 0;
+  for (int i = 0; i < 2; ++i) {
+    ClientRequest request;
+    request.method = "POST";
+    request.body = "abc";
+    const auto response = co_await (*client)->Send(std::move(request));
+    answered += response.ok() && response->body.starts_with("POST / abc") ? 1 : 0;
+  }
+  co_return answered;
+}
+
+TEST_F(ServerTest, ClientReusesItsConnection) {
+  Start(true);
+  EXPECT_EQ(Run(TwoOnOneConnection(
+                {.address = address(), .host = "gateway.localhost", .tls = &client_tls_})),
+            2);
+  EXPECT_EQ(server_->counters().connections, 1U);
+}
+
+TEST_F(ServerTest, ClientSaysWhenNobodyAnswers) {
+  Start(false);
+  const std::string gone = address();
+  server_.reset();
+  DT_EXPECT_CODE(Run(Fetch({.address = gone, .host = "h"}, {})), kUnavailable);
+}
+
+TEST_F(ServerTest, DrainsWhatIsInHand) {
+  Start(true);
+  std::atomic<bool> go_on = true;
+  std::atomic<int> broken = 0;
+  std::vector<std::jthread> clients;
+  std::atomic<int> answered = 0;
+  for (int t = 0; t < 4; ++t) {
+    clients.emplace_back([&] {
+      while (go_on) {
+        const auto response = Get("/a", &device_);
+        if (response.ok()) ++answered;
+        // After the drain: refused at the door; never half an answer.
+        if (response.status().code() == absl::StatusCode::kDataLoss) ++broken;
+      }
+    });
+  }
+  while (answered < 40) std::this_thread::yield();
+  server_->Stop(milliseconds{2000});
+  go_on = false;
+  clients.clear();
+  EXPECT_EQ(broken, 0);
+  EXPECT_EQ(server_->counters().handshakes_failed, 0U);
+}
+
+TEST(UrlTest, ParsesAbsoluteUrlsOnly) {
+  const Url url = ParseUrl("https://org.localhost:8443/a?b#c").value();
+  EXPECT_EQ(url.Origin(), "https://org.localhost:8443");
+  EXPECT_EQ(url.target, "/a?b");
+  EXPECT_EQ(ParseUrl("http://h").value().Address(), "h:80");
+  EXPECT_EQ(ParseUrl("http://h?x").value().target, "/?x");
+  for (const char* bad : {"", "h", "//h", "ftp://h", "https://", "https://u@h/", "https://h:x/",
+                          "https://h/\r\n", "https://h/a b", "javascript:alert(1)"}) {
+    DT_EXPECT_CODE(ParseUrl(bad), kInvalidArgument);
+  }
+}
+
+}  // namespace
+}  // namespace devicetrust::http

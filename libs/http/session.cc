@@ -1,0 +1,204 @@
+#include "libs/http/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace devicetrust::http {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+constexpr std::chrono::milliseconds kGoodbye{1000};
+constexpr std::size_t kLingerBytesMax = 256 * 1024;
+
+constexpr std::pair<std::string_view, std::string_view> kHygiene[] = {
+    {"content-security-policy",
+     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"x-content-type-options", "nosniff"},
+    {"referrer-policy", "no-referrer"},
+    {"cache-control", "no-store"},
+    {"cross-origin-opener-policy", "same-origin"},
+    {"cross-origin-resource-policy", "same-origin"},
+};
+
+bool IsSafeValue(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+  });
+}
+
+// IMF-fixdate (RFC 9110, section 5.6.7).
+std::string HttpDate(WallTime now) {
+  constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = std::chrono::floor<std::chrono::days>(now);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(now - day));
+  return fmt::format(
+      "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[std::chrono::weekday(day).c_encoding()],
+      static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
+      static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
+      time.seconds().count());
+}
+
+std::unique_ptr<Stream> NewStream(asio::ip::tcp::socket socket, const pki::TlsContext* tls) {
+  if (tls == nullptr) return NewPlainStream(std::move(socket));
+  return NewTlsStream(std::move(socket), tls->NewSession(), true);
+}
+
+Response PlainError(int status) {
+  return Text(status, fmt::format("{} {}\n", status, ReasonPhrase(status)));
+}
+
+}  // namespace
+
+std::string FormatResponse(Response response, bool tls, bool head_only, bool keep_alive,
+                           WallTime now) {
+  const auto& all = response.fields.all();
+  if (!std::all_of(all.begin(), all.end(), [](const Field& f) { return IsSafeValue(f.value); })) {
+    response = PlainError(500);
+  }
+  for (const auto& [name, value] : kHygiene) {
+    if (!response.fields.Find(name)) response.fields.Add(name, value);
+  }
+  if (tls && !response.fields.Find("strict-transport-security")) {
+    response.fields.Add("strict-transport-security", "max-age=63072000");
+  }
+  std::string text =
+      fmt::format("HTTP/1.1 {} {}\r\n", response.status, ReasonPhrase(response.status));
+  for (const Field& field : response.fields.all()) {
+    text += field.name;
+    text += ": ";
+    text += field.value;
+    text += "\r\n";
+  }
+  text += fmt::format("date: {}\r\n", HttpDate(now));
+  if (response.status != 204 && response.status != 304) {
+    text += fmt::format("content-length: {}\r\n", response.body.size());
+  }
+  text += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
+  if (!head_only && response.status != 204 && response.status != 304) text += response.body;
+  return text;
+}
+
+Session::Session(asio::ip::tcp::socket socket, const ListenerConfig& listener, const Clock& clock,
+                 AtomicCounters& counters)
+    : stream_(NewStream(std::move(socket), listener.tls.get())),
+      listener_(listener),
+      clock_(clock),
+      counters_(counters),
+      deadline_(stream_->socket()) {}
+
+void Session::CloseWhenIdle() {
+  closing_ = true;
+  if (idle_) Cut();
+}
+
+void Session::Cut() {
+  error_code ignored;
+  stream_->socket().close(ignored);
+}
+
+Task<void> Session::Run() {
+  error_code error;
+  // The end of a handshake and the first answer are small writes in a row: Nagle's
+  // algorithm would hold the second for the peer's delayed acknowledgement, 40 ms.
+  stream_->socket().set_option(asio::ip::tcp::no_delay(true), error);
+  connection_.peer_address = stream_->socket().remote_endpoint(error).address();
+  deadline_.Set(listener_.limits.handshake);
+  error = co_await stream_->Handshake();
+  if (error) {
+    ++counters_.handshakes_failed;
+    co_return;
+  }
+  if (ssl_st* tls = stream_->tls()) {
+    connection_.tls = true;
+    connection_.server_name = pki::ServerName(tls);
+    connection_.peer_certificate = pki::PeerCertificate(tls);
+    connection_.peer_verdict = pki::PeerVerdict(tls);
+  }
+
+  for (std::size_t served = 1;; ++served) {
+    RequestParser parser(listener_.limits.parser);
+    const ReadEnd end = co_await ReadRequest(parser);
+    if (end == ReadEnd::kClosed) break;
+    if (end == ReadEnd::kRefused) {
+      co_await Refuse(parser.refusal());
+      co_return;
+    }
+    ++counters_.requests;
+    Request request = parser.Take();
+    request.connection = connection_;
+    Response response = co_await Answer(request);
+    const bool keep_alive = request.keep_alive && !response.close && !closing_ &&
+                            !listener_.close_always && response.status != 400 &&
+                            served < listener_.limits.requests_per_connection_max;
+    const bool written = co_await Write(std::move(response), request.method == "HEAD", keep_alive);
+    if (!written) co_return;
+    if (!keep_alive) break;
+  }
+  deadline_.Set(kGoodbye);
+  if (stream_->socket().is_open()) co_await stream_->Close();
+}
+
+Task<Session::ReadEnd> Session::ReadRequest(RequestParser& parser) {
+  idle_ = pending_.empty();
+  deadline_.Set(idle_ ? listener_.limits.idle : listener_.limits.request);
+  for (;;) {
+    if (!pending_.empty()) {
+      const Progress progress = parser.Feed(pending_);
+      if (progress == Progress::kDone) co_return ReadEnd::kRequest;
+      if (progress == Progress::kRefused) co_return ReadEnd::kRefused;
+    }
+    if (closing_ && !parser.started()) co_return ReadEnd::kClosed;
+    const Stream::Transfer read = co_await stream_->Read(asio::buffer(buffer_));
+    if (read.error) co_return ReadEnd::kClosed;
+    if (idle_) deadline_.Set(listener_.limits.request);
+    idle_ = false;
+    pending_ = {buffer_.data(), read.size};
+  }
+}
+
+Task<Response> Session::Answer(const Request& request) {
+  deadline_.Set(listener_.limits.handler);
+  try {
+    co_return co_await listener_.handler(request);
+  } catch (const std::exception&) {
+    // Handlers report by value; what is thrown past them is a bug of ours or std::bad_alloc.
+    Response response = PlainError(500);
+    response.close = true;
+    co_return response;
+  }
+}
+
+Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
+  const std::string text =
+      FormatResponse(std::move(response), connection_.tls, head_only, keep_alive, clock_.Now());
+  const error_code error = co_await stream_->Write(text);
+  co_return !error;
+}
+
+// Answers, then reads on for a moment without looking: closing a socket that holds unread
+// octets resets the connection, and the peer would not see the answer.
+Task<void> Session::Refuse(const Refusal& refusal) {
+  ++counters_.requests_refused;
+  deadline_.Set(kGoodbye);
+  const bool written = co_await Write(PlainError(refusal.status), false, false);
+  if (!written) co_return;
+  co_await stream_->Close();
+  error_code error;
+  stream_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  for (std::size_t lingered = 0; !error && lingered < kLingerBytesMax;) {
+    const auto [failed, size] =
+        co_await stream_->socket().async_read_some(asio::buffer(buffer_), kAsTuple);
+    error = failed;
+    lingered += size;
+  }
+}
+
+}  // namespace devicetrust::http
