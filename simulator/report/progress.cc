@@ -1,0 +1,92 @@
+#include "simulator/report/progress.h"
+
+#include <fmt/format.h>
+
+namespace devicetrust::simulator {
+
+void Meter::Start() {
+  const std::lock_guard lock(mutex_);
+  if (start_ == Monotonic::time_point{}) start_ = Monotonic::now();
+}
+
+void Meter::Done(std::chrono::microseconds took) {
+  const std::lock_guard lock(mutex_);
+  ++done_;
+  latency_.Record(took);
+}
+
+void Meter::Failed() {
+  const std::lock_guard lock(mutex_);
+  ++errors_;
+}
+
+void Meter::Stop() {
+  const std::lock_guard lock(mutex_);
+  stop_ = Monotonic::now();
+}
+
+Meter::Snapshot Meter::Read() const {
+  const std::lock_guard lock(mutex_);
+  Snapshot snapshot{name_, total_, done_, errors_, 0, latency_};
+  if (start_ != Monotonic::time_point{}) {
+    const auto end = stop_ == Monotonic::time_point{} ? Monotonic::now() : stop_;
+    snapshot.seconds = std::chrono::duration<double>(end - start_).count();
+  }
+  return snapshot;
+}
+
+std::string ProgressLine(const Meter::Snapshot& meter, const Style& style) {
+  const std::uint64_t ended = meter.done + meter.errors;
+  std::string line = PadRight(meter.name, 10);
+  if (style.terminal) {
+    const double fraction =
+        meter.total == 0 ? 1 : static_cast<double>(ended) / static_cast<double>(meter.total);
+    line += Bar(fraction, 28);
+  }
+  line += PadLeft(fmt::format("{}/{}", Thousands(ended), Thousands(meter.total)), 16);
+  line += PadLeft(Rate(meter.PerSecond()), 10);
+  line += fmt::format("   p50 {}  p99 {}", Latency(meter.latency.Percentile(50)),
+                      Latency(meter.latency.Percentile(99)));
+  if (meter.errors > 0) {
+    line += "   " + style.Bad(fmt::format("{} errors", Thousands(meter.errors)));
+  }
+  return line;
+}
+
+Progress::Progress(std::FILE* out, const Style& style, std::vector<const Meter*> meters)
+    : out_(out), style_(style), meters_(std::move(meters)), thread_(&Progress::Run, this) {}
+
+Progress::~Progress() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopping_.notify_one();
+  thread_.join();
+  Draw(/*last=*/true);
+}
+
+void Progress::Run() {
+  const auto every = style_.terminal ? std::chrono::milliseconds(100) : std::chrono::seconds(2);
+  std::unique_lock lock(mutex_);
+  while (!stopping_.wait_for(lock, every, [this] { return stop_; })) Draw(/*last=*/false);
+}
+
+void Progress::Draw(bool last) {
+  std::string text;
+  if (style_.terminal && lines_drawn_ > 0) text = fmt::format("\x1b[{}A", lines_drawn_);
+  lines_drawn_ = 0;
+  for (const Meter* meter : meters_) {
+    const Meter::Snapshot snapshot = meter->Read();
+    // Without a terminal a meter that has not begun, or has ended, would only repeat itself.
+    const std::uint64_t ended = snapshot.done + snapshot.errors;
+    if (!style_.terminal && !last && (ended == 0 || ended == snapshot.total)) continue;
+    if (style_.terminal) text += "\r\x1b[2K";
+    text += ProgressLine(snapshot, style_) + "\n";
+    ++lines_drawn_;
+  }
+  std::fputs(text.c_str(), out_);
+  std::fflush(out_);
+}
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,80 @@
+// What is going on, while it goes on.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "simulator/report/format.h"
+#include "simulator/report/histogram.h"
+
+namespace devicetrust::simulator {
+
+// One kind of work: how much of it is done, how fast, how long each took. Thread-safe.
+class Meter {
+ public:
+  // `total`: how many are to come.
+  Meter(std::string name, std::uint64_t total) : name_(std::move(name)), total_(total) {}
+
+  void Start();  // The rate is counted from here; the first of several calls counts.
+  void Done(std::chrono::microseconds took);
+  void Failed();  // Counts towards the total, not into the latencies.
+  void Stop();    // Ends the time that the rate is counted over.
+
+  struct Snapshot {
+    std::string name;
+    std::uint64_t total = 0;
+    std::uint64_t done = 0;
+    std::uint64_t errors = 0;
+    double seconds = 0;  // From Start() to Stop() or now.
+    Histogram latency;
+
+    double PerSecond() const { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
+  };
+  Snapshot Read() const;
+
+ private:
+  using Monotonic = std::chrono::steady_clock;
+  mutable std::mutex mutex_;
+  const std::string name_;
+  const std::uint64_t total_;
+  std::uint64_t done_ = 0;
+  std::uint64_t errors_ = 0;
+  Monotonic::time_point start_{};
+  Monotonic::time_point stop_{};
+  Histogram latency_;
+};
+
+// The line of one meter, without its end: "enrol   ███░  800/800   640/s   p50 …".
+std::string ProgressLine(const Meter::Snapshot& meter, const Style& style);
+
+// Shows meters while it lives: in place, ten times a second, on a terminal; as one plain
+// line each 2 s elsewhere; each in full at the end.
+class Progress {
+ public:
+  // `meters` and `out` outlive this object.
+  Progress(std::FILE* out, const Style& style, std::vector<const Meter*> meters);
+  ~Progress();  // Prints the last lines.
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  void Run();
+  void Draw(bool last);
+
+  std::FILE* const out_;
+  const Style style_;
+  const std::vector<const Meter*> meters_;
+  std::size_t lines_drawn_ = 0;
+  std::mutex mutex_;
+  std::condition_variable stopping_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace devicetrust::simulator

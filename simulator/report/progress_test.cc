@@ -1,0 +1,61 @@
+#include "simulator/report/progress.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace devicetrust::simulator {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string Contents(std::FILE* file) {
+  std::rewind(file);
+  std::string text(4096, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  return text;
+}
+
+TEST(ProgressTest, AFinishedMeterIsOnePlainLineWithoutATerminal) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), &std::fclose);
+  Meter meter("enrol", 2);
+  meter.Start();
+  meter.Done(milliseconds(11));
+  meter.Done(milliseconds(41));
+  meter.Stop();
+  { const Progress progress(out.get(), Style{}, {&meter}); }
+
+  const std::string text = Contents(out.get());
+  EXPECT_NE(text.find("enrol                  2/2"), std::string::npos) << text;
+  EXPECT_NE(text.find("p50   11 ms"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+}
+
+TEST(ProgressTest, ATerminalGetsABarAndErrorsAreNamed) {
+  Meter meter("sign in", 4);
+  meter.Start();
+  meter.Done(milliseconds(1));
+  meter.Failed();
+  const std::string line = ProgressLine(meter.Read(), Style{.terminal = true, .colour = false});
+  EXPECT_NE(line.find("██████████████░░░░░░░░░░░░░░"), std::string::npos) << line;
+  EXPECT_NE(line.find("2/4"), std::string::npos) << line;
+  EXPECT_NE(line.find("1 errors"), std::string::npos) << line;
+}
+
+TEST(ProgressTest, CountsFromEveryThread) {
+  Meter meter("enrol", 4000);
+  meter.Start();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&meter] {
+      for (int n = 0; n < 1000; ++n) meter.Done(milliseconds(n));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(meter.Read().done, 4000u);
+  EXPECT_EQ(meter.Read().latency.count(), 4000u);
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator
