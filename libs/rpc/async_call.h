@@ -1,0 +1,60 @@
+// gRPC calls from Asio coroutines. Link dt_asio.
+#pragma once
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prepend.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "libs/base/task.h"
+#include "libs/rpc/channel.h"
+
+namespace devicetrust::rpc {
+
+// One unary call through the callback stub. The coroutine goes on where it ran, on its own
+// io_context; no thread waits meanwhile:
+//
+//   auto answer = co_await AsyncCall(*stub.async(), &Stub::async::Enroll, request);
+//
+// where `stub` is the generated Stub and `async` its nested class. Errors as in Call().
+template <typename Async, typename Request, typename Response>
+Task<absl::StatusOr<Response>> AsyncCall(Async& async,
+                                         void (Async::*method)(grpc::ClientContext*, const Request*,
+                                                               Response*,
+                                                               std::function<void(grpc::Status)>),
+                                         Request request,
+                                         std::chrono::milliseconds timeout = kCallTimeout) {
+  struct State {
+    grpc::ClientContext context;
+    Request request;
+    Response response;
+  };
+  // Shared with gRPC's thread, which may finish after a coroutine that was destroyed.
+  auto state = std::make_shared<State>();
+  state->request = std::move(request);
+  SetDeadline(state->context, timeout);
+
+  const auto start = [&async, method, state](auto handler) {
+    auto executor = boost::asio::get_associated_executor(handler);
+    // Keeps the io_context running; std::function wants what can be copied.
+    auto work = boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    (async.*method)(&state->context, &state->request, &state->response,
+                    [state, work, shared](grpc::Status status) {
+                      boost::asio::post(
+                          work, [shared, status = std::move(status)] { (*shared)(status); });
+                    });
+  };
+  const grpc::Status status =
+      co_await boost::asio::async_initiate<decltype(boost::asio::use_awaitable),
+                                           void(grpc::Status)>(start, boost::asio::use_awaitable);
+  if (!status.ok()) co_return FromGrpc(status);
+  co_return std::move(state->response);
+}
+
+}  // namespace devicetrust::rpc

@@ -1,0 +1,92 @@
+#include "libs/rpc/caller.h"
+
+#include <fmt/format.h>
+#include <grpc/grpc_security_constants.h>
+
+#include <algorithm>
+#include <array>
+
+#include "libs/rpc/error.h"
+
+namespace devicetrust::rpc {
+namespace {
+
+constexpr std::string_view kUrnPrefix = "urn:devicetrust:";
+constexpr std::size_t kNameMax = 64;
+
+bool IsName(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), allowed);
+}
+
+// "gateway-2" is one of several gateways.
+std::string RoleOf(std::string_view name) {
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos || dash == 0 || dash + 1 == name.size()) {
+    return std::string(name);
+  }
+  const std::string_view number = name.substr(dash + 1);
+  const bool digits =
+      std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return std::string(digits ? name.substr(0, dash) : name);
+}
+
+absl::Status NotAuthenticated(std::string message) {
+  return MakeError(absl::StatusCode::kUnauthenticated, reason::v1::CALLER_NOT_AUTHENTICATED,
+                   std::move(message), {},
+                   "Call with a certificate of the deployment CA that names the caller.");
+}
+
+}  // namespace
+
+std::string Caller::ToString() const {
+  return fmt::format("{}:{}", kind == Kind::kAdmin ? "admin" : "component", name);
+}
+
+absl::StatusOr<Caller> ParseCaller(std::string_view uri) {
+  const absl::Status refused =
+      NotAuthenticated("the certificate's URI name is no urn:devicetrust:ORG:component:NAME");
+  if (!uri.starts_with(kUrnPrefix)) return refused;
+  uri.remove_prefix(kUrnPrefix.size());
+  std::array<std::string_view, 3> parts;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::size_t colon = uri.find(':');
+    if (colon == std::string_view::npos) return refused;
+    parts[i] = uri.substr(0, colon);
+    uri.remove_prefix(colon + 1);
+  }
+  parts[2] = uri;
+  if (!IsName(parts[0]) || !IsName(parts[2])) return refused;
+
+  Caller caller{.kind = Caller::Kind::kComponent,
+                .name = std::string(parts[2]),
+                .role = RoleOf(parts[2]),
+                .org = std::string(parts[0])};
+  if (parts[1] == "admin") {
+    caller.kind = Caller::Kind::kAdmin;
+    caller.role = "admin";
+  } else if (parts[1] != "component" || caller.role == "admin") {
+    // A component named "admin" would pass for an administrator.
+    return refused;
+  }
+  return caller;
+}
+
+absl::StatusOr<Caller> CallerOf(const grpc::AuthContext* peer) {
+  if (peer == nullptr || !peer->IsPeerAuthenticated()) {
+    return NotAuthenticated("the call came without a certificate");
+  }
+  const auto uris = peer->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME);
+  if (uris.size() != 1) {
+    return NotAuthenticated("the certificate must have exactly one URI name");
+  }
+  return ParseCaller(std::string_view(uris[0].data(), uris[0].size()));
+}
+
+absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context) {
+  return CallerOf(context.auth_context().get());
+}
+
+}  // namespace devicetrust::rpc

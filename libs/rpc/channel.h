@@ -1,0 +1,48 @@
+// Calling a listener of rpc::Server.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libs/base/status.h"
+#include "libs/rpc/identity.h"
+#include "libs/rpc/status.h"
+
+namespace devicetrust::rpc {
+
+struct ChannelConfig {
+  std::string address;               // host:port
+  std::string server_name;           // Checked against the server's certificate; empty: the host.
+  std::string trust_pem;             // CA certificates of the server.
+  std::optional<Identity> identity;  // For internal listeners.
+};
+
+// Connects when first used and again after each failure, at least once in two seconds.
+// Create one per server and share it: thread-safe.
+std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config);
+
+inline constexpr std::chrono::milliseconds kCallTimeout{2000};
+
+// Monotonic: a moved wall clock neither ends a call nor prolongs it.
+void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout = kCallTimeout);
+
+// One unary call, blocking: rpc::Call(*stub, &Stub::Enroll, request). Errors keep their
+// detail; an unreachable server is kUnavailable or, after `timeout`, kDeadlineExceeded.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Call(
+    Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+    const Request& request, std::chrono::milliseconds timeout = kCallTimeout) {
+  grpc::ClientContext context;
+  SetDeadline(context, timeout);
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (!status.ok()) return FromGrpc(status);
+  return response;
+}
+
+}  // namespace devicetrust::rpc

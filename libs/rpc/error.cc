@@ -1,0 +1,89 @@
+#include "libs/rpc/error.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "libs/base/check.h"
+#include "libs/rpc/detail_url.h"
+
+namespace devicetrust::rpc {
+
+using reason::v1::ErrorDetail;
+using reason::v1::Reason;
+
+absl::Status MakeError(absl::StatusCode code, Reason reason, std::string message,
+                       std::string subject, std::string remedy,
+                       std::optional<std::chrono::seconds> retry_after) {
+  DT_CHECK(code != absl::StatusCode::kOk);
+  absl::Status status(code, message);
+  ErrorDetail detail;
+  detail.set_reason(reason);
+  detail.set_subject(std::move(subject));
+  detail.set_remedy(std::move(remedy));
+  if (retry_after) detail.mutable_retry_after()->set_seconds(retry_after->count());
+  status.SetPayload(kErrorDetailUrl, absl::Cord(detail.SerializeAsString()));
+  return status;
+}
+
+std::optional<ErrorDetail> DetailOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kErrorDetailUrl);
+  ErrorDetail detail;
+  if (!payload || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
+  return detail;
+}
+
+Reason ReasonOf(const absl::Status& status) {
+  if (const auto detail = DetailOf(status)) return detail->reason();
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return reason::v1::REASON_UNSPECIFIED;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return reason::v1::MALFORMED_REQUEST;
+    case absl::StatusCode::kNotFound:
+      return reason::v1::UNKNOWN_SUBJECT;
+    case absl::StatusCode::kAlreadyExists:
+      return reason::v1::ALREADY_EXISTS;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAborted:
+      return reason::v1::CONFLICTING_STATE;
+    case absl::StatusCode::kUnauthenticated:
+      return reason::v1::CALLER_NOT_AUTHENTICATED;
+    case absl::StatusCode::kPermissionDenied:
+      return reason::v1::CALLER_NOT_ALLOWED;
+    case absl::StatusCode::kResourceExhausted:
+      return reason::v1::TOO_MANY_REQUESTS;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kCancelled:
+      return reason::v1::DEPENDENCY_UNAVAILABLE;
+    default:
+      return reason::v1::INTERNAL_ERROR;
+  }
+}
+
+std::string ReasonName(Reason reason) {
+  return reason == reason::v1::REASON_UNSPECIFIED ? std::string() : reason::v1::Reason_Name(reason);
+}
+
+std::string ReasonName(const absl::Status& status) { return ReasonName(ReasonOf(status)); }
+
+absl::Status StoreError(absl::Status status) {
+  if (status.ok() || DetailOf(status)) return status;
+  constexpr std::chrono::seconds kRetryAfter{5};
+  switch (status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return MakeError(
+          absl::StatusCode::kUnavailable, reason::v1::STORE_FULL, std::string(status.message()), {},
+          "Free disk space on the server, or raise its store's size limit.", kRetryAfter);
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+      return MakeError(absl::StatusCode::kUnavailable, reason::v1::STORE_UNAVAILABLE,
+                       std::string(status.message()), {},
+                       "Try again; if it stays, check the server's disk.", kRetryAfter);
+    default:
+      return status;
+  }
+}
+
+}  // namespace devicetrust::rpc

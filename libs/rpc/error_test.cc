@@ -1,0 +1,79 @@
+#include "libs/rpc/error.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/rpc/caller.h"
+#include "libs/rpc/status.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust::rpc {
+namespace {
+
+using reason::v1::Reason;
+
+TEST(ErrorTest, CrossesGrpcWithItsDetail) {
+  const absl::Status sent =
+      MakeError(absl::StatusCode::kPermissionDenied, reason::v1::COMPUTER_DISABLED,
+                "computer account is disabled", "PC0042$", "Enable it.", std::chrono::seconds(30));
+  const absl::Status received = FromGrpc(ToGrpc(sent));
+  EXPECT_EQ(received.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(std::string(received.message()), "computer account is disabled");
+  ASSERT_TRUE(DetailOf(received).has_value());
+  EXPECT_EQ(DetailOf(received)->subject(), "PC0042$");
+  EXPECT_EQ(DetailOf(received)->remedy(), "Enable it.");
+  EXPECT_EQ(DetailOf(received)->retry_after().seconds(), 30);
+  EXPECT_EQ(ReasonName(received), "COMPUTER_DISABLED");
+  EXPECT_EQ(FromGrpc(ToGrpc(absl::OkStatus())), absl::OkStatus());
+}
+
+TEST(ErrorTest, HidesWhatIsInternalAndNamesAReasonForTheRest) {
+  const absl::Status internal = FromGrpc(ToGrpc(absl::InternalError("password is hunter2")));
+  EXPECT_EQ(std::string(internal.message()), "internal error");
+  EXPECT_EQ(ReasonOf(internal), reason::v1::INTERNAL_ERROR);
+  EXPECT_EQ(ReasonOf(FromGrpc(ToGrpc(absl::NotFoundError("no such user")))),
+            reason::v1::UNKNOWN_SUBJECT);
+  EXPECT_EQ(ReasonOf(absl::DeadlineExceededError("")), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(absl::OkStatus()), reason::v1::REASON_UNSPECIFIED);
+}
+
+TEST(ErrorTest, KeepsAStatusWhoseDetailIsGarbage) {
+  const absl::Status received =
+      FromGrpc(grpc::Status(grpc::StatusCode::NOT_FOUND, "gone", "\x01\xFFgarbage"));
+  EXPECT_EQ(received.code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(DetailOf(received).has_value());
+}
+
+TEST(ErrorTest, TellsAFullStoreFromABrokenOne) {
+  const absl::Status full = StoreError(absl::ResourceExhaustedError("the store is full"));
+  EXPECT_EQ(full.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(full), reason::v1::STORE_FULL);
+  EXPECT_GT(DetailOf(full)->retry_after().seconds(), 0);
+  EXPECT_EQ(ReasonOf(StoreError(absl::UnavailableError("disk"))), reason::v1::STORE_UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(StoreError(full)), reason::v1::STORE_FULL);
+  DT_EXPECT_CODE(StoreError(absl::NotFoundError("row")), kNotFound);
+}
+
+TEST(CallerTest, ReadsTheFourParts) {
+  const Caller gateway = ParseCaller("urn:devicetrust:acme:component:gateway-2").value();
+  EXPECT_EQ(gateway.name, "gateway-2");
+  EXPECT_EQ(gateway.role, "gateway");
+  EXPECT_EQ(gateway.org, "acme");
+  EXPECT_EQ(gateway.ToString(), "component:gateway-2");
+  EXPECT_EQ(ParseCaller("urn:devicetrust:acme:admin:ada").value().role, "admin");
+  EXPECT_EQ(ParseCaller("urn:devicetrust:acme:component:iwa").value().role, "iwa");
+}
+
+// Each must not pass for anybody, least of all for an admin.
+TEST(CallerTest, RefusesEverythingElse) {
+  for (const char* uri :
+       {"", "urn:devicetrust:acme:component:", "urn:devicetrust::component:ca",
+        "urn:devicetrust:acme:device:0a1b", "urn:devicetrust:acme:component:admin",
+        "urn:devicetrust:acme:component:admin-1", "urn:devicetrust:acme:component:ca:x",
+        "urn:devicetrust:acme:component:CA", "urn:devicetrust:acme:Admin:ada",
+        "https://devicetrust/acme/admin/ada", "urn:devicetrust:acme:admin:a b"}) {
+    DT_EXPECT_CODE(ParseCaller(uri), kUnauthenticated) << uri;
+  }
+}
+
+}  // namespace
+}  // namespace devicetrust::rpc

@@ -1,0 +1,237 @@
+#include "libs/rpc/server.h"
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <latch>
+#include <optional>
+#include <thread>
+
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "libs/base/clock.h"
+#include "libs/rpc/async_call.h"
+#include "libs/rpc/caller.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust::rpc {
+namespace {
+
+using ca::v1::CertificateAdmin;
+
+// Stands for any service: answers with the caller's name, can be held, can stream.
+class FakeService final : public CertificateAdmin::Service {
+ public:
+  grpc::Status RevokeForUser(grpc::ServerContext* context, const ca::v1::RevokeForUserRequest* ask,
+                             ca::v1::RevokeForUserResponse* answer) override {
+    if (ask->user_id() == "held") {
+      inside_.count_down();
+      open_.wait();
+    }
+    if (ask->user_id() == "unknown") {
+      return ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN, "no user",
+                              ask->user_id(), "Import the user."));
+    }
+    const auto caller = CallerOf(*context);
+    answer->set_revoked(caller.ok() && caller->role == "policy" ? 1 : 2);
+    return grpc::Status::OK;
+  }
+  grpc::Status WatchRevocations(
+      grpc::ServerContext* context, const ca::v1::WatchRevocationsRequest* /*ask*/,
+      grpc::ServerWriter<ca::v1::WatchRevocationsResponse>* writer) override {
+    writer->Write({});
+    while (!context->IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  }
+
+  void WaitInside() { inside_.wait(); }
+  void Open() { open_.count_down(); }
+
+ private:
+  std::latch inside_{1};
+  std::latch open_{1};
+};
+
+Identity Pem(const pki::Identity& identity) {
+  return {identity.certificate.Pem(), identity.key.Pem()};
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  ListenerConfig Internal() {
+    return {.name = "internal",
+            .flag = "--internal-listen",
+            .listen = "127.0.0.1:0",
+            .identity = Pem(pki_.Component("ca")),
+            .client_ca_pem = pki_.deployment_ca().certificate.Pem(),
+            .org = "acme"};
+  }
+  void Start(const ListenerConfig& config) {
+    auto server =
+        Server::Start(config, {&service_},
+                      {{"devicetrust.ca.v1.CertificateAdmin.RevokeForUser", {"policy", "admin"}},
+                       {"devicetrust.ca.v1.CertificateAdmin.WatchRevocations", {"gateway"}},
+                       {"devicetrust.ca.v1.CertificateAdmin.GetIssuers", {kAnyComponent}}});
+    DT_ASSERT_OK(server);
+    server_ = *std::move(server);
+  }
+  std::unique_ptr<CertificateAdmin::Stub> As(const std::optional<Identity>& identity) {
+    return CertificateAdmin::NewStub(
+        NewChannel({.address = server_->address(),
+                    .server_name = {},
+                    .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                    .identity = identity}));
+  }
+  std::unique_ptr<CertificateAdmin::Stub> AsComponent(const std::string& name) {
+    return As(Pem(pki_.Component(name)));
+  }
+  static absl::StatusOr<ca::v1::RevokeForUserResponse> Revoke(CertificateAdmin::Stub& stub,
+                                                              const std::string& user) {
+    ca::v1::RevokeForUserRequest request;
+    request.set_user_id(user);
+    return Call(stub, &CertificateAdmin::Stub::RevokeForUser, request);
+  }
+
+  const WallTime now_ = SystemClock().Now();
+  sim::ThrowawayPki pki_{"acme", now_};
+  FakeService service_;
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(ServerTest, LetsARoleCallItsMethodsAndNoOthers) {
+  Start(Internal());
+  EXPECT_EQ(Revoke(*AsComponent("policy"), "u1").value().revoked(), 1);
+  EXPECT_EQ(Revoke(*As(Pem(pki_.Admin("ada"))), "u1").value().revoked(), 2);
+
+  const auto gateway = AsComponent("gateway-2");
+  DT_EXPECT_CODE(Revoke(*gateway, "u1"), kPermissionDenied);
+  // Served and not listed: denied to everybody.
+  DT_EXPECT_CODE(
+      Call(*gateway, &CertificateAdmin::Stub::ListCertificates, ca::v1::ListCertificatesRequest()),
+      kPermissionDenied);
+  // Every component, but not a person.
+  DT_EXPECT_CODE(Call(*gateway, &CertificateAdmin::Stub::GetIssuers, ca::v1::GetIssuersRequest()),
+                 kUnimplemented);
+  DT_EXPECT_CODE(Call(*As(Pem(pki_.Admin("ada"))), &CertificateAdmin::Stub::GetIssuers,
+                      ca::v1::GetIssuersRequest()),
+                 kPermissionDenied);
+}
+
+TEST_F(ServerTest, RefusesCallersOfAnotherOrgOfAnotherCaAndOfNone) {
+  Start(Internal());
+  // Same CA, a name of another org.
+  ListenerConfig other = Internal();
+  other.org = "umbrella";
+  FakeService service;
+  const auto foreign =
+      Server::Start(other, {&service},
+                    {{"devicetrust.ca.v1.CertificateAdmin.RevokeForUser", {"policy"}}})
+          .value();
+  const auto stub =
+      CertificateAdmin::NewStub(NewChannel({.address = foreign->address(),
+                                            .server_name = {},
+                                            .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                                            .identity = Pem(pki_.Component("policy"))}));
+  DT_EXPECT_CODE(Revoke(*stub, "u1"), kPermissionDenied);
+
+  sim::ThrowawayPki stranger("acme", now_);
+  DT_EXPECT_CODE(Revoke(*As(Pem(stranger.Component("policy"))), "u1"), kUnavailable);
+  DT_EXPECT_CODE(Revoke(*As(std::nullopt), "u1"), kUnavailable);
+}
+
+TEST_F(ServerTest, CarriesErrorDetailsToTheClient) {
+  Start(Internal());
+  const auto refused = Revoke(*AsComponent("policy"), "unknown");
+  DT_EXPECT_CODE(refused, kNotFound);
+  EXPECT_EQ(ReasonOf(refused.status()), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(DetailOf(refused.status())->remedy(), "Import the user.");
+}
+
+TEST_F(ServerTest, RefusesAnOversizedMessageAndServesOn) {
+  ListenerConfig config = Internal();
+  config.message_bytes_max = kEdgeMessageBytesMax;
+  Start(config);
+  const auto policy = AsComponent("policy");
+  DT_EXPECT_CODE(Revoke(*policy, std::string(kEdgeMessageBytesMax + 1, 'u')), kResourceExhausted);
+  DT_EXPECT_OK(Revoke(*policy, "u1"));
+}
+
+TEST_F(ServerTest, SaysNoBeyondItsCapAndRecovers) {
+  ListenerConfig config = Internal();
+  config.in_flight_max = 1;
+  Start(config);
+  const auto policy = AsComponent("policy");
+  std::thread held([&] { DT_EXPECT_OK(Revoke(*policy, "held")); });
+  service_.WaitInside();
+  const auto refused = Revoke(*policy, "u1");
+  DT_EXPECT_CODE(refused, kResourceExhausted);
+  EXPECT_EQ(ReasonOf(refused.status()), reason::v1::TOO_MANY_REQUESTS);
+  service_.Open();
+  held.join();
+  while (server_->in_flight() != 0) std::this_thread::yield();
+  DT_EXPECT_OK(Revoke(*policy, "u1"));
+}
+
+TEST_F(ServerTest, NamesTheTakenPortAndTheFlag) {
+  Start(Internal());
+  ListenerConfig config = Internal();
+  config.listen = server_->address();
+  FakeService other;
+  const auto second = Server::Start(config, {&other}, {});
+  DT_EXPECT_CODE(second, kFailedPrecondition);
+  const std::string message(second.status().message());
+  EXPECT_NE(message.find(server_->address()), std::string::npos) << message;
+  EXPECT_NE(message.find("--internal-listen"), std::string::npos) << message;
+  EXPECT_NE(message.find("in use"), std::string::npos) << message;
+}
+
+TEST_F(ServerTest, EndsStreamsWhenItStops) {
+  Start(Internal());
+  const auto gateway = AsComponent("gateway-1");
+  grpc::ClientContext context;
+  const auto reader = gateway->WatchRevocations(&context, {});
+  ca::v1::WatchRevocationsResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  server_->Stop(std::chrono::milliseconds(50));
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_FALSE(reader->Finish().ok());
+}
+
+TEST_F(ServerTest, RefusesAnUnknownMethodInItsList) {
+  DT_EXPECT_CODE(
+      Server::Start(Internal(), {&service_}, {{"devicetrust.ca.v1.CertificateAdmin.No", {}}}),
+      kInvalidArgument);
+}
+
+Task<void> RevokeAsync(CertificateAdmin::Stub& stub, std::string user, absl::Status& status,
+                       std::thread::id& resumed_on) {
+  ca::v1::RevokeForUserRequest request;
+  request.set_user_id(user);
+  const auto answer = co_await AsyncCall(
+      *stub.async(), &std::remove_reference_t<decltype(*stub.async())>::RevokeForUser, request);
+  status = answer.status();
+  resumed_on = std::this_thread::get_id();
+}
+
+TEST_F(ServerTest, AnswersACoroutineOnItsOwnThread) {
+  Start(Internal());
+  const auto policy = AsComponent("policy");
+  boost::asio::io_context io;
+  absl::Status good = absl::UnknownError("not run");
+  absl::Status bad;
+  std::thread::id thread;
+  co_spawn(io, RevokeAsync(*policy, "u1", good, thread), boost::asio::detached);
+  co_spawn(io, RevokeAsync(*policy, "unknown", bad, thread), boost::asio::detached);
+  io.run();
+  DT_EXPECT_OK(good);
+  EXPECT_EQ(ReasonOf(bad), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(thread, std::this_thread::get_id());
+}
+
+}  // namespace
+}  // namespace devicetrust::rpc
