@@ -1,0 +1,261 @@
+#include "libs/kerberos/credentials.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <functional>
+
+#include "libs/kerberos/environment.h"
+#include "libs/kerberos/handles.h"
+
+namespace devicetrust::kerberos {
+namespace {
+
+// libkrb5's handles need their context to be freed, and their thread's is not always there:
+// credentials may be made on one thread and end on another. So each call below opens what it
+// needs on its own thread's context, by name; the names are unique in the process.
+std::string NewMemoryName() {
+  static std::atomic<std::uint64_t> next = 0;
+  return "MEMORY:dt-" + std::to_string(next.fetch_add(1));
+}
+
+// Frees a libkrb5 object with the context it was made with, on the same thread.
+template <typename T, auto Free>
+class KrbHandle {
+ public:
+  explicit KrbHandle(krb5_context context) : context_(context) {}
+  ~KrbHandle() {
+    if (handle_ != nullptr) Free(context_, handle_);
+  }
+  KrbHandle(const KrbHandle&) = delete;
+  KrbHandle& operator=(const KrbHandle&) = delete;
+  T get() const { return handle_; }
+  T* out() { return &handle_; }
+
+ private:
+  krb5_context context_;
+  T handle_ = nullptr;
+};
+
+using KrbPrincipal = KrbHandle<krb5_principal, &krb5_free_principal>;
+using KrbKeytab = KrbHandle<krb5_keytab, &krb5_kt_close>;
+using KrbCache = KrbHandle<krb5_ccache, &krb5_cc_close>;
+using KrbOptions = KrbHandle<krb5_get_init_creds_opt*, &krb5_get_init_creds_opt_free>;
+
+// The contents of a krb5_creds, freed at the end of the scope.
+struct KrbCreds {
+  explicit KrbCreds(krb5_context context_in) : context(context_in) {}
+  ~KrbCreds() { krb5_free_cred_contents(context, &value); }
+  KrbCreds(const KrbCreds&) = delete;
+  KrbCreds& operator=(const KrbCreds&) = delete;
+  krb5_context context;
+  krb5_creds value{};
+};
+
+void DestroyCache(const std::string& name) {
+  krb5_context context = ThreadContext();
+  krb5_ccache cache = nullptr;
+  if (context != nullptr && krb5_cc_resolve(context, name.c_str(), &cache) == 0) {
+    krb5_cc_destroy(context, cache);
+  }
+}
+
+absl::Status Store(krb5_context context, const std::string& cache_name, krb5_principal principal,
+                   krb5_creds& creds) {
+  KrbCache cache(context);
+  krb5_error_code code = krb5_cc_resolve(context, cache_name.c_str(), cache.out());
+  if (code == 0) code = krb5_cc_initialize(context, cache.get(), principal);
+  if (code == 0) code = krb5_cc_store_cred(context, cache.get(), &creds);
+  return code == 0 ? absl::OkStatus() : KrbError(context, code, "credential cache");
+}
+
+// What differs between a key and a password: one call of libkrb5.
+using GetTicket = std::function<krb5_error_code(krb5_context, krb5_principal,
+                                                krb5_get_init_creds_opt*, krb5_creds*)>;
+
+absl::Status GetInitialTicket(const std::string& name, const std::string& cache_name,
+                              bool optimistic, const GetTicket& get) {
+  DT_RETURN_IF_ERROR(RequireConfig());
+  krb5_context context = ThreadContext();
+  if (context == nullptr) {
+    return MakeFailure(Failure::kMisconfigured, "libkrb5 refuses the file that KRB5_CONFIG names");
+  }
+  KrbPrincipal principal(context);
+  KrbOptions options(context);
+  KrbCreds creds(context);
+  if (name.size() > 512 ||
+      krb5_parse_name_flags(context, name.c_str(), KRB5_PRINCIPAL_PARSE_REQUIRE_REALM,
+                            principal.out()) != 0) {
+    return MakeFailure(Failure::kMalformed, fmt::format("\"{}\" is not a name@REALM", name));
+  }
+  krb5_error_code code = krb5_get_init_creds_opt_alloc(context, options.out());
+  if (code != 0) return KrbError(context, code, name);
+  if (optimistic) {
+    // The key's type is known, so the KDC need not be asked for it first: one round trip less.
+    std::array<krb5_preauthtype, 1> first = {KRB5_PADATA_ENC_TIMESTAMP};
+    krb5_get_init_creds_opt_set_preauth_list(options.get(), first.data(), first.size());
+  }
+  code = get(context, principal.get(), options.get(), &creds.value);
+  if (code != 0) return KrbError(context, code, name);
+  return Store(context, cache_name, principal.get(), creds.value);
+}
+
+absl::StatusOr<GssCredential> AcquireInitiator(const std::string& cache_name) {
+  std::array<gss_key_value_element_desc, 1> elements = {{{"ccache", cache_name.c_str()}}};
+  const gss_key_value_set_desc store = {elements.size(), elements.data()};
+  gss_OID_set_desc mechanisms = {1, SpnegoMechanism()};
+  GssCredential credential;
+  OM_uint32 minor = 0;
+  const OM_uint32 major =
+      gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechanisms, GSS_C_INITIATE,
+                            &store, credential.out(), nullptr, nullptr);
+  if (major != GSS_S_COMPLETE) return GssError(major, minor, "credentials");
+  return credential;
+}
+
+}  // namespace
+
+struct Credentials::State {
+  std::string principal;
+  std::string cache = NewMemoryName();
+  ~State() { DestroyCache(cache); }
+};
+
+Credentials::Credentials(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Credentials::Credentials(Credentials&&) noexcept = default;
+Credentials& Credentials::operator=(Credentials&&) noexcept = default;
+Credentials::~Credentials() = default;
+
+const std::string& Credentials::principal() const { return state_->principal; }
+
+absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, const Key& key) {
+  auto state = std::make_unique<State>();
+  state->principal = principal;
+  const std::string keytab_name = NewMemoryName();
+  const auto get = [&](krb5_context context, krb5_principal client,
+                       krb5_get_init_creds_opt* options, krb5_creds* creds) {
+    KrbKeytab keytab(context);  // Gone with its last handle.
+    krb5_error_code code = krb5_kt_resolve(context, keytab_name.c_str(), keytab.out());
+    if (code != 0) return code;
+    krb5_keytab_entry entry{};
+    entry.principal = client;
+    entry.vno = key.kvno;
+    entry.key.enctype = key.enctype;
+    entry.key.length = static_cast<unsigned>(key.bytes.size());
+    entry.key.contents = const_cast<krb5_octet*>(key.bytes.data());  // Copied by the call.
+    code = krb5_kt_add_entry(context, keytab.get(), &entry);
+    if (code != 0) return code;
+    return krb5_get_init_creds_keytab(context, creds, client, keytab.get(), 0, nullptr, options);
+  };
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, /*optimistic=*/true, get));
+  return Credentials(std::move(state));
+}
+
+absl::StatusOr<Credentials> Credentials::FromPassword(const std::string& principal,
+                                                      const std::string& password) {
+  auto state = std::make_unique<State>();
+  state->principal = principal;
+  const auto get = [&](krb5_context context, krb5_principal client,
+                       krb5_get_init_creds_opt* options, krb5_creds* creds) {
+    return krb5_get_init_creds_password(context, creds, client, password.c_str(), nullptr, nullptr,
+                                        0, nullptr, options);
+  };
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, /*optimistic=*/false, get));
+  return Credentials(std::move(state));
+}
+
+std::vector<Ticket> Credentials::tickets() const {
+  std::vector<Ticket> tickets;
+  krb5_context context = ThreadContext();
+  if (context == nullptr) return tickets;
+  KrbCache cache(context);
+  krb5_cc_cursor cursor = nullptr;
+  if (krb5_cc_resolve(context, state_->cache.c_str(), cache.out()) != 0 ||
+      krb5_cc_start_seq_get(context, cache.get(), &cursor) != 0) {
+    return tickets;
+  }
+  for (;;) {
+    KrbCreds creds(context);
+    if (krb5_cc_next_cred(context, cache.get(), &cursor, &creds.value) != 0) break;
+    char* name = nullptr;
+    if (krb5_is_config_principal(context, creds.value.server) != 0 ||
+        krb5_unparse_name(context, creds.value.server, &name) != 0) {
+      continue;
+    }
+    const auto time = [](krb5_timestamp t) {
+      return WallTime(std::chrono::seconds(static_cast<std::uint32_t>(t)));
+    };
+    tickets.push_back({name, creds.value.keyblock.enctype, time(creds.value.times.starttime),
+                       time(creds.value.times.endtime)});
+    krb5_free_unparsed_name(context, name);
+  }
+  krb5_cc_end_seq_get(context, cache.get(), &cursor);
+  return tickets;
+}
+
+struct Initiator::State {
+  GssCredential credential;
+  GssName target;
+  GssContext context;
+  Bindings bindings{};
+  Bytes token;
+};
+
+Initiator::Initiator(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Initiator::Initiator(Initiator&&) noexcept = default;
+Initiator& Initiator::operator=(Initiator&&) noexcept = default;
+Initiator::~Initiator() = default;
+
+const Bytes& Initiator::token() const { return state_->token; }
+
+absl::StatusOr<Initiator> Initiator::Start(const Credentials& credentials, std::string_view service,
+                                           const Bindings& bindings) {
+  auto state = std::make_unique<State>();
+  state->bindings = bindings;
+  std::string name(service);
+  if (name.find('@') == std::string::npos) {
+    name += credentials.principal().substr(credentials.principal().rfind('@'));
+  }
+  OM_uint32 minor = 0;
+  gss_buffer_desc text = Borrow(name);
+  // A Kerberos name, not "HTTP@host": that one would be looked up in the DNS first.
+  OM_uint32 major = gss_import_name(&minor, &text, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME),
+                                    state->target.out());
+  if (major != GSS_S_COMPLETE) return GssError(major, minor, name);
+  DT_ASSIGN_OR_RETURN(state->credential, AcquireInitiator(credentials.state_->cache));
+
+  GssBuffer token;
+  gss_channel_bindings_struct channel = ChannelBindings(state->bindings);
+  major = gss_init_sec_context(&minor, state->credential.get(), state->context.out(),
+                               state->target.get(), SpnegoMechanism(),
+                               GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG, 0, &channel, nullptr, nullptr,
+                               token.out(), nullptr, nullptr);
+  if (GSS_ERROR(major) != 0) {
+    return GssError(major, minor, fmt::format("{} for {}", credentials.principal(), name));
+  }
+  state->token.assign(token.bytes().begin(), token.bytes().end());
+  return Initiator(std::move(state));
+}
+
+absl::Status Initiator::Finish(std::span<const std::uint8_t> reply) {
+  OM_uint32 minor = 0;
+  OM_uint32 flags = 0;
+  GssBuffer more;
+  gss_buffer_desc input = Borrow(reply);
+  gss_channel_bindings_struct channel = ChannelBindings(state_->bindings);
+  const OM_uint32 major = gss_init_sec_context(
+      &minor, state_->credential.get(), state_->context.out(), state_->target.get(),
+      SpnegoMechanism(), GSS_C_MUTUAL_FLAG | GSS_C_INTEG_FLAG, 0, &channel, &input, nullptr,
+      more.out(), &flags, nullptr);
+  if (major == GSS_S_COMPLETE && (flags & GSS_C_MUTUAL_FLAG) != 0) return absl::OkStatus();
+  std::string why = "the reply does not complete the exchange";
+  if (GSS_ERROR(major) != 0) {
+    const absl::Status cause = GssError(major, minor, "reply refused");
+    why.assign(cause.message().data(), cause.message().size());
+  }
+  return MakeFailure(Failure::kTicketInvalid, "the service did not prove its name: " + why);
+}
+
+}  // namespace devicetrust::kerberos

@@ -1,0 +1,182 @@
+#include "libs/kerberos/failure.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "libs/kerberos/handles.h"
+
+namespace devicetrust::kerberos {
+namespace {
+
+constexpr const char* kPayloadUrl = "devicetrust.kerberos.failure";
+
+struct FailureFacts {
+  std::string_view name;
+  absl::StatusCode code;
+};
+
+FailureFacts FactsOf(Failure failure) {
+  switch (failure) {
+    case Failure::kNone:
+      return {"NONE", absl::StatusCode::kInternal};
+    case Failure::kClockSkew:
+      return {"CLOCK_SKEW", absl::StatusCode::kFailedPrecondition};
+    case Failure::kTicketExpired:
+      return {"TICKET_EXPIRED", absl::StatusCode::kUnauthenticated};
+    case Failure::kTicketInvalid:
+      return {"TICKET_INVALID", absl::StatusCode::kUnauthenticated};
+    case Failure::kReplayed:
+      return {"REPLAYED", absl::StatusCode::kUnauthenticated};
+    case Failure::kNotBound:
+      return {"NOT_BOUND", absl::StatusCode::kUnauthenticated};
+    case Failure::kWrongPassword:
+      return {"WRONG_PASSWORD", absl::StatusCode::kUnauthenticated};
+    case Failure::kAccountRevoked:
+      return {"ACCOUNT_REVOKED", absl::StatusCode::kPermissionDenied};
+    case Failure::kAccountExpired:
+      return {"ACCOUNT_EXPIRED", absl::StatusCode::kPermissionDenied};
+    case Failure::kPasswordExpired:
+      return {"PASSWORD_EXPIRED", absl::StatusCode::kPermissionDenied};
+    case Failure::kUnknownAccount:
+      return {"UNKNOWN_ACCOUNT", absl::StatusCode::kNotFound};
+    case Failure::kUnknownService:
+      return {"UNKNOWN_SERVICE", absl::StatusCode::kNotFound};
+    case Failure::kUntrustedRealm:
+      return {"UNTRUSTED_REALM", absl::StatusCode::kPermissionDenied};
+    case Failure::kUnreachable:
+      return {"UNREACHABLE", absl::StatusCode::kUnavailable};
+    case Failure::kMalformed:
+      return {"MALFORMED", absl::StatusCode::kInvalidArgument};
+    case Failure::kMisconfigured:
+      return {"MISCONFIGURED", absl::StatusCode::kFailedPrecondition};
+  }
+  return {"NONE", absl::StatusCode::kInternal};
+}
+
+Failure FromKrbCode(krb5_error_code code) {
+  switch (code) {
+    case KRB5KRB_AP_ERR_SKEW:
+    case KRB5_KDCREP_SKEW:
+    case KRB5KRB_AP_ERR_TKT_NYV:
+      return Failure::kClockSkew;
+    case KRB5KRB_AP_ERR_TKT_EXPIRED:
+    case KRB5KDC_ERR_NEVER_VALID:
+      return Failure::kTicketExpired;
+    case KRB5KRB_AP_ERR_REPEAT:
+      return Failure::kReplayed;
+    case KRB5KDC_ERR_PREAUTH_FAILED:
+    case KRB5_PREAUTH_FAILED:
+    case KRB5KRB_AP_ERR_BAD_INTEGRITY:
+      return Failure::kWrongPassword;
+    case KRB5KDC_ERR_CLIENT_REVOKED:
+    case KRB5KDC_ERR_TGT_REVOKED:
+    case KRB5KDC_ERR_SERVICE_REVOKED:
+      return Failure::kAccountRevoked;
+    case KRB5KDC_ERR_NAME_EXP:
+    case KRB5KDC_ERR_SERVICE_EXP:
+      return Failure::kAccountExpired;
+    case KRB5KDC_ERR_KEY_EXP:
+      return Failure::kPasswordExpired;
+    case KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN:
+      return Failure::kUnknownAccount;
+    case KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN:
+      return Failure::kUnknownService;
+    case KRB5KDC_ERR_POLICY:
+    case KRB5KDC_ERR_PATH_NOT_ACCEPTED:
+    case KRB5KRB_AP_ERR_ILL_CR_TKT:
+      return Failure::kUntrustedRealm;
+    case KRB5_KDC_UNREACH:
+    case KRB5_REALM_UNKNOWN:
+    case KRB5_REALM_CANT_RESOLVE:
+      return Failure::kUnreachable;
+    case KRB5_PARSE_MALFORMED:
+      return Failure::kMalformed;
+    case KRB5_KT_NOTFOUND:
+    case KRB5_KT_KVNONOTFOUND:
+    case KRB5KRB_AP_ERR_BADKEYVER:
+    case KRB5KRB_AP_ERR_NOKEY:
+    case KRB5KRB_AP_WRONG_PRINC:
+    case KRB5KRB_AP_ERR_NOT_US:
+    case KRB5KRB_AP_ERR_MODIFIED:
+    case KRB5_BAD_ENCTYPE:
+      return Failure::kTicketInvalid;
+    default:
+      return Failure::kNone;
+  }
+}
+
+std::string GssText(OM_uint32 status, int type, gss_OID mechanism) {
+  OM_uint32 minor = 0;
+  OM_uint32 more = 0;
+  GssBuffer text;
+  if (gss_display_status(&minor, status, type, mechanism, &more, text.out()) != GSS_S_COMPLETE) {
+    return {};
+  }
+  return std::string(text.text());
+}
+
+Failure FromGssMajor(OM_uint32 major) {
+  switch (GSS_ROUTINE_ERROR(major)) {
+    case GSS_S_BAD_BINDINGS:
+      return Failure::kNotBound;
+    case GSS_S_DEFECTIVE_TOKEN:
+    case GSS_S_BAD_MECH:
+      return Failure::kMalformed;
+    case GSS_S_CREDENTIALS_EXPIRED:
+    case GSS_S_CONTEXT_EXPIRED:
+      return Failure::kTicketExpired;
+    case GSS_S_DUPLICATE_TOKEN:
+      return Failure::kReplayed;
+    case GSS_S_BAD_NAME:
+    case GSS_S_BAD_NAMETYPE:
+      return Failure::kMalformed;
+    default:
+      return Failure::kNone;
+  }
+}
+
+// Codes that no entry of ours names are invalid tickets or faults of ours; the former are
+// what strangers can cause.
+absl::Status Make(Failure failure, const std::string& message) {
+  if (failure == Failure::kNone) return absl::InternalError(message);
+  return MakeFailure(failure, message);
+}
+
+}  // namespace
+
+std::string_view Name(Failure failure) { return FactsOf(failure).name; }
+
+Failure FailureOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPayloadUrl);
+  if (!payload) return Failure::kNone;
+  return static_cast<Failure>(std::stoi(std::string(*payload)));
+}
+
+absl::Status MakeFailure(Failure failure, std::string_view message) {
+  absl::Status status(FactsOf(failure).code, {message.data(), message.size()});
+  status.SetPayload(kPayloadUrl, absl::Cord(std::to_string(static_cast<int>(failure))));
+  return status;
+}
+
+absl::Status KrbError(krb5_context context, krb5_error_code code, std::string_view what) {
+  std::string text = "libkrb5 cannot start";
+  if (context != nullptr) {
+    const char* message = krb5_get_error_message(context, code);
+    text = message;
+    krb5_free_error_message(context, message);
+  }
+  return Make(FromKrbCode(code), fmt::format("{}: {}", what, text));
+}
+
+absl::Status GssError(OM_uint32 major, OM_uint32 minor, std::string_view what) {
+  Failure failure = FromKrbCode(static_cast<krb5_error_code>(minor));
+  if (failure == Failure::kNone || GSS_ROUTINE_ERROR(major) == GSS_S_BAD_BINDINGS) {
+    failure = FromGssMajor(major);
+  }
+  const std::string detail = GssText(minor, GSS_C_MECH_CODE, const_cast<gss_OID>(gss_mech_krb5));
+  return Make(failure, fmt::format("{}: {}{}{}", what, GssText(major, GSS_C_GSS_CODE, nullptr),
+                                   detail.empty() ? "" : "; ", detail));
+}
+
+}  // namespace devicetrust::kerberos

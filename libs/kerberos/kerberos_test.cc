@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "libs/base/encoding.h"
+#include "libs/base/files.h"
+#include "libs/kerberos/acceptor.h"
+#include "libs/kerberos/bindings.h"
+#include "libs/kerberos/credentials.h"
+#include "libs/kerberos/environment.h"
+#include "libs/kerberos/keytab.h"
+#include "libs/testing/status.h"
+
+// Exchanges with a real KDC are tested in simulator/forest, which has one.
+namespace devicetrust::kerberos {
+namespace {
+
+// From: python3 -c 'import hashlib,struct; p=lambda b: struct.pack(">I",len(b))+b;
+//   print(hashlib.sha256(p(b"IssueUserToken")+p(b"iwa-1")+p(b"k"*43)+
+//   p(hashlib.sha256(b"a.b.c").digest())).hexdigest())'
+TEST(BindingsTest, AgreesWithPython) {
+  const std::string key(43, 'k');
+  EXPECT_EQ(HexEncode(BindingsOf({"IssueUserToken", "iwa-1", key, "a.b.c"})),
+            "2fb5960d9fcada0ce033462649484509e442db02b89245516542987b5dd630d4");
+  EXPECT_EQ(HexEncode(BindingsOf({"IssueDeviceToken", "iwa-1", key, ""})),
+            "c1c610d31adaddfff8a1bc39dd114ce23ec4cc760b8a0b542ec0cf22463e3fb5");
+}
+
+TEST(BindingsTest, EveryPartCounts) {
+  const Bindings base = BindingsOf({"m", "i", "k", "t"});
+  EXPECT_NE(base, BindingsOf({"mi", "", "k", "t"}));
+  EXPECT_NE(base, BindingsOf({"m", "i", "kt", ""}));
+  EXPECT_NE(base, BindingsOf({"m", "i", "k", ""}));
+  EXPECT_NE(base, BindingsOf({"m", "i", "k", "T"}));
+}
+
+TEST(FailureTest, TheKindTravelsWithTheStatus) {
+  const absl::Status status = MakeFailure(Failure::kClockSkew, "five minutes apart");
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(FailureOf(status), Failure::kClockSkew);
+  EXPECT_EQ(Name(FailureOf(status)), "CLOCK_SKEW");
+  EXPECT_EQ(FailureOf(absl::OkStatus()), Failure::kNone);
+}
+
+// The machine's own /etc/krb5.conf may name a realm on the Internet.
+TEST(EnvironmentTest, NothingWorksOnTheMachinesOwnConfiguration) {
+  ::unsetenv("KRB5_CONFIG");
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("ada@CORP.TEST", "x").status()),
+            Failure::kMisconfigured);
+  EXPECT_EQ(FailureOf(Acceptor::Create({"/nonexistent", "/nonexistent"}).status()),
+            Failure::kMisconfigured);
+  DT_EXPECT_CODE(UseConfig("/nonexistent/krb5.conf"), kNotFound);
+}
+
+class ConfiguredTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = ::testing::TempDir() + "kerberos." + std::to_string(::getpid());
+    config_ = directory_ + ".conf";
+    DT_ASSERT_OK(WriteFileAtomically(config_,
+                                     "[libdefaults]\n default_realm = NOWHERE.TEST\n"
+                                     " dns_lookup_kdc = false\n"
+                                     "[realms]\n NOWHERE.TEST = {\n  kdc = 127.0.0.1:1\n }\n"));
+    DT_ASSERT_OK(UseConfig(config_));
+  }
+  void TearDown() override {
+    ::unlink(config_.c_str());
+    ::unsetenv("KRB5_CONFIG");
+  }
+  std::string directory_, config_;
+};
+
+TEST_F(ConfiguredTest, NoKdcIsUnreachable) {
+  const auto result = Credentials::FromKey("ada@NOWHERE.TEST", {18, 1, Bytes(32, 7)});
+  EXPECT_EQ(FailureOf(result.status()), Failure::kUnreachable) << result.status();
+}
+
+TEST_F(ConfiguredTest, BadNamesAreRefused) {
+  for (const std::string name : {"", "ada", "ada@", "a@b@c", "@NOWHERE.TEST\\"}) {
+    EXPECT_FALSE(Credentials::FromPassword(name, "x").ok()) << name;
+  }
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("ada", "x").status()), Failure::kMalformed);
+}
+
+TEST_F(ConfiguredTest, AnAcceptorNeedsAKeytab) {
+  const auto result = Acceptor::Create({directory_ + ".none", directory_ + ".rcache"});
+  EXPECT_EQ(FailureOf(result.status()), Failure::kMisconfigured) << result.status();
+}
+
+TEST_F(ConfiguredTest, GarbageIsNoTicket) {
+  const std::string keytab = directory_ + ".keytab";
+  const KeytabEntry entry{"HTTP/iwa.corp.test@NOWHERE.TEST", {18, 3, Bytes(32, 9)}, 0};
+  DT_ASSERT_OK(WriteKeytab(keytab, {&entry, 1}));
+  const auto acceptor = Acceptor::Create({keytab, directory_ + ".rcache"});
+  DT_ASSERT_OK(acceptor);
+  const Bindings bindings = BindingsOf({"IssueDeviceToken", "iwa-1", "k", ""});
+  const auto accept = [&](const Bytes& token) {
+    return FailureOf((*acceptor)->Accept(token, bindings).status());
+  };
+  EXPECT_EQ(accept({}), Failure::kMalformed);
+  EXPECT_EQ(accept(Bytes(kSpnegoBytesMax + 1, 0x60)), Failure::kMalformed);
+  EXPECT_EQ(accept({1, 2, 3}), Failure::kMalformed);
+  // NegTokenInit that offers NTLM alone (1.3.6.1.4.1.311.2.2.10).
+  const Bytes ntlm =
+      HexDecode("601c06062b0601050502a0123010a00e300c060a2b06010401823702020a").value();
+  EXPECT_EQ(accept(ntlm), Failure::kMalformed);
+  ::unlink(keytab.c_str());
+  ::unlink((directory_ + ".rcache").c_str());
+}
+
+TEST(KeytabTest, ANameWithoutRealmIsRefused) {
+  const KeytabEntry entry{"HTTP/iwa.corp.test", {18, 1, Bytes(32, 9)}, 0};
+  DT_EXPECT_CODE(WriteKeytab(::testing::TempDir() + "never.keytab", {&entry, 1}), kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace devicetrust::kerberos

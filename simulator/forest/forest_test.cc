@@ -1,0 +1,332 @@
+// The forest as strangers see it: unmodified kinit and kvno, and our own two sides of
+// Negotiate.
+#include "simulator/forest/forest.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "libs/base/files.h"
+#include "libs/kerberos/acceptor.h"
+#include "libs/kerberos/environment.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+using kerberos::BindingsOf;
+using kerberos::Credentials;
+using kerberos::Failure;
+using kerberos::FailureOf;
+using kerberos::Initiator;
+
+constexpr const char* kService = "HTTP/iwa.corp.test";
+
+struct RunDirectory {
+  explicit RunDirectory(std::string_view name)
+      : path(fmt::format("{}forest.{}.{}", ::testing::TempDir(), ::getpid(), name)) {
+    std::filesystem::create_directories(path);
+  }
+  ~RunDirectory() { std::filesystem::remove_all(path); }
+  const std::string path;
+};
+
+class ForestTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto forest = Forest::Create({.run_dir = run_.path, .accounts_max = 1000}, clock_, random_);
+    DT_ASSERT_OK(forest);
+    forest_ = *std::move(forest);
+    DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
+    const auto staff = forest_->accounts().AddGroup(forest_->realm(), "Staff");
+    DT_ASSERT_OK(staff);
+    staff_ = *staff;
+    const std::vector<NewAccount> accounts = {
+        {.name = "ada", .password = "Kq7-u2m", .group_rids = {staff_}},
+        {.name = "grace", .password = "other"},
+        {.kind = AccountKind::kComputer, .name = "PC1$"}};
+    DT_ASSERT_OK(forest_->accounts().Add(forest_->realm(), accounts));
+    DT_ASSERT_OK(forest_->AddService(kService));
+  }
+
+  // Runs a client program with the forest's configuration alone; its exit code and output.
+  struct Ran {
+    std::string ending;
+    std::string output;
+  };
+  Ran Run(const std::string& command) {
+    const std::string file = fmt::format("{}/out.{}", run_.path, runs_++);
+    const auto child = ChildProcess::Start(
+        {.arguments = {"/bin/sh", "-c", command},
+         .environment = {"PATH=/usr/bin:/bin", "KRB5_CONFIG=" + forest_->kdc().config_path(),
+                         "KRB5CCNAME=FILE:" + run_.path + "/cc"},
+         .output = file});
+    if (!child.ok()) return {std::string(child.status().message()), ""};
+    (*child)->WaitForEnd(std::chrono::seconds(30));
+    return {(*child)->ending().value_or("still runs"), (*child)->LastOutput()};
+  }
+  Ran Kinit(const std::string& user, const std::string& password) {
+    return Run(fmt::format("echo '{}' | kinit {}", password, user));
+  }
+
+  absl::StatusOr<Credentials> LogOn(const std::string& name) {
+    const auto key = forest_->KeyOf(name);
+    if (!key.ok()) return key.status();
+    return Credentials::FromKey(forest_->Principal(name), *key);
+  }
+  std::unique_ptr<kerberos::Acceptor> NewAcceptor() {
+    const std::string keytab = run_.path + "/iwa.keytab";
+    const std::vector<std::string> names = {kService};
+    EXPECT_TRUE(forest_->WriteKeytab(keytab, names).ok());
+    auto acceptor = kerberos::Acceptor::Create({keytab, run_.path + "/iwa.rcache"});
+    EXPECT_TRUE(acceptor.ok()) << acceptor.status();
+    return acceptor.ok() ? *std::move(acceptor) : nullptr;
+  }
+
+  RunDirectory run_{::testing::UnitTest::GetInstance()->current_test_info()->name()};
+  SystemClock clock_;
+  SystemRandom random_;
+  std::unique_ptr<Forest> forest_;
+  std::uint32_t staff_ = 0;
+  int runs_ = 0;
+};
+
+TEST_F(ForestTest, KinitAndKvnoWork) {
+  Ran ran = Kinit("ada", "Kq7-u2m");
+  ASSERT_EQ(ran.ending, "exit code 0") << ran.output;
+  ran = Run(fmt::format("kvno {} && klist", kService));
+  ASSERT_EQ(ran.ending, "exit code 0") << ran.output;
+  EXPECT_NE(ran.output.find("HTTP/iwa.corp.test@CORP.TEST: kvno = 1"), std::string::npos)
+      << ran.output;
+}
+
+TEST_F(ForestTest, AComputerLogsOnWithItsKeytab) {
+  const std::vector<std::string> names = {"PC1$"};
+  DT_ASSERT_OK(forest_->WriteKeytab(run_.path + "/pc1.keytab", names));
+  const Ran ran =
+      Run(fmt::format("kinit -kt {}/pc1.keytab 'PC1$' && kvno {}", run_.path, kService));
+  EXPECT_EQ(ran.ending, "exit code 0") << ran.output;
+}
+
+TEST_F(ForestTest, AWrongPasswordIsRefused) {
+  const Ran ran = Kinit("ada", "wrong");
+  EXPECT_EQ(ran.ending, "exit code 1");
+  EXPECT_NE(ran.output.find("Password incorrect"), std::string::npos) << ran.output;
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("ada@CORP.TEST", "wrong").status()),
+            Failure::kWrongPassword);
+  EXPECT_EQ(FailureOf(Credentials::FromKey("ada@CORP.TEST", {17, 1, Bytes(16, 1)}).status()),
+            Failure::kWrongPassword);
+}
+
+TEST_F(ForestTest, UnknownNamesAreRefused) {
+  EXPECT_NE(Kinit("nobody", "x").output.find("not found in Kerberos database"), std::string::npos);
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("nobody@CORP.TEST", "x").status()),
+            Failure::kUnknownAccount);
+  // Exact: another realm's or another spelling's ticket-granting service is no account either.
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("ADA@CORP.TEST", "Kq7-u2m").status()),
+            Failure::kUnknownAccount);
+  const auto ada = LogOn("ada");
+  DT_ASSERT_OK(ada);
+  EXPECT_EQ(FailureOf(Initiator::Start(*ada, "HTTP/other.corp.test", {}).status()),
+            Failure::kUnknownService);
+  EXPECT_EQ(FailureOf(Initiator::Start(*ada, "krbtgt/EVIL.TEST", {}).status()),
+            Failure::kUnknownService);
+}
+
+TEST_F(ForestTest, DisabledActsAtOnce) {
+  const auto before = LogOn("ada");
+  DT_ASSERT_OK(before);
+  DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", kDisabled, true));
+  EXPECT_NE(Kinit("ada", "Kq7-u2m").output.find("credentials have been revoked"),
+            std::string::npos);
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kAccountRevoked);
+  // The ticket-granting ticket of a minute ago buys nothing more.
+  EXPECT_EQ(FailureOf(Initiator::Start(*before, kService, {}).status()), Failure::kAccountRevoked);
+  DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", kDisabled, false));
+  DT_EXPECT_OK(LogOn("ada"));
+  DT_EXPECT_OK(Initiator::Start(*before, kService, {}));
+}
+
+TEST_F(ForestTest, LockedExpiredAndMustChangeAreTold) {
+  const auto refused = [&](AccountFlag flag) {
+    EXPECT_TRUE(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, true).ok());
+    const Failure failure = FailureOf(LogOn("ada").status());
+    EXPECT_TRUE(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, false).ok());
+    return failure;
+  };
+  EXPECT_EQ(refused(kLocked), Failure::kAccountRevoked);
+  EXPECT_EQ(refused(kExpired), Failure::kAccountExpired);
+  EXPECT_EQ(refused(kMustChangePassword), Failure::kPasswordExpired);
+  DT_EXPECT_OK(LogOn("ada"));
+}
+
+TEST_F(ForestTest, ANewPasswordReplacesTheOldAtOnce) {
+  const auto old_key = forest_->KeyOf("ada");
+  DT_ASSERT_OK(old_key);
+  DT_ASSERT_OK(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m"));
+  DT_ASSERT_OK(forest_->accounts().SetPassword(forest_->realm(), "ada", "new-one"));
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m").status()),
+            Failure::kWrongPassword);
+  EXPECT_EQ(FailureOf(Credentials::FromKey("ada@CORP.TEST", *old_key).status()),
+            Failure::kWrongPassword);
+  EXPECT_EQ(Kinit("ada", "new-one").ending, "exit code 0");
+  DT_EXPECT_OK(LogOn("ada"));
+}
+
+TEST_F(ForestTest, ThePacSaysWhoAndWhichGroups) {
+  const auto acceptor = NewAcceptor();
+  const auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", "token"});
+  const auto ada = LogOn("ada");
+  DT_ASSERT_OK(ada);
+  auto exchange = Initiator::Start(*ada, kService, bindings);
+  DT_ASSERT_OK(exchange);
+  const auto accepted = acceptor->Accept(exchange->token(), bindings);
+  DT_ASSERT_OK(accepted);
+  DT_EXPECT_OK(exchange->Finish(accepted->reply));
+
+  const kerberos::Identity& identity = accepted->identity;
+  EXPECT_EQ(identity.principal, "ada@CORP.TEST");
+  EXPECT_EQ(identity.name, "ada");
+  EXPECT_EQ(identity.realm, "CORP.TEST");
+  EXPECT_EQ(identity.domain_sid, forest_->domain_sid());
+  const Row row = forest_->view().Read(*forest_->view().FindName(forest_->realm(), "ada"));
+  EXPECT_EQ(identity.account_sid, fmt::format("{}-{}", forest_->domain_sid(), row.account.rid));
+  EXPECT_FALSE(identity.is_computer);
+  const std::vector<std::string> groups = {forest_->domain_sid() + "-513",
+                                           fmt::format("{}-{}", forest_->domain_sid(), staff_),
+                                           "S-1-18-1"};
+  EXPECT_EQ(identity.group_sids, groups);
+  const std::vector<kerberos::Ticket> tickets = ada->tickets();
+  ASSERT_EQ(tickets.size(), 2u);
+  EXPECT_EQ(tickets[0].service, "krbtgt/CORP.TEST@CORP.TEST");
+  EXPECT_EQ(tickets[1].service, "HTTP/iwa.corp.test@CORP.TEST");
+}
+
+TEST_F(ForestTest, AComputerIsToldByItsPac) {
+  const auto acceptor = NewAcceptor();
+  const auto pc = LogOn("PC1$");
+  DT_ASSERT_OK(pc);
+  const auto exchange = Initiator::Start(*pc, kService, {});
+  DT_ASSERT_OK(exchange);
+  const auto accepted = acceptor->Accept(exchange->token(), {});
+  DT_ASSERT_OK(accepted);
+  EXPECT_TRUE(accepted->identity.is_computer);
+  EXPECT_EQ(accepted->identity.group_sids[0], forest_->domain_sid() + "-515");
+}
+
+TEST_F(ForestTest, AnExchangeIsGoodForItsRequestAndOnce) {
+  const auto acceptor = NewAcceptor();
+  const auto bindings = BindingsOf({"IssueDeviceToken", "iwa-1", "key", ""});
+  const auto other = BindingsOf({"IssueDeviceToken", "iwa-1", "another key", ""});
+  const auto pc = LogOn("PC1$");
+  DT_ASSERT_OK(pc);
+  const auto exchange = Initiator::Start(*pc, kService, bindings);
+  DT_ASSERT_OK(exchange);
+  EXPECT_EQ(FailureOf(acceptor->Accept(exchange->token(), other).status()), Failure::kNotBound);
+  const auto again = Initiator::Start(*pc, kService, bindings);
+  DT_ASSERT_OK(again);
+  DT_EXPECT_OK(acceptor->Accept(again->token(), bindings));
+  EXPECT_EQ(FailureOf(acceptor->Accept(again->token(), bindings).status()), Failure::kReplayed);
+}
+
+TEST_F(ForestTest, ADamagedTicketOrReplyIsRefused) {
+  const auto acceptor = NewAcceptor();
+  const auto pc = LogOn("PC1$");
+  DT_ASSERT_OK(pc);
+  auto exchange = Initiator::Start(*pc, kService, {});
+  DT_ASSERT_OK(exchange);
+  for (std::size_t i = 0; i < exchange->token().size(); i += 7) {
+    Bytes damaged = exchange->token();
+    damaged[i] ^= 0x55U;
+    const auto accepted = acceptor->Accept(damaged, {});
+    if (accepted.ok()) continue;  // A byte that carries nothing, e.g. of the realm's name type.
+    EXPECT_NE(accepted.status().code(), absl::StatusCode::kInternal) << i << accepted.status();
+  }
+  auto fresh = Initiator::Start(*pc, kService, {});
+  DT_ASSERT_OK(fresh);
+  EXPECT_EQ(FailureOf(fresh->Finish(Bytes{1, 2, 3})), Failure::kTicketInvalid);
+}
+
+TEST_F(ForestTest, AnotherKeyOfTheServiceMeansAnotherService) {
+  const auto acceptor = NewAcceptor();
+  DT_ASSERT_OK(forest_->accounts().Rekey(forest_->realm(), kService));
+  const auto pc = LogOn("PC1$");
+  DT_ASSERT_OK(pc);
+  const auto exchange = Initiator::Start(*pc, kService, {});
+  DT_ASSERT_OK(exchange);
+  EXPECT_EQ(FailureOf(acceptor->Accept(exchange->token(), {}).status()), Failure::kTicketInvalid);
+}
+
+TEST_F(ForestTest, ManyThreadsLogOnAtOnce) {
+  const auto acceptor = NewAcceptor();
+  std::vector<NewAccount> computers;
+  for (int i = 0; i < 200; ++i) {
+    computers.push_back({.kind = AccountKind::kComputer, .name = fmt::format("M{}$", i)});
+  }
+  DT_ASSERT_OK(forest_->accounts().Add(forest_->realm(), computers));
+  std::atomic<int> accepted = 0;
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (std::size_t i = 0; (i = next++) < computers.size();) {
+        const auto credentials = LogOn(computers[i].name);
+        if (!credentials.ok()) continue;
+        auto exchange = Initiator::Start(*credentials, kService, {});
+        if (!exchange.ok()) continue;
+        const auto result = acceptor->Accept(exchange->token(), {});
+        if (result.ok() && result->identity.name == computers[i].name &&
+            exchange->Finish(result->reply).ok()) {
+          ++accepted;
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(accepted, 200);
+}
+
+TEST_F(ForestTest, TwoForestsSideBySideDoNotMeet) {
+  const RunDirectory second_dir("second");
+  auto second = Forest::Create({.run_dir = second_dir.path, .accounts_max = 100}, clock_, random_);
+  DT_ASSERT_OK(second);
+  EXPECT_NE((*second)->kdc().port(), forest_->kdc().port());
+  DT_ASSERT_OK(kerberos::UseConfig((*second)->kdc().config_path()));
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m").status()),
+            Failure::kUnknownAccount);
+  DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
+  DT_EXPECT_OK(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m"));
+}
+
+TEST_F(ForestTest, ATakenPortIsNamed) {
+  const RunDirectory second_dir("taken");
+  const auto second = Forest::Create(
+      {.run_dir = second_dir.path, .accounts_max = 100, .kdc_port = forest_->kdc().port()}, clock_,
+      random_);
+  DT_EXPECT_CODE(second, kAlreadyExists);
+  EXPECT_NE(second.status().message().find(std::to_string(forest_->kdc().port())),
+            absl::string_view::npos);
+}
+
+TEST_F(ForestTest, ADeadKdcIsNoticed) {
+  DT_EXPECT_OK(forest_->kdc().Check());
+  ASSERT_EQ(::kill(forest_->kdc().pid(), SIGKILL), 0);
+  for (int i = 0; i < 500 && forest_->kdc().Check().ok(); ++i) ::usleep(10'000);
+  DT_EXPECT_CODE(forest_->kdc().Check(), kUnavailable);
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kUnreachable);
+}
+
+TEST(KdcTest, AStartThatFailsSaysWhy) {
+  const RunDirectory run("broken");
+  const auto kdc =
+      Kdc::Start({.run_dir = run.path, .table = run.path + "/no.table", .realms = {"CORP.TEST"}});
+  DT_EXPECT_CODE(kdc, kUnavailable);
+  EXPECT_NE(kdc.status().message().find("no.table"), absl::string_view::npos) << kdc.status();
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator
