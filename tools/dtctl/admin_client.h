@@ -21,8 +21,8 @@ namespace devicetrust::ctl {
 // answers at the address, which the message names. Each call gives up after 5 s.
 class AdminClient {
  public:
-  // Connects lazily. kInvalidArgument: a certificate or key is no PEM.
-  static absl::StatusOr<std::unique_ptr<AdminClient>> Create(const Endpoints& endpoints);
+  // Connects with the first call.
+  explicit AdminClient(const Endpoints& endpoints);
   ~AdminClient();
 
   absl::StatusOr<org::v1::OrgSettings> GetSettings();
@@ -35,8 +35,7 @@ class AdminClient {
   absl::StatusOr<org::v1::Decision> Explain(const std::string& code);
 
   // The newest `count` events, oldest of them first.
-  absl::StatusOr<std::vector<org::v1::Event>> Search(const org::v1::EventFilter& filter,
-                                                     int count);
+  absl::StatusOr<std::vector<org::v1::Event>> Search(const org::v1::EventFilter& filter, int count);
 
   // Calls `seen` for each event after `after_sequence`, as they come, and keeps
   // `after_sequence` up to date. Returns when the stream ends: OK at drain.
@@ -57,8 +56,6 @@ class AdminClient {
 
  private:
   struct Stubs;
-  AdminClient(std::unique_ptr<Stubs> stubs, std::string admin_name);
-
   std::unique_ptr<Stubs> stubs_;
   std::string admin_name_;  // For `requested_by`.
 };

@@ -77,8 +77,8 @@ absl::StatusOr<Endpoints> EndpointsFromFlags(const EndpointFlags& flags) {
        {std::pair(&flags.deployment_ca, "--deployment-ca"), std::pair(&flags.certificate, "--cert"),
         std::pair(&flags.key, "--key")}) {
     if (value->empty()) {
-      return absl::InvalidArgumentError(
-          fmt::format("{} is missing; give it, or --endpoints FILE of a running environment", name));
+      return absl::InvalidArgumentError(fmt::format(
+          "{} is missing; give it, or --endpoints FILE of a running environment", name));
     }
   }
   Endpoint common;

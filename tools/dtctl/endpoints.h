@@ -25,11 +25,11 @@ struct Endpoints {
 // What the flags or the --config file say when there is no endpoints file; the last three are
 // paths. Addresses may be empty: verbs that need one say so.
 struct EndpointFlags {
-  std::string org_address;
-  std::string ca_address;
-  std::string deployment_ca;
-  std::string certificate;
-  std::string key;
+  std::string org_address = {};
+  std::string ca_address = {};
+  std::string deployment_ca = {};
+  std::string certificate = {};
+  std::string key = {};
 };
 
 // Reads the `grpc` part of an endpoints.json as `dt-sim up` writes it: the entries `policy`

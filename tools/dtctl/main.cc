@@ -38,10 +38,12 @@ void AddConnection(CLI::App& app, Options& options) {
 }
 
 void AddRevoke(CLI::App& app, RevokeOptions& options) {
-  auto* verb = app.add_subcommand("revoke", "Revoke device certificates; every gateway knows "
-                                            "within a second");
+  auto* verb = app.add_subcommand("revoke",
+                                  "Revoke device certificates; every gateway knows "
+                                  "within a second");
   auto* which = verb->add_option_group("What to revoke")->require_option(1);
-  which->add_option("--user", options.user, "All certificates of this person: principal, SID or id");
+  which->add_option("--user", options.user,
+                    "All certificates of this person: principal, SID or id");
   which->add_option("--serial", options.serial, "The certificate of this serial, in hex");
   verb->add_option("--reason", options.reason, "Why, for the CRL and the System Log")
       ->check(CLI::IsMember(RevocationReasons()))
@@ -84,8 +86,9 @@ void AddDeviceTrust(CLI::App& app, Options& options) {
   for (CLI::App* one : {status, on, off}) {
     one->add_flag("--json", options.device_trust.json, "Print the settings as JSON");
   }
-  on->add_option("--learn-more-url", options.learn_more_url,
-                 "Where the refusal page's Learn more leads: https, a public name; \"\" removes it");
+  on->add_option(
+      "--learn-more-url", options.learn_more_url,
+      "Where the refusal page's Learn more leads: https, a public name; \"\" removes it");
   off->add_flag("--force", options.device_trust.force,
                 "Although rules ask for trust: they then match nobody");
   verb->footer(
@@ -97,7 +100,8 @@ void AddDeviceTrust(CLI::App& app, Options& options) {
 
 void AddExplain(CLI::App& app, Options& options) {
   auto* verb = app.add_subcommand("explain", "Why a sign-in was allowed or refused, rule by rule");
-  verb->add_option("code", options.code, "The code on the refusal page; case and dashes don't matter")
+  verb->add_option("code", options.code,
+                   "The code on the refusal page; case and dashes don't matter")
       ->required();
   verb->add_flag("--json", options.explain_json, "Print the whole trace as JSON");
   verb->footer(
@@ -108,33 +112,28 @@ void AddExplain(CLI::App& app, Options& options) {
 }
 
 int Run(const CLI::App& app, Options& options) {
-  const auto endpoints = options.endpoints_file.empty()
-                             ? EndpointsFromFlags(options.endpoints)
-                             : ReadEndpointsFile(options.endpoints_file);
+  const auto endpoints = options.endpoints_file.empty() ? EndpointsFromFlags(options.endpoints)
+                                                        : ReadEndpointsFile(options.endpoints_file);
   if (!endpoints.ok()) {
     Failed(endpoints.status());
     return 2;
   }
-  const auto client = AdminClient::Create(*endpoints);
-  if (!client.ok()) return Failed(client.status());
+  AdminClient client(*endpoints);
 
-  if (app.got_subcommand("revoke")) return Revoke(**client, options.revoke);
-  if (app.got_subcommand("log")) return ShowLog(**client, options.log, SystemClock());
-  if (app.got_subcommand("explain")) return Explain(**client, options.code, options.explain_json);
+  if (app.got_subcommand("revoke")) return Revoke(client, options.revoke);
+  if (app.got_subcommand("log")) return ShowLog(client, options.log, SystemClock());
+  if (app.got_subcommand("explain")) return Explain(client, options.code, options.explain_json);
   const CLI::App* verb = app.get_subcommand("device-trust");
-  if (verb->got_subcommand("status")) return ShowDeviceTrust(**client, options.device_trust);
+  if (verb->got_subcommand("status")) return ShowDeviceTrust(client, options.device_trust);
   const CLI::App* on = verb->get_subcommand("on");
   if (on->count("--learn-more-url") > 0) {
     options.device_trust.learn_more_url = options.learn_more_url;
   }
-  return SwitchDeviceTrust(**client, verb->got_subcommand("on"), options.device_trust);
+  return SwitchDeviceTrust(client, verb->got_subcommand("on"), options.device_trust);
 }
 
-}  // namespace
-}  // namespace devicetrust::ctl
-
-int main(int argc, char** argv) {
-  devicetrust::ctl::Options options;
+int Main(int argc, char** argv) {
+  Options options;
   CLI::App app("Administers a Device Trust deployment.", "dtctl");
   app.set_version_flag("--version", DT_VERSION);
   app.require_subcommand(1);
@@ -155,5 +154,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
   }
-  return devicetrust::ctl::Run(app, options);
+  return Run(app, options);
 }
+
+}  // namespace
+}  // namespace devicetrust::ctl
+
+int main(int argc, char** argv) { return devicetrust::ctl::Main(argc, argv); }

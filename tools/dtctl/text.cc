@@ -133,9 +133,9 @@ std::string PersonText(const org::v1::User& user) {
 }
 
 std::string EventLine(const Event& event) {
-  std::string line = fmt::format(
-      "{}  {:<32} {:<9} {}", FormatTime(event.at()), event.type(),
-      org::v1::EventOutcome::Result_Name(event.outcome().result()), Who(event));
+  std::string line =
+      fmt::format("{}  {:<32} {:<9} {}", FormatTime(event.at()), event.type(),
+                  org::v1::EventOutcome::Result_Name(event.outcome().result()), Who(event));
   if (const std::string what = What(event); !what.empty()) line += " → " + what;
   if (!event.outcome().reason().empty()) line += "  " + event.outcome().reason();
   const auto device = event.debug_data().find("device_id");
@@ -167,14 +167,11 @@ std::string SettingsText(const org::v1::OrgSettings& settings) {
 }
 
 std::string DecisionText(const Decision& decision) {
-  std::string out =
-      fmt::format("{}  {} by rule {} \"{}\"  {}\n\n", decision.code(),
-                  OutcomeWord(decision.outcome()), decision.rule_index(),
-                  Printable(decision.rule_name()),
-                  FormatTime(decision.at()));
+  std::string out = fmt::format("{}  {} by rule {} \"{}\"  {}\n\n", decision.code(),
+                                OutcomeWord(decision.outcome()), decision.rule_index(),
+                                Printable(decision.rule_name()), FormatTime(decision.at()));
   out += fmt::format("  who     {}\n", PersonText(decision.user()));
-  out += fmt::format("  app     {} ({})\n", Printable(decision.app_label()),
-                     decision.app_id());
+  out += fmt::format("  app     {} ({})\n", Printable(decision.app_label()), decision.app_id());
   out += fmt::format("  from    {}, {} on {} (by {})\n", decision.client().address(),
                      ClientWord(decision.client_kind()), PlatformWord(decision.platform()),
                      decision.platform_source().empty() ? "nothing" : decision.platform_source());

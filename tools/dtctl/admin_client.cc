@@ -1,0 +1,188 @@
+#include "tools/dtctl/admin_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/people.grpc.pb.h"
+#include "devicetrust/org/v1/policy.grpc.pb.h"
+#include "devicetrust/org/v1/settings.grpc.pb.h"
+#include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+constexpr std::chrono::seconds kTimeout{5};
+constexpr int kPageSizeMax = 1000;
+
+std::shared_ptr<grpc::Channel> Connect(const Endpoint& endpoint) {
+  return rpc::NewChannel({.address = endpoint.address,
+                          .server_name = endpoint.server_name,
+                          .trust_pem = endpoint.trust_pem,
+                          .identity = rpc::Identity{.certificate_pem = endpoint.certificate_pem,
+                                                    .key_pem = endpoint.key_pem}});
+}
+
+// Says which server does not answer; the other errors speak for themselves.
+absl::Status Explained(const absl::Status& status, std::string_view server,
+                       const Endpoint& endpoint, std::string_view flag) {
+  if (endpoint.address.empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("the address of the {} is missing; give {} or --endpoints FILE", server, flag));
+  }
+  const bool silent = status.code() == absl::StatusCode::kUnavailable ||
+                      status.code() == absl::StatusCode::kDeadlineExceeded;
+  if (!silent || rpc::DetailOf(status).has_value()) return status;
+  return rpc::MakeError(
+      absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+      fmt::format("the {} does not answer at {} ({})", server, endpoint.address,
+                  std::string(status.message())),
+      endpoint.address,
+      "Is it running? Are address, --deployment-ca and your certificate those of this deployment?");
+}
+
+}  // namespace
+
+struct AdminClient::Stubs {
+  explicit Stubs(const Endpoints& all)
+      : endpoints(all),
+        org_channel(Connect(all.org)),
+        ca_channel(Connect(all.ca)),
+        settings(org::v1::Settings::NewStub(org_channel)),
+        people(org::v1::People::NewStub(org_channel)),
+        policy(org::v1::Policy::NewStub(org_channel)),
+        log(org::v1::SystemLog::NewStub(org_channel)),
+        ca(ca::v1::CertificateAdmin::NewStub(ca_channel)) {}
+
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Org(Stub& stub,
+                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                            Response*),
+                               const Request& request) const {
+    auto answer = rpc::Call(stub, method, request, kTimeout);
+    if (!answer.ok()) return Explained(answer.status(), "org", endpoints.org, "--org-address");
+    return answer;
+  }
+
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Ca(grpc::Status (ca::v1::CertificateAdmin::Stub::*method)(
+                                  grpc::ClientContext*, const Request&, Response*),
+                              const Request& request) const {
+    auto answer = rpc::Call(*ca, method, request, kTimeout);
+    if (!answer.ok()) return Explained(answer.status(), "CA", endpoints.ca, "--ca-address");
+    return answer;
+  }
+
+  Endpoints endpoints;
+  std::shared_ptr<grpc::Channel> org_channel;
+  std::shared_ptr<grpc::Channel> ca_channel;
+  std::unique_ptr<org::v1::Settings::Stub> settings;
+  std::unique_ptr<org::v1::People::Stub> people;
+  std::unique_ptr<org::v1::Policy::Stub> policy;
+  std::unique_ptr<org::v1::SystemLog::Stub> log;
+  std::unique_ptr<ca::v1::CertificateAdmin::Stub> ca;
+};
+
+AdminClient::AdminClient(const Endpoints& endpoints)
+    : stubs_(std::make_unique<Stubs>(endpoints)),
+      admin_name_(AdminName(endpoints.org.certificate_pem)) {}
+
+AdminClient::~AdminClient() = default;
+
+absl::StatusOr<org::v1::OrgSettings> AdminClient::GetSettings() {
+  return stubs_->Org(*stubs_->settings, &org::v1::Settings::Stub::GetSettings,
+                     org::v1::GetSettingsRequest());
+}
+
+absl::StatusOr<org::v1::SetDeviceTrustResponse> AdminClient::SetDeviceTrust(
+    const org::v1::SetDeviceTrustRequest& request) {
+  return stubs_->Org(*stubs_->settings, &org::v1::Settings::Stub::SetDeviceTrust, request);
+}
+
+absl::StatusOr<org::v1::User> AdminClient::GetUser(const std::string& name) {
+  org::v1::GetUserRequest request;
+  if (name.starts_with("S-1-")) {
+    request.set_sid(name);
+  } else if (name.find('@') != std::string::npos) {
+    request.set_principal(name);
+  } else {
+    request.set_id(name);
+  }
+  return stubs_->Org(*stubs_->people, &org::v1::People::Stub::GetUser, request);
+}
+
+absl::StatusOr<org::v1::Decision> AdminClient::Explain(const std::string& code) {
+  org::v1::ExplainDecisionRequest request;
+  request.set_code(code);
+  return stubs_->Org(*stubs_->policy, &org::v1::Policy::Stub::ExplainDecision, request);
+}
+
+absl::StatusOr<std::vector<org::v1::Event>> AdminClient::Search(const org::v1::EventFilter& filter,
+                                                                int count) {
+  org::v1::SearchRequest request;
+  *request.mutable_filter() = filter;
+  std::vector<org::v1::Event> events;
+  while (static_cast<int>(events.size()) < count) {
+    request.set_page_size(std::min(kPageSizeMax, count - static_cast<int>(events.size())));
+    DT_ASSIGN_OR_RETURN(const org::v1::SearchResponse answer,
+                        stubs_->Org(*stubs_->log, &org::v1::SystemLog::Stub::Search, request));
+    events.insert(events.end(), answer.events().begin(), answer.events().end());
+    if (answer.next_page_token().empty()) break;
+    request.set_page_token(answer.next_page_token());
+  }
+  std::reverse(events.begin(), events.end());
+  return events;
+}
+
+absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
+                               const std::function<void(const org::v1::Event&)>& seen) {
+  grpc::ClientContext context;  // No deadline: it lasts until somebody has enough.
+  org::v1::TailRequest request;
+  *request.mutable_filter() = filter;
+  request.set_after_sequence(after_sequence);
+  const auto reader = stubs_->log->Tail(&context, request);
+  org::v1::TailResponse part;
+  while (reader->Read(&part)) {
+    for (const org::v1::Event& event : part.events()) seen(event);
+    after_sequence = std::max(after_sequence, part.sequence());
+  }
+  const absl::Status ended = rpc::FromGrpc(reader->Finish());
+  if (ended.ok()) return ended;
+  return Explained(ended, "org", stubs_->endpoints.org, "--org-address");
+}
+
+void AdminClient::WaitForOrg(int seconds) {
+  gpr_timespec deadline =
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(seconds, GPR_TIMESPAN));
+  stubs_->org_channel->WaitForConnected(deadline);
+}
+
+absl::StatusOr<std::vector<ca::v1::CertificateRecord>> AdminClient::ListCertificates(
+    const ca::v1::ListCertificatesRequest& filter) {
+  ca::v1::ListCertificatesRequest request = filter;
+  request.set_page_size(kPageSizeMax);
+  std::vector<ca::v1::CertificateRecord> certificates;
+  do {
+    DT_ASSIGN_OR_RETURN(const ca::v1::ListCertificatesResponse answer,
+                        stubs_->Ca(&ca::v1::CertificateAdmin::Stub::ListCertificates, request));
+    certificates.insert(certificates.end(), answer.certificates().begin(),
+                        answer.certificates().end());
+    request.set_page_token(answer.next_page_token());
+  } while (!request.page_token().empty());
+  return certificates;
+}
+
+absl::StatusOr<ca::v1::RevokeForUserResponse> AdminClient::RevokeForUser(
+    const ca::v1::RevokeForUserRequest& request) {
+  return stubs_->Ca(&ca::v1::CertificateAdmin::Stub::RevokeForUser, request);
+}
+
+absl::StatusOr<ca::v1::RevokeCertificateResponse> AdminClient::RevokeCertificate(
+    const ca::v1::RevokeCertificateRequest& request) {
+  return stubs_->Ca(&ca::v1::CertificateAdmin::Stub::RevokeCertificate, request);
+}
+
+}  // namespace devicetrust::ctl

@@ -1,0 +1,111 @@
+#include "tools/dtctl/text.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/rpc/error.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+org::v1::Event Revocation() {
+  org::v1::Event event;
+  event.set_type("pki.cert.revoke");
+  event.mutable_at()->set_seconds(1'800'000'000);
+  event.mutable_actor()->set_id("admin:ada");
+  auto* target = event.add_targets();
+  target->set_type("Certificate");
+  target->set_id("4a1f03");
+  event.mutable_outcome()->set_result(org::v1::EventOutcome::SUCCESS);
+  (*event.mutable_debug_data())["device_id"] = "d-17";
+  return event;
+}
+
+TEST(EventLine, SaysWhenWhatWhoAndWhichDevice) {
+  EXPECT_EQ(EventLine(Revocation()),
+            "2027-01-15 08:00:00Z  pki.cert.revoke                  SUCCESS   admin:ada → 4a1f03"
+            "  device d-17");
+}
+
+TEST(EventLine, ControlBytesDoNotReachTheTerminal) {
+  org::v1::Event event = Revocation();
+  event.mutable_actor()->set_display_name("Ada\x1b[2J\nLovelace");
+  const std::string line = EventLine(event);
+  EXPECT_TRUE(Has(line, "Ada?[2J?Lovelace")) << line;
+}
+
+TEST(ToJson, KeepsTheNamesOfTheContract) {
+  const std::string json = ToJson(Revocation());
+  EXPECT_TRUE(Has(json, "\"debug_data\":{\"device_id\":\"d-17\"}")) << json;
+  EXPECT_FALSE(Has(json, "\n")) << json;
+}
+
+TEST(SettingsText, WarnsWhenRulesAreStranded) {
+  org::v1::OrgSettings settings;
+  settings.set_capability_enabled(true);
+  EXPECT_TRUE(Has(SettingsText(settings), "in force      no"));
+  EXPECT_FALSE(Has(SettingsText(settings), "warning"));
+  settings.set_inconsistent(true);
+  EXPECT_TRUE(Has(SettingsText(settings), "Mend: dtctl device-trust on"));
+}
+
+TEST(SettingsText, InForceNeedsBothSwitches) {
+  org::v1::OrgSettings settings;
+  settings.set_device_trust_enabled(true);
+  EXPECT_TRUE(Has(SettingsText(settings), "in force      no"));
+  settings.set_capability_enabled(true);
+  EXPECT_TRUE(Has(SettingsText(settings), "in force      yes"));
+}
+
+org::v1::Decision Refusal() {
+  org::v1::Decision decision;
+  decision.set_code("7F3K-9QXD");
+  decision.set_outcome(org::v1::DENIED);
+  decision.set_rule_index(4);
+  decision.set_rule_name("Everything else");
+  decision.set_trust(org::v1::DEVICE_NOT_TRUSTED);
+  decision.set_trust_reason(reason::v1::CERTIFICATE_REVOKED);
+  decision.set_certificate_serial("4a1f03");
+  decision.mutable_user()->set_display_name("Ada Lovelace");
+  decision.mutable_user()->set_principal("ada@corp.test");
+  auto* rule = decision.add_rules();
+  rule->set_index(2);
+  rule->set_name("Windows, trusted");
+  rule->set_active(true);
+  auto* condition = rule->add_conditions();
+  condition->set_condition("device trust");
+  condition->set_wanted("trusted");
+  condition->set_seen("not trusted");
+  decision.set_remedy("Remove the revoked certificate from the computer, then enrol again.");
+  return decision;
+}
+
+TEST(DecisionText, NamesPersonReasonConditionAndRemedy) {
+  const std::string text = DecisionText(Refusal());
+  EXPECT_TRUE(text.starts_with("7F3K-9QXD  DENIED by rule 4 \"Everything else\"")) << text;
+  EXPECT_TRUE(Has(text, "Ada Lovelace (ada@corp.test)")) << text;
+  EXPECT_TRUE(Has(text, "not trusted: CERTIFICATE_REVOKED, certificate 4a1f03")) << text;
+  EXPECT_TRUE(Has(text, "- device trust  wants trusted; is not trusted")) << text;
+  EXPECT_TRUE(Has(text, "What to do: Remove the revoked certificate")) << text;
+}
+
+TEST(ErrorText, ShowsReasonRemedyAndWhenToTryAgain) {
+  const absl::Status status = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::STORE_FULL,
+                                             "the disk of dt-ca is full", "dt-ca",
+                                             "Make room on its disk.", std::chrono::seconds(30));
+  EXPECT_EQ(ErrorText(status),
+            "dtctl: the disk of dt-ca is full  [STORE_FULL]\n"
+            "       Make room on its disk.\n"
+            "       Try again in 30 s.\n");
+}
+
+TEST(ErrorText, WithoutDetailIsTheMessage) {
+  EXPECT_EQ(ErrorText(absl::NotFoundError("run/endpoints.json does not exist")),
+            "dtctl: run/endpoints.json does not exist\n");
+}
+
+}  // namespace
+}  // namespace devicetrust::ctl
