@@ -1,0 +1,386 @@
+#include "simulator/forest/ldap/entry.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace devicetrust::simulator {
+namespace {
+
+using Kind = LdapEntry::Kind;
+
+constexpr std::array<std::pair<std::uint32_t, std::string_view>, 2> kWellKnownGroups = {
+    {{kRidDomainUsers, "Domain Users"}, {kRidDomainComputers, "Domain Computers"}}};
+
+constexpr std::uint32_t kContainerIdBase = 0x8000'0000;  // Above all RIDs.
+
+bool SameText(std::string_view a, std::string_view b) {
+  return CanonicalValue(LdapSyntax::kText, a) == CanonicalValue(LdapSyntax::kText, b);
+}
+
+// The name of the entry above; empty at the top. A backslash takes the next character.
+std::string_view ParentOf(std::string_view dn) {
+  bool escaped = false;
+  for (std::size_t i = 0; i < dn.size(); ++i) {
+    if (!escaped && dn[i] == ',') return dn.substr(i + 1);
+    escaped = !escaped && dn[i] == '\\';
+  }
+  return {};
+}
+
+std::string FirstRdnValue(std::string_view dn) {
+  const std::string_view rdn = dn.substr(0, dn.size() - ParentOf(dn).size());
+  std::string value;
+  for (const char c : rdn.substr(rdn.find('=') + 1)) {
+    if (c != '\\') value += c;
+  }
+  if (value.ends_with(',')) value.pop_back();
+  return value;
+}
+
+// Windows counts 100 ns since 1601.
+std::int64_t FileTime(std::int64_t unix_seconds) {
+  return (unix_seconds + 11'644'473'600) * 10'000'000;
+}
+
+std::string_view CategoryOf(Kind kind) {
+  switch (kind) {
+    case Kind::kDomain:
+      return "Domain-DNS";
+    case Kind::kContainer:
+      return "Container";
+    case Kind::kGroup:
+      return "Group";
+    case Kind::kUser:
+      return "Person";
+    case Kind::kComputer:
+      return "Computer";
+  }
+  return {};
+}
+
+std::string Guid(std::uint32_t id, const Realm& realm) {
+  std::string guid(16, '\0');
+  const std::array<std::uint32_t, 4> words = {id, realm.domain[0], realm.domain[1],
+                                              realm.domain[2]};
+  for (std::size_t i = 0; i < guid.size(); ++i) {
+    guid[i] = static_cast<char>((words[i / 4] >> (i % 4 * 8)) & 0xffU);
+  }
+  return guid;
+}
+
+std::string DomainSidBytes(const Realm& realm) {
+  Bytes sid = SidBytes(realm, 0);
+  --sid[1];  // One sub-authority less: the relative id.
+  sid.resize(sid.size() - 4);
+  return ToString(sid);
+}
+
+std::string WhenCreated(std::int64_t unix_seconds) {
+  const auto seconds = static_cast<std::time_t>(unix_seconds);
+  return fmt::format("{:%Y%m%d%H%M%S}.0Z", fmt::gmtime(seconds));
+}
+
+}  // namespace
+
+LdapEntries::LdapEntries(AccountView accounts) : accounts_(std::move(accounts)) {}
+
+std::optional<std::uint32_t> LdapEntries::RealmOfName(std::string_view canonical_dn) const {
+  const std::span<const Realm> realms = accounts_.realms();
+  std::optional<std::uint32_t> best;  // The longest: a child domain ends like its parent.
+  for (std::uint32_t i = 0; i < realms.size(); ++i) {
+    const std::string base = CanonicalName(realms[i].base_dn);
+    if (canonical_dn != base && !canonical_dn.ends_with("," + base)) continue;
+    if (!best || realms[*best].base_dn.view().size() < base.size()) best = i;
+  }
+  return best;
+}
+
+LdapEntry LdapEntries::DomainEntry(std::uint32_t realm) const {
+  LdapEntry entry;
+  entry.kind = Kind::kDomain;
+  entry.realm = realm;
+  entry.dn = accounts_.realms()[realm].base_dn.str();
+  entry.name = FirstRdnValue(entry.dn);
+  return entry;
+}
+
+std::optional<LdapEntry> LdapEntries::AccountEntry(std::uint32_t slot) const {
+  LdapEntry entry;
+  entry.row = accounts_.Read(slot);
+  const Account& account = entry.row.account;
+  if (account.kind != AccountKind::kUser && account.kind != AccountKind::kComputer) return {};
+  entry.kind = account.kind == AccountKind::kUser ? Kind::kUser : Kind::kComputer;
+  entry.realm = account.realm;
+  entry.name = account.name.str();
+  entry.dn = entry.row.person.dn.str();
+  entry.rid = account.rid;
+  return entry;
+}
+
+std::vector<LdapEntry> LdapEntries::GroupEntries(std::uint32_t realm) const {
+  std::vector<LdapEntry> entries;
+  const auto add = [&entries, realm](std::string name, std::string dn, std::uint32_t rid) {
+    LdapEntry& entry = entries.emplace_back();
+    entry.kind = Kind::kGroup;
+    entry.realm = realm;
+    entry.name = std::move(name);
+    entry.dn = std::move(dn);
+    entry.rid = rid;
+  };
+  for (const auto& [rid, name] : kWellKnownGroups) add(std::string(name), GroupDn(realm, rid), rid);
+  for (const Group& group : accounts_.groups()) {
+    if (group.realm == realm) add(group.name.str(), group.dn.str(), group.rid);
+  }
+  return entries;
+}
+
+std::vector<LdapEntry> LdapEntries::ContainerEntries(std::uint32_t realm) const {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t usn = accounts_.highest_usn();
+  if (containers_.empty() || usn != containers_usn_) {
+    std::set<std::string, std::less<>> known;
+    for (const Container& container : containers_) known.insert(CanonicalName(container.dn));
+    std::string last;  // Neighbours in the table mostly share their container.
+    const auto learn = [&](std::uint32_t of_realm, std::string_view dn) {
+      const std::string_view base = accounts_.realms()[of_realm].base_dn;
+      if (ParentOf(dn) == last) return;
+      last = ParentOf(dn);
+      for (std::string_view up = last; up.size() > base.size(); up = ParentOf(up)) {
+        if (!known.insert(CanonicalName(up)).second) break;
+        containers_.push_back({of_realm, std::string(up)});
+      }
+    };
+    for (std::uint32_t i = 0; i < accounts_.realms().size(); ++i) {
+      learn(i, GroupDn(i, kRidDomainUsers));
+      last.clear();
+      learn(i, fmt::format("CN=x,CN=Computers,{}", accounts_.realms()[i].base_dn.view()));
+    }
+    const std::uint32_t size = accounts_.size();
+    for (std::uint32_t slot = 0; slot < size; ++slot) {
+      const Row row = accounts_.Read(slot);
+      if (!row.person.dn.empty()) learn(row.account.realm, row.person.dn);
+    }
+    containers_usn_ = usn;
+  }
+  std::vector<LdapEntry> entries;
+  for (std::size_t i = 0; i < containers_.size(); ++i) {
+    if (containers_[i].realm != realm) continue;
+    LdapEntry& entry = entries.emplace_back();
+    entry.kind = Kind::kContainer;
+    entry.realm = realm;
+    entry.dn = containers_[i].dn;
+    entry.name = FirstRdnValue(entry.dn);
+  }
+  return entries;
+}
+
+std::string LdapEntries::GroupDn(std::uint32_t realm, std::uint32_t rid) const {
+  for (const auto& [known, name] : kWellKnownGroups) {
+    if (known == rid) {
+      return fmt::format("CN={},CN=Users,{}", name, accounts_.realms()[realm].base_dn.view());
+    }
+  }
+  const Group* group = accounts_.FindGroup(realm, rid);
+  return group == nullptr ? std::string() : group->dn.str();
+}
+
+std::optional<LdapEntry> LdapEntries::FindName(std::string_view dn) const {
+  const std::string wanted = CanonicalName(dn);
+  const std::optional<std::uint32_t> realm = RealmOfName(wanted);
+  if (!realm) return std::nullopt;
+  if (wanted == CanonicalName(accounts_.realms()[*realm].base_dn)) return DomainEntry(*realm);
+  if (const auto slot = accounts_.FindDn(wanted)) return AccountEntry(*slot);
+  for (LdapEntry& entry : GroupEntries(*realm)) {
+    if (CanonicalName(entry.dn) == wanted) return std::move(entry);
+  }
+  for (LdapEntry& entry : ContainerEntries(*realm)) {
+    if (CanonicalName(entry.dn) == wanted) return std::move(entry);
+  }
+  return std::nullopt;
+}
+
+std::optional<LdapEntry> LdapEntries::FindAccountName(std::uint32_t realm,
+                                                      std::string_view name) const {
+  if (const auto slot = accounts_.FindName(realm, name)) return AccountEntry(*slot);
+  for (LdapEntry& entry : GroupEntries(realm)) {
+    if (SameText(entry.name, name)) return std::move(entry);
+  }
+  return std::nullopt;
+}
+
+std::optional<LdapEntry> LdapEntries::FindPrincipal(std::string_view upn) const {
+  if (const auto slot = accounts_.FindUpn(upn)) return AccountEntry(*slot);
+  return std::nullopt;
+}
+
+std::optional<LdapEntry> LdapEntries::FindSid(std::string_view binary_sid) const {
+  constexpr std::size_t kAccountSidBytes = 28;
+  if (binary_sid.size() != kAccountSidBytes) return std::nullopt;
+  std::uint32_t rid = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    rid = rid << 8U | static_cast<unsigned char>(binary_sid[kAccountSidBytes - 1 - i]);
+  }
+  for (std::uint32_t realm = 0; realm < accounts_.realms().size(); ++realm) {
+    if (ToString(SidBytes(accounts_.realms()[realm], rid)) != binary_sid) continue;
+    if (const auto slot = accounts_.FindRid(realm, rid)) return AccountEntry(*slot);
+    for (LdapEntry& entry : GroupEntries(realm)) {
+      if (entry.rid == rid) return std::move(entry);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<LdapEntry> LdapEntries::FindForBind(std::string_view name) const {
+  if (const std::size_t at = name.rfind('@'); at != name.npos && name.find('=') == name.npos) {
+    if (auto entry = FindPrincipal(name)) return entry;
+    // Active Directory also takes sAMAccountName@domain when the UPN differs.
+    for (std::uint32_t i = 0; i < accounts_.realms().size(); ++i) {
+      if (!SameText(accounts_.realms()[i].name, name.substr(at + 1))) continue;
+      if (const auto slot = accounts_.FindName(i, name.substr(0, at))) return AccountEntry(*slot);
+    }
+    return std::nullopt;
+  }
+  if (const std::size_t at = name.find('\\'); at != name.npos && name.find('=') == name.npos) {
+    for (std::uint32_t i = 0; i < accounts_.realms().size(); ++i) {
+      if (!SameText(accounts_.realms()[i].netbios, name.substr(0, at))) continue;
+      if (const auto slot = accounts_.FindName(i, name.substr(at + 1))) return AccountEntry(*slot);
+    }
+    return std::nullopt;
+  }
+  if (const auto slot = accounts_.FindDn(CanonicalName(name))) return AccountEntry(*slot);
+  return std::nullopt;
+}
+
+void LdapEntries::Scan(std::uint32_t realm,
+                       const std::function<bool(const LdapEntry&)>& visit) const {
+  if (!visit(DomainEntry(realm))) return;
+  for (const auto& entries : {ContainerEntries(realm), GroupEntries(realm)}) {
+    for (const LdapEntry& entry : entries) {
+      if (!visit(entry)) return;
+    }
+  }
+  const std::uint32_t size = accounts_.size();
+  for (std::uint32_t slot = 0; slot < size; ++slot) {
+    const std::optional<LdapEntry> entry = AccountEntry(slot);
+    if (entry && entry->realm == realm && !visit(*entry)) return;
+  }
+}
+
+void LdapEntries::ClassValues(const LdapEntry& entry, const Take& take) const {
+  take("top");
+  switch (entry.kind) {
+    case Kind::kDomain:
+      return take("domainDNS");
+    case Kind::kContainer:
+      return take(CanonicalName(entry.dn).starts_with("ou=") ? "organizationalUnit" : "container");
+    case Kind::kGroup:
+      return take("group");
+    case Kind::kUser:
+    case Kind::kComputer:
+      break;
+  }
+  take("person");
+  take("organizationalPerson");
+  take("user");
+  if (entry.kind == Kind::kComputer) take("computer");
+}
+
+void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const {
+  const Realm& realm = RealmOf(entry);
+  const bool has_account_name = entry.is_account() || entry.kind == Kind::kGroup;
+  switch (attribute) {
+    case LdapAttribute::kObjectClass:
+      return ClassValues(entry, take);
+    case LdapAttribute::kObjectCategory:
+      return take(fmt::format("CN={},CN=Schema,CN=Configuration,{}", CategoryOf(entry.kind),
+                              accounts_.realms()[0].base_dn.view()));
+    case LdapAttribute::kCn:
+    case LdapAttribute::kName:
+      return take(FirstRdnValue(entry.dn));
+    case LdapAttribute::kDistinguishedName:
+      return take(entry.dn);
+    case LdapAttribute::kSamAccountName:
+      if (has_account_name) take(entry.name);
+      return;
+    case LdapAttribute::kSamAccountType:
+      if (has_account_name) {
+        take(entry.kind == Kind::kGroup  ? "268435456"
+             : entry.kind == Kind::kUser ? "805306368"
+                                         : "805306369");
+      }
+      return;
+    case LdapAttribute::kObjectSid:
+      if (has_account_name) take(ToString(SidBytes(realm, entry.rid)));
+      if (entry.kind == Kind::kDomain) take(DomainSidBytes(realm));
+      return;
+    case LdapAttribute::kObjectGuid: {
+      const std::uint32_t id =
+          has_account_name
+              ? entry.rid
+              : kContainerIdBase | static_cast<std::uint32_t>(std::hash<std::string>()(entry.dn));
+      return take(Guid(id, realm));
+    }
+    default:
+      if (entry.is_account()) AccountValues(entry, attribute, take);
+  }
+}
+
+void LdapEntries::AccountValues(const LdapEntry& entry, LdapAttribute attribute,
+                                const Take& take) const {
+  const Account& account = entry.row.account;
+  const Person& person = entry.row.person;
+  const auto take_text = [&take](std::string_view text) {
+    if (!text.empty()) take(text);
+  };
+  const auto take_number = [&take](std::int64_t number) { take(std::to_string(number)); };
+  switch (attribute) {
+    case LdapAttribute::kUserPrincipalName:
+      return take_text(person.upn);
+    case LdapAttribute::kDisplayName:
+      return take_text(person.display_name);
+    case LdapAttribute::kGivenName:
+      return take_text(person.given_name);
+    case LdapAttribute::kSurname:
+      return take_text(person.surname);
+    case LdapAttribute::kMail:
+      return take_text(person.mail);
+    case LdapAttribute::kMemberOf:
+      for (const std::uint32_t rid : account.groups()) take_text(GroupDn(entry.realm, rid));
+      return;
+    case LdapAttribute::kUserAccountControl:
+      return take_number(LdapUserAccountControl(account));
+    case LdapAttribute::kPrimaryGroupId:
+      return take_number(account.primary_group_rid);
+    case LdapAttribute::kAccountExpires:
+      return take_number(account.expires == 0 ? std::numeric_limits<std::int64_t>::max()
+                                              : FileTime(account.expires));
+    case LdapAttribute::kPwdLastSet:
+      return take_number(account.has(kMustChangePassword) ? 0 : FileTime(account.password_set));
+    case LdapAttribute::kWhenCreated:
+      return take(WhenCreated(account.created));
+    case LdapAttribute::kUsnChanged:
+      return take_number(static_cast<std::int64_t>(entry.row.usn));
+    case LdapAttribute::kDnsHostName:
+      if (entry.kind == Kind::kComputer) {
+        take(CanonicalValue(LdapSyntax::kText,
+                            fmt::format("{}.{}", entry.name.substr(0, entry.name.rfind('$')),
+                                        RealmOf(entry).name.view())));
+      }
+      return;
+    case LdapAttribute::kOperatingSystem:
+      return take_text(person.operating_system);
+    case LdapAttribute::kOperatingSystemVersion:
+      return take_text(person.operating_system_version);
+    default:
+      return;
+  }
+}
+
+}  // namespace devicetrust::simulator
