@@ -27,6 +27,8 @@ struct Envelope {
   std::string id;        // jti: 128 random bits, base64url.
   WallTime issued_at;    // iat
   WallTime expires_at;   // exp
+  // kid of the key that verified it. Not a claim: Sign() does not look at it.
+  std::string key_id = {};
 };
 
 // 22 characters for Envelope::id.
