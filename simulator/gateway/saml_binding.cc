@@ -1,0 +1,134 @@
+#include "simulator/gateway/saml_binding.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <array>
+
+#include "libs/base/check.h"
+#include "libs/base/encoding.h"
+#include "simulator/gateway/xml_signature.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+constexpr int kRawDeflate = -15;  // Negative window bits: no zlib header.
+
+absl::StatusOr<std::string> DecodeMessageText(std::string_view name, std::string text) {
+  // POST senders fold the base64 into lines; a query has none.
+  std::erase_if(text, [](char c) { return c == '\r' || c == '\n'; });
+  const absl::StatusOr<Bytes> octets = Base64Decode(text);
+  if (!octets.ok() || octets->empty()) {
+    return absl::InvalidArgumentError(fmt::format("{} is not base64", name));
+  }
+  return ToString(*octets);
+}
+
+absl::StatusOr<std::string> RelayStateOf(const http::Parameters& parameters) {
+  DT_ASSIGN_OR_RETURN(std::string relay_state, parameters.SingleOr("RelayState", ""));
+  if (relay_state.size() > kRelayStateBytesMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("RelayState is longer than {} bytes", kRelayStateBytesMax));
+  }
+  return relay_state;
+}
+
+}  // namespace
+
+absl::StatusOr<SamlMessage> DecodeRedirect(const http::Parameters& query, std::string_view name) {
+  SamlMessage message;
+  message.redirect = true;
+  DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> text, query.Optional(name));
+  DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> relay, query.Optional("RelayState"));
+  DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> algorithm, query.Optional("SigAlg"));
+  DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> signature, query.Optional("Signature"));
+  DT_ASSIGN_OR_RETURN(
+      const std::string encoding,
+      query.SingleOr("SAMLEncoding", "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"));
+  if (!text) return absl::InvalidArgumentError(fmt::format("{} is missing", name));
+  if (encoding != "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE") {
+    return absl::InvalidArgumentError("SAMLEncoding must be DEFLATE");
+  }
+  DT_ASSIGN_OR_RETURN(message.relay_state, RelayStateOf(query));
+  DT_ASSIGN_OR_RETURN(const std::string deflated, DecodeMessageText(name, text->value));
+  DT_ASSIGN_OR_RETURN(message.xml, Inflate(deflated, kSamlMessageBytesMax));
+  if (algorithm.has_value() != signature.has_value()) {
+    return absl::InvalidArgumentError("SigAlg and Signature must come together");
+  }
+  if (!signature) return message;
+  message.query_signed = true;
+  message.signed_octets = fmt::format("{}={}", name, text->raw_value);
+  if (relay) message.signed_octets += "&RelayState=" + relay->raw_value;
+  message.signed_octets += "&SigAlg=" + algorithm->raw_value;
+  message.signature_algorithm = algorithm->value;
+  DT_ASSIGN_OR_RETURN(message.signature, DecodeMessageText("Signature", signature->value));
+  return message;
+}
+
+absl::StatusOr<SamlMessage> DecodePost(const http::Parameters& form, std::string_view name) {
+  SamlMessage message;
+  DT_ASSIGN_OR_RETURN(std::string text, form.Single(name));
+  DT_ASSIGN_OR_RETURN(message.relay_state, RelayStateOf(form));
+  DT_ASSIGN_OR_RETURN(message.xml, DecodeMessageText(name, std::move(text)));
+  if (message.xml.size() > kSamlMessageBytesMax) {
+    return absl::InvalidArgumentError(fmt::format("{} is too long", name));
+  }
+  return message;
+}
+
+absl::Status VerifyQuerySignature(const SamlMessage& message,
+                                  const std::vector<pki::Certificate>& certificates) {
+  if (!message.query_signed) return absl::PermissionDeniedError("the request is not signed");
+  for (const pki::Certificate& certificate : certificates) {
+    const absl::StatusOr<pki::PublicKey> key = certificate.public_key();
+    if (key.ok() && VerifyWithAlgorithm(*key, message.signature_algorithm, message.signed_octets,
+                                        AsBytes(message.signature))) {
+      return absl::OkStatus();
+    }
+  }
+  return absl::PermissionDeniedError(
+      "the request's signature is not RSA or ECDSA with SHA-256 by a key of the service provider's "
+      "metadata");
+}
+
+absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max) {
+  z_stream stream{};
+  if (inflateInit2(&stream, kRawDeflate) != Z_OK) return absl::ResourceExhaustedError("inflate");
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(deflated.data()));
+  stream.avail_in = static_cast<uInt>(deflated.size());
+  std::string text;
+  std::array<char, 8192> piece;
+  int result = Z_OK;
+  while (result == Z_OK && text.size() <= bytes_max) {
+    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+    stream.avail_out = static_cast<uInt>(piece.size());
+    result = inflate(&stream, Z_NO_FLUSH);
+    text.append(piece.data(), piece.size() - stream.avail_out);
+  }
+  const bool whole = result == Z_STREAM_END && stream.avail_in == 0 && text.size() <= bytes_max;
+  inflateEnd(&stream);
+  if (!whole) {
+    return absl::InvalidArgumentError(
+        fmt::format("not DEFLATE data of at most {} bytes", bytes_max));
+  }
+  return text;
+}
+
+std::string Deflate(std::string_view text) {
+  z_stream stream{};
+  const int started =
+      deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kRawDeflate, 8, Z_DEFAULT_STRATEGY);
+  DT_CHECK(started == Z_OK);  // Fails only when memory is gone.
+  std::string deflated(deflateBound(&stream, static_cast<uLong>(text.size())), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(deflated.data());
+  stream.avail_out = static_cast<uInt>(deflated.size());
+  const int done = deflate(&stream, Z_FINISH);
+  deflated.resize(deflated.size() - stream.avail_out);
+  deflateEnd(&stream);
+  DT_CHECK(done == Z_STREAM_END);  // The bound was asked for.
+  return deflated;
+}
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,45 @@
+// How SAML messages travel (SAML bindings, sections 3.4 and 3.5): deflated in a query, or
+// as base64 in a form. Sizes are bounded before and after inflating.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/status.h"
+#include "libs/http/form.h"
+#include "libs/pki/certificate.h"
+
+namespace devicetrust::gateway {
+
+inline constexpr std::size_t kSamlMessageBytesMax = 64 * 1024;
+inline constexpr std::size_t kRelayStateBytesMax = 1024;  // SAML says 80; some send more.
+
+// A message as it came in, not yet looked at.
+struct SamlMessage {
+  std::string xml;
+  std::string relay_state;
+  bool redirect = false;  // Else POST.
+  // Of a signed Redirect: the octets under the signature as sent, algorithm and value.
+  bool query_signed = false;
+  std::string signed_octets;
+  std::string signature_algorithm;
+  std::string signature;  // Decoded octets.
+};
+
+// kInvalidArgument: `name` (SAMLRequest, SAMLResponse) is missing or doubled, is no base64,
+// does not inflate or grows past kSamlMessageBytesMax; RelayState is too long; SigAlg
+// without Signature or the reverse.
+absl::StatusOr<SamlMessage> DecodeRedirect(const http::Parameters& query, std::string_view name);
+absl::StatusOr<SamlMessage> DecodePost(const http::Parameters& form, std::string_view name);
+
+// Checks the query's signature. kPermissionDenied: there is none, or not by one of the keys.
+absl::Status VerifyQuerySignature(const SamlMessage& message,
+                                  const std::vector<pki::Certificate>& certificates);
+
+// Raw DEFLATE (RFC 1951). kInvalidArgument as above; data after the end is refused.
+absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max);
+std::string Deflate(std::string_view text);
+
+}  // namespace devicetrust::gateway

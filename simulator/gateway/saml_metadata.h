@@ -1,0 +1,37 @@
+// SAML metadata, in and out (SAML metadata, sections 2.4.3 and 2.4.4).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "devicetrust/org/v1/policy.pb.h"
+#include "libs/base/status.h"
+#include "libs/pki/certificate.h"
+
+namespace devicetrust::gateway {
+
+inline constexpr std::size_t kMetadataBytesMax = 1024 * 1024;
+
+// Reads a service provider's EntityDescriptor: what PutApp wants.
+//
+// Takes the assertion consumer services with the POST binding (others can't be answered),
+// their indexes and default; the certificates of KeyDescriptors for signing or for any use;
+// AuthnRequestsSigned; the NameIDFormats. Signatures and expiry of the file are not looked
+// at: who registers it vouches for it.
+//
+// kInvalidArgument, saying what to add: no XML (see XmlDocument), no EntityDescriptor with
+// an entityID, no SPSSODescriptor of SAML 2.0, no usable AssertionConsumerService, one that
+// is neither https nor http on loopback, a broken certificate.
+absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata);
+
+struct IdpDescription {
+  std::string entity_id;
+  std::string sign_on_url;  // Redirect and POST.
+  std::string sign_out_url;
+  std::vector<pki::Certificate> signing_certificates;  // Newest first.
+};
+
+std::string BuildIdpMetadata(const IdpDescription& idp);
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,187 @@
+#include "simulator/gateway/saml_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "simulator/gateway/saml_time.h"
+#include "simulator/gateway/xml.h"
+#include "simulator/gateway/xml_signature.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+constexpr std::string_view kPostBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+constexpr std::string_view kContextClasses[] = {
+    "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
+    "urn:oasis:names:tc:SAML:2.0:ac:classes:Password",
+    "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified",
+};
+constexpr std::size_t kIdBytesMax = 256;
+
+absl::Status BadRequest(std::string_view why) {
+  return absl::InvalidArgumentError(fmt::format("AuthnRequest: {}", why));
+}
+
+// xs:NCName, in the characters that anybody uses.
+bool IsId(std::string_view text) {
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  if (text.empty() || text.size() > kIdBytesMax || !letter(text.front())) return false;
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+}
+
+absl::StatusOr<std::vector<pki::Certificate>> ProviderKeys(
+    const org::v1::SamlServiceProvider& provider) {
+  std::vector<pki::Certificate> keys;
+  for (const std::string& der : provider.signing_certificates_der()) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(AsBytes(der)));
+    keys.push_back(std::move(certificate));
+  }
+  return keys;
+}
+
+absl::Status CheckSignature(const SamlMessage& message, const XmlDocument& document,
+                            const org::v1::SamlServiceProvider& provider) {
+  DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> keys, ProviderKeys(provider));
+  const bool enveloped = !document.root().Children(kDsigNs, "Signature").empty();
+  const bool is_signed = message.redirect ? message.query_signed : enveloped;
+  if (!is_signed) {
+    if (!provider.requests_signed()) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        "the request is not signed, though the service provider's metadata says that it signs");
+  }
+  // Without a key in the metadata nothing can be said for or against a signature.
+  if (keys.empty() && !provider.requests_signed()) return absl::OkStatus();
+  return message.redirect ? VerifyQuerySignature(message, keys)
+                          : VerifyRootSignature(document, keys);
+}
+
+absl::StatusOr<std::string> ChooseAcs(XmlElement root,
+                                      const org::v1::SamlServiceProvider& provider) {
+  const std::optional<std::string> url = root.Attribute("AssertionConsumerServiceURL");
+  const std::optional<std::string> index = root.Attribute("AssertionConsumerServiceIndex");
+  if (url && index) return BadRequest("both an AssertionConsumerService URL and an index");
+  if (url) {
+    if (IsRegisteredAcs(provider, *url)) return *url;
+    return absl::FailedPreconditionError(
+        fmt::format("the AssertionConsumerService {} is not in the service provider's metadata; "
+                    "register it there",
+                    *url));
+  }
+  if (!index) return DefaultAcs(provider);
+  int number = -1;
+  const auto [stop, error] = std::from_chars(index->data(), index->data() + index->size(), number);
+  if (error != std::errc() || stop != index->data() + index->size()) {
+    return BadRequest("AssertionConsumerServiceIndex is no number");
+  }
+  for (const org::v1::AssertionConsumerService& acs : provider.acs()) {
+    if (acs.index() == number) return acs.url();
+  }
+  return absl::FailedPreconditionError(fmt::format(
+      "no AssertionConsumerService of index {} is in the service provider's metadata", number));
+}
+
+absl::Status ReadNameIdPolicy(XmlElement root, SignOnRequest& request) {
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> policy, root.Child(kSamlpNs, "NameIDPolicy"));
+  if (!policy) return absl::OkStatus();
+  const std::string format = policy->Attribute("Format").value_or("");
+  if (format.empty() || format == kNameIdUnspecified) return absl::OkStatus();
+  request.name_id_format = format;
+  request.name_id_unsupported = !IsSupportedNameId(format);
+  return absl::OkStatus();
+}
+
+absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> context,
+                      root.Child(kSamlpNs, "RequestedAuthnContext"));
+  if (!context) return absl::OkStatus();
+  const std::vector<XmlElement> classes = context->Children(kSamlNs, "AuthnContextClassRef");
+  const std::string comparison = context->Attribute("Comparison").value_or("exact");
+  // What we say is PasswordProtectedTransport: it satisfies "exact" when it is on the list,
+  // "minimum" when it or something weaker is, "maximum" when nothing weaker alone is.
+  const auto listed = [&](std::string_view wanted) {
+    return std::any_of(classes.begin(), classes.end(),
+                       [&](const XmlElement& each) { return each.Text() == wanted; });
+  };
+  bool satisfied = listed(kContextClasses[0]) && comparison != "better";
+  if (comparison == "minimum")
+    satisfied |= listed(kContextClasses[1]) || listed(kContextClasses[2]);
+  if (comparison == "better") satisfied = listed(kContextClasses[1]);
+  request.context_unsupported = !classes.empty() && !satisfied;
+  return absl::OkStatus();
+}
+
+absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::string_view sso_url,
+                           WallTime now) {
+  if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the root is another element");
+  if (root.Attribute("Version") != "2.0") return BadRequest("Version is not 2.0");
+  if (!IsId(root.Attribute("ID").value_or(""))) return BadRequest("ID is missing or malformed");
+  const std::optional<std::string> destination = root.Attribute("Destination");
+  if (destination && !destination->empty() && *destination != sso_url) {
+    return BadRequest(fmt::format("Destination is not {}", sso_url));
+  }
+  if (message.query_signed && !destination) {
+    return BadRequest("a signed request needs a Destination");
+  }
+  const std::optional<std::string> binding = root.Attribute("ProtocolBinding");
+  if (binding && *binding != kPostBinding) return BadRequest("answers go by HTTP-POST only");
+  const absl::StatusOr<WallTime> issued =
+      ParseSamlTime(root.Attribute("IssueInstant").value_or(""));
+  if (!issued.ok()) return BadRequest("IssueInstant is missing or malformed");
+  if (*issued < now - kRequestAgeMax || *issued > now + kRequestAgeMax) {
+    return absl::DeadlineExceededError(
+        "the request is too old, or the clocks differ; start again at the application");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<SignOnRequest> CheckSignOnRequest(const SamlMessage& message,
+                                                 const org::v1::SamlServiceProvider& provider,
+                                                 std::string_view sso_url, WallTime now) {
+  DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
+  const XmlElement root = document.root();
+  DT_RETURN_IF_ERROR(CheckEnvelope(message, root, sso_url, now));
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer, root.Child(kSamlNs, "Issuer"));
+  if (!issuer) return BadRequest("Issuer is missing");
+  if (issuer->Text() != provider.entity_id()) {
+    return absl::NotFoundError(fmt::format("the Issuer \"{}\" is not the registered \"{}\"",
+                                           issuer->Text().substr(0, 256), provider.entity_id()));
+  }
+  DT_RETURN_IF_ERROR(CheckSignature(message, document, provider));
+
+  SignOnRequest request;
+  request.id = *root.Attribute("ID");
+  DT_ASSIGN_OR_RETURN(request.acs_url, ChooseAcs(root, provider));
+  DT_ASSIGN_OR_RETURN(request.force_authn, root.BooleanAttribute("ForceAuthn", false));
+  DT_ASSIGN_OR_RETURN(request.is_passive, root.BooleanAttribute("IsPassive", false));
+  DT_RETURN_IF_ERROR(ReadNameIdPolicy(root, request));
+  DT_RETURN_IF_ERROR(ReadContext(root, request));
+  return request;
+}
+
+absl::StatusOr<std::string> DefaultAcs(const org::v1::SamlServiceProvider& provider) {
+  for (const org::v1::AssertionConsumerService& acs : provider.acs()) {
+    if (acs.is_default()) return acs.url();
+  }
+  if (provider.acs_size() > 0) return provider.acs(0).url();
+  return absl::FailedPreconditionError("the app has no AssertionConsumerService registered");
+}
+
+bool IsRegisteredAcs(const org::v1::SamlServiceProvider& provider, std::string_view url) {
+  return std::any_of(provider.acs().begin(), provider.acs().end(),
+                     [&](const auto& acs) { return acs.url() == url; });
+}
+
+bool IsSupportedNameId(std::string_view format) {
+  return format == kNameIdUnspecified || format == kNameIdEmail || format == kNameIdPersistent ||
+         format == kNameIdTransient;
+}
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,194 @@
+#include "simulator/gateway/saml_request.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "libs/base/encoding.h"
+#include "libs/testing/status.h"
+#include "simulator/gateway/saml_time.h"
+#include "simulator/gateway/xml.h"
+#include "simulator/gateway/xml_signature.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr std::string_view kSso = "https://org.localhost:8443/sso/saml";
+
+pki::Identity NewSigner(pki::KeyType type) {
+  const pki::PrivateKey key = pki::PrivateKey::Generate(type).value();
+  return {pki::SignSelf({.common_name = "sp",
+                         .serial_hex = "01",
+                         .usage = pki::Usage::kCa,
+                         .not_before = kNow,
+                         .not_after = kNow + std::chrono::hours{1}},
+                        key)
+              .value(),
+          key};
+}
+
+org::v1::SamlServiceProvider NewProvider() {
+  org::v1::SamlServiceProvider provider;
+  provider.set_entity_id("https://sp.example/a?b&c");
+  for (const int index : {0, 1, 2}) {
+    org::v1::AssertionConsumerService* acs = provider.add_acs();
+    acs->set_index(index * 10);
+    acs->set_url(fmt::format("https://sp.example/acs/{}", index));
+    acs->set_is_default(index == 1);
+  }
+  return provider;
+}
+
+// An AuthnRequest; `attributes` and `content` are added, `instead` replaces parts.
+std::string RequestXml(std::string_view attributes = "", std::string_view content = "",
+                       WallTime issued = kNow) {
+  return fmt::format(
+      "<samlp:AuthnRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"_r1\" IssueInstant=\"{}\""
+      " Version=\"2.0\"{}><saml:Issuer>https://sp.example/a?b&amp;c</saml:Issuer>{}"
+      "</samlp:AuthnRequest>",
+      kSamlpNs, kSamlNs, FormatSamlTime(issued), attributes, content);
+}
+
+absl::StatusOr<SignOnRequest> Check(std::string xml,
+                                    const org::v1::SamlServiceProvider& provider = NewProvider()) {
+  SamlMessage message;
+  message.xml = std::move(xml);
+  return CheckSignOnRequest(message, provider, kSso, kNow);
+}
+
+TEST(SamlRequestTest, TakesAPlainRequestAndAnswersAtTheDefault) {
+  const SignOnRequest request = Check(RequestXml()).value();
+  EXPECT_EQ(request.id, "_r1");
+  EXPECT_EQ(request.acs_url, "https://sp.example/acs/1");
+  EXPECT_FALSE(request.force_authn);
+  EXPECT_FALSE(request.is_passive);
+  EXPECT_FALSE(request.context_unsupported);
+}
+
+TEST(SamlRequestTest, AnswersOnlyWhereTheMetadataAllows) {
+  EXPECT_EQ(Check(RequestXml(" AssertionConsumerServiceURL=\"https://sp.example/acs/2\""))->acs_url,
+            "https://sp.example/acs/2");
+  EXPECT_EQ(Check(RequestXml(" AssertionConsumerServiceIndex=\"20\""))->acs_url,
+            "https://sp.example/acs/2");
+  for (const char* foreign : {" AssertionConsumerServiceURL=\"https://evil.example/acs\"",
+                              " AssertionConsumerServiceURL=\"https://sp.example/acs/2/\"",
+                              " AssertionConsumerServiceURL=\"https://sp.example/acs/1#\"",
+                              " AssertionConsumerServiceIndex=\"3\""}) {
+    DT_EXPECT_CODE(Check(RequestXml(foreign)), kFailedPrecondition);
+  }
+}
+
+TEST(SamlRequestTest, ReadsWhatIsAskedFor) {
+  const SignOnRequest request =
+      Check(RequestXml(" ForceAuthn=\"true\" IsPassive=\"1\"",
+                       fmt::format("<samlp:NameIDPolicy Format=\"{}\"/>"
+                                   "<samlp:RequestedAuthnContext><saml:AuthnContextClassRef>"
+                                   "urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"
+                                   "</saml:AuthnContextClassRef></samlp:RequestedAuthnContext>",
+                                   kNameIdEmail)))
+          .value();
+  EXPECT_TRUE(request.force_authn);
+  EXPECT_TRUE(request.is_passive);
+  EXPECT_EQ(request.name_id_format, kNameIdEmail);
+  EXPECT_FALSE(request.name_id_unsupported);
+  EXPECT_TRUE(request.context_unsupported);
+  EXPECT_TRUE(Check(RequestXml("", "<samlp:NameIDPolicy Format=\"urn:x\"/>"))->name_id_unsupported);
+}
+
+TEST(SamlRequestTest, RefusesMalformedRequests) {
+  const std::string bad[] = {
+      "<a/>",
+      fmt::format("<samlp:LogoutRequest xmlns:samlp=\"{}\" ID=\"_1\"/>", kSamlpNs),
+      RequestXml(" Destination=\"https://other.example/sso\""),
+      RequestXml(" ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact\""),
+      RequestXml(" ForceAuthn=\"yes\""),
+      RequestXml(" AssertionConsumerServiceIndex=\"x\""),
+      RequestXml(" AssertionConsumerServiceIndex=\"0\""
+                 " AssertionConsumerServiceURL=\"https://sp.example/acs/0\""),
+      RequestXml("", "<saml:Issuer>https://sp.example/other</saml:Issuer>"),
+  };
+  for (const std::string& xml : bad) {
+    DT_EXPECT_CODE(Check(xml), kInvalidArgument);
+  }
+  std::string xml = RequestXml();
+  xml.replace(xml.find("Version=\"2.0\""), 13, "Version=\"1.1\"");
+  DT_EXPECT_CODE(Check(xml), kInvalidArgument);
+  xml = RequestXml();
+  xml.replace(xml.find("_r1"), 3, "1&#10;x");
+  DT_EXPECT_CODE(Check(xml), kInvalidArgument);
+  DT_EXPECT_CODE(Check(RequestXml("", "", kNow - std::chrono::minutes{11})), kDeadlineExceeded);
+  DT_EXPECT_CODE(Check(RequestXml("", "", kNow + std::chrono::minutes{11})), kDeadlineExceeded);
+  org::v1::SamlServiceProvider other = NewProvider();
+  other.set_entity_id("https://other.example");
+  DT_EXPECT_CODE(Check(RequestXml(), other), kNotFound);
+}
+
+// A request signed as service providers do over POST: the signature inside.
+std::string SignXml(const std::string& xml, const pki::Identity& signer) {
+  const XmlDocument document = XmlDocument::Parse(xml).value();
+  const std::string canonical = Canonicalize(document, document.root(), std::nullopt).value();
+  const std::string signature = SignatureOf(canonical, "_r1", signer).value();
+  std::string text = xml;
+  return text.insert(text.find("</saml:Issuer>") + 14, signature);
+}
+
+TEST(SamlRequestTest, VerifiesSignedPosts) {
+  const pki::Identity signer = NewSigner(pki::KeyType::kRsa2048);
+  org::v1::SamlServiceProvider provider = NewProvider();
+  provider.set_requests_signed(true);
+  provider.add_signing_certificates_der(ToString(signer.certificate.der()));
+  const std::string xml = RequestXml(" AssertionConsumerServiceIndex=\"0\"");
+  const std::string good = SignXml(xml, signer);
+  DT_EXPECT_OK(Check(good, provider));
+  DT_EXPECT_CODE(Check(xml, provider), kPermissionDenied);  // Unsigned.
+  DT_EXPECT_CODE(Check(SignXml(xml, NewSigner(pki::KeyType::kRsa2048)), provider),
+                 kPermissionDenied);
+
+  // Changed after signing; the signature moved away; two signatures; wrapped around.
+  std::string changed = good;
+  changed.replace(changed.find("Index=\"0\""), 9, "Index=\"10\"");
+  DT_EXPECT_CODE(Check(changed, provider), kPermissionDenied);
+  const std::size_t begin = good.find("<ds:Signature ");
+  const std::size_t end = good.find("</ds:Signature>") + 15;
+  const std::string signature = good.substr(begin, end - begin);
+  std::string moved = xml;
+  moved.insert(moved.find("</samlp:AuthnRequest>"),
+               "<samlp:Extensions>" + signature + "</samlp:Extensions>");
+  DT_EXPECT_CODE(Check(moved, provider), kPermissionDenied);
+  std::string doubled = good;
+  doubled.insert(end, signature);
+  DT_EXPECT_CODE(Check(doubled, provider), kPermissionDenied);
+  std::string wrapped = RequestXml(" AssertionConsumerServiceIndex=\"10\"",
+                                   signature + "<samlp:Extensions>" + xml + "</samlp:Extensions>");
+  wrapped.replace(wrapped.find("_r1"), 3, "_r0");
+  DT_EXPECT_CODE(Check(wrapped, provider), kPermissionDenied);
+  // Two elements of one ID never get so far.
+  DT_EXPECT_CODE(
+      Check(RequestXml("", "<samlp:Extensions>" + good + "</samlp:Extensions>"), provider),
+      kInvalidArgument);
+}
+
+TEST(SamlRequestTest, ASignatureThatNobodyAskedForMustStillBeRight) {
+  const pki::Identity signer = NewSigner(pki::KeyType::kRsa2048);
+  org::v1::SamlServiceProvider provider = NewProvider();
+  provider.add_signing_certificates_der(ToString(signer.certificate.der()));
+  DT_EXPECT_OK(Check(RequestXml(), provider));
+  std::string changed = SignXml(RequestXml(), signer);
+  changed.replace(changed.find("_r1"), 3, "_r2");
+  DT_EXPECT_CODE(Check(changed, provider), kPermissionDenied);
+}
+
+TEST(SamlTimeTest, ReadsUtcOnly) {
+  EXPECT_EQ(ParseSamlTime("2026-01-01T00:00:00Z").value(), kNow);
+  EXPECT_EQ(ParseSamlTime("2026-01-01T00:00:00.123456789Z").value(), kNow);
+  EXPECT_EQ(FormatSamlTime(kNow + std::chrono::seconds{3661}), "2026-01-01T01:01:01Z");
+  for (const char* bad :
+       {"", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00+00:00",
+        "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00.xZ", "+026-01-01T00:00:00Z"}) {
+    DT_EXPECT_CODE(ParseSamlTime(bad), kInvalidArgument);
+  }
+}
+
+}  // namespace
+}  // namespace devicetrust::gateway

@@ -1,0 +1,159 @@
+#include "simulator/gateway/saml_response.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "libs/base/files.h"
+#include "libs/sim/seeded_random.h"
+#include "libs/testing/status.h"
+#include "simulator/gateway/saml_request.h"
+#include "simulator/gateway/xml.h"
+#include "simulator/gateway/xml_signature.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+// Whatever closes, opens or ends an element somewhere (attack 13), and an accent.
+constexpr std::string_view kNasty = "Zo\xc3\xab <b>&amp;]]></saml:NameID>\"'\r\n\tx";
+
+class SamlResponseTest : public ::testing::Test {
+ protected:
+  static pki::Identity NewSigner() {
+    const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
+    return {pki::SignSelf({.common_name = "org",
+                           .serial_hex = "01",
+                           .usage = pki::Usage::kCa,
+                           .not_before = kNow,
+                           .not_after = kNow + std::chrono::hours{1}},
+                          key)
+                .value(),
+            key};
+  }
+
+  SamlSubject Subject() {
+    SamlSubject subject;
+    subject.user.set_id("u-1");
+    subject.user.set_principal("zo\xc3\xab@corp.test");
+    subject.user.set_email("zoe@corp.test");
+    subject.user.set_display_name(std::string(kNasty));
+    subject.user.add_groups("R&D");
+    subject.user.add_groups("<admins>");
+    subject.name_id_format = kNameIdUnspecified;
+    subject.session_index = "s-1";
+    subject.authenticated_at = kNow - std::chrono::minutes{3};
+    subject.session_ends_at = kNow + std::chrono::hours{12};
+    return subject;
+  }
+
+  std::string Build() { return BuildResponse(answer_, Subject(), signer_, random_).value(); }
+
+  // Exit status of xmlsec1 over the signature at `xpath`.
+  int XmlSec(const std::string& xml, const std::string& xpath) {
+    const std::string folder = ::testing::TempDir();
+    DT_EXPECT_OK(WriteFileAtomically(folder + "/response.xml", xml));
+    DT_EXPECT_OK(WriteFileAtomically(folder + "/org.pem", signer_.certificate.Pem()));
+    const std::string command = fmt::format(
+        "xmlsec1 --verify --enabled-reference-uris empty,same-doc --pubkey-cert-pem {0}/org.pem "
+        "--id-attr:ID {1}:Response --id-attr:ID {2}:Assertion --node-xpath \"{3}\" "
+        "{0}/response.xml >{0}/xmlsec.log 2>&1",
+        folder, kSamlpNs, kSamlNs, xpath);
+    return std::system(command.c_str());
+  }
+
+  pki::Identity signer_ = NewSigner();
+  sim::SeededRandom random_{7};
+  SamlAnswer answer_{"https://org.localhost:8443/saml/metadata", "https://sp.example/a?b&c",
+                     "https://sp.example/acs?x=1&y=2", "_r1", kNow};
+};
+
+constexpr const char* kResponseSignature = "/*/*[local-name()='Signature']";
+constexpr const char* kAssertionSignature =
+    "/*/*[local-name()='Assertion']/*[local-name()='Signature']";
+
+TEST_F(SamlResponseTest, BothSignaturesVerifyWithXmlsec1) {
+  if (std::system("command -v xmlsec1 >/dev/null") != 0) GTEST_SKIP() << "no xmlsec1";
+  std::string xml = Build();
+  EXPECT_EQ(XmlSec(xml, kResponseSignature), 0);
+  EXPECT_EQ(XmlSec(xml, kAssertionSignature), 0);
+  xml.replace(xml.find("zoe@corp.test"), 3, "eve");
+  EXPECT_NE(XmlSec(xml, kResponseSignature), 0);
+  EXPECT_NE(XmlSec(xml, kAssertionSignature), 0);
+  const std::string failure =
+      BuildFailure(answer_, SamlFailure::kNoPassive, signer_, random_).value();
+  EXPECT_EQ(XmlSec(failure, kResponseSignature), 0);
+}
+
+// What we write is canonical already, so what was signed is what is sent.
+TEST_F(SamlResponseTest, IsInCanonicalForm) {
+  const std::string xml = Build();
+  const XmlDocument document = XmlDocument::Parse(xml).value();
+  EXPECT_EQ(Canonicalize(document, document.root(), std::nullopt).value(), xml);
+  DT_EXPECT_OK(VerifyRootSignature(document, {signer_.certificate}));
+  DT_EXPECT_CODE(VerifyRootSignature(document, {NewSigner().certificate}), kPermissionDenied);
+}
+
+TEST_F(SamlResponseTest, SaysWhatServiceProvidersDemand) {
+  const XmlDocument document = XmlDocument::Parse(Build()).value();
+  const XmlElement root = document.root();
+  EXPECT_TRUE(root.Is(kSamlpNs, "Response"));
+  EXPECT_EQ(root.Attribute("Destination"), "https://sp.example/acs?x=1&y=2");
+  EXPECT_EQ(root.Attribute("InResponseTo"), "_r1");
+  const XmlElement assertion = root.Child(kSamlNs, "Assertion")->value();
+  const XmlElement subject = assertion.Child(kSamlNs, "Subject")->value();
+  EXPECT_EQ(subject.Child(kSamlNs, "NameID")->value().Text(), "zo\xc3\xab@corp.test");
+  const XmlElement data = subject.Child(kSamlNs, "SubjectConfirmation")
+                              ->value()
+                              .Child(kSamlNs, "SubjectConfirmationData")
+                              ->value();
+  EXPECT_EQ(data.Attribute("InResponseTo"), "_r1");
+  EXPECT_EQ(data.Attribute("Recipient"), "https://sp.example/acs?x=1&y=2");
+  EXPECT_EQ(data.Attribute("NotOnOrAfter"), "2026-01-01T00:05:00Z");
+  const XmlElement audience = assertion.Child(kSamlNs, "Conditions")
+                                  ->value()
+                                  .Child(kSamlNs, "AudienceRestriction")
+                                  ->value();
+  EXPECT_EQ(audience.Text(), "https://sp.example/a?b&c");
+  const XmlElement statement = assertion.Child(kSamlNs, "AuthnStatement")->value();
+  EXPECT_EQ(statement.Attribute("AuthnInstant"), "2025-12-31T23:57:00Z");
+  EXPECT_EQ(statement.Text(), "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport");
+  const std::vector<XmlElement> attributes =
+      assertion.Child(kSamlNs, "AttributeStatement")->value().Children();
+  ASSERT_EQ(attributes.size(), 4U);  // No element for what the user lacks.
+  EXPECT_EQ(attributes[2].Attribute("Name"), "displayName");
+  EXPECT_EQ(attributes[2].Text(), "Zo\xc3\xab <b>&amp;]]></saml:NameID>\"'\r\n\tx");
+  EXPECT_EQ(attributes[3].Children().size(), 2U);
+  EXPECT_EQ(attributes[3].Children()[1].Text(), "<admins>");
+}
+
+TEST_F(SamlResponseTest, UnsolicitedNamesNoRequest) {
+  answer_.in_response_to.clear();
+  EXPECT_THAT(Build(), Not(HasSubstr("InResponseTo")));
+}
+
+TEST_F(SamlResponseTest, NameIdsDifferAsTheirFormatsSay) {
+  const auto name_id = [&](std::string_view format, const SamlAnswer& answer) {
+    return NameIdOf(Subject().user, format, answer, random_).value();
+  };
+  SamlAnswer other = answer_;
+  other.sp_entity_id = "https://other.example";
+  EXPECT_EQ(name_id(kNameIdEmail, answer_), "zoe@corp.test");
+  EXPECT_EQ(name_id(kNameIdPersistent, answer_), name_id(kNameIdPersistent, answer_));
+  EXPECT_NE(name_id(kNameIdPersistent, answer_), name_id(kNameIdPersistent, other));
+  EXPECT_NE(name_id(kNameIdTransient, answer_), name_id(kNameIdTransient, answer_));
+}
+
+TEST_F(SamlResponseTest, FailuresHaveNoAssertion) {
+  const std::string xml = BuildFailure(answer_, SamlFailure::kNoPassive, signer_, random_).value();
+  EXPECT_THAT(xml, HasSubstr("status:NoPassive"));
+  EXPECT_THAT(xml, Not(HasSubstr("Assertion")));
+}
+
+}  // namespace
+}  // namespace devicetrust::gateway
