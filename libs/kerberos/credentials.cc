@@ -76,7 +76,7 @@ using GetTicket = std::function<krb5_error_code(krb5_context, krb5_principal,
                                                 krb5_get_init_creds_opt*, krb5_creds*)>;
 
 absl::Status GetInitialTicket(const std::string& name, const std::string& cache_name,
-                              bool optimistic, const GetTicket& get) {
+                              int known_enctype, const GetTicket& get) {
   DT_RETURN_IF_ERROR(RequireConfig());
   krb5_context context = ThreadContext();
   if (context == nullptr) {
@@ -92,14 +92,40 @@ absl::Status GetInitialTicket(const std::string& name, const std::string& cache_
   }
   krb5_error_code code = krb5_get_init_creds_opt_alloc(context, options.out());
   if (code != 0) return KrbError(context, code, name);
-  if (optimistic) {
-    // The key's type is known, so the KDC need not be asked for it first: one round trip less.
-    std::array<krb5_preauthtype, 1> first = {KRB5_PADATA_ENC_TIMESTAMP};
+  // With the key's type known, the KDC need not be asked for it first: one round trip less.
+  // The type stands first in the list; the session keys that KDC and services prefer follow.
+  std::array<krb5_enctype, 3> enctypes = {known_enctype, ENCTYPE_AES256_CTS_HMAC_SHA1_96,
+                                          ENCTYPE_AES128_CTS_HMAC_SHA1_96};
+  std::array<krb5_preauthtype, 1> first = {KRB5_PADATA_ENC_TIMESTAMP};
+  if (known_enctype != ENCTYPE_NULL) {
+    krb5_get_init_creds_opt_set_etype_list(options.get(), enctypes.data(), enctypes.size());
     krb5_get_init_creds_opt_set_preauth_list(options.get(), first.data(), first.size());
   }
   code = get(context, principal.get(), options.get(), &creds.value);
   if (code != 0) return KrbError(context, code, name);
   return Store(context, cache_name, principal.get(), creds.value);
+}
+
+// The ticket for a service, into the cache. GSSAPI would get it too, but tells less when it
+// is refused.
+absl::Status GetServiceTicket(const std::string& cache_name, const std::string& service) {
+  krb5_context context = ThreadContext();
+  if (context == nullptr) return RequireConfig();
+  KrbCache cache(context);
+  KrbPrincipal client(context);
+  KrbPrincipal server(context);
+  krb5_error_code code = krb5_cc_resolve(context, cache_name.c_str(), cache.out());
+  if (code == 0) code = krb5_cc_get_principal(context, cache.get(), client.out());
+  if (code == 0) code = krb5_parse_name(context, service.c_str(), server.out());
+  if (code != 0) return KrbError(context, code, service);
+  krb5_creds wanted{};
+  wanted.client = client.get();
+  wanted.server = server.get();
+  krb5_creds* ticket = nullptr;
+  code = krb5_get_credentials(context, 0, cache.get(), &wanted, &ticket);
+  if (code != 0) return KrbError(context, code, service);
+  krb5_free_creds(context, ticket);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<GssCredential> AcquireInitiator(const std::string& cache_name) {
@@ -149,7 +175,7 @@ absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, c
     if (code != 0) return code;
     return krb5_get_init_creds_keytab(context, creds, client, keytab.get(), 0, nullptr, options);
   };
-  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, /*optimistic=*/true, get));
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, key.enctype, get));
   return Credentials(std::move(state));
 }
 
@@ -162,7 +188,7 @@ absl::StatusOr<Credentials> Credentials::FromPassword(const std::string& princip
     return krb5_get_init_creds_password(context, creds, client, password.c_str(), nullptr, nullptr,
                                         0, nullptr, options);
   };
-  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, /*optimistic=*/false, get));
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, ENCTYPE_NULL, get));
   return Credentials(std::move(state));
 }
 
@@ -224,6 +250,7 @@ absl::StatusOr<Initiator> Initiator::Start(const Credentials& credentials, std::
   OM_uint32 major = gss_import_name(&minor, &text, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME),
                                     state->target.out());
   if (major != GSS_S_COMPLETE) return GssError(major, minor, name);
+  DT_RETURN_IF_ERROR(GetServiceTicket(credentials.state_->cache, name));
   DT_ASSIGN_OR_RETURN(state->credential, AcquireInitiator(credentials.state_->cache));
 
   GssBuffer token;

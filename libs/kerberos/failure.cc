@@ -136,6 +136,20 @@ Failure FromGssMajor(OM_uint32 major) {
   }
 }
 
+// SPNEGO renumbers the minor status of the mechanism inside it, and GSSAPI has no call that
+// undoes it; the text that belongs to it stays.
+Failure FromText(std::string_view detail) {
+  for (const long code : {KRB5KRB_AP_ERR_REPEAT, KRB5KRB_AP_ERR_SKEW, KRB5KRB_AP_ERR_TKT_EXPIRED,
+                          KRB5KRB_AP_ERR_TKT_NYV}) {
+    const auto krb_code = static_cast<krb5_error_code>(code);
+    const char* message = krb5_get_error_message(nullptr, krb_code);
+    const bool same = detail == message;
+    krb5_free_error_message(nullptr, message);
+    if (same) return FromKrbCode(krb_code);
+  }
+  return Failure::kNone;
+}
+
 // Codes that no entry of ours names are invalid tickets or faults of ours; the former are
 // what strangers can cause.
 absl::Status Make(Failure failure, const std::string& message) {
@@ -170,11 +184,10 @@ absl::Status KrbError(krb5_context context, krb5_error_code code, std::string_vi
 }
 
 absl::Status GssError(OM_uint32 major, OM_uint32 minor, std::string_view what) {
-  Failure failure = FromKrbCode(static_cast<krb5_error_code>(minor));
-  if (failure == Failure::kNone || GSS_ROUTINE_ERROR(major) == GSS_S_BAD_BINDINGS) {
-    failure = FromGssMajor(major);
-  }
   const std::string detail = GssText(minor, GSS_C_MECH_CODE, const_cast<gss_OID>(gss_mech_krb5));
+  Failure failure = FromGssMajor(major);
+  if (failure == Failure::kNone) failure = FromKrbCode(static_cast<krb5_error_code>(minor));
+  if (failure == Failure::kNone) failure = FromText(detail);
   return Make(failure, fmt::format("{}: {}{}{}", what, GssText(major, GSS_C_GSS_CODE, nullptr),
                                    detail.empty() ? "" : "; ", detail));
 }

@@ -36,6 +36,7 @@ class Kdc {
 
   // kUnavailable with its last lines once it has ended by itself.
   absl::Status Check() const;
+  bool WaitForEnd(std::chrono::milliseconds limit) const { return child_->WaitForEnd(limit); }
   void Stop();
 
  private:
