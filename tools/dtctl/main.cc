@@ -19,6 +19,16 @@ struct Options {
   bool explain_json = false;
 };
 
+// What a person looks for first stands first: usage, then the examples, then the options.
+class ExamplesFirst : public CLI::Formatter {
+ public:
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    const std::string usage = Formatter::make_usage(app, std::move(name));
+    return app->get_footer().empty() ? usage : usage + "\n" + app->get_footer() + "\n";
+  }
+  std::string make_footer(const CLI::App* /*app*/) const override { return ""; }
+};
+
 void AddConnection(CLI::App& app, Options& options) {
   app.set_config("--config", "", "TOML file with any of the options below")
       ->check(CLI::ExistingFile)
@@ -137,7 +147,9 @@ int Main(int argc, char** argv) {
   CLI::App app("Administers a Device Trust deployment.", "dtctl");
   app.set_version_flag("--version", DT_VERSION);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  const auto help = std::make_shared<ExamplesFirst>();
+  help->column_width(34);
+  app.formatter(help);
   AddConnection(app, options);
   AddRevoke(app, options.revoke);
   AddLog(app, options.log);
