@@ -25,7 +25,7 @@ BENCHMARK_CAPTURE(BM_ParseCsr, rsa2048, pki::KeyType::kRsa2048);
 void BM_CsrAndIssue(benchmark::State& state) {
   const WallTime now = SystemClock().Now();
   const pki::Identity ca = sim::NewCa("MTLS Certificate Authority", now);
-  const Bytes der = pki::BuildCsr("", pki::PrivateKey::Generate().value()).value();
+  const Bytes der = pki::BuildCsr("pc-1", pki::PrivateKey::Generate().value()).value();
   SystemRandom random;
   for (auto _ : state) {
     const auto csr = pki::ParseCsr(der);
