@@ -1,0 +1,93 @@
+"""Certificates and CRL as OpenSSL and GnuTLS judge them."""
+import unittest
+import urllib.request
+
+from support.environment import EnvironmentTest, run
+
+
+class Certificates(EnvironmentTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        environment = cls.environment
+        cls.chain = environment.path_of(cls.endpoints["device_ca_chain"], "chain.pem")
+        cls.device = environment.device("enrolled")
+        cls.certificate = environment.path_of(cls.device["cert_pem"], "device.pem")
+        cls.key = environment.path_of(cls.device["key_pem"], "device.key")
+        pems = [part + "-----END CERTIFICATE-----\n"
+                for part in cls.chain.read_text().split("-----END CERTIFICATE-----\n")[:-1]]
+        cls.root = environment.folder / "root.pem"
+        cls.root.write_text(pems[-1])
+        cls.issuers = environment.folder / "issuers.pem"
+        cls.issuers.write_text("".join(pems[:-1]))
+
+    def fetch_crl(self, name):
+        with urllib.request.urlopen(self.endpoints["crl_url"], timeout=10) as answer:
+            self.assertEqual(answer.headers["Content-Type"], "application/pkix-crl")
+            der = answer.read()
+        path = self.environment.folder / f"{name}.crl"
+        path.write_bytes(der)
+        return path
+
+    def crl_as_pem(self, name):
+        der = self.fetch_crl(name)
+        pem = der.with_suffix(".crl.pem")
+        run("openssl", "crl", "-inform", "DER", "-in", der, "-out", pem)
+        return pem
+
+    def untrusted(self):
+        return ("-untrusted", self.issuers) if self.issuers.stat().st_size else ()
+
+    def test_openssl_verifies_the_chain(self):
+        run("openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", self.root,
+            *self.untrusted(), self.certificate)
+
+    def test_gnutls_verifies_the_chain(self):
+        bundle = self.environment.folder / "bundle.pem"
+        bundle.write_text(self.certificate.read_text() + self.issuers.read_text())
+        run("certtool", "--verify", "--load-ca-certificate", self.root, "--infile", bundle)
+
+    def test_contents(self):
+        text = run("openssl", "x509", "-in", self.certificate, "-noout", "-text").stdout
+        self.assertIn("CN = MTLS Certificate Authority", text)
+        self.assertIn("TLS Web Client Authentication", text)
+        self.assertRegex(text, r"URI:urn:devicetrust:[a-z0-9-]+:device:")
+        self.assertRegex(text, r"URI:urn:devicetrust:[a-z0-9-]+:enrolment:")
+        self.assertIn(self.endpoints["crl_url"], text)  # Names exactly the one that is served.
+        self.assertNotIn(self.device["user"], text)  # Opaque: who it is, the org knows.
+        gnutls = run("certtool", "--certificate-info", "--infile", self.certificate).stdout
+        self.assertIn("TLS WWW Client", gnutls)
+
+    def test_the_key_is_the_certificates(self):
+        of_certificate = run("openssl", "x509", "-in", self.certificate, "-noout", "-pubkey").stdout
+        of_key = run("openssl", "pkey", "-in", self.key, "-pubout").stdout
+        self.assertEqual(of_certificate, of_key)
+
+    def test_crl_is_accepted_and_good_certificates_pass_it(self):
+        crl = self.crl_as_pem("good")
+        text = run("certtool", "--crl-info", "--infile", crl).stdout
+        self.assertIn("MTLS Certificate Authority", text)
+        run("openssl", "verify", "-crl_check", "-CAfile", self.root, *self.untrusted(), "-CRLfile",
+            crl, self.certificate)
+
+    def test_revoked_certificate_is_in_the_crl_at_once(self):
+        enrolled = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"]
+        victim = self.environment.path_of(enrolled[-1]["cert_pem"], "victim.pem")
+        serial = run("openssl", "x509", "-in", victim, "-noout", "-serial").stdout.split("=")[1].strip()
+        self.environment.dtctl("revoke", "--serial", serial, "--reason", "key-compromise", "--yes")
+        crl = self.crl_as_pem("revoked")
+        text = run("openssl", "crl", "-in", crl, "-noout", "-text").stdout
+        self.assertIn(f"Serial Number: {serial}", text)
+        self.assertIn("Key Compromise", text)
+        result = run("openssl", "verify", "-crl_check", "-CAfile", self.root, *self.untrusted(),
+                     "-CRLfile", crl, victim, check=False)
+        self.assertIn("certificate revoked", result.stdout + result.stderr)
+        bundle = self.environment.folder / "victim-bundle.pem"
+        bundle.write_text(victim.read_text() + self.issuers.read_text())
+        result = run("certtool", "--verify", "--load-ca-certificate", self.root, "--load-crl", crl,
+                     "--infile", bundle, check=False)
+        self.assertIn("revoked", result.stdout + result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,92 @@
+"""dtctl against a running environment, as an administrator uses it."""
+import json
+import subprocess
+import unittest
+
+from support.environment import BIN, EnvironmentTest, run
+
+
+class Dtctl(EnvironmentTest):
+    def test_status_and_the_refused_switch_off(self):
+        status = json.loads(self.environment.dtctl("device-trust", "status", "--json").stdout)
+        self.assertTrue(status["device_trust_enabled"])
+        off = self.environment.dtctl("device-trust", "off", check=False)
+        self.assertEqual(off.returncode, 1)
+        self.assertIn("SETTING_IN_USE", off.stderr)
+
+    def test_forced_off_warns_and_on_mends(self):
+        off = self.environment.dtctl("device-trust", "off", "--force")
+        self.assertIn("warning", off.stderr + off.stdout)
+        self.assertIn("in force      no", off.stdout)
+        on = self.environment.dtctl("device-trust", "on")
+        self.assertIn("in force      yes", on.stdout)
+
+    def test_learn_more_must_be_a_public_https_address(self):
+        for bad in ("http://help.example.com/", "https://127.0.0.1/", "https://intranet/",
+                    "https://org.localhost/"):
+            result = self.environment.dtctl("device-trust", "on", "--learn-more-url", bad, check=False)
+            self.assertEqual(result.returncode, 1, bad)
+            self.assertIn("MALFORMED_REQUEST", result.stderr)
+
+    def test_log_by_type(self):
+        lines = self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "5").stdout
+        self.assertEqual(len(lines.splitlines()), 5)
+        for line in self.environment.dtctl("log", "--json", "--limit", "3").stdout.splitlines():
+            self.assertIn("type", json.loads(line))
+
+    def test_follow_shows_what_happens_next(self):
+        command = [BIN / "dtctl", "--endpoints", self.environment.run_dir / "endpoints.json", "log",
+                   "--follow", "--type", "pki.cert.revoke", "--json"]
+        device = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"][-2]
+        path = self.environment.path_of(device["cert_pem"], "followed.pem")
+        serial = run("openssl", "x509", "-in", path, "-noout", "-serial").stdout.split("=")[1].strip()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+            try:
+                self.environment.dtctl("revoke", "--serial", serial, "--yes")
+                for line in follower.stdout:
+                    if serial.lower() in line.lower():
+                        break
+                else:
+                    self.fail("the revocation did not come by")
+            finally:
+                follower.terminate()
+
+    def test_revoke_asks_and_without_a_terminal_does_nothing(self):
+        device = self.environment.device("enrolled")
+        user = self.environment.user(device["user"])
+        result = self.environment.dtctl("revoke", "--user", user["principal"], check=False)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("Nothing was done", result.stderr)
+        self.assertIn("certificate", result.stderr)
+
+    def test_revoke_by_user_is_idempotent(self):
+        device = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"][-1]
+        user = self.environment.user(device["user"])
+        first = json.loads(self.environment.dtctl("revoke", "--user", user["principal"], "--yes",
+                                                  "--json").stdout)
+        self.assertEqual(first["revoked"], 1)
+        again = json.loads(self.environment.dtctl("revoke", "--user", user["principal"], "--yes",
+                                                  "--json").stdout)
+        self.assertEqual(again["revoked"], 0)
+
+    def test_unknown_names_say_so(self):
+        for verb in (["revoke", "--user", "nobody@corp.test", "--yes"], ["explain", "ZZZZ-ZZZZ"],
+                     ["revoke", "--serial", "0badc0de", "--yes"]):
+            result = self.environment.dtctl(*verb, check=False)
+            self.assertEqual(result.returncode, 1, verb)
+            self.assertRegex(result.stderr, r"\[[A-Z_]+\]")
+
+    def test_no_server_is_named(self):
+        arguments = ["--org-address", "127.0.0.1:1", "--ca-address", "127.0.0.1:1"]
+        listener = self.endpoints["grpc"]["policy"]["internal"]
+        for name, member in (("--deployment-ca", "ca_pem"), ("--cert", "cert_pem"),
+                             ("--key", "key_pem")):
+            arguments += [name, self.environment.path_of(listener[member], f"admin{name}.pem")]
+        result = run(BIN / "dtctl", *arguments, "device-trust", "status", check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("127.0.0.1:1", result.stderr)
+        self.assertIn("DEPENDENCY_UNAVAILABLE", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

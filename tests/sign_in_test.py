@@ -1,0 +1,178 @@
+"""Sign-in to a foreign SAML app, as a browser sees it; the answer is judged by xmlsec1."""
+import json
+import pathlib
+import re
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+from urllib.parse import urljoin
+
+from support.browser import Browser, authn_request_url, saml_response, sign_in
+from support.environment import Environment, run
+
+ENTITY_ID = "https://app.example.com/metadata?tenant=1&kind=saml"
+ACS = "https://app.example.com/saml/acs"
+METADATA = f"""<?xml version="1.0"?>
+<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata"
+    entityID="{ENTITY_ID.replace('&', '&amp;')}">
+  <md:SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"
+      WantAssertionsSigned="true">
+    <md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+        Location="{ACS}" index="1" isDefault="true"/>
+  </md:SPSSODescriptor>
+</md:EntityDescriptor>
+"""
+NAMES = {"p": "urn:oasis:names:tc:SAML:2.0:protocol", "a": "urn:oasis:names:tc:SAML:2.0:assertion",
+         "d": "http://www.w3.org/2000/09/xmldsig#", "md": "urn:oasis:names:tc:SAML:2.0:metadata"}
+
+
+class SignIn(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="dt-sp-")
+        cls.addClassCleanup(folder.cleanup)
+        metadata = pathlib.Path(folder.name) / "my-app.xml"
+        metadata.write_text(METADATA)
+        cls.environment = Environment("--sp-metadata", metadata)
+        cls.environment.__enter__()
+        cls.addClassCleanup(cls.environment.__exit__, None, None, None)
+        cls.endpoints = cls.environment.endpoints
+        cls.app = next(app for app in cls.endpoints["apps"] if app["entity_id"] == ENTITY_ID)
+        cls.ca = cls.environment.path_of(cls.endpoints["ca_bundle"], "ca.pem")
+
+    def browser(self, device=None):
+        if device is None or device["state"] == "none":
+            return Browser(self.ca)
+        name = device["user"]
+        return Browser(self.ca, self.environment.path_of(device["cert_pem"], f"{name}.pem"),
+                       self.environment.path_of(device["key_pem"], f"{name}.key"))
+
+    def url(self, request_id="_request1"):
+        return authn_request_url(self.app["sign_on_url"], ENTITY_ID.replace("&", "&amp;"), request_id)
+
+    def test_trusted_device_gets_a_response_that_xmlsec_accepts(self):
+        device, user = self.environment.device_and_user()
+        browser = self.browser(device)
+        page = sign_in(browser, self.url(), user)
+        response = saml_response(page)
+        self.assertIsNotNone(response, page.body)
+        form = page.form_with(lambda form: "SAMLResponse" in form.fields)
+        self.assertEqual(form.action, ACS)
+        self.assertEqual(form.fields["RelayState"], "here")
+        self.check_signature(response)
+        self.check_fields(response, user)
+
+    def check_signature(self, response):
+        certificate = self.environment.folder / "idp.pem"
+        metadata = ElementTree.fromstring(self.browser().get(self.endpoints["saml_metadata_url"]).body)
+        der = metadata.find(".//d:X509Certificate", NAMES).text
+        body = "".join(der.split())
+        lines = "\n".join(body[i:i + 64] for i in range(0, len(body), 64))
+        certificate.write_text(f"-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
+        document = self.environment.folder / "response.xml"
+        document.write_bytes(response)
+        # Response and assertion, each by its own signature.
+        for node in ("Response", "Assertion"):
+            space = NAMES["p" if node == "Response" else "a"]
+            run("xmlsec1", "--verify", "--pubkey-cert-pem", certificate,
+                "--id-attr:ID", f"{NAMES['p']}:Response", "--id-attr:ID", f"{NAMES['a']}:Assertion",
+                "--node-xpath", f"//*[local-name()='{node}' and namespace-uri()='{space}']"
+                "/*[local-name()='Signature']", document)
+        tampered = self.environment.folder / "tampered.xml"
+        tampered.write_bytes(response.replace(b"corp.test", b"evil.test"))
+        result = run("xmlsec1", "--verify", "--pubkey-cert-pem", certificate, "--id-attr:ID",
+                     f"{NAMES['p']}:Response", "--id-attr:ID", f"{NAMES['a']}:Assertion", tampered,
+                     check=False)
+        self.assertNotEqual(result.returncode, 0)
+
+    def check_fields(self, response, user):
+        root = ElementTree.fromstring(response)
+        self.assertEqual(root.get("InResponseTo"), "_request1")
+        self.assertEqual(root.get("Destination"), ACS)
+        self.assertIn("status:Success", root.find("p:Status/p:StatusCode", NAMES).get("Value"))
+        assertion = root.find("a:Assertion", NAMES)
+        audience = assertion.find(".//a:Audience", NAMES).text
+        self.assertEqual(audience, ENTITY_ID)
+        confirmation = assertion.find(".//a:SubjectConfirmationData", NAMES)
+        self.assertEqual(confirmation.get("Recipient"), ACS)
+        self.assertEqual(confirmation.get("InResponseTo"), "_request1")
+        self.assertIn(user["principal"].split("@")[0], assertion.find(".//a:NameID", NAMES).text)
+
+    def refused(self, page):
+        self.assertEqual(page.status, 403, page.body)
+        self.assertIsNone(saml_response(page))
+        self.assertIn("administrator", page.body)
+        return page
+
+    def test_unmanaged_device_is_refused_and_explained(self):
+        _, user = self.environment.device_and_user()
+        page = self.refused(sign_in(self.browser(), self.url(), user))
+        code = code_of(page.body)
+        decision = json.loads(self.environment.dtctl("explain", code, "--json").stdout)
+        self.assertEqual(decision["outcome"], "DENIED")
+        self.assertEqual(decision["trust_reason"], "CERTIFICATE_NOT_PRESENTED")
+        text = self.environment.dtctl("explain", code.lower().replace("-", "")).stdout
+        self.assertIn("CERTIFICATE_NOT_PRESENTED", text)
+        self.assertIn("What to do", text)
+
+    def test_certificate_of_another_user_is_not_trusted(self):
+        device, _ = self.environment.device_and_user()
+        other = next(u for u in self.endpoints["users"]
+                     if u["name"] != device["user"] and u.get("totp_secret"))
+        page = self.refused(sign_in(self.browser(device), self.url(), other))
+        decision = json.loads(self.environment.dtctl("explain", code_of(page.body), "--json").stdout)
+        self.assertEqual(decision["trust_reason"], "CERTIFICATE_OF_ANOTHER_USER")
+
+    def test_foreign_certificate_ends_at_the_security_message(self):
+        device = self.environment.device("foreign_ca")
+        user = self.environment.user(device["user"])
+        self.refused(sign_in(self.browser(device), self.url(), user))
+
+    def test_revoked_certificate_is_refused(self):
+        device = self.environment.device("revoked")
+        user = self.environment.user(device["user"])
+        page = self.refused(sign_in(self.browser(device), self.url(), user))
+        decision = json.loads(self.environment.dtctl("explain", code_of(page.body), "--json").stdout)
+        self.assertEqual(decision["trust_reason"], "CERTIFICATE_REVOKED")
+
+    def test_wrong_password_shows_the_form_again(self):
+        _, user = self.environment.device_and_user()
+        page = sign_in(self.browser(), self.url(), user, password="wrong")
+        self.assertIn(page.status, (200, 401, 403))
+        self.assertIsNone(saml_response(page))
+
+    def test_six_tabs_opened_at_once_all_finish(self):
+        device, user = self.environment.device_and_user()
+        browser = self.browser(device)
+        self.assertIsNotNone(saml_response(sign_in(browser, self.url(), user)))
+        # Each tab goes one hop at a time, so that all transactions are open together.
+        tabs = [("GET", self.url(f"_tab{i}")) for i in range(6)]
+        done = 0
+        for _ in range(10):
+            following = []
+            for method, url in tabs:
+                page = browser.once(method, url)
+                if page.status == 303:
+                    following.append(("GET", urljoin(url, page.headers["Location"])))
+                elif saml_response(page):
+                    done += 1
+            tabs = following
+        self.assertEqual(done, 6)
+
+    def test_pages_carry_the_hygiene_headers(self):
+        page = self.browser().once("GET", self.endpoints["org_url"] + "/no-such-page")
+        self.assertEqual(page.status, 404)
+        for name in ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy",
+                     "Cache-Control"):
+            self.assertIn(name, page.headers)
+
+
+def code_of(body):
+    match = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", body)
+    if match is None:
+        raise AssertionError("no code on the page:\n" + body)
+    return match.group(0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,1 @@
+"""What the integration tests share: a running environment, a browser, foreign programs."""
