@@ -1,0 +1,237 @@
+#include "libs/pki/tls_context.h"
+
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+
+#include "libs/base/check.h"
+#include "libs/pki/openssl.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/sim/virtual_clock.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust::pki {
+namespace {
+
+constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+
+// Both ends of a connection in memory.
+struct Connection {
+  SslPtr server;
+  SslPtr client;
+
+  Connection(SslPtr server_session, SslPtr client_session)
+      : server(std::move(server_session)), client(std::move(client_session)) {
+    BIO* server_side = nullptr;
+    BIO* client_side = nullptr;
+    DT_CHECK(BIO_new_bio_pair(&server_side, 0, &client_side, 0) == 1);
+    SSL_set_bio(server.get(), server_side, server_side);
+    SSL_set_bio(client.get(), client_side, client_side);
+    SSL_set_accept_state(server.get());
+    SSL_set_connect_state(client.get());
+  }
+
+  // True when both ends finished, and a request and its answer went through.
+  bool Talk() {
+    for (int i = 0; i < 20; ++i) {
+      const int client_done = SSL_do_handshake(client.get());
+      if (client_done != 1 && SSL_get_error(client.get(), client_done) != SSL_ERROR_WANT_READ) {
+        return false;
+      }
+      const int server_done = SSL_do_handshake(server.get());
+      if (server_done != 1 && SSL_get_error(server.get(), server_done) != SSL_ERROR_WANT_READ) {
+        return false;
+      }
+      if (client_done == 1 && server_done == 1) return Echo();
+    }
+    return false;
+  }
+
+  bool Echo() {
+    char buffer[8] = {};
+    return SSL_write(client.get(), "ping", 4) == 4 && SSL_read(server.get(), buffer, 8) == 4 &&
+           SSL_write(server.get(), "pong", 4) == 4 && SSL_read(client.get(), buffer, 8) == 4;
+  }
+};
+
+class TlsContextTest : public ::testing::Test {
+ protected:
+  TlsContextTest() { verifier_ = DeviceVerifier::Create({device_ca_.certificate}, clock_).value(); }
+  TlsContext NewServer(bool asks) {
+    return TlsContext::ForServer(
+               {pki_.Server("mtls", {"*.mtls.localhost"}), asks ? verifier_ : nullptr})
+        .value();
+  }
+  TlsClientConfig ClientConfig() {
+    TlsClientConfig config;
+    config.trusted = {pki_.web_ca().certificate};
+    config.clock = &clock_;
+    return config;
+  }
+  // The verdict on `shown`; the connection must work whatever it is.
+  DeviceVerdict Verdict(const Identity* shown, bool ignores_hint = true) {
+    TlsClientConfig config = ClientConfig();
+    config.ignores_hint = ignores_hint;
+    const TlsContext server = NewServer(true);
+    const TlsContext client = TlsContext::ForClient(std::move(config)).value();
+    Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", shown));
+    EXPECT_TRUE(connection.Talk());
+    EXPECT_EQ(ERR_peek_error(), 0UL);
+    return PeerVerdict(connection.server.get());
+  }
+
+  boost::asio::io_context io_;
+  sim::VirtualClock clock_{kNow};
+  sim::ThrowawayPki pki_{"acme", kNow};
+  Identity device_ca_ = sim::NewCa("MTLS Certificate Authority", kNow);
+  std::shared_ptr<const DeviceVerifier> verifier_;
+};
+
+TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const TlsContext server = NewServer(true);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
+  ASSERT_TRUE(connection.Talk());
+  EXPECT_EQ(PeerVerdict(connection.server.get()), DeviceVerdict::kGood);
+  EXPECT_EQ(PeerCertificate(connection.server.get())->uris().front(),
+            "urn:devicetrust:acme:device:d1");
+  EXPECT_EQ(ServerName(connection.server.get()), "a.mtls.localhost");
+  EXPECT_EQ(ProtocolName(connection.server.get()), "TLSv1.3");
+  EXPECT_STREQ(SSL_get_cipher_name(connection.server.get()), "TLS_AES_128_GCM_SHA256");
+}
+
+TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const TlsContext server = NewServer(true);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
+  ASSERT_TRUE(connection.Talk());
+  const STACK_OF(X509_NAME)* hint = SSL_get0_peer_CA_list(connection.client.get());
+  ASSERT_EQ(sk_X509_NAME_num(hint), 1);
+  EXPECT_EQ(CommonName(sk_X509_NAME_value(hint, 0)), "MTLS Certificate Authority");
+}
+
+// Attack 5 and the security message: a person gets a page with the reason.
+TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
+  EXPECT_EQ(Verdict(nullptr), DeviceVerdict::kNone);
+  const Identity foreign_ca = sim::NewCa("Corporate CA", kNow);
+  const Identity foreign = sim::NewIdentity("PC", Usage::kClientAuth, foreign_ca, kNow);
+  EXPECT_EQ(Verdict(&foreign), DeviceVerdict::kForeignIssuer);
+  EXPECT_EQ(Verdict(&foreign, /*ignores_hint=*/false), DeviceVerdict::kNone);
+
+  Identity forged = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  Bytes der = forged.certificate.der();
+  der[der.size() - 3] ^= 1;
+  forged.certificate = Certificate::FromDer(der).value();
+  EXPECT_EQ(Verdict(&forged), DeviceVerdict::kBadSignature);
+
+  Identity lookalike = foreign;  // A victim's certificate behind the attacker's own.
+  lookalike.intermediates = {sim::NewDevice("acme", "d2", "e2", device_ca_, kNow).certificate};
+  EXPECT_EQ(Verdict(&lookalike), DeviceVerdict::kForeignIssuer);
+
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  clock_.RunUntil(io_, kNow + std::chrono::days{364});
+  EXPECT_EQ(Verdict(&device), DeviceVerdict::kGood);
+}
+
+// Attack 5: a stolen certificate without its key. libssl itself ends this handshake.
+TEST_F(TlsContextTest, EndsAHandshakeWithoutTheKey) {
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const TlsContext server = NewServer(true);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  SslPtr session = client.NewClientSession("a.mtls.localhost");
+  // OpenSSL pairs a certificate only with its key. A copy that was told of another key
+  // passes, and still sends the bytes that it was parsed from.
+  const PrivateKey wrong = PrivateKey::Generate().value();
+  const X509Ptr stolen(X509_dup(device.certificate.get()));
+  ASSERT_EQ(X509_set_pubkey(stolen.get(), wrong.get()), 1);
+  ASSERT_EQ(SSL_use_certificate(session.get(), stolen.get()), 1);
+  ASSERT_EQ(SSL_use_PrivateKey(session.get(), wrong.get()), 1);
+  Connection connection(server.NewSession(), std::move(session));
+  EXPECT_FALSE(connection.Talk());
+  EXPECT_EQ(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_BAD_SIGNATURE);
+  ERR_clear_error();
+}
+
+TEST_F(TlsContextTest, NeverResumes) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+    const TlsContext server = NewServer(true);
+    const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+    const auto session = [&] {
+      SslPtr made = client.NewClientSession("a.mtls.localhost", &device);
+      SSL_clear_options(made.get(), SSL_OP_NO_TICKET);
+      SSL_set_max_proto_version(made.get(), version);
+      return made;
+    };
+    Connection first(server.NewSession(), session());
+    ASSERT_TRUE(first.Talk());
+    SSL_SESSION* ticket = SSL_get1_session(first.client.get());
+    Connection second(server.NewSession(), session());
+    SSL_set_session(second.client.get(), ticket);
+    SSL_SESSION_free(ticket);
+    ASSERT_TRUE(second.Talk());
+    EXPECT_EQ(SSL_session_reused(second.server.get()), 0);
+    EXPECT_EQ(PeerVerdict(second.server.get()), DeviceVerdict::kGood);
+  }
+}
+
+TEST_F(TlsContextTest, AServerWithoutVerifierAsksForNoCertificate) {
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const TlsContext server = NewServer(false);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
+  ASSERT_TRUE(connection.Talk());
+  EXPECT_FALSE(PeerCertificate(connection.server.get()).has_value());
+  EXPECT_EQ(PeerVerdict(connection.server.get()), DeviceVerdict::kNone);
+}
+
+TEST_F(TlsContextTest, AClientChecksChainNameAndDates) {
+  const TlsContext server = NewServer(false);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  const auto connects = [&](const TlsContext& context, const std::string& host) {
+    Connection connection(server.NewSession(), context.NewClientSession(host));
+    return connection.Talk();
+  };
+  for (int i = 0; i < 2; ++i) {  // First in full, then remembered: the same answers.
+    EXPECT_TRUE(connects(client, "a.mtls.localhost"));
+    EXPECT_TRUE(connects(client, "127.0.0.1"));
+    EXPECT_FALSE(connects(client, "org.localhost"));
+    EXPECT_FALSE(connects(client, "a.b.mtls.localhost"));
+    EXPECT_FALSE(connects(client, "127.0.0.2"));
+  }
+  TlsClientConfig elsewhere = ClientConfig();
+  elsewhere.trusted = {pki_.deployment_ca().certificate};
+  EXPECT_FALSE(connects(TlsContext::ForClient(std::move(elsewhere)).value(), "a.mtls.localhost"));
+
+  clock_.RunUntil(io_, kNow + std::chrono::days{400});
+  EXPECT_FALSE(connects(client, "a.mtls.localhost"));
+}
+
+TEST_F(TlsContextTest, ChoosesHttp11WhenItIsOffered) {
+  const TlsContext server = NewServer(false);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  const auto chosen = [&](std::string_view offer) {
+    SslPtr session = client.NewClientSession("a.mtls.localhost");
+    SSL_set_alpn_protos(session.get(), AsBytes(offer).data(), static_cast<unsigned>(offer.size()));
+    Connection connection(server.NewSession(), std::move(session));
+    EXPECT_TRUE(connection.Talk());
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(connection.client.get(), &name, &size);
+    return std::string(name, name + size);
+  };
+  EXPECT_EQ(chosen("\x02h2\x08http/1.1"), "http/1.1");
+  EXPECT_EQ(chosen("\x02h2"), "");
+}
+
+TEST_F(TlsContextTest, RefusesWhatCannotWork) {
+  DT_EXPECT_CODE(TlsContext::ForClient({}), kInvalidArgument);
+  Identity torn = pki_.Server("one", {"one"});
+  torn.key = pki_.Server("two", {"two"}).key;
+  DT_EXPECT_CODE(TlsContext::ForServer({torn}), kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace devicetrust::pki
