@@ -1,0 +1,47 @@
+// How long until a forest of that size answers: table, accounts with random keys and
+// passwords, krb5kdc. Password keys are derived when first used.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "simulator/forest/forest.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+// Half users with passwords, half computers.
+std::vector<NewAccount> NewAccounts(std::uint32_t count) {
+  std::vector<NewAccount> accounts(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const bool user = i % 2 == 0;
+    accounts[i].kind = user ? AccountKind::kUser : AccountKind::kComputer;
+    accounts[i].name = user ? fmt::format("user{}", i) : fmt::format("PC{}$", i);
+    if (user) accounts[i].password = fmt::format("pass-{}", i);
+  }
+  return accounts;
+}
+
+void BM_ForestReady(benchmark::State& state) {
+  const auto accounts = static_cast<std::uint32_t>(state.range(0));
+  const SystemClock clock;
+  SystemRandom random;
+  std::string folder = (std::filesystem::temp_directory_path() / "dt-bench-XXXXXX").string();
+  if (mkdtemp(folder.data()) == nullptr) return state.SkipWithError("no temporary folder");
+  const std::vector<NewAccount> people = NewAccounts(accounts);
+  for (auto _ : state) {
+    ForestConfig config;
+    config.run_dir = folder;
+    config.accounts_max = accounts + 10;
+    auto forest = Forest::Create(config, clock, random);
+    if (!forest.ok()) return state.SkipWithError(forest.status().ToString().c_str());
+    const auto added = (*forest)->accounts().Add((*forest)->realm(), people);
+    if (!added.ok()) return state.SkipWithError(added.status().ToString().c_str());
+  }
+  std::filesystem::remove_all(folder);
+  state.SetItemsProcessed(state.iterations() * accounts);
+}
+BENCHMARK(BM_ForestReady)->Arg(20'000)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+}  // namespace
+}  // namespace devicetrust::simulator
