@@ -1,0 +1,204 @@
+#include "ca-service/admin_service.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "libs/base/encoding.h"
+#include "libs/rpc/caller.h"
+#include "libs/rpc/error.h"
+#include "libs/rpc/status.h"
+
+namespace devicetrust::ca {
+namespace {
+
+constexpr std::chrono::milliseconds kHeartbeat{1000};
+constexpr std::int64_t kRevocationsPerMessageMax = 1000;
+constexpr int kPageMax = 1000;
+constexpr int kPageDefault = 100;
+constexpr std::size_t kIdBytesMax = 256;
+constexpr std::size_t kRequesterBytesMax = 128;
+constexpr std::size_t kSerialOctetsMax = 20;  // RFC 5280, section 4.1.2.2.
+
+absl::Status Malformed(std::string message, std::string subject) {
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                        std::move(message), std::move(subject));
+}
+
+absl::Status CheckReason(v1::RevocationReason reason) {
+  if (v1::RevocationReason_IsValid(reason)) return absl::OkStatus();
+  return Malformed(fmt::format("{} is no revocation reason", static_cast<int>(reason)), "reason");
+}
+
+// An admin is who the certificate says; the org may speak for one of its own admins.
+absl::StatusOr<std::string> RequestedBy(const grpc::ServerContext* context,
+                                        const std::string& claimed) {
+  if (claimed.size() > kRequesterBytesMax) {
+    return Malformed("requested_by is longer than 128 characters", "requested_by");
+  }
+  const auto caller = context == nullptr ? absl::UnauthenticatedError("") : rpc::CallerOf(*context);
+  if (caller.ok() && (claimed.empty() || caller->kind == rpc::Caller::Kind::kAdmin)) {
+    return caller->ToString();
+  }
+  if (claimed.empty()) return Malformed("requested_by is empty", "requested_by");
+  return claimed;
+}
+
+// The form that the store and certificates use: lower case, no leading zero octets.
+absl::StatusOr<std::string> CanonicalSerial(const std::string& text) {
+  const auto octets = HexDecode(text.size() % 2 == 0 ? text : "0" + text);
+  if (!octets.ok() || octets->empty() || octets->size() > kSerialOctetsMax) {
+    return Malformed(fmt::format("serial must be 1 to {} octets in hex", kSerialOctetsMax),
+                     "serial");
+  }
+  std::span<const std::uint8_t> rest(*octets);
+  while (rest.size() > 1 && rest.front() == 0) rest = rest.subspan(1);
+  return HexEncode(rest);
+}
+
+std::string PageToken(const StoredCertificate& last) {
+  return fmt::format("{}.{}", last.issued_at, last.serial);
+}
+
+absl::StatusOr<CertificateFilter> FilterOf(const v1::ListCertificatesRequest& request) {
+  CertificateFilter filter;
+  filter.user_id = request.user_id();
+  filter.device_id = request.device_id();
+  if (!request.serial().empty()) {
+    DT_ASSIGN_OR_RETURN(filter.serial, CanonicalSerial(request.serial()));
+  }
+  if (request.page_size() < 0 || request.page_size() > kPageMax) {
+    return Malformed(fmt::format("page_size must be 0 to {}", kPageMax), "page_size");
+  }
+  filter.limit = request.page_size() == 0 ? kPageDefault : request.page_size();
+  const std::string& token = request.page_token();
+  if (!token.empty()) {
+    std::int64_t issued_at = 0;
+    const char* const end = token.data() + token.size();
+    const auto [dot, error] = std::from_chars(token.data(), end, issued_at);
+    if (error != std::errc() || dot == end || *dot != '.' || token.size() > kIdBytesMax) {
+      return Malformed("page_token is not from an earlier answer", "page_token");
+    }
+    filter.after.emplace(issued_at, std::string(dot + 1, end));
+  }
+  return filter;
+}
+
+void Fill(v1::CertificateRecord& record, const StoredCertificate& certificate) {
+  record.set_serial(certificate.serial);
+  record.set_user_id(certificate.user_id);
+  record.set_device_id(certificate.device_id);
+  record.set_enrolment_id(certificate.enrolment_id);
+  record.mutable_issued_at()->set_seconds(certificate.issued_at);
+  record.mutable_not_after()->set_seconds(certificate.not_after);
+  if (certificate.revoked_at) {
+    record.mutable_revoked_at()->set_seconds(*certificate.revoked_at);
+    record.set_reason(certificate.reason);
+  }
+  record.set_certificate_der(ToString(certificate.der));
+}
+
+void Fill(v1::Revocation& message, const StoredRevocation& revocation) {
+  message.set_sequence(revocation.sequence);
+  message.set_serial(revocation.serial);
+  message.set_reason(revocation.reason);
+  message.mutable_revoked_at()->set_seconds(revocation.revoked_at);
+  message.mutable_not_after()->set_seconds(revocation.not_after);
+}
+
+}  // namespace
+
+grpc::Status AdminService::RevokeForUser(grpc::ServerContext* context,
+                                         const v1::RevokeForUserRequest* request,
+                                         v1::RevokeForUserResponse* response) {
+  const auto revoke = [&]() -> absl::StatusOr<Revocations::OfUser> {
+    if (request->user_id().empty() || request->user_id().size() > kIdBytesMax) {
+      return Malformed("user_id must be 1 to 256 characters", "user_id");
+    }
+    DT_RETURN_IF_ERROR(CheckReason(request->reason()));
+    DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
+    return revocations_.RevokeForUser(request->user_id(), request->reason(), by);
+  };
+  const auto revoked = revoke();
+  if (!revoked.ok()) return rpc::ToGrpc(revoked.status());
+  response->set_revoked(revoked->revoked);
+  response->set_sequence(revoked->sequence);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::RevokeCertificate(grpc::ServerContext* context,
+                                             const v1::RevokeCertificateRequest* request,
+                                             v1::RevokeCertificateResponse* response) {
+  const auto revoke = [&]() -> absl::StatusOr<Revocations::OfCertificate> {
+    DT_ASSIGN_OR_RETURN(const std::string serial, CanonicalSerial(request->serial()));
+    DT_RETURN_IF_ERROR(CheckReason(request->reason()));
+    DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
+    return revocations_.RevokeCertificate(serial, request->reason(), by);
+  };
+  const auto revoked = revoke();
+  if (!revoked.ok()) return rpc::ToGrpc(revoked.status());
+  response->mutable_revoked_at()->set_seconds(revoked->certificate.revoked_at.value_or(0));
+  response->set_was_already_revoked(revoked->was_already_revoked);
+  response->set_sequence(revoked->certificate.revocation_sequence);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::WatchRevocations(
+    grpc::ServerContext* context, const v1::WatchRevocationsRequest* request,
+    grpc::ServerWriter<v1::WatchRevocationsResponse>* writer) {
+  std::int64_t sequence = request->after_sequence();
+  if (sequence < 0) {
+    return rpc::ToGrpc(Malformed("after_sequence is negative", "after_sequence"));
+  }
+  while (!context->IsCancelled() && !revocations_.stopped()) {
+    // Read before the store is: a commit in between ends the wait below at once.
+    const std::uint64_t generation = revocations_.generation();
+    const auto revocations = revocations_.After(sequence, kRevocationsPerMessageMax);
+    if (!revocations.ok()) return rpc::ToGrpc(revocations.status());
+
+    v1::WatchRevocationsResponse message;
+    for (const StoredRevocation& revocation : *revocations) {
+      Fill(*message.add_revocations(), revocation);
+      sequence = revocation.sequence;
+    }
+    message.set_sequence(sequence);
+    message.mutable_sent_at()->set_seconds(UnixSeconds(clock_.Now()));
+    if (!writer->Write(message)) return grpc::Status::CANCELLED;
+    if (message.revocations_size() == kRevocationsPerMessageMax) continue;  // There is more.
+    revocations_.Wait(generation, kHeartbeat);
+  }
+  return rpc::ToGrpc(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DRAINING,
+                                    "the certificate authority is stopping"));
+}
+
+grpc::Status AdminService::ListCertificates(grpc::ServerContext* /*context*/,
+                                            const v1::ListCertificatesRequest* request,
+                                            v1::ListCertificatesResponse* response) {
+  const auto list = [&]() -> absl::StatusOr<std::vector<StoredCertificate>> {
+    DT_ASSIGN_OR_RETURN(const CertificateFilter filter, FilterOf(*request));
+    return database_.Read([&](db::Transaction& txn) { return Tables(txn).List(filter); });
+  };
+  const auto certificates = list();
+  if (!certificates.ok()) return rpc::ToGrpc(rpc::StoreError(certificates.status()));
+  for (const StoredCertificate& certificate : *certificates) {
+    Fill(*response->add_certificates(), certificate);
+  }
+  const int page = request->page_size() == 0 ? kPageDefault : request->page_size();
+  if (response->certificates_size() == page) {
+    response->set_next_page_token(PageToken(certificates->back()));
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::GetIssuers(grpc::ServerContext* /*context*/,
+                                      const v1::GetIssuersRequest* /*request*/,
+                                      v1::GetIssuersResponse* response) {
+  for (const Bytes& der : ca_.chain_der()) response->add_chain_der(ToString(der));
+  response->set_crl_url(crl_url_);
+  response->set_edge_address(edge_address_);
+  return grpc::Status::OK;
+}
+
+}  // namespace devicetrust::ca

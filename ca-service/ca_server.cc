@@ -1,0 +1,196 @@
+#include "ca-service/ca_server.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "ca-service/admin_service.h"
+#include "ca-service/ca_service.h"
+#include "ca-service/crl_publisher.h"
+#include "ca-service/enroller.h"
+#include "ca-service/http_face.h"
+#include "ca-service/migrations.h"
+#include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/files.h"
+#include "libs/http/server.h"
+#include "libs/pki/sealed_file.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/server.h"
+
+namespace devicetrust::ca {
+namespace {
+
+constexpr std::chrono::milliseconds kDrain{2000};
+
+// The outbox's payloads are AppendRequests, which concatenate to one.
+absl::Status DeliverEvents(Org& org, std::span<const db::OutboxEvent> events) {
+  std::string joined;
+  for (const db::OutboxEvent& event : events) joined += ToString(event.payload);
+  org::v1::AppendRequest request;
+  if (!request.ParseFromString(joined)) return absl::DataLossError("an event does not parse");
+  return org.Append(request);
+}
+
+struct Secrets {
+  rpc::Identity edge;
+  rpc::Identity internal;
+  std::string deployment_ca;
+  pki::AeadKey kek;
+};
+
+absl::StatusOr<Secrets> LoadSecrets(const Config& config) {
+  DT_ASSIGN_OR_RETURN(auto edge, rpc::LoadIdentity(config.edge_cert, config.edge_key));
+  DT_ASSIGN_OR_RETURN(auto internal, rpc::LoadIdentity(config.internal_cert, config.internal_key));
+  DT_ASSIGN_OR_RETURN(auto deployment_ca, ReadFile(config.deployment_ca));
+  DT_RETURN_IF_ERROR(pki::CertificatesFromPem(deployment_ca).status());
+  DT_ASSIGN_OR_RETURN(auto kek, pki::LoadKeyEncryptionKey(config.kek_file));
+  return Secrets{std::move(edge), std::move(internal), std::move(deployment_ca), std::move(kek)};
+}
+
+std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint) {
+  const std::string host = endpoint.address().to_string();
+  return fmt::format(fmt::runtime(endpoint.address().is_v6() ? "[{}]:{}" : "{}:{}"), host,
+                     endpoint.port());
+}
+
+std::vector<rpc::MethodAccess> InternalAccess() {
+  const std::string service = "devicetrust.ca.v1.CertificateAdmin.";
+  return {{service + "RevokeForUser", {"policy", "admin"}},
+          {service + "RevokeCertificate", {"admin"}},
+          {service + "ListCertificates", {"admin"}},
+          {service + "WatchRevocations", {"gateway"}},
+          {service + "GetIssuers", {rpc::kAnyComponent, "admin"}}};
+}
+
+}  // namespace
+
+// In the order of construction; destroyed from the end.
+struct CaServer::Parts {
+  std::unique_ptr<db::Database> database;
+  std::optional<IssuingCa> ca;
+  std::unique_ptr<Org> org;
+  std::unique_ptr<db::Outbox> outbox;
+  std::unique_ptr<Revocations> revocations;
+  std::unique_ptr<CrlPublisher> crl;
+  std::unique_ptr<http::Server> http;
+  std::unique_ptr<IwaKeys> iwa_keys;
+  std::unique_ptr<Enroller> enroller;
+  std::unique_ptr<CaService> ca_service;
+  std::unique_ptr<AdminService> admin_service;
+  std::unique_ptr<rpc::Server> edge;
+  std::unique_ptr<rpc::Server> internal;
+
+  absl::Status OpenStore(const Config& config, const Secrets& secrets, const Clock& clock,
+                         Random& random);
+  absl::Status StartHttp(const Config& config, const Clock& clock);
+  absl::Status StartServices(const Config& config, const Secrets& secrets, const Clock& clock,
+                             Random& random);
+};
+
+absl::Status CaServer::Parts::OpenStore(const Config& config, const Secrets& secrets,
+                                        const Clock& clock, Random& random) {
+  DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, Migrations(),
+                                                   {.bytes_max = config.store_bytes_max}));
+  DT_ASSIGN_OR_RETURN(ca,
+                      IssuingCa::LoadOrCreate(*database, secrets.kek, config.org, clock, random));
+  org = NewGrpcOrg(rpc::NewChannel({.address = config.org_address,
+                                    .server_name = config.org_server_name,
+                                    .trust_pem = secrets.deployment_ca,
+                                    .identity = secrets.internal}));
+  outbox = std::make_unique<db::Outbox>(*database,
+                                        db::OutboxOptions{.backlog_max = config.log_backlog_max},
+                                        [raw = org.get()](std::span<const db::OutboxEvent> events) {
+                                          return DeliverEvents(*raw, events);
+                                        });
+  revocations = std::make_unique<Revocations>(*database, *outbox, clock);
+  DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *ca, *revocations, clock));
+  return absl::OkStatus();
+}
+
+absl::Status CaServer::Parts::StartHttp(const Config& config, const Clock& clock) {
+  http::ServerConfig server;
+  server.clock = &clock;
+  http::ListenerConfig listener;
+  listener.address = config.http_listen;
+  listener.flag = "--http-listen";
+  listener.handler = NewHttpFace(*ca, *crl);
+  listener.limits.connections_per_address_max = 256;
+  server.listeners.push_back(std::move(listener));
+  DT_ASSIGN_OR_RETURN(http, http::Server::Start(std::move(server)));
+  return absl::OkStatus();
+}
+
+absl::Status CaServer::Parts::StartServices(const Config& config, const Secrets& secrets,
+                                            const Clock& clock, Random& random) {
+  const std::string url = config.public_http_url.empty() ? "http://" + AddressOf(http->endpoint(0))
+                                                         : config.public_http_url;
+  const std::string crl_url = url + CrlPath(*ca);
+  iwa_keys = std::make_unique<IwaKeys>(config.org, *org);
+  enroller = std::make_unique<Enroller>(
+      EnrollerConfig{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
+                     crl_url, url + IssuerPath(*ca)},
+      *ca, *iwa_keys, *org, *database, *outbox, clock, random);
+  ca_service = std::make_unique<CaService>(*enroller, *ca);
+  admin_service = std::make_unique<AdminService>(*revocations, *database, *ca, clock, crl_url);
+
+  DT_ASSIGN_OR_RETURN(
+      edge,
+      rpc::Server::Start({.name = "edge",
+                          .flag = "--edge-listen",
+                          .listen = config.edge_listen,
+                          .identity = secrets.edge,
+                          .client_ca_pem = {},
+                          .org = config.org,
+                          .message_bytes_max = rpc::kEdgeMessageBytesMax},
+                         {ca_service.get()},
+                         {{"devicetrust.ca.v1.CertificateAuthority.Enroll", {rpc::kAnyone}}}));
+  admin_service->set_edge_address(config.edge_address.empty() ? edge->address()
+                                                              : config.edge_address);
+  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start({.name = "internal",
+                                                    .flag = "--internal-listen",
+                                                    .listen = config.internal_listen,
+                                                    .identity = secrets.internal,
+                                                    .client_ca_pem = secrets.deployment_ca,
+                                                    .org = config.org},
+                                                   {admin_service.get()}, InternalAccess()));
+  return absl::OkStatus();
+}
+
+CaServer::CaServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+CaServer::~CaServer() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<CaServer>> CaServer::Create(const Config& config, const Clock& clock,
+                                                           Random& random) {
+  DT_ASSIGN_OR_RETURN(const Secrets secrets, LoadSecrets(config));
+  // Made first: its destructor stops what was started when a later step fails.
+  std::unique_ptr<CaServer> server(new CaServer(std::make_unique<Parts>()));
+  DT_RETURN_IF_ERROR(server->parts_->OpenStore(config, secrets, clock, random));
+  DT_RETURN_IF_ERROR(server->parts_->StartHttp(config, clock));
+  DT_RETURN_IF_ERROR(server->parts_->StartServices(config, secrets, clock, random));
+  return server;
+}
+
+Addresses CaServer::addresses() const {
+  return {{"edge", parts_->edge->address()},
+          {"internal", parts_->internal->address()},
+          {"http", AddressOf(parts_->http->endpoint(0))}};
+}
+
+void CaServer::Stop() {
+  if (parts_->revocations) parts_->revocations->Stop();  // Ends the streams.
+  if (parts_->edge) parts_->edge->Stop(kDrain);
+  if (parts_->internal) parts_->internal->Stop(kDrain);
+  if (parts_->http) parts_->http->Stop(kDrain);
+  if (parts_->outbox) parts_->outbox->Stop();
+}
+
+absl::Status CheckConfig(const Config& config) {
+  DT_RETURN_IF_ERROR(LoadSecrets(config).status());
+  DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
+  DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
+  DT_RETURN_IF_ERROR(ParseHostPort(config.http_listen, "--http-listen").status());
+  return ParseHostPort(config.org_address, "--org-address").status();
+}
+
+}  // namespace devicetrust::ca

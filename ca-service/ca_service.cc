@@ -1,0 +1,31 @@
+#include "ca-service/ca_service.h"
+
+#include <string>
+
+#include "libs/rpc/status.h"
+
+namespace devicetrust::ca {
+namespace {
+
+// "127.0.0.1" of gRPC's "ipv4:127.0.0.1:40312" and of "ipv6:%5B::1%5D:40312" the middle.
+std::string PeerAddress(const grpc::ServerContext* context) {
+  if (context == nullptr) return {};
+  std::string peer = context->peer();
+  peer.erase(0, peer.find(':') + 1);
+  return peer.substr(0, peer.rfind(':'));
+}
+
+}  // namespace
+
+grpc::Status CaService::Enroll(grpc::ServerContext* context, const v1::EnrollRequest* request,
+                               v1::EnrollResponse* response) {
+  auto certificate =
+      enroller_.Enroll(request->user_token(), request->csr_der(), PeerAddress(context));
+  if (!certificate.ok()) return rpc::ToGrpc(certificate.status());
+  response->set_certificate_der(ToString(certificate->der));
+  for (const Bytes& der : ca_.chain_der()) response->add_chain_der(ToString(der));
+  response->mutable_not_after()->set_seconds(certificate->not_after);
+  return grpc::Status::OK;
+}
+
+}  // namespace devicetrust::ca

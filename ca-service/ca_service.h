@@ -1,0 +1,22 @@
+#pragma once
+
+#include "ca-service/enroller.h"
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+
+namespace devicetrust::ca {
+
+// gRPC face of the edge listener: translates, decides nothing.
+class CaService final : public v1::CertificateAuthority::Service {
+ public:
+  // `enroller` and `ca` must outlive it.
+  CaService(Enroller& enroller, const IssuingCa& ca) : enroller_(enroller), ca_(ca) {}
+
+  grpc::Status Enroll(grpc::ServerContext* context, const v1::EnrollRequest* request,
+                      v1::EnrollResponse* response) override;
+
+ private:
+  Enroller& enroller_;
+  const IssuingCa& ca_;
+};
+
+}  // namespace devicetrust::ca

@@ -1,0 +1,102 @@
+#include "ca-service/crl_publisher.h"
+
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/db/migrations.h"
+
+namespace devicetrust::ca {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::chrono::milliseconds kLookEvery{1000};  // At the clock, and after a failure.
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CrlPublisher>> CrlPublisher::Start(db::Database& database,
+                                                                  const IssuingCa& ca,
+                                                                  Revocations& revocations,
+                                                                  const Clock& clock) {
+  std::unique_ptr<CrlPublisher> publisher(new CrlPublisher(database, ca, revocations, clock));
+  DT_RETURN_IF_ERROR(publisher->Publish());
+  publisher->thread_ = std::thread([raw = publisher.get()] { raw->Run(); });
+  return publisher;
+}
+
+CrlPublisher::~CrlPublisher() {
+  if (thread_.joinable()) thread_.join();
+}
+
+std::shared_ptr<const StoredCrl> CrlPublisher::Current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+void CrlPublisher::Run() {
+  bool failing = false;
+  while (!revocations_.stopped()) {
+    const std::uint64_t generation = revocations_.generation();
+    const absl::Status status = Publish();
+    if (!status.ok() && !failing) {
+      Log(LogLevel::kError, "ca.crl.failed", {{"status", status.ToString()}});
+    }
+    failing = !status.ok();
+    revocations_.Wait(generation, kLookEvery);
+  }
+}
+
+absl::Status CrlPublisher::Publish() {
+  const WallTime now = clock_.Now();
+  std::int64_t sequence = 0;
+  DT_ASSIGN_OR_RETURN(
+      auto stored,
+      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::optional<StoredCrl>> {
+        Tables tables(txn);
+        DT_ASSIGN_OR_RETURN(sequence, tables.LastRevocation());
+        const auto current = Current();
+        if (current) return std::optional(*current);
+        return tables.LatestCrl();
+      }));
+  const seconds age_max = kCrlLifetime / 2;
+  const bool fresh = stored && stored->revocation_sequence == sequence &&
+                     stored->this_update + age_max.count() > UnixSeconds(now);
+  if (fresh && Current() != nullptr) return absl::OkStatus();
+  if (!fresh) {
+    DT_ASSIGN_OR_RETURN(stored, Build(sequence, now));
+  }
+  const std::lock_guard lock(mutex_);
+  current_ = std::make_shared<const StoredCrl>(*std::move(stored));
+  return absl::OkStatus();
+}
+
+// The number is taken in a transaction of its own: a crash before the list is stored
+// leaves a gap, never two lists of one number.
+absl::StatusOr<StoredCrl> CrlPublisher::Build(std::int64_t sequence, WallTime now) {
+  pki::Crl crl;
+  DT_ASSIGN_OR_RETURN(crl.number, database_.Write([](db::Transaction& txn) {
+    return db::NextSequence(txn, "crls");
+  }));
+  crl.this_update = WallTime(seconds(UnixSeconds(now)));
+  crl.next_update = crl.this_update + kCrlLifetime;
+  DT_ASSIGN_OR_RETURN(const auto revoked, database_.Read([&](db::Transaction& txn) {
+    return Tables(txn).RevokedAfter(0, UnixSeconds(now), std::numeric_limits<std::int64_t>::max());
+  }));
+  for (const StoredRevocation& entry : revoked) {
+    // A later one waits for the next list: this one is told to hold all up to `sequence`.
+    if (entry.sequence > sequence) break;
+    crl.revoked.push_back({entry.serial, WallTime(seconds(entry.revoked_at)),
+                           static_cast<pki::CrlReason>(entry.reason)});
+  }
+  StoredCrl built{crl.number, sequence, UnixSeconds(now), {}};
+  DT_ASSIGN_OR_RETURN(built.der, ca_.SignCrl(crl));
+  DT_RETURN_IF_ERROR(
+      database_.Write([&](db::Transaction& txn) { return Tables(txn).ReplaceCrl(built); }));
+  Log(LogLevel::kInfo, "ca.crl.published",
+      {{"number", built.number}, {"entries", crl.revoked.size()}});
+  return built;
+}
+
+}  // namespace devicetrust::ca

@@ -1,0 +1,102 @@
+#include "ca-service/events.h"
+
+#include <chrono>
+
+#include "devicetrust/org/v1/system_log.pb.h"
+
+namespace devicetrust::ca {
+namespace {
+
+using org::v1::Event;
+using org::v1::EventOutcome;
+
+void Start(Event& event, std::string id, const char* type, const char* message, WallTime now) {
+  event.set_id(std::move(id));
+  event.set_type(type);
+  event.set_display_message(message);
+  const auto since = now.time_since_epoch();
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since);
+  event.mutable_at()->set_seconds(whole.count());
+  event.mutable_at()->set_nanos(static_cast<std::int32_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(since - whole).count()));
+}
+
+void SetActor(Event& event, const char* type, std::string_view id, std::string_view name) {
+  event.mutable_actor()->set_type(type);
+  event.mutable_actor()->set_id(std::string(id));
+  event.mutable_actor()->set_display_name(std::string(name));
+}
+
+void AddTarget(Event& event, const char* type, const std::string& id, const std::string& name) {
+  org::v1::Target& target = *event.add_targets();
+  target.set_type(type);
+  target.set_id(id);
+  target.set_display_name(name);
+}
+
+void Describe(Event& event, const StoredCertificate& certificate) {
+  AddTarget(event, "Certificate", certificate.serial, "serial " + certificate.serial);
+  AddTarget(event, "User", certificate.user_id, certificate.principal);
+  AddTarget(event, "Device", certificate.device_id, certificate.device_id);
+  auto& debug = *event.mutable_debug_data();
+  debug["device_id"] = certificate.device_id;
+  debug["enrolment_id"] = certificate.enrolment_id;
+  debug["serial"] = certificate.serial;
+}
+
+Bytes Serialize(const org::v1::AppendRequest& request) {
+  Bytes data(request.ByteSizeLong());
+  request.SerializeToArray(data.data(), static_cast<int>(data.size()));
+  return data;
+}
+
+}  // namespace
+
+Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view client_address,
+                     WallTime now) {
+  org::v1::AppendRequest request;
+  Event& enrolled = *request.add_events();
+  Start(enrolled, "enroll-" + certificate.serial, kEnrollEvent,
+        "Device Trust certificate enrollment", now);
+  SetActor(enrolled, "User", certificate.user_id, certificate.principal);
+  enrolled.mutable_client()->set_address(std::string(client_address));
+  Describe(enrolled, certificate);
+  enrolled.mutable_outcome()->set_result(EventOutcome::SUCCESS);
+
+  Event& issued = *request.add_events();
+  Start(issued, "issue-" + certificate.serial, kIssueEvent, "Device Trust certificate issuance",
+        now);
+  SetActor(issued, "Component", "ca", "Device Trust certificate authority");
+  Describe(issued, certificate);
+  issued.mutable_outcome()->set_result(EventOutcome::SUCCESS);
+  return Serialize(request);
+}
+
+Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
+                   WallTime now) {
+  org::v1::AppendRequest request;
+  Event& event = *request.add_events();
+  Start(event, "revoke-" + certificate.serial, kRevokeEvent, "Device Trust certificate revocation",
+        now);
+  SetActor(event, requested_by.starts_with("admin:") ? "Admin" : "Component", requested_by,
+           requested_by);
+  Describe(event, certificate);
+  (*event.mutable_debug_data())["revocation_reason"] =
+      v1::RevocationReason_Name(certificate.reason);
+  event.mutable_outcome()->set_result(EventOutcome::SUCCESS);
+  return Serialize(request);
+}
+
+Bytes RefusedEvent(const RefusedEnrolment& refused, WallTime now) {
+  org::v1::AppendRequest request;
+  Event& event = *request.add_events();
+  Start(event, refused.event_id, kEnrollEvent, "Device Trust certificate enrollment", now);
+  SetActor(event, "User", refused.user_sid, refused.user_name);
+  event.mutable_client()->set_address(refused.client_address);
+  (*event.mutable_debug_data())["computer_sid"] = refused.computer_sid;
+  event.mutable_outcome()->set_result(EventOutcome::DENY);
+  event.mutable_outcome()->set_reason(refused.reason);
+  return Serialize(request);
+}
+
+}  // namespace devicetrust::ca

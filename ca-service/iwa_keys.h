@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ca-service/org.h"
+#include "libs/base/clock.h"
+#include "libs/token/claims.h"
+
+namespace devicetrust::ca {
+
+// The keys of the IWAs that the org knows, fetched when a token names an unknown one.
+// Whether an IWA may enrol at all is AuthorizeEnrolment's to say, each time. Thread-safe.
+class IwaKeys {
+ public:
+  // `org` must outlive it.
+  IwaKeys(std::string org_id, Org& org) : org_id_(std::move(org_id)), org_(org) {}
+
+  // kInvalidArgument, kUnauthenticated: TOKEN_* as libs/token found it. kUnavailable: the
+  // key is unknown and the org cannot be asked.
+  absl::StatusOr<token::UserToken> Verify(std::string_view compact, WallTime now);
+
+ private:
+  std::shared_ptr<const token::KeySet> Current();
+  // Unless somebody did so since `seen` was current, or within the last second.
+  absl::StatusOr<std::shared_ptr<const token::KeySet>> Refetch(
+      const std::shared_ptr<const token::KeySet>& seen);
+
+  const std::string org_id_;
+  Org& org_;
+  std::mutex fetch_mutex_;  // One fetch at a time. Guards fetched_at_.
+  std::optional<std::chrono::steady_clock::time_point> fetched_at_;
+  std::mutex mutex_;  // Guards keys_.
+  std::shared_ptr<const token::KeySet> keys_ = std::make_shared<token::KeySet>();
+};
+
+}  // namespace devicetrust::ca

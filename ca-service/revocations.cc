@@ -1,0 +1,121 @@
+#include "ca-service/revocations.h"
+
+#include <fmt/format.h>
+
+#include "ca-service/events.h"
+#include "libs/base/log.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::ca {
+
+Revocations::Revocations(db::Database& database, db::Outbox& outbox, const Clock& clock)
+    : database_(database), outbox_(outbox), clock_(clock), signal_(std::make_shared<Signal>()) {
+  database_.OnCommit([weak = std::weak_ptr<Signal>(signal_)] {
+    const auto signal = weak.lock();
+    if (signal == nullptr || !signal->written.exchange(false)) return;
+    {
+      const std::lock_guard lock(signal->mutex);
+      ++signal->generation;
+    }
+    signal->wake.notify_all();
+  });
+}
+
+absl::Status Revocations::Revoke(db::Transaction& txn, StoredCertificate& certificate,
+                                 v1::RevocationReason reason, const std::string& requested_by,
+                                 WallTime now) {
+  DT_RETURN_IF_ERROR(Tables(txn).Revoke(certificate, reason, UnixSeconds(now)));
+  DT_RETURN_IF_ERROR(outbox_.Append(txn, "revoke-" + certificate.serial,
+                                    RevokedEvent(certificate, requested_by, now)));
+  signal_->written = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Revocations::OfUser> Revocations::RevokeForUser(const std::string& user_id,
+                                                               v1::RevocationReason reason,
+                                                               const std::string& requested_by) {
+  const WallTime now = clock_.Now();
+  auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<OfUser> {
+    Tables tables(txn);
+    DT_RETURN_IF_ERROR(tables.RaiseBarrier(user_id));
+    DT_ASSIGN_OR_RETURN(auto live, tables.LiveOfUser(user_id, UnixSeconds(now)));
+    OfUser of_user;
+    for (StoredCertificate& certificate : live) {
+      DT_RETURN_IF_ERROR(Revoke(txn, certificate, reason, requested_by, now));
+      ++of_user.revoked;
+    }
+    DT_ASSIGN_OR_RETURN(of_user.sequence, tables.LastRevocationOfUser(user_id));
+    return of_user;
+  });
+  if (!result.ok()) return rpc::StoreError(result.status());
+  Log(LogLevel::kInfo, kRevokeEvent,
+      {{"user", user_id}, {"revoked", result->revoked}, {"requested_by", requested_by}});
+  return result;
+}
+
+absl::StatusOr<Revocations::OfCertificate> Revocations::RevokeCertificate(
+    const std::string& serial, v1::RevocationReason reason, const std::string& requested_by) {
+  const WallTime now = clock_.Now();
+  auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<OfCertificate> {
+    DT_ASSIGN_OR_RETURN(auto found, Tables(txn).FindBySerial(serial));
+    if (!found) {
+      return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::UNKNOWN_SUBJECT,
+                            fmt::format("no certificate has serial {}", serial), serial,
+                            "Look it up by user or device in the list of certificates.");
+    }
+    if (found->revoked_at) return OfCertificate{*std::move(found), true};
+    DT_RETURN_IF_ERROR(Revoke(txn, *found, reason, requested_by, now));
+    return OfCertificate{*std::move(found), false};
+  });
+  if (!result.ok()) return rpc::StoreError(result.status());
+  Log(LogLevel::kInfo, kRevokeEvent,
+      {{"serial", serial},
+       {"already", result->was_already_revoked},
+       {"requested_by", requested_by}});
+  return result;
+}
+
+absl::StatusOr<std::vector<StoredRevocation>> Revocations::After(std::int64_t sequence,
+                                                                 std::int64_t limit) {
+  auto result =
+      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<StoredRevocation>> {
+        Tables tables(txn);
+        DT_ASSIGN_OR_RETURN(const std::int64_t last, tables.LastRevocation());
+        if (sequence > last) {
+          return absl::OutOfRangeError(
+              fmt::format("the last revocation is number {}, not {} or later: the store was"
+                          " replaced, read again from 0",
+                          last, sequence));
+        }
+        if (sequence == last) return std::vector<StoredRevocation>();
+        return tables.RevokedAfter(sequence, -1, limit);
+      });
+  if (!result.ok()) return rpc::StoreError(result.status());
+  return result;
+}
+
+std::uint64_t Revocations::generation() const {
+  const std::lock_guard lock(signal_->mutex);
+  return signal_->generation;
+}
+
+void Revocations::Wait(std::uint64_t seen, std::chrono::milliseconds timeout) {
+  std::unique_lock lock(signal_->mutex);
+  signal_->wake.wait_for(lock, timeout,
+                         [&] { return signal_->stopped || signal_->generation != seen; });
+}
+
+void Revocations::Stop() {
+  {
+    const std::lock_guard lock(signal_->mutex);
+    signal_->stopped = true;
+  }
+  signal_->wake.notify_all();
+}
+
+bool Revocations::stopped() const {
+  const std::lock_guard lock(signal_->mutex);
+  return signal_->stopped;
+}
+
+}  // namespace devicetrust::ca
