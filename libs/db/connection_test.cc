@@ -23,6 +23,16 @@ TEST(ConnectionTest, KeepsBytesAndTextApart) {
 }
 
 // The second run uses the kept statement: it must not see the first one's values.
+TEST(ConnectionTest, TakesParametersByTheirNumbers) {
+  auto connection = Connection::Open("sqlite::memory:").value();
+  Transaction txn = connection->Begin().value();
+  const auto rows = txn.Run("SELECT $2, $1, $2", {std::int64_t{1}, std::int64_t{2}});
+  DT_ASSERT_OK(rows);
+  EXPECT_EQ(Int(rows->at(0)[0]), 2);
+  EXPECT_EQ(Int(rows->at(0)[1]), 1);
+  EXPECT_EQ(Int(rows->at(0)[2]), 2);
+}
+
 TEST(ConnectionTest, RunsAStatementAgainWithOtherValues) {
   const auto db = Connection::Open("sqlite::memory:").value();
   Transaction txn = db->Begin().value();

@@ -135,8 +135,11 @@ class SqliteConnection final : public Connection {
           sqlite3_reset(used);
           sqlite3_clear_bindings(used);
         });
+    // To SQLite "$2" is a name, numbered by where it first stands; PostgreSQL takes the
+    // number. So values go by name.
     for (std::size_t i = 0; i < args.size(); ++i) {
-      const int index = static_cast<int>(i) + 1;
+      const std::string name = fmt::format("${}", i + 1);
+      const int index = sqlite3_bind_parameter_index(statement, name.c_str());
       if (Bind(statement, index, args[i]) != SQLITE_OK) return SqliteError(db_.get());
     }
 
