@@ -1,0 +1,52 @@
+#include "iwa/domain_proof_service.h"
+
+#include "libs/base/log.h"
+#include "libs/rpc/error.h"
+#include "libs/rpc/status.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+// One line a call, the same for both methods.
+void LogOutcome(std::string_view event, const absl::StatusOr<IssuedToken>& issued) {
+  if (issued.ok()) {
+    Log(LogLevel::kInfo, event, {{"outcome", "allow"}, {"subject", issued->subject}});
+    return;
+  }
+  const auto detail = rpc::DetailOf(issued.status());
+  Log(LogLevel::kWarning, event,
+      {{"outcome", "deny"},
+       {"subject", detail ? detail->subject() : std::string()},
+       {"reason", rpc::ReasonName(issued.status())},
+       {"error", std::string(issued.status().message())}});
+}
+
+}  // namespace
+
+grpc::Status DomainProofService::IssueDeviceToken(grpc::ServerContext* /*context*/,
+                                                  const v1::IssueDeviceTokenRequest* request,
+                                                  v1::IssueDeviceTokenResponse* response) {
+  absl::StatusOr<IssuedToken> issued =
+      issuer_.IssueDeviceToken(AsBytes(request->spnego_token()), request->key_thumbprint());
+  LogOutcome("iwa.device_token.issue", issued);
+  if (!issued.ok()) return rpc::ToGrpc(issued.status());
+  response->set_device_token(std::move(issued->token));
+  response->set_spnego_token(ToString(issued->reply));
+  response->mutable_expires_at()->set_seconds(UnixSeconds(issued->expires_at));
+  return grpc::Status::OK;
+}
+
+grpc::Status DomainProofService::IssueUserToken(grpc::ServerContext* /*context*/,
+                                                const v1::IssueUserTokenRequest* request,
+                                                v1::IssueUserTokenResponse* response) {
+  absl::StatusOr<IssuedToken> issued = issuer_.IssueUserToken(
+      AsBytes(request->spnego_token()), request->key_thumbprint(), request->device_token());
+  LogOutcome("iwa.user_token.issue", issued);
+  if (!issued.ok()) return rpc::ToGrpc(issued.status());
+  response->set_user_token(std::move(issued->token));
+  response->set_spnego_token(ToString(issued->reply));
+  response->mutable_expires_at()->set_seconds(UnixSeconds(issued->expires_at));
+  return grpc::Status::OK;
+}
+
+}  // namespace devicetrust::iwa

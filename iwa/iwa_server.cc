@@ -1,0 +1,154 @@
+#include "iwa/iwa_server.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "iwa/domain.h"
+#include "iwa/domain_proof_service.h"
+#include "iwa/registration.h"
+#include "iwa/signing_key_store.h"
+#include "iwa/token_issuer.h"
+#include "libs/base/files.h"
+#include "libs/pki/sealed_file.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/server.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+class GrpcOrgRegistry final : public OrgRegistry {
+ public:
+  explicit GrpcOrgRegistry(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(org::v1::IwaRegistry::NewStub(channel)) {}
+
+  absl::Status Register(const org::v1::Iwa& iwa) override {
+    org::v1::RegisterIwaRequest request;
+    *request.mutable_iwa() = iwa;
+    return rpc::Call(*stub_, &org::v1::IwaRegistry::Stub::Register, request).status();
+  }
+  absl::Status Heartbeat(const std::string& name) override {
+    org::v1::HeartbeatRequest request;
+    request.set_name(name);
+    return rpc::Call(*stub_, &org::v1::IwaRegistry::Stub::Heartbeat, request).status();
+  }
+
+ private:
+  const std::unique_ptr<org::v1::IwaRegistry::Stub> stub_;
+};
+
+absl::StatusOr<org::v1::Iwa> Describe(const Config& config,
+                                      const std::vector<token::SigningKey>& keys,
+                                      const std::string& bound_address) {
+  org::v1::Iwa iwa;
+  iwa.set_name(config.name);
+  iwa.set_address(config.edge_address.empty() ? bound_address : config.edge_address);
+  iwa.set_spn(config.spn);
+  iwa.set_version(kIwaVersion);
+  iwa.set_primary(config.primary);
+  iwa.set_binding("https");
+  for (std::string forest : config.realms) {  // By DNS name; a realm is that in capitals.
+    for (char& c : forest) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    iwa.add_forests(std::move(forest));
+  }
+  for (const token::SigningKey& key : keys) {
+    DT_ASSIGN_OR_RETURN(std::string jwk, token::ToJwk(key.key.public_key(), key.kid));
+    org::v1::IwaKey* added = iwa.add_keys();
+    added->set_kid(key.kid);
+    added->set_jwk(std::move(jwk));
+  }
+  return iwa;
+}
+
+}  // namespace
+
+// In the order of use: destroyed in reverse.
+struct IwaServer::Parts {
+  std::optional<SigningKeyStore> store;
+  std::unique_ptr<Domain> domain;
+  std::unique_ptr<TokenIssuer> issuer;
+  std::unique_ptr<DomainProofService> service;
+  std::unique_ptr<rpc::Server> edge;
+  std::unique_ptr<rpc::Server> internal;
+  std::unique_ptr<GrpcOrgRegistry> org;
+  std::unique_ptr<Registration> registration;
+
+  absl::Status Listen(const Config& config, const rpc::Identity& internal_identity,
+                      const std::string& deployment_ca);
+};
+
+absl::Status IwaServer::Parts::Listen(const Config& config, const rpc::Identity& internal_identity,
+                                      const std::string& deployment_ca) {
+  DT_ASSIGN_OR_RETURN(const rpc::Identity edge_identity,
+                      rpc::LoadIdentity(config.edge_cert, config.edge_key));
+  rpc::ListenerConfig edge_listener{.name = "edge",
+                                    .flag = "--edge-listen",
+                                    .listen = config.edge_listen,
+                                    .identity = edge_identity,
+                                    .client_ca_pem = {},
+                                    .org = config.org};
+  edge_listener.message_bytes_max = rpc::kEdgeMessageBytesMax;
+  edge_listener.in_flight_max = config.in_flight_max;
+  DT_ASSIGN_OR_RETURN(
+      edge,
+      rpc::Server::Start(std::move(edge_listener), {service.get()},
+                         {{"devicetrust.iwa.v1.DomainProof.IssueDeviceToken", {rpc::kAnyone}},
+                          {"devicetrust.iwa.v1.DomainProof.IssueUserToken", {rpc::kAnyone}}}));
+  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start({.name = "internal",
+                                                    .flag = "--internal-listen",
+                                                    .listen = config.internal_listen,
+                                                    .identity = internal_identity,
+                                                    .client_ca_pem = deployment_ca,
+                                                    .org = config.org},
+                                                   {}, {}));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& config,
+                                                             const Clock& clock, Random& random) {
+  DT_RETURN_IF_ERROR(CheckConfig(config));
+  auto parts = std::make_unique<Parts>();
+  DT_ASSIGN_OR_RETURN(const pki::AeadKey kek, pki::LoadKeyEncryptionKey(config.kek_file));
+  DT_ASSIGN_OR_RETURN(const rpc::Identity internal_identity,
+                      rpc::LoadIdentity(config.internal_cert, config.internal_key));
+  DT_ASSIGN_OR_RETURN(const std::string deployment_ca, ReadFile(config.deployment_ca));
+
+  DT_ASSIGN_OR_RETURN(parts->store, SigningKeyStore::Open(config.database));
+  DT_ASSIGN_OR_RETURN(const std::vector<token::SigningKey> keys,
+                      parts->store->Load(config.org, config.name, kek, clock, random));
+  DT_ASSIGN_OR_RETURN(parts->domain, NewActiveDirectory(config));
+  parts->issuer = std::make_unique<TokenIssuer>(
+      IssuerConfig{config.org, config.name, {config.realms.begin(), config.realms.end()}}, keys,
+      *parts->domain, clock, random);
+  parts->service = std::make_unique<DomainProofService>(*parts->issuer);
+  DT_RETURN_IF_ERROR(parts->Listen(config, internal_identity, deployment_ca));
+
+  DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa, Describe(config, keys, parts->edge->address()));
+  parts->org =
+      std::make_unique<GrpcOrgRegistry>(rpc::NewChannel({.address = config.org_address,
+                                                         .server_name = config.org_server_name,
+                                                         .trust_pem = deployment_ca,
+                                                         .identity = internal_identity}));
+  parts->registration = std::make_unique<Registration>(*parts->org, std::move(iwa));
+  return std::unique_ptr<IwaServer>(new IwaServer(std::move(parts)));
+}
+
+IwaServer::IwaServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+IwaServer::~IwaServer() { Stop(); }
+
+Addresses IwaServer::addresses() const {
+  return {{"edge", parts_->edge->address()}, {"internal", parts_->internal->address()}};
+}
+
+bool IwaServer::registered() const {
+  return parts_->registration != nullptr && parts_->registration->registered();
+}
+
+void IwaServer::Stop() {
+  parts_->registration.reset();
+  parts_->edge->Stop();
+  parts_->internal->Stop();
+}
+
+}  // namespace devicetrust::iwa

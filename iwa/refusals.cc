@@ -1,0 +1,74 @@
+#include "iwa/refusals.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "libs/base/log.h"
+#include "libs/kerberos/failure.h"
+#include "libs/rpc/error.h"
+#include "libs/token/jws.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+using absl::StatusCode;
+using kerberos::Failure;
+
+constexpr std::chrono::seconds kRetryAfter{5};
+
+std::string TextOf(const absl::Status& status) { return std::string(status.message()); }
+
+}  // namespace
+
+absl::Status TicketRefusal(const absl::Status& failure) {
+  const auto refuse = [&](reason::v1::Reason reason, std::string remedy) {
+    return rpc::MakeError(StatusCode::kUnauthenticated, reason, TextOf(failure), {},
+                          std::move(remedy));
+  };
+  switch (kerberos::FailureOf(failure)) {
+    case Failure::kClockSkew:
+      return refuse(
+          reason::v1::CLOCK_SKEW,
+          "Set the computer's clock from the domain: w32tm /resync, or chronyc makestep.");
+    case Failure::kTicketExpired:
+      return refuse(reason::v1::TICKET_EXPIRED,
+                    "Lock and unlock the computer, or run kinit, for a new ticket.");
+    case Failure::kTicketInvalid:
+      return refuse(
+          reason::v1::TICKET_INVALID,
+          "Run klist purge and try again; if it stays, export the service's keytab anew.");
+    case Failure::kReplayed:
+      return refuse(reason::v1::TICKET_REPLAYED, "Make a new Negotiate exchange for each call.");
+    case Failure::kNotBound:
+      return refuse(reason::v1::TICKET_NOT_BOUND,
+                    "Update the agent: the exchange must be bound to this very request.");
+    case Failure::kMalformed:
+      return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::TICKET_INVALID,
+                            TextOf(failure), {},
+                            "Use Kerberos: the computer must reach a domain controller and know "
+                            "the IWA's service principal; NTLM is not accepted.");
+    default:
+      Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
+      return rpc::MakeError(StatusCode::kInternal, reason::v1::INTERNAL_ERROR, TextOf(failure));
+  }
+}
+
+absl::Status DirectoryRefusal(const absl::Status& failure) {
+  Log(LogLevel::kWarning, "iwa.directory.fault", {{"error", failure.ToString()}});
+  if (failure.code() == StatusCode::kInternal) return failure;
+  return rpc::MakeError(StatusCode::kUnavailable, reason::v1::DOMAIN_CONTROLLER_UNREACHABLE,
+                        "the directory does not answer", {},
+                        "Try again; if it stays, check --ldap-url and the service account.",
+                        kRetryAfter);
+}
+
+absl::Status TokenRefusal(const absl::Status& failure) {
+  const token::Problem problem = token::ProblemOf(failure);
+  if (problem == token::Problem::kNone) return failure;
+  // Its numbers are those of reason.v1.
+  return rpc::MakeError(failure.code(), static_cast<reason::v1::Reason>(problem), TextOf(failure),
+                        {}, "Get a new device token from this IWA, then try again.");
+}
+
+}  // namespace devicetrust::iwa

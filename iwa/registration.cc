@@ -1,0 +1,52 @@
+#include "iwa/registration.h"
+
+#include <algorithm>
+
+#include "libs/base/log.h"
+
+namespace devicetrust::iwa {
+
+Registration::Registration(OrgRegistry& org, org::v1::Iwa iwa, std::chrono::milliseconds interval)
+    : org_(org), iwa_(std::move(iwa)), interval_(interval), pause_(interval) {
+  Step();
+  thread_ = std::thread([this] { Loop(); });
+}
+
+Registration::~Registration() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Registration::Step() {
+  const bool was_registered = registered_;
+  const absl::Status status = was_registered ? org_.Heartbeat(iwa_.name()) : org_.Register(iwa_);
+  if (status.ok()) {
+    if (!was_registered) Log(LogLevel::kInfo, "iwa.registered", {{"iwa", iwa_.name()}});
+    registered_ = true;
+    pause_ = interval_;
+    return;
+  }
+  Log(LogLevel::kWarning, was_registered ? "iwa.heartbeat.failed" : "iwa.register.failed",
+      {{"iwa", iwa_.name()}, {"error", status.ToString()}});
+  if (was_registered && absl::IsNotFound(status)) {
+    registered_ = false;
+    pause_ = std::chrono::milliseconds(0);  // Register at once.
+    return;
+  }
+  pause_ = std::clamp(pause_ * 2, interval_, std::max(interval_, kPauseMax));
+}
+
+void Registration::Loop() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, pause_, [this] { return stopping_; })) {
+    lock.unlock();
+    Step();
+    lock.lock();
+  }
+}
+
+}  // namespace devicetrust::iwa

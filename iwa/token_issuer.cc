@@ -1,0 +1,195 @@
+#include "iwa/token_issuer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "iwa/refusals.h"
+#include "libs/base/encoding.h"
+#include "libs/rpc/error.h"
+#include "libs/token/names.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+using absl::StatusCode;
+
+absl::Status Malformed(std::string message) {
+  return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                        std::move(message));
+}
+
+absl::Status Denied(reason::v1::Reason reason, std::string message,
+                    const kerberos::Identity& identity, std::string remedy) {
+  return rpc::MakeError(StatusCode::kPermissionDenied, reason, std::move(message),
+                        identity.principal, std::move(remedy));
+}
+
+absl::Status CheckInput(std::span<const std::uint8_t> spnego, std::string_view key_thumbprint) {
+  if (spnego.empty()) return Malformed("spnego_token is empty");
+  if (spnego.size() > kerberos::kSpnegoBytesMax) {
+    return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::REQUEST_TOO_LARGE,
+                          "spnego_token is longer than 48 KiB", {},
+                          "Make the account a member of fewer groups.");
+  }
+  const bool whole = key_thumbprint.size() == kThumbprintChars;
+  if (!whole || !Base64UrlDecode(key_thumbprint).ok()) {
+    return Malformed("key_thumbprint is not an RFC 7638 SHA-256 thumbprint (43 characters)");
+  }
+  return absl::OkStatus();
+}
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// Account names differ in nothing but case between ticket and directory.
+bool SameAccountName(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, Lower, Lower);
+}
+
+// The SID in the PAC is of the account that the ticket names: a PAC of one domain with an
+// account of another in it was not made by that account's domain controller.
+absl::Status CheckSameAccount(const kerberos::Identity& identity,
+                              const directory::Account& account) {
+  if (SameAccountName(identity.name, account.account_name) &&
+      identity.account_sid.starts_with(identity.domain_sid + "-")) {
+    return absl::OkStatus();
+  }
+  return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::TICKET_INVALID,
+                        "the ticket's name and SID are of different accounts", identity.principal,
+                        "Log on again; if it stays, look for a renamed account.");
+}
+
+}  // namespace
+
+TokenIssuer::TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys, Domain& domain,
+                         const Clock& clock, Random& random)
+    : config_(std::move(config)),
+      urn_(token::IwaUrn(config_.org, config_.name)),
+      key_(keys.at(0)),
+      domain_(domain),
+      clock_(clock),
+      random_(random) {
+  for (const token::SigningKey& key : keys) own_keys_.Add(key.kid, urn_, key.key.public_key());
+}
+
+absl::StatusOr<IssuedToken> TokenIssuer::IssueDeviceToken(std::span<const std::uint8_t> spnego,
+                                                          std::string_view key_thumbprint) {
+  DT_RETURN_IF_ERROR(CheckInput(spnego, key_thumbprint));
+  DT_ASSIGN_OR_RETURN(kerberos::Accepted accepted,
+                      Authenticate(spnego, {"IssueDeviceToken", config_.name, key_thumbprint, {}}));
+  const kerberos::Identity& computer = accepted.identity;
+  DT_RETURN_IF_ERROR(CheckComputer(computer));
+
+  DT_ASSIGN_OR_RETURN(token::Envelope envelope, NewEnvelope(urn_, token::kDeviceTokenLifetime));
+  const WallTime expires_at = envelope.expires_at;
+  DT_ASSIGN_OR_RETURN(
+      std::string token,
+      token::Sign(token::DeviceToken{std::move(envelope), computer.account_sid, computer.name,
+                                     computer.realm, std::string(key_thumbprint)},
+                  key_));
+  return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, computer.principal};
+}
+
+absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uint8_t> spnego,
+                                                        std::string_view key_thumbprint,
+                                                        std::string_view device_token) {
+  DT_RETURN_IF_ERROR(CheckInput(spnego, key_thumbprint));
+  DT_ASSIGN_OR_RETURN(const token::DeviceToken device,
+                      CheckDeviceToken(device_token, key_thumbprint));
+  DT_ASSIGN_OR_RETURN(
+      kerberos::Accepted accepted,
+      Authenticate(spnego, {"IssueUserToken", config_.name, key_thumbprint, device_token}));
+  const kerberos::Identity& user = accepted.identity;
+  DT_RETURN_IF_ERROR(CheckUser(user));
+
+  DT_ASSIGN_OR_RETURN(token::Envelope envelope,
+                      NewEnvelope(token::CaUrn(config_.org), token::kUserTokenLifetime));
+  const WallTime expires_at = envelope.expires_at;
+  DT_ASSIGN_OR_RETURN(
+      std::string token,
+      token::Sign(token::UserToken{std::move(envelope), user.account_sid, user.principal,
+                                   device.computer_sid, device.computer_name, device.realm,
+                                   std::string(key_thumbprint)},
+                  key_));
+  return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, user.principal};
+}
+
+absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
+    std::span<const std::uint8_t> spnego, const kerberos::BoundRequest& request) {
+  absl::StatusOr<kerberos::Accepted> accepted =
+      domain_.Accept(spnego, kerberos::BindingsOf(request));
+  if (!accepted.ok()) return TicketRefusal(accepted.status());
+  if (!config_.realms.contains(accepted->identity.realm)) {
+    return Denied(reason::v1::UNTRUSTED_FOREST,
+                  fmt::format("this IWA does not serve the realm {}", accepted->identity.realm),
+                  accepted->identity, "Enrol through an IWA of the account's own forest.");
+  }
+  return accepted;
+}
+
+absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
+    std::string_view device_token, std::string_view key_thumbprint) const {
+  absl::StatusOr<token::DeviceToken> device =
+      token::VerifyDeviceToken(device_token, own_keys_, urn_, clock_.Now());
+  if (!device.ok()) return TokenRefusal(device.status());
+  if (device->key_thumbprint != key_thumbprint) {
+    return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::TOKEN_WRONG_KEY,
+                          "the device token is good for another key", device->computer_name,
+                          "Get both tokens for the same key.");
+  }
+  if (!config_.realms.contains(device->realm)) {
+    return rpc::MakeError(StatusCode::kPermissionDenied, reason::v1::UNTRUSTED_FOREST,
+                          fmt::format("this IWA no longer serves the realm {}", device->realm),
+                          device->computer_name,
+                          "Enrol through an IWA of the computer's own forest.");
+  }
+  return device;
+}
+
+absl::Status TokenIssuer::CheckComputer(const kerberos::Identity& identity) {
+  if (!identity.is_computer) {
+    return Denied(reason::v1::NOT_A_COMPUTER, "the ticket is not of a computer account", identity,
+                  "Run the device task as the network service, so that it uses the computer's "
+                  "own account.");
+  }
+  const absl::StatusOr<directory::Computer> account = domain_.FindComputer(identity.account_sid);
+  if (absl::IsNotFound(account.status())) {
+    return Denied(reason::v1::NOT_DOMAIN_JOINED, "the domain has no such computer", identity,
+                  "Join the computer to the domain again.");
+  }
+  if (!account.ok()) return DirectoryRefusal(account.status());
+  DT_RETURN_IF_ERROR(CheckSameAccount(identity, *account));
+  if (!account->enabled) {
+    return Denied(reason::v1::COMPUTER_DISABLED, "the computer's account is disabled", identity,
+                  "Enable the computer's account in Active Directory.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TokenIssuer::CheckUser(const kerberos::Identity& identity) {
+  if (identity.is_computer) {
+    return Denied(reason::v1::NOT_A_USER, "the ticket is of a computer account", identity,
+                  "Run the user task as the logged-on user.");
+  }
+  const absl::StatusOr<directory::User> account = domain_.FindUser(identity.account_sid);
+  if (absl::IsNotFound(account.status())) {
+    return Denied(reason::v1::USER_NOT_IN_DOMAIN, "the domain has no such user", identity,
+                  "Log on with an account of the domain.");
+  }
+  if (!account.ok()) return DirectoryRefusal(account.status());
+  DT_RETURN_IF_ERROR(CheckSameAccount(identity, *account));
+  if (!account->enabled) {
+    return Denied(reason::v1::USER_DISABLED, "the user's account is disabled", identity,
+                  "Enable the user's account in Active Directory.");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<token::Envelope> TokenIssuer::NewEnvelope(std::string audience,
+                                                         std::chrono::seconds lifetime) {
+  DT_ASSIGN_OR_RETURN(std::string id, token::NewTokenId(random_));
+  const WallTime now = WallTime(std::chrono::seconds(UnixSeconds(clock_.Now())));
+  return token::Envelope{urn_, std::move(audience), std::move(id), now, now + lifetime};
+}
+
+}  // namespace devicetrust::iwa

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "iwa/domain.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/token/claims.h"
+
+namespace devicetrust::iwa {
+
+struct IssuerConfig {
+  std::string org;
+  std::string name;              // Of this IWA.
+  std::set<std::string> realms;  // Served.
+};
+
+struct IssuedToken {
+  std::string token;  // Compact JWS.
+  Bytes reply;        // NegTokenResp.
+  WallTime expires_at;
+  std::string subject;  // For the log: PC0042$@CORP.TEST.
+};
+
+inline constexpr std::size_t kThumbprintChars = 43;
+
+// Proof of domain membership: turns a Kerberos exchange that is bound to the request, and
+// what the directory says of the account at that moment, into a signed token (SPEC IWA-2,
+// IWA-3). Thread-safe; blocks on the directory.
+//
+// An account is believed when ticket and directory agree: the SID of the PAC is that of an
+// enabled account of the same name, in a realm that is served. Whether it is a computer
+// follows from the PAC's account control and the directory, never from a trailing '$'.
+class TokenIssuer {
+ public:
+  // The first of `keys` signs; all verify device tokens (made before a change of keys).
+  // `domain`, `clock` and `random` outlive the issuer.
+  TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys, Domain& domain,
+              const Clock& clock, Random& random);
+
+  // The errors are listed in devicetrust/iwa/v1/iwa.proto.
+  absl::StatusOr<IssuedToken> IssueDeviceToken(std::span<const std::uint8_t> spnego,
+                                               std::string_view key_thumbprint);
+  absl::StatusOr<IssuedToken> IssueUserToken(std::span<const std::uint8_t> spnego,
+                                             std::string_view key_thumbprint,
+                                             std::string_view device_token);
+
+ private:
+  absl::StatusOr<kerberos::Accepted> Authenticate(std::span<const std::uint8_t> spnego,
+                                                  const kerberos::BoundRequest& request);
+  absl::StatusOr<token::DeviceToken> CheckDeviceToken(std::string_view device_token,
+                                                      std::string_view key_thumbprint) const;
+  absl::Status CheckComputer(const kerberos::Identity& identity);
+  absl::Status CheckUser(const kerberos::Identity& identity);
+  absl::StatusOr<token::Envelope> NewEnvelope(std::string audience, std::chrono::seconds lifetime);
+
+  const IssuerConfig config_;
+  const std::string urn_;
+  const token::SigningKey key_;
+  token::KeySet own_keys_;  // Written by the constructor alone.
+  Domain& domain_;
+  const Clock& clock_;
+  Random& random_;
+};
+
+}  // namespace devicetrust::iwa
