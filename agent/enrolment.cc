@@ -1,0 +1,321 @@
+#include "agent/enrolment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/remedies.h"
+#include "libs/base/encoding.h"
+#include "libs/kerberos/bindings.h"
+#include "libs/pki/csr.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::agent {
+namespace {
+
+// Tokens live 300 s; one that is older than this is not worth sending.
+constexpr std::chrono::seconds kTokensUsable{270};
+
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsResourceExhausted(status) || absl::IsAborted(status);
+}
+
+// A ticket or token that aged on the way: new ones may do.
+bool WantsNewTokens(const absl::Status& status) {
+  using namespace reason::v1;
+  switch (rpc::ReasonOf(status)) {
+    case TICKET_EXPIRED:
+    case TICKET_REPLAYED:
+    case TOKEN_EXPIRED:
+    case TOKEN_NOT_YET_VALID:
+    case TOKEN_UNKNOWN_KEY:
+    case TOKEN_REPLAYED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::chrono::milliseconds AskedPause(const absl::Status& status) {
+  const auto detail = rpc::DetailOf(status);
+  if (!detail || !detail->has_retry_after()) return std::chrono::milliseconds(0);
+  // Bounded: whoever answers may not put a computer to sleep for good.
+  return std::chrono::seconds(std::clamp<std::int64_t>(detail->retry_after().seconds(), 0, 3600));
+}
+
+// The payload of a compact JWS, for people to read; nothing is decided by it.
+std::string Claims(const std::string& token) {
+  const std::size_t first = token.find('.');
+  const std::size_t second = token.find('.', first + 1);
+  if (first == std::string::npos || second == std::string::npos) return "not a token";
+  const auto payload =
+      Base64UrlDecode(std::string_view(token).substr(first + 1, second - first - 1));
+  return payload.ok() ? ToString(*payload) : "not a token";
+}
+
+bool Serves(const IwaEntry& iwa, const std::string& domain) {
+  return iwa.forests.empty() ||
+         std::find(iwa.forests.begin(), iwa.forests.end(), domain) != iwa.forests.end();
+}
+
+}  // namespace
+
+std::string_view StepName(Step step) {
+  constexpr std::array<std::string_view, kStepCount> kNames = {
+      "discover", "make key", "device token", "user token", "certificate", "install"};
+  return kNames[static_cast<std::size_t>(step)];
+}
+
+Enrolment::Enrolment(Computer& computer, Services& services, const Clock& clock, Random& random,
+                     const EnrolmentOptions& options, Trace trace)
+    : computer_(computer),
+      services_(services),
+      clock_(clock),
+      options_(options),
+      trace_(std::move(trace)),
+      backoff_(options.first_pause, options.longest_pause, random) {}
+
+Outcome Enrolment::Attempt() {
+  if (std::optional<Outcome> early = CheckPreconditions()) return *std::move(early);
+  ++attempts_;
+  const absl::Status status = Enrol();
+  return status.ok() ? Enrolled() : Conclude(status);
+}
+
+std::optional<Outcome> Enrolment::CheckPreconditions() {
+  const auto not_now = [&](reason::v1::Reason why, const std::string& message) {
+    Outcome outcome;
+    outcome.status = rpc::MakeError(absl::StatusCode::kFailedPrecondition, why, message,
+                                    computer_.name(), std::string(RemedyFor(why)));
+    computer_.WriteEvent({kEventNotNow, EventLevel::kWarning, message,
+                          rpc::ReasonName(outcome.status), std::string(RemedyFor(why))});
+    return outcome;
+  };
+  for (const pki::Certificate& certificate : computer_.PersonalCertificates()) {
+    if (certificate.issuer_common_name() != kIssuerCommonName) continue;
+    Outcome outcome;
+    outcome.kind = Outcome::Kind::kNothingToDo;
+    outcome.serial = certificate.serial_hex();
+    computer_.WriteEvent(
+        {kEventNothingToDo, EventLevel::kInformation,
+         fmt::format("A Device Trust certificate is in the store (serial {}).", outcome.serial)});
+    return outcome;
+  }
+  if (computer_.domain().empty()) {
+    return not_now(reason::v1::NOT_DOMAIN_JOINED,
+                   "This computer is not joined to a domain, so it cannot prove itself.");
+  }
+  if (!computer_.logged_on_user()) {
+    return not_now(reason::v1::NOT_A_USER, "Nobody is logged on.");
+  }
+  if (computer_.network_place() != NetworkPlace::kCorporate) {
+    return not_now(reason::v1::DOMAIN_CONTROLLER_UNREACHABLE,
+                   "The corporate network is not reachable from here.");
+  }
+  return std::nullopt;
+}
+
+// What an earlier attempt brought is used again while it is good.
+absl::Status Enrolment::Enrol() {
+  if (discovery_ == nullptr) DT_RETURN_IF_ERROR(Run(Step::kDiscover, &Enrolment::Discover));
+  if (!key_) DT_RETURN_IF_ERROR(Run(Step::kMakeKey, &Enrolment::MakeKey));
+  if (!tokens_fresh()) DropTokens();
+  if (device_token_.empty()) {
+    DT_RETURN_IF_ERROR(Run(Step::kDeviceToken, &Enrolment::GetDeviceToken));
+  }
+  if (user_token_.empty()) DT_RETURN_IF_ERROR(Run(Step::kUserToken, &Enrolment::GetUserToken));
+  DT_RETURN_IF_ERROR(Run(Step::kCertificate, &Enrolment::GetCertificate));
+  return Run(Step::kInstall, &Enrolment::Install);
+}
+
+absl::Status Enrolment::Run(Step step, absl::Status (Enrolment::*body)()) {
+  step_ = step;
+  detail_.clear();
+  const auto start = std::chrono::steady_clock::now();
+  DT_RETURN_IF_ERROR((this->*body)());
+  if (trace_) trace_(step, std::chrono::steady_clock::now() - start, detail_);
+  return absl::OkStatus();
+}
+
+absl::Status Enrolment::Discover() {
+  const std::optional<std::string> org_url = computer_.RegistryValue(kOrgUrlValue);
+  if (!org_url) {
+    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::MALFORMED_REQUEST,
+                          fmt::format("The registry value {} is not set.", kOrgUrlValue),
+                          computer_.name(), "Install the agent again with the org's URL.");
+  }
+  DT_ASSIGN_OR_RETURN(discovery_, services_.Discover(*org_url));
+  if (trace_) {
+    detail_ = fmt::format("{}: {} IWA(s), CA at {}", *org_url, discovery_->iwas.size(),
+                          discovery_->ca_address);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Enrolment::MakeKey() {
+  key_ = computer_.PendingKey();
+  const bool kept = key_.has_value();
+  if (!kept) {
+    DT_ASSIGN_OR_RETURN(pki::PrivateKey key, pki::PrivateKey::Generate());
+    DT_RETURN_IF_ERROR(computer_.KeepPendingKey(key));
+    key_ = std::move(key);
+  }
+  thumbprint_ = key_->public_key().Thumbprint();
+  DT_ASSIGN_OR_RETURN(csr_, pki::BuildCsr(computer_.name(), *key_));
+  if (trace_) {
+    detail_ = fmt::format("P-256 key {}{}", thumbprint_, kept ? ", of an earlier run" : "");
+  }
+  return absl::OkStatus();
+}
+
+// One Kerberos exchange with the chosen IWA, both sides proved, good for this request alone.
+absl::StatusOr<TokenAnswer> Enrolment::Prove(Account account,
+                                             const kerberos::BoundRequest& request) {
+  std::vector<const IwaEntry*> serving;
+  for (const IwaEntry& iwa : discovery_->iwas) {
+    if (Serves(iwa, computer_.domain())) serving.push_back(&iwa);
+  }
+  if (serving.empty()) {
+    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::UNTRUSTED_FOREST,
+                          fmt::format("No IWA of the org serves {}.", computer_.domain()),
+                          computer_.domain(), std::string(RemedyFor(reason::v1::UNTRUSTED_FOREST)));
+  }
+  const IwaEntry& iwa = *serving[iwa_choice_ % serving.size()];
+  kerberos::BoundRequest bound = request;
+  bound.iwa = iwa.name;
+  bound.key_thumbprint = thumbprint_;
+  auto negotiation = computer_.Negotiate(account, iwa.spn, kerberos::BindingsOf(bound));
+  if (!negotiation.ok()) return FromKerberos(negotiation.status(), account);
+
+  absl::StatusOr<TokenAnswer> answer =
+      account == Account::kComputer
+          ? services_.IssueDeviceToken(*discovery_, iwa, (*negotiation)->token(), thumbprint_)
+          : services_.IssueUserToken(*discovery_, iwa, (*negotiation)->token(), thumbprint_,
+                                     device_token_);
+  if (!answer.ok()) {
+    if (IsTransient(answer.status())) ++iwa_choice_;
+    return answer;
+  }
+  if (const absl::Status proved = (*negotiation)->Finish(answer->spnego_reply); !proved.ok()) {
+    return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::TICKET_INVALID,
+                          Text(proved), iwa.name,
+                          "Something between this computer and the IWA answers in its name.");
+  }
+  if (trace_) {
+    detail_ = fmt::format("{} at {}\n{}\n{}", iwa.name, iwa.address, (*negotiation)->Describe(),
+                          Claims(answer->token));
+  }
+  return answer;
+}
+
+absl::Status Enrolment::GetDeviceToken() {
+  tokens_since_ = clock_.Now();
+  DT_ASSIGN_OR_RETURN(TokenAnswer answer,
+                      Prove(Account::kComputer, {"IssueDeviceToken", {}, {}, {}}));
+  device_token_ = std::move(answer.token);
+  return absl::OkStatus();
+}
+
+absl::Status Enrolment::GetUserToken() {
+  DT_ASSIGN_OR_RETURN(TokenAnswer answer,
+                      Prove(Account::kUser, {"IssueUserToken", {}, {}, device_token_}));
+  user_token_ = std::move(answer.token);
+  return absl::OkStatus();
+}
+
+absl::Status Enrolment::GetCertificate() {
+  DT_ASSIGN_OR_RETURN(answer_, services_.Enroll(*discovery_, user_token_, csr_));
+  if (trace_) {
+    detail_ = fmt::format("CSR of {} bytes to {}", csr_.size(), discovery_->ca_address);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Enrolment::Install() {
+  const auto unusable = [&](std::string_view what) {
+    return rpc::MakeError(absl::StatusCode::kInternal, reason::v1::INTERNAL_ERROR,
+                          fmt::format("The CA's answer is unusable: {}", what), computer_.name(),
+                          "Look into the log of dt-ca.");
+  };
+  const auto certificate = pki::Certificate::FromDer(answer_.certificate_der);
+  if (!certificate.ok()) return unusable(Text(certificate.status()));
+  const auto certified = certificate->public_key();
+  if (!certified.ok() || !(*certified == key_->public_key())) {
+    return unusable("it certifies another key");
+  }
+  if (certificate->issuer_common_name() != kIssuerCommonName) {
+    return unusable(fmt::format("issuer is \"{}\"", certificate->issuer_common_name()));
+  }
+  pki::Identity identity{*certificate, *key_};
+  for (const Bytes& der : answer_.chain_der) {
+    const auto issuer = pki::Certificate::FromDer(der);
+    if (!issuer.ok()) return unusable(Text(issuer.status()));
+    identity.intermediates.push_back(*issuer);
+  }
+  DT_RETURN_IF_ERROR(computer_.InstallPersonal(identity));
+  computer_.ForgetPendingKey();
+  serial_ = certificate->serial_hex();
+  if (trace_) {
+    detail_ = fmt::format("serial {}, issuer {}, until {}", serial_,
+                          certificate->issuer_common_name(), UnixSeconds(certificate->not_after()));
+  }
+  return absl::OkStatus();
+}
+
+Outcome Enrolment::Enrolled() {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kEnrolled;
+  outcome.serial = serial_;
+  computer_.WriteEvent({kEventEnrolled, EventLevel::kInformation,
+                        fmt::format("Device Trust certificate installed for {} (serial {}).",
+                                    computer_.logged_on_user().value_or("the user"), serial_)});
+  return outcome;
+}
+
+Outcome Enrolment::Conclude(const absl::Status& status) {
+  Outcome outcome;
+  outcome.status = status;
+  outcome.failed_step = step_;
+  const reason::v1::Reason why = rpc::ReasonOf(status);
+  const auto detail = rpc::DetailOf(status);
+  const std::string remedy =
+      detail && !detail->remedy().empty() ? detail->remedy() : std::string(RemedyFor(why));
+  const bool stale = WantsNewTokens(status);
+  if (stale) DropTokens();
+  // The CA will not certify this key any more, however fresh the token.
+  if (why == reason::v1::TOKEN_REPLAYED || why == reason::v1::KEY_NOT_ACCEPTED) DropKey();
+
+  Event event{kEventRefused, EventLevel::kError,
+              fmt::format("Enrolment failed at \"{}\": {}", StepName(step_), Text(status)),
+              rpc::ReasonName(why), remedy};
+  outcome.kind = Outcome::Kind::kRefused;
+  if (stale || IsTransient(status)) {
+    const bool again = attempts_ < options_.attempts_max;
+    outcome.kind = again ? Outcome::Kind::kTryAgain : Outcome::Kind::kNotNow;
+    if (again) outcome.pause = backoff_.Next(AskedPause(status));
+    event.id = again ? kEventTryAgain : kEventNotNow;
+    event.level = EventLevel::kWarning;
+    // The servers may have moved meanwhile. Key, tokens and request stay.
+    if (step_ != Step::kDiscover && attempts_ > 1) discovery_ = nullptr;
+  }
+  computer_.WriteEvent(event);
+  return outcome;
+}
+
+void Enrolment::DropKey() {
+  DropTokens();  // They are bound to it.
+  key_.reset();
+  computer_.ForgetPendingKey();
+}
+
+void Enrolment::DropTokens() {
+  device_token_.clear();
+  user_token_.clear();
+}
+
+bool Enrolment::tokens_fresh() const { return clock_.Now() - tokens_since_ < kTokensUsable; }
+
+}  // namespace devicetrust::agent

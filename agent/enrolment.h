@@ -1,0 +1,103 @@
+// The way from a domain-joined computer to a certificate in its user's personal store
+// (SPEC AGT-2): find the servers, make the key, prove computer and user, have it certified.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/backoff.h"
+#include "agent/computer.h"
+#include "agent/services.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+
+namespace devicetrust::agent {
+
+enum class Step { kDiscover, kMakeKey, kDeviceToken, kUserToken, kCertificate, kInstall };
+inline constexpr std::size_t kStepCount = 6;
+std::string_view StepName(Step step);  // "discover", "make key", …
+
+struct EnrolmentOptions {
+  int attempts_max = 6;  // In one run of the task; the next run is a day or a logon away.
+  std::chrono::milliseconds first_pause{500};
+  std::chrono::milliseconds longest_pause{60'000};
+};
+
+struct Outcome {
+  enum class Kind {
+    kEnrolled,     // The certificate is installed.
+    kNothingToDo,  // A Device Trust certificate is there, revoked or not.
+    kTryAgain,     // Call Attempt() again after `pause`; keys and tokens so far are kept.
+    kNotNow,       // At the next run of the task.
+    kRefused,      // At the next run too, yet somebody should act on `status` first.
+  };
+  Kind kind = Kind::kNotNow;
+  absl::Status status;                 // Not OK from kTryAgain on.
+  std::chrono::milliseconds pause{0};  // kTryAgain only.
+  std::optional<Step> failed_step;
+  std::string serial;  // Of the certificate, lower-case hex, when enrolled.
+};
+
+// What --debug prints, and what a simulator measures: each step that went well.
+using Trace =
+    std::function<void(Step step, std::chrono::nanoseconds took, const std::string& detail)>;
+
+// One run of the Device Registration Task for one user. Never sleeps: it tells its caller
+// when to come back, so a thousand of them share a few threads.
+//
+// Every end is an entry in the computer's event log, with reason and remedy.
+class Enrolment {
+ public:
+  // All must outlive it. `trace` may be empty; its details are made only when it is not.
+  Enrolment(Computer& computer, Services& services, const Clock& clock, Random& random,
+            const EnrolmentOptions& options = {}, Trace trace = {});
+
+  // Blocks for the network round trips of one attempt. One thread at a time.
+  Outcome Attempt();
+
+ private:
+  absl::Status Enrol();
+  absl::Status Discover();
+  absl::Status MakeKey();
+  absl::Status GetDeviceToken();
+  absl::Status GetUserToken();
+  absl::Status GetCertificate();
+  absl::Status Install();
+  absl::Status Run(Step step, absl::Status (Enrolment::*body)());
+  absl::StatusOr<TokenAnswer> Prove(Account account, const kerberos::BoundRequest& request);
+  std::optional<Outcome> CheckPreconditions();
+  Outcome Conclude(const absl::Status& status);
+  Outcome Enrolled();
+  void DropKey();
+  void DropTokens();
+  bool tokens_fresh() const;
+
+  Computer& computer_;
+  Services& services_;
+  const Clock& clock_;
+  const EnrolmentOptions options_;
+  const Trace trace_;
+  Backoff backoff_;
+  int attempts_ = 0;
+
+  // What attempts so far have brought.
+  std::shared_ptr<const Discovery> discovery_;
+  std::size_t iwa_choice_ = 0;  // Grows when an IWA does not answer.
+  std::optional<pki::PrivateKey> key_;
+  std::string thumbprint_;
+  std::string device_token_;
+  std::string user_token_;
+  WallTime tokens_since_;
+  Bytes csr_;  // Kept: the same request again is what makes a retry harmless.
+  CertificateAnswer answer_;
+  std::string serial_;
+  Step step_ = Step::kDiscover;
+  std::string detail_;
+};
+
+}  // namespace devicetrust::agent

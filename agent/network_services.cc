@@ -1,0 +1,97 @@
+#include "agent/network_services.h"
+
+#include "agent/org_fetch.h"
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/iwa/v1/iwa.grpc.pb.h"
+#include "libs/rpc/channel.h"
+
+namespace devicetrust::agent {
+namespace {
+
+Bytes ToBytes(const std::string& data) { return {data.begin(), data.end()}; }
+
+}  // namespace
+
+NetworkServices::NetworkServices(NetworkConfig config, const Clock& clock)
+    : config_(std::move(config)), clock_(clock) {}
+NetworkServices::~NetworkServices() = default;
+
+absl::StatusOr<std::shared_ptr<const Discovery>> NetworkServices::Discover(
+    const std::string& org_url) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto kept = kept_.find(org_url);
+    if (kept != kept_.end() && std::chrono::steady_clock::now() < kept->second.until) {
+      return kept->second.discovery;
+    }
+  }
+  DT_ASSIGN_OR_RETURN(Discovery fetched, FetchDiscovery(org_url, config_.org_trust_pem, clock_));
+  auto discovery = std::make_shared<const Discovery>(std::move(fetched));
+  if (config_.discovery_kept.count() > 0) {
+    const std::lock_guard lock(mutex_);
+    kept_[org_url] = {discovery, std::chrono::steady_clock::now() + config_.discovery_kept};
+  }
+  return discovery;
+}
+
+std::shared_ptr<grpc::Channel> NetworkServices::ChannelTo(const std::string& address,
+                                                          const std::string& trust_pem) {
+  const std::lock_guard lock(mutex_);
+  Server& server = servers_[{address, trust_pem}];
+  if (server.channels.size() < config_.channels_per_server) {
+    rpc::ChannelConfig channel;
+    channel.address = address;
+    channel.trust_pem = trust_pem;
+    server.channels.push_back(rpc::NewChannel(channel));
+    return server.channels.back();
+  }
+  return server.channels[server.next++ % server.channels.size()];
+}
+
+absl::StatusOr<TokenAnswer> NetworkServices::IssueDeviceToken(const Discovery& discovery,
+                                                              const IwaEntry& iwa,
+                                                              const Bytes& spnego,
+                                                              const std::string& key_thumbprint) {
+  iwa::v1::DomainProof::Stub stub(ChannelTo(iwa.address, discovery.ca_bundle));
+  iwa::v1::IssueDeviceTokenRequest request;
+  request.set_spnego_token(ToString(spnego));
+  request.set_key_thumbprint(key_thumbprint);
+  DT_ASSIGN_OR_RETURN(const iwa::v1::IssueDeviceTokenResponse response,
+                      rpc::Call(stub, &iwa::v1::DomainProof::Stub::IssueDeviceToken, request,
+                                config_.call_timeout));
+  return TokenAnswer{response.device_token(), ToBytes(response.spnego_token())};
+}
+
+absl::StatusOr<TokenAnswer> NetworkServices::IssueUserToken(const Discovery& discovery,
+                                                            const IwaEntry& iwa,
+                                                            const Bytes& spnego,
+                                                            const std::string& key_thumbprint,
+                                                            const std::string& device_token) {
+  iwa::v1::DomainProof::Stub stub(ChannelTo(iwa.address, discovery.ca_bundle));
+  iwa::v1::IssueUserTokenRequest request;
+  request.set_spnego_token(ToString(spnego));
+  request.set_key_thumbprint(key_thumbprint);
+  request.set_device_token(device_token);
+  DT_ASSIGN_OR_RETURN(
+      const iwa::v1::IssueUserTokenResponse response,
+      rpc::Call(stub, &iwa::v1::DomainProof::Stub::IssueUserToken, request, config_.call_timeout));
+  return TokenAnswer{response.user_token(), ToBytes(response.spnego_token())};
+}
+
+absl::StatusOr<CertificateAnswer> NetworkServices::Enroll(const Discovery& discovery,
+                                                          const std::string& user_token,
+                                                          const Bytes& csr_der) {
+  ca::v1::CertificateAuthority::Stub stub(ChannelTo(discovery.ca_address, discovery.ca_bundle));
+  ca::v1::EnrollRequest request;
+  request.set_user_token(user_token);
+  request.set_csr_der(ToString(csr_der));
+  DT_ASSIGN_OR_RETURN(
+      const ca::v1::EnrollResponse response,
+      rpc::Call(stub, &ca::v1::CertificateAuthority::Stub::Enroll, request, config_.call_timeout));
+  CertificateAnswer answer;
+  answer.certificate_der = ToBytes(response.certificate_der());
+  for (const std::string& der : response.chain_der()) answer.chain_der.push_back(ToBytes(der));
+  return answer;
+}
+
+}  // namespace devicetrust::agent

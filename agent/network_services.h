@@ -1,0 +1,66 @@
+// Services over the network: HTTPS to the org host, gRPC over TLS to IWA and CA.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "agent/services.h"
+#include "libs/base/clock.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace devicetrust::agent {
+
+struct NetworkConfig {
+  std::string org_trust_pem;  // CA certificates that the org host's chain must end in.
+  // Computers that share this object also share the org's answer for so long; 0: each asks.
+  std::chrono::milliseconds discovery_kept{0};
+  // Connections to each server, used in turn: one HTTP/2 connection is one core's work.
+  std::size_t channels_per_server = 1;
+  std::chrono::milliseconds call_timeout{10'000};
+};
+
+class NetworkServices final : public Services {
+ public:
+  // `clock` judges the org host's certificate and must outlive this object.
+  NetworkServices(NetworkConfig config, const Clock& clock);
+  ~NetworkServices() override;
+
+  absl::StatusOr<std::shared_ptr<const Discovery>> Discover(const std::string& org_url) override;
+  absl::StatusOr<TokenAnswer> IssueDeviceToken(const Discovery& discovery, const IwaEntry& iwa,
+                                               const Bytes& spnego,
+                                               const std::string& key_thumbprint) override;
+  absl::StatusOr<TokenAnswer> IssueUserToken(const Discovery& discovery, const IwaEntry& iwa,
+                                             const Bytes& spnego, const std::string& key_thumbprint,
+                                             const std::string& device_token) override;
+  absl::StatusOr<CertificateAnswer> Enroll(const Discovery& discovery,
+                                           const std::string& user_token,
+                                           const Bytes& csr_der) override;
+
+ private:
+  struct Kept {
+    std::shared_ptr<const Discovery> discovery;
+    std::chrono::steady_clock::time_point until;
+  };
+  struct Server {
+    std::vector<std::shared_ptr<grpc::Channel>> channels;
+    std::size_t next = 0;
+  };
+
+  absl::StatusOr<Discovery> Fetch(const std::string& org_url) const;
+  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address,
+                                           const std::string& trust_pem);
+
+  const NetworkConfig config_;
+  const Clock& clock_;
+  std::mutex mutex_;                                               // Guards the two below.
+  std::map<std::string, Kept> kept_;                               // By org URL.
+  std::map<std::pair<std::string, std::string>, Server> servers_;  // By address and trust.
+};
+
+}  // namespace devicetrust::agent

@@ -1,0 +1,58 @@
+#include "agent/org_fetch.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <optional>
+
+#include "libs/http/client.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::agent {
+namespace {
+
+using Answer = absl::StatusOr<http::ParsedResponse>;
+
+Task<void> FetchInto(http::ClientOptions options, http::ClientRequest request,
+                     std::optional<Answer>& answer) {
+  answer = co_await http::Fetch(std::move(options), std::move(request));
+}
+
+}  // namespace
+
+absl::StatusOr<Discovery> FetchDiscovery(const std::string& org_url, const std::string& trust_pem,
+                                         const Clock& clock) {
+  DT_ASSIGN_OR_RETURN(const http::Url url, http::ParseUrl(org_url));
+  if (!url.https) {
+    return absl::InvalidArgumentError("the org's URL must begin with https://: " + org_url);
+  }
+  pki::TlsClientConfig config;
+  DT_ASSIGN_OR_RETURN(config.trusted, pki::CertificatesFromPem(trust_pem));
+  config.clock = &clock;
+  DT_ASSIGN_OR_RETURN(const pki::TlsContext tls, pki::TlsContext::ForClient(std::move(config)));
+
+  http::ClientOptions options;
+  options.address = url.Address();
+  options.host = url.host;
+  options.port = url.port == 443 ? std::uint16_t{0} : url.port;
+  options.tls = &tls;
+  options.parser.body_bytes_max = kDiscoveryBytesMax;
+  http::ClientRequest request;
+  request.target = std::string(kDiscoveryPath);
+
+  boost::asio::io_context io;
+  std::optional<Answer> answer;
+  boost::asio::co_spawn(io, FetchInto(std::move(options), std::move(request), answer),
+                        [](std::exception_ptr) {});
+  io.run();
+  if (!answer) return absl::InternalError("the fetch of the org's document broke off");
+  if (!answer->ok()) return answer->status();
+  if ((*answer)->status != 200) {
+    return absl::UnavailableError(
+        fmt::format("{} answered {} for {}", url.Origin(), (*answer)->status, kDiscoveryPath));
+  }
+  return ParseDiscovery((*answer)->body);
+}
+
+}  // namespace devicetrust::agent

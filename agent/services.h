@@ -1,0 +1,49 @@
+// The servers that an enrolment talks to. Blocking, thread-safe: one object serves any
+// number of computers.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/discovery.h"
+#include "libs/base/bytes.h"
+#include "libs/base/status.h"
+
+namespace devicetrust::agent {
+
+// An IWA's answer: a token, and the reply that proves who gave it.
+struct TokenAnswer {
+  std::string token;
+  Bytes spnego_reply;
+};
+
+struct CertificateAnswer {
+  Bytes certificate_der;
+  std::vector<Bytes> chain_der;  // Issuing certificate first, root last.
+};
+
+// Errors of all calls: what the server said, with its reason (libs/rpc/error.h), or
+// kUnavailable, kDeadlineExceeded when it did not answer.
+class Services {
+ public:
+  virtual ~Services() = default;
+
+  // `org_url`: "https://HOST[:PORT]". kInvalidArgument: the URL or the answer is malformed.
+  virtual absl::StatusOr<std::shared_ptr<const Discovery>> Discover(const std::string& org_url) = 0;
+
+  virtual absl::StatusOr<TokenAnswer> IssueDeviceToken(const Discovery& discovery,
+                                                       const IwaEntry& iwa, const Bytes& spnego,
+                                                       const std::string& key_thumbprint) = 0;
+  virtual absl::StatusOr<TokenAnswer> IssueUserToken(const Discovery& discovery,
+                                                     const IwaEntry& iwa, const Bytes& spnego,
+                                                     const std::string& key_thumbprint,
+                                                     const std::string& device_token) = 0;
+  virtual absl::StatusOr<CertificateAnswer> Enroll(const Discovery& discovery,
+                                                   const std::string& user_token,
+                                                   const Bytes& csr_der) = 0;
+};
+
+}  // namespace devicetrust::agent

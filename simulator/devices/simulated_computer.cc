@@ -1,0 +1,128 @@
+#include "simulator/devices/simulated_computer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/kerberos_negotiation.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+std::string DnsName(std::string realm) {
+  std::transform(realm.begin(), realm.end(), realm.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return realm;
+}
+
+}  // namespace
+
+ComputerWorld::ComputerWorld(const AccountView& accounts, std::uint32_t realm, std::string org_url,
+                             const Clock& clock)
+    : accounts_(accounts),
+      realm_(accounts.realms()[realm].name.str()),
+      domain_(DnsName(realm_)),
+      org_url_(std::move(org_url)),
+      clock_(clock) {}
+
+ComputerWorld::Chain ComputerWorld::Share(const std::vector<pki::Certificate>& chain) {
+  const std::lock_guard lock(mutex_);
+  for (const Chain& known : chains_) {
+    const bool same = std::equal(known->begin(), known->end(), chain.begin(), chain.end(),
+                                 [](const pki::Certificate& a, const pki::Certificate& b) {
+                                   return a.Fingerprint() == b.Fingerprint();
+                                 });
+    if (same) return known;
+  }
+  chains_.push_back(std::make_shared<const std::vector<pki::Certificate>>(chain));
+  return chains_.back();
+}
+
+SimulatedComputer::SimulatedComputer(ComputerWorld& world,
+                                     std::optional<std::uint32_t> computer_slot,
+                                     std::optional<std::uint32_t> user_slot)
+    : world_(&world), computer_slot_(computer_slot), user_slot_(user_slot) {}
+
+std::string SimulatedComputer::name() const {
+  if (!computer_slot_) return "unmanaged";
+  std::string name = world_->accounts().Read(*computer_slot_).account.name.str();
+  if (name.ends_with('$')) name.pop_back();
+  return name;
+}
+
+std::string SimulatedComputer::domain() const {
+  return computer_slot_ ? world_->domain() : std::string();
+}
+
+std::optional<std::string> SimulatedComputer::logged_on_user() const {
+  if (!user_slot_) return std::nullopt;
+  return fmt::format("{}@{}", world_->accounts().Read(*user_slot_).account.name.view(),
+                     world_->realm());
+}
+
+std::optional<std::string> SimulatedComputer::RegistryValue(std::string_view name) const {
+  if (name == agent::kOrgUrlValue) return world_->org_url();
+  return std::nullopt;
+}
+
+std::vector<pki::Certificate> SimulatedComputer::PersonalCertificates() const {
+  std::vector<pki::Certificate> certificates;
+  for (const Stored& stored : store_) {
+    auto certificate = pki::Certificate::FromDer(stored.certificate_der);
+    if (certificate.ok()) certificates.push_back(*std::move(certificate));
+  }
+  return certificates;
+}
+
+absl::Status SimulatedComputer::InstallPersonal(const pki::Identity& identity) {
+  store_.push_back(
+      {identity.certificate.der(), identity.key.Pkcs8(), world_->Share(identity.intermediates)});
+  return absl::OkStatus();
+}
+
+std::optional<pki::PrivateKey> SimulatedComputer::PendingKey() const {
+  if (pending_key_.empty()) return std::nullopt;
+  auto key = pki::PrivateKey::FromPkcs8(pending_key_);
+  return key.ok() ? std::optional(*std::move(key)) : std::nullopt;
+}
+
+absl::Status SimulatedComputer::KeepPendingKey(const pki::PrivateKey& key) {
+  pending_key_ = key.Pkcs8();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate(
+    agent::Account account, std::string_view service, const kerberos::Bindings& bindings) {
+  const std::optional<std::uint32_t> slot =
+      account == agent::Account::kComputer ? computer_slot_ : user_slot_;
+  if (!slot) {
+    return kerberos::MakeFailure(kerberos::Failure::kUnknownAccount,
+                                 "this computer has no such account");
+  }
+  const Account row = world_->accounts().Read(*slot).account;
+  LogonKey key = LogonKeyOf(row);
+  DT_ASSIGN_OR_RETURN(
+      kerberos::Credentials credentials,
+      kerberos::Credentials::FromKey(fmt::format("{}@{}", row.name.view(), world_->realm()),
+                                     {key.enctype, row.kvno, std::move(key.key)}));
+  return agent::StartKerberos(std::move(credentials), service, bindings);
+}
+
+void SimulatedComputer::WriteEvent(const agent::Event& event) {
+  if (events_.size() == kEventsKept) events_.erase(events_.begin());
+  events_.push_back({world_->clock().Now(), event});
+}
+
+std::optional<pki::Identity> SimulatedComputer::DeviceIdentity() const {
+  for (const Stored& stored : store_) {
+    auto certificate = pki::Certificate::FromDer(stored.certificate_der);
+    auto key = pki::PrivateKey::FromPkcs8(stored.key_pkcs8);
+    if (!certificate.ok() || !key.ok()) continue;
+    if (certificate->issuer_common_name() != agent::kIssuerCommonName) continue;
+    return pki::Identity{*std::move(certificate), *std::move(key), *stored.chain};
+  }
+  return std::nullopt;
+}
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,96 @@
+// A virtual computer: a compact value, so that 100,000 of them fit into one process. Its
+// agent is the real one; what differs is where registry, store and keys lie.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/computer.h"
+#include "libs/base/clock.h"
+#include "simulator/forest/account_table.h"
+
+namespace devicetrust::simulator {
+
+// What all computers of one domain share. Thread-safe.
+class ComputerWorld {
+ public:
+  // `accounts` and `clock` must outlive it.
+  ComputerWorld(const AccountView& accounts, std::uint32_t realm, std::string org_url,
+                const Clock& clock);
+
+  const AccountView& accounts() const { return accounts_; }
+  const std::string& realm() const { return realm_; }    // "CORP.TEST".
+  const std::string& domain() const { return domain_; }  // "corp.test".
+  const std::string& org_url() const { return org_url_; }
+  const Clock& clock() const { return clock_; }
+
+  // One copy of each chain of issuers, however many computers got it.
+  using Chain = std::shared_ptr<const std::vector<pki::Certificate>>;
+  Chain Share(const std::vector<pki::Certificate>& chain);
+
+ private:
+  const AccountView& accounts_;
+  const std::string realm_, domain_, org_url_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::vector<Chain> chains_;  // Guarded by mutex_.
+};
+
+struct LoggedEvent {
+  WallTime time;
+  agent::Event event;
+};
+
+inline constexpr std::size_t kEventsKept = 64;  // The newest; older ones are overwritten.
+
+// Used by one thread at a time.
+class SimulatedComputer final : public agent::Computer {
+ public:
+  // Slots of the account table: the computer's account (none: not joined to a domain) and
+  // that of the user who is logged on.
+  SimulatedComputer(ComputerWorld& world, std::optional<std::uint32_t> computer_slot,
+                    std::optional<std::uint32_t> user_slot);
+
+  std::string name() const override;
+  std::string domain() const override;
+  agent::NetworkPlace network_place() const override { return place_; }
+  std::optional<std::string> logged_on_user() const override;
+  std::optional<std::string> RegistryValue(std::string_view name) const override;
+  std::vector<pki::Certificate> PersonalCertificates() const override;
+  absl::Status InstallPersonal(const pki::Identity& identity) override;
+  std::optional<pki::PrivateKey> PendingKey() const override;
+  absl::Status KeepPendingKey(const pki::PrivateKey& key) override;
+  void ForgetPendingKey() override { pending_key_.clear(); }
+  absl::StatusOr<std::unique_ptr<agent::Negotiation>> Negotiate(
+      agent::Account account, std::string_view service,
+      const kerberos::Bindings& bindings) override;
+  void WriteEvent(const agent::Event& event) override;
+
+  void MoveTo(agent::NetworkPlace place) { place_ = place; }
+  void LogOn(std::optional<std::uint32_t> user_slot) { user_slot_ = user_slot; }
+  void DeleteCertificates() { store_.clear(); }
+
+  // What a browser on this computer would find in the user's store; nothing: no certificate.
+  std::optional<pki::Identity> DeviceIdentity() const;
+  const std::vector<LoggedEvent>& events() const { return events_; }
+
+ private:
+  struct Stored {  // As bytes: parsed, a certificate and its key take ten times as much.
+    Bytes certificate_der;
+    Bytes key_pkcs8;
+    ComputerWorld::Chain chain;
+  };
+
+  ComputerWorld* world_;
+  std::optional<std::uint32_t> computer_slot_, user_slot_;
+  agent::NetworkPlace place_ = agent::NetworkPlace::kCorporate;
+  std::vector<Stored> store_;
+  Bytes pending_key_;  // PKCS#8; empty: none.
+  std::vector<LoggedEvent> events_;
+};
+
+}  // namespace devicetrust::simulator
