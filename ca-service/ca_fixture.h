@@ -1,0 +1,185 @@
+// An org in memory, and a whole CA without sockets around it. For the tests of this folder.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ca-service/crl_publisher.h"
+#include "ca-service/enroller.h"
+#include "ca-service/migrations.h"
+#include "ca-service/revocations.h"
+#include "libs/pki/csr.h"
+#include "libs/rpc/error.h"
+#include "libs/testing/status.h"
+#include "libs/token/names.h"
+
+namespace devicetrust::ca {
+
+class SettableClock final : public Clock {
+ public:
+  explicit SettableClock(WallTime now) : now_(now) {}
+  WallTime Now() const override { return now_.load(); }
+  void Advance(std::chrono::seconds by) { now_ = now_.load() + by; }
+
+ private:
+  std::atomic<WallTime> now_;
+};
+
+class FakeOrg final : public Org {
+ public:
+  absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> AuthorizeEnrolment(
+      const org::v1::AuthorizeEnrolmentRequest& request) override {
+    requests.push_back(request);
+    if (const auto hook = during_authorize) hook();
+    if (!refusal.ok()) return refusal;
+    org::v1::AuthorizeEnrolmentResponse response;
+    response.set_user_id("user-of-" + request.user_sid());
+    response.set_principal("alice@CORP.TEST");
+    return response;
+  }
+  absl::StatusOr<org::v1::ListIwasResponse> ListIwas() override {
+    ++lists;
+    if (!refusal.ok()) return refusal;
+    return iwas;
+  }
+  absl::Status Append(const org::v1::AppendRequest& request) override {
+    const std::lock_guard lock(mutex_);
+    if (log_down_) return absl::UnavailableError("log is down");
+    for (const auto& event : request.events()) ++events_[event.id()];
+    for (const auto& event : request.events()) log_.push_back(event);
+    return absl::OkStatus();
+  }
+
+  void set_log_down(bool down) {
+    const std::lock_guard lock(mutex_);
+    log_down_ = down;
+  }
+  std::vector<org::v1::Event> log() {
+    const std::lock_guard lock(mutex_);
+    return log_;
+  }
+
+  absl::Status refusal;  // Of every call but Append.
+  std::function<void()> during_authorize;
+  std::vector<org::v1::AuthorizeEnrolmentRequest> requests;
+  org::v1::ListIwasResponse iwas;
+  int lists = 0;
+
+ private:
+  std::mutex mutex_;
+  bool log_down_ = false;
+  std::map<std::string, int> events_;
+  std::vector<org::v1::Event> log_;
+};
+
+// Real crypto, real SQL, chosen time.
+class CaTest : public ::testing::Test {
+ protected:
+  static constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "dt_ca_test_" +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    org::v1::Iwa& iwa = *org_.iwas.add_iwas();
+    iwa.set_name("iwa-1");
+    org::v1::IwaKey& key = *iwa.add_keys();
+    key.set_kid("k1");
+    key.set_jwk(token::ToJwk(iwa_key_.key.public_key(), "k1").value());
+    Open();
+  }
+
+  // Again: as after a restart.
+  void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
+    if (revocations_) revocations_->Stop();
+    crl_.reset();
+    revocations_.reset();
+    outbox_.reset();
+    database_.reset();
+    database_ =
+        db::Database::Open("sqlite:" + (folder_ / "ca.db").string(), Migrations(), options).value();
+    ca_.emplace(IssuingCa::LoadOrCreate(*database_, kek_, "acme", clock_, random_).value());
+    outbox_ =
+        std::make_unique<db::Outbox>(*database_,
+                                     db::OutboxOptions{.backlog_max = backlog_max,
+                                                       .linger = std::chrono::milliseconds(1),
+                                                       .retry_min = std::chrono::milliseconds(1)},
+                                     [this](std::span<const db::OutboxEvent> events) {
+                                       std::string joined;
+                                       for (const auto& event : events)
+                                         joined += ToString(event.payload);
+                                       org::v1::AppendRequest request;
+                                       request.ParseFromString(joined);
+                                       return org_.Append(request);
+                                     });
+    revocations_ = std::make_unique<Revocations>(*database_, *outbox_, clock_);
+    crl_ = CrlPublisher::Start(*database_, *ca_, *revocations_, clock_).value();
+    iwa_keys_ = std::make_unique<IwaKeys>("acme", org_);
+    enroller_ = std::make_unique<Enroller>(
+        EnrollerConfig{"acme", Profile{}, "http://ca.test/crl/a.crl", "http://ca.test/ca/a.crt"},
+        *ca_, *iwa_keys_, org_, *database_, *outbox_, clock_, random_);
+  }
+  void TearDown() override {
+    if (revocations_) revocations_->Stop();
+  }
+
+  // A token of alice on PC0042$ for `key`.
+  token::UserToken Token(const pki::PrivateKey& key) {
+    return {
+        {token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"), token::NewTokenId(random_).value(),
+         clock_.Now(), clock_.Now() + token::kUserTokenLifetime},
+        "S-1-5-21-1-2-3-1104",
+        "alice@CORP.TEST",
+        "S-1-5-21-1-2-3-2001",
+        "PC0042$",
+        "CORP.TEST",
+        key.public_key().Thumbprint()};
+  }
+  std::string Signed(const token::UserToken& token) { return token::Sign(token, iwa_key_).value(); }
+  static Bytes Csr(const pki::PrivateKey& key) { return pki::BuildCsr("any name", key).value(); }
+  absl::StatusOr<StoredCertificate> Enroll(const token::UserToken& token,
+                                           const pki::PrivateKey& key) {
+    return enroller_->Enroll(Signed(token), ToString(Csr(key)), "192.0.2.7");
+  }
+  std::int64_t CountCertificates() {
+    return database_
+        ->Read([](db::Transaction& txn) -> absl::StatusOr<std::int64_t> {
+          DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT count(*) FROM certificates"));
+          return db::Int(rows[0][0]);
+        })
+        .value();
+  }
+  std::map<std::string, int> EventCounts() {
+    EXPECT_TRUE(outbox_->WaitUntilEmpty(std::chrono::seconds(10)));
+    std::map<std::string, int> counts;
+    for (const auto& event : org_.log()) ++counts[event.type()];
+    return counts;
+  }
+
+  std::filesystem::path folder_;
+  SettableClock clock_{kStart};
+  SystemRandom random_;
+  pki::AeadKey kek_ = pki::AeadKey::Generate("kek-test", random_).value();
+  token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
+  const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
+  FakeOrg org_;
+  std::unique_ptr<db::Database> database_;
+  std::optional<IssuingCa> ca_;
+  std::unique_ptr<db::Outbox> outbox_;
+  std::unique_ptr<Revocations> revocations_;
+  std::unique_ptr<CrlPublisher> crl_;
+  std::unique_ptr<IwaKeys> iwa_keys_;
+  std::unique_ptr<Enroller> enroller_;
+};
+
+}  // namespace devicetrust::ca

@@ -1,0 +1,334 @@
+#include "ca-service/enroller.h"
+
+#include <thread>
+
+#include "ca-service/ca_fixture.h"
+#include "libs/pki/chain.h"
+
+namespace devicetrust::ca {
+namespace {
+
+using reason::v1::Reason;
+using std::chrono::days;
+using std::chrono::seconds;
+
+class EnrollerTest : public CaTest {};
+
+TEST_F(EnrollerTest, IssuesWhatTheProfileSaysAndNoUserName) {
+  const auto issued = Enroll(Token(key_), key_);
+  DT_ASSERT_OK(issued);
+  const auto leaf = pki::Certificate::FromDer(issued->der).value();
+  EXPECT_EQ(leaf.issuer_common_name(), "MTLS Certificate Authority");
+  EXPECT_EQ(leaf.not_after(), kStart + days{365});
+  EXPECT_EQ(leaf.not_before(), kStart - seconds{60});
+  EXPECT_TRUE(leaf.allows_client_auth());
+  EXPECT_FALSE(leaf.allows_server_auth());
+  EXPECT_FALSE(leaf.is_ca());
+  EXPECT_GE(leaf.serial_hex().size(), 32U);
+  EXPECT_EQ(leaf.uris(),
+            (std::vector<std::string>{"urn:devicetrust:acme:device:" + issued->device_id,
+                                      "urn:devicetrust:acme:enrolment:" + issued->enrolment_id}));
+  EXPECT_EQ(leaf.crl_urls(), std::vector<std::string>{"http://ca.test/crl/a.crl"});
+  EXPECT_EQ(ToString(issued->der).find("alice"), std::string::npos);
+  EXPECT_EQ(ToString(issued->der).find("PC0042"), std::string::npos);
+
+  const auto verifier = pki::DeviceVerifier::Create({ca_->issuing()}, clock_).value();
+  EXPECT_EQ(verifier->Check(leaf), pki::DeviceVerdict::kGood);
+  EXPECT_EQ(leaf.public_key().value(), key_.public_key());
+  const auto root_check = pki::DeviceVerifier::Create({ca_->root()}, clock_).value();
+  EXPECT_EQ(root_check->Check(leaf), pki::DeviceVerdict::kForeignIssuer);
+}
+
+TEST_F(EnrollerTest, TellsTheOrgWhoEnrolsAndLogsBothEventsOnce) {
+  const auto issued = Enroll(Token(key_), key_);
+  DT_ASSERT_OK(issued);
+  ASSERT_EQ(org_.requests.size(), 1U);
+  EXPECT_EQ(org_.requests[0].iwa_name(), "iwa-1");
+  EXPECT_EQ(org_.requests[0].kid(), "k1");
+  EXPECT_EQ(org_.requests[0].device_id(), issued->device_id);
+  EXPECT_EQ(org_.requests[0].enrolment_id(), issued->enrolment_id);
+  EXPECT_EQ(org_.requests[0].computer_sid(), "S-1-5-21-1-2-3-2001");
+  EXPECT_EQ(EventCounts(),
+            (std::map<std::string, int>{{"user.credential.enroll", 1}, {"pki.cert.issue", 1}}));
+  for (const auto& event : org_.log()) {
+    EXPECT_EQ(event.debug_data().at("device_id"), issued->device_id);
+    EXPECT_LE(event.id().size(), 64U);
+  }
+}
+
+// The answer was lost and the device asks again, also over a restart of the CA.
+TEST_F(EnrollerTest, AnswersARetryWithTheSameCertificate) {
+  const token::UserToken token = Token(key_);
+  const auto first = Enroll(token, key_);
+  DT_ASSERT_OK(first);
+  clock_.Advance(seconds{200});
+  EXPECT_EQ(Enroll(token, key_).value().der, first->der);
+  Open();
+  EXPECT_EQ(Enroll(token, key_).value().der, first->der);
+  EXPECT_EQ(CountCertificates(), 1);
+  EXPECT_EQ(EventCounts()["pki.cert.issue"], 1);
+}
+
+TEST_F(EnrollerTest, CertifiesALiveKeyOnceAndAnotherKeyBesideIt) {
+  const auto first = Enroll(Token(key_), key_).value();
+  EXPECT_EQ(Enroll(Token(key_), key_).value().der, first.der);
+
+  const auto other = pki::PrivateKey::Generate().value();
+  const auto second = Enroll(Token(other), other).value();
+  EXPECT_NE(second.der, first.der);
+  EXPECT_EQ(second.device_id, first.device_id);
+  EXPECT_NE(second.enrolment_id, first.enrolment_id);
+
+  clock_.Advance(days{365});
+  EXPECT_NE(Enroll(Token(key_), key_).value().der, first.der);
+}
+
+// The key of one user must never fetch the certificate of another.
+TEST_F(EnrollerTest, GivesNobodyTheCertificateOfAnotherUser) {
+  const auto first = Enroll(Token(key_), key_).value();
+  token::UserToken other = Token(key_);
+  other.user_sid = "S-1-5-21-1-2-3-1105";
+  const auto second = Enroll(other, key_);
+  DT_ASSERT_OK(second);
+  EXPECT_NE(second->der, first.der);
+  EXPECT_EQ(second->user_id, "user-of-S-1-5-21-1-2-3-1105");
+}
+
+TEST_F(EnrollerTest, RefusesAReplayForAnotherKeyAndLogsIt) {
+  const token::UserToken token = Token(key_);
+  DT_ASSERT_OK(Enroll(token, key_));
+  const auto other = pki::PrivateKey::Generate().value();
+  // The token names another key.
+  EXPECT_EQ(rpc::ReasonOf(Enroll(token, other).status()), reason::v1::TOKEN_WRONG_KEY);
+  // The same `jti` on a token for the other key, by an IWA gone wrong.
+  token::UserToken doubled = Token(other);
+  doubled.envelope.id = token.envelope.id;
+  for (int i = 0; i < 3; ++i) {
+    const auto refused = Enroll(doubled, other);
+    DT_EXPECT_CODE(refused, kPermissionDenied);
+    EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::TOKEN_REPLAYED);
+  }
+  EXPECT_EQ(CountCertificates(), 1);
+  EXPECT_GE(EventCounts()["user.credential.enroll"], 3);
+  int denied = 0;
+  for (const auto& event : org_.log()) {
+    if (event.outcome().result() != org::v1::EventOutcome::DENY) continue;
+    if (event.outcome().reason() == "TOKEN_REPLAYED") ++denied;
+  }
+  EXPECT_GE(denied, 1);
+}
+
+TEST_F(EnrollerTest, RefusesTheTokenOfARevokedCertificate) {
+  const token::UserToken token = Token(key_);
+  const auto issued = Enroll(token, key_).value();
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada"));
+  EXPECT_EQ(rpc::ReasonOf(Enroll(token, key_).status()), reason::v1::TOKEN_REPLAYED);
+  EXPECT_EQ(CountCertificates(), 1);
+}
+
+// A forgery must not use up a good token: `jti` is recorded last.
+TEST_F(EnrollerTest, KeepsATokenGoodThroughRefusedAttempts) {
+  const token::UserToken token = Token(key_);
+  Bytes forged = Csr(key_);
+  forged.back() ^= 1;
+  EXPECT_EQ(rpc::ReasonOf(enroller_->Enroll(Signed(token), ToString(forged), "").status()),
+            reason::v1::CSR_PROOF_INVALID);
+  org_.refusal = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+                                "the org is read-only", {}, {}, seconds{30});
+  const auto read_only = Enroll(token, key_);
+  DT_EXPECT_CODE(read_only, kUnavailable);
+  EXPECT_EQ(rpc::ReasonOf(read_only.status()), reason::v1::ORG_READ_ONLY);
+  EXPECT_EQ(rpc::DetailOf(read_only.status())->retry_after().seconds(), 30);
+  EXPECT_EQ(CountCertificates(), 0);
+  org_.refusal = absl::OkStatus();
+  DT_EXPECT_OK(Enroll(token, key_));
+}
+
+// The user's certificates are revoked after the org said yes and before ours is stored.
+TEST_F(EnrollerTest, LetsNoEnrolmentInFlightSlipThroughARevocation) {
+  org_.during_authorize = [this] {
+    EXPECT_EQ(
+        revocations_->RevokeForUser("user-of-S-1-5-21-1-2-3-1104", v1::PRIVILEGE_WITHDRAWN, "org")
+            .value()
+            .revoked,
+        0);
+  };
+  const auto refused = Enroll(Token(key_), key_);
+  DT_EXPECT_CODE(refused, kPermissionDenied);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::USER_REVOKED_MEANWHILE);
+  EXPECT_EQ(CountCertificates(), 0);
+  // Another user's revocation at the same moment is no obstacle, nor is an earlier one.
+  org_.during_authorize = [this] {
+    DT_EXPECT_OK(revocations_->RevokeForUser("user-of-somebody", v1::SUPERSEDED, "org"));
+  };
+  DT_EXPECT_OK(Enroll(Token(key_), key_));
+}
+
+TEST_F(EnrollerTest, GivesOneComputerOneDeviceIdWhenTwoEnrolAtOnce) {
+  const auto other = pki::PrivateKey::Generate().value();
+  std::string raced;
+  org_.during_authorize = [&] {
+    org_.during_authorize = nullptr;
+    raced = Enroll(Token(other), other).value().device_id;
+  };
+  const auto issued = Enroll(Token(key_), key_);
+  DT_ASSERT_OK(issued);
+  EXPECT_EQ(issued->device_id, raced);
+  EXPECT_EQ(CountCertificates(), 2);
+}
+
+TEST_F(EnrollerTest, SaysNoWhileTooManyEventsWaitAndRevokesAllTheSame) {
+  Open({}, /*backlog_max=*/2);
+  org_.set_log_down(true);
+  const auto first = Enroll(Token(key_), key_).value();
+  const auto second_key = pki::PrivateKey::Generate().value();
+  DT_ASSERT_OK(Enroll(Token(second_key), second_key));
+  const auto third_key = pki::PrivateKey::Generate().value();
+  const auto refused = Enroll(Token(third_key), third_key);
+  DT_EXPECT_CODE(refused, kUnavailable);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::LOG_BACKLOG_FULL);
+  EXPECT_EQ(revocations_->RevokeForUser(first.user_id, v1::SUPERSEDED, "org").value().revoked, 2);
+
+  org_.set_log_down(false);
+  EXPECT_EQ(EventCounts(),
+            (std::map<std::string, int>{
+                {"user.credential.enroll", 2}, {"pki.cert.issue", 2}, {"pki.cert.revoke", 2}}));
+  DT_EXPECT_OK(Enroll(Token(third_key), third_key));
+}
+
+TEST_F(EnrollerTest, SaysThatTheStoreIsFullAndWritesNothing) {
+  Open({.bytes_max = 512 * 1024});
+  absl::Status status;
+  for (int i = 0; i < 1000 && status.ok(); ++i) {
+    const auto key = pki::PrivateKey::Generate().value();
+    status = Enroll(Token(key), key).status();
+  }
+  DT_EXPECT_CODE(status, kUnavailable);
+  EXPECT_EQ(rpc::ReasonOf(status), reason::v1::STORE_FULL);
+  EXPECT_FALSE(rpc::DetailOf(status)->remedy().empty());
+}
+
+TEST_F(EnrollerTest, FailsClosedWithoutTheOrg) {
+  org_.refusal = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+                                "no answer");
+  EXPECT_EQ(rpc::ReasonOf(Enroll(Token(key_), key_).status()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(CountCertificates(), 0);
+}
+
+// A flood of unknown keys asks the org once a second, not once a token.
+TEST_F(EnrollerTest, AsksForIwaKeysRarely) {
+  const token::SigningKey stranger{"k9", pki::PrivateKey::Generate().value()};
+  for (int i = 0; i < 20; ++i) {
+    const auto refused = enroller_->Enroll(token::Sign(Token(key_), stranger).value(), "", "");
+    EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::TOKEN_UNKNOWN_KEY);
+  }
+  EXPECT_LE(org_.lists, 3);
+}
+
+struct BadToken {
+  const char* name;
+  void (*change)(token::UserToken& token);
+  Reason expected;
+};
+
+class BadTokenTest : public CaTest, public ::testing::WithParamInterface<BadToken> {};
+
+TEST_P(BadTokenTest, IsRefusedWithItsReason) {
+  token::UserToken token = Token(key_);
+  GetParam().change(token);
+  const auto refused = Enroll(token, key_);
+  EXPECT_EQ(rpc::ReasonName(refused.status()), rpc::ReasonName(GetParam().expected));
+  EXPECT_EQ(CountCertificates(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(, BadTokenTest,
+                         ::testing::Values(BadToken{"Expired",
+                                                    [](token::UserToken& token) {
+                                                      token.envelope.issued_at -= seconds{331};
+                                                      token.envelope.expires_at -= seconds{331};
+                                                    },
+                                                    reason::v1::TOKEN_EXPIRED},
+                                           BadToken{"OfTheFuture",
+                                                    [](token::UserToken& token) {
+                                                      token.envelope.issued_at += seconds{60};
+                                                      token.envelope.expires_at += seconds{60};
+                                                    },
+                                                    reason::v1::TOKEN_NOT_YET_VALID},
+                                           BadToken{"ForAnotherOrgsCa",
+                                                    [](token::UserToken& token) {
+                                                      token.envelope.audience =
+                                                          token::CaUrn("umbrella");
+                                                    },
+                                                    reason::v1::TOKEN_WRONG_AUDIENCE},
+                                           BadToken{"InTheNameOfAnotherIwa",
+                                                    [](token::UserToken& token) {
+                                                      token.envelope.issuer =
+                                                          token::IwaUrn("acme", "iwa-2");
+                                                    },
+                                                    reason::v1::TOKEN_WRONG_ISSUER},
+                                           BadToken{"ForAnotherKey",
+                                                    [](token::UserToken& token) {
+                                                      token.key_thumbprint = std::string(43, 'A');
+                                                    },
+                                                    reason::v1::TOKEN_WRONG_KEY}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+struct BadBytes {
+  const char* name;
+  std::string (*token)(std::string good);
+  Bytes (*csr)(Bytes good);
+  Reason expected;
+};
+
+class BadBytesTest : public CaTest, public ::testing::WithParamInterface<BadBytes> {};
+
+TEST_P(BadBytesTest, AreRefusedWithTheirReason) {
+  const std::string token = GetParam().token(Signed(Token(key_)));
+  const Bytes csr = GetParam().csr(Csr(key_));
+  const auto refused = enroller_->Enroll(token, ToString(csr), "");
+  EXPECT_EQ(rpc::ReasonName(refused.status()), rpc::ReasonName(GetParam().expected));
+  EXPECT_EQ(CountCertificates(), 0);
+}
+
+std::string Same(std::string good) { return good; }
+Bytes SameCsr(Bytes good) { return good; }
+
+INSTANTIATE_TEST_SUITE_P(
+    , BadBytesTest,
+    ::testing::Values(
+        BadBytes{"NoToken", [](std::string) { return std::string(); }, &SameCsr,
+                 reason::v1::TOKEN_MALFORMED},
+        BadBytes{"OversizedToken",
+                 [](std::string good) { return good + std::string(8 * 1024, 'A'); }, &SameCsr,
+                 reason::v1::TOKEN_MALFORMED},
+        BadBytes{"ForgedToken",
+                 [](std::string good) {
+                   good[good.size() - 10] = good[good.size() - 10] == 'A' ? 'B' : 'A';
+                   return good;
+                 },
+                 &SameCsr, reason::v1::TOKEN_SIGNATURE_INVALID},
+        BadBytes{"NoCsr", &Same, [](Bytes) { return Bytes(); }, reason::v1::CSR_MALFORMED},
+        BadBytes{"OversizedCsr", &Same, [](Bytes) { return Bytes(pki::kCsrBytesMax + 1, 0x30); },
+                 reason::v1::CSR_MALFORMED},
+        BadBytes{"TrailingByte", &Same,
+                 [](Bytes good) {
+                   good.push_back(0);
+                   return good;
+                 },
+                 reason::v1::CSR_MALFORMED},
+        BadBytes{"CutCsr", &Same,
+                 [](Bytes good) {
+                   good.resize(good.size() / 2);
+                   return good;
+                 },
+                 reason::v1::CSR_MALFORMED},
+        BadBytes{"ForgedCsr", &Same,
+                 [](Bytes good) {
+                   good.back() ^= 1;
+                   return good;
+                 },
+                 reason::v1::CSR_PROOF_INVALID}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+}  // namespace
+}  // namespace devicetrust::ca

@@ -1,0 +1,144 @@
+#include "ca-service/revocations.h"
+
+#include <thread>
+
+#include "ca-service/ca_fixture.h"
+#include "libs/pki/crl.h"
+
+namespace devicetrust::ca {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+class RevocationsTest : public CaTest {
+ protected:
+  StoredCertificate EnrollNew() {
+    const auto key = pki::PrivateKey::Generate().value();
+    return Enroll(Token(key), key).value();
+  }
+  // The published list once it holds everything up to `sequence`.
+  pki::Crl PublishedCrl(std::int64_t sequence) {
+    while (crl_->Current()->revocation_sequence < sequence) std::this_thread::yield();
+    return pki::ParseCrl(crl_->Current()->der, ca_->issuing()).value();
+  }
+};
+
+TEST_F(RevocationsTest, RevokesAllOfAUserOnceInSequence) {
+  const auto first = EnrollNew();
+  const auto second = EnrollNew();
+  const auto revoked =
+      revocations_->RevokeForUser(first.user_id, v1::PRIVILEGE_WITHDRAWN, "admin:ada").value();
+  EXPECT_EQ(revoked.revoked, 2);
+  EXPECT_EQ(revoked.sequence, 2);
+  const auto again =
+      revocations_->RevokeForUser(first.user_id, v1::KEY_COMPROMISE, "admin:ada").value();
+  EXPECT_EQ(again.revoked, 0);
+  EXPECT_EQ(again.sequence, 2);
+  EXPECT_EQ(revocations_->RevokeForUser("nobody", v1::SUPERSEDED, "admin:ada").value().sequence, 0);
+
+  const auto feed = revocations_->After(0, 10).value();
+  ASSERT_EQ(feed.size(), 2U);
+  EXPECT_EQ(feed[0].sequence, 1);
+  EXPECT_EQ(feed[1].reason, v1::PRIVILEGE_WITHDRAWN);
+  EXPECT_EQ(feed[1].not_after, second.not_after);
+  EXPECT_EQ(revocations_->After(1, 10).value().size(), 1U);
+  EXPECT_TRUE(revocations_->After(2, 10).value().empty());
+  DT_EXPECT_CODE(revocations_->After(3, 10), kOutOfRange);
+  EXPECT_EQ(EventCounts()["pki.cert.revoke"], 2);
+}
+
+TEST_F(RevocationsTest, KeepsTheFirstTimeAndReasonOfACertificate) {
+  const auto issued = EnrollNew();
+  const auto first =
+      revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada").value();
+  EXPECT_FALSE(first.was_already_revoked);
+  clock_.Advance(hours(1));
+  const auto second =
+      revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada").value();
+  EXPECT_TRUE(second.was_already_revoked);
+  EXPECT_EQ(second.certificate.reason, v1::KEY_COMPROMISE);
+  EXPECT_EQ(second.certificate.revoked_at, first.certificate.revoked_at);
+  const auto unknown = revocations_->RevokeCertificate("0a", v1::SUPERSEDED, "admin:ada");
+  EXPECT_EQ(rpc::ReasonOf(unknown.status()), reason::v1::UNKNOWN_SUBJECT);
+}
+
+TEST_F(RevocationsTest, WakesAWaiterAndStops) {
+  const auto issued = EnrollNew();
+  const std::uint64_t seen = revocations_->generation();
+  std::thread revoker([&] {
+    DT_EXPECT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+  });
+  while (revocations_->generation() == seen) revocations_->Wait(seen, milliseconds(10'000));
+  revoker.join();
+  revocations_->Stop();
+  revocations_->Wait(revocations_->generation(), std::chrono::hours(1));
+  EXPECT_TRUE(revocations_->stopped());
+}
+
+TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber) {
+  const pki::Crl empty = PublishedCrl(0);
+  EXPECT_TRUE(empty.revoked.empty());
+  EXPECT_EQ(empty.next_update, kStart + kCrlLifetime);
+
+  const auto issued = EnrollNew();
+  const auto revoked =
+      revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada").value();
+  const pki::Crl crl = PublishedCrl(revoked.certificate.revocation_sequence);
+  ASSERT_EQ(crl.revoked.size(), 1U);
+  EXPECT_EQ(crl.revoked[0].serial_hex, issued.serial);
+  EXPECT_EQ(crl.revoked[0].reason, pki::CrlReason::kKeyCompromise);
+  EXPECT_GT(crl.number, empty.number);
+
+  const Bytes served = crl_->Current()->der;
+  Open();  // The same list over a restart, byte by byte.
+  EXPECT_EQ(crl_->Current()->der, served);
+}
+
+TEST_F(RevocationsTest, RenewsTheListAtHalfItsLifeAndForgetsTheExpired) {
+  const auto issued = EnrollNew();
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+  const auto number = PublishedCrl(1).number;
+  clock_.Advance(hours(13));
+  Open();
+  EXPECT_GT(PublishedCrl(1).number, number);
+  EXPECT_EQ(PublishedCrl(1).revoked.size(), 1U);
+  clock_.Advance(std::chrono::days(365));
+  Open();
+  EXPECT_TRUE(PublishedCrl(1).revoked.empty());
+}
+
+TEST_F(RevocationsTest, OpensItsKeyOnlyWithTheRightKekAndOrg) {
+  EXPECT_EQ(IssuingCa::LoadOrCreate(*database_, kek_, "acme", clock_, random_)
+                .value()
+                .issuing()
+                .serial_hex(),
+            ca_->issuing().serial_hex());
+  const auto other = pki::AeadKey::Generate("kek-other", random_).value();
+  const auto refused = IssuingCa::LoadOrCreate(*database_, other, "acme", clock_, random_);
+  EXPECT_FALSE(refused.ok());
+  EXPECT_NE(std::string(refused.status().message()).find("--kek-file"), std::string::npos);
+  EXPECT_FALSE(IssuingCa::LoadOrCreate(*database_, kek_, "umbrella", clock_, random_).ok());
+}
+
+TEST_F(RevocationsTest, ListsNewestFirstPageByPage) {
+  std::vector<std::string> issued;
+  for (int i = 0; i < 5; ++i) {
+    issued.push_back(EnrollNew().serial);
+    clock_.Advance(std::chrono::seconds(1));
+  }
+  std::vector<std::string> listed;
+  CertificateFilter filter;
+  filter.limit = 2;
+  for (int page = 0; page < 3; ++page) {
+    const auto rows =
+        database_->Read([&](db::Transaction& txn) { return Tables(txn).List(filter); }).value();
+    for (const auto& row : rows) listed.push_back(row.serial);
+    filter.after.emplace(rows.back().issued_at, rows.back().serial);
+  }
+  std::reverse(issued.begin(), issued.end());
+  EXPECT_EQ(listed, issued);
+}
+
+}  // namespace
+}  // namespace devicetrust::ca
