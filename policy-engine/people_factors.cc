@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kNewSecretBytes = 20;  // RFC 4226, section 4: as long as the hash.
 
-std::string Purpose(const std::string& user_id) { return "org.totp_secret/" + user_id; }
+std::string FactorPurpose(const std::string& user_id) { return "org.totp_secret/" + user_id; }
 
 }  // namespace
 
@@ -25,7 +25,7 @@ absl::StatusOr<SealedFactor> Factors::Seal(const std::string& user_id,
         fmt::format("a TOTP secret has {} to {} bytes", kTotpSecretBytesMin, kTotpSecretBytesMax),
         "secret");
   }
-  DT_ASSIGN_OR_RETURN(Bytes sealed, pki::Seal(kek_, Purpose(user_id), secret, random_));
+  DT_ASSIGN_OR_RETURN(Bytes sealed, pki::Seal(kek_, FactorPurpose(user_id), secret, random_));
   return SealedFactor{user_id, std::move(sealed)};
 }
 
@@ -56,7 +56,7 @@ absl::StatusOr<FactorVerdict> Factors::Verify(db::Transaction& txn, const std::s
   const db::Row& row = rows.front();
   if (db::Int(row[3]) > UnixSeconds(now)) return FactorVerdict::kThrottled;
 
-  DT_ASSIGN_OR_RETURN(Bytes secret, pki::Open(kek_, Purpose(user_id), db::Blob(row[0])));
+  DT_ASSIGN_OR_RETURN(Bytes secret, pki::Open(kek_, FactorPurpose(user_id), db::Blob(row[0])));
   const std::optional<std::int64_t> step = FindTotpStep(secret, code, now);
   pki::Wipe(secret);
   if (step && *step > db::Int(row[1])) {

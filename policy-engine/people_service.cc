@@ -24,7 +24,7 @@ constexpr int kGroupsMax = 1'000;
 constexpr int kPageSizeDefault = 100;
 constexpr int kPageSizeMax = 1'000;
 
-absl::Status Malformed(std::string message, std::string subject) {
+absl::Status MalformedPeople(std::string message, std::string subject) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
                         std::move(message), std::move(subject));
 }
@@ -39,27 +39,29 @@ bool IsPlainText(std::string_view text) {
 absl::Status ValidatePerson(const v1::PersonImport& person) {
   const std::string& name = person.principal().empty() ? person.sid() : person.principal();
   if (!directory::SidFromText(person.sid()).ok()) {
-    return Malformed("a person needs a SID such as S-1-5-21-1-2-3-1105", name);
+    return MalformedPeople("a person needs a SID such as S-1-5-21-1-2-3-1105", name);
   }
   if (person.principal().empty() || person.principal().find('@') == std::string::npos) {
-    return Malformed("a person needs a principal such as ada@corp.example.com", name);
+    return MalformedPeople("a person needs a principal such as ada@corp.example.com", name);
   }
   for (const std::string* text :
        {&person.principal(), &person.account_name(), &person.display_name(), &person.email(),
         &person.given_name(), &person.surname()}) {
     if (!IsPlainText(*text)) {
-      return Malformed("a person's names have at most 256 bytes and no control characters", name);
+      return MalformedPeople("a person's names have at most 256 bytes and no control characters",
+                             name);
     }
   }
-  if (person.groups_size() > kGroupsMax) return Malformed("a person has too many groups", name);
+  if (person.groups_size() > kGroupsMax)
+    return MalformedPeople("a person has too many groups", name);
   for (const std::string& group : person.groups()) {
     if (group.empty() || !IsPlainText(group)) {
-      return Malformed("a group's name has 1 to 256 bytes and no control characters", name);
+      return MalformedPeople("a group's name has 1 to 256 bytes and no control characters", name);
     }
   }
   const std::size_t secret = person.totp_secret().size();
   if (secret != 0 && (secret < kTotpSecretBytesMin || secret > kTotpSecretBytesMax)) {
-    return Malformed("a TOTP secret has 16 to 64 bytes", name);
+    return MalformedPeople("a TOTP secret has 16 to 64 bytes", name);
   }
   return absl::OkStatus();
 }
@@ -74,7 +76,7 @@ absl::StatusOr<std::string> NewId(Random& random) {
 
 absl::Status ValidateImport(const v1::ImportPeopleRequest& request) {
   if (request.people_size() > kPeoplePerImportMax) {
-    return Malformed(fmt::format("at most {} people a call", kPeoplePerImportMax), "people");
+    return MalformedPeople(fmt::format("at most {} people a call", kPeoplePerImportMax), "people");
   }
   std::unordered_set<std::string> taken;
   for (const v1::PersonImport& person : request.people()) {
@@ -82,7 +84,7 @@ absl::Status ValidateImport(const v1::ImportPeopleRequest& request) {
     // A SID holds no @, a principal does: one set serves both.
     if (!taken.insert(person.sid()).second ||
         !taken.insert(LowerPrincipal(person.principal())).second) {
-      return Malformed("two people of this call share SID or principal", person.principal());
+      return MalformedPeople("two people of this call share SID or principal", person.principal());
     }
   }
   return absl::OkStatus();
@@ -147,19 +149,19 @@ absl::StatusOr<Person> PeopleService::Find(const v1::GetUserRequest& request) {
       case v1::GetUserRequest::KEY_NOT_SET:
         break;
     }
-    return Malformed("name the user by id, SID or principal", "key");
+    return MalformedPeople("name the user by id, SID or principal", "key");
   });
 }
 
 absl::StatusOr<v1::ListUsersResponse> PeopleService::List(const v1::ListUsersRequest& request) {
   if (request.page_size() < 0 || request.page_size() > kPageSizeMax) {
-    return Malformed(fmt::format("page_size is 1 to {}", kPageSizeMax), "page_size");
+    return MalformedPeople(fmt::format("page_size is 1 to {}", kPageSizeMax), "page_size");
   }
-  if (!IsPlainText(request.query())) return Malformed("query is too long", "query");
+  if (!IsPlainText(request.query())) return MalformedPeople("query is too long", "query");
   const int size = request.page_size() == 0 ? kPageSizeDefault : request.page_size();
   // A token is the last principal of the page before, wrapped so that nobody builds on it.
   const absl::StatusOr<Bytes> after = Base64UrlDecode(request.page_token());
-  if (!after.ok()) return Malformed("page_token is not of an earlier answer", "page_token");
+  if (!after.ok()) return MalformedPeople("page_token is not of an earlier answer", "page_token");
 
   DT_ASSIGN_OR_RETURN(
       std::vector<v1::User> users,
@@ -177,7 +179,7 @@ absl::StatusOr<v1::ListUsersResponse> PeopleService::List(const v1::ListUsersReq
 absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
     const v1::SetUserStatusRequest& request, const rpc::Caller& caller) {
   if (request.status() != v1::ACTIVE && request.status() != v1::DEACTIVATED) {
-    return Malformed("status is ACTIVE or DEACTIVATED", "status");
+    return MalformedPeople("status is ACTIVE or DEACTIVATED", "status");
   }
   const bool activate = request.status() == v1::ACTIVE;
   const WallTime now = parts_.clock.Now();

@@ -23,7 +23,7 @@ constexpr std::size_t kPasswordBytesMax = 256;
 constexpr std::size_t kAddressBytesMax = 64;
 constexpr std::size_t kSessionIdBytesMax = 64;
 
-absl::Status Malformed(std::string message, std::string subject) {
+absl::Status MalformedSignIn(std::string message, std::string subject) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
                         std::move(message), std::move(subject));
 }
@@ -36,7 +36,7 @@ absl::Status WrongPassword() {
                         "Check both; your password is that of your Windows account.");
 }
 
-absl::Status Refused(reason::v1::Reason reason, std::string message, std::string remedy) {
+absl::Status RefusedSignIn(reason::v1::Reason reason, std::string message, std::string remedy) {
   return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason, std::move(message), {},
                         std::move(remedy));
 }
@@ -48,25 +48,25 @@ absl::Status StatusOfVerdict(PasswordVerdict verdict) {
     case PasswordVerdict::kWrong:
       return WrongPassword();
     case PasswordVerdict::kDisabled:
-      return Refused(reason::v1::USER_DISABLED, "the account is disabled in Active Directory",
-                     "Ask your administrator to enable the account.");
+      return RefusedSignIn(reason::v1::USER_DISABLED, "the account is disabled in Active Directory",
+                           "Ask your administrator to enable the account.");
     case PasswordVerdict::kLocked:
-      return Refused(reason::v1::ACCOUNT_LOCKED, "the account is locked in Active Directory",
-                     "Wait until the lock ends, or ask your administrator to unlock it.");
+      return RefusedSignIn(reason::v1::ACCOUNT_LOCKED, "the account is locked in Active Directory",
+                           "Wait until the lock ends, or ask your administrator to unlock it.");
     case PasswordVerdict::kMustChange:
-      return Refused(reason::v1::PASSWORD_MUST_CHANGE, "the password must be changed first",
-                     "Sign in to a Windows computer of the company and change it there.");
+      return RefusedSignIn(reason::v1::PASSWORD_MUST_CHANGE, "the password must be changed first",
+                           "Sign in to a Windows computer of the company and change it there.");
     case PasswordVerdict::kExpired:
-      return Refused(reason::v1::USER_DISABLED, "the account has expired in Active Directory",
-                     "Ask your administrator to prolong the account.");
+      return RefusedSignIn(reason::v1::USER_DISABLED, "the account has expired in Active Directory",
+                           "Ask your administrator to prolong the account.");
     case PasswordVerdict::kNotPermittedNow:
-      return Refused(reason::v1::USER_DISABLED, "the account may not sign in at this time",
-                     "Try again within your logon hours.");
+      return RefusedSignIn(reason::v1::USER_DISABLED, "the account may not sign in at this time",
+                           "Try again within your logon hours.");
   }
   return absl::InternalError("no such password verdict");
 }
 
-absl::Status Throttled(std::chrono::seconds retry_after) {
+absl::Status ThrottledSignIn(std::chrono::seconds retry_after) {
   return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::THROTTLED,
                         "too many failed attempts", {}, "Wait a little before you try again.",
                         retry_after);
@@ -106,10 +106,10 @@ absl::StatusOr<v1::VerifyPasswordResponse> SignInService::Verify(
     const v1::VerifyPasswordRequest& request) {
   const std::string& address = request.client().address();
   if (request.principal().size() > kNameBytesMax || request.password().size() > kPasswordBytesMax) {
-    return Malformed("user name and password have at most 256 bytes", "principal");
+    return MalformedSignIn("user name and password have at most 256 bytes", "principal");
   }
   if (address.empty() || address.size() > kAddressBytesMax) {
-    return Malformed("the client's address is missing", "client.address");
+    return MalformedSignIn("the client's address is missing", "client.address");
   }
   Attempt attempt;
   attempt.principal = PrincipalOf(request.principal(), parts_.store.state()->settings.ad_domain());
@@ -138,7 +138,7 @@ absl::Status SignInService::Judge(const v1::VerifyPasswordRequest& request, Atte
   if (const auto refusal = throttle_.Begin(attempt.principal, address, parts_.clock.Now())) {
     attempt.precise_reason = reason::v1::THROTTLED;
     attempt.worth_an_event = refusal->first;
-    return Throttled(refusal->retry_after);
+    return ThrottledSignIn(refusal->retry_after);
   }
   const absl::StatusOr<Person> person =
       parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<Person> {
@@ -206,7 +206,7 @@ grpc::Status SignInService::EndSession(grpc::ServerContext* /*context*/,
                                        v1::EndSessionResponse* /*response*/) {
   const std::string& session_id = request->session_id();
   if (session_id.empty() || session_id.size() > kSessionIdBytesMax) {
-    return rpc::ToGrpc(Malformed("the session id has 1 to 64 bytes", "session_id"));
+    return rpc::ToGrpc(MalformedSignIn("the session id has 1 to 64 bytes", "session_id"));
   }
   const WallTime now = parts_.clock.Now();
   v1::Event event = EventBuilder("user.session.end", "User logout from the org", now)

@@ -1,0 +1,58 @@
+// Decisions as rows, found again by a code that people can type. A row keeps what was known,
+// not what follows from it: the rules of its time give the trace again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "devicetrust/org/v1/policy.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/db/connection.h"
+
+namespace devicetrust::policy {
+
+inline constexpr std::chrono::minutes kFactorWindow{5};
+inline constexpr int kFactorFailuresMax = 5;
+inline constexpr std::chrono::days kDecisionRetention{90};
+
+// Eight characters of an alphabet without look-alikes, 40 random bits: "7F3K-9QXD". It finds a
+// decision; what may be done with it needs an admin or the decision's own session.
+absl::StatusOr<std::string> NewDecisionCode(Random& random);
+
+// The form in which codes are stored: case, dashes and blanks do not matter, O is 0, I and L
+// are 1. nullopt: no code at all.
+std::optional<std::string> NormalizeDecisionCode(std::string_view text);
+
+struct StoredDecision {
+  org::v1::Decision record;  // `rules` empty.
+  std::string session_id;
+  std::int64_t app_revision = 0;
+  std::int64_t zones_revision = 0;
+  int factor_failures = 0;
+  std::optional<WallTime> factor_completed_at;
+};
+
+// Stores it under the first of `codes` that is free, and returns that one. kAborted: none is.
+absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const std::string> codes,
+                                           StoredDecision& decision);
+
+// kNotFound, DECISION_UNKNOWN: no decision of this code.
+absl::StatusOr<StoredDecision> FindDecision(db::Transaction& txn, std::string_view code);
+
+absl::Status CountFactorFailure(db::Transaction& txn, const std::string& code);
+absl::Status CompleteDecision(db::Transaction& txn, const std::string& code, WallTime at);
+
+// Single use of proofs: false when `id` was there already.
+absl::StatusOr<bool> ConsumeProof(db::Transaction& txn, const std::string& id, WallTime expires_at);
+
+// Forgets decisions past kDecisionRetention, and proofs that nobody would accept any more.
+// A bounded number of each per call.
+absl::Status PruneDecisions(db::Transaction& txn, WallTime now);
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,58 @@
+// Events of the org itself on their way to the System Log: written in the transaction of
+// what they tell of, delivered afterwards (SPEC LOG-2).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "devicetrust/org/v1/sign_in.pb.h"
+#include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/db/outbox.h"
+#include "libs/rpc/caller.h"
+
+namespace devicetrust::policy {
+
+using EventResult = org::v1::EventOutcome::Result;
+
+// Builds one event, part by part.
+class EventBuilder {
+ public:
+  // `type` is one of LOG-1's or this org's own; `message` is for people.
+  EventBuilder(std::string_view type, std::string_view message, WallTime at);
+
+  EventBuilder& Actor(const rpc::Caller& caller);
+  EventBuilder& ActorUser(const std::string& id, const std::string& principal);
+  EventBuilder& Client(const org::v1::ClientInfo& client, std::string_view platform = {});
+  EventBuilder& Target(std::string_view type, const std::string& id, const std::string& name = {});
+  EventBuilder& Outcome(EventResult result, std::string reason = {});
+  EventBuilder& Debug(const std::string& key, const std::string& value);  // Empty: left out.
+
+  org::v1::Event Take() { return std::move(event_); }
+
+ private:
+  org::v1::Event event_;
+};
+
+// Thread-safe.
+class EventSink {
+ public:
+  EventSink(db::Outbox& outbox, Random& random) : outbox_(outbox), random_(random) {}
+
+  // Gives the event an id. Before the transaction, so that a retry of it writes the same.
+  absl::Status Identify(org::v1::Event& event);
+  // Adds an identified event to the transaction.
+  absl::Status Append(db::Transaction& txn, const org::v1::Event& event);
+
+ private:
+  db::Outbox& outbox_;
+  Random& random_;
+};
+
+class SystemLog;
+// What the outbox delivers to: the System Log, in one write a batch.
+db::Outbox::Deliver DeliverTo(SystemLog& log);
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "devicetrust/org/v1/sign_in.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/db/database.h"
+#include "libs/pki/aead.h"
+#include "libs/token/key_set.h"
+
+namespace devicetrust::policy {
+
+// A new cookie key every so often; the old one opens what it sealed until the next.
+inline constexpr std::chrono::hours kCookieKeyLifetime{24 * 7};
+// A new key is handed out this long before it seals, so that every gateway has it by then.
+inline constexpr std::chrono::minutes kCookieKeyLead{5};
+
+// The keys that all gateways share (DESIGN 11): made here, sealed in the store under the
+// key-encryption key, handed to gateways over the internal listener. Thread-safe.
+class GatewayKeys {
+ public:
+  // Loads the keys, or makes the first ones: an RSA-2048 key takes up to a second.
+  // kPermissionDenied, kNotFound: sealed under another key-encryption key; the message says so.
+  static absl::StatusOr<std::unique_ptr<GatewayKeys>> Create(db::Database& database,
+                                                             pki::AeadKey kek, std::string org_id,
+                                                             const Clock& clock, Random& random);
+
+  // For GetGatewayKeys. Makes a new cookie key when one is due.
+  absl::StatusOr<org::v1::GatewayKeys> Current();
+
+  // What proofs are verified with.
+  const token::KeySet& proof_keys() const { return proof_keys_; }
+
+ private:
+  struct CookieKey {
+    std::string kid;
+    Bytes secret;
+    WallTime created_at;
+  };
+
+  GatewayKeys(db::Database& database, pki::AeadKey kek, std::string org_id, const Clock& clock,
+              Random& random)
+      : database_(database),
+        kek_(std::move(kek)),
+        org_id_(std::move(org_id)),
+        clock_(clock),
+        random_(random) {}
+
+  absl::Status Load();
+  absl::Status MakeMissing();
+  absl::StatusOr<std::string> Store(const std::string& kind, std::span<const std::uint8_t> secret,
+                                    const std::string& certificate_pem);
+  absl::Status MakeCookieKey();
+  absl::Status MakeProofKey();
+  absl::Status MakeSamlKey();
+  std::string Purpose(std::string_view kind, std::string_view kid) const;
+
+  db::Database& database_;
+  const pki::AeadKey kek_;
+  const std::string org_id_;
+  const Clock& clock_;
+  Random& random_;
+
+  token::KeySet proof_keys_;                         // Constant after Create().
+  std::vector<org::v1::SigningKey> proof_messages_;  // Newest first, these too.
+  std::vector<org::v1::SigningKey> saml_messages_;
+  std::mutex mutex_;
+  std::vector<CookieKey> cookie_keys_;  // Newest first; guarded by mutex_.
+};
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,284 @@
+#include "policy-engine/policy_server.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "libs/base/files.h"
+#include "libs/base/log.h"
+#include "libs/db/database.h"
+#include "libs/db/outbox.h"
+#include "libs/directory/client.h"
+#include "libs/pki/certificate.h"
+#include "libs/pki/sealed_file.h"
+#include "libs/rpc/server.h"
+#include "policy-engine/ca_link.h"
+#include "policy-engine/iwa_registry.h"
+#include "policy-engine/maintenance.h"
+#include "policy-engine/method_access.h"
+#include "policy-engine/migrations.h"
+#include "policy-engine/people_service.h"
+#include "policy-engine/policy_service.h"
+#include "policy-engine/settings_service.h"
+#include "policy-engine/sign_in_service.h"
+#include "policy-engine/system_log_service.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+constexpr std::chrono::milliseconds kRefreshPause{1000};
+constexpr int kRefreshesPerPruning = 60;
+constexpr std::chrono::milliseconds kLastEventsWait{2000};
+
+// What the files of a Config hold.
+struct Files {
+  rpc::Identity identity;
+  std::string deployment_ca_pem;
+  std::optional<pki::AeadKey> kek;
+  std::optional<directory::Config> ldap;
+};
+
+absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
+  directory::Config ldap;
+  ldap.url = config.ldap_url;
+  ldap.ca_file = config.ldap_ca;
+  ldap.domain = config.domain;
+  ldap.bind_name = config.ldap_bind_dn;
+  if (!config.ldap_password_file.empty()) {
+    DT_RETURN_IF_ERROR(RefuseIfShared(config.ldap_password_file));
+    DT_ASSIGN_OR_RETURN(ldap.bind_password, ReadFile(config.ldap_password_file));
+    while (!ldap.bind_password.empty() &&
+           (ldap.bind_password.back() == '\n' || ldap.bind_password.back() == '\r')) {
+      ldap.bind_password.pop_back();
+    }
+  }
+  ldap.check_connections_max = 8;
+  ldap.search_connections_max = 4;
+  return ldap;
+}
+
+absl::StatusOr<Files> ReadFiles(const Config& config) {
+  Files files;
+  DT_ASSIGN_OR_RETURN(files.identity, rpc::LoadIdentity(config.internal_cert, config.internal_key));
+  DT_ASSIGN_OR_RETURN(files.deployment_ca_pem, ReadFile(config.deployment_ca));
+  const auto trusted = pki::CertificatesFromPem(files.deployment_ca_pem);
+  if (!trusted.ok()) {
+    return absl::InvalidArgumentError(fmt::format("--deployment-ca {}: {}", config.deployment_ca,
+                                                  std::string(trusted.status().message())));
+  }
+  DT_ASSIGN_OR_RETURN(files.kek, pki::LoadKeyEncryptionKey(config.kek_file));
+  if (!config.ldap_url.empty()) {
+    DT_ASSIGN_OR_RETURN(files.ldap, ReadLdapConfig(config));
+  }
+  return files;
+}
+
+absl::Status NoDirectory() {
+  return absl::UnavailableError("no directory is configured (--ldap-url)");
+}
+
+void LogFailure(std::string_view event, const absl::Status& status) {
+  if (!status.ok()) Log(LogLevel::kWarning, event, {{"error", status.ToString()}});
+}
+
+}  // namespace
+
+// In the order of use: what is destroyed first uses only what is still there.
+struct PolicyServer::Parts {
+  Parts(const Config& settings, Files read, const Clock& time, Random& source)
+      : config(settings), files(std::move(read)), clock(time), random(source) {}
+  ~Parts() { Stop(); }
+
+  absl::Status Open();
+  absl::Status OpenDirectory();
+  absl::Status ApplyCapability();
+  void MakeServices();
+  absl::Status Listen();
+  void Maintain();
+  void Stop();
+
+  const Config config;
+  const Files files;
+  const Clock& clock;
+  Random& random;
+
+  std::unique_ptr<db::Database> log_database;
+  std::unique_ptr<db::Database> database;
+  std::optional<SystemLog> log;
+  std::unique_ptr<db::Outbox> outbox;
+  std::optional<EventSink> events;
+  std::unique_ptr<OrgStore> store;
+  std::unique_ptr<GatewayKeys> keys;
+  std::unique_ptr<directory::LdapDirectory> directory;  // Null: none is configured.
+  std::optional<CaLink> ca;
+  std::optional<SessionChanges> sessions;
+  std::optional<Factors> factors;
+  std::unique_ptr<PeopleRevoker> revoker;
+
+  std::optional<AppAdmin> apps;
+  std::optional<SignOn> sign_on;
+  std::optional<SettingsService> settings_service;
+  std::optional<IwaRegistryService> iwa_service;
+  std::optional<EnrolmentService> enrolment_service;
+  std::optional<PolicyService> policy_service;
+  std::optional<PeopleService> people_service;
+  std::optional<SignInService> sign_in_service;
+  std::optional<SystemLogService> log_service;
+  std::unique_ptr<rpc::Server> server;
+  std::optional<Maintenance> maintenance;
+  int refreshes = 0;
+  std::once_flag stopped;
+};
+
+absl::Status PolicyServer::Parts::Open() {
+  const db::DatabaseOptions options{.bytes_max = config.store_bytes_max};
+  DT_ASSIGN_OR_RETURN(log_database,
+                      db::Database::Open(config.log_database, LogMigrations(), options));
+  DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, OrgMigrations(), options));
+  log.emplace(*log_database);
+  db::OutboxOptions outbox_options;
+  outbox_options.backlog_max = config.log_backlog_max;
+  outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
+  events.emplace(*outbox, random);
+  DT_ASSIGN_OR_RETURN(
+      store, OrgStore::Create(*database, *events,
+                              {config.org, config.domain, config.capability.value_or(true)}));
+  DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, *files.kek, config.org, clock, random));
+  return ApplyCapability();
+}
+
+// The flag of an operator counts at each start; without it the store's value stays.
+absl::Status PolicyServer::Parts::ApplyCapability() {
+  const v1::OrgSettings settings = store->state()->settings;
+  if (!config.capability || *config.capability == settings.capability_enabled()) {
+    return absl::OkStatus();
+  }
+  rpc::Caller operator_itself;
+  operator_itself.name = "policy";
+  v1::Event event = EventBuilder("org.settings.change", "Change of an org setting", clock.Now())
+                        .Actor(operator_itself)
+                        .Target("Setting", "capability", *config.capability ? "on" : "off")
+                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Take();
+  return store->Change(std::move(event), [this](db::Transaction& txn, const OrgState& before) {
+    v1::OrgSettings changed = before.settings;
+    changed.set_capability_enabled(*config.capability);
+    return WriteSettings(txn, changed, before.forced_off);
+  });
+}
+
+absl::Status PolicyServer::Parts::OpenDirectory() {
+  if (!files.ldap) return absl::OkStatus();
+  DT_ASSIGN_OR_RETURN(directory, directory::LdapDirectory::Create(*files.ldap));
+  return absl::OkStatus();
+}
+
+void PolicyServer::Parts::MakeServices() {
+  ca.emplace(rpc::ChannelConfig{config.ca_address, config.ca_server_name, files.deployment_ca_pem,
+                                files.identity});
+  sessions.emplace(*database);
+  factors.emplace(*files.kek, random);
+  revoker = std::make_unique<PeopleRevoker>(
+      *database,
+      [this](const ca::v1::RevokeForUserRequest& request) { return ca->RevokeForUser(request); });
+  apps.emplace(*store, clock);
+  sign_on.emplace(
+      SignOn::Parts{*database, *store, *events, *log, keys->proof_keys(),
+                    [this](db::Transaction& txn, const std::string& user_id, std::string_view totp,
+                           WallTime now) { return factors->Verify(txn, user_id, totp, now); },
+                    clock, random});
+
+  settings_service.emplace(*store, clock, PeerCaller());
+  iwa_service.emplace(*database, *events, clock, PeerCaller());
+  EnrolmentService::ComputerLookup computers;
+  if (directory != nullptr) {
+    computers = [this](const std::string& sid) { return directory->FindComputerBySid(sid); };
+  }
+  enrolment_service.emplace(*database, *store, clock, std::move(computers));
+  policy_service.emplace(*store, *apps, *sign_on, PeerCaller());
+  people_service.emplace(PeopleService::Parts{*database, *events, *sessions, *revoker, *factors,
+                                              clock, random, config.org, PeerCaller()});
+  sign_in_service.emplace(SignInService::Parts{
+      *database, *store, *events, *sessions, *keys,
+      [this](std::string_view principal,
+             std::string_view password) -> absl::StatusOr<directory::PasswordVerdict> {
+        if (directory == nullptr) return NoDirectory();
+        return directory->CheckPassword(principal, password);
+      },
+      clock, random});
+  log_service.emplace(*log);
+}
+
+absl::Status PolicyServer::Parts::Listen() {
+  rpc::ListenerConfig listener;
+  listener.name = "internal";
+  listener.flag = "--internal-listen";
+  listener.listen = config.internal_listen;
+  listener.identity = files.identity;
+  listener.client_ca_pem = files.deployment_ca_pem;
+  listener.org = config.org;
+  DT_ASSIGN_OR_RETURN(
+      server,
+      rpc::Server::Start(std::move(listener),
+                         {&*settings_service, &*iwa_service, &*enrolment_service, &*policy_service,
+                          &*people_service, &*sign_in_service, &*log_service},
+                         InternalAccess()));
+  maintenance.emplace(kRefreshPause, [this] { Maintain(); });
+  return absl::OkStatus();
+}
+
+void PolicyServer::Parts::Maintain() {
+  LogFailure("org.refresh_failed", store->Refresh());
+  if (++refreshes % kRefreshesPerPruning != 0) return;
+  const WallTime now = clock.Now();
+  LogFailure("org.prune_failed", sessions->Prune(now));
+  LogFailure("org.prune_failed",
+             database->Write([now](db::Transaction& txn) { return PruneDecisions(txn, now); }));
+}
+
+void PolicyServer::Parts::Stop() {
+  std::call_once(stopped, [this] {
+    if (server != nullptr) server->Stop();
+    maintenance.reset();
+    if (revoker != nullptr) revoker->Stop();
+    if (outbox == nullptr) return;
+    outbox->WaitUntilEmpty(kLastEventsWait);
+    outbox->Stop();
+  });
+}
+
+PolicyServer::PolicyServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+PolicyServer::~PolicyServer() = default;
+
+absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config& config,
+                                                                   const Clock& clock,
+                                                                   Random& random) {
+  DT_ASSIGN_OR_RETURN(Files files, ReadFiles(config));
+  auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
+  DT_RETURN_IF_ERROR(parts->Open());
+  DT_RETURN_IF_ERROR(parts->OpenDirectory());
+  parts->MakeServices();
+  DT_RETURN_IF_ERROR(parts->Listen());
+  return std::unique_ptr<PolicyServer>(new PolicyServer(std::move(parts)));
+}
+
+Addresses PolicyServer::addresses() const { return {{"internal", parts_->server->address()}}; }
+
+void PolicyServer::ConnectCa(const std::string& address) { parts_->ca->ConnectTo(address); }
+
+void PolicyServer::Stop() { parts_->Stop(); }
+
+absl::Status CheckConfig(const Config& config) {
+  DT_ASSIGN_OR_RETURN(const Files files, ReadFiles(config));
+  DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
+  DT_RETURN_IF_ERROR(ParseHostPort(config.ca_address, "--ca-address").status());
+  if (!files.ldap) return absl::OkStatus();
+  return directory::LdapDirectory::Create(*files.ldap).status();
+}
+
+}  // namespace devicetrust::policy

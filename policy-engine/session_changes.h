@@ -1,0 +1,53 @@
+// What gateways must hear of at once: ended sessions, users deactivated or activated again
+// (DESIGN 12). Rows in commit order, read by a stream.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "devicetrust/org/v1/sign_in.pb.h"
+#include "libs/base/clock.h"
+#include "libs/db/database.h"
+#include "policy-engine/change_signal.h"
+
+namespace devicetrust::policy {
+
+inline constexpr std::chrono::hours kSessionLifetime{12};
+
+// Thread-safe.
+class SessionChanges {
+ public:
+  // `database` has OrgMigrations() and must outlive this.
+  explicit SessionChanges(db::Database& database) : database_(database) {}
+
+  // Parts of a larger transaction; call Announce() once it is durable.
+  static absl::Status AppendEnded(db::Transaction& txn, const std::string& session_id, WallTime at);
+  static absl::Status AppendUserStatus(db::Transaction& txn, const std::string& user_id,
+                                       bool active, WallTime at);
+  void Announce() { announced_.Fire(); }
+
+  // Ends one session everywhere. Idempotent.
+  absl::Status EndSession(const std::string& session_id, WallTime at);
+  static absl::StatusOr<bool> HasEnded(db::Transaction& txn, const std::string& session_id);
+
+  // Up to `limit` changes after sequence `after`, oldest first; `sequence` is that of the last
+  // one, or `after` when there is none.
+  struct Following {
+    std::vector<org::v1::SessionChange> changes;
+    std::int64_t sequence = 0;
+  };
+  absl::StatusOr<Following> After(std::int64_t after, int limit);
+
+  // Forgets what no live session can need: ended sessions older than kSessionLifetime.
+  absl::Status Prune(WallTime now);
+
+  ChangeSignal& announced() { return announced_; }
+
+ private:
+  db::Database& database_;
+  ChangeSignal announced_;
+};
+
+}  // namespace devicetrust::policy
