@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace devicetrust::gateway {
+
+// Every field but the keys and certificates has a working default. Files are PEM.
+struct Config {
+  std::string org = "acme";
+
+  // Sign-in, SAML, discovery.
+  std::string org_listen = "127.0.0.1:8443";
+  std::string org_host = "org.localhost";
+  std::string org_cert;
+  std::string org_key;
+  // What browsers see when something stands before us; empty: https://, org_host and the
+  // port as bound.
+  std::string org_url;
+
+  // Device challenge. The certificate is for `mtls_host` and, with fresh names, *.mtls_host,
+  // and must not cover org_host.
+  std::string mtls_listen = "127.0.0.1:8444";
+  std::string mtls_host = "mtls.localhost";
+  std::string mtls_cert;
+  std::string mtls_key;
+  int mtls_public_port = 0;  // 0: as bound.
+  // "fresh": each challenge at a name of its own, so that a browser's remembered choice of
+  // certificate (also "none") never sticks. "fixed": always at mtls_host.
+  std::string mtls_names = "fresh";
+
+  std::string device_ca;       // Who signs device certificates: hint and trust anchor.
+  std::string edge_ca_bundle;  // Who signs the edge listeners of CA and IWA: for agents.
+
+  // The policy engine and the CA, internal listeners.
+  std::string internal_cert;
+  std::string internal_key;
+  std::string deployment_ca;
+  std::string org_address = "127.0.0.1:7501";
+  std::string org_server_name = "policy.devicetrust.internal";
+  std::string ca_address = "127.0.0.1:7402";
+  std::string ca_server_name = "ca.devicetrust.internal";
+
+  std::size_t threads = 0;             // 0: one per core.
+  int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.
+  std::size_t connections_max = 4096;  // Of each listener.
+};
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,119 @@
+// An org for tests of the gateway: two people, one app, and the rule "trusted: allowed (with
+// a factor when asked), else denied". Verifies proofs as the real one does and takes each
+// once, whichever gateway brings it. Tests only.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "libs/base/encoding.h"
+#include "libs/rpc/error.h"
+#include "libs/token/claims.h"
+#include "libs/token/names.h"
+#include "simulator/gateway/org.h"
+
+namespace devicetrust::gateway {
+
+class FakeOrg final : public Org {
+ public:
+  FakeOrg(const Clock& clock, token::KeySet proof_keys)
+      : clock_(clock), proof_keys_(std::move(proof_keys)) {}
+
+  Task<absl::StatusOr<org::v1::VerifyPasswordResponse>> VerifyPassword(
+      org::v1::VerifyPasswordRequest request) override {
+    if (unavailable) co_return absl::UnavailableError("down");
+    if (request.password() != "right" && request.password() != "also right") {
+      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::PASSWORD_WRONG,
+                               "wrong");
+    }
+    last_client = request.client();
+    org::v1::VerifyPasswordResponse response;
+    response.mutable_user()->set_id("u-" + request.principal());
+    response.mutable_user()->set_principal(request.principal());
+    response.set_session_id(fmt::format("session-{}", ++sessions_));
+    response.mutable_authenticated_at()->set_seconds(UnixSeconds(clock_.Now()));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
+      org::v1::EvaluateRequest request) override {
+    if (unavailable) co_return absl::UnavailableError("down");
+    last_client = request.client();
+    org::v1::EvaluateResponse response;
+    response.set_code(fmt::format("CODE-{}", ++codes_));
+    response.mutable_user()->set_id(request.session().user_id());
+    response.mutable_user()->set_principal(request.session().user_id().substr(2));
+    response.set_show_security_message(true);
+    response.set_learn_more_url("https://help.example/trust?a=1&b=2");
+    const reason::v1::Reason problem = TakeProof(request, response);
+    response.set_reason(problem);
+    const bool trusted = problem == reason::v1::REASON_UNSPECIFIED;
+    response.set_trust(trusted ? org::v1::DEVICE_TRUSTED : org::v1::DEVICE_NOT_TRUSTED);
+    response.set_outcome(!trusted ? org::v1::DENIED
+                         : ask_factor && !request.session().has_factor_at()
+                             ? org::v1::FACTOR_REQUIRED
+                             : org::v1::ALLOWED);
+    waiting_[response.code()] = response;
+    co_return response;
+  }
+
+  Task<absl::StatusOr<org::v1::EvaluateResponse>> CompleteFactor(
+      org::v1::CompleteFactorRequest request) override {
+    const auto at = waiting_.find(request.code());
+    if (at == waiting_.end()) {
+      co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::DECISION_UNKNOWN, "old");
+    }
+    if (request.totp() != "123456") {
+      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::FACTOR_WRONG, "no");
+    }
+    org::v1::EvaluateResponse response = at->second;
+    waiting_.erase(at);
+    response.set_outcome(org::v1::ALLOWED);
+    response.mutable_factor_at()->set_seconds(UnixSeconds(clock_.Now()));
+    co_return response;
+  }
+
+  Task<absl::Status> EndSession(org::v1::EndSessionRequest request) override {
+    if (unavailable) co_return absl::UnavailableError("down");
+    ended.insert(request.session_id());
+    co_return absl::OkStatus();
+  }
+
+  bool unavailable = false;
+  bool ask_factor = false;
+  std::set<std::string> ended;
+  org::v1::ClientInfo last_client;
+
+ private:
+  // As the real one: everything is checked before the proof is spent.
+  reason::v1::Reason TakeProof(const org::v1::EvaluateRequest& request,
+                               org::v1::EvaluateResponse& response) {
+    if (request.proof().empty()) return reason::v1::CHALLENGE_NOT_DONE;
+    const auto proof = token::VerifyProof(request.proof(), proof_keys_,
+                                          token::ProofAudience("acme"), clock_.Now());
+    if (!proof.ok() ||
+        proof->transaction_hash != Base64UrlEncode(AsBytes(request.transaction_hash())) ||
+        proof->session_hash != Base64UrlEncode(AsBytes(request.session_hash()))) {
+      return reason::v1::PROOF_INVALID;
+    }
+    if (!spent_.insert(proof->envelope.id).second) return reason::v1::PROOF_REPLAYED;
+    response.set_certificate_serial(proof->serial);
+    if (proof->trusted) return reason::v1::REASON_UNSPECIFIED;
+    reason::v1::Reason reason = reason::v1::PROOF_INVALID;
+    reason::v1::Reason_Parse(proof->reason, &reason);
+    return reason;
+  }
+
+  const Clock& clock_;
+  const token::KeySet proof_keys_;
+  std::set<std::string> spent_;
+  std::map<std::string, org::v1::EvaluateResponse> waiting_;
+  int sessions_ = 0;
+  int codes_ = 0;
+};
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,253 @@
+#include "simulator/gateway/gateway_server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "libs/base/files.h"
+#include "libs/http/client.h"
+#include "libs/pki/chain.h"
+#include "libs/pki/tls_context.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/identity.h"
+#include "simulator/gateway/feeds.h"
+#include "simulator/gateway/mtls_host.h"
+#include "simulator/gateway/org.h"
+#include "simulator/gateway/org_host.h"
+#include "simulator/gateway/pages.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kStartGrace{5000};
+constexpr milliseconds kDrainGrace{3000};
+constexpr std::size_t kOrgListener = 0;
+constexpr std::size_t kMtlsListener = 1;
+// A browser with many tabs brings a cookie for each sign-on in hand.
+constexpr std::size_t kOrgHeadBytesMax = 64 * 1024;
+constexpr std::size_t kOrgBodyBytesMax = 128 * 1024;  // A SAML request as base64, escaped.
+
+absl::Status Named(std::string_view flag, const absl::Status& status) {
+  return absl::Status(status.code(), fmt::format("{}: {}", flag, std::string(status.message())));
+}
+
+absl::StatusOr<std::string> ReadPem(std::string_view flag, const std::string& path) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError(fmt::format("{} is missing: give a PEM file", flag));
+  }
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return Named(flag, text.status());
+  return text;
+}
+
+absl::StatusOr<pki::Identity> LoadServerIdentity(std::string_view name, const std::string& cert,
+                                                 const std::string& key) {
+  const std::string cert_flag = fmt::format("--{}-cert", name);
+  const std::string key_flag = fmt::format("--{}-key", name);
+  DT_ASSIGN_OR_RETURN(const std::string chain, ReadPem(cert_flag, cert));
+  DT_ASSIGN_OR_RETURN(const std::string secret, ReadPem(key_flag, key));
+  DT_RETURN_IF_ERROR(RefuseIfShared(key));
+  absl::StatusOr<pki::Identity> identity = pki::IdentityFromPem(chain, secret);
+  if (!identity.ok())
+    return Named(fmt::format("{} and {}", cert_flag, key_flag), identity.status());
+  return identity;
+}
+
+// Whether a certificate's names cover `host`, a leading wildcard label included.
+bool Covers(const pki::Certificate& certificate, std::string_view host) {
+  const std::vector<std::string> names = certificate.dns_names();
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    if (name == host) return true;
+    const std::size_t dot = host.find('.');
+    return name.starts_with("*.") && dot != std::string_view::npos &&
+           host.substr(dot) == std::string_view(name).substr(1);
+  });
+}
+
+// All that comes from files, checked.
+struct Material {
+  pki::Identity org;
+  pki::Identity mtls;
+  std::shared_ptr<const pki::DeviceVerifier> devices;
+  std::string edge_ca_bundle;
+  rpc::Identity internal;
+  std::string deployment_ca;
+};
+
+absl::Status CheckNames(const Config& config, const Material& material) {
+  if (config.mtls_names != "fresh" && config.mtls_names != "fixed") {
+    return absl::InvalidArgumentError(
+        fmt::format("--mtls-names: \"{}\" is neither fresh nor fixed", config.mtls_names));
+  }
+  if (!Covers(material.org.certificate, config.org_host)) {
+    return absl::InvalidArgumentError(
+        fmt::format("--org-cert is not a certificate for {} (--org-host)", config.org_host));
+  }
+  const std::string challenge_host =
+      config.mtls_names == "fresh" ? "x." + config.mtls_host : config.mtls_host;
+  if (!Covers(material.mtls.certificate, challenge_host)) {
+    return absl::InvalidArgumentError(
+        fmt::format("--mtls-cert is not a certificate for {}{} (--mtls-host, --mtls-names {})",
+                    config.mtls_names == "fresh" ? "*." : "", config.mtls_host, config.mtls_names));
+  }
+  // Else a browser could reuse its connection to one for the other.
+  if (Covers(material.mtls.certificate, config.org_host)) {
+    return absl::FailedPreconditionError(
+        fmt::format("--mtls-cert also covers {}; give the mTLS hosts a certificate of their own",
+                    config.org_host));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Material> LoadMaterial(const Config& config, const Clock& clock) {
+  DT_ASSIGN_OR_RETURN(pki::Identity org,
+                      LoadServerIdentity("org", config.org_cert, config.org_key));
+  DT_ASSIGN_OR_RETURN(pki::Identity mtls,
+                      LoadServerIdentity("mtls", config.mtls_cert, config.mtls_key));
+  DT_ASSIGN_OR_RETURN(const std::string device_ca, ReadPem("--device-ca", config.device_ca));
+  absl::StatusOr<std::vector<pki::Certificate>> issuers = pki::CertificatesFromPem(device_ca);
+  if (!issuers.ok()) return Named("--device-ca", issuers.status());
+  absl::StatusOr<std::unique_ptr<pki::DeviceVerifier>> devices =
+      pki::DeviceVerifier::Create(*std::move(issuers), clock);
+  if (!devices.ok()) return Named("--device-ca", devices.status());
+  DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
+  DT_ASSIGN_OR_RETURN(rpc::Identity internal,
+                      rpc::LoadIdentity(config.internal_cert, config.internal_key));
+  DT_ASSIGN_OR_RETURN(std::string deployment_ca, ReadPem("--deployment-ca", config.deployment_ca));
+  Material material{std::move(org),    std::move(mtls),     *std::move(devices),
+                    std::move(bundle), std::move(internal), std::move(deployment_ca)};
+  DT_RETURN_IF_ERROR(CheckNames(config, material));
+  return material;
+}
+
+absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
+    pki::Identity identity, std::shared_ptr<const pki::DeviceVerifier> devices) {
+  DT_ASSIGN_OR_RETURN(
+      pki::TlsContext context,
+      pki::TlsContext::ForServer({.identity = std::move(identity), .devices = std::move(devices)}));
+  return std::make_shared<const pki::TlsContext>(std::move(context));
+}
+
+std::string Text(const boost::asio::ip::tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
+                                    : fmt::format("{}:{}", address, endpoint.port());
+}
+
+}  // namespace
+
+struct GatewayServer::State {
+  explicit State(milliseconds age_max) : live(age_max) {}
+
+  // Answers until the ports are known, which the site's names need.
+  static Task<http::Response> Starting() { co_return http::Text(503, "starting\n"); }
+
+  OrgView view;
+  LiveState live;
+  std::unique_ptr<Org> org;
+  std::unique_ptr<Feeds> feeds;
+  Site site;  // Constant once `serving` is set.
+  std::unique_ptr<OrgHost> org_host;
+  std::unique_ptr<MtlsHost> mtls_host;
+  std::atomic<bool> serving{false};
+  std::unique_ptr<http::Server> server;  // Ends first: its handlers use all of the above.
+};
+
+GatewayServer::GatewayServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+GatewayServer::~GatewayServer() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Config& config,
+                                                                     const Clock& clock,
+                                                                     Random& random) {
+  DT_ASSIGN_OR_RETURN(const Material material, LoadMaterial(config, clock));
+  auto state = std::make_unique<State>(milliseconds(config.revocation_age_max_ms));
+  State* const raw = state.get();
+
+  http::ListenerConfig org;
+  org.address = config.org_listen;
+  org.flag = "--org-listen";
+  org.limits.connections_max = config.connections_max;
+  org.limits.parser.head_bytes_max = kOrgHeadBytesMax;
+  org.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
+  org.limits.parser.body_bytes_max = kOrgBodyBytesMax;
+  DT_ASSIGN_OR_RETURN(org.tls, NewTls(material.org, nullptr));
+  org.handler = [raw](const http::Request& request) {
+    return raw->serving ? raw->org_host->Handle(request) : State::Starting();
+  };
+  http::ListenerConfig mtls = org;
+  mtls.address = config.mtls_listen;
+  mtls.flag = "--mtls-listen";
+  mtls.limits.parser = {};
+  mtls.close_always = true;
+  DT_ASSIGN_OR_RETURN(mtls.tls, NewTls(material.mtls, material.devices));
+  mtls.handler = [raw](const http::Request& request) {
+    return raw->serving ? raw->mtls_host->Handle(request) : State::Starting();
+  };
+  const std::size_t threads =
+      config.threads != 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
+  DT_ASSIGN_OR_RETURN(
+      state->server,
+      http::Server::Start(
+          {.listeners = {std::move(org), std::move(mtls)}, .threads = threads, .clock = &clock}));
+
+  const auto org_channel = rpc::NewChannel({.address = config.org_address,
+                                            .server_name = config.org_server_name,
+                                            .trust_pem = material.deployment_ca,
+                                            .identity = material.internal});
+  const auto ca_channel = rpc::NewChannel({.address = config.ca_address,
+                                           .server_name = config.ca_server_name,
+                                           .trust_pem = material.deployment_ca,
+                                           .identity = material.internal});
+  const std::uint16_t org_port = state->server->endpoint(kOrgListener).port();
+  const std::uint16_t mtls_port = state->server->endpoint(kMtlsListener).port();
+  state->site = {config.org,
+                 config.org_host,
+                 !config.org_url.empty() ? config.org_url
+                                         : http::Url{true, config.org_host, org_port, "/"}.Origin(),
+                 config.mtls_host,
+                 config.mtls_public_port != 0 ? static_cast<std::uint16_t>(config.mtls_public_port)
+                                              : mtls_port,
+                 config.mtls_names == "fresh"};
+  state->org = NewGrpcOrg(org_channel);
+  state->org_host =
+      std::make_unique<OrgHost>(state->site, state->view, state->live, *state->org, clock, random);
+  state->mtls_host =
+      std::make_unique<MtlsHost>(state->site, state->view, state->live, clock, random);
+  state->feeds = std::make_unique<Feeds>(FeedsConfig{.org = config.org,
+                                                     .ca_bundle = material.edge_ca_bundle,
+                                                     .org_channel = org_channel,
+                                                     .ca_channel = ca_channel},
+                                         state->view, state->live, clock);
+  state->serving = true;
+  std::unique_ptr<GatewayServer> gateway(new GatewayServer(std::move(state)));
+  gateway->WaitUntilReady(kStartGrace);
+  return gateway;
+}
+
+Addresses GatewayServer::addresses() const {
+  return {{"org", Text(state_->server->endpoint(kOrgListener))},
+          {"mtls", Text(state_->server->endpoint(kMtlsListener))}};
+}
+
+bool GatewayServer::WaitUntilReady(milliseconds timeout) const {
+  return state_->feeds->WaitUntilReady(timeout);
+}
+
+http::ServerCounters GatewayServer::counters() const { return state_->server->counters(); }
+
+void GatewayServer::Stop() {
+  state_->server->Stop(kDrainGrace);
+  state_->feeds.reset();
+}
+
+absl::Status CheckConfig(const Config& config, const Clock& clock) {
+  DT_RETURN_IF_ERROR(http::ParseEndpoint(config.org_listen, "--org-listen").status());
+  DT_RETURN_IF_ERROR(http::ParseEndpoint(config.mtls_listen, "--mtls-listen").status());
+  return LoadMaterial(config, clock).status();
+}
+
+}  // namespace devicetrust::gateway

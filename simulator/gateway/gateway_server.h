@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+
+#include "libs/base/clock.h"
+#include "libs/base/process.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/http/server.h"
+#include "simulator/gateway/config.h"
+
+namespace devicetrust::gateway {
+
+// The org's HTTPS front: an org host and mTLS hosts. Keeps no state: any number of them
+// serve one org behind any load balancer. Starts before, after or without the org and the
+// CA: until they spoke it answers 503, and while either is silent it trusts no device.
+class GatewayServer {
+ public:
+  // Bound and serving; waits up to a few seconds for the org and the CA. `clock` and
+  // `random` (thread-safe) outlive it.
+  //
+  // Errors:
+  //   kInvalidArgument, kNotFound  an option or file; the message names it.
+  //   kFailedPrecondition          a port is taken, a key file is readable by others, or the
+  //                                mTLS certificate covers the org host.
+  static absl::StatusOr<std::unique_ptr<GatewayServer>> Create(const Config& config,
+                                                               const Clock& clock, Random& random);
+  ~GatewayServer();
+  GatewayServer(const GatewayServer&) = delete;
+  GatewayServer& operator=(const GatewayServer&) = delete;
+
+  // "org" and "mtls".
+  Addresses addresses() const;
+  // Org, CA and both streams have spoken.
+  bool WaitUntilReady(std::chrono::milliseconds timeout) const;
+  http::ServerCounters counters() const;
+  // Drains. Idempotent.
+  void Stop();
+
+ private:
+  struct State;
+  explicit GatewayServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Checks options and files without binding anything (check-config). As Create().
+absl::Status CheckConfig(const Config& config, const Clock& clock);
+
+}  // namespace devicetrust::gateway

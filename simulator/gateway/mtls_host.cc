@@ -1,0 +1,146 @@
+#include "simulator/gateway/mtls_host.h"
+
+#include <fmt/format.h>
+
+#include "libs/base/encoding.h"
+#include "libs/rpc/error.h"
+#include "libs/token/claims.h"
+#include "libs/token/names.h"
+#include "simulator/gateway/pages.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+constexpr std::size_t kSerialDigitsMax = 40;  // RFC 5280, section 4.1.2.2: 20 octets.
+
+reason::v1::Reason ReasonOfVerdict(pki::DeviceVerdict verdict) {
+  switch (verdict) {
+    case pki::DeviceVerdict::kGood:
+      return reason::v1::REASON_UNSPECIFIED;
+    case pki::DeviceVerdict::kNone:
+      return reason::v1::CERTIFICATE_NOT_PRESENTED;
+    case pki::DeviceVerdict::kForeignIssuer:
+      return reason::v1::CERTIFICATE_OF_ANOTHER_CA;
+    case pki::DeviceVerdict::kBadSignature:
+      return reason::v1::CERTIFICATE_SIGNATURE_INVALID;
+    case pki::DeviceVerdict::kNotYetValid:
+      return reason::v1::CERTIFICATE_NOT_YET_VALID;
+    case pki::DeviceVerdict::kExpired:
+      return reason::v1::CERTIFICATE_EXPIRED;
+    case pki::DeviceVerdict::kWrongUsage:
+    case pki::DeviceVerdict::kCriticalExtension:
+      return reason::v1::CERTIFICATE_WRONG_USAGE;
+    case pki::DeviceVerdict::kMalformed:
+      return reason::v1::CERTIFICATE_MALFORMED;
+  }
+  return reason::v1::CERTIFICATE_MALFORMED;
+}
+
+// The one URI name of that kind; empty when there is none or more than one.
+std::string OnlyId(const std::vector<std::string>& uris, std::string_view org,
+                   std::string_view kind) {
+  std::string found;
+  for (const std::string& uri : uris) {
+    const std::optional<std::string> id = token::IdOfUrn(uri, org, kind);
+    if (!id) continue;
+    if (!found.empty()) return "";
+    found = *id;
+  }
+  return found;
+}
+
+}  // namespace
+
+DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
+                      const LiveState& live) {
+  DeviceFinding finding;
+  if (connection.peer_certificate) finding.serial = connection.peer_certificate->serial_hex();
+  if (finding.serial.size() > kSerialDigitsMax) finding.serial.clear();  // No issuer of ours.
+  finding.reason = ReasonOfVerdict(connection.peer_verdict);
+  if (connection.peer_verdict != pki::DeviceVerdict::kGood || !connection.peer_certificate) {
+    return finding;
+  }
+  if (live.IsRevoked(finding.serial)) {
+    finding.reason = reason::v1::CERTIFICATE_REVOKED;
+    return finding;
+  }
+  if (!live.IsFresh()) {
+    finding.reason = reason::v1::REVOCATION_DATA_STALE;
+    return finding;
+  }
+  const std::vector<std::string> uris = connection.peer_certificate->uris();
+  finding.device_id = OnlyId(uris, org, "device");
+  finding.enrolment_id = OnlyId(uris, org, "enrolment");
+  if (finding.device_id.empty() || finding.enrolment_id.empty()) {
+    finding.reason = reason::v1::CERTIFICATE_UNKNOWN;  // Not of this org.
+    finding.device_id.clear();
+    finding.enrolment_id.clear();
+    return finding;
+  }
+  finding.trusted = true;
+  return finding;
+}
+
+Task<http::Response> MtlsHost::Handle(const http::Request& request) {
+  if (!NamesAgree(request) || !site_.IsMtlsHost(request.host)) co_return Misdirected();
+  if (request.method != "GET") {
+    http::Response response = http::Text(405, "GET only\n");
+    response.fields.Set("allow", "GET");
+    co_return response;
+  }
+  if (request.path == "/check") co_return Check(request);
+  if (request.path == "/challenge") co_return AnswerChallenge(request);
+  co_return RenderProblem(404, "Nothing here", "This host only checks devices.", "");
+}
+
+http::Response MtlsHost::Check(const http::Request& request) const {
+  const DeviceFinding finding = Inspect(request.connection, site_.org, live_);
+  return http::Json(200,
+                    fmt::format("{{\"trusted\":{},\"reason\":{},\"serial\":{},\"device_id\":{}}}\n",
+                                finding.trusted,
+                                JsonQuote(finding.trusted ? "" : rpc::ReasonName(finding.reason)),
+                                JsonQuote(finding.serial), JsonQuote(finding.device_id)));
+}
+
+http::Response MtlsHost::AnswerChallenge(const http::Request& request) {
+  const std::shared_ptr<const Keyring> keys = view_.keys.Get();
+  if (keys == nullptr) {
+    return RenderProblem(503, "Not ready",
+                         "The sign-in service is starting. Try again in a moment.",
+                         "DEPENDENCY_UNAVAILABLE");
+  }
+  const WallTime now = clock_.Now();
+  const auto parameters = request.QueryParameters();
+  const auto text = parameters.ok() ? parameters->Single("c") : parameters.status();
+  const std::optional<Challenge> challenge =
+      text.ok() ? keys->sealer.OpenChallenge(*text, now) : std::nullopt;
+  if (!challenge) {
+    return RenderProblem(400, "This device check is too old",
+                         "Go back to the app and sign in again.", "CHALLENGE_NOT_DONE");
+  }
+
+  const DeviceFinding finding = Inspect(request.connection, site_.org, live_);
+  const absl::StatusOr<std::string> id = token::NewTokenId(random_);
+  absl::StatusOr<std::string> proof = id.status();
+  if (id.ok()) {
+    token::Proof claims;
+    claims.envelope = {token::ProofIssuer(site_.org), token::ProofAudience(site_.org), *id, now,
+                       now + token::kProofLifetime};
+    claims.transaction_hash = HashName(challenge->transaction_id);
+    claims.session_hash = challenge->session_hash;
+    claims.trusted = finding.trusted;
+    claims.reason = finding.trusted ? "" : rpc::ReasonName(finding.reason);
+    claims.serial = finding.serial;
+    claims.device_id = finding.device_id;
+    claims.enrolment_id = finding.enrolment_id;
+    proof = token::Sign(claims, keys->proof_key);
+  }
+  if (!proof.ok()) {
+    return RenderProblem(500, "The device check failed", "Try again in a moment.",
+                         "INTERNAL_ERROR");
+  }
+  return http::SeeOther(fmt::format("{}/proof?t={}&p={}", site_.org_origin,
+                                    http::PercentEncode(challenge->transaction_id), *proof));
+}
+
+}  // namespace devicetrust::gateway

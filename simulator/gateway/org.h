@@ -1,0 +1,31 @@
+// What the gateway asks of the org (the policy engine) during a sign-on.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+
+#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/sign_in.pb.h"
+#include "libs/base/status.h"
+#include "libs/base/task.h"
+
+namespace devicetrust::gateway {
+
+// Every call ends by a deadline, and goes on where it was awaited. Errors carry the org's
+// detail (rpc::ReasonOf).
+class Org {
+ public:
+  virtual ~Org() = default;
+  virtual Task<absl::StatusOr<org::v1::VerifyPasswordResponse>> VerifyPassword(
+      org::v1::VerifyPasswordRequest request) = 0;
+  virtual Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
+      org::v1::EvaluateRequest request) = 0;
+  virtual Task<absl::StatusOr<org::v1::EvaluateResponse>> CompleteFactor(
+      org::v1::CompleteFactorRequest request) = 0;
+  virtual Task<absl::Status> EndSession(org::v1::EndSessionRequest request) = 0;
+};
+
+std::unique_ptr<Org> NewGrpcOrg(const std::shared_ptr<grpc::Channel>& channel);
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,83 @@
+#include "simulator/gateway/org_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "libs/base/encoding.h"
+
+namespace devicetrust::gateway {
+
+absl::StatusOr<Keyring> ToKeyring(std::string_view org, const org::v1::GatewayKeys& keys) {
+  if (keys.cookie_keys().empty() || keys.proof_keys().empty() || keys.saml_keys().empty()) {
+    return absl::InvalidArgumentError("the org handed out no cookie, proof or SAML key");
+  }
+  std::vector<pki::AeadKey> cookie_keys;
+  for (const org::v1::SymmetricKey& key : keys.cookie_keys()) {
+    DT_ASSIGN_OR_RETURN(pki::AeadKey parsed, pki::AeadKey::Create(key.kid(), AsBytes(key.key())));
+    cookie_keys.push_back(std::move(parsed));
+  }
+  const org::v1::SigningKey& proof = keys.proof_keys(0);
+  DT_ASSIGN_OR_RETURN(pki::PrivateKey proof_key, pki::PrivateKey::FromPem(proof.private_key_pem()));
+  std::vector<pki::Certificate> certificates;
+  for (const org::v1::SigningKey& key : keys.saml_keys()) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate certificate,
+                        pki::Certificate::FromPem(key.certificate_pem()));
+    certificates.push_back(std::move(certificate));
+  }
+  DT_ASSIGN_OR_RETURN(pki::PrivateKey saml_key,
+                      pki::PrivateKey::FromPem(keys.saml_keys(0).private_key_pem()));
+  return Keyring{StateSealer(std::string(org), std::move(cookie_keys)),
+                 token::SigningKey{proof.kid(), std::move(proof_key)},
+                 pki::Identity{certificates.front(), std::move(saml_key)}, certificates};
+}
+
+AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps)
+    : version_(apps.version()), device_trust_effective_(apps.device_trust_effective()) {
+  for (const org::v1::App& app : apps.apps()) {
+    by_id_.emplace(app.id(), app);
+    if (app.has_saml()) id_by_entity_id_.emplace(app.saml().entity_id(), app.id());
+  }
+}
+
+const org::v1::App* AppDirectory::Find(const std::string& id) const {
+  const auto at = by_id_.find(id);
+  return at == by_id_.end() ? nullptr : &at->second;
+}
+
+const org::v1::App* AppDirectory::FindByEntityId(const std::string& entity_id) const {
+  const auto at = id_by_entity_id_.find(entity_id);
+  return at == id_by_entity_id_.end() ? nullptr : Find(at->second);
+}
+
+bool AppDirectory::NeedsChallenge(const org::v1::App& app) const {
+  return device_trust_effective_ &&
+         std::any_of(app.rules().begin(), app.rules().end(), [](const org::v1::Rule& rule) {
+           return rule.active() && rule.trust() != org::v1::TRUST_ANY;
+         });
+}
+
+std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
+                          const ca::v1::GetIssuersResponse& issuers, std::string_view ca_bundle) {
+  std::vector<const org::v1::Iwa*> usable;
+  for (const org::v1::Iwa& iwa : iwas.iwas()) {
+    if (iwa.enabled() && iwa.device_trust_capable()) usable.push_back(&iwa);
+  }
+  std::stable_sort(usable.begin(), usable.end(),
+                   [](const auto* a, const auto* b) { return a->primary() && !b->primary(); });
+  std::string list;
+  for (const org::v1::Iwa* iwa : usable) {
+    std::string forests;
+    for (const std::string& forest : iwa->forests()) {
+      forests += (forests.empty() ? "" : ",") + JsonQuote(forest);
+    }
+    list +=
+        fmt::format("{}{{\"name\":{},\"address\":{},\"spn\":{},\"forests\":[{}],\"primary\":{}}}",
+                    list.empty() ? "" : ",", JsonQuote(iwa->name()), JsonQuote(iwa->address()),
+                    JsonQuote(iwa->spn()), forests, iwa->primary());
+  }
+  return fmt::format("{{\"org\":{},\"iwas\":[{}],\"ca_address\":{},\"ca_bundle\":{}}}",
+                     JsonQuote(org), list, JsonQuote(issuers.edge_address()), JsonQuote(ca_bundle));
+}
+
+}  // namespace devicetrust::gateway

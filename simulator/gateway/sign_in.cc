@@ -1,0 +1,188 @@
+// The two forms: password, one-time code.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "libs/http/form.h"
+#include "libs/rpc/error.h"
+#include "simulator/gateway/org_host.h"
+#include "simulator/gateway/pages.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+constexpr int kNotTaken = 422;  // The form was right, what it holds is not.
+constexpr std::size_t kFieldBytesMax = 256;
+
+struct Complaint {
+  std::string_view text;
+  int status;
+};
+
+// What to say of a sign-in that the org refused. A wrong name reads like a wrong password.
+Complaint ComplaintOf(const absl::Status& status) {
+  switch (rpc::ReasonOf(status)) {
+    case reason::v1::USER_DISABLED:
+      return {"This account is disabled. Contact your administrator.", kNotTaken};
+    case reason::v1::ACCOUNT_LOCKED:
+      return {"This account is locked. Wait, or contact your administrator.", kNotTaken};
+    case reason::v1::PASSWORD_EXPIRED:
+    case reason::v1::PASSWORD_MUST_CHANGE:
+      return {"Your password has to be changed. Do that on your computer, then sign in here.",
+              kNotTaken};
+    case reason::v1::USER_DEACTIVATED:
+      return {"This account may not sign in. Contact your administrator.", kNotTaken};
+    case reason::v1::THROTTLED:
+    case reason::v1::TOO_MANY_REQUESTS:
+      return {"Too many attempts. Wait a minute and try again.", 429};
+    default:
+      break;
+  }
+  if (status.code() == absl::StatusCode::kUnauthenticated ||
+      status.code() == absl::StatusCode::kInvalidArgument) {
+    return {"User name or password is wrong.", kNotTaken};
+  }
+  return {"Passwords can't be checked just now. Try again in a moment.", 503};
+}
+
+bool IsUtf8Field(const std::string& text) {
+  // Browsers send the page's encoding; anything else would be refused by protobuf anyway.
+  std::size_t follow = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (follow > 0) {
+      if ((byte & 0xc0) != 0x80) return false;
+      --follow;
+    } else if (byte >= 0x80) {
+      if (byte < 0xc2 || byte > 0xf4) return false;
+      follow = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+    }
+  }
+  return follow == 0;
+}
+
+// Whether a later step has set the session's cookie already.
+bool KeepsSession(const http::Response& response) {
+  const auto& all = response.fields.all();
+  return std::any_of(all.begin(), all.end(), [](const http::Field& field) {
+    return field.name == "set-cookie" && field.value.starts_with(kSessionCookie);
+  });
+}
+
+bool IsCode(const std::string& text) {
+  return text.size() == 6 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+http::Response OrgHost::SignInForm(Turn& turn, const Transaction& transaction,
+                                   std::string_view user_name, std::string_view problem,
+                                   int status) {
+  const std::string source = site_.MtlsFormSource();
+  http::Response response = RenderSignIn({.transaction_id = transaction.id,
+                                          .app_label = turn.app_label,
+                                          .user_name = user_name,
+                                          .problem = problem,
+                                          .form_source = source,
+                                          .status = status});
+  return response;
+}
+
+Task<http::Response> OrgHost::SignInPost(Turn& turn) {
+  const absl::StatusOr<http::Parameters> form = turn.request.FormParameters();
+  const auto id = form.ok() ? form->Single("t") : form.status();
+  std::optional<Transaction> transaction;
+  if (id.ok() && FromOurselves(turn.request)) transaction = TransactionOf(turn, *id);
+  if (!transaction) co_return TransactionGone();
+  const absl::StatusOr<std::string> name = form->Single("username");
+  const absl::StatusOr<std::string> password = form->Single("password");
+  if (!name.ok() || !password.ok() || name->empty() || password->empty() ||
+      name->size() > kFieldBytesMax || password->size() > kFieldBytesMax || !IsUtf8Field(*name) ||
+      !IsUtf8Field(*password)) {
+    co_return SignInForm(turn, *transaction, "", "Give a user name and a password.", kNotTaken);
+  }
+
+  org::v1::VerifyPasswordRequest verify;
+  verify.set_principal(*name);
+  verify.set_password(*password);
+  *verify.mutable_client() = ClientOf(turn.request);
+  const auto verified = co_await org_.VerifyPassword(std::move(verify));
+  if (!verified.ok()) {
+    const Complaint complaint = ComplaintOf(verified.status());
+    co_return SignInForm(turn, *transaction, *name, complaint.text, complaint.status);
+  }
+
+  Session session;
+  session.id = verified->session_id();
+  session.user_id = verified->user().id();
+  session.principal = verified->user().principal();
+  session.authenticated_at = WallTime(std::chrono::seconds(verified->authenticated_at().seconds()));
+  transaction->session = session;
+  transaction->signed_in_here = true;
+  transaction->decision_code.clear();
+  http::Response response = co_await Advance(turn, *std::move(transaction));
+  // Another tab may have signed in meanwhile: the last one is the browser's session, each
+  // transaction goes on with its own.
+  if (!KeepsSession(response)) KeepSession(turn, session, response);
+  co_return response;
+}
+
+http::Response OrgHost::FactorForm(Turn& turn, const Transaction& transaction,
+                                   std::string_view problem, int status) {
+  if (transaction.decision_code.empty()) return TransactionGone();
+  return RenderFactor({.transaction_id = transaction.id,
+                       .app_label = turn.app_label,
+                       .problem = problem,
+                       .status = status});
+}
+
+Task<http::Response> OrgHost::FactorPost(Turn& turn) {
+  const absl::StatusOr<http::Parameters> form = turn.request.FormParameters();
+  const auto id = form.ok() ? form->Single("t") : form.status();
+  std::optional<Transaction> transaction;
+  if (id.ok() && FromOurselves(turn.request)) transaction = TransactionOf(turn, *id);
+  if (!transaction || !transaction->session || transaction->decision_code.empty()) {
+    co_return TransactionGone();
+  }
+  const org::v1::App* app = turn.apps->Find(transaction->app_id);
+  const absl::StatusOr<std::string> code = form->Single("code");
+  if (app == nullptr) co_return TransactionGone();
+  if (!code.ok() || !IsCode(*code)) {
+    co_return FactorForm(turn, *transaction, "Type the six digits.", kNotTaken);
+  }
+
+  org::v1::CompleteFactorRequest complete;
+  complete.set_code(transaction->decision_code);
+  complete.set_session_id(transaction->session->id);
+  complete.set_totp(*code);
+  *complete.mutable_client() = ClientOf(turn.request);
+  const auto decision = co_await org_.CompleteFactor(std::move(complete));
+  if (decision.ok()) co_return Conclude(turn, *std::move(transaction), *app, *decision);
+
+  const std::string shown_code = transaction->decision_code;
+  switch (rpc::ReasonOf(decision.status())) {
+    case reason::v1::FACTOR_WRONG:
+      co_return FactorForm(turn, *transaction, "That code is wrong. Type the current one.",
+                           kNotTaken);
+    case reason::v1::FACTOR_REUSED:
+      co_return FactorForm(turn, *transaction, "That code was used already. Wait for the next one.",
+                           kNotTaken);
+    case reason::v1::THROTTLED:
+      co_return FactorForm(turn, *transaction, "Too many wrong codes. Start again later.", 429);
+    case reason::v1::FACTOR_NOT_ENROLLED:
+      co_return RenderRefusal({.app_label = turn.app_label,
+                               .code = shown_code,
+                               .detail = "This app asks for a verification code, and you have no "
+                                         "authenticator set up. Contact your administrator."});
+    case reason::v1::DECISION_UNKNOWN:
+    case reason::v1::CONFLICTING_STATE:
+      // Too old, or finished in another tab: decide anew.
+      transaction->decision_code.clear();
+      co_return co_await Advance(turn, *std::move(transaction));
+    default:
+      co_return Unavailable(decision.status(), *transaction);
+  }
+}
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,46 @@
+#include "simulator/gateway/site.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "libs/base/encoding.h"
+
+namespace devicetrust::gateway {
+
+std::string Site::MtlsOrigin(std::string_view host) const {
+  return mtls_port == 443 ? fmt::format("https://{}", host)
+                          : fmt::format("https://{}:{}", host, mtls_port);
+}
+
+absl::StatusOr<std::string> Site::ChallengeOrigin(Random& random) const {
+  if (!fresh_names) return MtlsOrigin(mtls_host);
+  std::array<std::uint8_t, 10> octets;
+  DT_RETURN_IF_ERROR(random.Fill(octets));
+  return MtlsOrigin(fmt::format("{}.{}", HexEncode(octets), mtls_host));
+}
+
+std::string Site::MtlsFormSource() const {
+  return MtlsOrigin(fresh_names ? "*." + mtls_host : mtls_host);
+}
+
+bool Site::IsMtlsHost(std::string_view host) const {
+  if (host == mtls_host) return true;
+  const std::string suffix = "." + mtls_host;
+  // One label: that is all a wildcard certificate covers.
+  return fresh_names && host.ends_with(suffix) &&
+         host.substr(0, host.size() - suffix.size()).find('.') == std::string_view::npos;
+}
+
+bool NamesAgree(const http::Request& request) {
+  return request.connection.tls && request.connection.server_name == request.host;
+}
+
+http::Response Misdirected() {
+  http::Response response =
+      http::Text(421, "This host is not served on this connection. Open a new one.\n");
+  response.close = true;
+  return response;
+}
+
+}  // namespace devicetrust::gateway

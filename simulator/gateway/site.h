@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/http/message.h"
+
+namespace devicetrust::gateway {
+
+// The names under which browsers know this gateway.
+struct Site {
+  std::string org;         // "acme"
+  std::string org_host;    // "org.localhost"
+  std::string org_origin;  // "https://org.localhost:8443"
+  std::string mtls_host;   // "mtls.localhost"
+  std::uint16_t mtls_port = 443;
+  bool fresh_names = true;
+
+  std::string MetadataUrl() const { return org_origin + "/saml/metadata"; }  // Our entity id.
+  std::string SignOnUrl() const { return org_origin + "/sso/saml"; }
+  std::string AppSignOnUrl(std::string_view app_id) const {
+    return org_origin + "/app/" + std::string(app_id) + "/sso/saml";
+  }
+  std::string SignOutUrl() const { return org_origin + "/signout"; }
+  std::string MtlsOrigin(std::string_view host) const;
+  // An origin for one challenge: below mtls_host with a name nobody used before, or there.
+  absl::StatusOr<std::string> ChallengeOrigin(Random& random) const;
+  // For the form-action of a page whose form may end in a challenge.
+  std::string MtlsFormSource() const;
+  bool IsMtlsHost(std::string_view host) const;
+};
+
+// A request is ours when the TLS handshake and the Host field name the same host of this
+// listener: otherwise 421 (RFC 9110, section 15.5.20). A connection made for one name, with
+// that name's rules for certificates, is not good for another (CVE-2022-23632 and kin).
+bool NamesAgree(const http::Request& request);
+http::Response Misdirected();
+
+}  // namespace devicetrust::gateway
