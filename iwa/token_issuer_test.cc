@@ -1,0 +1,299 @@
+#include "iwa/token_issuer.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+
+#include "libs/base/encoding.h"
+#include "libs/rpc/error.h"
+#include "libs/sim/virtual_clock.h"
+#include "libs/testing/mutation.h"
+#include "libs/testing/status.h"
+#include "libs/token/names.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+using kerberos::Failure;
+using std::chrono::seconds;
+
+constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+constexpr const char* kDomainSid = "S-1-5-21-1-2-3";
+
+// A domain whose "tickets" are account names, followed by what they are bound to.
+class FakeDomain final : public Domain {
+ public:
+  static std::string Ticket(const std::string& name, const kerberos::BoundRequest& request) {
+    return name + "|" + HexEncode(kerberos::BindingsOf(request));
+  }
+
+  absl::StatusOr<kerberos::Accepted> Accept(std::span<const std::uint8_t> spnego,
+                                            const kerberos::Bindings& bindings) override {
+    if (failure != Failure::kNone) return kerberos::MakeFailure(failure, "as told");
+    const std::string ticket = ToString(spnego);
+    const std::size_t bar = ticket.find('|');
+    if (bar == std::string::npos) {
+      return kerberos::MakeFailure(Failure::kMalformed, "not a SPNEGO token");
+    }
+    if (ticket.substr(bar + 1) != HexEncode(bindings)) {
+      return kerberos::MakeFailure(Failure::kNotBound, "bound to another request");
+    }
+    const auto it = identities.find(ticket.substr(0, bar));
+    if (it == identities.end()) return kerberos::MakeFailure(Failure::kTicketInvalid, "unknown");
+    return kerberos::Accepted{it->second, Bytes{1, 2, 3}};
+  }
+  absl::StatusOr<directory::Computer> FindComputer(const std::string& sid) override {
+    if (!directory_status.ok()) return directory_status;
+    const auto it = computers.find(sid);
+    if (it == computers.end()) return absl::NotFoundError("no computer");
+    return it->second;
+  }
+  absl::StatusOr<directory::User> FindUser(const std::string& sid) override {
+    if (!directory_status.ok()) return directory_status;
+    const auto it = users.find(sid);
+    if (it == users.end()) return absl::NotFoundError("no user");
+    return it->second;
+  }
+
+  Failure failure = Failure::kNone;
+  absl::Status directory_status;
+  std::map<std::string, kerberos::Identity> identities;  // By name.
+  std::map<std::string, directory::Computer> computers;  // By SID.
+  std::map<std::string, directory::User> users;
+};
+
+class TokenIssuerTest : public ::testing::Test {
+ protected:
+  TokenIssuerTest() {
+    keys_.Add("k1", token::IwaUrn("acme", "iwa-1"), signing_.key.public_key());
+    AddIdentity("PC0042$", "2001", true);
+    AddIdentity("alice", "1104", false);
+    directory::Computer computer;
+    computer.account_name = "pc0042$";  // The directory's case may differ.
+    computer.enabled = true;
+    domain_.computers[Sid("2001")] = computer;
+    directory::User user;
+    user.account_name = "alice";
+    user.enabled = true;
+    domain_.users[Sid("1104")] = user;
+  }
+
+  static std::string Sid(const std::string& rid) { return std::string(kDomainSid) + "-" + rid; }
+  void AddIdentity(const std::string& name, const std::string& rid, bool is_computer,
+                   const std::string& realm = "CORP.TEST") {
+    kerberos::Identity identity;
+    identity.principal = name + "@" + realm;
+    identity.name = name;
+    identity.realm = realm;
+    identity.account_sid = Sid(rid);
+    identity.domain_sid = kDomainSid;
+    identity.is_computer = is_computer;
+    domain_.identities[name] = identity;
+  }
+  absl::StatusOr<IssuedToken> Device(const std::string& name = "PC0042$") {
+    const std::string ticket =
+        FakeDomain::Ticket(name, {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
+    return issuer_.IssueDeviceToken(AsBytes(ticket), thumbprint_);
+  }
+  absl::StatusOr<IssuedToken> User(const std::string& device_token,
+                                   const std::string& name = "alice") {
+    const std::string ticket =
+        FakeDomain::Ticket(name, {"IssueUserToken", "iwa-1", thumbprint_, device_token});
+    return issuer_.IssueUserToken(AsBytes(ticket), thumbprint_, device_token);
+  }
+  static std::string Reason(const absl::StatusOr<IssuedToken>& issued) {
+    EXPECT_FALSE(issued.ok());
+    return rpc::ReasonName(issued.status());
+  }
+
+  boost::asio::io_context io_;
+  sim::VirtualClock clock_{kNow};
+  SystemRandom random_;
+  FakeDomain domain_;
+  token::SigningKey signing_{"k1", pki::PrivateKey::Generate().value()};
+  token::KeySet keys_;
+  std::string thumbprint_ = pki::PrivateKey::Generate()->public_key().Thumbprint();
+  TokenIssuer issuer_{{"acme", "iwa-1", {"CORP.TEST"}}, {signing_}, domain_, clock_, random_};
+};
+
+TEST_F(TokenIssuerTest, TurnsTwoTicketsIntoAUserTokenForTheCa) {
+  const absl::StatusOr<IssuedToken> device = Device();
+  DT_ASSERT_OK(device);
+  EXPECT_EQ(device->expires_at, kNow + seconds{300});
+  EXPECT_EQ(device->reply, (Bytes{1, 2, 3}));
+  const absl::StatusOr<IssuedToken> user = User(device->token);
+  DT_ASSERT_OK(user);
+
+  const auto claims = token::VerifyUserToken(user->token, keys_, token::CaUrn("acme"), kNow);
+  DT_ASSERT_OK(claims);
+  EXPECT_EQ(claims->user_sid, Sid("1104"));
+  EXPECT_EQ(claims->user_name, "alice@CORP.TEST");
+  EXPECT_EQ(claims->computer_sid, Sid("2001"));
+  EXPECT_EQ(claims->realm, "CORP.TEST");
+  EXPECT_EQ(claims->key_thumbprint, thumbprint_);
+  EXPECT_NE(claims->envelope.id,
+            token::VerifyUserToken(User(device->token)->token, keys_, token::CaUrn("acme"), kNow)
+                ->envelope.id);
+}
+
+// SPEC IWA-3: a captured exchange certifies nothing but its own request.
+TEST_F(TokenIssuerTest, RefusesAnExchangeBoundToAnotherRequest) {
+  const std::string device = Device()->token;
+  const std::string other = pki::PrivateKey::Generate()->public_key().Thumbprint();
+  const auto device_with = [&](const kerberos::BoundRequest& request) {
+    return Reason(
+        issuer_.IssueDeviceToken(AsBytes(FakeDomain::Ticket("PC0042$", request)), thumbprint_));
+  };
+  EXPECT_EQ(device_with({"IssueUserToken", "iwa-1", thumbprint_, {}}), "TICKET_NOT_BOUND");
+  EXPECT_EQ(device_with({"IssueDeviceToken", "iwa-2", thumbprint_, {}}), "TICKET_NOT_BOUND");
+  EXPECT_EQ(device_with({"IssueDeviceToken", "iwa-1", other, {}}), "TICKET_NOT_BOUND");
+  EXPECT_EQ(device_with({"IssueDeviceToken", "iwa-1", thumbprint_, device}), "TICKET_NOT_BOUND");
+  const std::string ticket =
+      FakeDomain::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, Device()->token});
+  EXPECT_EQ(Reason(issuer_.IssueUserToken(AsBytes(ticket), thumbprint_, device)),
+            "TICKET_NOT_BOUND");
+}
+
+TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheComputer) {
+  EXPECT_EQ(Reason(Device("alice")), "NOT_A_COMPUTER");
+  AddIdentity("mallory$", "1666", false);  // A user with a computer's name.
+  EXPECT_EQ(Reason(Device("mallory$")), "NOT_A_COMPUTER");
+  AddIdentity("GONE$", "2999", true);
+  EXPECT_EQ(Reason(Device("GONE$")), "NOT_DOMAIN_JOINED");
+  AddIdentity("PARTNER$", "2001", true, "PARTNER.TEST");
+  EXPECT_EQ(Reason(Device("PARTNER$")), "UNTRUSTED_FOREST");
+  AddIdentity("OTHER$", "2001", true);  // Another's SID in its PAC.
+  EXPECT_EQ(Reason(Device("OTHER$")), "TICKET_INVALID");
+  domain_.computers[Sid("2001")].enabled = false;
+  const absl::StatusOr<IssuedToken> disabled = Device();
+  EXPECT_EQ(Reason(disabled), "COMPUTER_DISABLED");
+  DT_EXPECT_CODE(disabled, kPermissionDenied);
+  EXPECT_EQ(rpc::DetailOf(disabled.status())->subject(), "PC0042$@CORP.TEST");
+  EXPECT_NE(rpc::DetailOf(disabled.status())->remedy(), "");
+}
+
+TEST_F(TokenIssuerTest, RefusesASidOfAnotherDomain) {
+  domain_.identities["PC0042$"].domain_sid = "S-1-5-21-1-2-";  // Ends within a number.
+  EXPECT_EQ(Reason(Device()), "TICKET_INVALID");
+  domain_.identities["PC0042$"].domain_sid = "S-1-5-21-9-9-9";
+  EXPECT_EQ(Reason(Device()), "TICKET_INVALID");
+}
+
+TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheUser) {
+  const std::string device = Device()->token;
+  EXPECT_EQ(Reason(User(device, "PC0042$")), "NOT_A_USER");
+  AddIdentity("bob", "1999", false);
+  EXPECT_EQ(Reason(User(device, "bob")), "USER_NOT_IN_DOMAIN");
+  AddIdentity("carol", "1104", false, "PARTNER.TEST");
+  EXPECT_EQ(Reason(User(device, "carol")), "UNTRUSTED_FOREST");
+  domain_.users[Sid("1104")].enabled = false;
+  EXPECT_EQ(Reason(User(device)), "USER_DISABLED");
+}
+
+TEST_F(TokenIssuerTest, ExplainsEveryFailureOfKerberos) {
+  const std::tuple<Failure, const char*, absl::StatusCode> cases[] = {
+      {Failure::kClockSkew, "CLOCK_SKEW", absl::StatusCode::kUnauthenticated},
+      {Failure::kTicketExpired, "TICKET_EXPIRED", absl::StatusCode::kUnauthenticated},
+      {Failure::kTicketInvalid, "TICKET_INVALID", absl::StatusCode::kUnauthenticated},
+      {Failure::kReplayed, "TICKET_REPLAYED", absl::StatusCode::kUnauthenticated},
+      {Failure::kNotBound, "TICKET_NOT_BOUND", absl::StatusCode::kUnauthenticated},
+      {Failure::kMalformed, "TICKET_INVALID", absl::StatusCode::kInvalidArgument},
+      {Failure::kMisconfigured, "INTERNAL_ERROR", absl::StatusCode::kInternal},
+  };
+  for (const auto& [failure, reason, code] : cases) {
+    domain_.failure = failure;
+    const absl::StatusOr<IssuedToken> issued = Device();
+    EXPECT_EQ(Reason(issued), reason);
+    EXPECT_EQ(issued.status().code(), code) << reason;
+    if (code != absl::StatusCode::kInternal) {
+      EXPECT_NE(rpc::DetailOf(issued.status())->remedy(), "") << reason;
+    }
+  }
+}
+
+TEST_F(TokenIssuerTest, ASilentDirectoryIsARetryAndNoVerdict) {
+  const std::string device = Device()->token;
+  domain_.directory_status = absl::UnavailableError("down");
+  for (const absl::StatusOr<IssuedToken>& issued : {Device(), User(device)}) {
+    EXPECT_EQ(Reason(issued), "DOMAIN_CONTROLLER_UNREACHABLE");
+    DT_EXPECT_CODE(issued, kUnavailable);
+    EXPECT_GT(rpc::DetailOf(issued.status())->retry_after().seconds(), 0);
+  }
+  domain_.directory_status = absl::OkStatus();
+  DT_EXPECT_OK(User(device));
+}
+
+TEST_F(TokenIssuerTest, TakesOnlyItsOwnFreshDeviceTokensForTheSameKey) {
+  const std::string device = Device()->token;
+  EXPECT_EQ(Reason(User("")), "TOKEN_MALFORMED");
+  EXPECT_EQ(Reason(User("a.b.c")), "TOKEN_MALFORMED");
+  EXPECT_EQ(Reason(User(User(device)->token)), "TOKEN_WRONG_TYPE");
+
+  const std::string first = thumbprint_;
+  thumbprint_ = pki::PrivateKey::Generate()->public_key().Thumbprint();
+  EXPECT_EQ(Reason(User(device)), "TOKEN_WRONG_KEY");
+  thumbprint_ = first;
+
+  TokenIssuer other({"acme", "iwa-2", {"CORP.TEST"}}, {{"k2", pki::PrivateKey::Generate().value()}},
+                    domain_, clock_, random_);
+  const std::string ticket =
+      FakeDomain::Ticket("PC0042$", {"IssueDeviceToken", "iwa-2", thumbprint_, {}});
+  const auto foreign = other.IssueDeviceToken(AsBytes(ticket), thumbprint_);
+  DT_ASSERT_OK(foreign);
+  EXPECT_EQ(Reason(User(foreign->token)), "TOKEN_UNKNOWN_KEY");
+
+  clock_.RunUntil(io_, kNow + seconds{329});
+  DT_EXPECT_OK(User(device));
+  clock_.RunUntil(io_, kNow + seconds{330});
+  EXPECT_EQ(Reason(User(device)), "TOKEN_EXPIRED");
+}
+
+TEST_F(TokenIssuerTest, AcceptsADeviceTokenFromBeforeAChangeOfKeys) {
+  const std::string device = Device()->token;
+  TokenIssuer next({"acme", "iwa-1", {"CORP.TEST"}},
+                   {{"k2", pki::PrivateKey::Generate().value()}, signing_}, domain_, clock_,
+                   random_);
+  const std::string ticket =
+      FakeDomain::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
+  DT_EXPECT_OK(next.IssueUserToken(AsBytes(ticket), thumbprint_, device));
+}
+
+TEST_F(TokenIssuerTest, RefusesMalformedRequests) {
+  const auto device = [&](const std::string& spnego, const std::string& thumbprint) {
+    return Reason(issuer_.IssueDeviceToken(AsBytes(spnego), thumbprint));
+  };
+  EXPECT_EQ(device("", thumbprint_), "MALFORMED_REQUEST");
+  EXPECT_EQ(device(std::string(kerberos::kSpnegoBytesMax + 1, 'x'), thumbprint_),
+            "REQUEST_TOO_LARGE");
+  EXPECT_EQ(device("x", ""), "MALFORMED_REQUEST");
+  EXPECT_EQ(device("x", std::string(42, 'A')), "MALFORMED_REQUEST");
+  EXPECT_EQ(device("x", std::string(43, '!')), "MALFORMED_REQUEST");
+  EXPECT_EQ(device("x", thumbprint_), "TICKET_INVALID");
+}
+
+TEST_F(TokenIssuerTest, NoMutationOfADeviceTokenIsAccepted) {
+  const std::string device = Device()->token;
+  const Bytes good(device.begin(), device.end());
+  testing::ForEachMutation(good, 1000, 9, [&](const Bytes& bad) {
+    if (bad != good) {
+      EXPECT_FALSE(User(ToString(bad)).ok());
+    }
+  });
+}
+
+// refusals.cc casts one to the other.
+TEST(ProblemTest, NumbersAreThoseOfTheReasons) {
+  using token::Problem;
+  EXPECT_EQ(static_cast<int>(Problem::kMalformed), reason::v1::TOKEN_MALFORMED);
+  EXPECT_EQ(static_cast<int>(Problem::kSignatureInvalid), reason::v1::TOKEN_SIGNATURE_INVALID);
+  EXPECT_EQ(static_cast<int>(Problem::kExpired), reason::v1::TOKEN_EXPIRED);
+  EXPECT_EQ(static_cast<int>(Problem::kNotYetValid), reason::v1::TOKEN_NOT_YET_VALID);
+  EXPECT_EQ(static_cast<int>(Problem::kWrongAudience), reason::v1::TOKEN_WRONG_AUDIENCE);
+  EXPECT_EQ(static_cast<int>(Problem::kWrongIssuer), reason::v1::TOKEN_WRONG_ISSUER);
+  EXPECT_EQ(static_cast<int>(Problem::kWrongType), reason::v1::TOKEN_WRONG_TYPE);
+  EXPECT_EQ(static_cast<int>(Problem::kUnknownKey), reason::v1::TOKEN_UNKNOWN_KEY);
+}
+
+}  // namespace
+}  // namespace devicetrust::iwa
