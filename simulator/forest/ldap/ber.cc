@@ -7,7 +7,7 @@
 namespace devicetrust::simulator {
 namespace {
 
-absl::Status Malformed() { return absl::InvalidArgumentError("malformed BER"); }
+absl::Status MalformedBer() { return absl::InvalidArgumentError("malformed BER"); }
 
 berval Borrow(std::string_view content) {
   // liblber only reads, but its struct knows no const.
@@ -33,40 +33,40 @@ bool BerReader::AtEnd() const {
 }
 
 absl::StatusOr<BerItem> BerReader::Next() {
-  if (AtEnd()) return Malformed();
+  if (AtEnd()) return MalformedBer();
   berval value{};
   const ber_tag_t tag = ber_skip_element(element_.get(), &value);
-  if (tag == LBER_DEFAULT) return Malformed();
+  if (tag == LBER_DEFAULT) return MalformedBer();
   return BerItem{tag, {value.bv_val, value.bv_len}};
 }
 
 absl::StatusOr<std::string_view> BerReader::Next(BerTag tag) {
   DT_ASSIGN_OR_RETURN(const BerItem item, Next());
-  if (item.tag != tag) return Malformed();
+  if (item.tag != tag) return MalformedBer();
   return item.content;
 }
 
 absl::StatusOr<int> BerReader::NextInteger(BerTag tag) {
   DT_ASSIGN_OR_RETURN(const std::string_view content, Next(tag));
-  if (content.empty() || content.size() > 4) return Malformed();
+  if (content.empty() || content.size() > 4) return MalformedBer();
   const berval value = Borrow(content);
   ber_int_t number = 0;
-  if (ber_decode_int(&value, &number) != 0) return Malformed();
+  if (ber_decode_int(&value, &number) != 0) return MalformedBer();
   return number;
 }
 
 absl::StatusOr<bool> BerReader::NextBoolean(BerTag tag) {
   DT_ASSIGN_OR_RETURN(const std::string_view content, Next(tag));
-  if (content.size() != 1) return Malformed();
+  if (content.size() != 1) return MalformedBer();
   return content[0] != 0;
 }
 
 absl::StatusOr<BerFrame> ReadBerFrame(std::string_view input, std::size_t content_bytes_max) {
   if (input.empty()) return BerFrame{};
-  if (static_cast<unsigned char>(input[0]) != kBerSequence) return Malformed();
+  if (static_cast<unsigned char>(input[0]) != kBerSequence) return MalformedBer();
   if (input.size() < 2) return BerFrame{};
   const auto first = static_cast<unsigned char>(input[1]);
-  if (first == 0x80 || first > 0x84) return Malformed();  // Indefinite, or over 4 GB.
+  if (first == 0x80 || first > 0x84) return MalformedBer();  // Indefinite, or over 4 GB.
   const std::size_t extra = first < 0x80 ? 0 : first & 0x7fU;
   if (input.size() < 2 + extra) return BerFrame{};
   std::size_t length = extra == 0 ? first : 0;

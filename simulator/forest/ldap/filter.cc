@@ -22,7 +22,7 @@ constexpr BerTag kExtensibleTag = 0xa9;
 constexpr std::string_view kBitsAllRule = "1.2.840.113556.1.4.803";
 constexpr std::string_view kBitsAnyRule = "1.2.840.113556.1.4.804";
 
-absl::Status Malformed() { return absl::InvalidArgumentError("malformed search filter"); }
+absl::Status MalformedFilter() { return absl::InvalidArgumentError("malformed search filter"); }
 
 std::optional<std::int64_t> ParseNumber(std::string_view text) {
   std::int64_t number = 0;
@@ -55,7 +55,7 @@ absl::StatusOr<LdapFilter> ParseComparison(Op op, std::string_view content) {
   BerReader reader(content);
   DT_ASSIGN_OR_RETURN(const std::string_view attribute, reader.Next(kBerOctetString));
   DT_ASSIGN_OR_RETURN(const std::string_view value, reader.Next(kBerOctetString));
-  if (!reader.AtEnd()) return Malformed();
+  if (!reader.AtEnd()) return MalformedFilter();
   return Comparison(op, attribute, value);
 }
 
@@ -66,7 +66,7 @@ absl::StatusOr<LdapFilter> ParseSubstring(std::string_view content) {
   BerReader reader(content);
   DT_ASSIGN_OR_RETURN(const std::string_view attribute, reader.Next(kBerOctetString));
   DT_ASSIGN_OR_RETURN(const std::string_view list, reader.Next(kBerSequence));
-  if (!reader.AtEnd()) return Malformed();
+  if (!reader.AtEnd()) return MalformedFilter();
   const std::optional<LdapAttribute> known = FindLdapAttribute(attribute);
   LdapFilter filter;
   filter.parts.emplace_back();  // Initial.
@@ -76,7 +76,7 @@ absl::StatusOr<LdapFilter> ParseSubstring(std::string_view content) {
   for (bool first = true; !parts.AtEnd(); first = false) {
     DT_ASSIGN_OR_RETURN(const BerItem part, parts.Next());
     std::string text = CanonicalValue(LdapSyntax::kText, part.content);
-    if (ended || text.empty()) return Malformed();
+    if (ended || text.empty()) return MalformedFilter();
     if (part.tag == kInitial && first) {
       filter.parts.front() = std::move(text);
     } else if (part.tag == kAny && filter.parts.size() < kLdapFilterNodesMax) {
@@ -85,7 +85,7 @@ absl::StatusOr<LdapFilter> ParseSubstring(std::string_view content) {
       final_part = std::move(text);
       ended = true;
     } else {
-      return Malformed();
+      return MalformedFilter();
     }
   }
   filter.parts.push_back(std::move(final_part));
@@ -114,7 +114,7 @@ absl::StatusOr<LdapFilter> ParseExtensible(std::string_view content) {
     } else if (item.tag == kValue) {
       value = item.content;
     } else if (item.tag != kDnAttributes) {
-      return Malformed();
+      return MalformedFilter();
     }
   }
   if (rule == kBitsAllRule) return Comparison(Op::kBitsAll, attribute, value);
@@ -138,7 +138,7 @@ absl::StatusOr<LdapFilter> Parse(const BerItem& item, int depth, int& nodes) {
         DT_ASSIGN_OR_RETURN(LdapFilter parsed, Parse(child, depth + 1, nodes));
         filter.children.push_back(std::move(parsed));
       }
-      if (filter.op == Op::kNot && filter.children.size() != 1) return Malformed();
+      if (filter.op == Op::kNot && filter.children.size() != 1) return MalformedFilter();
       return filter;
     }
     case kEqualTag:
@@ -159,7 +159,7 @@ absl::StatusOr<LdapFilter> Parse(const BerItem& item, int depth, int& nodes) {
     case kExtensibleTag:
       return ParseExtensible(item.content);
     default:
-      return Malformed();
+      return MalformedFilter();
   }
 }
 

@@ -37,25 +37,25 @@ void AcknowledgeNow(tcp::socket& socket) {
   setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
-class Counted {
- public:
-  explicit Counted(std::atomic<std::size_t>& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  std::atomic<std::size_t>& count_;
-};
-
-struct Worker {
-  asio::io_context io{1};  // One thread: no locks inside.
-  std::thread thread;
-};
-
 }  // namespace
 
 struct LdapServer::State {
+  class Counted {
+   public:
+    explicit Counted(std::atomic<std::size_t>& count) : count_(count) { ++count_; }
+    ~Counted() { --count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+   private:
+    std::atomic<std::size_t>& count_;
+  };
+
+  struct Worker {
+    asio::io_context io{1};  // One thread: no locks inside.
+    std::thread thread;
+  };
+
   State(LdapServerConfig config_in, AccountView accounts, const Clock& clock_in,
         pki::TlsContext tls_in)
       : config(std::move(config_in)),
@@ -158,7 +158,7 @@ absl::StatusOr<std::unique_ptr<LdapServer>> LdapServer::Start(LdapServerConfig c
   auto state =
       std::make_unique<State>(std::move(config), std::move(accounts), clock, std::move(tls));
   for (std::size_t i = 0; i < state->config.threads; ++i) {
-    state->workers.push_back(std::make_unique<Worker>());
+    state->workers.push_back(std::make_unique<State::Worker>());
   }
 
   const tcp::endpoint endpoint(address, state->config.port);

@@ -52,7 +52,7 @@ constexpr std::string_view kNotBound =
     "000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful "
     "bind must be completed on the connection., data 0, v4563";
 
-absl::Status Malformed() { return absl::InvalidArgumentError("malformed LDAP message"); }
+absl::Status MalformedMessage() { return absl::InvalidArgumentError("malformed LDAP message"); }
 
 // LDAPResult with its message id; leaves the response open for more fields.
 void BeginResult(int id, BerTag response, int code, std::string_view message, BerWriter& writer) {
@@ -75,7 +75,7 @@ absl::StatusOr<std::string> CriticalControl(std::string_view controls) {
     if (fields.AtEnd()) continue;
     DT_ASSIGN_OR_RETURN(const BerItem second, fields.Next());
     if (second.tag != kBerBoolean) continue;
-    if (second.content.size() != 1) return Malformed();
+    if (second.content.size() != 1) return MalformedMessage();
     if (second.content[0] != 0) return std::string(oid);
   }
   return std::string();
@@ -109,7 +109,7 @@ absl::StatusOr<LdapSession::SearchRequest> LdapSession::SearchRequest::Parse(
   DT_ASSIGN_OR_RETURN(const std::string_view base, reader.Next(kBerOctetString));
   request.base = CanonicalName(base);
   DT_ASSIGN_OR_RETURN(const int scope, reader.NextInteger(kBerEnumerated));
-  if (scope < 0 || scope > 2) return Malformed();
+  if (scope < 0 || scope > 2) return MalformedMessage();
   request.scope = static_cast<Scope>(scope);
   DT_RETURN_IF_ERROR(reader.NextInteger(kBerEnumerated).status());  // Aliases: there are none.
   DT_ASSIGN_OR_RETURN(request.size_limit, reader.NextInteger());
@@ -118,7 +118,7 @@ absl::StatusOr<LdapSession::SearchRequest> LdapSession::SearchRequest::Parse(
   DT_ASSIGN_OR_RETURN(const BerItem filter, reader.Next());
   DT_ASSIGN_OR_RETURN(request.filter, ParseLdapFilter(filter));
   DT_ASSIGN_OR_RETURN(const std::string_view list, reader.Next(kBerSequence));
-  if (!reader.AtEnd() || request.size_limit < 0) return Malformed();
+  if (!reader.AtEnd() || request.size_limit < 0) return MalformedMessage();
 
   BerReader attributes(list);
   request.all_attributes = attributes.AtEnd();
@@ -151,12 +151,12 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
   BerReader reader(content);
   DT_ASSIGN_OR_RETURN(const int id, reader.NextInteger());
   DT_ASSIGN_OR_RETURN(const BerItem request, reader.Next());
-  if (id < 0) return Malformed();
+  if (id < 0) return MalformedMessage();
   std::string critical;
   if (!reader.AtEnd()) {
     DT_ASSIGN_OR_RETURN(const std::string_view controls, reader.Next(kControls));
     DT_ASSIGN_OR_RETURN(critical, CriticalControl(controls));
-    if (!reader.AtEnd()) return Malformed();
+    if (!reader.AtEnd()) return MalformedMessage();
   }
   if (request.tag == kUnbindRequest) return false;
   if (request.tag == kAbandonRequest) return true;  // Whatever it names is answered already.
@@ -174,7 +174,7 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
     case kCompareRequest:
       break;
     default:
-      return Malformed();
+      return MalformedMessage();
   }
   if (!critical.empty()) {
     AppendResult(id, response, kUnavailableCriticalExtension,
@@ -213,7 +213,7 @@ absl::Status LdapSession::Bind(int id, std::string_view body, std::string& out) 
   DT_ASSIGN_OR_RETURN(const int version, reader.NextInteger());
   DT_ASSIGN_OR_RETURN(const std::string_view name, reader.Next(kBerOctetString));
   DT_ASSIGN_OR_RETURN(const BerItem credentials, reader.Next());
-  if (!reader.AtEnd()) return Malformed();
+  if (!reader.AtEnd()) return MalformedMessage();
   identity_.clear();  // RFC 4513, 4: anonymous from here until the bind succeeds.
   const auto answer = [&](int code, std::string_view message) {
     AppendResult(id, kBindResponse, code, message, out);
