@@ -1,0 +1,369 @@
+// The whole dt-ca over real sockets and TLS, against an org of a few lines.
+#include "ca-service/ca_server.h"
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <thread>
+
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "libs/base/files.h"
+#include "libs/pki/csr.h"
+#include "libs/pki/sealed_file.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
+#include "libs/rpc/server.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/testing/status.h"
+#include "libs/token/claims.h"
+#include "libs/token/names.h"
+
+namespace devicetrust::ca {
+namespace {
+
+using rpc::Call;
+using v1::CertificateAdmin;
+using v1::CertificateAuthority;
+
+class AuthorityService final : public org::v1::EnrolmentAuthority::Service {
+ public:
+  grpc::Status AuthorizeEnrolment(grpc::ServerContext* /*context*/,
+                                  const org::v1::AuthorizeEnrolmentRequest* request,
+                                  org::v1::AuthorizeEnrolmentResponse* response) override {
+    if (read_only) {
+      return rpc::ToGrpc(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+                                        "the org is in read-only mode"));
+    }
+    response->set_user_id("id-" + request->user_sid());
+    response->set_principal("alice@CORP.TEST");
+    return grpc::Status::OK;
+  }
+  std::atomic<bool> read_only{false};
+};
+
+class RegistryService final : public org::v1::IwaRegistry::Service {
+ public:
+  explicit RegistryService(const token::SigningKey& key) {
+    org::v1::Iwa& iwa = *list_.add_iwas();
+    iwa.set_name("iwa-1");
+    iwa.add_keys()->set_kid(key.kid);
+    iwa.mutable_keys(0)->set_jwk(token::ToJwk(key.key.public_key(), key.kid).value());
+  }
+  grpc::Status ListIwas(grpc::ServerContext* /*context*/, const org::v1::ListIwasRequest* /*ask*/,
+                        org::v1::ListIwasResponse* response) override {
+    *response = list_;
+    return grpc::Status::OK;
+  }
+
+ private:
+  org::v1::ListIwasResponse list_;
+};
+
+class LogService final : public org::v1::SystemLog::Service {
+ public:
+  grpc::Status Append(grpc::ServerContext* /*context*/, const org::v1::AppendRequest* request,
+                      org::v1::AppendResponse* /*response*/) override {
+    events += request->events_size();
+    return grpc::Status::OK;
+  }
+  std::atomic<int> events{0};
+};
+
+class CaServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "dt_ca_server_test";
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    pki_.Component("ca");
+    pki_.Server("edge", {"ca.test"});
+    DT_ASSERT_OK(pki_.WriteTo(folder_.string()));
+    DT_ASSERT_OK(pki::WriteKeyEncryptionKey(Path("kek"), random_));
+    StartOrg("127.0.0.1:0");
+
+    config_.database = "sqlite:" + Path("ca.db");
+    config_.kek_file = Path("kek");
+    config_.edge_cert = Path("edge.pem");
+    config_.edge_key = Path("edge.key");
+    config_.internal_cert = Path("ca.pem");
+    config_.internal_key = Path("ca.key");
+    config_.deployment_ca = Path("deployment-ca.pem");
+    config_.edge_listen = config_.internal_listen = config_.http_listen = "127.0.0.1:0";
+    config_.org_address = org_->address();
+  }
+
+  void StartOrg(const std::string& listen) {
+    const std::string package = "devicetrust.org.v1.";
+    org_ = rpc::Server::Start({.name = "org",
+                               .flag = "--internal-listen",
+                               .listen = listen,
+                               .identity = Pem(pki_.Component("policy")),
+                               .client_ca_pem = DeploymentCa(),
+                               .org = "acme"},
+                              {&authority_, &registry_, &log_},
+                              {{package + "EnrolmentAuthority.AuthorizeEnrolment", {"ca"}},
+                               {package + "IwaRegistry.ListIwas", {"ca"}},
+                               {package + "SystemLog.Append", {"ca"}}})
+               .value();
+  }
+  void Start() {
+    auto server = CaServer::Create(config_, clock_, random_);
+    DT_ASSERT_OK(server);
+    server_ = *std::move(server);
+    const Addresses bound = server_->addresses();
+    addresses_ = {bound.begin(), bound.end()};
+    edge_ =
+        CertificateAuthority::NewStub(rpc::NewChannel({.address = addresses_["edge"],
+                                                       .server_name = "ca.test",
+                                                       .trust_pem = pki_.web_ca().certificate.Pem(),
+                                                       .identity = std::nullopt}));
+  }
+
+  static rpc::Identity Pem(const pki::Identity& identity) {
+    return {identity.certificate.Pem(), identity.key.Pem()};
+  }
+  std::string DeploymentCa() const { return pki_.deployment_ca().certificate.Pem(); }
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+  std::unique_ptr<CertificateAdmin::Stub> As(const pki::Identity& identity) {
+    return CertificateAdmin::NewStub(rpc::NewChannel({.address = addresses_["internal"],
+                                                      .server_name = "ca.devicetrust.internal",
+                                                      .trust_pem = DeploymentCa(),
+                                                      .identity = Pem(identity)}));
+  }
+  v1::EnrollRequest NewRequest() {
+    const auto key = pki::PrivateKey::Generate().value();
+    const WallTime now = clock_.Now();
+    const token::UserToken token{
+        {token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"), token::NewTokenId(random_).value(),
+         now, now + token::kUserTokenLifetime},
+        "S-1-5-21-1-2-3-1104",
+        "alice@CORP.TEST",
+        "S-1-5-21-1-2-3-2001",
+        "PC0042$",
+        "CORP.TEST",
+        key.public_key().Thumbprint()};
+    v1::EnrollRequest request;
+    request.set_user_token(token::Sign(token, iwa_key_).value());
+    request.set_csr_der(ToString(pki::BuildCsr("x", key).value()));
+    return request;
+  }
+  absl::StatusOr<v1::EnrollResponse> Enroll(const v1::EnrollRequest& request) {
+    return rpc::Call(*edge_, &CertificateAuthority::Stub::Enroll, request, std::chrono::seconds(5));
+  }
+  // Body of a plain HTTP GET; empty unless 200.
+  std::string Get(const std::string& path) {
+    namespace asio = boost::asio;
+    asio::io_context io;
+    asio::ip::tcp::socket socket(io);
+    const HostPort address = ParseHostPort(addresses_["http"], "http").value();
+    socket.connect(
+        {asio::ip::make_address(address.host), static_cast<std::uint16_t>(address.port)});
+    asio::write(socket, asio::buffer("GET " + path + " HTTP/1.1\r\nHost: " + addresses_["http"] +
+                                     "\r\nConnection: close\r\n\r\n"));
+    std::string answer;
+    boost::system::error_code end;
+    asio::read(socket, asio::dynamic_buffer(answer), end);
+    if (!answer.starts_with("HTTP/1.1 200 ")) return {};
+    return answer.substr(answer.find("\r\n\r\n") + 4);
+  }
+  static bool Shell(const std::string& command) {
+    return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
+  }
+
+  SystemClock clock_;
+  SystemRandom random_;
+  std::filesystem::path folder_;
+  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
+  AuthorityService authority_;
+  RegistryService registry_{iwa_key_};
+  LogService log_;
+  std::unique_ptr<rpc::Server> org_;
+  Config config_;
+  std::unique_ptr<CaServer> server_;
+  std::map<std::string, std::string> addresses_;
+  std::unique_ptr<CertificateAuthority::Stub> edge_;
+};
+
+TEST_F(CaServerTest, EnrolsRevokesAndPublishesForIndependentTools) {
+  if (!Shell("openssl version")) GTEST_SKIP() << "needs the openssl program";
+  Start();
+  const auto enrolled = Enroll(NewRequest());
+  DT_ASSERT_OK(enrolled);
+  ASSERT_EQ(enrolled->chain_der_size(), 2);
+  const auto leaf = pki::Certificate::FromDer(AsBytes(enrolled->certificate_der())).value();
+  const auto issuing = pki::Certificate::FromDer(AsBytes(enrolled->chain_der(0))).value();
+  const auto root = pki::Certificate::FromDer(AsBytes(enrolled->chain_der(1))).value();
+  const std::string url = leaf.crl_urls().at(0);
+  ASSERT_TRUE(url.starts_with("http://" + addresses_["http"] + "/"));
+  const std::string path = url.substr(url.find('/', 7));
+  DT_ASSERT_OK(WriteFileAtomically(Path("leaf.pem"), leaf.Pem()));
+  DT_ASSERT_OK(WriteFileAtomically(Path("issuing.pem"), issuing.Pem()));
+  DT_ASSERT_OK(WriteFileAtomically(Path("root.pem"), root.Pem()));
+  DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), Get(path)));
+  EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("crl.der") + " -CAfile " +
+                    Path("issuing.pem") + " -out " + Path("crl.pem")));
+  const std::string verify = "openssl verify -x509_strict -purpose sslclient -CAfile " +
+                             Path("root.pem") + " -untrusted " + Path("issuing.pem");
+  const std::string with_crl = " -crl_check -CRLfile " + Path("crl.pem") + " " + Path("leaf.pem");
+  EXPECT_TRUE(Shell(verify + with_crl));
+  EXPECT_EQ(Get("/ca/root.crt"), enrolled->chain_der(1));
+  EXPECT_EQ(Get("/crl/other.crl"), "");
+
+  v1::RevokeCertificateRequest revoke;
+  revoke.set_serial(leaf.serial_hex());
+  revoke.set_reason(v1::KEY_COMPROMISE);
+  DT_ASSERT_OK(Call(*As(pki_.Admin("ada")), &CertificateAdmin::Stub::RevokeCertificate, revoke));
+  const std::string before = ReadFile(Path("crl.der")).value();
+  std::string after = before;
+  while (after == before) after = Get(path);
+  DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), after));
+  EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("crl.der") + " -CAfile " +
+                    Path("issuing.pem") + " -out " + Path("crl.pem")));
+  EXPECT_FALSE(Shell(verify + with_crl));
+  EXPECT_TRUE(Shell(verify + " " + Path("leaf.pem")));
+  if (Shell("certtool --version")) {
+    EXPECT_TRUE(Shell("certtool --verify-crl --load-ca-certificate " + Path("issuing.pem") +
+                      " --infile " + Path("crl.pem")));
+  }
+}
+
+TEST_F(CaServerTest, StreamsRevocationsInOrderWithHeartbeats) {
+  Start();
+  const auto gateway = As(pki_.Component("gateway-1"));
+  grpc::ClientContext context;
+  const auto reader = gateway->WatchRevocations(&context, {});
+  v1::WatchRevocationsResponse message;
+  ASSERT_TRUE(reader->Read(&message));
+  EXPECT_EQ(message.revocations_size(), 0);
+
+  const auto enrolled = Enroll(NewRequest());
+  DT_ASSERT_OK(enrolled);
+  DT_ASSERT_OK(Enroll(NewRequest()));
+  v1::RevokeForUserRequest revoke;
+  revoke.set_user_id("id-S-1-5-21-1-2-3-1104");
+  revoke.set_requested_by("admin:ada");
+  const auto revoked =
+      Call(*As(pki_.Component("policy")), &CertificateAdmin::Stub::RevokeForUser, revoke);
+  EXPECT_EQ(revoked.value().revoked(), 2);
+  while (message.revocations_size() == 0) ASSERT_TRUE(reader->Read(&message));
+  ASSERT_EQ(message.revocations_size(), 2);
+  EXPECT_EQ(message.revocations(0).sequence(), 1);
+  EXPECT_EQ(message.sequence(), 2);
+
+  // A late reader starts after what it has, and each stream ends when the server does.
+  grpc::ClientContext late_context;
+  v1::WatchRevocationsRequest from_one;
+  from_one.set_after_sequence(1);
+  const auto late = gateway->WatchRevocations(&late_context, from_one);
+  ASSERT_TRUE(late->Read(&message));
+  EXPECT_EQ(message.revocations_size(), 1);
+  ASSERT_TRUE(late->Read(&message));  // A heartbeat.
+  EXPECT_EQ(message.sequence(), 2);
+  server_->Stop();
+  while (reader->Read(&message)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
+  Start();
+  v1::RevokeForUserRequest revoke;
+  revoke.set_user_id("u1");
+  DT_EXPECT_CODE(
+      Call(*As(pki_.Component("gateway-1")), &CertificateAdmin::Stub::RevokeForUser, revoke),
+      kPermissionDenied);
+  DT_EXPECT_CODE(Call(*As(pki_.Component("iwa-1")), &CertificateAdmin::Stub::ListCertificates, {}),
+                 kPermissionDenied);
+  const auto issuers =
+      Call(*As(pki_.Component("gateway-1")), &CertificateAdmin::Stub::GetIssuers, {});
+  EXPECT_EQ(issuers.value().edge_address(), addresses_["edge"]);
+  // The admin methods are not on the edge.
+  const auto on_edge =
+      CertificateAdmin::NewStub(rpc::NewChannel({.address = addresses_["edge"],
+                                                 .server_name = "ca.test",
+                                                 .trust_pem = pki_.web_ca().certificate.Pem(),
+                                                 .identity = Pem(pki_.Admin("ada"))}));
+  DT_EXPECT_CODE(Call(*on_edge, &CertificateAdmin::Stub::RevokeForUser, revoke), kPermissionDenied);
+
+  const auto admin = As(pki_.Admin("ada"));
+  v1::ListCertificatesRequest list;
+  list.set_page_size(1001);
+  DT_EXPECT_CODE(Call(*admin, &CertificateAdmin::Stub::ListCertificates, list), kInvalidArgument);
+  list.set_page_size(1);
+  list.set_page_token("garbage");
+  DT_EXPECT_CODE(Call(*admin, &CertificateAdmin::Stub::ListCertificates, list), kInvalidArgument);
+  v1::RevokeCertificateRequest bad;
+  bad.set_serial("0x12");
+  DT_EXPECT_CODE(Call(*admin, &CertificateAdmin::Stub::RevokeCertificate, bad), kInvalidArgument);
+}
+
+TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {
+  Start();
+  authority_.read_only = true;
+  const v1::EnrollRequest request = NewRequest();
+  EXPECT_EQ(rpc::ReasonOf(Enroll(request).status()), reason::v1::ORG_READ_ONLY);
+  authority_.read_only = false;
+
+  const std::string address = org_->address();
+  org_.reset();
+  const auto refused = Enroll(request);
+  DT_EXPECT_CODE(refused, kUnavailable);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_NE(rpc::DetailOf(refused.status())->remedy().find("--org-address"), std::string::npos);
+
+  StartOrg(address);
+  absl::Status again = Enroll(request).status();
+  while (absl::IsUnavailable(again)) again = Enroll(request).status();
+  DT_EXPECT_OK(again);
+  while (log_.events < 2) std::this_thread::yield();
+}
+
+TEST_F(CaServerTest, KeepsItsKeysAndCertificatesOverARestart) {
+  Start();
+  const v1::EnrollRequest request = NewRequest();
+  const auto first = Enroll(request);
+  DT_ASSERT_OK(first);
+  server_.reset();
+  Start();
+  EXPECT_EQ(Enroll(request).value().certificate_der(), first->certificate_der());
+}
+
+TEST_F(CaServerTest, NamesWhatIsWrongAtTheStart) {
+  DT_EXPECT_OK(CheckConfig(config_));
+  Start();
+  // A second one beside it: the same store, then the same port.
+  DT_EXPECT_CODE(CaServer::Create(config_, clock_, random_), kFailedPrecondition);
+  Config second = config_;
+  second.database = "sqlite:" + Path("second.db");
+  for (auto [member, name] :
+       {std::pair{&Config::edge_listen, "edge"}, std::pair{&Config::internal_listen, "internal"},
+        std::pair{&Config::http_listen, "http"}}) {
+    Config taken = second;
+    taken.*member = addresses_[name];
+    const auto refused = CaServer::Create(taken, clock_, random_);
+    DT_EXPECT_CODE(refused, kFailedPrecondition);
+    const std::string message(refused.status().message());
+    EXPECT_NE(message.find(std::string("--") + name + "-listen"), std::string::npos) << message;
+  }
+  std::filesystem::permissions(Path("kek"), std::filesystem::perms(0644));
+  const absl::Status shared = CheckConfig(config_);
+  DT_EXPECT_CODE(shared, kFailedPrecondition);
+  EXPECT_NE(std::string(shared.message()).find("chmod"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace devicetrust::ca
