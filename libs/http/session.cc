@@ -168,7 +168,7 @@ Task<Response> Session::Answer(const Request& request) {
   deadline_.Set(listener_.limits.handler);
   try {
     co_return co_await listener_.handler(request);
-  } catch (const std::exception&) {
+  } catch (...) {
     // Handlers report by value; what is thrown past them is a bug of ours or std::bad_alloc.
     Response response = PlainError(500);
     response.close = true;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -24,6 +25,7 @@ using Monotonic = std::chrono::steady_clock;
 
 constexpr milliseconds kRetryMin{50};
 constexpr milliseconds kRetryMax{1000};
+constexpr milliseconds kSilenceMax{10'000};  // The heartbeat is due each second.
 
 }  // namespace
 
@@ -38,8 +40,9 @@ struct Feeds::State {
 
   std::mutex mutex;
   std::condition_variable wake;
-  bool stopping = false;                    // Guarded by mutex, as contexts is.
-  std::set<grpc::ClientContext*> contexts;  // Of open streams, to cancel them.
+  bool stopping = false;  // Guarded by mutex, as contexts is.
+  // Open streams and when each last spoke, to cancel them.
+  std::map<grpc::ClientContext*, Monotonic::time_point> contexts;
   std::vector<std::thread> threads;
 
   // False when stopping meanwhile.
@@ -48,15 +51,30 @@ struct Feeds::State {
     return !wake.wait_for(lock, duration, [this] { return stopping; });
   }
 
+  // Both false when stopping.
   bool Register(grpc::ClientContext& context) {
     const std::lock_guard lock(mutex);
-    if (!stopping) contexts.insert(&context);
+    if (!stopping) contexts[&context] = Monotonic::now();
     return !stopping;
   }
 
-  void Unregister(grpc::ClientContext& context) {
+  bool Unregister(grpc::ClientContext& context) {
     const std::lock_guard lock(mutex);
     contexts.erase(&context);
+    return !stopping;
+  }
+
+  void Heard(grpc::ClientContext& context) {
+    const std::lock_guard lock(mutex);
+    contexts[&context] = Monotonic::now();
+  }
+
+  // A stream whose heartbeat stopped, though its connection did not, is opened anew.
+  void CancelSilentStreams() {
+    const std::lock_guard lock(mutex);
+    for (const auto& [context, heard_at] : contexts) {
+      if (Monotonic::now() - heard_at > kSilenceMax) context->TryCancel();
+    }
   }
 
   // Opens the stream again and again; `open(context)` returns the reader.
@@ -71,11 +89,12 @@ struct Feeds::State {
       Message message;
       while (reader->Read(&message)) {
         take(message);
+        Heard(context);
         pause = kRetryMin;
         if (std::exchange(down, false)) Log(LogLevel::kInfo, "feed.up", {{"feed", name}});
       }
       const grpc::Status status = reader->Finish();
-      Unregister(context);
+      if (!Unregister(context)) return;
       if (!std::exchange(down, true)) {
         Log(LogLevel::kWarning, "feed.down", {{"feed", name}, {"reason", status.error_message()}});
       }
@@ -159,6 +178,7 @@ struct Feeds::State {
     Monotonic::time_point discovery_at = keys_at;
     milliseconds pause{0};
     do {
+      CancelSilentStreams();
       const Monotonic::time_point now = Monotonic::now();
       bool ok = true;
       if (now >= keys_at) {
@@ -201,7 +221,7 @@ Feeds::~Feeds() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->stopping = true;
-    for (grpc::ClientContext* context : state_->contexts) context->TryCancel();
+    for (const auto& [context, heard_at] : state_->contexts) context->TryCancel();
   }
   state_->wake.notify_all();
   for (std::thread& thread : state_->threads) thread.join();

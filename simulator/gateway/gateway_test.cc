@@ -34,7 +34,7 @@ constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}
 constexpr std::string_view kOrigin = "https://org.localhost:8443";
 
 template <typename T>
-T Run(Task<T> task) {
+T Await(Task<T> task) {
   asio::io_context io;
   std::future<T> result = asio::co_spawn(io, std::move(task), asio::use_future);
   io.run();
@@ -176,8 +176,8 @@ class Browser {
 
   http::Response Send(Gateway& gateway, const http::Request& request) {
     http::Response response = request.host == "org.localhost"
-                                  ? Run(gateway.org_host.Handle(request))
-                                  : Run(gateway.mtls_host.Handle(request));
+                                  ? Await(gateway.org_host.Handle(request))
+                                  : Await(gateway.mtls_host.Handle(request));
     for (const http::Field& field : response.fields.all()) {
       if (field.name != "set-cookie") continue;
       const std::string name = field.value.substr(0, field.value.find('='));
@@ -485,7 +485,7 @@ TEST_F(GatewayTest, HeadersAreNoCertificates) {
     request.fields.Add(name, device_.certificate.serial_hex());
   }
   EXPECT_THAT(
-      Run(gateway_.mtls_host.Handle(request)).body,
+      Await(gateway_.mtls_host.Handle(request)).body,
       HasSubstr("\"trusted\":false,\"reason\":\"CERTIFICATE_NOT_PRESENTED\",\"serial\":\"\""));
 }
 
@@ -513,9 +513,9 @@ TEST_F(GatewayTest, HostMustBeTheHandshakes) {
                                           {"xmtls.localhost", "xmtls.localhost"}}) {
     http::Request request = browser_.NewRequest("GET", "https://" + host + "/check");
     request.connection.server_name = sni;
-    EXPECT_EQ(Run(gateway_.mtls_host.Handle(request)).status, 421) << host << " " << sni;
+    EXPECT_EQ(Await(gateway_.mtls_host.Handle(request)).status, 421) << host << " " << sni;
     if (sni != "org.localhost" || host != "org.localhost") {
-      EXPECT_EQ(Run(gateway_.org_host.Handle(request)).status, 421) << host << " " << sni;
+      EXPECT_EQ(Await(gateway_.org_host.Handle(request)).status, 421) << host << " " << sni;
     }
   }
 }
@@ -530,12 +530,12 @@ TEST_F(GatewayTest, FormsOfOtherSitesAreRefused) {
   request.fields.Set("content-type", "application/x-www-form-urlencoded");
   request.body = body;
   request.fields.Set("origin", "null");
-  EXPECT_EQ(Run(gateway_.org_host.Handle(request)).status, 400);
+  EXPECT_EQ(Await(gateway_.org_host.Handle(request)).status, 400);
   request.fields.Remove("origin");
   request.fields.Set("sec-fetch-site", "cross-site");
-  EXPECT_EQ(Run(gateway_.org_host.Handle(request)).status, 400);
+  EXPECT_EQ(Await(gateway_.org_host.Handle(request)).status, 400);
   request.fields.Set("sec-fetch-site", "same-origin");
-  EXPECT_EQ(Run(gateway_.org_host.Handle(request)).status, 303);
+  EXPECT_EQ(Await(gateway_.org_host.Handle(request)).status, 303);
   EXPECT_EQ(browser_.Post(gateway_, "/signin", body + "&t=" + id).status, 400);
 }
 

@@ -51,9 +51,12 @@ void LiveSet::Forget(WallTime moment) {
 
 std::optional<WallTime> LiveSet::Find(const std::string& name) const {
   const std::shared_ptr<const Parts> parts = parts_.Get();
-  if (const auto at = parts->recent->find(name); at != parts->recent->end()) return at->second;
-  if (const auto at = parts->large->find(name); at != parts->large->end()) return at->second;
-  return std::nullopt;
+  std::optional<WallTime> found;
+  for (const Map* map : {parts->recent.get(), parts->large.get()}) {
+    const auto at = map->find(name);
+    if (at != map->end() && (!found || *found < at->second)) found = at->second;
+  }
+  return found;
 }
 
 std::size_t LiveSet::size() const {

@@ -102,7 +102,24 @@ http::Response MtlsHost::Check(const http::Request& request) const {
                                 JsonQuote(finding.serial), JsonQuote(finding.device_id)));
 }
 
-http::Response MtlsHost::AnswerChallenge(const http::Request& request) {
+absl::StatusOr<std::string> MtlsHost::SignProof(const Challenge& challenge,
+                                                const DeviceFinding& finding, const Keyring& keys,
+                                                WallTime now) const {
+  DT_ASSIGN_OR_RETURN(const std::string id, token::NewTokenId(random_));
+  token::Proof proof;
+  proof.envelope = {token::ProofIssuer(site_.org), token::ProofAudience(site_.org), id, now,
+                    now + token::kProofLifetime};
+  proof.transaction_hash = HashName(challenge.transaction_id);
+  proof.session_hash = challenge.session_hash;
+  proof.trusted = finding.trusted;
+  proof.reason = finding.trusted ? "" : rpc::ReasonName(finding.reason);
+  proof.serial = finding.serial;
+  proof.device_id = finding.device_id;
+  proof.enrolment_id = finding.enrolment_id;
+  return token::Sign(proof, keys.proof_key);
+}
+
+http::Response MtlsHost::AnswerChallenge(const http::Request& request) const {
   const std::shared_ptr<const Keyring> keys = view_.keys.Get();
   if (keys == nullptr) {
     return RenderProblem(503, "Not ready",
@@ -120,21 +137,7 @@ http::Response MtlsHost::AnswerChallenge(const http::Request& request) {
   }
 
   const DeviceFinding finding = Inspect(request.connection, site_.org, live_);
-  const absl::StatusOr<std::string> id = token::NewTokenId(random_);
-  absl::StatusOr<std::string> proof = id.status();
-  if (id.ok()) {
-    token::Proof claims;
-    claims.envelope = {token::ProofIssuer(site_.org), token::ProofAudience(site_.org), *id, now,
-                       now + token::kProofLifetime};
-    claims.transaction_hash = HashName(challenge->transaction_id);
-    claims.session_hash = challenge->session_hash;
-    claims.trusted = finding.trusted;
-    claims.reason = finding.trusted ? "" : rpc::ReasonName(finding.reason);
-    claims.serial = finding.serial;
-    claims.device_id = finding.device_id;
-    claims.enrolment_id = finding.enrolment_id;
-    proof = token::Sign(claims, keys->proof_key);
-  }
+  const absl::StatusOr<std::string> proof = SignProof(*challenge, finding, *keys, now);
   if (!proof.ok()) {
     return RenderProblem(500, "The device check failed", "Try again in a moment.",
                          "INTERNAL_ERROR");

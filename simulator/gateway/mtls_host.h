@@ -41,7 +41,9 @@ class MtlsHost {
 
  private:
   http::Response Check(const http::Request& request) const;
-  http::Response AnswerChallenge(const http::Request& request);
+  http::Response AnswerChallenge(const http::Request& request) const;
+  absl::StatusOr<std::string> SignProof(const Challenge& challenge, const DeviceFinding& finding,
+                                        const Keyring& keys, WallTime now) const;
 
   const Site& site_;
   const OrgView& view_;

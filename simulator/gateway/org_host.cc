@@ -108,8 +108,8 @@ http::Response OrgHost::Discovery() const {
 http::Response OrgHost::IdpMetadata(const Turn& turn) const {
   http::Response response;
   response.fields.Set("content-type", "application/samlmetadata+xml; charset=utf-8");
-  response.body = BuildIdpMetadata(
-      {site_.MetadataUrl(), site_.SignOnUrl(), site_.SignOutUrl(), turn.keys->saml_certificates});
+  response.body =
+      BuildIdpMetadata({site_.MetadataUrl(), site_.SignOnUrl(), turn.keys->saml_certificates});
   return response;
 }
 

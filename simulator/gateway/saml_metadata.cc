@@ -150,9 +150,7 @@ std::string BuildIdpMetadata(const IdpDescription& idp) {
              "  <md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\""
              " protocolSupportEnumeration=\"{}\">\n",
              kMetadataNs, EscapeXmlAttribute(idp.entity_id), kSamlpNs) +
-         keys + service("SingleLogoutService", kRedirectBinding, idp.sign_out_url) +
-         service("SingleLogoutService", kMetadataPostBinding, idp.sign_out_url) + formats +
-         service("SingleSignOnService", kRedirectBinding, idp.sign_on_url) +
+         keys + formats + service("SingleSignOnService", kRedirectBinding, idp.sign_on_url) +
          service("SingleSignOnService", kMetadataPostBinding, idp.sign_on_url) +
          "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n";
 }

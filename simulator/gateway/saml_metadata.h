@@ -27,8 +27,7 @@ absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_vi
 
 struct IdpDescription {
   std::string entity_id;
-  std::string sign_on_url;  // Redirect and POST.
-  std::string sign_out_url;
+  std::string sign_on_url;                             // Redirect and POST.
   std::vector<pki::Certificate> signing_certificates;  // Newest first.
 };
 

@@ -104,10 +104,8 @@ TEST(SamlMetadataTest, DescribesTheIdentityProvider) {
                      .not_after = WallTime{} + std::chrono::hours{1}},
                     key)
           .value();
-  const std::string text = BuildIdpMetadata({"https://org.localhost/saml/metadata",
-                                             "https://org.localhost/sso/saml?a&b",
-                                             "https://org.localhost/slo",
-                                             {certificate}});
+  const std::string text = BuildIdpMetadata(
+      {"https://org.localhost/saml/metadata", "https://org.localhost/sso/saml?a&b", {certificate}});
   const XmlDocument document = XmlDocument::Parse(text).value();
   const XmlElement idp = document.root().Child(kMetadataNs, "IDPSSODescriptor")->value();
   EXPECT_EQ(idp.Children(kMetadataNs, "KeyDescriptor").size(), 1U);
