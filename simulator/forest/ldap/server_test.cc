@@ -248,6 +248,51 @@ TEST_F(ServerTest, AnswersLdapsearchAndLdapwhoami) {
   EXPECT_EQ(exit_code_, 12);  // Paged results are not offered.
 }
 
+TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
+  const auto who_am_i = [](int id) {
+    std::string out;
+    BerWriter writer;
+    writer.Begin().Integer(id).Begin(0x77).Text("1.3.6.1.4.1.4203.1.11.3", 0x80).End().End();
+    writer.AppendTo(out);
+    return out;
+  };
+  const auto stream = Connect();
+  const std::string unbind("\x30\x05\x02\x01\x04\x42\x00", 7);
+  const std::string requests = who_am_i(1) + who_am_i(2) + who_am_i(3) + unbind;
+  // In two pieces that end within a message.
+  asio::write(*stream, asio::buffer(requests.substr(0, 50)));
+  asio::write(*stream, asio::buffer(requests.substr(50)));
+  std::string answers = ReadAll(*stream);
+  for (int id = 1; id <= 3; ++id) {
+    const BerFrame frame = ReadBerFrame(answers, 1000).value();
+    const std::string content = answers.substr(frame.header_bytes, frame.content_bytes);
+    EXPECT_EQ(BerReader(content).NextInteger().value(), id);
+    answers.erase(0, frame.header_bytes + frame.content_bytes);
+  }
+  EXPECT_TRUE(answers.empty());
+}
+
+TEST_F(ServerTest, ClosesConnectionsBeyondItsLimitAndServesTheOthers) {
+  Start(0, [](LdapServerConfig config) {
+    config.connections_max = 2;
+    return config;
+  });
+  auto first = Connect();
+  const auto second = Connect();
+  EXPECT_ANY_THROW(Connect());
+  first.reset();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  bool served = false;
+  while (!served && std::chrono::steady_clock::now() < deadline) {
+    try {
+      Connect();
+      served = true;
+    } catch (const boost::system::system_error&) {  // It has not yet seen the first one go.
+    }
+  }
+  EXPECT_TRUE(served);
+}
+
 struct BadInput {
   const char* name;
   std::string bytes;
