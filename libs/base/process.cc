@@ -43,6 +43,16 @@ int WaitForStopSignal() {
   return signal;
 }
 
+int WaitForStopSignal(std::chrono::milliseconds limit) {
+  const sigset_t signals = StopSignals();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+  timespec wait{};
+  wait.tv_sec = seconds.count();
+  wait.tv_nsec = std::chrono::nanoseconds(limit - seconds).count();
+  const int signal = sigtimedwait(&signals, nullptr, &wait);
+  return signal > 0 ? signal : 0;
+}
+
 absl::Status WriteReadyFile(const std::string& path, const Addresses& addresses) {
   if (path.empty()) return absl::OkStatus();
   std::string json = "{";

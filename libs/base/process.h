@@ -1,6 +1,7 @@
 // What the main function of every service needs from the operating system.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,8 @@ void PrepareProcess();
 
 // Blocks until SIGINT or SIGTERM; returns its number.
 int WaitForStopSignal();
+// The same for at most `limit`: 0 when none came.
+int WaitForStopSignal(std::chrono::milliseconds limit);
 
 // Writes {"name":"address",…} atomically, so that who waits for `path` never reads half
 // of it. An empty path writes nothing.

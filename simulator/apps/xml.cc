@@ -108,6 +108,14 @@ std::vector<Element> Element::Children(std::string_view ns, std::string_view nam
   return found;
 }
 
+std::vector<Element> Element::Descendants(std::string_view ns, std::string_view name) const {
+  std::vector<Element> found;
+  for (xmlNode* node = Next(node_, node_); node != nullptr; node = Next(node, node_)) {
+    if (node->type == XML_ELEMENT_NODE && Element(node).Is(ns, name)) found.emplace_back(node);
+  }
+  return found;
+}
+
 absl::StatusOr<Element> Element::Only(std::string_view ns, std::string_view name) const {
   const std::vector<Element> found = Children(ns, name);
   if (found.size() != 1) {
@@ -117,35 +125,37 @@ absl::StatusOr<Element> Element::Only(std::string_view ns, std::string_view name
   return found.front();
 }
 
-absl::StatusOr<Document> Document::Parse(std::string_view xml) {
+absl::StatusOr<Document> Document::ParseFile(std::string_view xml) {
   if (xml.empty() || xml.size() > kBytesMax) {
     return absl::InvalidArgumentError("XML must be 1 byte to 512 KiB");
   }
   constexpr int kOptions = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
   Document document(
       xmlReadMemory(xml.data(), static_cast<int>(xml.size()), nullptr, nullptr, kOptions));
-  xmlDoc* const parsed = document.document_.get();
+  const xmlDoc* const parsed = document.document_.get();
   if (parsed == nullptr) return absl::InvalidArgumentError("XML is not well-formed");
   if (parsed->intSubset != nullptr || parsed->extSubset != nullptr) {
     return absl::InvalidArgumentError("XML has a document type");
   }
-  for (const xmlNode* node = parsed->children; node != nullptr; node = node->next) {
+  return document;
+}
+
+absl::StatusOr<Document> Document::Parse(std::string_view xml) {
+  DT_ASSIGN_OR_RETURN(Document document, ParseFile(xml));
+  for (const xmlNode* node = document.document_->children; node != nullptr; node = node->next) {
     if (node->type != XML_ELEMENT_NODE) {
       return absl::InvalidArgumentError("XML has a comment, entity or processing instruction");
     }
   }
-  DT_RETURN_IF_ERROR(CheckNodes(xmlDocGetRootElement(parsed)));
+  DT_RETURN_IF_ERROR(CheckNodes(xmlDocGetRootElement(document.document_.get())));
   return document;
 }
 
 Element Document::root() const { return Element(xmlDocGetRootElement(document_.get())); }
 
 std::vector<Element> Document::Find(std::string_view ns, std::string_view name) const {
-  std::vector<Element> found;
-  xmlNode* const top = root().get();
-  for (xmlNode* node = top; node != nullptr; node = Next(node, top)) {
-    if (node->type == XML_ELEMENT_NODE && Element(node).Is(ns, name)) found.emplace_back(node);
-  }
+  std::vector<Element> found = root().Descendants(ns, name);
+  if (root().Is(ns, name)) found.insert(found.begin(), root());
   return found;
 }
 

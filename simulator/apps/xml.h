@@ -33,6 +33,8 @@ class Element {
   std::string Text() const;
   std::vector<Element> Children() const;
   std::vector<Element> Children(std::string_view ns, std::string_view name) const;
+  // At any depth below it, in document order.
+  std::vector<Element> Descendants(std::string_view ns, std::string_view name) const;
   // The only child of that name; kInvalidArgument when there is none or another one.
   absl::StatusOr<Element> Only(std::string_view ns, std::string_view name) const;
 
@@ -50,6 +52,10 @@ class Document {
   // kInvalidArgument: too long, not well-formed, or with what SAML has no use for and attacks
   // have: a document type, an entity, a comment, a processing instruction, two equal IDs.
   static absl::StatusOr<Document> Parse(std::string_view xml);
+
+  // For files that a person names, not for messages: comments and processing instructions are
+  // let be; a document type is still refused.
+  static absl::StatusOr<Document> ParseFile(std::string_view xml);
 
   Element root() const;
   // Every element of that name, wherever it stands.

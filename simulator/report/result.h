@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "simulator/report/format.h"
@@ -25,9 +26,9 @@ struct RunResult {
   Meter::Snapshot enrol;
   Meter::Snapshot signin;
   Meter::Snapshot challenge;
-  std::vector<RuleCount> decisions;                 // In the order of the rules.
-  std::map<std::string, std::uint64_t> system_log;  // By event type.
-  std::map<std::string, Histogram> steps;           // Latency of each step of the flow.
+  std::vector<RuleCount> decisions;                      // In the order of the rules.
+  std::map<std::string, std::uint64_t> system_log;       // By event type.
+  std::vector<std::pair<std::string, Histogram>> steps;  // Latency of each, in their order.
   Resources resources;
   std::vector<std::string> story;       // Lines of "What happened", ready to print.
   std::vector<std::string> violations;  // Each a sentence with its numbers.

@@ -1,0 +1,139 @@
+#include "simulator/apps/app_listener.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "libs/base/encoding.h"
+#include "libs/http/form.h"
+#include "libs/pki/tls_context.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr const char* kStateCookie = "__Host-app-state";
+constexpr std::size_t kResponseBytesMax = 512 * 1024;
+
+http::Response AppPage(int status, std::string_view title, std::string_view content) {
+  http::Response response = http::Html(
+      status, fmt::format("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
+                          "<meta name=\"viewport\" content=\"width=device-width\">"
+                          "<title>{0}</title><style>:root{{color-scheme:light dark}}body{{font:16px"
+                          "/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 "
+                          "1rem}}td,th{{text-align:left;padding:.2rem 1rem .2rem 0;vertical-align:"
+                          "top}}</style><h1>{0}</h1>\n{1}</html>\n",
+                          http::EscapeHtml(title), content));
+  response.fields.Set("content-security-policy",
+                      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                      "frame-ancestors 'none'");
+  return response;
+}
+
+std::string Row(std::string_view name, std::string_view value) {
+  return fmt::format("<tr><th>{}<td>{}\n", http::EscapeHtml(name), http::EscapeHtml(value));
+}
+
+http::Response ShowAssertion(const ServiceProviderConfig& app, const Assertion& assertion) {
+  std::string rows = Row("NameID", assertion.name_id) + Row("session", assertion.session_index);
+  for (const auto& [name, values] : assertion.attributes) {
+    for (const std::string& value : values) rows += Row(name, value);
+  }
+  return AppPage(200, "Welcome to " + app.label,
+                 fmt::format("<p>The identity provider says who you are:</p>\n<table>\n{}</table>\n"
+                             "<p><a href=\"/\">All apps</a></p>",
+                             rows));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<AppListener>> AppListener::Start(const std::string& address,
+                                                                const std::string& host,
+                                                                pki::Identity identity,
+                                                                const Clock& clock,
+                                                                Random& random) {
+  std::unique_ptr<AppListener> listener(new AppListener(host, random));
+  pki::TlsServerConfig tls{std::move(identity)};
+  DT_ASSIGN_OR_RETURN(pki::TlsContext context, pki::TlsContext::ForServer(std::move(tls)));
+  http::ListenerConfig config;
+  config.address = address;
+  config.flag = "--apps-port";
+  config.tls = std::make_shared<const pki::TlsContext>(std::move(context));
+  config.handler = [raw = listener.get()](const http::Request& request) {
+    return raw->Answer(request);
+  };
+  config.limits.parser.body_bytes_max = kResponseBytesMax;
+  http::ServerConfig server;
+  server.listeners.push_back(std::move(config));
+  server.clock = &clock;
+  DT_ASSIGN_OR_RETURN(listener->server_, http::Server::Start(std::move(server)));
+  return listener;
+}
+
+AppListener::~AppListener() = default;
+
+std::string AppListener::origin() const {
+  return fmt::format("https://{}:{}", host_, server_->endpoint(0).port());
+}
+
+void AppListener::SetApps(std::vector<ServiceProvider*> apps) {
+  apps_ = std::move(apps);
+  ready_ = true;
+}
+
+Task<http::Response> AppListener::Answer(const http::Request& request) {
+  if (!ready_) co_return AppPage(503, "Starting", "<p>Try again in a moment.</p>");
+  if (request.path == "/") {
+    std::string list;
+    for (const ServiceProvider* app : apps_) {
+      list += fmt::format("<li><a href=\"/{}/\">{}</a>\n", app->config().id,
+                          http::EscapeHtml(app->config().label));
+    }
+    co_return AppPage(200, "Apps", fmt::format("<ul>\n{}</ul>", list));
+  }
+  for (ServiceProvider* app : apps_) {
+    const std::string folder = "/" + app->config().id + "/";
+    if (request.path == folder && request.method == "GET") co_return Begin(*app);
+    if (request.path == folder + "acs" && request.method == "POST") {
+      co_return Finish(*app, request);
+    }
+  }
+  co_return AppPage(404, "Nothing here", "<p><a href=\"/\">All apps</a></p>");
+}
+
+http::Response AppListener::Begin(ServiceProvider& app) {
+  std::array<std::uint8_t, 16> state{};
+  absl::StatusOr<ServiceProvider::SignOn> sign_on = absl::InternalError("no random bytes");
+  if (random_.Fill(state).ok()) {
+    sign_on = app.StartSignOn(ServiceProvider::Binding::kRedirect, Base64UrlEncode(state));
+  }
+  if (!sign_on.ok()) {
+    return AppPage(503, "Sign-in can't begin",
+                   http::EscapeHtml(std::string(sign_on.status().message())));
+  }
+  http::Response response = http::SeeOther(sign_on->url);
+  // The answer is a POST from another site.
+  response.fields.Add("set-cookie", http::FormatCookie({kStateCookie, sign_on->relay_state, 600,
+                                                        http::SetCookie::SameSite::kNone}));
+  return response;
+}
+
+http::Response AppListener::Finish(ServiceProvider& app, const http::Request& request) {
+  const auto refused = [](std::string_view why) {
+    return AppPage(
+        403, "The sign-in was not accepted",
+        fmt::format("<p>{}.</p><p><a href=\"/\">Try again</a></p>", http::EscapeHtml(why)));
+  };
+  const absl::StatusOr<http::Parameters> form = request.FormParameters();
+  if (!form.ok()) return refused("The form is malformed");
+  const absl::StatusOr<std::string> response = form->Single("SAMLResponse");
+  const absl::StatusOr<std::string> state = form->Single("RelayState");
+  if (!response.ok() || !state.ok()) return refused("The form lacks SAMLResponse or RelayState");
+  if (request.Cookie(kStateCookie) != *state) {
+    return refused("This browser did not ask for it, or too long ago");
+  }
+  const absl::StatusOr<Assertion> assertion = app.FinishSignOn(*response, *state);
+  if (!assertion.ok()) return refused(std::string(assertion.status().message()));
+  return ShowAssertion(app.config(), *assertion);
+}
+
+}  // namespace devicetrust::simulator

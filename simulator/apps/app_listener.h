@@ -1,0 +1,50 @@
+// The service providers of a running environment for real browsers: one HTTPS host where each
+// app has a folder.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/http/server.h"
+#include "libs/pki/certificate.h"
+#include "simulator/apps/service_provider.h"
+
+namespace devicetrust::simulator {
+
+// GET / lists the apps, GET /ID/ begins a sign-in, POST /ID/acs ends it and shows what the
+// app was told of the person. A response is taken only from the browser that asked for it.
+class AppListener {
+ public:
+  // Listens at once, so that the address is known; answers 503 until SetApps(). `clock` and
+  // `random` (thread-safe) outlive it. `identity` is for `host`.
+  // Errors: those of http::Server::Start().
+  static absl::StatusOr<std::unique_ptr<AppListener>> Start(const std::string& address,
+                                                            const std::string& host,
+                                                            pki::Identity identity,
+                                                            const Clock& clock, Random& random);
+  ~AppListener();
+
+  std::string origin() const;  // https://apps.localhost:PORT
+
+  // They outlive it. Once.
+  void SetApps(std::vector<ServiceProvider*> apps);
+
+ private:
+  AppListener(std::string host, Random& random) : host_(std::move(host)), random_(random) {}
+  Task<http::Response> Answer(const http::Request& request);
+  http::Response Begin(ServiceProvider& app);
+  http::Response Finish(ServiceProvider& app, const http::Request& request);
+
+  const std::string host_;
+  Random& random_;
+  std::atomic<bool> ready_{false};
+  std::vector<ServiceProvider*> apps_;    // Before ready_.
+  std::unique_ptr<http::Server> server_;  // Last: its threads use the rest.
+};
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "libs/base/process.h"
+#include "libs/base/status.h"
+#include "simulator/scenario/explain_command.h"
+#include "simulator/scenario/run.h"
+#include "simulator/scenario/up.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr int kUsage = 2;
+
+constexpr const char* kAbout =
+    "Shows device trust at work: a fake Active Directory, the services, and as many virtual\n"
+    "devices as you like, all on this machine, all real Kerberos, LDAP, TLS and SAML.\n\n"
+    "  watch it work     dt-sim run\n"
+    "  keep it running   dt-sim up --run-dir run\n"
+    "  ask why           dt-sim explain 7F3K-9QXD\n";
+constexpr const char* kRunAbout =
+    "Starts everything, enrols the fleet, signs everybody in, and checks that devices, org and\n"
+    "System Log agree. Exit code 0: they do; 1: they don't, or something failed; 2: bad usage.\n\n"
+    "  dt-sim run\n"
+    "  dt-sim run --devices 10000 --json result.json\n"
+    "  dt-sim run --processes --run-dir build/run\n";
+constexpr const char* kUpAbout =
+    "Starts an environment for your own apps, browsers and agents, and keeps it until Ctrl-C,\n"
+    "which leaves nothing behind.\n\n"
+    "  dt-sim up\n"
+    "  dt-sim up --run-dir run --sp-metadata my-app.xml\n"
+    "  dt-sim up --run-dir run --org-port 0 --mtls-port 0 --wait-file ready\n";
+constexpr const char* kExplainAbout =
+    "Shows the whole trace of one decision: what the org saw of person, client, platform and\n"
+    "device, and each rule's each condition. Looks at a running `dt-sim up`, else at the last "
+    "run.\n\n"
+    "  dt-sim explain 7F3K-9QXD\n"
+    "  dt-sim explain 7f3k9qxd --run-dir run\n";
+
+std::string ProgramFolder() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "." : self.parent_path().string();
+}
+
+int Report(const absl::Status& status) {
+  if (status.ok()) return EXIT_SUCCESS;
+  std::fprintf(stderr, "dt-sim: %s\n", std::string(status.message()).c_str());
+  return absl::IsInvalidArgument(status) ? kUsage : EXIT_FAILURE;
+}
+
+void AddRun(CLI::App& app, RunOptions& options) {
+  CLI::App* const run = app.add_subcommand("run", kRunAbout);
+  run->add_option("--devices", options.devices, "How many; four of five are domain-joined")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{50'000}))
+      ->capture_default_str();
+  run->add_option("--seed", options.seed, "Names, mix, secrets and order follow from it")
+      ->capture_default_str();
+  run->add_option("--json", options.json_path, "Write the result there");
+  run->add_option("--run-dir", options.run_dir,
+                  "Folder for logs and decisions [a temporary one, removed after a valid run]");
+  run->add_flag("--processes", options.processes,
+                "Start the services as programs of their own instead of inside dt-sim");
+  run->add_flag("!--no-story", options.story, "Leave out the story of the first device");
+}
+
+void AddUp(CLI::App& app, UpOptions& options) {
+  CLI::App* const up = app.add_subcommand("up", kUpAbout);
+  up->add_option("--devices", options.devices, "How many; four of five are domain-joined")
+      ->check(CLI::Range(std::size_t{10}, std::size_t{50'000}))
+      ->capture_default_str();
+  up->add_option("--seed", options.seed, "Names, passwords and mix follow from it")
+      ->capture_default_str();
+  up->add_option("--run-dir", options.run_dir,
+                 "Folder for endpoints.json, keys and logs [a temporary one]");
+  up->add_option("--org-port", options.org_port, "Port of org.localhost, 0: any free one")
+      ->capture_default_str();
+  up->add_option("--mtls-port", options.mtls_port, "Port of mtls.localhost, 0: any free one")
+      ->capture_default_str();
+  up->add_option("--sp-metadata", options.sp_metadata,
+                 "SAML metadata of an app of yours; may come more than once")
+      ->check(CLI::ExistingFile);
+  up->add_option("--wait-file", options.wait_file,
+                 "Written once every port answers; holds the path of endpoints.json");
+  up->add_option("--ready-fd", options.ready_fd, "A line is written there, then")
+      ->check(CLI::Range(0, 1023));
+  up->add_flag("--processes", options.processes,
+               "Start the services as programs of their own instead of inside dt-sim");
+}
+
+void AddExplain(CLI::App& app, ExplainOptions& options) {
+  CLI::App* const explain = app.add_subcommand("explain", kExplainAbout);
+  explain->add_option("code", options.code, "From a refusal page; case and dashes do not matter")
+      ->required();
+  explain->add_option("--run-dir", options.run_dir,
+                      "Folder of a running environment or of an earlier run");
+}
+
+int Main(int argc, char** argv) {
+  PrepareProcess();
+  RunOptions run;
+  UpOptions up;
+  ExplainOptions explain;
+  run.bin_dir = up.bin_dir = ProgramFolder();
+  CLI::App app(kAbout, "dt-sim");
+  app.set_version_flag("--version", DT_VERSION);
+  app.require_subcommand(1);
+  AddRun(app, run);
+  AddUp(app, up);
+  AddExplain(app, explain);
+  if (argc == 1) {
+    std::fputs(app.help().c_str(), stdout);
+    return kUsage;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
+  }
+
+  if (app.got_subcommand("explain")) return Report(Explain(explain, stdout));
+  if (app.got_subcommand("up")) return Report(RunUp(up, stdout));
+  const absl::StatusOr<bool> valid = RunScenario(run, stdout);
+  if (!valid.ok()) return Report(valid.status());
+  return *valid ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator
+
+int main(int argc, char** argv) { return devicetrust::simulator::Main(argc, argv); }

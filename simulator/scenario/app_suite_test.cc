@@ -1,0 +1,59 @@
+#include "simulator/scenario/app_suite.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/sim/seeded_random.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr const char* kMetadata = R"(<?xml version="1.0"?>
+<!-- made by hand -->
+<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata"
+    entityID="https://app.example.com/?tenant=1&amp;kind=saml">
+  <md:SPSSODescriptor AuthnRequestsSigned="true"
+      protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+    <md:NameIDFormat>urn:oasis:names:tc:SAML:2.0:nameid-format:persistent</md:NameIDFormat>
+    <md:AssertionConsumerService index="3" Location="https://app.example.com/artifact"
+        Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"/>
+    <md:AssertionConsumerService index="7" isDefault="true" Location="https://app.example.com/acs"
+        Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"/>
+  </md:SPSSODescriptor>
+</md:EntityDescriptor>)";
+
+TEST(AppSuiteTest, ReadsAForeignAppsMetadata) {
+  const auto app = RegistrationFromMetadata("/home/ada/My App.xml", kMetadata);
+  ASSERT_TRUE(app.ok()) << app.status();
+  EXPECT_EQ(app->id, "my-app");
+  EXPECT_EQ(app->saml.entity_id(), "https://app.example.com/?tenant=1&kind=saml");
+  EXPECT_TRUE(app->saml.requests_signed());
+  ASSERT_EQ(app->saml.acs_size(), 1);
+  EXPECT_EQ(app->saml.acs(0).index(), 7);
+  EXPECT_EQ(app->saml.acs(0).url(), "https://app.example.com/acs");
+  EXPECT_TRUE(app->saml.acs(0).is_default());
+  EXPECT_EQ(app->saml.name_id_formats_size(), 1);
+  ASSERT_EQ(app->rules.size(), 2u);
+  EXPECT_EQ(app->rules[0].trust(), org::v1::TRUSTED);
+}
+
+TEST(AppSuiteTest, NamesTheFileThatIsNoMetadata) {
+  for (const char* text : {"", "<a/>", "not xml", R"(<!DOCTYPE a [<!ENTITY b "c">]><a/>)"}) {
+    const absl::Status status = RegistrationFromMetadata("my.xml", text).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_NE(status.ToString().find("my.xml"), std::string::npos) << status;
+  }
+}
+
+TEST(AppSuiteTest, RegistersItsAppsUnderTheirAddresses) {
+  const SystemClock clock;
+  sim::SeededRandom random(7);
+  const AppSuite suite("https://apps.localhost:1", clock, random);
+  const auto apps = suite.Registrations(FiveRuleExample());
+  ASSERT_EQ(apps.size(), 4u);
+  EXPECT_EQ(apps[0].id, "mail");
+  EXPECT_EQ(apps[0].saml.acs(0).url(), "https://apps.localhost:1/mail/acs");
+  EXPECT_EQ(apps[0].rules.size(), 4u);
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator

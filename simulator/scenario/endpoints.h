@@ -1,0 +1,66 @@
+// What programs need to know of a running environment: `endpoints.json`.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libs/base/status.h"
+
+namespace devicetrust::simulator {
+
+struct GrpcEndpoint {
+  std::string address;      // host:port
+  std::string server_name;  // In the server's certificate.
+  std::string ca_pem;       // Path: who signed that.
+  std::string cert_pem;     // Path of a client identity; empty where none is asked for.
+  std::string key_pem;
+};
+
+struct EndpointUser {
+  std::string name;
+  std::string principal;
+  std::string password;
+  std::string totp_secret;  // Base32; empty: no second factor.
+  std::vector<std::string> groups;
+};
+
+struct EndpointDevice {
+  std::string user;                                  // EndpointUser::name of whoever uses it.
+  std::string state;                                 // "enrolled", "revoked", "foreign_ca", "none".
+  std::string cert_pem, key_pem, p12, p12_password;  // Empty with "none"; the first three: paths.
+};
+
+struct EndpointApp {
+  std::string id, entity_id, protocol, sign_on_url;
+  std::string device_trust;  // "trusted" or "any".
+};
+
+struct Endpoints {
+  std::string org_url, mtls_url, mtls_check_url, mtls_host_pattern;
+  std::string ca_bundle;        // Path: who signs the TLS certificates of all hosts.
+  std::string device_ca_chain;  // Path.
+  std::string crl_url;
+  std::string saml_metadata_url;
+  std::string sign_out_url;
+  std::string learn_more_url;
+  // Chromium's managed policy that makes it choose the device certificate by itself, JSON.
+  std::string browser_policy;
+  std::vector<EndpointUser> users;
+  std::vector<EndpointDevice> devices;
+  std::vector<EndpointApp> apps;
+  std::map<std::string, GrpcEndpoint> grpc;  // "policy.internal", "ca.edge", …
+  std::string test_keys;                     // Path of a folder.
+  std::string krb5_conf;                     // Path.
+  std::vector<std::string> realms;
+  std::string iwa_spn;
+  std::map<std::string, std::string> keytabs;  // Principal to path.
+};
+
+std::string ToJson(const Endpoints& endpoints);
+
+// The part that calls an org's administrator methods need, from an endpoints.json.
+// kNotFound: no such file; kInvalidArgument: it has no such endpoint.
+absl::StatusOr<GrpcEndpoint> ReadGrpcEndpoint(const std::string& path, const std::string& name);
+
+}  // namespace devicetrust::simulator

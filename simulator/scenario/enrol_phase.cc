@@ -1,0 +1,187 @@
+#include "simulator/scenario/enrol_phase.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "libs/base/check.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr std::size_t kErrorsKept = 20;
+constexpr std::size_t kChannelsPerServer = 2;
+constexpr std::chrono::seconds kDiscoveryKept{60};
+constexpr std::chrono::milliseconds kWatchEvery{50};
+
+std::chrono::microseconds Micros(std::chrono::nanoseconds time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time);
+}
+
+agent::NetworkConfig Network(const EnrolConfig& config) {
+  agent::NetworkConfig network;
+  network.org_trust_pem = config.org_trust_pem;
+  network.discovery_kept = kDiscoveryKept;
+  network.channels_per_server = kChannelsPerServer;
+  return network;
+}
+
+}  // namespace
+
+struct EnrolPhase::Job {
+  std::size_t device = 0;
+  Monotonic::time_point begun;
+  Monotonic::time_point due;  // Of the next attempt.
+  std::optional<agent::Enrolment> enrolment;
+  std::array<std::chrono::nanoseconds, agent::kStepCount> took{};  // Zero: not done.
+};
+
+bool EnrolPhase::Later::operator()(const std::unique_ptr<Job>& a,
+                                   const std::unique_ptr<Job>& b) const {
+  return a->due > b->due;
+}
+
+EnrolPhase::EnrolPhase(EnrolConfig config, Meter& meter)
+    : config_(std::move(config)),
+      meter_(meter),
+      world_(config_.forest->view(), config_.forest->realm(), config_.org_url, *config_.clock),
+      services_(Network(config_), *config_.clock),
+      begun_(config_.fleet->domain_joined) {
+  const AccountView& accounts = config_.forest->view();
+  const std::uint32_t realm = config_.forest->realm();
+  computers_.reserve(config_.fleet->domain_joined);
+  for (std::size_t i = 0; i < config_.fleet->domain_joined; ++i) {
+    const FleetDevice& device = config_.fleet->devices[i];
+    computers_.emplace_back(
+        world_, accounts.FindName(realm, device.computer_name),
+        accounts.FindName(realm, config_.fleet->users[device.user].account_name));
+  }
+}
+
+EnrolPhase::~EnrolPhase() = default;
+
+std::optional<pki::Identity> EnrolPhase::IdentityOf(std::size_t device) const {
+  if (device >= computers_.size()) return std::nullopt;
+  return computers_[device].DeviceIdentity();
+}
+
+std::unique_ptr<EnrolPhase::Job> EnrolPhase::NewJob(std::size_t device, const agent::Trace& more) {
+  auto job = std::make_unique<Job>();
+  job->device = device;
+  job->begun = Monotonic::now();
+  agent::Trace trace = [job = job.get(), more](agent::Step step, std::chrono::nanoseconds took,
+                                               const std::string& detail) {
+    job->took[static_cast<std::size_t>(step)] = took;
+    if (more) more(step, took, detail);
+  };
+  job->enrolment.emplace(computers_[device], services_, *config_.clock, *config_.random,
+                         agent::EnrolmentOptions{}, std::move(trace));
+  return job;
+}
+
+absl::Status EnrolPhase::RunOne(std::size_t device, const agent::Trace& trace) {
+  begun_[device] = true;
+  const std::unique_ptr<Job> job = NewJob(device, trace);
+  while (true) {
+    const agent::Outcome outcome = job->enrolment->Attempt();
+    if (outcome.kind != agent::Outcome::Kind::kTryAgain) {
+      const std::lock_guard lock(mutex_);
+      End(*job, outcome);
+      return outcome.status;
+    }
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, outcome.pause);
+  }
+}
+
+absl::Status EnrolPhase::Run() {
+  meter_.Start();
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < config_.threads; ++i) threads.emplace_back(&EnrolPhase::Work, this);
+
+  absl::Status status;
+  {
+    std::unique_lock lock(mutex_);
+    const auto ended = [this] { return next_ >= computers_.size() && under_way_ == 0; };
+    while (!wake_.wait_for(lock, kWatchEvery, ended) && status.ok()) {
+      lock.unlock();
+      if (config_.watch) status = config_.watch();
+      lock.lock();
+    }
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  meter_.Stop();
+  return status;
+}
+
+void EnrolPhase::Work() {
+  while (std::unique_ptr<Job> job = NextJob()) {
+    const agent::Outcome outcome = job->enrolment->Attempt();
+    Return(std::move(job), outcome);
+  }
+}
+
+// Waits for a job that is due; null when there is nothing left to do.
+std::unique_ptr<EnrolPhase::Job> EnrolPhase::NextJob() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (!waiting_.empty() && waiting_.top()->due <= Monotonic::now()) {
+      // Moved out of the heap by its only owner, who pops it at once.
+      auto job = std::move(const_cast<std::unique_ptr<Job>&>(waiting_.top()));
+      waiting_.pop();
+      return job;
+    }
+    while (next_ < computers_.size() && begun_[next_]) ++next_;
+    if (next_ < computers_.size()) {
+      const std::size_t device = next_++;
+      begun_[device] = true;
+      ++under_way_;
+      lock.unlock();
+      return NewJob(device, {});
+    }
+    if (under_way_ == 0) {
+      wake_.notify_all();
+      return nullptr;
+    }
+    if (waiting_.empty()) {
+      wake_.wait(lock);
+    } else {
+      wake_.wait_until(lock, waiting_.top()->due);
+    }
+  }
+  return nullptr;
+}
+
+void EnrolPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome) {
+  const std::lock_guard lock(mutex_);
+  if (outcome.kind == agent::Outcome::Kind::kTryAgain) {
+    job->due = Monotonic::now() + outcome.pause;
+    waiting_.push(std::move(job));
+  } else {
+    End(*job, outcome);
+    --under_way_;
+  }
+  wake_.notify_all();
+}
+
+// With mutex_ held.
+void EnrolPhase::End(const Job& job, const agent::Outcome& outcome) {
+  for (std::size_t i = 0; i < agent::kStepCount; ++i) {
+    if (job.took[i].count() > 0) times_[i].Record(Micros(job.took[i]));
+  }
+  if (outcome.kind == agent::Outcome::Kind::kEnrolled) {
+    ++enrolled_;
+    meter_.Done(Micros(Monotonic::now() - job.begun));
+    return;
+  }
+  meter_.Failed();
+  if (errors_.size() < kErrorsKept) {
+    errors_.push_back(fmt::format("enrolment of {}: {}",
+                                  config_.fleet->devices[job.device].computer_name,
+                                  outcome.status.ToString()));
+  }
+}
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,91 @@
+// Every domain-joined computer of a fleet runs its agent, which is the shipped one, until its
+// user's store holds a certificate.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "agent/enrolment.h"
+#include "agent/network_services.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "simulator/devices/simulated_computer.h"
+#include "simulator/forest/forest.h"
+#include "simulator/report/progress.h"
+#include "simulator/scenario/fleet.h"
+
+namespace devicetrust::simulator {
+
+struct EnrolConfig {
+  const Fleet* fleet = nullptr;
+  Forest* forest = nullptr;
+  std::string org_url;        // Where the agents are told to look.
+  std::string org_trust_pem;  // Who signs its certificate.
+  const Clock* clock = nullptr;
+  Random* random = nullptr;             // Thread-safe.
+  std::function<absl::Status()> watch;  // Called now and then; an error ends the phase.
+  std::size_t threads = 16;             // Computers under way at once: an attempt blocks.
+};
+
+class EnrolPhase {
+ public:
+  EnrolPhase(EnrolConfig config, Meter& meter);
+  ~EnrolPhase();
+
+  // One computer alone, on this thread, with every step told to `trace`; Run() then leaves it
+  // out. The error of a refused or given-up enrolment.
+  absl::Status RunOne(std::size_t device, const agent::Trace& trace);
+
+  // All the others. Blocks. The error of `watch`; a computer that fails is none, it is in
+  // errors().
+  absl::Status Run();
+
+  // What a browser on that device would find. None for devices outside the domain.
+  std::optional<pki::Identity> IdentityOf(std::size_t device) const;
+  std::size_t enrolled() const { return enrolled_; }
+  // Duration of each step that went well, by agent::Step.
+  const std::array<Histogram, agent::kStepCount>& times() const { return times_; }
+  const std::vector<std::string>& errors() const { return errors_; }  // The first twenty.
+
+ private:
+  using Monotonic = std::chrono::steady_clock;
+  struct Job;  // One computer's enrolment under way.
+
+  std::unique_ptr<Job> NewJob(std::size_t device, const agent::Trace& more);
+  void Work();
+  std::unique_ptr<Job> NextJob();
+  // Back from one attempt: ended, or to be tried again.
+  void Return(std::unique_ptr<Job> job, const agent::Outcome& outcome);
+  void End(const Job& job, const agent::Outcome& outcome);
+
+  const EnrolConfig config_;
+  Meter& meter_;
+  ComputerWorld world_;
+  agent::NetworkServices services_;
+  std::vector<SimulatedComputer> computers_;  // By device; domain-joined ones only.
+
+  std::mutex mutex_;  // Guards everything below.
+  std::condition_variable wake_;
+  std::vector<bool> begun_;
+  std::size_t next_ = 0;
+  std::size_t under_way_ = 0;  // Begun and not ended.
+  struct Later {
+    bool operator()(const std::unique_ptr<Job>& a, const std::unique_ptr<Job>& b) const;
+  };
+  std::priority_queue<std::unique_ptr<Job>, std::vector<std::unique_ptr<Job>>, Later> waiting_;
+  bool stop_ = false;
+  std::size_t enrolled_ = 0;
+  std::array<Histogram, agent::kStepCount> times_;
+  std::vector<std::string> errors_;
+};
+
+}  // namespace devicetrust::simulator

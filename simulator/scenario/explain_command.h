@@ -1,0 +1,22 @@
+// `dt-sim explain CODE`.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "libs/base/status.h"
+
+namespace devicetrust::simulator {
+
+struct ExplainOptions {
+  std::string code;
+  // Of a running environment (asked over gRPC) or of a kept run (read from its file). Empty:
+  // the environment that this user runs now, else this user's last run.
+  std::string run_dir;
+};
+
+// Prints the trace to `out`. kNotFound: no run, or no such code in it; the message says where
+// it looked and what to do.
+absl::Status Explain(const ExplainOptions& options, std::FILE* out);
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,59 @@
+// Who and what a run simulates: people, their computers, phones and Macs. A pure function of
+// its seed and size.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/bytes.h"
+
+namespace devicetrust::simulator {
+
+enum class DeviceKind { kDomainWindows, kUnmanagedWindows, kIphone, kAndroid, kMac };
+
+std::string_view DeviceKindName(DeviceKind kind);  // "domain-joined Windows"
+
+struct FleetUser {
+  std::string account_name;  // "user9"
+  std::string principal;     // "user9@corp.test"
+  std::string given_name;
+  std::string surname;
+  std::string display_name;
+  std::string email;
+  std::string password;
+  Bytes totp_secret;  // 20 bytes; empty: no second factor.
+  std::vector<std::string> groups;
+};
+
+struct FleetDevice {
+  DeviceKind kind = DeviceKind::kDomainWindows;
+  std::string computer_name;     // "PC0042$" in the domain; empty for the others.
+  std::string operating_system;  // As the directory has it; empty for the others.
+  std::string operating_system_version;
+  std::string user_agent;  // As its browser sends it.
+  std::size_t user = 0;    // Index of its user: everybody has exactly one device.
+};
+
+struct FleetSpec {
+  std::uint64_t seed = 7;
+  std::size_t devices =
+      1000;  // 1 to 100,000: 80 % domain-joined, 8 % unmanaged Windows, rest phones and Macs.
+  std::string realm = "CORP.TEST";
+  bool one_without_factor = false;  // user2 has no second factor.
+};
+
+struct Fleet {
+  std::string realm;   // "CORP.TEST"
+  std::string domain;  // "corp.test"
+  std::vector<std::string> groups;
+  std::vector<FleetUser> users;
+  std::vector<FleetDevice> devices;  // Domain-joined ones first.
+  std::size_t domain_joined = 0;
+};
+
+// user1 has a name with '&', '<' and an accent. Names, mix and secrets follow from the seed.
+Fleet MakeFleet(const FleetSpec& spec);
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,47 @@
+// The folder in which an environment keeps its files while it runs, and what stays of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libs/base/status.h"
+
+namespace devicetrust::simulator {
+
+class RunFolder {
+ public:
+  // Makes a private folder: `path`, or for "" a temporary one. One that an earlier run left
+  // at `path` is emptied first.
+  //
+  // Errors: kFailedPrecondition `path` holds files that are not a run's, or another run uses
+  // it now; kInvalidArgument it can't be made. The message names it.
+  static absl::StatusOr<RunFolder> Create(const std::string& path);
+  ~RunFolder();  // Removes everything but what Keep() named; and itself, when that is nothing.
+  RunFolder(RunFolder&& other) noexcept;
+  RunFolder& operator=(RunFolder&&) = delete;
+
+  const std::string& path() const { return path_; }  // Absolute.
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+  // Files of the top level that stay, when they are there.
+  void Keep(const std::vector<std::string>& names);
+  void KeepAll() { keep_all_ = true; }
+  // Files ending in `suffix` stay, too.
+  void KeepEnding(const std::string& suffix) { kept_endings_.push_back(suffix); }
+
+ private:
+  RunFolder(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+
+  std::string path_;  // Empty: moved from.
+  int lock_ = -1;
+  bool keep_all_ = false;
+  std::vector<std::string> kept_;
+  std::vector<std::string> kept_endings_;
+};
+
+// This user's private folder for what outlives a run: the decisions of the last one, and
+// where an environment runs now. Made when missing; kFailedPrecondition when somebody else
+// has it.
+absl::StatusOr<std::string> StateFolder();
+
+}  // namespace devicetrust::simulator

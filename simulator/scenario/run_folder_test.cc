@@ -1,0 +1,72 @@
+#include "simulator/scenario/run_folder.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+namespace devicetrust::simulator {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RunFolderTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    base_ = ::testing::TempDir() + "run-folder-XXXXXX";
+    ASSERT_NE(mkdtemp(base_.data()), nullptr);
+  }
+  static void Touch(const std::string& path) { std::ofstream(path) << "x"; }
+  std::string base_;
+};
+
+TEST_F(RunFolderTest, ATemporaryOneIsPrivateAndGoes) {
+  std::string path;
+  {
+    const RunFolder folder = RunFolder::Create("").value();
+    path = folder.path();
+    struct stat info {};
+    ASSERT_EQ(stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700u);
+    Touch(folder.File("key"));
+  }
+  EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(RunFolderTest, KeepsWhatItIsTold) {
+  const std::string path = base_ + "/run";
+  {
+    RunFolder folder = RunFolder::Create(path).value();
+    for (const char* name : {"key", "dt-sim.log", "result.json"}) Touch(folder.File(name));
+    folder.Keep({"result.json", "absent"});
+    folder.KeepEnding(".log");
+  }
+  EXPECT_TRUE(fs::exists(path + "/result.json"));
+  EXPECT_TRUE(fs::exists(path + "/dt-sim.log"));
+  EXPECT_FALSE(fs::exists(path + "/key"));
+
+  const RunFolder again = RunFolder::Create(path).value();
+  EXPECT_FALSE(fs::exists(path + "/result.json")) << "an earlier run's files are gone";
+}
+
+TEST_F(RunFolderTest, LeavesOtherPeoplesFilesAlone) {
+  Touch(base_ + "/thesis.tex");
+  const absl::Status status = RunFolder::Create(base_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(status.ToString().find(base_), std::string::npos);
+  EXPECT_TRUE(fs::exists(base_ + "/thesis.tex"));
+}
+
+TEST_F(RunFolderTest, TwoRunsDoNotShareOne) {
+  const std::string path = base_ + "/run";
+  std::optional<RunFolder> first(RunFolder::Create(path).value());
+  EXPECT_EQ(RunFolder::Create(path).status().code(), absl::StatusCode::kFailedPrecondition);
+  first.reset();
+  EXPECT_TRUE(RunFolder::Create(path).ok());
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator

@@ -1,0 +1,50 @@
+// One device from logon to app, step by step with what it really got; and one that is refused.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "libs/base/status.h"
+#include "simulator/report/format.h"
+#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/environment.h"
+#include "simulator/scenario/fleet.h"
+#include "simulator/scenario/sign_in_phase.h"
+
+namespace devicetrust::simulator {
+
+class Story {
+ public:
+  // All outlive it.
+  Story(std::FILE* out, const Style& style, Environment& environment, const Fleet& fleet)
+      : out_(out), style_(style), environment_(environment), fleet_(fleet) {}
+
+  // The computer `device` proves itself and gets its certificate. The error of any step.
+  absl::Status Enrol(EnrolPhase& phase, std::size_t device);
+  // Its user signs in and is let in.
+  absl::Status SignIn(SignInPhase& phase, std::size_t device);
+  // The user of a device without certificate signs in and is refused.
+  absl::Status Refusal(SignInPhase& phase, std::size_t device);
+
+ private:
+  using Monotonic = std::chrono::steady_clock;
+
+  void Begin() { begun_ = Monotonic::now(); }
+  // One line with the time since Begin(), then indented ones.
+  void Tell(std::string_view line, std::string_view details = "");
+  // What the IWA will read from the PAC of an account's ticket.
+  absl::Status TellTicket(const std::string& account);
+  absl::Status TellCertificate(EnrolPhase& phase, std::size_t device);
+  // The newest decision on that user.
+  absl::StatusOr<org::v1::Decision> LastDecision(const std::string& principal);
+
+  std::FILE* const out_;
+  const Style style_;
+  Environment& environment_;
+  const Fleet& fleet_;
+  Monotonic::time_point begun_{};
+};
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,253 @@
+#include "simulator/scenario/up.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "libs/base/encoding.h"
+#include "libs/base/files.h"
+#include "libs/base/log.h"
+#include "libs/base/process.h"
+#include "libs/base/random.h"
+#include "libs/sim/throwaway_pki.h"
+#include "simulator/apps/app_listener.h"
+#include "simulator/scenario/app_suite.h"
+#include "simulator/scenario/device_files.h"
+#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/environment.h"
+#include "simulator/scenario/run_folder.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr std::chrono::milliseconds kCheckEvery{200};
+constexpr const char* kAppsHost = "apps.localhost";
+
+class Up {
+ public:
+  Up(const UpOptions& options, RunFolder& folder, std::FILE* out)
+      : options_(options),
+        folder_(folder),
+        out_(out),
+        fleet_(MakeFleet(
+            {.seed = options.seed, .devices = options.devices, .one_without_factor = true})) {}
+
+  absl::Status Go() {
+    DT_RETURN_IF_ERROR(Start());
+    DT_RETURN_IF_ERROR(EnrolDevices());
+    DT_RETURN_IF_ERROR(DescribeDevices());
+    DescribePeopleAndApps();
+    DT_RETURN_IF_ERROR(Announce());
+    while (WaitForStopSignal(kCheckEvery) == 0) DT_RETURN_IF_ERROR(environment_->Check());
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Start() {
+    DT_ASSIGN_OR_RETURN(
+        listener_, AppListener::Start("127.0.0.1:0", kAppsHost, pki_.Server("apps", {kAppsHost}),
+                                      clock_, random_));
+    suite_.emplace(listener_->origin(), clock_, random_);
+    EnvironmentConfig config;
+    config.run_dir = folder_.path();
+    config.processes = options_.processes;
+    config.bin_dir = options_.bin_dir;
+    config.pki = &pki_;
+    config.org_port = options_.org_port;
+    config.mtls_port = options_.mtls_port;
+    config.apps = suite_->Registrations(FiveRuleExample());
+    for (const std::string& path : options_.sp_metadata) {
+      DT_ASSIGN_OR_RETURN(const std::string xml, ReadFile(path));
+      DT_ASSIGN_OR_RETURN(AppRegistration app, RegistrationFromMetadata(path, xml));
+      MakeIdUnique(app.id);
+      foreign_.push_back(app);
+      config.apps.push_back(std::move(app));
+    }
+    absl::StatusOr<std::unique_ptr<Environment>> environment =
+        Environment::Start(config, fleet_, clock_, random_);
+    if (!environment.ok()) return InOurWords(environment.status());
+    environment_ = *std::move(environment);
+    const std::vector<pki::Certificate> trust = {environment_->pki().web_ca().certificate};
+    DT_RETURN_IF_ERROR(
+        suite_->Connect(environment_->org_origin(), environment_->metadata_url(), trust));
+    listener_->SetApps(suite_->pointers());
+    DT_ASSIGN_OR_RETURN(endpoints_, environment_->DescribeEndpoints());
+    return absl::OkStatus();
+  }
+
+  void MakeIdUnique(std::string& id) const {
+    const auto taken = [this](const std::string& name) {
+      const auto same = [&name](const AppRegistration& app) { return app.id == name; };
+      const std::vector<AppRegistration> own = suite_->Registrations({});
+      return std::any_of(own.begin(), own.end(), same) ||
+             std::any_of(foreign_.begin(), foreign_.end(), same);
+    };
+    const std::string base = id;
+    for (int number = 2; taken(id); ++number) id = fmt::format("{}-{}", base, number);
+  }
+
+  // The gateway knows its flags, the person knows ours.
+  static absl::Status InOurWords(const absl::Status& status) {
+    std::string message(status.message());
+    for (const auto& [theirs, ours] :
+         {std::pair{"--org-listen", "--org-port"}, std::pair{"--mtls-listen", "--mtls-port"}}) {
+      const std::size_t at = message.find(theirs);
+      if (at != std::string::npos) message.replace(at, std::string_view(theirs).size(), ours);
+    }
+    return absl::Status(status.code(), message);
+  }
+
+  absl::Status EnrolDevices() {
+    Meter meter("enrol", fleet_.domain_joined);
+    EnrolConfig config;
+    config.fleet = &fleet_;
+    config.forest = &environment_->forest();
+    config.org_url = environment_->org_origin();
+    config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
+    config.clock = &clock_;
+    config.random = &random_;
+    config.watch = [this] { return environment_->Check(); };
+    enrol_.emplace(std::move(config), meter);
+    DT_RETURN_IF_ERROR(enrol_->Run());
+    if (!enrol_->errors().empty()) return absl::InternalError(enrol_->errors().front());
+    return absl::OkStatus();
+  }
+
+  // Of the domain's computers the last quarter, two at most, is revoked; the first one outside
+  // it holds a certificate of a foreign CA, the others none.
+  absl::Status DescribeDevices() {
+    const std::string folder = folder_.File("devices");
+    ::mkdir(folder.c_str(), 0700);
+    const std::size_t joined = fleet_.domain_joined;
+    const std::size_t revoked = std::clamp<std::size_t>(joined / 4, 1, 2);
+    for (std::size_t i = 0; i < fleet_.devices.size(); ++i) {
+      const FleetUser& user = fleet_.users[fleet_.devices[i].user];
+      const std::string& name = user.account_name;
+      if (i < joined) {
+        const pki::Identity identity = enrol_->IdentityOf(i).value();
+        const bool good = i + revoked < joined;
+        if (!good) {
+          DT_RETURN_IF_ERROR(
+              environment_->org().RevokeCertificate(identity.certificate.serial_hex()));
+        }
+        DT_ASSIGN_OR_RETURN(
+            EndpointDevice device,
+            WriteDevice(folder, name, user.display_name, good ? "enrolled" : "revoked", identity));
+        endpoints_.devices.push_back(std::move(device));
+      } else if (i == joined) {
+        const pki::Identity foreign =
+            sim::NewDevice("acme", "foreign-device", "foreign-enrolment",
+                           sim::NewCa("Another Certificate Authority", clock_.Now()), clock_.Now());
+        DT_ASSIGN_OR_RETURN(EndpointDevice device,
+                            WriteDevice(folder, name, user.display_name, "foreign_ca", foreign));
+        endpoints_.devices.push_back(std::move(device));
+      } else {
+        endpoints_.devices.push_back({user.display_name, "none", "", "", "", ""});
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  void DescribePeopleAndApps() {
+    for (const FleetUser& user : fleet_.users) {
+      endpoints_.users.push_back({user.display_name, user.principal, user.password,
+                                  user.totp_secret.empty() ? "" : Base32Encode(user.totp_secret),
+                                  user.groups});
+    }
+    const auto add = [this](const AppRegistration& app, const char* trust) {
+      endpoints_.apps.push_back(
+          {app.id, app.saml.entity_id(), "saml2",
+           fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id), trust});
+    };
+    for (const AppRegistration& app : suite_->Registrations({})) add(app, "any");
+    for (const AppRegistration& app : foreign_) add(app, "trusted");
+  }
+
+  absl::Status Announce() {
+    const std::string path = folder_.File("endpoints.json");
+    DT_RETURN_IF_ERROR(WriteFileAtomically(path, ToJson(endpoints_)));
+    DT_ASSIGN_OR_RETURN(live_path_, LivePath());
+    DT_RETURN_IF_ERROR(WriteFileAtomically(live_path_, path));
+    const FleetUser& user = fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
+    const std::string device = folder_.File("devices/" + user.account_name);
+    std::string text = fmt::format(
+        "org        {}\n"
+        "mTLS host  {}        asks for a certificate of \"MTLS Certificate Authority\"\n"
+        "apps       {}        {} SAML apps behind the five-rule example\n",
+        environment_->org_origin(), environment_->mtls_origin(), listener_->origin(),
+        suite_->pointers().size());
+    for (const AppRegistration& app : foreign_) {
+      text += fmt::format("{} registered, sign-on URL {}/app/{}/sso/saml\n", PadRight(app.id, 10),
+                          environment_->org_origin(), app.id);
+    }
+    text += fmt::format(
+        "try        {} / {} on a trusted computer:\n"
+        "             curl --cacert {} --cert {}.pem --key {}.key {}\n"
+        "           Kerberos:\n"
+        "             KRB5_CONFIG={} kinit {}\n"
+        "Everything above, for programs: {}   Ctrl-C stops and leaves nothing behind.\n",
+        user.principal, user.password, endpoints_.ca_bundle, device, device,
+        endpoints_.mtls_check_url, endpoints_.krb5_conf, user.account_name, path);
+    std::fputs(text.c_str(), out_);
+    std::fflush(out_);
+    if (!options_.wait_file.empty()) {
+      DT_RETURN_IF_ERROR(WriteFileAtomically(options_.wait_file, path + "\n", 0644));
+    }
+    if (options_.ready_fd >= 0 && ::write(options_.ready_fd, "ready\n", 6) != 6) {
+      return absl::InvalidArgumentError(
+          fmt::format("--ready-fd {}: nothing can be written there", options_.ready_fd));
+    }
+    return absl::OkStatus();
+  }
+
+ public:
+  static absl::StatusOr<std::string> LivePath() {
+    DT_ASSIGN_OR_RETURN(const std::string folder, StateFolder());
+    return folder + "/live";
+  }
+  ~Up() {
+    if (!live_path_.empty()) ::unlink(live_path_.c_str());
+    if (!options_.wait_file.empty()) ::unlink(options_.wait_file.c_str());
+  }
+
+ private:
+  const UpOptions& options_;
+  RunFolder& folder_;
+  std::FILE* const out_;
+  const SystemClock clock_;
+  SystemRandom random_;
+  const Fleet fleet_;
+  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  std::optional<AppSuite> suite_;
+  std::unique_ptr<AppListener> listener_;
+  std::vector<AppRegistration> foreign_;
+  std::unique_ptr<Environment> environment_;
+  std::optional<EnrolPhase> enrol_;
+  Endpoints endpoints_;
+  std::string live_path_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> LiveEndpointsPath() {
+  DT_ASSIGN_OR_RETURN(const std::string live, Up::LivePath());
+  const absl::StatusOr<std::string> path = ReadFile(live);
+  return path.ok() ? *path : std::string();
+}
+
+absl::Status RunUp(const UpOptions& options, std::FILE* out) {
+  DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
+  SetLogComponent("dt-sim");
+  DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
+  const auto up = std::make_unique<Up>(options, folder, out);
+  const absl::Status status = up->Go();
+  if (status.ok()) return status;
+  folder.KeepEnding(".log");
+  return absl::Status(status.code(), fmt::format("{}\n        Logs are in {}",
+                                                 std::string(status.message()), folder.path()));
+}
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,145 @@
+#include "simulator/scenario/verification.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+#include "simulator/report/format.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr std::chrono::seconds kDeliveredWithin{10};
+constexpr std::size_t kVisitViolationsMax = 50;
+
+using Counts = std::map<std::string, std::uint64_t>;
+
+std::uint64_t Get(const Counts& counts, const std::string& key) {
+  const auto found = counts.find(key);
+  return found == counts.end() ? 0 : found->second;
+}
+
+// What the log must have, by event type.
+Counts Expected(const Seen& seen) {
+  return {{"user.credential.enroll", seen.enrolled},
+          {"pki.cert.issue", seen.enrolled},
+          {"pki.cert.revoke", seen.revoked},
+          {"user.session.start", seen.passwords},
+          {"user.authentication.verify", seen.factors},
+          {"user.authentication.authenticate", seen.allowed_trusted + seen.denied_revoked},
+          {"policy.evaluate_sign_on", seen.visits()}};
+}
+
+bool HasAll(const Counts& log, const Counts& expected) {
+  for (const auto& [type, count] : expected) {
+    if (Get(log, type) < count) return false;
+  }
+  return true;
+}
+
+void Compare(const std::string& what, std::uint64_t log, std::uint64_t devices, RunResult& result) {
+  if (log == devices) return;
+  result.violations.push_back(fmt::format("{}: the System Log has {}, the devices saw {}", what,
+                                          Thousands(log), Thousands(devices)));
+}
+
+// Which of the example's rules must have let somebody in, or not.
+bool ShouldBeAllowed(const FleetDevice& device, const VisitRecord& visit) {
+  if (device.kind == DeviceKind::kUnmanagedWindows) return false;
+  return device.kind != DeviceKind::kDomainWindows || !visit.after_revocation;
+}
+
+void CountVisit(const FleetDevice& device, const VisitRecord& visit, Seen& seen) {
+  const bool domain = device.kind == DeviceKind::kDomainWindows;
+  if (visit.end == VisitRecord::End::kAllowed) {
+    ++(domain ? seen.allowed_trusted : seen.allowed_elsewhere);
+  } else if (visit.end == VisitRecord::End::kDenied) {
+    ++(domain ? seen.denied_revoked : seen.denied_without);
+  }
+}
+
+std::vector<RuleCount> RuleTable(const Seen& seen) {
+  const std::vector<org::v1::Rule> rules = FiveRuleExample();
+  return {{rules[0].name(), "allowed", 0, "not exercised: no browser reaches it"},
+          {rules[1].name(), "allowed + TOTP", seen.allowed_trusted, ""},
+          {rules[2].name(), "allowed + TOTP", seen.allowed_elsewhere, ""},
+          {rules[3].name(), "denied", seen.denied_without + seen.denied_revoked,
+           fmt::format("{} no certificate, {} revoked", Thousands(seen.denied_without),
+                       Thousands(seen.denied_revoked))},
+          {"Default sign on rule", "allowed", 0, "never reached"}};
+}
+
+}  // namespace
+
+Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase& sign_in,
+                 std::uint64_t revoked, RunResult& result) {
+  Seen seen;
+  seen.enrolled = enrol.enrolled();
+  seen.revoked = revoked;
+  seen.passwords = sign_in.totals().passwords;
+  seen.factors = sign_in.totals().factors;
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < fleet.devices.size(); ++i) {
+    const FleetDevice& device = fleet.devices[i];
+    for (std::size_t app = 0; app < sign_in.apps(); ++app) {
+      const VisitRecord& visit = sign_in.record(i, app);
+      CountVisit(device, visit, seen);
+      if (visit.end == VisitRecord::End::kError || visit.end == VisitRecord::End::kNone) continue;
+      const bool allowed = visit.end == VisitRecord::End::kAllowed;
+      if (allowed == ShouldBeAllowed(device, visit) && visit.challenged) continue;
+      if (++wrong > kVisitViolationsMax) continue;
+      result.violations.push_back(fmt::format(
+          "{} on {} {} was {}{}{}", fleet.users[device.user].principal, DeviceKindName(device.kind),
+          device.computer_name, allowed ? "let in" : "refused",
+          visit.challenged ? "" : " without a device challenge",
+          visit.code.empty() ? "" : fmt::format(", code {}", visit.code)));
+    }
+  }
+  for (const std::string& error : enrol.errors()) result.violations.push_back(error);
+  for (const std::string& error : sign_in.totals().errors) result.violations.push_back(error);
+  if (enrol.enrolled() != fleet.domain_joined) {
+    result.violations.push_back(fmt::format("{} of {} domain-joined computers hold a certificate",
+                                            Thousands(enrol.enrolled()),
+                                            Thousands(fleet.domain_joined)));
+  }
+  return seen;
+}
+
+absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result) {
+  const Counts expected = Expected(seen);
+  const auto end = std::chrono::steady_clock::now() + kDeliveredWithin;
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  while (true) {
+    DT_ASSIGN_OR_RETURN(result.system_log, org.CountEvents(since));
+    if (HasAll(result.system_log, expected) || std::chrono::steady_clock::now() >= end) break;
+    never.wait_for(lock, std::chrono::milliseconds(20));
+  }
+  for (const auto& [type, count] : expected) {
+    Compare(type, Get(result.system_log, type), count, result);
+  }
+
+  DT_ASSIGN_OR_RETURN(const Counts challenges,
+                      org.CountOutcomes("user.authentication.authenticate", since));
+  Compare("trusted device authentications", Get(challenges, "SUCCESS"), seen.allowed_trusted,
+          result);
+  Compare("device authentications refused as revoked",
+          Get(challenges, "FAILURE CERTIFICATE_REVOKED"), seen.denied_revoked, result);
+
+  DT_ASSIGN_OR_RETURN(const std::vector<LoggedDecision> decisions, org.ListDecisions(since));
+  Counts by_rule;
+  for (const LoggedDecision& decision : decisions) ++by_rule[decision.rule];
+  result.decisions = RuleTable(seen);
+  for (const RuleCount& rule : result.decisions) {
+    Compare("decisions of rule \"" + rule.rule + "\"", Get(by_rule, rule.rule), rule.count, result);
+    by_rule.erase(rule.rule);
+  }
+  for (const auto& [rule, count] : by_rule)
+    Compare("decisions of \"" + rule + "\"", count, 0, result);
+  return absl::OkStatus();
+}
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,44 @@
+// Do the devices, the org's decisions and the System Log tell the same? What does not agree
+// is a violation, in words and with its numbers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "libs/base/status.h"
+#include "simulator/report/result.h"
+#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/fleet.h"
+#include "simulator/scenario/org_client.h"
+#include "simulator/scenario/sign_in_phase.h"
+
+namespace devicetrust::simulator {
+
+// What the devices saw, in figures.
+struct Seen {
+  std::uint64_t enrolled = 0;
+  std::uint64_t revoked = 0;            // Certificates.
+  std::uint64_t allowed_trusted = 0;    // By rule 2: domain-joined computers.
+  std::uint64_t allowed_elsewhere = 0;  // By rule 3: phones and Macs.
+  std::uint64_t denied_without = 0;     // By rule 4: no certificate.
+  std::uint64_t denied_revoked = 0;     // By rule 4: a revoked one.
+  std::uint64_t passwords = 0;
+  std::uint64_t factors = 0;
+
+  std::uint64_t visits() const {
+    return allowed_trusted + allowed_elsewhere + denied_without + denied_revoked;
+  }
+};
+
+// Counts, and checks each visit against what its device should have met. Adds to
+// `result.violations`.
+Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase& sign_in,
+                 std::uint64_t revoked, RunResult& result);
+
+// Waits until the System Log has as many events as `seen` implies, at most ten seconds, then
+// compares; fills `decisions`, `system_log` and `violations`. Errors: of the calls.
+absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result);
+
+}  // namespace devicetrust::simulator
