@@ -22,7 +22,6 @@ TEST(ConnectionTest, KeepsBytesAndTextApart) {
             (std::vector<Row>{{std::string("text"), std::string("blob")}}));
 }
 
-// The second run uses the kept statement: it must not see the first one's values.
 TEST(ConnectionTest, TakesParametersByTheirNumbers) {
   auto connection = Connection::Open("sqlite::memory:").value();
   Transaction txn = connection->Begin().value();
@@ -31,8 +30,10 @@ TEST(ConnectionTest, TakesParametersByTheirNumbers) {
   EXPECT_EQ(Int(rows->at(0)[0]), 2);
   EXPECT_EQ(Int(rows->at(0)[1]), 1);
   EXPECT_EQ(Int(rows->at(0)[2]), 2);
+  DT_EXPECT_CODE(txn.Run("SELECT $1, $3", {std::int64_t{1}, std::int64_t{2}}), kInternal);
 }
 
+// The second run uses the kept statement: it must not see the first one's values.
 TEST(ConnectionTest, RunsAStatementAgainWithOtherValues) {
   const auto db = Connection::Open("sqlite::memory:").value();
   Transaction txn = db->Begin().value();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -128,19 +129,22 @@ class SqliteConnection final : public Connection {
 
   absl::StatusOr<std::vector<Row>> Execute(std::string_view sql,
                                            std::span<const Value> args) override {
-    DT_ASSIGN_OR_RETURN(sqlite3_stmt* const statement, Prepare(sql));
+    DT_ASSIGN_OR_RETURN(const Kept* const kept, Prepare(sql));
+    sqlite3_stmt* const statement = kept->statement.get();
     // An open statement holds its read lock, and bound values outlive their owner.
     const std::unique_ptr<sqlite3_stmt, void (*)(sqlite3_stmt*)> reset(
         statement, [](sqlite3_stmt* used) {
           sqlite3_reset(used);
           sqlite3_clear_bindings(used);
         });
-    // To SQLite "$2" is a name, numbered by where it first stands; PostgreSQL takes the
-    // number. So values go by name.
-    for (std::size_t i = 0; i < args.size(); ++i) {
-      const std::string name = fmt::format("${}", i + 1);
-      const int index = sqlite3_bind_parameter_index(statement, name.c_str());
-      if (Bind(statement, index, args[i]) != SQLITE_OK) return SqliteError(db_.get());
+    for (std::size_t i = 0; i < kept->parameters.size(); ++i) {
+      const std::size_t number = kept->parameters[i];
+      if (number > args.size()) {
+        return absl::InternalError(fmt::format("no value for ${} of: {}", number, sql));
+      }
+      if (Bind(statement, static_cast<int>(i) + 1, args[number - 1]) != SQLITE_OK) {
+        return SqliteError(db_.get());
+      }
     }
 
     std::vector<Row> rows;
@@ -150,18 +154,31 @@ class SqliteConnection final : public Connection {
     return rows;
   }
 
+  struct Kept {
+    StatementPtr statement;
+    // To SQLite "$2" is a name, numbered by where it first stands; to PostgreSQL it is the
+    // second value. So: the value's number, for each parameter in SQLite's order.
+    std::vector<std::size_t> parameters;
+  };
+
   // Compiles each text once: parsing costs more than most of our statements do.
-  absl::StatusOr<sqlite3_stmt*> Prepare(std::string_view sql) {
+  absl::StatusOr<const Kept*> Prepare(std::string_view sql) {
     if (const auto found = statements_.find(sql); found != statements_.end()) {
-      return found->second.get();
+      return &found->second;
     }
     sqlite3_stmt* raw = nullptr;
     if (sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
                            SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK) {
       return SqliteError(db_.get());
     }
-    statements_.emplace(sql, raw);
-    return raw;
+    Kept kept{StatementPtr(raw), {}};
+    for (int i = 1; i <= sqlite3_bind_parameter_count(raw); ++i) {
+      const char* const name = sqlite3_bind_parameter_name(raw, i);  // "$2", borrowed.
+      const int number = name != nullptr && name[0] == '$' ? std::atoi(name + 1) : 0;
+      if (number < 1) return absl::InternalError(fmt::format("parameters must be $N in: {}", sql));
+      kept.parameters.push_back(static_cast<std::size_t>(number));
+    }
+    return &statements_.emplace(sql, std::move(kept)).first->second;
   }
 
   static int Bind(sqlite3_stmt* statement, int index, const Value& value) {
@@ -203,7 +220,7 @@ class SqliteConnection final : public Connection {
   const Mode mode_;
   FileLock lock_;  // First, so that it is released last.
   DbPtr db_;
-  std::map<std::string, StatementPtr, std::less<>> statements_;  // By SQL text.
+  std::map<std::string, Kept, std::less<>> statements_;  // By SQL text.
 };
 
 // Secrets lie in some stores. The log files beside it take the mode of this one.
