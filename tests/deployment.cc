@@ -1,0 +1,274 @@
+#include "tests/deployment.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "devicetrust/org/v1/people.grpc.pb.h"
+#include "devicetrust/org/v1/settings.grpc.pb.h"
+#include "libs/base/files.h"
+#include "libs/rpc/channel.h"
+#include "libs/token/claims.h"
+#include "libs/token/names.h"
+
+namespace devicetrust::tests {
+namespace {
+
+constexpr std::chrono::seconds kStartMax{20};
+constexpr const char* kRealm = "CORP.TEST";
+constexpr const char* kDirectoryUser = "svc-directory@corp.test";
+constexpr const char* kDirectoryPassword = "Svc-1-directory";
+
+std::string PersonName(int number) { return fmt::format("user{}", number); }
+std::string ComputerName(int number) { return fmt::format("PC{:04}$", number); }
+
+rpc::Identity PemOf(const pki::Identity& identity) {
+  return {.certificate_pem = identity.certificate.Pem(), .key_pem = identity.key.Pem()};
+}
+
+}  // namespace
+
+int FreePort() {
+  const int probe = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  bind(probe, reinterpret_cast<sockaddr*>(&address), length);
+  getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length);
+  close(probe);
+  return ntohs(address.sin_port);
+}
+
+Deployment::Deployment(std::string folder, std::string bin)
+    : folder_(std::move(folder)),
+      bin_(std::move(bin)),
+      pki_(kOrg, clock_.Now()),
+      iwa_key_{"iwa-1-key", pki::PrivateKey::Generate().value()} {}
+
+Deployment::~Deployment() {
+  processes_.clear();
+  ldap_.reset();
+  if (std::getenv("DT_KEEP") == nullptr) std::filesystem::remove_all(folder_);
+}
+
+absl::StatusOr<std::unique_ptr<Deployment>> Deployment::Create() {
+  const char* bin = std::getenv("DT_BIN");
+  if (bin == nullptr) return absl::FailedPreconditionError("DT_BIN names no folder of programs");
+  std::string folder = (std::filesystem::temp_directory_path() / "dt-it-XXXXXX").string();
+  if (mkdtemp(folder.data()) == nullptr) return absl::InternalError("no temporary folder");
+  std::unique_ptr<Deployment> deployment(new Deployment(folder, bin));
+  DT_RETURN_IF_ERROR(deployment->Prepare());
+  return deployment;
+}
+
+absl::Status Deployment::Prepare() {
+  for (const char* name : {"ca", "policy", "iwa-1", "gateway-1", "gateway-2"}) pki_.Component(name);
+  pki_.Admin("test");
+  pki_.Server("ca-edge", {"localhost", "ca.devicetrust.internal"});
+  pki_.Server("org", {"org.localhost"});
+  pki_.Server("mtls", {"mtls.localhost", "*.mtls.localhost"});
+  DT_RETURN_IF_ERROR(pki_.WriteTo(folder_));
+  DT_RETURN_IF_ERROR(WriteFileAtomically(File("kek"), std::string(64, '7') + "\n"));
+  DT_RETURN_IF_ERROR(WriteFileAtomically(File("directory-password"), kDirectoryPassword));
+  for (const char* listener : {"ca-edge", "ca-internal", "ca-http", "policy", "gateway-1-org",
+                               "gateway-1-mtls", "gateway-2-org", "gateway-2-mtls"}) {
+    addresses_[listener] = fmt::format("127.0.0.1:{}", FreePort());
+  }
+  return AddAccounts();
+}
+
+absl::Status Deployment::AddAccounts() {
+  DT_ASSIGN_OR_RETURN(accounts_,
+                      simulator::AccountTable::Create(File("accounts"), 1000, clock_, random_));
+  DT_ASSIGN_OR_RETURN(realm_, accounts_->AddRealm({.name = kRealm, .netbios = "CORP"}));
+  std::vector<simulator::NewAccount> all;
+  all.push_back({.name = "svc-directory", .password = kDirectoryPassword});
+  for (int i = 0; i < kPeople; ++i) {
+    all.push_back({.name = PersonName(i), .password = fmt::format("Pw-{}", i)});
+    all.push_back({.kind = simulator::AccountKind::kComputer,
+                   .name = ComputerName(i),
+                   .operating_system = "Windows 10 Enterprise",
+                   .operating_system_version = "10.0 (19045)"});
+  }
+  DT_RETURN_IF_ERROR(accounts_->Add(realm_, all).status());
+  simulator::LdapServerConfig config{.identity = pki_.Server("ldap", {"localhost"})};
+  DT_ASSIGN_OR_RETURN(ldap_,
+                      simulator::LdapServer::Start(std::move(config), accounts_->view(), clock_));
+  return absl::OkStatus();
+}
+
+std::vector<std::string> Deployment::InternalFlags(const std::string& component) const {
+  return {"--org",           kOrg,
+          "--internal-cert", File(component + ".pem"),
+          "--internal-key",  File(component + ".key"),
+          "--deployment-ca", File("deployment-ca.pem")};
+}
+
+std::vector<std::string> Deployment::PolicyFlags() const {
+  std::vector<std::string> flags = InternalFlags("policy");
+  for (const auto& flag : {"--internal-listen", Address("policy").c_str()}) flags.push_back(flag);
+  const std::vector<std::string> more = {"--database",
+                                         "sqlite:" + File("policy.db"),
+                                         "--log-database",
+                                         "sqlite:" + File("log.db"),
+                                         "--kek-file",
+                                         File("kek"),
+                                         "--ca-address",
+                                         Address("ca-internal"),
+                                         "--ldap-url",
+                                         ldap_->url(),
+                                         "--ldap-ca",
+                                         File("web-ca.pem"),
+                                         "--ldap-bind-dn",
+                                         kDirectoryUser,
+                                         "--ldap-password-file",
+                                         File("directory-password"),
+                                         "--domain",
+                                         "corp.test",
+                                         "--capability",
+                                         "on"};
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+std::vector<std::string> Deployment::CaFlags() const {
+  std::vector<std::string> flags = InternalFlags("ca");
+  const std::vector<std::string> more = {
+      "--database",    "sqlite:" + File("ca.db"), "--kek-file",        File("kek"),
+      "--edge-listen", Address("ca-edge"),        "--edge-cert",       File("ca-edge.pem"),
+      "--edge-key",    File("ca-edge.key"),       "--internal-listen", Address("ca-internal"),
+      "--http-listen", Address("ca-http"),        "--org-address",     Address("policy")};
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+std::vector<std::string> Deployment::GatewayFlags(const std::string& name) const {
+  std::vector<std::string> flags = InternalFlags(name);
+  const std::vector<std::string> more = {
+      "--org-listen",  Address(name + "-org"), "--org-cert",       File("org.pem"),
+      "--org-key",     File("org.key"),        "--mtls-listen",    Address(name + "-mtls"),
+      "--mtls-cert",   File("mtls.pem"),       "--mtls-key",       File("mtls.key"),
+      "--device-ca",   File("device-ca.pem"),  "--edge-ca-bundle", File("web-ca.pem"),
+      "--org-address", Address("policy"),      "--ca-address",     Address("ca-internal")};
+  flags.insert(flags.end(), more.begin(), more.end());
+  return flags;
+}
+
+absl::Status Deployment::Start(const std::string& name, const std::string& program,
+                               std::vector<std::string> flags) {
+  processes_.erase(name);
+  DT_ASSIGN_OR_RETURN(processes_[name],
+                      simulator::ComponentProcess::Start({.name = name,
+                                                          .program = Program(program),
+                                                          .args = std::move(flags),
+                                                          .run_dir = folder_,
+                                                          .environment = {}},
+                                                         kStartMax));
+  return absl::OkStatus();
+}
+
+absl::Status Deployment::StartPolicy() { return Start("dt-policy", "dt-policy", PolicyFlags()); }
+absl::Status Deployment::StartCa() { return Start("dt-ca", "dt-ca", CaFlags()); }
+absl::Status Deployment::StartGateway(const std::string& name) {
+  return Start(name, "dt-gateway", GatewayFlags(name));
+}
+
+void Deployment::Kill(const std::string& process) {
+  simulator::ChildProcess& child = processes_.at(process)->child();
+  child.Signal(SIGKILL);
+  child.WaitForEnd(std::chrono::seconds(10));
+}
+
+std::shared_ptr<grpc::Channel> Deployment::OrgAs(const pki::Identity& who) {
+  return rpc::NewChannel({.address = Address("policy"),
+                          .server_name = "policy.devicetrust.internal",
+                          .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                          .identity = PemOf(who)});
+}
+
+std::shared_ptr<grpc::Channel> Deployment::CaAs(const pki::Identity& who) {
+  return rpc::NewChannel({.address = Address("ca-internal"),
+                          .server_name = "ca.devicetrust.internal",
+                          .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                          .identity = PemOf(who)});
+}
+
+std::shared_ptr<grpc::Channel> Deployment::CaEdge() {
+  return rpc::NewChannel({.address = Address("ca-edge"),
+                          .server_name = "localhost",
+                          .trust_pem = pki_.web_ca().certificate.Pem(),
+                          .identity = std::nullopt});
+}
+
+absl::Status Deployment::SetUpOrg() {
+  const auto channel = OrgAs(admin());
+  const auto settings = org::v1::Settings::NewStub(channel);
+  org::v1::SetAdIntegrationRequest integration;
+  integration.set_active(true);
+  integration.set_domain("corp.test");
+  DT_RETURN_IF_ERROR(
+      rpc::Call(*settings, &org::v1::Settings::Stub::SetAdIntegration, integration).status());
+  org::v1::SetDeviceTrustRequest on;
+  on.set_enabled(true);
+  DT_RETURN_IF_ERROR(rpc::Call(*settings, &org::v1::Settings::Stub::SetDeviceTrust, on).status());
+
+  const simulator::AccountView& view = accounts_->view();
+  org::v1::ImportPeopleRequest people;
+  for (int i = 0; i < kPeople; ++i) {
+    const simulator::Row row = view.Read(*view.FindName(realm_, PersonName(i)));
+    org::v1::PersonImport& person = *people.add_people();
+    person.set_sid(simulator::Sid(view.realms()[realm_], row.account.rid));
+    person.set_account_name(PersonName(i));
+    person.set_principal(PersonName(i) + "@corp.test");
+    person.set_display_name(PersonName(i));
+  }
+  const auto stub = org::v1::People::NewStub(channel);
+  DT_ASSIGN_OR_RETURN(const auto imported,
+                      rpc::Call(*stub, &org::v1::People::Stub::ImportPeople, people));
+  user_ids_ = {imported.user_ids().begin(), imported.user_ids().end()};
+
+  org::v1::RegisterIwaRequest iwa;
+  iwa.mutable_iwa()->set_name("iwa-1");
+  iwa.mutable_iwa()->set_address("127.0.0.1:1");
+  iwa.mutable_iwa()->set_spn("HTTP/iwa.corp.test");
+  iwa.mutable_iwa()->set_version("1.14.0");
+  iwa.mutable_iwa()->set_primary(true);
+  iwa.mutable_iwa()->add_forests("corp.test");
+  iwa.mutable_iwa()->set_binding("https");
+  org::v1::IwaKey& key = *iwa.mutable_iwa()->add_keys();
+  key.set_kid(iwa_key_.kid);
+  DT_ASSIGN_OR_RETURN(*key.mutable_jwk(), token::ToJwk(iwa_key_.key.public_key(), iwa_key_.kid));
+  const auto registry = org::v1::IwaRegistry::NewStub(OrgAs(pki_.Component("iwa-1")));
+  return rpc::Call(*registry, &org::v1::IwaRegistry::Stub::Register, iwa).status();
+}
+
+absl::StatusOr<std::string> Deployment::UserToken(int number, const pki::PublicKey& key) {
+  const simulator::AccountView& view = accounts_->view();
+  const auto sid_of = [&](const std::string& name) {
+    return simulator::Sid(view.realms()[realm_],
+                          view.Read(*view.FindName(realm_, name)).account.rid);
+  };
+  token::UserToken token;
+  const WallTime now = std::chrono::floor<std::chrono::seconds>(clock_.Now());
+  token.envelope.issuer = token::IwaUrn(kOrg, "iwa-1");
+  token.envelope.audience = token::CaUrn(kOrg);
+  DT_ASSIGN_OR_RETURN(token.envelope.id, token::NewTokenId(random_));
+  token.envelope.issued_at = now;
+  token.envelope.expires_at = now + token::kUserTokenLifetime;
+  token.user_sid = sid_of(PersonName(number));
+  token.user_name = PersonName(number) + "@" + kRealm;
+  token.computer_sid = sid_of(ComputerName(number));
+  token.computer_name = ComputerName(number);
+  token.realm = kRealm;
+  token.key_thumbprint = key.Thumbprint();
+  return token::Sign(token, iwa_key_);
+}
+
+}  // namespace devicetrust::tests

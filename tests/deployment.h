@@ -1,0 +1,92 @@
+// The shipped services as processes of their own, on loopback, in a temporary folder: for
+// tests that kill and restart them. Ports stay the same over a restart.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/token/key_set.h"
+#include "simulator/forest/account_table.h"
+#include "simulator/forest/ldap/server.h"
+#include "simulator/scenario/component_process.h"
+
+namespace devicetrust::tests {
+
+// A port of 127.0.0.1 that is free now.
+int FreePort();
+
+// People and computers live in a table with an LDAP server over it; there is no KDC and no
+// IWA: the test signs user tokens itself, with a key that it registers as IWA "iwa-1".
+class Deployment {
+ public:
+  static constexpr const char* kOrg = "acme";
+  static constexpr int kPeople = 8;
+
+  // Programs come from the folder that the environment variable DT_BIN names.
+  static absl::StatusOr<std::unique_ptr<Deployment>> Create();
+  ~Deployment();
+
+  // Starts, or starts again. Errors show the last lines of the program's log.
+  absl::Status StartPolicy();
+  absl::Status StartCa();
+  absl::Status StartGateway(const std::string& name);  // "gateway-1"
+
+  simulator::ComponentProcess& policy() { return *processes_.at("dt-policy"); }
+  simulator::ComponentProcess& ca() { return *processes_.at("dt-ca"); }
+  simulator::ComponentProcess& gateway(const std::string& name) { return *processes_.at(name); }
+
+  // SIGKILL, and gone when it returns.
+  void Kill(const std::string& process);
+
+  // After StartPolicy(): Device Trust on, AD integration, people, the IWA's key.
+  absl::Status SetUpOrg();
+
+  // What an IWA would issue: for person and computer `number`, bound to `key`.
+  absl::StatusOr<std::string> UserToken(int number, const pki::PublicKey& key);
+
+  std::shared_ptr<grpc::Channel> OrgAs(const pki::Identity& who);
+  std::shared_ptr<grpc::Channel> CaAs(const pki::Identity& who);
+  std::shared_ptr<grpc::Channel> CaEdge();
+  const pki::Identity& admin() { return pki_.Admin("test"); }
+
+  const std::string& folder() const { return folder_; }
+  std::string Address(const std::string& listener) const { return addresses_.at(listener); }
+  const std::string& user_id(int number) const { return user_ids_[static_cast<size_t>(number)]; }
+  // Flags as StartX() would give them, for tests that change one.
+  std::vector<std::string> CaFlags() const;
+  std::vector<std::string> PolicyFlags() const;
+  std::vector<std::string> GatewayFlags(const std::string& name) const;
+  std::string Program(const std::string& name) const { return bin_ + "/" + name; }
+
+ private:
+  Deployment(std::string folder, std::string bin);
+  absl::Status Prepare();
+  absl::Status AddAccounts();
+  absl::Status Start(const std::string& name, const std::string& program,
+                     std::vector<std::string> flags);
+  std::string File(const std::string& name) const { return folder_ + "/" + name; }
+  std::vector<std::string> InternalFlags(const std::string& component) const;
+
+  const std::string folder_;
+  const std::string bin_;
+  const SystemClock clock_;
+  SystemRandom random_;
+  sim::ThrowawayPki pki_;
+  token::SigningKey iwa_key_;
+  std::unique_ptr<simulator::AccountTable> accounts_;
+  std::uint32_t realm_ = 0;
+  std::unique_ptr<simulator::LdapServer> ldap_;
+  std::map<std::string, std::string> addresses_;  // "ca-edge" to 127.0.0.1:PORT.
+  std::map<std::string, std::unique_ptr<simulator::ComponentProcess>> processes_;
+  std::vector<std::string> user_ids_;
+};
+
+}  // namespace devicetrust::tests
