@@ -55,13 +55,13 @@ std::set<std::string> SubjectsOf(const v1::Event& event) {
 }
 
 absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::int64_t sequence) {
+  const std::string text = event.SerializeAsString();
   DT_ASSIGN_OR_RETURN(
       const auto stored,
       txn.Run("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
               " ON CONFLICT (id) DO NOTHING RETURNING sequence",
               {sequence, event.id(), event.type(), UnixMillis(FromTimestamp(event.at())),
-               Bytes(AsBytes(event.SerializeAsString()).begin(),
-                     AsBytes(event.SerializeAsString()).end())}));
+               Bytes(text.begin(), text.end())}));
   if (stored.empty()) return false;
   for (const std::string& subject : SubjectsOf(event)) {
     DT_RETURN_IF_ERROR(txn.Run("INSERT INTO event_subjects (subject, sequence) VALUES ($1, $2)",
