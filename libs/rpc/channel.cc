@@ -16,7 +16,8 @@ std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config) {
   if (!config.server_name.empty()) arguments.SetSslTargetNameOverride(config.server_name);
   // A component that comes back is found again at once, without a stampede.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 500);
+  // This one is how long an attempt may take, TLS included: a busy machine needs its time.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   // A peer that vanished without a word is noticed while a stream waits for it.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 15'000);
