@@ -66,6 +66,11 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(const ListenerConfig& confi
 
 void SetLimits(grpc::ServerBuilder& builder, const ListenerConfig& config) {
   builder.SetMaxReceiveMessageSize(config.message_bytes_max);
+  // By default a thread is made for nearly every call that blocks, and ends with it.
+  // Keeping up to 64 saves a third of a call's CPU: 410 -> 270 us, client and TLS
+  // included, for 32 to 64 callers of a method that waits 2 ms (2 vCPUs, gRPC 1.51.1).
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 4);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 64);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              static_cast<int>(config.in_flight_max + config.streams_max));
