@@ -148,7 +148,7 @@ absl::Status Enrolment::Discover() {
                           computer_.name(), "Install the agent again with the org's URL.");
   }
   DT_ASSIGN_OR_RETURN(discovery_, services_.Discover(*org_url));
-  if (trace_) {
+  if (detailed()) {
     detail_ = fmt::format("{}: {} IWA(s), CA at {}", *org_url, discovery_->iwas.size(),
                           discovery_->ca_address);
   }
@@ -165,7 +165,7 @@ absl::Status Enrolment::MakeKey() {
   }
   thumbprint_ = key_->public_key().Thumbprint();
   DT_ASSIGN_OR_RETURN(csr_, pki::BuildCsr(computer_.name(), *key_));
-  if (trace_) {
+  if (detailed()) {
     detail_ = fmt::format("P-256 key {}{}", thumbprint_, kept ? ", of an earlier run" : "");
   }
   return absl::OkStatus();
@@ -204,7 +204,7 @@ absl::StatusOr<TokenAnswer> Enrolment::Prove(Account account,
                           Text(proved), iwa.name,
                           "Something between this computer and the IWA answers in its name.");
   }
-  if (trace_) {
+  if (detailed()) {
     detail_ = fmt::format("{} at {}\n{}\n{}", iwa.name, iwa.address, (*negotiation)->Describe(),
                           Claims(answer->token));
   }
@@ -228,7 +228,7 @@ absl::Status Enrolment::GetUserToken() {
 
 absl::Status Enrolment::GetCertificate() {
   DT_ASSIGN_OR_RETURN(answer_, services_.Enroll(*discovery_, user_token_, csr_));
-  if (trace_) {
+  if (detailed()) {
     detail_ = fmt::format("CSR of {} bytes to {}", csr_.size(), discovery_->ca_address);
   }
   return absl::OkStatus();
@@ -258,7 +258,7 @@ absl::Status Enrolment::Install() {
   DT_RETURN_IF_ERROR(computer_.InstallPersonal(identity));
   computer_.ForgetPendingKey();
   serial_ = certificate->serial_hex();
-  if (trace_) {
+  if (detailed()) {
     detail_ = fmt::format("serial {}, issuer {}, until {}", serial_,
                           certificate->issuer_common_name(), UnixSeconds(certificate->not_after()));
   }

@@ -26,6 +26,7 @@ struct EnrolmentOptions {
   int attempts_max = 6;  // In one run of the task; the next run is a day or a logon away.
   std::chrono::milliseconds first_pause{500};
   std::chrono::milliseconds longest_pause{60'000};
+  bool trace_details = true;  // Off: `detail` stays empty, and costs nothing.
 };
 
 struct Outcome {
@@ -43,7 +44,8 @@ struct Outcome {
   std::string serial;  // Of the certificate, lower-case hex, when enrolled.
 };
 
-// What --debug prints, and what a simulator measures: each step that went well.
+// What --debug prints, and what a simulator measures: each step that went well. Details are
+// lines of text: tickets, claims of tokens, serial.
 using Trace =
     std::function<void(Step step, std::chrono::nanoseconds took, const std::string& detail)>;
 
@@ -53,7 +55,7 @@ using Trace =
 // Every end is an entry in the computer's event log, with reason and remedy.
 class Enrolment {
  public:
-  // All must outlive it. `trace` may be empty; its details are made only when it is not.
+  // All must outlive it. `trace` may be empty.
   Enrolment(Computer& computer, Services& services, const Clock& clock, Random& random,
             const EnrolmentOptions& options = {}, Trace trace = {});
 
@@ -76,6 +78,7 @@ class Enrolment {
   void DropKey();
   void DropTokens();
   bool tokens_fresh() const;
+  bool detailed() const { return trace_ && options_.trace_details; }
 
   Computer& computer_;
   Services& services_;
