@@ -75,7 +75,8 @@ std::unique_ptr<EnrolPhase::Job> EnrolPhase::NewJob(std::size_t device, const ag
     if (more) more(step, took, detail);
   };
   job->enrolment.emplace(computers_[device], services_, *config_.clock, *config_.random,
-                         agent::EnrolmentOptions{}, std::move(trace));
+                         agent::EnrolmentOptions{.trace_details = static_cast<bool>(more)},
+                         std::move(trace));
   return job;
 }
 
