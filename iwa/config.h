@@ -42,7 +42,8 @@ struct Config {
   std::string ldap_password_file;
   std::size_t ldap_connections = 4;
 
-  std::size_t in_flight_max = 512;
+  std::size_t in_flight_max = 512;            // Calls of agents at once.
+  std::size_t account_calls_per_minute = 60;  // Of one account; an enrolment takes one or two.
 };
 
 // The version that the org is told: what decides whether an IWA may enrol devices (ORG-5).

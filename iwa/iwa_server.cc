@@ -71,7 +71,7 @@ struct IwaServer::Parts {
   std::unique_ptr<DomainProofService> service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
-  std::unique_ptr<GrpcOrgRegistry> org;
+  std::unique_ptr<OrgRegistry> org;
   std::unique_ptr<Registration> registration;
 
   absl::Status Listen(const Config& config, const rpc::Identity& internal_identity,
@@ -118,9 +118,12 @@ absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& confi
   DT_ASSIGN_OR_RETURN(const std::vector<token::SigningKey> keys,
                       parts->store->Load(config.org, config.name, kek, clock, random));
   DT_ASSIGN_OR_RETURN(parts->domain, NewActiveDirectory(config));
-  parts->issuer = std::make_unique<TokenIssuer>(
-      IssuerConfig{config.org, config.name, {config.realms.begin(), config.realms.end()}}, keys,
-      *parts->domain, clock, random);
+  parts->issuer =
+      std::make_unique<TokenIssuer>(IssuerConfig{config.org,
+                                                 config.name,
+                                                 {config.realms.begin(), config.realms.end()},
+                                                 config.account_calls_per_minute},
+                                    keys, *parts->domain, clock, random);
   parts->service = std::make_unique<DomainProofService>(*parts->issuer);
   DT_RETURN_IF_ERROR(parts->Listen(config, internal_identity, deployment_ca));
 

@@ -35,6 +35,10 @@ void AddListenerFlags(CLI::App& app, devicetrust::iwa::Config& config) {
   app.add_option("--deployment-ca", config.deployment_ca, "PEM CA of the components");
   app.add_option("--org-address", config.org_address, "host:port of dt-policy")
       ->capture_default_str();
+  app.add_option("--account-calls-per-minute", config.account_calls_per_minute,
+                 "calls of one account in a minute")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   app.add_option("--in-flight-max", config.in_flight_max, "calls of agents at once")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();

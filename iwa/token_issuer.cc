@@ -66,6 +66,7 @@ TokenIssuer::TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> key
     : config_(std::move(config)),
       urn_(token::IwaUrn(config_.org, config_.name)),
       key_(keys.at(0)),
+      limiter_(config_.account_calls_per_minute),
       domain_(domain),
       clock_(clock),
       random_(random) {
@@ -123,6 +124,13 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
     return Denied(reason::v1::UNTRUSTED_FOREST,
                   fmt::format("this IWA does not serve the realm {}", accepted->identity.realm),
                   accepted->identity, "Enrol through an IWA of the account's own forest.");
+  }
+  const std::chrono::seconds wait =
+      limiter_.Count(accepted->identity.account_sid, std::chrono::steady_clock::now());
+  if (wait > std::chrono::seconds(0)) {
+    return rpc::MakeError(StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
+                          "the account asked for too many tokens", accepted->identity.principal,
+                          "Wait; if it repeats, look for an agent that runs in a loop.", wait);
   }
   return accepted;
 }

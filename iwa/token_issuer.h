@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "iwa/account_limiter.h"
 #include "iwa/domain.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
@@ -18,6 +19,7 @@ struct IssuerConfig {
   std::string org;
   std::string name;              // Of this IWA.
   std::set<std::string> realms;  // Served.
+  std::size_t account_calls_per_minute = 60;
 };
 
 struct IssuedToken {
@@ -63,6 +65,7 @@ class TokenIssuer {
   const std::string urn_;
   const token::SigningKey key_;
   token::KeySet own_keys_;  // Written by the constructor alone.
+  AccountLimiter limiter_;
   Domain& domain_;
   const Clock& clock_;
   Random& random_;

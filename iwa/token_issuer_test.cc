@@ -282,6 +282,30 @@ TEST_F(TokenIssuerTest, NoMutationOfADeviceTokenIsAccepted) {
   });
 }
 
+TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
+  TokenIssuer strict({"acme", "iwa-1", {"CORP.TEST"}, 2}, {signing_}, domain_, clock_, random_);
+  const std::string ticket =
+      FakeDomain::Ticket("PC0042$", {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
+  const auto ask = [&] { return strict.IssueDeviceToken(AsBytes(ticket), thumbprint_); };
+  const std::string device = ask()->token;
+  DT_EXPECT_OK(ask());
+  const auto refused = ask();
+  EXPECT_EQ(Reason(refused), "TOO_MANY_REQUESTS");
+  EXPECT_GT(rpc::DetailOf(refused.status())->retry_after().seconds(), 0);
+  const std::string of_user =
+      FakeDomain::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
+  DT_EXPECT_OK(strict.IssueUserToken(AsBytes(of_user), thumbprint_, device));
+}
+
+TEST(AccountLimiterTest, BeginsAnewEachMinute) {
+  AccountLimiter limiter(1);
+  const AccountLimiter::Time begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(limiter.Count("S-1", begin), seconds(0));
+  EXPECT_EQ(limiter.Count("S-1", begin + seconds(10)), seconds(50));
+  EXPECT_EQ(limiter.Count("S-2", begin + seconds(10)), seconds(0));
+  EXPECT_EQ(limiter.Count("S-1", begin + seconds(60)), seconds(0));
+}
+
 // refusals.cc casts one to the other.
 TEST(ProblemTest, NumbersAreThoseOfTheReasons) {
   using token::Problem;

@@ -16,13 +16,13 @@ namespace {
 using Strings = std::vector<std::string>;
 using testing::ReadVector;
 
-constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+constexpr WallTime kIssuedAt{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 
 CertificateSpec Spec() {
   return {.common_name = "PC0042",
           .serial_hex = "0badc0de",
-          .not_before = kNow,
-          .not_after = kNow + std::chrono::days{365}};
+          .not_before = kIssuedAt,
+          .not_after = kIssuedAt + std::chrono::days{365}};
 }
 
 TEST(CertificateTest, ReadsWhatOpensslWrote) {
@@ -47,7 +47,7 @@ TEST(CertificateTest, ReadsWhatOpensslWrote) {
 }
 
 TEST(CertificateTest, WritesEveryPartOfItsSpec) {
-  const Identity ca = sim::NewCa("device CA", kNow);
+  const Identity ca = sim::NewCa("device CA", kIssuedAt);
   CertificateSpec spec = Spec();
   spec.organization = "acme, with a comma, CA:TRUE";
   spec.uris = {"urn:devicetrust:acme:device:1", "urn:x,URI:y"};
@@ -76,7 +76,7 @@ TEST(CertificateTest, WritesEveryPartOfItsSpec) {
 }
 
 TEST(CertificateTest, RefusesToWriteNonsense) {
-  const Identity ca = sim::NewCa("device CA", kNow);
+  const Identity ca = sim::NewCa("device CA", kIssuedAt);
   const PublicKey key = PrivateKey::Generate()->public_key();
   const auto code = [&](auto change, const Identity& issuer) {
     CertificateSpec spec = Spec();
@@ -95,7 +95,7 @@ TEST(CertificateTest, RefusesToWriteNonsense) {
   EXPECT_EQ(code([](auto& s) { s.dns_names = {"sm\xc3\xb8rgen"}; }, ca), invalid);
   EXPECT_EQ(code([](auto& s) { s.ip_addresses = {"127.0.0.256"}; }, ca), invalid);
   EXPECT_EQ(code([](auto& s) { s.path_length = 0; }, ca), invalid);  // No CA, no path.
-  const Identity leaf = sim::NewIdentity("leaf", Usage::kServerAuth, ca, kNow);
+  const Identity leaf = sim::NewIdentity("leaf", Usage::kServerAuth, ca, kIssuedAt);
   EXPECT_EQ(code([](auto&) {}, leaf), absl::StatusCode::kFailedPrecondition);
 }
 
@@ -116,8 +116,8 @@ TEST(CertificateTest, ReadsChainsAndNothingElse) {
 }
 
 TEST(CertificateTest, PairsACertificateWithItsKeyOnly) {
-  const Identity ca = sim::NewCa("CA", kNow);
-  const Identity server = sim::NewIdentity("server", Usage::kServerAuth, ca, kNow);
+  const Identity ca = sim::NewCa("CA", kIssuedAt);
+  const Identity server = sim::NewIdentity("server", Usage::kServerAuth, ca, kIssuedAt);
   const std::string chain = server.certificate.Pem() + ca.certificate.Pem();
   const absl::StatusOr<Identity> read = IdentityFromPem(chain, server.key.Pem());
   DT_ASSERT_OK(read);

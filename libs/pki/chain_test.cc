@@ -14,7 +14,7 @@ namespace {
 using std::chrono::days;
 using std::chrono::seconds;
 
-constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+constexpr WallTime kJudgedAt{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 
 class DeviceVerifierTest : public ::testing::Test {
  protected:
@@ -25,8 +25,8 @@ class DeviceVerifierTest : public ::testing::Test {
   CertificateSpec Spec() {
     return {.common_name = "PC0042",
             .serial_hex = "02",
-            .not_before = kNow,
-            .not_after = kNow + days{365}};
+            .not_before = kJudgedAt,
+            .not_after = kJudgedAt + days{365}};
   }
   std::unique_ptr<DeviceVerifier> NewVerifier(std::size_t cache_max = 16) {
     return DeviceVerifier::Create({ca_.certificate}, clock_, cache_max).value();
@@ -34,21 +34,21 @@ class DeviceVerifierTest : public ::testing::Test {
   void AdvanceTo(WallTime time) { clock_.RunUntil(io_, time); }
 
   boost::asio::io_context io_;
-  sim::VirtualClock clock_{kNow};
-  Identity ca_ = sim::NewCa("MTLS Certificate Authority", kNow);
+  sim::VirtualClock clock_{kJudgedAt};
+  Identity ca_ = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
 };
 
 TEST_F(DeviceVerifierTest, TrustsWhatTheDeviceCaIssued) {
   const auto verifier = NewVerifier();
-  const Identity device = sim::NewDevice("acme", "d1", "e1", ca_, kNow);
+  const Identity device = sim::NewDevice("acme", "d1", "e1", ca_, kJudgedAt);
   EXPECT_EQ(verifier->Check(device.certificate), DeviceVerdict::kGood);
   EXPECT_EQ(verifier->Check(device.certificate), DeviceVerdict::kGood);  // From the cache.
 }
 
 TEST_F(DeviceVerifierTest, NamesWhatIsWrong) {
   const auto verifier = NewVerifier();
-  const Identity foreign = sim::NewCa("Another CA", kNow);
-  const Identity namesake = sim::NewCa("MTLS Certificate Authority", kNow);
+  const Identity foreign = sim::NewCa("Another CA", kJudgedAt);
+  const Identity namesake = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
   EXPECT_EQ(verifier->Check(Issue(Spec(), foreign)), DeviceVerdict::kForeignIssuer);
   // The name of the device CA, another key identifier.
   EXPECT_EQ(verifier->Check(Issue(Spec(), namesake)), DeviceVerdict::kForeignIssuer);
@@ -85,20 +85,20 @@ TEST_F(DeviceVerifierTest, JudgesWhatOpensslIssued) {
 TEST_F(DeviceVerifierTest, KeepsToTheDatesAlsoWhenCached) {
   const auto verifier = NewVerifier();
   CertificateSpec later = Spec();
-  later.not_before = kNow + seconds{10};
-  later.not_after = kNow + seconds{20};
+  later.not_before = kJudgedAt + seconds{10};
+  later.not_after = kJudgedAt + seconds{20};
   const Certificate leaf = Issue(later, ca_);
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kNotYetValid);
-  AdvanceTo(kNow + seconds{10});
+  AdvanceTo(kJudgedAt + seconds{10});
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kGood);
-  AdvanceTo(kNow + seconds{20} + std::chrono::milliseconds{999});
+  AdvanceTo(kJudgedAt + seconds{20} + std::chrono::milliseconds{999});
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kGood);  // The last second counts.
-  AdvanceTo(kNow + seconds{21});
+  AdvanceTo(kJudgedAt + seconds{21});
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kExpired);
 }
 
 TEST_F(DeviceVerifierTest, AcceptsOldAndNewIssuerDuringARollover) {
-  const Identity next = sim::NewCa("MTLS Certificate Authority", kNow);
+  const Identity next = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
   const auto verifier = DeviceVerifier::Create({next.certificate, ca_.certificate}, clock_).value();
   EXPECT_EQ(verifier->Check(Issue(Spec(), ca_)), DeviceVerdict::kGood);
   EXPECT_EQ(verifier->Check(Issue(Spec(), next)), DeviceVerdict::kGood);

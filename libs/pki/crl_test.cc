@@ -10,14 +10,14 @@
 namespace devicetrust::pki {
 namespace {
 
-constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+constexpr WallTime kListedAt{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 
 Crl Sample() {
   return {.number = 41,
-          .this_update = kNow,
-          .next_update = kNow + std::chrono::hours{1},
-          .revoked = {{"02", kNow - std::chrono::hours{2}, CrlReason::kKeyCompromise},
-                      {"0100000000000000000000000000000001", kNow, CrlReason::kUnspecified}}};
+          .this_update = kListedAt,
+          .next_update = kListedAt + std::chrono::hours{1},
+          .revoked = {{"02", kListedAt - std::chrono::hours{2}, CrlReason::kKeyCompromise},
+                      {"0100000000000000000000000000000001", kListedAt, CrlReason::kUnspecified}}};
 }
 
 TEST(CrlTest, ReadsWhatOpensslWrote) {
@@ -32,23 +32,23 @@ TEST(CrlTest, ReadsWhatOpensslWrote) {
 }
 
 TEST(CrlTest, SurvivesDer) {
-  const Identity ca = sim::NewCa("device CA", kNow);
+  const Identity ca = sim::NewCa("device CA", kListedAt);
   const Bytes der = BuildCrl(Sample(), ca).value();
   const absl::StatusOr<Crl> crl = ParseCrl(der, ca.certificate);
   DT_ASSERT_OK(crl);
   EXPECT_EQ(crl->number, 41);
-  EXPECT_EQ(crl->this_update, kNow);
+  EXPECT_EQ(crl->this_update, kListedAt);
   ASSERT_EQ(crl->revoked.size(), 2U);
   EXPECT_EQ(crl->revoked[0].serial_hex, "02");
-  EXPECT_EQ(crl->revoked[0].revoked_at, kNow - std::chrono::hours{2});
+  EXPECT_EQ(crl->revoked[0].revoked_at, kListedAt - std::chrono::hours{2});
   EXPECT_EQ(crl->revoked[1].reason, CrlReason::kUnspecified);
   EXPECT_TRUE(CrlToPem(der).starts_with("-----BEGIN X509 CRL-----"));
 }
 
 TEST(CrlTest, RefusesAnotherSignerAndBadInput) {
-  const Identity ca = sim::NewCa("device CA", kNow);
-  const Identity namesake = sim::NewCa("device CA", kNow);
-  const Identity other = sim::NewCa("other CA", kNow);
+  const Identity ca = sim::NewCa("device CA", kListedAt);
+  const Identity namesake = sim::NewCa("device CA", kListedAt);
+  const Identity other = sim::NewCa("other CA", kListedAt);
   Bytes der = BuildCrl(Sample(), ca).value();
   DT_EXPECT_CODE(ParseCrl(der, namesake.certificate), kPermissionDenied);
   DT_EXPECT_CODE(ParseCrl(der, other.certificate), kPermissionDenied);
@@ -64,7 +64,7 @@ TEST(CrlTest, RefusesAnotherSignerAndBadInput) {
 }
 
 TEST(CrlTest, NoMutationIsAccepted) {
-  const Identity ca = sim::NewCa("device CA", kNow);
+  const Identity ca = sim::NewCa("device CA", kListedAt);
   const Bytes good = BuildCrl(Sample(), ca).value();
   testing::ForEachMutation(good, 2000, 4, [&](const Bytes& bad) {
     if (bad != good) {

@@ -13,7 +13,7 @@
 namespace devicetrust::pki {
 namespace {
 
-constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+constexpr WallTime kConnectedAt{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 
 // Both ends of a connection in memory.
 struct Connection {
@@ -81,14 +81,14 @@ class TlsContextTest : public ::testing::Test {
   }
 
   boost::asio::io_context io_;
-  sim::VirtualClock clock_{kNow};
-  sim::ThrowawayPki pki_{"acme", kNow};
-  Identity device_ca_ = sim::NewCa("MTLS Certificate Authority", kNow);
+  sim::VirtualClock clock_{kConnectedAt};
+  sim::ThrowawayPki pki_{"acme", kConnectedAt};
+  Identity device_ca_ = sim::NewCa("MTLS Certificate Authority", kConnectedAt);
   std::shared_ptr<const DeviceVerifier> verifier_;
 };
 
 TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
@@ -102,7 +102,7 @@ TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
 }
 
 TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
@@ -115,29 +115,30 @@ TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
 // Attack 5 and the security message: a person gets a page with the reason.
 TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   EXPECT_EQ(Verdict(nullptr), DeviceVerdict::kNone);
-  const Identity foreign_ca = sim::NewCa("Corporate CA", kNow);
-  const Identity foreign = sim::NewIdentity("PC", Usage::kClientAuth, foreign_ca, kNow);
+  const Identity foreign_ca = sim::NewCa("Corporate CA", kConnectedAt);
+  const Identity foreign = sim::NewIdentity("PC", Usage::kClientAuth, foreign_ca, kConnectedAt);
   EXPECT_EQ(Verdict(&foreign), DeviceVerdict::kForeignIssuer);
   EXPECT_EQ(Verdict(&foreign, /*ignores_hint=*/false), DeviceVerdict::kNone);
 
-  Identity forged = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  Identity forged = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   Bytes der = forged.certificate.der();
   der[der.size() - 3] ^= 1;
   forged.certificate = Certificate::FromDer(der).value();
   EXPECT_EQ(Verdict(&forged), DeviceVerdict::kBadSignature);
 
   Identity lookalike = foreign;  // A victim's certificate behind the attacker's own.
-  lookalike.intermediates = {sim::NewDevice("acme", "d2", "e2", device_ca_, kNow).certificate};
+  lookalike.intermediates = {
+      sim::NewDevice("acme", "d2", "e2", device_ca_, kConnectedAt).certificate};
   EXPECT_EQ(Verdict(&lookalike), DeviceVerdict::kForeignIssuer);
 
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
-  clock_.RunUntil(io_, kNow + std::chrono::days{364});
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  clock_.RunUntil(io_, kConnectedAt + std::chrono::days{364});
   EXPECT_EQ(Verdict(&device), DeviceVerdict::kGood);
 }
 
 // Attack 5: a stolen certificate without its key. libssl itself ends this handshake.
 TEST_F(TlsContextTest, EndsAHandshakeWithoutTheKey) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   SslPtr session = client.NewClientSession("a.mtls.localhost");
@@ -156,7 +157,7 @@ TEST_F(TlsContextTest, EndsAHandshakeWithoutTheKey) {
 
 TEST_F(TlsContextTest, NeverResumes) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+    const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
     const TlsContext server = NewServer(true);
     const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
     const auto session = [&] {
@@ -178,7 +179,7 @@ TEST_F(TlsContextTest, NeverResumes) {
 }
 
 TEST_F(TlsContextTest, AServerWithoutVerifierAsksForNoCertificate) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kNow);
+  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(false);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
@@ -205,7 +206,7 @@ TEST_F(TlsContextTest, AClientChecksChainNameAndDates) {
   elsewhere.trusted = {pki_.deployment_ca().certificate};
   EXPECT_FALSE(connects(TlsContext::ForClient(std::move(elsewhere)).value(), "a.mtls.localhost"));
 
-  clock_.RunUntil(io_, kNow + std::chrono::days{400});
+  clock_.RunUntil(io_, kConnectedAt + std::chrono::days{400});
   EXPECT_FALSE(connects(client, "a.mtls.localhost"));
 }
 

@@ -1,0 +1,16 @@
+#include "iwa/account_limiter.h"
+
+namespace devicetrust::iwa {
+
+std::chrono::seconds AccountLimiter::Count(const std::string& account_sid, Time now) {
+  constexpr std::chrono::minutes kMinute{1};
+  const std::lock_guard lock(mutex_);
+  if (now - minute_begin_ >= kMinute) {
+    counts_.clear();
+    minute_begin_ = now;
+  }
+  if (++counts_[account_sid] <= per_minute_) return std::chrono::seconds(0);
+  return std::chrono::ceil<std::chrono::seconds>(minute_begin_ + kMinute - now);
+}
+
+}  // namespace devicetrust::iwa
