@@ -81,7 +81,11 @@ std::string ToJson(const Endpoints& endpoints) {
                    {{"krb5_conf", endpoints.krb5_conf},
                     {"realms", endpoints.realms},
                     {"iwa_spn", endpoints.iwa_spn},
-                    {"keytabs", endpoints.keytabs}}}};
+                    {"keytabs", endpoints.keytabs}}},
+                  {"ldap",
+                   {{"url", endpoints.ldap_url},
+                    {"base_dn", endpoints.ldap_base_dn},
+                    {"ca_pem", endpoints.ldap_ca_pem}}}};
   return root.dump(2) + "\n";
 }
 

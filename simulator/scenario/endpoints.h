@@ -55,6 +55,8 @@ struct Endpoints {
   std::vector<std::string> realms;
   std::string iwa_spn;
   std::map<std::string, std::string> keytabs;  // Principal to path.
+  std::string ldap_url, ldap_base_dn;
+  std::string ldap_ca_pem;  // Path.
 };
 
 std::string ToJson(const Endpoints& endpoints);

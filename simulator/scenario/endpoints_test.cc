@@ -20,6 +20,7 @@ Endpoints Sample() {
   endpoints.grpc["policy.internal"] = {"127.0.0.1:1", "policy.internal", "ca.pem", "a.pem",
                                        "a.key"};
   endpoints.keytabs["HTTP/iwa.corp.test@CORP.TEST"] = "iwa.keytab";
+  endpoints.ldap_url = "ldaps://127.0.0.1:636";
   return endpoints;
 }
 
@@ -31,6 +32,7 @@ TEST(EndpointsTest, TheFileHasItsFields) {
   EXPECT_FALSE(json["devices"][1].contains("cert_pem"));
   EXPECT_EQ(json["grpc"]["policy"]["internal"]["address"], "127.0.0.1:1");
   EXPECT_EQ(json["kerberos"]["keytabs"]["HTTP/iwa.corp.test@CORP.TEST"], "iwa.keytab");
+  EXPECT_EQ(json["ldap"]["url"], "ldaps://127.0.0.1:636");
   EXPECT_TRUE(json["browser_policy"].is_object());
 }
 

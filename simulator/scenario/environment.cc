@@ -306,6 +306,9 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   for (const Realm& realm : forest_->view().realms()) endpoints.realms.push_back(realm.name.str());
   endpoints.iwa_spn = kIwaSpn;
   endpoints.keytabs[forest_->Principal(kIwaSpn)] = iwa_keytab();
+  endpoints.ldap_url = ldap_->url();
+  endpoints.ldap_base_dn = forest_->view().realms()[forest_->realm()].base_dn.str();
+  endpoints.ldap_ca_pem = Pem("web-ca");
   return endpoints;
 }
 

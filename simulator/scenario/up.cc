@@ -24,6 +24,7 @@ namespace devicetrust::simulator {
 namespace {
 
 constexpr std::chrono::milliseconds kCheckEvery{200};
+constexpr std::chrono::seconds kRefusedWithin{10};
 constexpr const char* kAppsHost = "apps.localhost";
 
 class Up {
@@ -40,6 +41,7 @@ class Up {
     DT_RETURN_IF_ERROR(EnrolDevices());
     DT_RETURN_IF_ERROR(DescribeDevices());
     DescribePeopleAndApps();
+    DT_RETURN_IF_ERROR(WriteComputerKeytab());
     DT_RETURN_IF_ERROR(Announce());
     while (WaitForStopSignal(kCheckEvery) == 0) DT_RETURN_IF_ERROR(environment_->Check());
     return absl::OkStatus();
@@ -123,6 +125,7 @@ class Up {
     ::mkdir(folder.c_str(), 0700);
     const std::size_t joined = fleet_.domain_joined;
     const std::size_t revoked = std::clamp<std::size_t>(joined / 4, 1, 2);
+    std::optional<pki::Identity> last_revoked;
     for (std::size_t i = 0; i < fleet_.devices.size(); ++i) {
       const FleetUser& user = fleet_.users[fleet_.devices[i].user];
       const std::string& name = user.account_name;
@@ -132,6 +135,7 @@ class Up {
         if (!good) {
           DT_RETURN_IF_ERROR(
               environment_->org().RevokeCertificate(identity.certificate.serial_hex()));
+          last_revoked = identity;
         }
         DT_ASSIGN_OR_RETURN(
             EndpointDevice device,
@@ -148,7 +152,31 @@ class Up {
         endpoints_.devices.push_back({user.display_name, "none", "", "", "", ""});
       }
     }
+    return last_revoked.has_value() ? WaitUntilRefused(*last_revoked) : absl::OkStatus();
+  }
+
+  // So that kinit can be a computer, too.
+  absl::Status WriteComputerKeytab() {
+    const std::string& name = fleet_.devices.front().computer_name;
+    const std::string path = folder_.File("computer.keytab");
+    DT_RETURN_IF_ERROR(environment_->forest().WriteKeytab(path, {&name, 1}));
+    endpoints_.keytabs[environment_->forest().Principal(name)] = path;
     return absl::OkStatus();
+  }
+
+  // Ready means that the gateway knows of the revocations, too.
+  absl::Status WaitUntilRefused(const pki::Identity& revoked) {
+    const std::vector<pki::Certificate> trust = {environment_->pki().web_ca().certificate};
+    const auto end = std::chrono::steady_clock::now() + kRefusedWithin;
+    while (std::chrono::steady_clock::now() < end) {
+      DT_ASSIGN_OR_RETURN(const std::string check,
+                          FetchText(environment_->check_url(), trust, clock_, &revoked));
+      if (check.find("CERTIFICATE_REVOKED") != std::string::npos) return absl::OkStatus();
+      if (WaitForStopSignal(std::chrono::milliseconds(5)) != 0) {
+        return absl::CancelledError("interrupted");
+      }
+    }
+    return absl::DeadlineExceededError("the gateway did not learn of a revocation within 10 s");
   }
 
   void DescribePeopleAndApps() {
