@@ -127,8 +127,10 @@ bool PeopleRevoker::KeepAll() {
       if (stopping_) return false;
       if (in_hand_.contains(one.user_id)) continue;
     }
+    const auto still = ReadWaiting(&one.user_id);  // PromiseAndTry() may have been quicker.
+    if (!still.ok()) return false;
     // One failure is enough: the CA is away, and every further call would wait for it too.
-    if (!Keep(one).ok()) return false;
+    if (!still->empty() && !Keep(still->front()).ok()) return false;
   }
   return true;
 }
