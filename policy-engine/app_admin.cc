@@ -10,6 +10,7 @@
 #include "libs/pki/certificate.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/rule_messages.h"
+#include "policy-engine/utf8.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -196,13 +197,12 @@ absl::StatusOr<v1::App> AppAdmin::SetRules(const rpc::Caller& admin,
                             "the default rule is always there, last, and can't be edited",
                             rule.name(), "Leave it out of the list.");
     }
-    names.push_back(fmt::format("{}{}", rule.name().substr(0, kRuleNameBytesMax),
+    names.push_back(fmt::format("{}{}", CutText(rule.name(), kRuleNameBytesMax),
                                 rule.active() ? "" : " (inactive)"));
   }
   v1::Event event = AdminEvent("policy.rules.change", "Sign-on rules of an app changed", admin,
                                clock_.Now(), request.app_id(), {});
-  (*event.mutable_debug_data())["rules"] =
-      fmt::format("{}", fmt::join(names, "; ")).substr(0, 4096);
+  (*event.mutable_debug_data())["rules"] = CutText(fmt::format("{}", fmt::join(names, "; ")), 4096);
   const absl::Status status = store_.Change(
       std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
         const AppState* known = before.FindApp(request.app_id());

@@ -38,7 +38,10 @@ ProofVerdict CheckProof(const org::v1::EvaluateRequest& request, const token::Ke
   if (!Matches(proof->transaction_hash, request.transaction_hash())) {
     return Invalid("it is of another transaction");
   }
-  if (!Matches(proof->session_hash, request.session_hash())) {
+  // Made again from the id: the caller's hash alone would not tie the proof to this session.
+  const pki::Sha256Digest session = pki::Sha256(request.session().session_id());
+  if (!pki::ConstantTimeEquals(session, AsBytes(request.session_hash())) ||
+      !Matches(proof->session_hash, request.session_hash())) {
     return Invalid("it is of another session");
   }
   ProofVerdict verdict;

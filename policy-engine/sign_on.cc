@@ -13,6 +13,7 @@
 #include "policy-engine/session_changes.h"
 #include "policy-engine/timestamps.h"
 #include "policy-engine/user_agent.h"
+#include "policy-engine/utf8.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -21,6 +22,7 @@ namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::chrono::seconds kClockSkewOfGateways{30};
 constexpr std::size_t kIdBytesMax = 256;
+constexpr std::size_t kAddressBytesMax = 64;
 
 absl::Status SessionError(reason::v1::Reason reason, std::string message) {
   return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason, std::move(message), {},
@@ -187,9 +189,9 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   record.set_app_id(attempt.app->app.id());
   record.set_app_label(attempt.app->app.label());
   *record.mutable_user() = KeptUser(user);
-  record.mutable_client()->set_address(request.client().address().substr(0, 64));
+  record.mutable_client()->set_address(ToPlainText(request.client().address(), kAddressBytesMax));
   record.mutable_client()->set_user_agent(
-      request.client().user_agent().substr(0, kUserAgentBytesRead));
+      ToPlainText(request.client().user_agent(), kUserAgentBytesRead));
   record.set_client_kind(ToMessage(facts.client));
   record.set_platform(ToMessage(EffectivePlatform(facts)));
   record.set_platform_source(facts.verified_platform ? "directory" : "user agent");
@@ -201,11 +203,10 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   record.set_rule_name(attempt.app->policy->rule(decided.rule).name);
   record.set_rule_index(static_cast<std::int32_t>(decided.rule + 1));
   DT_RETURN_IF_ERROR(InsertDecision(txn, attempt.codes, attempt.stored).status());
-  return AppendEvents(txn, request, attempt);
+  return AppendEvents(txn, attempt);
 }
 
-absl::Status SignOn::AppendEvents(db::Transaction& txn, const v1::EvaluateRequest& /*request*/,
-                                  Attempt& attempt) const {
+absl::Status SignOn::AppendEvents(db::Transaction& txn, const Attempt& attempt) const {
   const v1::Decision& record = attempt.stored.record;
   const std::string reason = rpc::ReasonName(record.trust_reason());
   const bool evaluated = record.trust() != v1::TRUST_STATE_UNSPECIFIED;
@@ -322,7 +323,7 @@ absl::Status SignOn::TryFactor(db::Transaction& txn, const v1::CompleteFactorReq
   v1::Event event =
       EventBuilder("user.authentication.verify", "Verification of a second factor", now)
           .ActorUser(completion.user.id(), completion.user.principal())
-          .Client(request.client())
+          .Client(completion.record.client())
           .Target("AppInstance", completion.record.app_id(), completion.record.app_label())
           .Outcome(accepted ? v1::EventOutcome::SUCCESS : v1::EventOutcome::FAILURE,
                    accepted ? "" : rpc::ReasonName(reason::v1::FACTOR_WRONG))

@@ -49,8 +49,7 @@ class SignOn {
                       Attempt& attempt) const;
   absl::StatusOr<Device> JudgeDevice(db::Transaction& txn, const ProofVerdict& proof,
                                      const OrgState& state, const std::string& user_id) const;
-  absl::Status AppendEvents(db::Transaction& txn, const org::v1::EvaluateRequest& request,
-                            Attempt& attempt) const;
+  absl::Status AppendEvents(db::Transaction& txn, const Attempt& attempt) const;
   // What a code came to; `completed` is the decision and its user as they were then.
   struct Completion;
   absl::Status TryFactor(db::Transaction& txn, const org::v1::CompleteFactorRequest& request,

@@ -1,0 +1,195 @@
+// A whole org over in-memory stores for the tests of this folder: real SQL, real keys, a
+// clock that the test moves. No listener: methods are called directly.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/encoding.h"
+#include "libs/base/random.h"
+#include "libs/db/outbox.h"
+#include "libs/pki/aead.h"
+#include "libs/pki/digest.h"
+#include "libs/rpc/error.h"
+#include "libs/rpc/status.h"
+#include "libs/token/claims.h"
+#include "libs/token/names.h"
+#include "policy-engine/app_admin.h"
+#include "policy-engine/iwa_registry.h"
+#include "policy-engine/migrations.h"
+#include "policy-engine/people_store.h"
+#include "policy-engine/policy_service.h"
+#include "policy-engine/session_changes.h"
+#include "policy-engine/settings_service.h"
+#include "policy-engine/sign_on.h"
+#include "policy-engine/system_log.h"
+#include "policy-engine/timestamps.h"
+
+namespace devicetrust::policy {
+
+class SettableClock final : public Clock {
+ public:
+  explicit SettableClock(WallTime now) : now_(now) {}
+  WallTime Now() const override { return now_; }
+  void Advance(WallTime::duration by) { now_ = now_.load() + by; }
+
+ private:
+  std::atomic<WallTime> now_;
+};
+
+inline constexpr WallTime kTestStart{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+inline constexpr const char* kWindowsAgent =
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36";
+inline constexpr const char* kMacAgent =
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Safari/605.1.15";
+
+class OrgFixture : public ::testing::Test {
+ protected:
+  OrgFixture() {
+    const Bytes secret(pki::kAeadKeyBytes, 7);
+    kek_ = pki::AeadKey::Create("kek-test", secret).value();
+    log_database_ = db::Database::Open("sqlite::memory:", LogMigrations()).value();
+    database_ = db::Database::Open("sqlite::memory:", OrgMigrations()).value();
+    log_.emplace(*log_database_);
+    db::OutboxOptions outbox_options;
+    outbox_options.linger = std::chrono::milliseconds(0);
+    outbox_ = std::make_unique<db::Outbox>(*database_, outbox_options, DeliverTo(*log_));
+    events_.emplace(*outbox_, random_);
+    store_ = OrgStore::Create(*database_, *events_, {"acme", "corp.test", true}).value();
+    proof_keys_.Add(ProofKey().kid, token::ProofIssuer("acme"), ProofKey().key.public_key());
+    sessions_.emplace(*database_);
+    apps_.emplace(*store_, clock_);
+    sign_on_.emplace(
+        SignOn::Parts{*database_, *store_, *events_, *log_, proof_keys_,
+                      [this](db::Transaction&, const std::string&, std::string_view,
+                             WallTime) -> absl::StatusOr<FactorVerdict> { return factor_verdict_; },
+                      clock_, random_});
+    settings_.emplace(*store_, clock_, Lookup());
+    policy_.emplace(*store_, *apps_, *sign_on_, Lookup());
+    iwas_.emplace(*database_, *events_, clock_, Lookup());
+    BecomeAdmin();
+  }
+  ~OrgFixture() override { outbox_->Stop(); }
+
+  // What gateways sign proofs with. One for all tests.
+  static const token::SigningKey& ProofKey() {
+    static const token::SigningKey kKey{"proof-1", pki::PrivateKey::Generate().value()};
+    return kKey;
+  }
+
+  CallerLookup Lookup() {
+    return [this](const grpc::ServerContext*) -> absl::StatusOr<rpc::Caller> { return caller_; };
+  }
+  void BecomeAdmin() { caller_ = {rpc::Caller::Kind::kAdmin, "ada", "admin", "acme"}; }
+  void BecomeComponent(const std::string& name, const std::string& role) {
+    caller_ = {rpc::Caller::Kind::kComponent, name, role, "acme"};
+  }
+
+  static reason::v1::Reason ReasonOf(const grpc::Status& status) {
+    return rpc::ReasonOf(rpc::FromGrpc(status));
+  }
+
+  // The org's events of a type, oldest first, once all have arrived.
+  std::vector<org::v1::Event> EventsOf(const std::string& type) {
+    EXPECT_TRUE(outbox_->WaitUntilEmpty(std::chrono::seconds(10)));
+    org::v1::EventFilter filter;
+    if (!type.empty()) filter.add_types(type);
+    return log_->After(filter, 0, 1000).value().events;
+  }
+
+  grpc::Status SetDeviceTrust(bool enabled, bool force = false) {
+    org::v1::SetDeviceTrustRequest request;
+    request.set_enabled(enabled);
+    request.set_force(force);
+    device_trust_.Clear();
+    return settings_->SetDeviceTrust(nullptr, &request, &device_trust_);
+  }
+
+  std::string AddUser(const std::string& name, std::vector<std::string> groups = {}) {
+    org::v1::PersonImport person;
+    person.set_sid("S-1-5-21-1-2-3-" + name);
+    person.set_principal(name + "@corp.test");
+    person.set_account_name(name);
+    for (std::string& group : groups) person.add_groups(std::move(group));
+    return database_
+        ->Write([&](db::Transaction& txn) { return StorePerson(txn, person, "id-" + name); })
+        .value()
+        .id;
+  }
+
+  static org::v1::App SamlApp(const std::string& id) {
+    org::v1::App app;
+    app.set_id(id);
+    app.set_label("App " + id);
+    app.set_protocol(org::v1::SAML2);
+    app.set_has_client_conditions(true);
+    app.mutable_saml()->set_entity_id("https://" + id + ".example.com/saml");
+    app.mutable_saml()->add_acs()->set_url("https://" + id + ".example.com/acs");
+    return app;
+  }
+  grpc::Status PutApp(org::v1::App app) {
+    org::v1::PutAppRequest request;
+    *request.mutable_app() = std::move(app);
+    return policy_->PutApp(nullptr, &request, &app_);
+  }
+
+  static org::v1::Rule MakeRule(const std::string& name, std::vector<org::v1::ClientKind> clients,
+                                std::vector<org::v1::PlatformKind> platforms,
+                                org::v1::TrustCondition trust, bool allow, bool factor) {
+    org::v1::Rule rule;
+    rule.set_name(name);
+    rule.set_active(true);
+    for (const auto client : clients) rule.add_clients(client);
+    for (const auto platform : platforms) rule.add_platforms(platform);
+    rule.set_trust(trust);
+    rule.mutable_action()->set_access(allow ? org::v1::Action::ALLOWED : org::v1::Action::DENIED);
+    rule.mutable_action()->set_prompt_for_factor(factor);
+    return rule;
+  }
+  // The reference's example, rule 3 by its title.
+  static std::vector<org::v1::Rule> FiveRules() {
+    using namespace org::v1;
+    const std::vector<org::v1::ClientKind> modern = {WEB_BROWSER, MODERN_AUTH};
+    return {MakeRule("Legacy", {EXCHANGE_ACTIVESYNC_OR_LEGACY}, {}, TRUST_ANY, true, false),
+            MakeRule("Windows, trusted", modern, {WINDOWS}, TRUSTED, true, true),
+            MakeRule("Not Windows", modern, {IOS, ANDROID, OTHER_MOBILE, MACOS, OTHER_DESKTOP},
+                     TRUST_ANY, true, true),
+            MakeRule("Deny the rest", {}, {}, TRUST_ANY, false, false)};
+  }
+  grpc::Status SetRules(const std::string& app_id, const std::vector<org::v1::Rule>& rules) {
+    org::v1::SetRulesRequest request;
+    request.set_app_id(app_id);
+    for (const org::v1::Rule& rule : rules) *request.add_rules() = rule;
+    return policy_->SetRules(nullptr, &request, &app_);
+  }
+
+  SettableClock clock_{kTestStart};
+  SystemRandom random_;
+  std::optional<pki::AeadKey> kek_;
+  std::unique_ptr<db::Database> log_database_;
+  std::unique_ptr<db::Database> database_;
+  std::optional<SystemLog> log_;
+  std::unique_ptr<db::Outbox> outbox_;
+  std::optional<EventSink> events_;
+  std::unique_ptr<OrgStore> store_;
+  token::KeySet proof_keys_;
+  std::optional<SessionChanges> sessions_;
+  std::optional<AppAdmin> apps_;
+  std::optional<SignOn> sign_on_;
+  std::optional<SettingsService> settings_;
+  std::optional<PolicyService> policy_;
+  std::optional<IwaRegistryService> iwas_;
+
+  rpc::Caller caller_;
+  FactorVerdict factor_verdict_ = FactorVerdict::kAccepted;
+  org::v1::SetDeviceTrustResponse device_trust_;
+  org::v1::App app_;
+};
+
+}  // namespace devicetrust::policy
