@@ -45,7 +45,10 @@ constexpr const char* kExplainAbout =
 std::string ProgramFolder() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? "." : self.parent_path().string();
+  if (error) return ".";
+  // Shorter where people stand above it, as they do after a build.
+  const auto near = std::filesystem::proximate(self.parent_path(), error);
+  return error || *near.begin() == ".." ? self.parent_path().string() : near.string();
 }
 
 int Report(const absl::Status& status) {

@@ -98,8 +98,10 @@ std::string ExplainText(const v1::Decision& decision, const Style& style) {
   text += fmt::format("  user agent   {}\n", decision.client().user_agent());
   text += fmt::format("  device       {}\n", TrustLine(decision));
   if (!decision.certificate_serial().empty()) {
-    text += fmt::format("  certificate  serial {}, device {}\n", decision.certificate_serial(),
-                        decision.device_id());
+    text += fmt::format("  certificate  serial {}\n", decision.certificate_serial());
+  }
+  if (!decision.device_id().empty()) {
+    text += fmt::format("  device id    {}\n", decision.device_id());
   }
   if (decision.has_certificate_revoked_at()) {
     text += fmt::format("  revoked      {}\n", Time(decision.certificate_revoked_at()));
