@@ -58,7 +58,7 @@ class ForestClients(EnvironmentTest):
     def ldap_environment(self):
         ca = self.environment.path_of(self.ldap["ca_pem"], "ldap-ca.pem")
         return {**os.environ, "LDAPTLS_CACERT": str(ca), "LDAPTLS_REQCERT": "demand",
-                "LDAPRC": "/dev/null", "LDAPNOINIT": ""}
+                "LDAPRC": "/dev/null"}
 
     def test_ldapwhoami_with_the_password(self):
         answer = run("ldapwhoami", "-x", "-H", self.ldap["url"], "-D", self.person["principal"], "-w",

@@ -9,7 +9,8 @@ import tempfile
 import time
 import unittest
 
-BIN = pathlib.Path(os.environ.get("DT_BIN", "build/release/bin")).resolve()
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("DT_BIN", ROOT / "build/release/bin")).resolve()
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20
 

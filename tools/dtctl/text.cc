@@ -115,6 +115,7 @@ std::string OnOff(bool on) { return on ? "on" : "off"; }
 std::string ToJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;  // One shape, whatever the values.
   std::string out;
   const auto status = google::protobuf::util::MessageToJsonString(message, &out, options);
   return status.ok() ? out : "{}";
