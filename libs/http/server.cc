@@ -70,7 +70,8 @@ class Worker {
   void Start() {
     per_listener_.resize(listeners_.size());
     for (std::size_t i = 0; i < acceptors_.size(); ++i) {
-      asio::co_spawn(io_, Accept(i), [](std::exception_ptr) {});
+      TaskStarted();
+      asio::co_spawn(io_, Accept(i), [this](std::exception_ptr) { TaskEnded(); });
     }
     thread_ = std::thread([this] { io_.run(); });
   }
@@ -123,7 +124,6 @@ class Worker {
   }
 
   Task<void> Accept(std::size_t index) {
-    TaskStarted();
     tcp::acceptor& acceptor = acceptors_[index];
     while (acceptor.is_open()) {
       auto [error, socket] = co_await acceptor.async_accept(kAsTuple);
@@ -133,46 +133,53 @@ class Worker {
         co_await pause.async_wait(kAsTuple);
         continue;
       }
-      if (error || !Admit(index, socket)) continue;
+      if (error) continue;
+      const asio::ip::address address = socket.remote_endpoint(error).address();
+      if (error || !Admit(index, address)) continue;
       TaskStarted();
-      asio::co_spawn(io_, Serve(index, std::move(socket)), [](std::exception_ptr) {});
+      asio::co_spawn(io_, Serve(index, std::move(socket)),
+                     [this, index, address](std::exception_ptr) {
+                       Leave(index, address);
+                       TaskEnded();
+                     });
     }
-    TaskEnded();
   }
 
-  bool Admit(std::size_t index, const tcp::socket& socket) {
+  // Counts the connection, unless it is one too many.
+  bool Admit(std::size_t index, const asio::ip::address& address) {
     const Limits& limits = listeners_[index].limits;
     PerListener& state = per_listener_[index];
     ++counters_.connections;
-    error_code error;
-    const asio::ip::address address = socket.remote_endpoint(error).address();
     const std::size_t share = std::max<std::size_t>(1, limits.connections_max / threads_);
     const auto known = state.by_address.find(address);
     const std::size_t same = known == state.by_address.end() ? 0 : known->second;
     const std::size_t same_max = limits.connections_per_address_max;
-    if (error || state.connections >= share || (same_max > 0 && same * threads_ >= same_max)) {
+    if (state.connections >= share || (same_max > 0 && same * threads_ >= same_max)) {
       ++counters_.connections_refused;
       return false;
     }
+    ++state.connections;
+    ++state.by_address[address];
     return true;
   }
 
-  Task<void> Serve(std::size_t index, tcp::socket socket) {
+  void Leave(std::size_t index, const asio::ip::address& address) {
     PerListener& state = per_listener_[index];
-    error_code ignored;
-    const asio::ip::address address = socket.remote_endpoint(ignored).address();
-    ++state.connections;
-    ++state.by_address[address];
-    {
-      Session session(std::move(socket), listeners_[index], clock_, counters_);
-      sessions_.insert(&session);
-      if (draining_) session.CloseWhenIdle();
-      co_await session.Run();
-      sessions_.erase(&session);
-    }
     --state.connections;
-    if (--state.by_address[address] == 0) state.by_address.erase(address);
-    TaskEnded();
+    const auto at = state.by_address.find(address);
+    if (--at->second == 0) state.by_address.erase(at);
+  }
+
+  Task<void> Serve(std::size_t index, tcp::socket socket) {
+    Session session(std::move(socket), listeners_[index], clock_, counters_);
+    sessions_.insert(&session);
+    if (draining_) session.CloseWhenIdle();
+    try {
+      co_await session.Run();
+    } catch (...) {
+      // Out of memory: this connection ends, the others go on.
+    }
+    sessions_.erase(&session);
   }
 
   const std::vector<ListenerConfig>& listeners_;

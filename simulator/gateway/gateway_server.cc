@@ -171,6 +171,7 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
   org.address = config.org_listen;
   org.flag = "--org-listen";
   org.limits.connections_max = config.connections_max;
+  org.limits.connections_per_address_max = config.connections_per_address_max;
   org.limits.parser.head_bytes_max = kOrgHeadBytesMax;
   org.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
   org.limits.parser.body_bytes_max = kOrgBodyBytesMax;

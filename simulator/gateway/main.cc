@@ -78,6 +78,10 @@ void AddLimits(CLI::App& app, Config& config, Process& process) {
   app.add_option("--connections-max", config.connections_max, "Of each listener")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  app.add_option("--connections-per-address-max", config.connections_per_address_max,
+                 "Of each listener and client address, 0: no bound")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   app.add_option("--ready-file", process.ready_file,
                  "Written once everything answers: addresses as JSON");
   app.add_option("--log-file", process.log_file, "Log there [standard error]");

@@ -1,0 +1,271 @@
+// The whole front without sockets: requests in, answers out, a browser's cookies between.
+// Tests only.
+#pragma once
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <map>
+
+#include "libs/sim/seeded_random.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/sim/virtual_clock.h"
+#include "libs/testing/status.h"
+#include "simulator/gateway/fake_org.h"
+#include "simulator/gateway/mtls_host.h"
+#include "simulator/gateway/org_host.h"
+#include "simulator/gateway/saml_time.h"
+#include "simulator/gateway/xml.h"
+#include "simulator/gateway/xml_signature.h"
+
+namespace devicetrust::gateway {
+
+namespace asio = boost::asio;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+inline constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+inline constexpr std::string_view kOrigin = "https://org.localhost:8443";
+
+template <typename T>
+T Await(Task<T> task) {
+  asio::io_context io;
+  std::future<T> result = asio::co_spawn(io, std::move(task), asio::use_future);
+  io.run();
+  return result.get();
+}
+
+inline std::string Location(const http::Response& response) {
+  return std::string(response.fields.Find("location").value_or(""));
+}
+
+inline std::string Between(std::string_view text, std::string_view begin, std::string_view end) {
+  const std::size_t from = text.find(begin);
+  if (from == std::string_view::npos) return "";
+  const std::string_view rest = text.substr(from + begin.size());
+  return std::string(rest.substr(0, rest.find(end)));
+}
+
+inline org::v1::GatewayKeys NewKeys() {
+  sim::SeededRandom random(1);
+  org::v1::GatewayKeys keys;
+  org::v1::SymmetricKey* cookie = keys.add_cookie_keys();
+  cookie->set_kid("c1");
+  cookie->set_key(std::string(32, 'k'));
+  org::v1::SigningKey* proof = keys.add_proof_keys();
+  proof->set_kid("p1");
+  proof->set_private_key_pem(pki::PrivateKey::Generate().value().Pem());
+  const pki::PrivateKey rsa = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
+  org::v1::SigningKey* saml = keys.add_saml_keys();
+  saml->set_kid("s1");
+  saml->set_private_key_pem(rsa.Pem());
+  saml->set_certificate_pem(pki::SignSelf({.common_name = "org",
+                                           .serial_hex = "01",
+                                           .usage = pki::Usage::kCa,
+                                           .not_before = kStart,
+                                           .not_after = kStart + std::chrono::hours{9999}},
+                                          rsa)
+                                .value()
+                                .Pem());
+  return keys;
+}
+
+// Made once: an RSA key takes its time.
+inline const org::v1::GatewayKeys& SharedKeys() {
+  static const org::v1::GatewayKeys keys = NewKeys();
+  return keys;
+}
+
+inline org::v1::ListAppsResponse NewApps() {
+  org::v1::ListAppsResponse apps;
+  apps.set_version(1);
+  apps.set_device_trust_effective(true);
+  org::v1::App* app = apps.add_apps();
+  app->set_id("mail");
+  app->set_label("Mail & <more>");
+  app->set_protocol(org::v1::SAML2);
+  app->mutable_saml()->set_entity_id("https://sp.example/mail");
+  org::v1::AssertionConsumerService* acs = app->mutable_saml()->add_acs();
+  acs->set_url("https://sp.example/acs?a=1&b=2");
+  app->add_rules()->set_active(true);
+  app->mutable_rules(0)->set_trust(org::v1::TRUSTED);
+  app->add_rules()->set_is_default(true);
+  return apps;
+}
+
+// One gateway with pictures and streams of its own.
+struct Gateway {
+  Gateway(Org& org, const Clock& clock, Random& random)
+      : live(minutes{10}),
+        site{"acme", "org.localhost", std::string(kOrigin), "mtls.localhost", 8444, true},
+        org_host(site, view, live, org, clock, random),
+        mtls_host(site, view, live, clock, random) {
+    view.keys.Set(std::make_shared<const Keyring>(ToKeyring("acme", SharedKeys()).value()));
+    view.apps.Set(std::make_shared<const AppDirectory>(NewApps()));
+    live.Apply(ca::v1::WatchRevocationsResponse());
+    live.Apply(org::v1::WatchSessionsResponse(), clock.Now());
+  }
+
+  void Revoke(const std::string& serial) {
+    ca::v1::WatchRevocationsResponse message;
+    message.set_sequence(live.revocation_sequence() + 1);
+    message.add_revocations()->set_serial(serial);
+    message.mutable_revocations(0)->mutable_not_after()->set_seconds(
+        UnixSeconds(kStart + std::chrono::hours{9999}));
+    live.Apply(message);
+  }
+
+  OrgView view;
+  LiveState live;
+  Site site;
+  OrgHost org_host;
+  MtlsHost mtls_host;
+};
+
+// Keeps cookies and shows a certificate, like a browser. Which gateway answers is up to the
+// load balancer: the test.
+class Browser {
+ public:
+  http::Response Get(Gateway& gateway, const std::string& url) {
+    return Send(gateway, NewRequest("GET", url));
+  }
+
+  http::Response Post(Gateway& gateway, const std::string& url, const std::string& body,
+                      bool cross_site = false) {
+    http::Request request = NewRequest("POST", url);
+    request.fields.Set("content-type", "application/x-www-form-urlencoded");
+    request.fields.Set("origin", cross_site ? "https://sp.example" : kOrigin);
+    if (cross_site) request.fields.Remove("cookie");
+    request.body = body;
+    return Send(gateway, request);
+  }
+
+  http::Request NewRequest(const std::string& method, const std::string& url) {
+    http::Request request;
+    const std::string target = url.starts_with("https://") ? url.substr(url.find('/', 8)) : url;
+    const std::string host = url.starts_with("https://")
+                                 ? url.substr(8, url.find_first_of(":/", 8) - 8)
+                                 : "org.localhost";
+    request.method = method;
+    request.target = target;
+    request.path = target.substr(0, target.find('?'));
+    request.query =
+        target.find('?') == std::string::npos ? "" : target.substr(target.find('?') + 1);
+    request.host = host;
+    request.fields.Set("user-agent", "Test/1.0");
+    request.connection.tls = true;
+    request.connection.server_name = host;
+    request.connection.peer_address = asio::ip::make_address("192.0.2.7");
+    if (host.ends_with("mtls.localhost")) {
+      request.connection.peer_certificate = certificate;
+      request.connection.peer_verdict = verdict;
+    }
+    std::string line;
+    for (const auto& [name, value] : cookies) {
+      line += fmt::format("{}{}={}", line.empty() ? "" : "; ", name, value);
+    }
+    if (!line.empty() && host == "org.localhost") request.fields.Set("cookie", line);
+    return request;
+  }
+
+  http::Response Send(Gateway& gateway, const http::Request& request) {
+    http::Response response = request.host == "org.localhost"
+                                  ? Await(gateway.org_host.Handle(request))
+                                  : Await(gateway.mtls_host.Handle(request));
+    for (const http::Field& field : response.fields.all()) {
+      if (field.name != "set-cookie") continue;
+      const std::string name = field.value.substr(0, field.value.find('='));
+      if (field.value.find("Max-Age=0") != std::string::npos) {
+        cookies.erase(name);
+      } else {
+        cookies[name] = Between(field.value, "=", ";");
+      }
+    }
+    return response;
+  }
+
+  // Goes on by redirects until there is a page.
+  http::Response Follow(Gateway& gateway, http::Response response) {
+    for (int hop = 0; hop < 8 && response.status == 303; ++hop) {
+      response = Get(gateway, Location(response));
+    }
+    return response;
+  }
+
+  http::Response SignIn(Gateway& gateway, const http::Response& form,
+                        const std::string& password = "right") {
+    const std::string id = Between(form.body, "name=\"t\" value=\"", "\"");
+    return Post(
+        gateway, "/signin",
+        http::EncodeParameters({{"t", id}, {"username", "ada@corp.test"}, {"password", password}}));
+  }
+
+  std::map<std::string, std::string> cookies;
+  std::optional<pki::Certificate> certificate;
+  pki::DeviceVerdict verdict = pki::DeviceVerdict::kNone;
+};
+
+class GatewayTest : public ::testing::Test {
+ protected:
+  GatewayTest() {
+    browser_.certificate = device_.certificate;
+    browser_.verdict = pki::DeviceVerdict::kGood;
+  }
+
+  static token::KeySet ProofKeys() {
+    token::KeySet keys;
+    keys.Add("p1", token::ProofIssuer("acme"),
+             pki::PrivateKey::FromPem(SharedKeys().proof_keys(0).private_key_pem())
+                 .value()
+                 .public_key());
+    return keys;
+  }
+
+  std::string RequestXml(std::string_view attributes = "") {
+    return fmt::format(
+        "<samlp:AuthnRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"_r{}\" IssueInstant=\"{}\""
+        " Version=\"2.0\"{}><saml:Issuer>https://sp.example/mail</saml:Issuer></"
+        "samlp:AuthnRequest>",
+        kSamlpNs, kSamlNs, ++requests_, FormatSamlTime(clock_.Now()), attributes);
+  }
+
+  std::string SsoUrl(std::string_view attributes = "") {
+    return fmt::format("/app/mail/sso/saml?SAMLRequest={}&RelayState=state%26{}",
+                       http::PercentEncode(Base64Encode(AsBytes(Deflate(RequestXml(attributes))))),
+                       requests_);
+  }
+
+  // The XML of a page that posts a SAML response.
+  static std::string ResponseXml(const http::Response& page) {
+    const std::string encoded = Between(page.body, "name=\"SAMLResponse\" value=\"", "\"");
+    return ToString(Base64Decode(encoded).value());
+  }
+
+  static void ExpectSignedResponse(const http::Response& page, const std::string& request_id) {
+    ASSERT_EQ(page.status, 200) << page.body;
+    const auto document = XmlDocument::Parse(ResponseXml(page));
+    DT_ASSERT_OK(document);
+    DT_EXPECT_OK(VerifyRootSignature(
+        *document,
+        {pki::Certificate::FromPem(SharedKeys().saml_keys(0).certificate_pem()).value()}));
+    EXPECT_EQ(document->root().Attribute("InResponseTo"), request_id);
+    EXPECT_EQ(document->root().Children(kSamlNs, "Assertion").size(), 1U);
+  }
+
+  sim::VirtualClock clock_{kStart};
+  sim::SeededRandom random_{7};
+  pki::Identity ca_ = sim::NewCa("MTLS Certificate Authority", kStart);
+  pki::Identity device_ = sim::NewDevice("acme", "d-1", "e-1", ca_, kStart);
+  FakeOrg org_{clock_, ProofKeys()};
+  Gateway gateway_{org_, clock_, random_};
+  Gateway other_{org_, clock_, random_};
+  Browser browser_;
+  int requests_ = 0;
+};
+
+}  // namespace devicetrust::gateway
