@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import html.parser
 import http.client
+import itertools
 import re
 import socket
 import ssl
@@ -59,13 +60,15 @@ class _Forms(html.parser.HTMLParser):
 
 
 class Browser:
-    """`certificate` and `key` are paths, shown when a server asks for a certificate."""
+    """`certificate` and `key` are paths, shown when a server asks for a certificate. `ports`
+    plays a load balancer: connections to a port go to the ports listed for it in turn."""
 
-    def __init__(self, ca_bundle, certificate=None, key=None, user_agent=WINDOWS):
+    def __init__(self, ca_bundle, certificate=None, key=None, user_agent=WINDOWS, ports=None):
         self.context = ssl.create_default_context(cafile=str(ca_bundle))
         if certificate:
             self.context.load_cert_chain(str(certificate), str(key))
         self.user_agent = user_agent
+        self.ports = {port: itertools.cycle(behind) for port, behind in (ports or {}).items()}
         self.cookies = {}  # (host, name): value
         self.visited = []
 
@@ -84,7 +87,8 @@ class Browser:
         parts = urllib.parse.urlsplit(url)
         connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=15,
                                                  context=self.context)
-        raw = socket.create_connection(("127.0.0.1", connection.port), timeout=15)
+        port = next(self.ports[connection.port]) if connection.port in self.ports else connection.port
+        raw = socket.create_connection(("127.0.0.1", port), timeout=15)
         connection.sock = self.context.wrap_socket(raw, server_hostname=parts.hostname)
         try:
             target = parts.path or "/"

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -92,9 +93,40 @@ class Environment:
         path.chmod(0o600)
         return path
 
+    def component(self, program):
+        """Process id and command line of a service, with `--processes`."""
+        for pid in children_of(self.process.pid):
+            command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+            if command and pathlib.Path(command[0]).name == program:
+                return pid, command
+        raise AssertionError(f"no {program} runs below dt-sim up")
+
     def dtctl(self, *arguments, check=True):
         return run(BIN / "dtctl", "--endpoints", self.run_dir / "endpoints.json", *arguments,
                    check=check)
+
+
+def children_of(pid):
+    """The process and all below it."""
+    found = [pid]
+    for parent in found:
+        for task in pathlib.Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s still not: {what}")
+        time.sleep(0.1)
 
 
 def run(*command, check=True, timeout=30, **options):
