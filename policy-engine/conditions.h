@@ -30,7 +30,8 @@ inline constexpr int kClientKindCount = 3;  // Without kUnknown.
 
 // What a sign-in has shown about its device.
 enum class Trust : std::uint8_t {
-  kNotEvaluated,  // Device Trust is off: neither Trusted nor Not trusted matches.
+  // Device Trust is off, or no rule of the app asks: neither Trusted nor Not trusted matches.
+  kNotEvaluated,
   kTrusted,
   kNotTrusted,  // Also when no challenge was made, or its proof does not hold.
 };

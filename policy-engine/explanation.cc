@@ -101,7 +101,8 @@ WantedSeen DeviceTrust(TrustCondition wanted, const Facts& facts, std::string_vi
                   : wanted == TrustCondition::kTrusted ? "trusted"
                                                        : "not trusted";
   result.seen = Name(facts.trust);
-  if (facts.trust == Trust::kNotEvaluated) result.seen += " (Device Trust is off)";
+  if (facts.trust == Trust::kNotEvaluated)
+    result.seen += " (Device Trust is off, or no rule asked)";
   if (facts.trust == Trust::kNotTrusted && !reason.empty()) {
     result.seen += fmt::format(" ({})", reason);
   }

@@ -195,17 +195,17 @@ absl::Status OrgStore::Reload() {
 }
 
 absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings, bool forced_off) {
-  const db::Value changed_at =
-      settings.has_device_trust_changed_at()
-          ? db::Value(std::int64_t{settings.device_trust_changed_at().seconds()})
-          : db::Value(nullptr);
+  db::Row changed_at = {nullptr};
+  if (settings.has_device_trust_changed_at()) {
+    changed_at[0] = std::int64_t{settings.device_trust_changed_at().seconds()};
+  }
   return txn
       .Run(
           "UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
           " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
           " ad_domain = $8, forced_off = $9 WHERE id = 1",
           {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
-           settings.device_trust_changed_by(), changed_at,
+           settings.device_trust_changed_by(), changed_at[0],
            std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
            std::int64_t{settings.ad_integration_active()}, settings.ad_domain(),
            std::int64_t{forced_off}})

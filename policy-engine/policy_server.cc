@@ -27,6 +27,15 @@
 #include "policy-engine/system_log_service.h"
 
 namespace devicetrust::policy {
+
+// What the files of a Config hold.
+struct PolicyFiles {
+  rpc::Identity identity;
+  std::string deployment_ca_pem;
+  std::optional<pki::AeadKey> kek;
+  std::optional<directory::Config> ldap;
+};
+
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
@@ -34,14 +43,6 @@ namespace v1 = ::devicetrust::org::v1;
 constexpr std::chrono::milliseconds kRefreshPause{1000};
 constexpr int kRefreshesPerPruning = 60;
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
-
-// What the files of a Config hold.
-struct Files {
-  rpc::Identity identity;
-  std::string deployment_ca_pem;
-  std::optional<pki::AeadKey> kek;
-  std::optional<directory::Config> ldap;
-};
 
 absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
   directory::Config ldap;
@@ -62,8 +63,8 @@ absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
   return ldap;
 }
 
-absl::StatusOr<Files> ReadFiles(const Config& config) {
-  Files files;
+absl::StatusOr<PolicyFiles> ReadFiles(const Config& config) {
+  PolicyFiles files;
   DT_ASSIGN_OR_RETURN(files.identity, rpc::LoadIdentity(config.internal_cert, config.internal_key));
   DT_ASSIGN_OR_RETURN(files.deployment_ca_pem, ReadFile(config.deployment_ca));
   const auto trusted = pki::CertificatesFromPem(files.deployment_ca_pem);
@@ -90,7 +91,7 @@ void LogFailure(std::string_view event, const absl::Status& status) {
 
 // In the order of use: what is destroyed first uses only what is still there.
 struct PolicyServer::Parts {
-  Parts(const Config& settings, Files read, const Clock& time, Random& source)
+  Parts(const Config& settings, PolicyFiles read, const Clock& time, Random& source)
       : config(settings), files(std::move(read)), clock(time), random(source) {}
   ~Parts() { Stop(); }
 
@@ -103,7 +104,7 @@ struct PolicyServer::Parts {
   void Stop();
 
   const Config config;
-  const Files files;
+  const PolicyFiles files;
   const Clock& clock;
   Random& random;
 
@@ -258,7 +259,7 @@ PolicyServer::~PolicyServer() = default;
 absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config& config,
                                                                    const Clock& clock,
                                                                    Random& random) {
-  DT_ASSIGN_OR_RETURN(Files files, ReadFiles(config));
+  DT_ASSIGN_OR_RETURN(PolicyFiles files, ReadFiles(config));
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
   DT_RETURN_IF_ERROR(parts->OpenDirectory());
@@ -274,7 +275,7 @@ void PolicyServer::ConnectCa(const std::string& address) { parts_->ca->ConnectTo
 void PolicyServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
-  DT_ASSIGN_OR_RETURN(const Files files, ReadFiles(config));
+  DT_ASSIGN_OR_RETURN(const PolicyFiles files, ReadFiles(config));
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.ca_address, "--ca-address").status());
   if (!files.ldap) return absl::OkStatus();

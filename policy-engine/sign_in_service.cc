@@ -18,10 +18,10 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 using directory::PasswordVerdict;
 
-constexpr std::size_t kNameBytesMax = 256;
-constexpr std::size_t kPasswordBytesMax = 256;
-constexpr std::size_t kAddressBytesMax = 64;
-constexpr std::size_t kSessionIdBytesMax = 64;
+constexpr std::size_t kSignInNameBytesMax = 256;
+constexpr std::size_t kSignInPasswordBytesMax = 256;
+constexpr std::size_t kSignInAddressBytesMax = 64;
+constexpr std::size_t kEndedSessionIdBytesMax = 64;
 
 absl::Status MalformedSignIn(std::string message, std::string subject) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
@@ -105,10 +105,11 @@ grpc::Status SignInService::VerifyPassword(grpc::ServerContext* /*context*/,
 absl::StatusOr<v1::VerifyPasswordResponse> SignInService::Verify(
     const v1::VerifyPasswordRequest& request) {
   const std::string& address = request.client().address();
-  if (request.principal().size() > kNameBytesMax || request.password().size() > kPasswordBytesMax) {
+  if (request.principal().size() > kSignInNameBytesMax ||
+      request.password().size() > kSignInPasswordBytesMax) {
     return MalformedSignIn("user name and password have at most 256 bytes", "principal");
   }
-  if (address.empty() || address.size() > kAddressBytesMax) {
+  if (address.empty() || address.size() > kSignInAddressBytesMax) {
     return MalformedSignIn("the client's address is missing", "client.address");
   }
   Attempt attempt;
@@ -205,7 +206,7 @@ grpc::Status SignInService::EndSession(grpc::ServerContext* /*context*/,
                                        const v1::EndSessionRequest* request,
                                        v1::EndSessionResponse* /*response*/) {
   const std::string& session_id = request->session_id();
-  if (session_id.empty() || session_id.size() > kSessionIdBytesMax) {
+  if (session_id.empty() || session_id.size() > kEndedSessionIdBytesMax) {
     return rpc::ToGrpc(MalformedSignIn("the session id has 1 to 64 bytes", "session_id"));
   }
   const WallTime now = parts_.clock.Now();

@@ -124,11 +124,13 @@ struct SignOn::Attempt {
   StoredDecision stored;
 };
 
-absl::StatusOr<SignOn::Device> SignOn::JudgeDevice(db::Transaction& txn, const ProofVerdict& proof,
-                                                   const OrgState& state,
+absl::StatusOr<SignOn::Device> SignOn::JudgeDevice(db::Transaction& txn, const Attempt& attempt,
                                                    const std::string& user_id) const {
+  const ProofVerdict& proof = attempt.proof;
   Device device;
-  if (!state.DeviceTrustEffective()) {
+  // Where no rule asks, gateways make no challenge, and its absence says nothing.
+  const bool asked = attempt.app->policy->uses_trust() || proof.valid;
+  if (!attempt.state->DeviceTrustEffective() || !asked) {
     device.trust = Trust::kNotEvaluated;
     return device;
   }
@@ -163,8 +165,7 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   DT_ASSIGN_OR_RETURN(attempt.person,
                       CheckSession(txn, session.session_id(), session.user_id(), begun));
   const v1::User& user = attempt.person.user;
-  DT_ASSIGN_OR_RETURN(const Device device,
-                      JudgeDevice(txn, attempt.proof, *attempt.state, user.id()));
+  DT_ASSIGN_OR_RETURN(const Device device, JudgeDevice(txn, attempt, user.id()));
 
   const std::vector<std::string> groups(user.groups().begin(), user.groups().end());
   Facts facts;
@@ -412,8 +413,8 @@ std::string RemedyFor(const v1::Decision& decision) {
     case reason::v1::REASON_UNSPECIFIED:
       return decision.trust() == v1::DEVICE_TRUSTED
                  ? "The device is trusted; the rule denies for another reason, see its conditions."
-                 : "Device Trust is off, so no rule that names it can match; switch it on, or "
-                   "change the rules.";
+                 : "Device trust played no part: it is off, or no active rule of the app names it; "
+                   "see the conditions of the rules, and switch it on if they need it.";
     case reason::v1::CERTIFICATE_NOT_PRESENTED:
       return "Enrol the computer, and check that its browser is set up to choose the certificate; "
              "a device that can't enrol needs a rule that lets it in.";

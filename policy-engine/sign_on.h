@@ -47,8 +47,8 @@ class SignOn {
 
   absl::Status Decide(db::Transaction& txn, const org::v1::EvaluateRequest& request,
                       Attempt& attempt) const;
-  absl::StatusOr<Device> JudgeDevice(db::Transaction& txn, const ProofVerdict& proof,
-                                     const OrgState& state, const std::string& user_id) const;
+  absl::StatusOr<Device> JudgeDevice(db::Transaction& txn, const Attempt& attempt,
+                                     const std::string& user_id) const;
   absl::Status AppendEvents(db::Transaction& txn, const Attempt& attempt) const;
   // What a code came to; `completed` is the decision and its user as they were then.
   struct Completion;

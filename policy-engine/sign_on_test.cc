@@ -254,6 +254,15 @@ TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
   EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::FACTOR_REQUIRED);
 }
 
+TEST_F(SignOnTest, AnAppWithoutATrustRuleBlamesNoDevice) {
+  ASSERT_TRUE(SetRules("mail", {FiveRules()[3]}).ok());
+  const v1::EvaluateResponse response = Evaluate(Request());
+  EXPECT_EQ(response.outcome(), v1::DENIED);
+  EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
+  EXPECT_EQ(response.reason(), reason::v1::DENIED_BY_RULE);
+  EXPECT_FALSE(response.show_security_message());
+}
+
 TEST_F(SignOnTest, SignInsGoOnInReadOnlyModeAndWithoutTheCapability) {
   v1::SetReadOnlyRequest read_only;
   read_only.set_read_only(true);

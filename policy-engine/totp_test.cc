@@ -17,8 +17,8 @@ TEST(TotpTest, GivesTheCodesOfTheRfc) {
   const std::pair<std::int64_t, const char*> vectors[] = {
       {59, "287082"},         {1111111109, "081804"}, {1111111111, "050471"},
       {1234567890, "005924"}, {2000000000, "279037"}, {20000000000, "353130"}};
-  for (const auto& [seconds, code] : vectors) {
-    EXPECT_EQ(TotpCode(kRfcSecret, seconds / 30), code) << seconds;
+  for (const auto& [second, code] : vectors) {
+    EXPECT_EQ(TotpCode(kRfcSecret, second / 30), code) << second;
   }
   EXPECT_EQ(TotpStepOf(WallTime(std::chrono::seconds(59))), 1);
   EXPECT_EQ(TotpStepOf(WallTime(std::chrono::seconds(60))), 2);
