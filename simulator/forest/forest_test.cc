@@ -3,10 +3,13 @@
 #include "simulator/forest/forest.h"
 
 #include <fmt/format.h>
+#include <gssapi/gssapi.h>
+#include <gssapi/gssapi_krb5.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -232,6 +235,34 @@ TEST_F(ForestTest, AnExchangeIsGoodForItsRequestAndOnce) {
   DT_EXPECT_OK(acceptor->Accept(again->token(), bindings));
   const absl::Status replay = acceptor->Accept(again->token(), bindings).status();
   EXPECT_EQ(FailureOf(replay), Failure::kReplayed) << replay;
+}
+
+// A stranger's client: MIT's GSSAPI with the ticket that kinit got, and no channel bindings,
+// which GSSAPI by itself accepts.
+TEST_F(ForestTest, AnExchangeWithoutBindingsIsRefused) {
+  const auto acceptor = NewAcceptor();
+  ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
+  ::setenv("KRB5CCNAME", ("FILE:" + run_.path + "/cc").c_str(), 1);
+  std::string name = "HTTP/iwa.corp.test@CORP.TEST";
+  gss_buffer_desc text = {name.size(), name.data()};
+  gss_OID_desc spnego = {6, const_cast<char*>("\x2b\x06\x01\x05\x05\x02")};
+  gss_name_t target = GSS_C_NO_NAME;
+  gss_ctx_id_t context = GSS_C_NO_CONTEXT;
+  gss_buffer_desc token{};
+  OM_uint32 minor = 0;
+  ASSERT_EQ(
+      gss_import_name(&minor, &text, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME), &target),
+      GSS_S_COMPLETE);
+  const OM_uint32 major = gss_init_sec_context(
+      &minor, GSS_C_NO_CREDENTIAL, &context, target, &spnego, GSS_C_MUTUAL_FLAG, 0,
+      GSS_C_NO_CHANNEL_BINDINGS, nullptr, nullptr, &token, nullptr, nullptr);
+  EXPECT_EQ(GSS_ERROR(major), 0u);
+  const auto* bytes = static_cast<const std::uint8_t*>(token.value);
+  const absl::Status status = acceptor->Accept({bytes, token.length}, {}).status();
+  EXPECT_EQ(FailureOf(status), Failure::kNotBound) << status;
+  gss_release_buffer(&minor, &token);
+  gss_release_name(&minor, &target);
+  gss_delete_sec_context(&minor, &context, GSS_C_NO_BUFFER);
 }
 
 TEST_F(ForestTest, ADamagedTicketOrReplyIsRefused) {
