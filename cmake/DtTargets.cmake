@@ -22,6 +22,11 @@ if(DT_SANITIZE)
     "$<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete;-Wno-tsan>")
 endif()
 
+# Several sources compiled as one: an anonymous namespace then looks as if it were in a header.
+if(CMAKE_UNITY_BUILD)
+  target_compile_options(dt_common INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
+
 # For code that we wrote.
 add_library(dt_options INTERFACE)
 target_link_libraries(dt_options INTERFACE dt_common)

@@ -19,7 +19,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr WallTime kIssuedAt{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 // Whatever closes, opens or ends an element somewhere (attack 13), and an accent.
 constexpr std::string_view kNasty = "Zo\xc3\xab <b>&amp;]]></saml:NameID>\"'\r\n\tx";
 
@@ -30,8 +30,8 @@ class SamlResponseTest : public ::testing::Test {
     return {pki::SignSelf({.common_name = "org",
                            .serial_hex = "01",
                            .usage = pki::Usage::kCa,
-                           .not_before = kNow,
-                           .not_after = kNow + std::chrono::hours{1}},
+                           .not_before = kIssuedAt,
+                           .not_after = kIssuedAt + std::chrono::hours{1}},
                           key)
                 .value(),
             key};
@@ -47,8 +47,8 @@ class SamlResponseTest : public ::testing::Test {
     subject.user.add_groups("<admins>");
     subject.name_id_format = kNameIdUnspecified;
     subject.session_index = "s-1";
-    subject.authenticated_at = kNow - std::chrono::minutes{3};
-    subject.session_ends_at = kNow + std::chrono::hours{12};
+    subject.authenticated_at = kIssuedAt - std::chrono::minutes{3};
+    subject.session_ends_at = kIssuedAt + std::chrono::hours{12};
     return subject;
   }
 
@@ -70,7 +70,7 @@ class SamlResponseTest : public ::testing::Test {
   pki::Identity signer_ = NewSigner();
   sim::SeededRandom random_{7};
   SamlAnswer answer_{"https://org.localhost:8443/saml/metadata", "https://sp.example/a?b&c",
-                     "https://sp.example/acs?x=1&y=2", "_r1", kNow};
+                     "https://sp.example/acs?x=1&y=2", "_r1", kIssuedAt};
 };
 
 constexpr const char* kResponseSignature = "/*/*[local-name()='Signature']";
