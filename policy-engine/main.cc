@@ -106,6 +106,11 @@ int main(int argc, char** argv) {
   app.set_config("--config", "", "TOML file with any of the options below")
       ->check(CLI::ExistingFile);
   app.allow_config_extras(CLI::config_extras_mode::error);
+  app.footer(
+      "Examples:\n"
+      "  dt-policy --config policy.toml\n"
+      "  dt-policy --config policy.toml check-config\n"
+      "  dt-policy --config policy.toml --capability off    (Device Trust off, sign-ins go on)");
   devicetrust::policy::AddOptions(app, options);
   auto* const check =
       app.add_subcommand("check-config", "Check options and files, then exit")->fallthrough();

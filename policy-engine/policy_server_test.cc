@@ -42,6 +42,10 @@ class PolicyServerTest : public ::testing::Test {
     config_.ca_address = "127.0.0.1:1";
     config_.domain = "corp.test";
   }
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(dir_);
+  }
   void Start() {
     auto server = PolicyServer::Create(config_, clock_, random_);
     DT_ASSERT_OK(server);
