@@ -99,6 +99,12 @@ TEST(CertificateTest, RefusesToWriteNonsense) {
   EXPECT_EQ(code([](auto&) {}, leaf), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(CertificateTest, ReadsTimesBeyondTheClocksRange) {
+  const Certificate forever = Certificate::FromPem(ReadVector("openssl/forever.pem")).value();
+  EXPECT_GT(forever.not_after(), kIssuedAt + std::chrono::days{365 * 200});
+  EXPECT_LT(forever.not_before(), forever.not_after());
+}
+
 TEST(CertificateTest, ReadsChainsAndNothingElse) {
   const std::string one = ReadVector("openssl/client.pem");
   const std::string two = one + "\n" + ReadVector("openssl/ca.pem");

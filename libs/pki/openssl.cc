@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 
@@ -87,7 +88,10 @@ WallTime TimeFromAsn1(const ASN1_TIME* time) {
     ERR_clear_error();
     return WallTime();
   }
-  return WallTime(std::chrono::seconds(timegm(&parts)));
+  // WallTime holds nanoseconds: 1678 to 2262, with some room here to add to them.
+  constexpr std::int64_t kFarthest = 9'200'000'000;
+  const std::int64_t seconds = timegm(&parts);
+  return WallTime(std::chrono::seconds(std::clamp(seconds, -kFarthest, kFarthest)));
 }
 
 }  // namespace devicetrust::pki

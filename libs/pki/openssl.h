@@ -88,7 +88,8 @@ std::string SerialHex(const ASN1_INTEGER* serial);
 // The reverse. Null unless `hex` is a positive number of 1 to 20 octets.
 Asn1IntegerPtr SerialFromHex(const std::string& hex);
 
-// Times of certificates and CRLs. Null or malformed reads as the epoch.
+// Times of certificates and CRLs. Null or malformed reads as the epoch; what WallTime
+// cannot hold as the nearest that it can (years 1678 and 2261).
 WallTime TimeFromAsn1(const ASN1_TIME* time);
 
 }  // namespace devicetrust::pki

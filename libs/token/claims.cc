@@ -22,7 +22,7 @@ constexpr std::string_view kUserType = "dt-user+jwt";
 constexpr std::string_view kProofType = "dt-proof+jwt";
 constexpr std::size_t kThumbprintChars = 43;
 constexpr std::size_t kClaimBytesMax = 256;
-constexpr std::int64_t kTimeMax = 253'402'300'799;  // The end of the year 9999.
+constexpr std::int64_t kTimeMax = 9'200'000'000;  // In 2261: what WallTime holds, less some room.
 
 // A JSON object under construction: every value is quoted here and nowhere else.
 class Claims {
@@ -163,8 +163,8 @@ absl::StatusOr<std::pair<Envelope, Reader>> OpenToken(std::string_view compact, 
     return Refuse(Problem::kMalformed, "token payload is not a strict JSON object");
   }
   Reader reader(*std::move(payload));
-  Envelope envelope{reader.Text("iss"), reader.Text("aud"), reader.Text("jti"), reader.Time("iat"),
-                    reader.Time("exp"), jws.signer.kid};
+  Envelope envelope{reader.Text("iss"), reader.Text("aud"), reader.Text("jti"),
+                    reader.Time("iat"), reader.Time("exp"), jws.signer.kid};
   DT_RETURN_IF_ERROR(reader.status());
   DT_RETURN_IF_ERROR(CheckEnvelope(envelope, jws.signer, expected));
   return std::pair(std::move(envelope), std::move(reader));

@@ -132,6 +132,7 @@ TEST_F(ClaimsTest, RefusesEveryWrongClaim) {
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1e308; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 18446744073709551615ULL; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["iat"] = -1; }), Problem::kMalformed);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 253402300799; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1780272000.5; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = UnixSeconds(kNow) + 301; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = c["iat"]; }), Problem::kMalformed);

@@ -13,6 +13,7 @@
 namespace devicetrust::token {
 namespace {
 
+using std::string_view_literals::operator""sv;
 using testing::ReadVector;
 
 std::string Encode(std::string_view text) { return Base64UrlEncode(AsBytes(text)); }
@@ -94,8 +95,7 @@ TEST_F(JwsTest, RefusesEveryHeaderButTheOne) {
   for (const auto& [header, problem] : headers) {
     EXPECT_EQ(Verdict(WithHeader(header)), problem) << header;
   }
-  EXPECT_EQ(Verdict(WithHeader(
-                std::string_view("{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"t\"}\0x", 40))),
+  EXPECT_EQ(Verdict(WithHeader("{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"t\"}\0x"sv)),
             Problem::kMalformed);
   EXPECT_EQ(Verdict(SignEs256("{}", "t", key_).value(), ""), Problem::kWrongType);
 }

@@ -51,6 +51,8 @@ for kind in client critical nothing; do
   openssl x509 -req -in csr-p256.der -inform DER -CA ca.pem -CAkey ca.key -set_serial 0x0badc0de -days 36500 \
     -extfile ext.cnf -extensions "$kind" -out "$kind.pem"
 done
+# Of an issuer that means to live for good: its end is beyond what 64 bits of nanoseconds hold.
+openssl req -x509 -key p256.key -days 2900000 -subj /CN=forever -out forever.pem
 mkdir -p db && : >db/index && echo 07 >db/crlnumber
 printf '[ca]\ndefault_ca=d\n[d]\ndatabase=db/index\ncrlnumber=db/crlnumber\ndefault_md=sha256\ndefault_crl_days=30\n' >ca.cnf
 openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -revoke client.pem -crl_reason keyCompromise
