@@ -8,6 +8,7 @@
 #include "libs/base/check.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/openssl.h"
+#include "libs/pki/p256.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -199,7 +200,7 @@ absl::StatusOr<Certificate> Sign(const CertificateSpec& spec, EVP_PKEY* subject_
       X509_set_version(x509.get(), X509_VERSION_3) == 1 &&
       ASN1_TIME_set(X509_getm_notBefore(x509.get()), UnixSeconds(spec.not_before)) &&
       ASN1_TIME_set(X509_getm_notAfter(x509.get()), UnixSeconds(spec.not_after)) &&
-      X509_set_pubkey(x509.get(), subject_key) == 1 &&
+      X509_set_pubkey(x509.get(), ForWriting(subject_key).get()) == 1 &&
       AddNamePart(subject, NID_organizationName, spec.organization) &&
       AddNamePart(subject, NID_commonName, spec.common_name) &&
       X509_set_issuer_name(x509.get(), issuer ? X509_get_subject_name(issuer) : subject) == 1 &&

@@ -14,6 +14,7 @@
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
 #include "libs/pki/openssl.h"
+#include "libs/pki/p256.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -50,19 +51,22 @@ Bytes Integer(EVP_PKEY* key, const char* name) {
   return octets;
 }
 
-// The uncompressed point without its first octet: x and y.
+// The uncompressed point without its first octet: x and y. Not by the parameter
+// OSSL_PKEY_PARAM_PUB_KEY, which is a compressed point when the key is an EC_KEY inside.
 Bytes Point(EVP_PKEY* key) {
-  std::array<std::uint8_t, 1 + 2 * 48> encoded{};
-  std::size_t size = 0;
-  const int got = EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, encoded.data(),
-                                                  encoded.size(), &size);
-  DT_CHECK(got == 1 && size > 1 && encoded[0] == 4);
-  return {encoded.begin() + 1, encoded.begin() + static_cast<std::ptrdiff_t>(size)};
+  unsigned char* encoded = nullptr;
+  const std::size_t size = EVP_PKEY_get1_encoded_public_key(key, &encoded);
+  const BytesPtr owner(encoded);
+  DT_CHECK(size > 1 && encoded[0] == 4);
+  return {encoded + 1, encoded + size};
 }
 
 }  // namespace
 
 absl::StatusOr<PublicKey> PublicKey::FromSpki(std::span<const std::uint8_t> der) {
+  if (const auto point = P256PointOfSpki(der)) {
+    if (EvpPkeyPtr key = P256FromPoint(*point)) return PublicKey(std::move(key));
+  }
   DT_ASSIGN_OR_RETURN(EvpPkeyPtr key, Checked(FromDer<EvpPkeyPtr>(der, &d2i_PUBKEY),
                                               "not a DER SubjectPublicKeyInfo"));
   return PublicKey(std::move(key));
