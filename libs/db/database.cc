@@ -51,7 +51,10 @@ absl::Status Database::RunWrite(const Work& work) {
     queue_.push_back(&job);
   }
   wake_.notify_one();
-  job.done.wait(false);
+  // Not std::atomic::wait, which spins first: the commit takes longer, and the writer
+  // needs the core.
+  std::unique_lock lock(job.mutex);
+  job.finished.wait(lock, [&job] { return job.done; });
   return std::move(job.status);
 }
 
@@ -94,9 +97,10 @@ void Database::CommitBatch(std::span<Job* const> batch) {
   }
   for (Job* job : batch) {
     if (!status.ok() && job->status.ok()) job->status = status;
-    job->done.store(true);
-    // Last touch: the waiter owns the job and may be gone as soon as it sees `done`.
-    job->done.notify_one();
+    // Under the lock: the waiter owns the job, and it is gone as soon as it sees `done`.
+    const std::lock_guard lock(job->mutex);
+    job->done = true;
+    job->finished.notify_one();
   }
 }
 

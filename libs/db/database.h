@@ -84,7 +84,9 @@ class Database {
   struct Job {
     const Work* work;
     absl::Status status;
-    std::atomic<bool> done{false};
+    std::mutex mutex;  // Guards done.
+    std::condition_variable finished;
+    bool done = false;
   };
 
   explicit Database(DatabaseOptions options) : options_(options) {}
