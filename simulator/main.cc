@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "libs/base/process.h"
@@ -17,30 +18,38 @@ namespace {
 
 constexpr int kUsage = 2;
 
+// One sentence, then examples that work as typed.
 constexpr const char* kAbout =
-    "Shows device trust at work: a fake Active Directory, the services, and as many virtual\n"
-    "devices as you like, all on this machine, all real Kerberos, LDAP, TLS and SAML.\n\n"
+    "Shows device trust at work: a fake Active Directory, the services and any number of virtual\n"
+    "devices, all on this machine, with real Kerberos, LDAP, TLS and SAML.\n\n"
     "  watch it work     dt-sim run\n"
     "  keep it running   dt-sim up --run-dir run\n"
     "  ask why           dt-sim explain 7F3K-9QXD\n";
 constexpr const char* kRunAbout =
-    "Starts everything, enrols the fleet, signs everybody in, and checks that devices, org and\n"
-    "System Log agree. Exit code 0: they do; 1: they don't, or something failed; 2: bad usage.\n\n"
+    "Enrols a fleet, signs everybody in, and checks that devices, org and System Log agree.\n\n"
     "  dt-sim run\n"
     "  dt-sim run --devices 10000 --json result.json\n"
-    "  dt-sim run --processes --run-dir build/run\n";
+    "  dt-sim run --processes --run-dir build/run\n\n"
+    "Exit code 0: all agrees; 1: it does not, or something failed; 2: bad usage.\n";
 constexpr const char* kUpAbout =
-    "Starts an environment for your own apps, browsers and agents, and keeps it until Ctrl-C,\n"
-    "which leaves nothing behind.\n\n"
+    "Keeps an environment running for your own apps, browsers and agents, until Ctrl-C.\n\n"
     "  dt-sim up\n"
     "  dt-sim up --run-dir run --sp-metadata my-app.xml\n"
-    "  dt-sim up --run-dir run --org-port 0 --mtls-port 0 --wait-file ready\n";
+    "  dt-sim up --org-port 0 --mtls-port 0 --wait-file ready\n";
 constexpr const char* kExplainAbout =
-    "Shows the whole trace of one decision: what the org saw of person, client, platform and\n"
-    "device, and each rule's each condition. Looks at a running `dt-sim up`, else at the last "
-    "run.\n\n"
+    "Shows why one sign-in was decided as it was: each rule, each condition, the first remedy.\n\n"
     "  dt-sim explain 7F3K-9QXD\n"
-    "  dt-sim explain 7f3k9qxd --run-dir run\n";
+    "  dt-sim explain 7f3k9qxd --run-dir run\n\n"
+    "Looks at the environment that you have running, else at your last run.\n";
+
+// The list of verbs shows of each its first line.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_subcommand(const CLI::App* verb) const override {
+    const std::string about = verb->get_description();
+    return fmt::format("  {:<12}{}\n", verb->get_name(), about.substr(0, about.find('\n')));
+  }
+};
 
 std::string ProgramFolder() {
   std::error_code error;
@@ -69,7 +78,8 @@ void AddRun(CLI::App& app, RunOptions& options) {
                   "Folder for logs and decisions [a temporary one, removed after a valid run]");
   run->add_flag("--processes", options.processes,
                 "Start the services as programs of their own instead of inside dt-sim");
-  run->add_flag("!--no-story", options.story, "Leave out the story of the first device");
+  run->add_flag_callback(
+      "--no-story", [&options] { options.story = false; }, "Leave out the first device's story");
 }
 
 void AddUp(CLI::App& app, UpOptions& options) {
@@ -111,6 +121,7 @@ int Main(int argc, char** argv) {
   ExplainOptions explain;
   run.bin_dir = up.bin_dir = ProgramFolder();
   CLI::App app(kAbout, "dt-sim");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", DT_VERSION);
   app.require_subcommand(1);
   AddRun(app, run);

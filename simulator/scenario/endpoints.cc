@@ -59,7 +59,8 @@ std::string ToJson(const Endpoints& endpoints) {
                     {"entity_id", app.entity_id},
                     {"protocol", app.protocol},
                     {"sign_on_url", app.sign_on_url},
-                    {"device_trust", app.device_trust}});
+                    {"device_trust", app.device_trust},
+                    {"home_url", app.home_url}});
   }
   const Json root{{"org_url", endpoints.org_url},
                   {"mtls_url", endpoints.mtls_url},

@@ -34,6 +34,7 @@ struct EndpointDevice {
 struct EndpointApp {
   std::string id, entity_id, protocol, sign_on_url;
   std::string device_trust;  // "trusted" or "any".
+  std::string home_url;      // The app's own page, where a browser begins; empty: not ours.
 };
 
 struct Endpoints {

@@ -15,6 +15,7 @@
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "simulator/scenario/fleet_forest.h"
+#include "simulator/scenario/test_keys.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -302,6 +303,10 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
       internal(*iwa_, fmt::format("{}.devicetrust.internal", kIwaName));
   endpoints.grpc["iwa.edge"] = {iwa_->Address("edge"), "iwa.devicetrust.internal", Pem("web-ca"),
                                 "", ""};
+  endpoints.test_keys = Path("test-keys");
+  DT_RETURN_IF_ERROR(
+      About("test keys", WriteTestKeys({config_.org, kIwaName, Path("ca.db"), Path("iwa.db"),
+                                        kek_file_, endpoints.test_keys})));
   endpoints.krb5_conf = forest_->kdc().config_path();
   for (const Realm& realm : forest_->view().realms()) endpoints.realms.push_back(realm.name.str());
   endpoints.iwa_spn = kIwaSpn;

@@ -286,7 +286,7 @@ absl::StatusOr<bool> RunScenario(const RunOptions& options, std::FILE* out) {
   // Gone before the folder.
   const auto run = std::make_unique<Run>(options, folder, out);
   const absl::StatusOr<bool> valid = run->Go();
-  if (valid.ok() && *valid) return valid;
+  if ((valid.ok() && *valid) || absl::IsCancelled(valid.status())) return valid;
   folder.KeepEnding(".log");
   folder.Keep({kDecisionsFile});
   if (valid.ok()) return valid;

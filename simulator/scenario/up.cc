@@ -60,7 +60,8 @@ class Up {
     config.pki = &pki_;
     config.org_port = options_.org_port;
     config.mtls_port = options_.mtls_port;
-    config.apps = suite_->Registrations(FiveRuleExample());
+    own_ = OwnApps();
+    config.apps = own_;
     for (const std::string& path : options_.sp_metadata) {
       DT_ASSIGN_OR_RETURN(const std::string xml, ReadFile(path));
       DT_ASSIGN_OR_RETURN(AppRegistration app, RegistrationFromMetadata(path, xml));
@@ -80,11 +81,18 @@ class Up {
     return absl::OkStatus();
   }
 
+  // One app for trusted devices alone, one for all, the others behind the example.
+  std::vector<AppRegistration> OwnApps() const {
+    std::vector<AppRegistration> apps = suite_->Registrations(FiveRuleExample());
+    apps.at(0).rules = TrustedOnly();
+    apps.at(1).rules.clear();
+    return apps;
+  }
+
   void MakeIdUnique(std::string& id) const {
     const auto taken = [this](const std::string& name) {
       const auto same = [&name](const AppRegistration& app) { return app.id == name; };
-      const std::vector<AppRegistration> own = suite_->Registrations({});
-      return std::any_of(own.begin(), own.end(), same) ||
+      return std::any_of(own_.begin(), own_.end(), same) ||
              std::any_of(foreign_.begin(), foreign_.end(), same);
     };
     const std::string base = id;
@@ -111,7 +119,11 @@ class Up {
     config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
     config.clock = &clock_;
     config.random = &random_;
-    config.watch = [this] { return environment_->Check(); };
+    config.watch = [this] {
+      return WaitForStopSignal(std::chrono::milliseconds(0)) == 0
+                 ? environment_->Check()
+                 : absl::CancelledError("interrupted");
+    };
     enrol_.emplace(std::move(config), meter);
     DT_RETURN_IF_ERROR(enrol_->Run());
     if (!enrol_->errors().empty()) return absl::InternalError(enrol_->errors().front());
@@ -185,13 +197,17 @@ class Up {
                                   user.totp_secret.empty() ? "" : Base32Encode(user.totp_secret),
                                   user.groups});
     }
-    const auto add = [this](const AppRegistration& app, const char* trust) {
+    const auto add = [this](const AppRegistration& app, const char* trust, std::string home) {
       endpoints_.apps.push_back(
           {app.id, app.saml.entity_id(), "saml2",
-           fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id), trust});
+           fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id), trust,
+           std::move(home)});
     };
-    for (const AppRegistration& app : suite_->Registrations({})) add(app, "any");
-    for (const AppRegistration& app : foreign_) add(app, "trusted");
+    for (const AppRegistration& app : own_) {
+      add(app, app.rules.empty() ? "any" : "trusted",
+          fmt::format("{}/{}/", listener_->origin(), app.id));
+    }
+    for (const AppRegistration& app : foreign_) add(app, "trusted", "");
   }
 
   absl::Status Announce() {
@@ -204,9 +220,9 @@ class Up {
     std::string text = fmt::format(
         "org        {}\n"
         "mTLS host  {}        asks for a certificate of \"MTLS Certificate Authority\"\n"
-        "apps       {}        {} SAML apps behind the five-rule example\n",
-        environment_->org_origin(), environment_->mtls_origin(), listener_->origin(),
-        suite_->pointers().size());
+        "apps       {}        Mail for trusted devices alone, Wiki for all, two behind the "
+        "five-rule example\n",
+        environment_->org_origin(), environment_->mtls_origin(), listener_->origin());
     for (const AppRegistration& app : foreign_) {
       text += fmt::format("{} registered, sign-on URL {}/app/{}/sso/saml\n", PadRight(app.id, 10),
                           environment_->org_origin(), app.id);
@@ -251,6 +267,7 @@ class Up {
   sim::ThrowawayPki pki_{"acme", clock_.Now()};
   std::optional<AppSuite> suite_;
   std::unique_ptr<AppListener> listener_;
+  std::vector<AppRegistration> own_;
   std::vector<AppRegistration> foreign_;
   std::unique_ptr<Environment> environment_;
   std::optional<EnrolPhase> enrol_;
@@ -272,7 +289,7 @@ absl::Status RunUp(const UpOptions& options, std::FILE* out) {
   DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
   const auto up = std::make_unique<Up>(options, folder, out);
   const absl::Status status = up->Go();
-  if (status.ok()) return status;
+  if (status.ok() || absl::IsCancelled(status)) return absl::OkStatus();
   folder.KeepEnding(".log");
   return absl::Status(status.code(), fmt::format("{}\n        Logs are in {}",
                                                  std::string(status.message()), folder.path()));

@@ -1,0 +1,124 @@
+#include "simulator/apps/app_listener.h"
+
+#include <gtest/gtest.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <exception>
+
+#include "libs/base/encoding.h"
+#include "libs/http/client.h"
+#include "libs/http/form.h"
+#include "libs/sim/throwaway_pki.h"
+#include "simulator/apps/test_idp.h"
+#include "simulator/apps/xml.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+Task<absl::StatusOr<http::ParsedResponse>> FetchOnce(http::ClientOptions options,
+                                                     http::ClientRequest request) {
+  absl::StatusOr<http::ParsedResponse> response =
+      co_await http::Fetch(std::move(options), std::move(request));
+  co_return response;
+}
+
+class AppListenerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = ::testing::TempDir() + "app-listener-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    idp_ = std::make_unique<TestIdp>(folder);
+    listener_ = AppListener::Start("127.0.0.1:0", "apps.localhost",
+                                   pki_.Server("apps", {"apps.localhost"}), clock_, random_)
+                    .value();
+    app_ =
+        std::make_unique<ServiceProvider>(ServiceProviderConfig{"mail", "Mail", "urn:example:mail",
+                                                                listener_->origin() + "/mail/acs"},
+                                          clock_, random_);
+    app_->SetIdp({"https://org.localhost/saml",
+                  "https://org.localhost/sso",
+                  "",
+                  {idp_->key().public_key()}});
+    pki::TlsClientConfig tls;
+    tls.trusted = {pki_.web_ca().certificate};
+    tls.clock = &clock_;
+    tls_ = std::make_unique<pki::TlsContext>(pki::TlsContext::ForClient(std::move(tls)).value());
+  }
+
+  http::ParsedResponse Send(http::ClientRequest request) {
+    const http::Url url = http::ParseUrl(listener_->origin()).value();
+    http::ClientOptions options;
+    options.address = url.Address();
+    options.host = url.host;
+    options.port = url.port;
+    options.tls = tls_.get();
+    boost::asio::io_context io(1);
+    absl::StatusOr<http::ParsedResponse> result = absl::UnknownError("not run");
+    co_spawn(io, FetchOnce(std::move(options), std::move(request)),
+             [&result](std::exception_ptr, absl::StatusOr<http::ParsedResponse> end) {
+               result = std::move(end);
+             });
+    io.run();
+    return result.value();
+  }
+  http::ParsedResponse Get(const std::string& path) {
+    http::ClientRequest request;
+    request.target = path;
+    return Send(std::move(request));
+  }
+  // Posts a response to the request with that id; `cookie` empty: none.
+  http::ParsedResponse Post(const std::string& request_id, const std::string& state,
+                            const std::string& cookie) {
+    ResponseParts parts;
+    parts.request_id = request_id;
+    parts.acs = listener_->origin() + "/mail/acs";
+    parts.issued = clock_.Now();
+    const std::string response = Base64Encode(AsBytes(idp_->Respond(parts)));
+    http::ClientRequest request;
+    request.method = "POST";
+    request.target = "/mail/acs";
+    request.fields.Set("content-type", "application/x-www-form-urlencoded");
+    if (!cookie.empty()) request.fields.Set("cookie", cookie);
+    request.body = http::EncodeParameters({{"SAMLResponse", response}, {"RelayState", state}});
+    return Send(std::move(request));
+  }
+
+  SystemClock clock_;
+  SystemRandom random_;
+  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  std::unique_ptr<TestIdp> idp_;
+  std::unique_ptr<ServiceProvider> app_;
+  std::unique_ptr<AppListener> listener_;
+  std::unique_ptr<pki::TlsContext> tls_;
+};
+
+TEST_F(AppListenerTest, SaysThatItStartsUntilItHasItsApps) {
+  EXPECT_EQ(Get("/").status, 503);
+  listener_->SetApps({app_.get()});
+  EXPECT_NE(Get("/").body.find("href=\"/mail/\""), std::string::npos);
+  EXPECT_EQ(Get("/nothing").status, 404);
+}
+
+TEST_F(AppListenerTest, SignsInTheBrowserThatAskedAndNoOther) {
+  listener_->SetApps({app_.get()});
+  const http::ParsedResponse begin = Get("/mail/");
+  ASSERT_EQ(begin.status, 303);
+  const std::string location(begin.fields.Find("location").value());
+  const std::string cookie(begin.fields.Find("set-cookie").value());
+  const std::string pair = cookie.substr(0, cookie.find(';'));
+  const auto query = http::ParseParameters(location.substr(location.find('?') + 1)).value();
+  const std::string state = query.Single("RelayState").value();
+  EXPECT_EQ(pair, "__Host-app-state=" + state);
+
+  const auto other = app_->StartSignOn(ServiceProvider::Binding::kRedirect, "other").value();
+  EXPECT_EQ(Post(other.request_id, "other", pair).status, 403);
+  EXPECT_EQ(Post(other.request_id, "other", "").status, 403);
+  const http::ParsedResponse welcome = Post(other.request_id, "other", "__Host-app-state=other");
+  EXPECT_EQ(welcome.status, 200);
+  EXPECT_NE(welcome.body.find("user9@corp.test"), std::string::npos);
+  EXPECT_NE(welcome.body.find("Zoë &lt;Q&amp;A&gt; Müller"), std::string::npos) << welcome.body;
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator
