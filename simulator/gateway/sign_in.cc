@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
@@ -14,13 +15,9 @@ namespace {
 constexpr int kNotTaken = 422;  // The form was right, what it holds is not.
 constexpr std::size_t kFieldBytesMax = 256;
 
-struct Complaint {
-  std::string_view text;
-  int status;
-};
-
-// What to say of a sign-in that the org refused. A wrong name reads like a wrong password.
-Complaint ComplaintOf(const absl::Status& status) {
+// What to say of a sign-in that the org refused, and with which status. A wrong name reads
+// like a wrong password.
+std::pair<std::string_view, int> ComplaintOf(const absl::Status& status) {
   switch (rpc::ReasonOf(status)) {
     case reason::v1::USER_DISABLED:
       return {"This account is disabled. Contact your administrator.", kNotTaken};
@@ -109,8 +106,8 @@ Task<http::Response> OrgHost::SignInPost(Turn& turn) {
   *verify.mutable_client() = ClientOf(turn.request);
   const auto verified = co_await org_.VerifyPassword(std::move(verify));
   if (!verified.ok()) {
-    const Complaint complaint = ComplaintOf(verified.status());
-    co_return SignInForm(turn, *transaction, *name, complaint.text, complaint.status);
+    const auto [text, status] = ComplaintOf(verified.status());
+    co_return SignInForm(turn, *transaction, *name, text, status);
   }
 
   Session session;
