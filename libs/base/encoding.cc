@@ -39,17 +39,17 @@ constexpr Table kBase32Table = WithLowerCase(TableOf(kBase32));
 template <unsigned Bits>
 std::string EncodeBits(std::span<const std::uint8_t> data, std::string_view alphabet) {
   constexpr std::uint32_t kMask = (1U << Bits) - 1;
-  std::string text;
-  text.reserve((data.size() * 8 + Bits - 1) / Bits + 8);
+  std::string text((data.size() * 8 + Bits - 1) / Bits, '\0');
+  char* out = text.data();
   std::uint32_t pending = 0;
   unsigned count = 0;  // Bits in `pending` that are not yet written.
   for (const std::uint8_t byte : data) {
     pending = (pending << 8) | byte;
     for (count += 8; count >= Bits; count -= Bits) {
-      text.push_back(alphabet[(pending >> (count - Bits)) & kMask]);
+      *out++ = alphabet[(pending >> (count - Bits)) & kMask];
     }
   }
-  if (count > 0) text.push_back(alphabet[(pending << (Bits - count)) & kMask]);
+  if (count > 0) *out = alphabet[(pending << (Bits - count)) & kMask];
   return text;
 }
 
@@ -57,8 +57,8 @@ std::string EncodeBits(std::span<const std::uint8_t> data, std::string_view alph
 // that each value has one text.
 template <unsigned Bits>
 absl::StatusOr<Bytes> DecodeBits(std::string_view text, const Table& table, const char* what) {
-  Bytes data;
-  data.reserve(text.size() * Bits / 8);
+  Bytes data(text.size() * Bits / 8);
+  std::uint8_t* out = data.data();
   std::uint32_t pending = 0;
   unsigned count = 0;
   for (const char character : text) {
@@ -68,12 +68,13 @@ absl::StatusOr<Bytes> DecodeBits(std::string_view text, const Table& table, cons
     count += Bits;
     if (count >= 8) {
       count -= 8;
-      data.push_back(static_cast<std::uint8_t>(pending >> count));
+      *out++ = static_cast<std::uint8_t>(pending >> count);
     }
     pending &= (1U << count) - 1;
   }
-  if (count >= Bits)
+  if (count >= Bits) {
     return absl::InvalidArgumentError(fmt::format("{} of impossible length", what));
+  }
   if (pending != 0) return absl::InvalidArgumentError(fmt::format("{} is not canonical", what));
   return data;
 }
@@ -132,11 +133,10 @@ void AppendJsonCharacter(std::string& out, char character) {
 }  // namespace
 
 std::string HexEncode(std::span<const std::uint8_t> data) {
-  std::string text;
-  text.reserve(data.size() * 2);
-  for (const std::uint8_t byte : data) {
-    text.push_back(kHex[byte >> 4]);
-    text.push_back(kHex[byte & 0x0F]);
+  std::string text(data.size() * 2, '\0');
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    text[2 * i] = kHex[data[i] >> 4];
+    text[2 * i + 1] = kHex[data[i] & 0x0F];
   }
   return text;
 }
