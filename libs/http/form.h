@@ -61,8 +61,8 @@ std::string EncodeParameters(
 std::vector<std::pair<std::string, std::string>> ParseCookies(std::string_view field);
 
 struct SetCookie {
-  std::string name;                     // With the prefix __Host- it binds to one host.
-  std::string value;                    // Cookie octets only: base64url and the like.
+  std::string name;                          // With the prefix __Host- it binds to one host.
+  std::string value;                         // Cookie octets only: base64url and the like.
   std::optional<long> max_age_seconds = {};  // Absent: until the browser closes; 0 deletes.
   enum class SameSite { kStrict, kLax, kNone } same_site = SameSite::kLax;
 };
