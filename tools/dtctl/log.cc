@@ -27,8 +27,8 @@ absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const C
   return filter;
 }
 
-void Print(const org::v1::Event& event, bool json) {
-  std::cout << (json ? ToJson(event) : EventLine(event)) << "\n";
+void Print(const org::v1::Event& event, bool as_json) {
+  std::cout << (as_json ? ToJson(event) : EventLine(event)) << "\n";
 }
 
 }  // namespace
