@@ -85,7 +85,7 @@ class LogService final : public org::v1::SystemLog::Service {
 class CaServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_ca_server_test";
+    folder_ = ::testing::TempDir() + "dt_ca_server_test_" + std::to_string(getpid());
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     pki_.Component("ca");

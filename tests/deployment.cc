@@ -113,8 +113,9 @@ std::vector<std::string> Deployment::InternalFlags(const std::string& component)
 
 std::vector<std::string> Deployment::PolicyFlags() const {
   std::vector<std::string> flags = InternalFlags("policy");
-  for (const auto& flag : {"--internal-listen", Address("policy").c_str()}) flags.push_back(flag);
-  const std::vector<std::string> more = {"--database",
+  const std::vector<std::string> more = {"--internal-listen",
+                                         Address("policy"),
+                                         "--database",
                                          "sqlite:" + File("policy.db"),
                                          "--log-database",
                                          "sqlite:" + File("log.db"),

@@ -1,6 +1,7 @@
 #include "libs/base/process.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -25,13 +26,13 @@ TEST(ProcessTest, ParsesHostAndPort) {
 }
 
 TEST(ProcessTest, WritesTheReadyFile) {
-  const std::string path = ::testing::TempDir() + "dt_ready.json";
+  const std::string path = ::testing::TempDir() + std::to_string(getpid()) + "_dt_ready.json";
   DT_ASSERT_OK(WriteReadyFile(path, {{"edge", "127.0.0.1:1"}, {"internal", "127.0.0.1:2"}}));
   EXPECT_EQ(ReadFile(path).value(), "{\"edge\":\"127.0.0.1:1\",\"internal\":\"127.0.0.1:2\"}\n");
 }
 
 TEST(LogTest, WritesOneJsonObjectALine) {
-  const std::string path = ::testing::TempDir() + "dt_log.json";
+  const std::string path = ::testing::TempDir() + std::to_string(getpid()) + "_dt_log.json";
   DT_ASSERT_OK(WriteFileAtomically(path, ""));
   DT_ASSERT_OK(SetLogFile(path));
   Log(LogLevel::kInfo, "pki.cert.issue",

@@ -1,6 +1,7 @@
 #include "libs/db/connection.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -48,7 +49,8 @@ TEST(ConnectionTest, RunsAStatementAgainWithOtherValues) {
 }
 
 TEST(ConnectionTest, RefusesAFileThatIsInUse) {
-  const std::filesystem::path folder = ::testing::TempDir() + "dt_connection_test";
+  const std::filesystem::path folder =
+      ::testing::TempDir() + "dt_connection_test_" + std::to_string(getpid());
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   const std::string url = "sqlite:" + (folder / "ca.db").string();

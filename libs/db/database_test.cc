@@ -1,6 +1,7 @@
 #include "libs/db/database.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -28,7 +29,7 @@ absl::StatusOr<std::int64_t> Count(Transaction& txn) {
 class DatabaseTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_database_test";
+    folder_ = ::testing::TempDir() + "dt_database_test_" + std::to_string(getpid());
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

@@ -1,6 +1,7 @@
 #include "libs/db/outbox.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -47,7 +48,7 @@ class FakeLog {
 class OutboxTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_outbox_test";
+    folder_ = ::testing::TempDir() + "dt_outbox_test_" + std::to_string(getpid());
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     Start();

@@ -60,7 +60,7 @@ class ClientTest : public ::testing::Test {
  protected:
   ClientTest() {
     config_.url = peer_.url();
-    config_.ca_file = testing::TempDir() + "directory_client_test_ca.pem";
+    config_.ca_file = testing::TempDir() + "directory_client_test_ca_" + std::to_string(getpid());
     std::ofstream(config_.ca_file) << kSomeCa;
     config_.domain = "corp.test";
     config_.bind_name = "svc@corp.test";

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "libs/base/files.h"
 #include "libs/sim/seeded_random.h"
@@ -56,7 +58,8 @@ class SamlResponseTest : public ::testing::Test {
 
   // Exit status of xmlsec1 over the signature at `xpath`.
   int XmlSec(const std::string& xml, const std::string& xpath) {
-    const std::string folder = ::testing::TempDir();
+    const std::string folder = ::testing::TempDir() + "dt_saml_test_" + std::to_string(getpid());
+    std::filesystem::create_directories(folder);
     DT_EXPECT_OK(WriteFileAtomically(folder + "/response.xml", xml));
     DT_EXPECT_OK(WriteFileAtomically(folder + "/org.pem", signer_.certificate.Pem()));
     const std::string command = fmt::format(

@@ -1,6 +1,9 @@
 #include "tools/dtctl/endpoints.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "libs/base/files.h"
 #include "libs/sim/throwaway_pki.h"
@@ -8,8 +11,15 @@
 namespace devicetrust::ctl {
 namespace {
 
+// Of this process alone: tests run side by side.
+std::string Folder() {
+  const std::string folder = testing::TempDir() + "dt_ctl_test_" + std::to_string(getpid()) + "/";
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
 std::string Write(const std::string& name, const std::string& text) {
-  const std::string path = testing::TempDir() + name;
+  const std::string path = Folder() + name;
   EXPECT_TRUE(WriteFileAtomically(path, text).ok());
   return path;
 }
@@ -33,7 +43,7 @@ TEST(ReadEndpointsFile, TakesPemInlineOrFromTheFileBeside) {
 }
 
 TEST(ReadEndpointsFile, NamesWhatIsMissing) {
-  const auto none = ReadEndpointsFile(testing::TempDir() + "no-such.json");
+  const auto none = ReadEndpointsFile(Folder() + "no-such.json");
   EXPECT_EQ(none.status().code(), absl::StatusCode::kNotFound);
   const auto no_json = ReadEndpointsFile(Write("text.json", "hello"));
   EXPECT_EQ(no_json.status().code(), absl::StatusCode::kInvalidArgument);
@@ -53,7 +63,7 @@ TEST(EndpointsFromFlags, NamesTheMissingFlag) {
 
 TEST(EndpointsFromFlags, RefusesAKeyThatOthersCanRead) {
   const std::string pem = Write("public.pem", "-----BEGIN");
-  const std::string key = testing::TempDir() + "shared.key";
+  const std::string key = Folder() + "shared.key";
   ASSERT_TRUE(WriteFileAtomically(key, "-----BEGIN", 0644).ok());
   const auto endpoints = EndpointsFromFlags({.deployment_ca = pem, .certificate = pem, .key = key});
   EXPECT_EQ(endpoints.status().code(), absl::StatusCode::kFailedPrecondition);
