@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "libs/base/status.h"
 #include "libs/base/task.h"
@@ -33,22 +34,25 @@ struct Page {
 
 class Browser {
  public:
-  explicit Browser(const BrowserConfig& config) : config_(config) {}
+  // What it keeps when it is closed.
+  struct Cookie {
+    std::string value;
+    bool lax = true;
+  };
+  using Cookies = std::map<std::string, std::map<std::string, Cookie>>;  // By host, by name.
+
+  explicit Browser(const BrowserConfig& config, Cookies cookies = {})
+      : config_(config), cookies_(std::move(cookies)) {}
+
+  // Leaves it without any. For a later one of the same person, on any io_context.
+  Cookies TakeCookies() { return std::exchange(cookies_, {}); }
 
   // Errors: those of http::Client; kInvalidArgument: not an http(s) URL.
   Task<absl::StatusOr<Page>> Get(std::string url);
   // `cross_site`: the form stood on a page of another site, so SameSite=Lax cookies stay home.
   Task<absl::StatusOr<Page>> Post(std::string url, std::string form_body, bool cross_site);
 
-  void ForgetCookies() { cookies_.clear(); }
-  void CloseConnections() { connections_.clear(); }
-
  private:
-  struct Cookie {
-    std::string value;
-    bool lax = true;
-  };
-
   Task<absl::StatusOr<Page>> Exchange(std::string url, http::ClientRequest request,
                                       bool cross_site);
   Task<absl::StatusOr<std::unique_ptr<http::Client>>> Connect(const http::Url& url);
@@ -57,7 +61,7 @@ class Browser {
 
   const BrowserConfig config_;
   std::map<std::string, std::unique_ptr<http::Client>> connections_;  // By origin.
-  std::map<std::string, std::map<std::string, Cookie>> cookies_;      // By host, by name.
+  Cookies cookies_;
 };
 
 }  // namespace devicetrust::simulator

@@ -128,11 +128,13 @@ class Run {
     Print(style_.Bold(fmt::format("{} devices, {} apps, the five-rule allow-list",
                                   Thousands(fleet_.devices.size()), sign_in_->apps())) +
           style_.Dim(fmt::format("   seed {}", options_.seed)) + "\n");
+    const double cpu_before = ReadResources().CpuSeconds();
     {
       const Progress progress(out_, style_, {&enrol});
       DT_RETURN_IF_ERROR(enrol_->Run());
     }
     KeepPeak(result_.resources, ReadResources());
+    enrol_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before;
     {
       const Progress progress(out_, style_, {&signin, &challenge});
       DT_RETURN_IF_ERROR(sign_in_->Run());
@@ -141,6 +143,7 @@ class Run {
     result_.enrol = enrol.Read();
     result_.signin = signin.Read();
     result_.challenge = challenge.Read();
+    visits_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before - enrol_cpu_seconds_;
     return absl::OkStatus();
   }
 
@@ -180,6 +183,7 @@ class Run {
     const Seen seen = CountVisits(fleet_, *enrol_, *sign_in_, revocations_, result_);
     DT_RETURN_IF_ERROR(CompareWithLog(environment_->org(), started_, seen, result_));
     Narrate(seen);
+    NarrateCost();
     return absl::OkStatus();
   }
 
@@ -209,6 +213,16 @@ class Run {
         Thousands(seen.factors));
     result_.story.push_back(
         (result_.valid() ? "System Log and devices agree: " : "The devices saw: ") + figures);
+  }
+
+  void NarrateCost() {
+    const auto each = [](double cpu_seconds, std::uint64_t count) {
+      return count == 0 ? 0 : cpu_seconds * 1000 / static_cast<double>(count);
+    };
+    result_.story.push_back(fmt::format(
+        "Both sides together, an enrolment took {:.1f} ms of CPU, opening an app {:.1f} ms.",
+        each(enrol_cpu_seconds_, result_.enrol.done),
+        each(visits_cpu_seconds_, result_.signin.done + result_.challenge.done)));
   }
 
   // The refused ones: those are what somebody asks about.
@@ -263,6 +277,8 @@ class Run {
   std::vector<std::size_t> revoked_;
   std::uint64_t revocations_ = 0;
   Monotonic::time_point revoked_at_{};
+  double enrol_cpu_seconds_ = 0;
+  double visits_cpu_seconds_ = 0;
   std::string example_code_;
   RunResult result_;
 };

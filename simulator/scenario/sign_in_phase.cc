@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdint>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "libs/base/check.h"
 
@@ -21,6 +23,7 @@ using Monotonic = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 constexpr std::chrono::milliseconds kPoll{2};
+constexpr std::chrono::milliseconds kWatchEvery{5};
 constexpr std::chrono::seconds kRevocationMax{10};  // Promised is one second.
 constexpr std::size_t kErrorsKept = 20;
 
@@ -47,7 +50,8 @@ SignInPhase::SignInPhase(SignInConfig config, Meter& signin, Meter& challenge)
     : config_(std::move(config)),
       signin_(signin),
       challenge_(challenge),
-      records_(config_.fleet->users.size() * config_.apps.size()),
+      records_(config_.fleet->users.size() * apps()),
+      cookies_(config_.fleet->users.size()),
       ran_(config_.fleet->users.size()) {}
 
 SignInPhase::~SignInPhase() = default;
@@ -63,45 +67,71 @@ std::unique_ptr<SignInPhase::Worker> SignInPhase::NewWorker() const {
   return worker;
 }
 
-Browser SignInPhase::NewBrowser(Worker& worker, std::size_t user,
-                                const pki::Identity* identity) const {
-  return Browser({&*worker.tls, config_.fleet->devices[user].user_agent, identity});
+Browser SignInPhase::NewBrowser(Worker& worker, std::size_t user, const pki::Identity* identity) {
+  return Browser({&*worker.tls, config_.fleet->devices[user].user_agent, identity},
+                 std::exchange(cookies_[user], {}));
 }
 
 void SignInPhase::RunOne(std::size_t user, const Watch& watch) {
   ran_[user] = true;
   const std::unique_ptr<Worker> worker = NewWorker();
-  co_spawn(worker->io, RunUser(*worker, user, &watch), boost::asio::detached);
+  co_spawn(worker->io, RunUser(*worker, user, {0, apps()}, &watch), boost::asio::detached);
   worker->io.run();
   Merge(*worker);
 }
 
+// Users that are not left out, in an order that follows from their number.
+std::vector<std::size_t> SignInPhase::Shuffled(const std::vector<bool>& left_out) const {
+  std::vector<std::size_t> order;
+  for (std::size_t user = 0; user < left_out.size(); ++user) {
+    if (!left_out[user]) order.push_back(user);
+  }
+  std::shuffle(order.begin(), order.end(), std::mt19937_64(order.size()));
+  return order;
+}
+
 absl::Status SignInPhase::Run() {
+  signin_.Start();
+  const absl::Status signed_in = RunPass(Shuffled(ran_), {0, 1}, {});
+  signin_.Stop();
+  DT_RETURN_IF_ERROR(signed_in);
+
   std::vector<bool> apart = ran_;
   for (const std::size_t user : config_.to_revoke) apart[user] = true;
-  for (std::size_t user = 0; user < apart.size(); ++user) {
-    if (!apart[user]) order_.push_back(user);
-  }
-  std::shuffle(order_.begin(), order_.end(), std::mt19937_64(order_.size()));
-
-  signin_.Start();
   challenge_.Start();
+  const absl::Status challenged = RunPass(Shuffled(apart), {1, apps()}, config_.to_revoke);
+  challenge_.Stop();
+  return challenged;
+}
+
+absl::Status SignInPhase::RunPass(const std::vector<std::size_t>& queue, Apps apps,
+                                  const std::vector<std::size_t>& to_revoke) {
+  next_ = 0;
+  users_done_ = 0;
+  // Without anybody to revoke there is nothing to wait for.
+  users_to_wait_for_ = to_revoke.empty() ? SIZE_MAX : queue.size() / 2;
+  to_revoke_left_ = to_revoke.size();
   std::vector<std::unique_ptr<Worker>> workers;
   for (std::size_t i = 0; i < config_.threads; ++i) {
-    workers.push_back(NewWorker());
-    Worker& worker = *workers.back();
+    Worker& worker = *workers.emplace_back(NewWorker());
     const std::size_t browsers =
         std::max<std::size_t>(1, config_.browsers_in_flight / config_.threads);
     for (std::size_t n = 0; n < browsers; ++n) {
-      co_spawn(worker.io, RunQueue(worker), boost::asio::detached);
+      co_spawn(worker.io, RunQueue(worker, queue, apps), boost::asio::detached);
     }
   }
-  for (std::size_t i = 0; i < config_.to_revoke.size(); ++i) {
+  for (std::size_t i = 0; i < to_revoke.size(); ++i) {
     Worker& worker = *workers[i % workers.size()];
-    co_spawn(worker.io, RunRevoked(worker, config_.to_revoke[i]), boost::asio::detached);
+    co_spawn(worker.io, RunRevoked(worker, to_revoke[i]), boost::asio::detached);
   }
+  const absl::Status status = WatchOver(workers);
+  for (const std::unique_ptr<Worker>& worker : workers) Merge(*worker);
+  return status;
+}
 
-  std::atomic<std::size_t> running = workers.size();
+// Runs the workers' threads; meanwhile watches, and revokes once, when it is time.
+absl::Status SignInPhase::WatchOver(std::vector<std::unique_ptr<Worker>>& workers) {
+  std::size_t running = workers.size();
   std::mutex mutex;
   std::condition_variable ended;
   std::vector<std::thread> threads;
@@ -116,10 +146,11 @@ absl::Status SignInPhase::Run() {
 
   absl::Status status;
   std::unique_lock lock(mutex);
-  while (!ended.wait_for(lock, std::chrono::milliseconds(5), [&running] { return running == 0; })) {
+  while (!ended.wait_for(lock, kWatchEvery, [&running] { return running == 0; })) {
     if (!status.ok()) continue;
     if (config_.watch) status = config_.watch();
-    if (status.ok() && !revoked_ && HalfDone()) {
+    const bool due = users_done_ >= users_to_wait_for_ && to_revoke_left_ == 0;
+    if (status.ok() && due && !revoked_) {
       if (config_.revoke) status = config_.revoke();
       revoked_at_ = Monotonic::now();
       revoked_ = true;
@@ -128,50 +159,40 @@ absl::Status SignInPhase::Run() {
   }
   lock.unlock();
   for (std::thread& thread : threads) thread.join();
-  signin_.Stop();
-  challenge_.Stop();
-  for (const std::unique_ptr<Worker>& worker : workers) Merge(*worker);
   return status;
 }
 
-bool SignInPhase::HalfDone() const {
-  return visits_done_ >= order_.size() * config_.apps.size() / 2 &&
-         waiting_to_revoke_ == config_.to_revoke.size();
-}
-
-Task<void> SignInPhase::RunQueue(Worker& worker) {
+Task<void> SignInPhase::RunQueue(Worker& worker, const std::vector<std::size_t>& queue, Apps apps) {
   while (!stop_) {
     const std::size_t place = next_++;
-    if (place >= order_.size()) co_return;
-    co_await RunUser(worker, order_[place], nullptr);
-    visits_done_ += config_.apps.size();
+    if (place >= queue.size()) co_return;
+    co_await RunUser(worker, queue[place], apps, nullptr);
+    ++users_done_;
   }
 }
 
-Task<void> SignInPhase::RunUser(Worker& worker, std::size_t user, const Watch* watch) {
+Task<void> SignInPhase::RunUser(Worker& worker, std::size_t user, Apps apps, const Watch* watch) {
   const std::optional<pki::Identity> identity = config_.identity_of(user);
   Browser browser = NewBrowser(worker, user, identity ? &*identity : nullptr);
-  for (std::size_t app = 0; app < config_.apps.size() && !stop_; ++app) {
+  for (std::size_t app = apps.first; app < apps.second && !stop_; ++app) {
     co_await RunVisit(worker, browser, user, app, app == 0 ? watch : nullptr);
   }
+  cookies_[user] = browser.TakeCookies();
 }
 
-// The first half of the apps with a good certificate, the rest after its revocation.
+// One more app with a good certificate, the rest after its revocation.
 Task<void> SignInPhase::RunRevoked(Worker& worker, std::size_t user) {
   const std::optional<pki::Identity> identity = config_.identity_of(user);
   Browser browser = NewBrowser(worker, user, identity ? &*identity : nullptr);
-  const std::size_t half = config_.apps.size() / 2;
-  for (std::size_t app = 0; app < half && !stop_; ++app) {
-    co_await RunVisit(worker, browser, user, app, nullptr);
-  }
-  ++waiting_to_revoke_;
+  co_await RunVisit(worker, browser, user, 1, nullptr);
+  --to_revoke_left_;
   while (!revoked_ && !stop_) co_await Pause();
-  if (identity.has_value()) {
+  if (identity.has_value() && !stop_) {
     const absl::Status refused = co_await WaitUntilRefused(worker, *identity);
     if (!refused.ok()) worker.totals.errors.emplace_back(refused.message());
   }
-  for (std::size_t app = half; app < config_.apps.size() && !stop_; ++app) {
-    records_[user * config_.apps.size() + app].after_revocation = true;
+  for (std::size_t app = 2; app < apps() && !stop_; ++app) {
+    records_[user * apps() + app].after_revocation = true;
     co_await RunVisit(worker, browser, user, app, nullptr);
   }
 }
@@ -224,7 +245,7 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
   Meter& meter = app == 0 ? signin_ : challenge_;
   const auto begin = Monotonic::now();
   const absl::StatusOr<VisitEnd> end = co_await OpenApp(std::move(visit));
-  VisitRecord& record = records_[user * config_.apps.size() + app];
+  VisitRecord& record = records_[user * apps() + app];
   if (password_given) ++totals.passwords;
   if (!end.ok()) {
     meter.Failed();

@@ -1,5 +1,6 @@
-// Everybody of a fleet signs in once and opens the apps one after the other, each person in a
-// browser of their own; some certificates are revoked halfway.
+// Everybody of a fleet signs in, which opens the first app; then everybody opens the other apps
+// one after the other in that session, each person in a browser of their own. Two passes, so
+// that each has a rate of its own. Some certificates are revoked halfway through the second.
 #pragma once
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/base/clock.h"
@@ -82,26 +84,33 @@ class SignInPhase {
  private:
   struct Worker;
 
-  Task<void> RunQueue(Worker& worker);
-  Task<void> RunUser(Worker& worker, std::size_t user, const Watch* watch);
+  using Apps = std::pair<std::size_t, std::size_t>;  // The first, and behind the last.
+
+  absl::Status RunPass(const std::vector<std::size_t>& queue, Apps apps,
+                       const std::vector<std::size_t>& to_revoke);
+  absl::Status WatchOver(std::vector<std::unique_ptr<Worker>>& workers);
+  Task<void> RunQueue(Worker& worker, const std::vector<std::size_t>& queue, Apps apps);
+  Task<void> RunUser(Worker& worker, std::size_t user, Apps apps, const Watch* watch);
   Task<void> RunRevoked(Worker& worker, std::size_t user);
   Task<bool> RunVisit(Worker& worker, Browser& browser, std::size_t user, std::size_t app,
                       const Watch* watch);
   Task<absl::Status> WaitUntilRefused(Worker& worker, const pki::Identity& identity);
-  Browser NewBrowser(Worker& worker, std::size_t user, const pki::Identity* identity) const;
+  // With the cookies that the person's last one left.
+  Browser NewBrowser(Worker& worker, std::size_t user, const pki::Identity* identity);
   std::unique_ptr<Worker> NewWorker() const;
   void Merge(const Worker& worker);
-  bool HalfDone() const;
+  std::vector<std::size_t> Shuffled(const std::vector<bool>& left_out) const;
 
   const SignInConfig config_;
   Meter& signin_;
   Meter& challenge_;
-  std::vector<VisitRecord> records_;  // By user, then app. Each written by one worker.
-  std::vector<std::size_t> order_;    // Users for RunQueue().
-  std::vector<bool> ran_;             // By RunOne().
-  std::atomic<std::size_t> next_{0};
-  std::atomic<std::size_t> visits_done_{0};  // Of the queue.
-  std::atomic<std::size_t> waiting_to_revoke_{0};
+  std::vector<VisitRecord> records_;        // By user, then app. Each written by one worker.
+  std::vector<Browser::Cookies> cookies_;   // By user, between the passes.
+  std::vector<bool> ran_;                   // By RunOne().
+  std::atomic<std::size_t> next_{0};        // Place in the queue.
+  std::atomic<std::size_t> users_done_{0};  // Of the queue.
+  std::size_t users_to_wait_for_ = 0;       // Before the revocation.
+  std::atomic<std::size_t> to_revoke_left_{0};
   std::atomic<bool> revoked_{false};
   std::atomic<bool> stop_{false};
   std::chrono::steady_clock::time_point revoked_at_{};  // Before revoked_ is set.
