@@ -61,6 +61,22 @@ bool Serves(const IwaEntry& iwa, const std::string& domain) {
          std::find(iwa.forests.begin(), iwa.forests.end(), domain) != iwa.forests.end();
 }
 
+// A computer parses it once a year, a process full of virtual ones thousands of times, and it
+// is the same for all: so the last one is kept.
+absl::StatusOr<std::vector<pki::Certificate>> ParseChain(const std::vector<Bytes>& chain_der) {
+  thread_local std::vector<Bytes> last_der;
+  thread_local std::vector<pki::Certificate> last;
+  if (chain_der == last_der) return last;
+  std::vector<pki::Certificate> chain;
+  for (const Bytes& der : chain_der) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate issuer, pki::Certificate::FromDer(der));
+    chain.push_back(std::move(issuer));
+  }
+  last_der = chain_der;
+  last = chain;
+  return chain;
+}
+
 }  // namespace
 
 std::string_view StepName(Step step) {
@@ -250,11 +266,9 @@ absl::Status Enrolment::Install() {
     return unusable(fmt::format("issuer is \"{}\"", certificate->issuer_common_name()));
   }
   pki::Identity identity{*certificate, *key_};
-  for (const Bytes& der : answer_.chain_der) {
-    const auto issuer = pki::Certificate::FromDer(der);
-    if (!issuer.ok()) return unusable(Text(issuer.status()));
-    identity.intermediates.push_back(*issuer);
-  }
+  auto issuers = ParseChain(answer_.chain_der);
+  if (!issuers.ok()) return unusable(Text(issuers.status()));
+  identity.intermediates = *std::move(issuers);
   DT_RETURN_IF_ERROR(computer_.InstallPersonal(identity));
   computer_.ForgetPendingKey();
   serial_ = certificate->serial_hex();

@@ -164,7 +164,7 @@ void EnrolPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome)
     End(*job, outcome);
     --under_way_;
   }
-  wake_.notify_all();
+  if (under_way_ == 0 || !waiting_.empty()) wake_.notify_all();
 }
 
 // With mutex_ held.
