@@ -1,6 +1,7 @@
 #include "simulator/report/format.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,6 +82,8 @@ Style Style::Of(int fd) {
   const char* no_color = std::getenv("NO_COLOR");
   Style style;
   style.terminal = isatty(fd) == 1 && term != nullptr && std::string_view(term) != "dumb";
+  winsize size{};
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.columns = size.ws_col;
   style.colour = style.terminal && (no_color == nullptr || *no_color == '\0');
   return style;
 }

@@ -29,6 +29,7 @@ std::string PadLeft(std::string text, std::size_t width);
 struct Style {
   bool terminal = false;  // Lines may be redrawn in place.
   bool colour = false;
+  int columns = 100;  // Of the terminal: a line that wraps can't be redrawn in place.
 
   // Looks at file descriptor `fd`, TERM and NO_COLOR (https://no-color.org).
   static Style Of(int fd);

@@ -2,7 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace devicetrust::simulator {
+namespace {
+
+constexpr int kBarCellsMax = 28;
+constexpr int kColumnsBesideBar = 72;  // With room for a number of errors.
+
+}  // namespace
 
 void Meter::Start() {
   const std::lock_guard lock(mutex_);
@@ -41,7 +49,7 @@ std::string ProgressLine(const Meter::Snapshot& meter, const Style& style) {
   if (style.terminal) {
     const double fraction =
         meter.total == 0 ? 1 : static_cast<double>(ended) / static_cast<double>(meter.total);
-    line += Bar(fraction, 28);
+    line += Bar(fraction, std::clamp(style.columns - kColumnsBesideBar, 0, kBarCellsMax));
   }
   line += PadLeft(fmt::format("{}/{}", Thousands(ended), Thousands(meter.total)), 16);
   line += PadLeft(Rate(meter.PerSecond()), 10);

@@ -40,6 +40,8 @@ TEST(ProgressTest, ATerminalGetsABarAndErrorsAreNamed) {
   const std::string line = ProgressLine(meter.Read(), Style{.terminal = true, .colour = false});
   EXPECT_NE(line.find("██████████████░░░░░░░░░░░░░░"), std::string::npos) << line;
   EXPECT_NE(line.find("2/4"), std::string::npos) << line;
+  const std::string narrow = ProgressLine(meter.Read(), Style{.terminal = true, .columns = 80});
+  EXPECT_NE(narrow.find("████░░░░ "), std::string::npos) << narrow;
   EXPECT_NE(line.find("1 errors"), std::string::npos) << line;
 }
 
