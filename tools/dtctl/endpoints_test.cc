@@ -43,6 +43,7 @@ TEST(ReadEndpointsFile, TakesPemInlineOrFromTheFileBeside) {
 }
 
 TEST(ReadEndpointsFile, NamesWhatIsMissing) {
+  Write("admin.pem", "-----BEGIN ADMIN");
   const auto none = ReadEndpointsFile(Folder() + "no-such.json");
   EXPECT_EQ(none.status().code(), absl::StatusCode::kNotFound);
   const auto no_json = ReadEndpointsFile(Write("text.json", "hello"));
