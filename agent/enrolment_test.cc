@@ -298,6 +298,21 @@ TEST_F(EnrolmentTest, ASpentKeyIsGivenUp) {
   EXPECT_EQ(computer_.store.size(), 1u);
 }
 
+// The next run makes another key, unless the key was not what the CA minded.
+TEST_F(EnrolmentTest, AKeyThatTheCaDoesNotTakeIsForgotten) {
+  services_.refuse_before_issuing = true;
+  for (const auto& [reason, forgotten] : {std::pair{reason::v1::KEY_NOT_ACCEPTED, true},
+                                          {reason::v1::CSR_MALFORMED, false},
+                                          {reason::v1::CSR_PROOF_INVALID, false}}) {
+    services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kInvalidArgument, reason,
+                                                 "certificate request: no", {}, "Make another.")};
+    Enrolment enrolment = New();
+    EXPECT_EQ(enrolment.Attempt().kind, Kind::kRefused);
+    EXPECT_EQ(!computer_.pending.has_value(), forgotten);
+    EXPECT_EQ(computer_.events.back().remedy, "Make another.");
+  }
+}
+
 TEST_F(EnrolmentTest, TheNextIwaIsAskedWhenOneIsDown) {
   services_.errors["device"] = {kDown};
   Enrolment enrolment = New();

@@ -25,11 +25,18 @@ constexpr std::uint64_t kForgetTokensEvery = 512;  // Certificates.
 absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
   auto csr = pki::ParseCsr(AsBytes(der));
   if (csr.ok()) return csr;
-  const bool unproven = absl::IsPermissionDenied(csr.status());
-  return MakeError(csr.status().code(),
-                   unproven ? reason::v1::CSR_PROOF_INVALID : reason::v1::CSR_MALFORMED,
-                   "certificate request: " + std::string(csr.status().message()), {},
-                   "Make a new key and request; P-256 is the usual kind.");
+  const std::string message = "certificate request: " + std::string(csr.status().message());
+  switch (csr.status().code()) {
+    case StatusCode::kFailedPrecondition:
+      return MakeError(StatusCode::kInvalidArgument, reason::v1::KEY_NOT_ACCEPTED, message, {},
+                       "Make a P-256 key (named curve, uncompressed point) and enrol with it.");
+    case StatusCode::kPermissionDenied:
+      return MakeError(StatusCode::kPermissionDenied, reason::v1::CSR_PROOF_INVALID, message, {},
+                       "Sign the request with the private half of the key that it holds.");
+    default:
+      return MakeError(StatusCode::kInvalidArgument, reason::v1::CSR_MALFORMED, message, {},
+                       "Send one PKCS#10 request as DER, signed by ECDSA with SHA-256.");
+  }
 }
 
 absl::Status Replayed(std::string message) {

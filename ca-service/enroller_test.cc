@@ -1,9 +1,11 @@
 #include "ca-service/enroller.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "ca-service/ca_fixture.h"
 #include "libs/pki/chain.h"
+#include "libs/testing/vectors.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -215,6 +217,34 @@ TEST_F(EnrollerTest, FailsClosedWithoutTheOrg) {
   EXPECT_EQ(CountCertificates(), 0);
 }
 
+struct OtherKey {
+  const char* file;
+  const char* found;
+};
+std::ostream& operator<<(std::ostream& out, const OtherKey& key) { return out << key.file; }
+
+class OtherKeyTest : public CaTest, public ::testing::WithParamInterface<OtherKey> {};
+
+TEST_P(OtherKeyTest, IsRefusedByItsNameWithTheWayOut) {
+  const Bytes csr =
+      testing::ReadVectorBytes(std::string("openssl/csr-") + GetParam().file + ".der");
+  const auto refused = enroller_->Enroll(Signed(Token(key_)), ToString(csr), "");
+  DT_EXPECT_CODE(refused, kInvalidArgument);
+  EXPECT_EQ(rpc::ReasonName(refused.status()), "KEY_NOT_ACCEPTED");
+  EXPECT_NE(std::string(refused.status().message()).find(GetParam().found), std::string::npos)
+      << refused.status();
+  EXPECT_NE(rpc::DetailOf(refused.status())->remedy().find("Make a P-256 key"), std::string::npos);
+  EXPECT_EQ(CountCertificates(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OtherKeyTest,
+                         ::testing::Values(OtherKey{"rsa2048", "RSA of 2048 bits"},
+                                           OtherKey{"p384", "secp384r1"},
+                                           OtherKey{"ed25519", "ED25519"},
+                                           OtherKey{"explicit", "explicit curve"},
+                                           OtherKey{"compressed", "compressed point"}),
+                         ::testing::PrintToStringParamName());
+
 // A flood of unknown keys asks the org once a second, not once a token.
 TEST_F(EnrollerTest, AsksForIwaKeysRarely) {
   const token::SigningKey stranger{"k9", pki::PrivateKey::Generate().value()};
@@ -322,6 +352,16 @@ INSTANTIATE_TEST_SUITE_P(
                    return good;
                  },
                  reason::v1::CSR_MALFORMED},
+        BadBytes{"WeakDigest", &Same,
+                 [](Bytes) { return testing::ReadVectorBytes("openssl/csr-sha1.der"); },
+                 reason::v1::CSR_MALFORMED},
+        BadBytes{"PointOffTheCurve", &Same,
+                 [](Bytes good) {
+                   static constexpr std::uint8_t kPoint[] = {0x03, 0x42, 0x00, 0x04};
+                   std::ranges::search(good, kPoint).begin()[4] ^= 1;
+                   return good;
+                 },
+                 reason::v1::KEY_NOT_ACCEPTED},
         BadBytes{"ForgedCsr", &Same,
                  [](Bytes good) {
                    good.back() ^= 1;

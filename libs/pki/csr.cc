@@ -1,5 +1,6 @@
 #include "libs/pki/csr.h"
 
+#include <fmt/format.h>
 #include <openssl/err.h>
 
 #include <algorithm>
@@ -15,8 +16,48 @@ namespace {
 
 bool IsAcceptedAlgorithm(int nid) {
   return nid == NID_ecdsa_with_SHA256 || nid == NID_ecdsa_with_SHA384 ||
-         nid == NID_ecdsa_with_SHA512 || nid == NID_sha256WithRSAEncryption ||
-         nid == NID_sha384WithRSAEncryption || nid == NID_sha512WithRSAEncryption;
+         nid == NID_ecdsa_with_SHA512;
+}
+
+// The key's kind in a person's words, of any key whatever.
+std::string KindOfKey(const X509_PUBKEY* key) {
+  ASN1_OBJECT* algorithm = nullptr;  // This and the next three: borrowed.
+  X509_ALGOR* whole = nullptr;
+  const unsigned char* octets = nullptr;
+  int size = 0;
+  X509_PUBKEY_get0_param(&algorithm, &octets, &size, &whole, key);
+  const int nid = OBJ_obj2nid(algorithm);
+  if (nid == NID_rsaEncryption) {
+    const EVP_PKEY* rsa = X509_PUBKEY_get0(key);  // Borrowed.
+    ERR_clear_error();
+    if (rsa == nullptr) return "RSA that does not parse";
+    return fmt::format("RSA of {} bits", EVP_PKEY_get_bits(rsa));
+  }
+  const auto name_of = [](const ASN1_OBJECT* object) {
+    std::array<char, 64> name{};
+    OBJ_obj2txt(name.data(), name.size(), object, 0);
+    return std::string(name.data());
+  };
+  if (nid != NID_X9_62_id_ecPublicKey) return name_of(algorithm);
+
+  int parameter_type = V_ASN1_UNDEF;
+  const void* parameter = nullptr;  // Borrowed.
+  X509_ALGOR_get0(nullptr, &parameter_type, &parameter, whole);
+  if (parameter_type != V_ASN1_OBJECT) return "EC with explicit curve parameters";
+  const auto* curve = static_cast<const ASN1_OBJECT*>(parameter);
+  if (OBJ_obj2nid(curve) != NID_X9_62_prime256v1) return "EC on " + name_of(curve);
+  const bool compressed = size > 0 && (octets[0] == 2 || octets[0] == 3);
+  return compressed ? "P-256 with a compressed point"
+                    : "P-256 without an uncompressed point of the curve";
+}
+
+absl::StatusOr<EvpPkeyPtr> AcceptedKey(X509_REQ* request) {
+  X509_PUBKEY* found = X509_REQ_get_X509_PUBKEY(request);  // Borrowed.
+  const Bytes spki = ToDer(found, &i2d_X509_PUBKEY);
+  if (const auto point = P256PointOfSpki(spki)) {
+    if (EvpPkeyPtr key = P256FromPoint(*point)) return key;
+  }
+  return absl::FailedPreconditionError("CSR key is " + KindOfKey(found));
 }
 
 using X509NamePtr = Owned<X509_NAME, &X509_NAME_free>;
@@ -136,15 +177,10 @@ absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der) {
       !std::ranges::equal(ToDer(request.get(), &i2d_X509_REQ), der)) {
     return absl::InvalidArgumentError("CSR is not a DER request of version 1");
   }
+  DT_ASSIGN_OR_RETURN(EvpPkeyPtr key, AcceptedKey(request.get()));
   if (!IsAcceptedAlgorithm(X509_REQ_get_signature_nid(request.get()))) {
-    return absl::InvalidArgumentError("CSR must be signed by ECDSA or RSA with SHA-256 or longer");
+    return absl::InvalidArgumentError("CSR must be signed by ECDSA with SHA-256 or longer");
   }
-
-  EvpPkeyPtr key(X509_REQ_get_pubkey(request.get()));
-  if (key == nullptr) {
-    return OpenSslError(absl::StatusCode::kInvalidArgument, "CSR key is unusable");
-  }
-  if (absl::Status usable = CheckKey(key.get()); !usable.ok()) return usable;
   if (X509_REQ_verify(request.get(), key.get()) != 1) {
     return OpenSslError(absl::StatusCode::kPermissionDenied, "CSR proof of possession");
   }

@@ -15,7 +15,7 @@ namespace devicetrust::pki {
 // the sender holds the private key.
 struct VerifiedCsr {
   std::string common_name;  // UTF-8; empty when the subject has no CN. The sender's claim.
-  PublicKey public_key;
+  PublicKey public_key;     // P-256.
 };
 
 inline constexpr std::size_t kCsrBytesMax = 16 * 1024;
@@ -27,11 +27,13 @@ inline constexpr std::size_t kCsrBytesMax = 16 * 1024;
 // certificate says is the issuer's decision. Cost: one signature verification. Thread-safe.
 //
 // Errors:
-//   kInvalidArgument   `der` is empty, too long, not DER, of another version than 1, has
-//                      trailing bytes, a key of another kind than P-256, P-384 or RSA of
-//                      2048 to 4096 bits, or a signature algorithm weaker than SHA-256.
-//   kPermissionDenied  the self-signature does not verify, so possession of the
-//                      private key is not proven (RFC 2986, section 3, note 2).
+//   kInvalidArgument     `der` is empty, too long, not DER, of another version than 1, has
+//                        trailing bytes, or another signature algorithm than ECDSA with
+//                        SHA-256 or longer.
+//   kFailedPrecondition  it is a request for another kind of key than P-256, named curve and
+//                        uncompressed point (RFC 5480); the message says which.
+//   kPermissionDenied    the self-signature does not verify, so possession of the
+//                        private key is not proven (RFC 2986, section 3, note 2).
 absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der);
 
 // The request for `common_name`, signed with `key`, as DER.

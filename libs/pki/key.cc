@@ -77,12 +77,12 @@ absl::StatusOr<PublicKey> PublicKey::FromP256(std::span<const std::uint8_t> x,
   if (x.size() != 32 || y.size() != 32) {
     return absl::InvalidArgumentError("a P-256 coordinate has 32 octets");
   }
-  // SubjectPublicKeyInfo of id-ecPublicKey on prime256v1 up to the point's octets.
-  Bytes spki = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
-                0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
-  spki.insert(spki.end(), x.begin(), x.end());
-  spki.insert(spki.end(), y.begin(), y.end());
-  return FromSpki(spki);
+  Bytes point = {POINT_CONVERSION_UNCOMPRESSED};
+  point.insert(point.end(), x.begin(), x.end());
+  point.insert(point.end(), y.begin(), y.end());
+  EvpPkeyPtr key = P256FromPoint(point);
+  if (key == nullptr) return absl::InvalidArgumentError("the point is not on the curve P-256");
+  return PublicKey(std::move(key));
 }
 
 KeyType PublicKey::type() const {

@@ -8,6 +8,11 @@ ec() { openssl genpkey -algorithm EC -pkeyopt "ec_paramgen_curve:$1" -out "$2"; 
 ec P-256 p256.key
 req -key p256.key -out csr-p256.der
 req -key p256.key -sha1 -out csr-sha1.der
+req -key p256.key -sha384 -out csr-sha384.der
+req -key p256.key -addext extendedKeyUsage=clientAuth -out csr-attributes.der
+openssl ec -in p256.key -conv_form compressed -out compressed.key
+req -key compressed.key -out csr-compressed.der
+rm compressed.key
 ec P-384 p384.key
 req -key p384.key -sha384 -out csr-p384.der
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa2048.key
