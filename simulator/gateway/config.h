@@ -3,12 +3,12 @@
 #include <cstddef>
 #include <string>
 
+#include "libs/service/config.h"
+
 namespace devicetrust::gateway {
 
 // Every field but the keys and certificates has a working default. Files are PEM.
-struct Config {
-  std::string org = "acme";
-
+struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPeerConfig {
   // Sign-in, SAML, discovery.
   std::string org_listen = "127.0.0.1:8443";
   std::string org_host = "org.localhost";
@@ -31,15 +31,6 @@ struct Config {
 
   std::string device_ca;       // Who signs device certificates: hint and trust anchor.
   std::string edge_ca_bundle;  // Who signs the edge listeners of CA and IWA: for agents.
-
-  // The policy engine and the CA, internal listeners.
-  std::string internal_cert;
-  std::string internal_key;
-  std::string deployment_ca;
-  std::string org_address = "127.0.0.1:7501";
-  std::string org_server_name = "policy.devicetrust.internal";
-  std::string ca_address = "127.0.0.1:7402";
-  std::string ca_server_name = "ca.devicetrust.internal";
 
   std::size_t threads = 0;             // 0: one per core.
   int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.

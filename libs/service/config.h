@@ -1,0 +1,58 @@
+// What the configurations of services share: a service's Config derives from those it has.
+// Names are those of the options, with underscores. Files are PEM where not said otherwise;
+// addresses are host:port, and port 0 lets the system choose.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace devicetrust::service {
+
+// Every service: which org, and who it is among the components.
+struct ComponentConfig {
+  std::string org = "acme";
+  std::string internal_cert;  // urn:devicetrust:ORG:component:NAME
+  std::string internal_key;   // Mode 0600.
+  std::string deployment_ca;  // Signs all components.
+};
+
+struct InternalListenerConfig {  // For components and admins: mutual TLS.
+  std::string internal_listen;
+};
+
+struct EdgeListenerConfig {  // For agents: TLS with the server's certificate alone.
+  std::string edge_listen;
+  std::string edge_cert;
+  std::string edge_key;      // Mode 0600.
+  std::string edge_address;  // What agents are told; empty: as bound.
+};
+
+struct StoreConfig {
+  std::string database;  // sqlite:PATH
+  std::string kek_file;  // Seals the store's secrets: 64 hex digits, mode 0600.
+};
+
+// A store that grows, with events in it that wait for the System Log.
+struct GrowingStoreConfig : StoreConfig {
+  std::int64_t log_backlog_max = 100'000;  // Undelivered events.
+  std::int64_t store_bytes_max = 0;        // Of each database; 0: as much as the disk holds.
+};
+
+struct OrgPeerConfig {  // The policy engine's internal listener.
+  std::string org_address = "127.0.0.1:7501";
+  std::string org_server_name = "policy.devicetrust.internal";
+};
+
+struct CaPeerConfig {  // The CA's internal listener.
+  std::string ca_address = "127.0.0.1:7402";
+  std::string ca_server_name = "ca.devicetrust.internal";
+};
+
+struct DirectoryConfig {           // Active Directory.
+  std::string ldap_url;            // ldaps://HOST:PORT
+  std::string ldap_ca;             // Signs the directory's certificate.
+  std::string ldap_bind_dn;        // The account that searches: UPN or DN.
+  std::string ldap_password_file;  // Its password, mode 0600; a line end is cut off.
+};
+
+}  // namespace devicetrust::service
