@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "policy-engine/evaluation.h"
+#include "policy-engine/rules/evaluation.h"
 
 namespace devicetrust::policy {
 namespace {

@@ -16,15 +16,15 @@
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/server.h"
 #include "policy-engine/ca_link.h"
-#include "policy-engine/iwa_registry.h"
+#include "policy-engine/enrolment/iwa_registry.h"
+#include "policy-engine/log/system_log_service.h"
 #include "policy-engine/maintenance.h"
 #include "policy-engine/method_access.h"
 #include "policy-engine/migrations.h"
-#include "policy-engine/people_service.h"
-#include "policy-engine/policy_service.h"
-#include "policy-engine/settings_service.h"
-#include "policy-engine/sign_in_service.h"
-#include "policy-engine/system_log_service.h"
+#include "policy-engine/org/settings_service.h"
+#include "policy-engine/people/people_service.h"
+#include "policy-engine/policy/policy_service.h"
+#include "policy-engine/sign_in/sign_in_service.h"
 
 namespace devicetrust::policy {
 

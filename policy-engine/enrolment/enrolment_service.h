@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "libs/base/clock.h"
+#include "libs/db/database.h"
+#include "libs/directory/client.h"
+#include "policy-engine/org/org_store.h"
+
+namespace devicetrust::policy {
+
+// What the directory's operatingSystem attribute means ("Windows 10 Enterprise"); nullopt for
+// an empty one or a system that we don't know.
+std::optional<Platform> PlatformFromDirectory(std::string_view operating_system);
+
+// An enrolment that the org has authorized: what makes its certificate count (SPEC CA-1).
+struct Enrolment {
+  std::string user_id;
+  std::string device_id;
+  std::optional<Platform> platform;
+};
+// nullopt: the org knows none of this id.
+absl::StatusOr<std::optional<Enrolment>> FindEnrolment(db::Transaction& txn,
+                                                       const std::string& enrolment_id);
+
+// The org's word on an enrolment. The contract says what it checks.
+class EnrolmentService final : public org::v1::EnrolmentAuthority::Service {
+ public:
+  // Looks up a computer by SID, as LdapDirectory does; blocks for at most its timeout.
+  using ComputerLookup =
+      std::function<absl::StatusOr<directory::Computer>(const std::string& computer_sid)>;
+
+  // Without `computers` every platform stays unknown.
+  EnrolmentService(db::Database& database, const OrgStore& store, const Clock& clock,
+                   ComputerLookup computers)
+      : database_(database), store_(store), clock_(clock), computers_(std::move(computers)) {}
+
+  grpc::Status AuthorizeEnrolment(grpc::ServerContext* context,
+                                  const org::v1::AuthorizeEnrolmentRequest* request,
+                                  org::v1::AuthorizeEnrolmentResponse* response) override;
+
+ private:
+  absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> Authorize(
+      const org::v1::AuthorizeEnrolmentRequest& request);
+  absl::StatusOr<std::optional<Platform>> LookUpPlatform(const std::string& computer_sid);
+
+  db::Database& database_;
+  const OrgStore& store_;
+  const Clock& clock_;
+  const ComputerLookup computers_;
+};
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,263 @@
+#include "policy-engine/enrolment/iwa_registry.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <set>
+
+#include "libs/rpc/status.h"
+#include "libs/token/key_set.h"
+#include "policy-engine/enrolment/iwa_version.h"
+#include "policy-engine/timestamps.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+absl::Status IwaInputError(std::string message) {
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                        std::move(message), "iwa");
+}
+
+absl::Status IwaRefusal(reason::v1::Reason reason, std::string message, const std::string& name,
+                        std::string remedy) {
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason, std::move(message), name,
+                        std::move(remedy));
+}
+
+bool IsCapable(const v1::Iwa& iwa) {
+  const std::optional<IwaVersion> version = IwaVersion::Parse(iwa.version());
+  return version && *version >= kIwaVersionDeviceTrust;
+}
+
+absl::StatusOr<v1::Iwa> IwaFromRow(const db::Row& row) {
+  v1::Iwa iwa;
+  const Bytes& blob = db::Blob(row[0]);
+  if (!iwa.ParseFromArray(blob.data(), static_cast<int>(blob.size()))) {
+    return absl::DataLossError("a stored IWA does not parse");
+  }
+  iwa.set_enabled(db::Int(row[1]) != 0);
+  iwa.mutable_last_heartbeat()->set_seconds(db::Int(row[2]));
+  iwa.set_device_trust_capable(IsCapable(iwa));
+  return iwa;
+}
+
+absl::StatusOr<std::optional<v1::Iwa>> FindIwa(db::Transaction& txn, const std::string& name) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT iwa, enabled, last_heartbeat FROM iwas WHERE name = $1", {name}));
+  if (rows.empty()) return std::optional<v1::Iwa>();
+  DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(rows.front()));
+  return std::optional<v1::Iwa>(std::move(iwa));
+}
+
+absl::StatusOr<std::vector<v1::Iwa>> AllIwas(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT iwa, enabled, last_heartbeat FROM iwas ORDER BY name"));
+  std::vector<v1::Iwa> iwas;
+  for (const db::Row& row : rows) {
+    DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(row));
+    iwas.push_back(std::move(iwa));
+  }
+  return iwas;
+}
+
+absl::Status ValidateKeys(const v1::Iwa& iwa) {
+  if (iwa.keys_size() < 1 || iwa.keys_size() > kIwaKeysMax) {
+    return IwaInputError(fmt::format("an IWA registers 1 to {} keys", kIwaKeysMax));
+  }
+  std::set<std::string> kids;
+  for (const v1::IwaKey& key : iwa.keys()) {
+    const auto parsed = token::FromJwk(key.jwk());
+    if (!parsed.ok() || parsed->first != key.kid()) {
+      return IwaInputError(fmt::format("key '{}' is not a public P-256 JWK of that kid",
+                                       std::string_view(key.kid()).substr(0, 128)));
+    }
+    if (!kids.insert(key.kid()).second) {
+      return IwaInputError(fmt::format("key '{}' is given twice", key.kid()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateIwa(const v1::Iwa& iwa) {
+  if (iwa.name().empty() || iwa.name().size() > 64) {
+    return IwaInputError("the name must be 1 to 64 bytes");
+  }
+  if (iwa.address().empty() || iwa.address().size() > 256 || iwa.spn().size() > 256) {
+    return IwaInputError("the address must be host:port, and address and SPN at most 256 bytes");
+  }
+  if (!IwaVersion::Parse(iwa.version())) {
+    return IwaInputError("the version must be numbers with dots, such as 1.12.2");
+  }
+  if (iwa.binding() != "https" && iwa.binding() != "http") {
+    return IwaInputError("the binding must be https or http");
+  }
+  if (iwa.forests_size() > kIwaForestsMax) {
+    return IwaInputError(fmt::format("an IWA serves at most {} forests", kIwaForestsMax));
+  }
+  return ValidateKeys(iwa);
+}
+
+// A key is of one IWA: else its tokens would have two issuers.
+absl::Status RefuseForeignKeys(db::Transaction& txn, const v1::Iwa& iwa) {
+  DT_ASSIGN_OR_RETURN(const auto others, AllIwas(txn));
+  for (const v1::Iwa& other : others) {
+    if (other.name() == iwa.name()) continue;
+    for (const v1::IwaKey& theirs : other.keys()) {
+      for (const v1::IwaKey& ours : iwa.keys()) {
+        if (ours.kid() != theirs.kid()) continue;
+        return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::ALREADY_EXISTS,
+                              fmt::format("key '{}' belongs to IWA '{}'", ours.kid(), other.name()),
+                              iwa.name(), "Give each IWA a signing key of its own.");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What the store keeps in the blob: neither what has a column nor what is computed.
+Bytes IwaBlob(v1::Iwa iwa) {
+  iwa.clear_enabled();
+  iwa.clear_last_heartbeat();
+  iwa.clear_device_trust_capable();
+  const std::string text = iwa.SerializeAsString();
+  return {text.begin(), text.end()};
+}
+
+absl::Status UnknownIwa(const std::string& name) {
+  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::IWA_UNKNOWN,
+                        "no IWA of this name is registered", name,
+                        "Start it: it registers itself.");
+}
+
+}  // namespace
+
+absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name,
+                              const std::string& kid) {
+  DT_ASSIGN_OR_RETURN(const auto iwa, FindIwa(txn, name));
+  if (!iwa) {
+    return IwaRefusal(reason::v1::IWA_UNKNOWN, "the token's IWA is not registered with the org",
+                      name, "Register the IWA: start it with the org's address.");
+  }
+  if (!iwa->enabled()) {
+    return IwaRefusal(reason::v1::IWA_DISABLED, "the IWA is disabled in the org", name,
+                      "Enable it in the org's list of IWAs.");
+  }
+  if (!iwa->device_trust_capable()) {
+    return IwaRefusal(
+        reason::v1::IWA_TOO_OLD,
+        fmt::format("version {} of the IWA is too old for Device Trust", iwa->version()), name,
+        "Install version 1.11.0 or later on it.");
+  }
+  for (const v1::IwaKey& key : iwa->keys()) {
+    if (key.kid() == kid) return absl::OkStatus();
+  }
+  return IwaRefusal(reason::v1::TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA", name,
+                    "Ask the IWA for a new token.");
+}
+
+absl::StatusOr<rpc::Caller> IwaRegistryService::RequireSelf(const grpc::ServerContext* context,
+                                                            const std::string& name) const {
+  DT_ASSIGN_OR_RETURN(rpc::Caller caller, caller_(context));
+  if (caller.kind == rpc::Caller::Kind::kComponent && caller.name == name) return caller;
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::CALLER_NOT_ALLOWED,
+                        fmt::format("{} may not speak for IWA '{}'", caller.ToString(),
+                                    std::string_view(name).substr(0, 64)),
+                        name, "Give the IWA the name that its internal certificate has.");
+}
+
+absl::StatusOr<v1::Iwa> IwaRegistryService::RegisterIwa(const grpc::ServerContext* context,
+                                                        v1::Iwa iwa) {
+  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, RequireSelf(context, iwa.name()));
+  DT_RETURN_IF_ERROR(ValidateIwa(iwa));
+  v1::Event event = EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
+                        .Actor(caller)
+                        .Target("Iwa", iwa.name(), iwa.address())
+                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Debug("version", iwa.version())
+                        .Take();
+  DT_RETURN_IF_ERROR(events_.Identify(event));
+  const std::int64_t now = UnixSeconds(clock_.Now());
+  return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<v1::Iwa> {
+    DT_RETURN_IF_ERROR(RefuseForeignKeys(txn, iwa));
+    DT_ASSIGN_OR_RETURN(const auto before, FindIwa(txn, iwa.name()));
+    const Bytes blob = IwaBlob(iwa);
+    DT_RETURN_IF_ERROR(
+        txn.Run("INSERT INTO iwas (name, enabled, last_heartbeat, iwa) VALUES ($1, 1, $2, $3)"
+                " ON CONFLICT (name) DO UPDATE SET last_heartbeat = excluded.last_heartbeat,"
+                " iwa = excluded.iwa",
+                {iwa.name(), now, blob})
+            .status());
+    // An IWA that starts again with what is known is no news.
+    if (!before || IwaBlob(*before) != blob) DT_RETURN_IF_ERROR(events_.Append(txn, event));
+    DT_ASSIGN_OR_RETURN(auto stored, FindIwa(txn, iwa.name()));
+    return *std::move(stored);
+  });
+}
+
+grpc::Status IwaRegistryService::Register(grpc::ServerContext* context,
+                                          const v1::RegisterIwaRequest* request,
+                                          v1::RegisterIwaResponse* response) {
+  auto registered = RegisterIwa(context, request->iwa());
+  if (!registered.ok()) return rpc::ToGrpc(rpc::StoreError(registered.status()));
+  *response->mutable_iwa() = *std::move(registered);
+  return grpc::Status::OK;
+}
+
+grpc::Status IwaRegistryService::Heartbeat(grpc::ServerContext* context,
+                                           const v1::HeartbeatRequest* request,
+                                           v1::HeartbeatResponse* /*response*/) {
+  const auto caller = RequireSelf(context, request->name());
+  if (!caller.ok()) return rpc::ToGrpc(caller.status());
+  const std::int64_t now = UnixSeconds(clock_.Now());
+  return rpc::ToGrpc(rpc::StoreError(database_.Write([&](db::Transaction& txn) -> absl::Status {
+    DT_ASSIGN_OR_RETURN(
+        const auto updated,
+        txn.Run("UPDATE iwas SET last_heartbeat = $2 WHERE name = $1 RETURNING name",
+                {request->name(), now}));
+    return updated.empty() ? UnknownIwa(request->name()) : absl::OkStatus();
+  })));
+}
+
+grpc::Status IwaRegistryService::ListIwas(grpc::ServerContext* /*context*/,
+                                          const v1::ListIwasRequest* /*request*/,
+                                          v1::ListIwasResponse* response) {
+  auto iwas = database_.Read([](db::Transaction& txn) { return AllIwas(txn); });
+  if (!iwas.ok()) return rpc::ToGrpc(rpc::StoreError(iwas.status()));
+  for (v1::Iwa& iwa : *iwas) *response->add_iwas() = std::move(iwa);
+  return grpc::Status::OK;
+}
+
+absl::StatusOr<v1::Iwa> IwaRegistryService::SetEnabled(const grpc::ServerContext* context,
+                                                       const std::string& name, bool enabled) {
+  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, RequireAdmin(caller_, context));
+  v1::Event event = EventBuilder(enabled ? "org.iwa.enable" : "org.iwa.disable",
+                                 enabled ? "IWA enabled" : "IWA disabled", clock_.Now())
+                        .Actor(caller)
+                        .Target("Iwa", name)
+                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Take();
+  DT_RETURN_IF_ERROR(events_.Identify(event));
+  return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<v1::Iwa> {
+    DT_RETURN_IF_ERROR(
+        txn.Run("UPDATE iwas SET enabled = $2 WHERE name = $1", {name, std::int64_t{enabled}})
+            .status());
+    DT_ASSIGN_OR_RETURN(auto iwa, FindIwa(txn, name));
+    if (!iwa) return UnknownIwa(name);
+    DT_RETURN_IF_ERROR(events_.Append(txn, event));
+    return *std::move(iwa);
+  });
+}
+
+grpc::Status IwaRegistryService::SetIwaEnabled(grpc::ServerContext* context,
+                                               const v1::SetIwaEnabledRequest* request,
+                                               v1::Iwa* response) {
+  auto iwa = SetEnabled(context, request->name(), request->enabled());
+  if (!iwa.ok()) return rpc::ToGrpc(rpc::StoreError(iwa.status()));
+  *response = *std::move(iwa);
+  return grpc::Status::OK;
+}
+
+}  // namespace devicetrust::policy

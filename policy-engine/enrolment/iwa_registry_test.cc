@@ -1,0 +1,288 @@
+#include "policy-engine/enrolment/iwa_registry.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/directory/client.h"
+#include "libs/testing/status.h"
+#include "policy-engine/enrolment/enrolment_service.h"
+#include "policy-engine/enrolment/iwa_version.h"
+#include "policy-engine/org_fixture.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+std::string NewJwk(const std::string& kid) {
+  const auto key = pki::PrivateKey::Generate(pki::KeyType::kP256).value();
+  return token::ToJwk(key.public_key(), kid).value();
+}
+
+class IwaTest : public OrgFixture {
+ protected:
+  IwaTest() {
+    enrolments_.emplace(*database_, *store_, clock_,
+                        [this](const std::string&) { return computer_; });
+    computer_->operating_system = "Windows 10 Enterprise";
+  }
+
+  static v1::Iwa NewIwa(const std::string& name, const std::string& kid = "key-1") {
+    v1::Iwa iwa;
+    iwa.set_name(name);
+    iwa.set_address("127.0.0.1:7301");
+    iwa.set_spn("HTTP/iwa.corp.test");
+    iwa.set_version("1.12.2");
+    iwa.set_binding("https");
+    iwa.add_forests("corp.test");
+    v1::IwaKey& key = *iwa.add_keys();
+    key.set_kid(kid);
+    key.set_jwk(NewJwk(kid));
+    return iwa;
+  }
+  grpc::Status Register(const v1::Iwa& iwa) {
+    v1::RegisterIwaRequest request;
+    *request.mutable_iwa() = iwa;
+    BecomeComponent(iwa.name(), "iwa");
+    const grpc::Status status = iwas_->Register(nullptr, &request, &registered_);
+    BecomeAdmin();
+    return status;
+  }
+  grpc::Status SetEnabled(const std::string& name, bool enabled) {
+    v1::SetIwaEnabledRequest request;
+    request.set_name(name);
+    request.set_enabled(enabled);
+    v1::Iwa iwa;
+    return iwas_->SetIwaEnabled(nullptr, &request, &iwa);
+  }
+  std::vector<v1::Iwa> List() {
+    v1::ListIwasRequest request;
+    v1::ListIwasResponse response;
+    EXPECT_TRUE(iwas_->ListIwas(nullptr, &request, &response).ok());
+    return {response.iwas().begin(), response.iwas().end()};
+  }
+
+  // An org in which `ada` may enrol through iwa-1.
+  void MakeReady() {
+    ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
+    ASSERT_TRUE(SetDeviceTrust(true).ok());
+    user_id_ = AddUser("ada");
+    request_.set_iwa_name("iwa-1");
+    request_.set_kid("key-1");
+    request_.set_user_sid("S-1-5-21-1-2-3-ada");
+    request_.set_computer_sid("S-1-5-21-1-2-3-4001");
+    request_.set_realm("CORP.TEST");
+    request_.set_device_id("device-1");
+    request_.set_enrolment_id("enrolment-1");
+  }
+  grpc::Status Authorize() {
+    return enrolments_->AuthorizeEnrolment(nullptr, &request_, &authorized_);
+  }
+
+  absl::StatusOr<directory::Computer> computer_ = directory::Computer();
+  std::optional<EnrolmentService> enrolments_;
+  v1::RegisterIwaResponse registered_;
+  v1::AuthorizeEnrolmentRequest request_;
+  v1::AuthorizeEnrolmentResponse authorized_;
+  std::string user_id_;
+};
+
+TEST_F(IwaTest, RegistersAndListsWithKeys) {
+  ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
+  EXPECT_TRUE(registered_.iwa().enabled());
+  EXPECT_TRUE(registered_.iwa().device_trust_capable());
+  ASSERT_EQ(List().size(), 1u);
+  EXPECT_EQ(List()[0].keys(0).kid(), "key-1");
+  EXPECT_EQ(List()[0].last_heartbeat().seconds(), UnixSeconds(kTestStart));
+  EXPECT_EQ(EventsOf("org.iwa.register").size(), 1u);
+}
+
+TEST_F(IwaTest, RegisteringAgainUpdatesAndKeepsTheSwitch) {
+  v1::Iwa iwa = NewIwa("iwa-1");
+  ASSERT_TRUE(Register(iwa).ok());
+  ASSERT_TRUE(SetEnabled("iwa-1", false).ok());
+  iwa.set_address("127.0.0.1:9999");
+  iwa.set_enabled(true);  // Not the IWA's to say.
+  ASSERT_TRUE(Register(iwa).ok());
+  ASSERT_TRUE(Register(iwa).ok());
+  EXPECT_FALSE(List()[0].enabled());
+  EXPECT_EQ(List()[0].address(), "127.0.0.1:9999");
+  EXPECT_EQ(EventsOf("org.iwa.register").size(), 2u);  // The third said nothing new.
+}
+
+TEST_F(IwaTest, SpeaksForItselfOnly) {
+  ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
+  v1::RegisterIwaRequest request;
+  *request.mutable_iwa() = NewIwa("iwa-1");
+  BecomeComponent("iwa-2", "iwa");
+  EXPECT_EQ(ReasonOf(iwas_->Register(nullptr, &request, &registered_)),
+            reason::v1::CALLER_NOT_ALLOWED);
+  v1::HeartbeatRequest beat;
+  v1::HeartbeatResponse response;
+  beat.set_name("iwa-1");
+  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)), reason::v1::CALLER_NOT_ALLOWED);
+  BecomeAdmin();
+  EXPECT_EQ(ReasonOf(iwas_->Register(nullptr, &request, &registered_)),
+            reason::v1::CALLER_NOT_ALLOWED);
+}
+
+TEST_F(IwaTest, HeartbeatsMoveTheTimeOfARegisteredOne) {
+  v1::HeartbeatRequest beat;
+  v1::HeartbeatResponse response;
+  beat.set_name("iwa-1");
+  BecomeComponent("iwa-1", "iwa");
+  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)), reason::v1::IWA_UNKNOWN);
+  ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
+  clock_.Advance(std::chrono::seconds(90));
+  BecomeComponent("iwa-1", "iwa");
+  ASSERT_TRUE(iwas_->Heartbeat(nullptr, &beat, &response).ok());
+  EXPECT_EQ(List()[0].last_heartbeat().seconds(), UnixSeconds(clock_.Now()));
+}
+
+TEST_F(IwaTest, RefusesWhatIsNoIwa) {
+  const auto refused = [this](const std::function<void(v1::Iwa&)>& spoil) {
+    v1::Iwa iwa = NewIwa("iwa-1");
+    spoil(iwa);
+    const grpc::Status status = Register(iwa);
+    return status.error_code() == grpc::StatusCode::INVALID_ARGUMENT;
+  };
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.set_address(""); }));
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.set_version("new"); }));
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.set_binding("ftp"); }));
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.clear_keys(); }));
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.mutable_keys(0)->set_kid("other"); }));
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.mutable_keys(0)->set_jwk("{}"); }));
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) { *iwa.add_keys() = iwa.keys(0); }));
+  ASSERT_TRUE(Register(NewIwa("iwa-2", "shared")).ok());
+  EXPECT_TRUE(refused([](v1::Iwa& iwa) {
+    iwa.mutable_keys(0)->set_kid("shared");
+    iwa.mutable_keys(0)->set_jwk(NewJwk("shared"));
+  }));
+}
+
+TEST_F(IwaTest, AuthorizesAndRecordsTheEnrolment) {
+  MakeReady();
+  ASSERT_TRUE(Authorize().ok());
+  EXPECT_EQ(authorized_.user_id(), user_id_);
+  EXPECT_EQ(authorized_.principal(), "ada@corp.test");
+  EXPECT_EQ(authorized_.platform(), v1::WINDOWS);
+  const auto found =
+      database_->Read([](db::Transaction& txn) { return FindEnrolment(txn, "enrolment-1"); });
+  ASSERT_TRUE(found.ok() && found->has_value());
+  EXPECT_EQ((*found)->user_id, user_id_);
+  EXPECT_EQ((*found)->device_id, "device-1");
+  EXPECT_EQ((*found)->platform, Platform::kWindows);
+}
+
+TEST_F(IwaTest, IsIdempotentByEnrolmentAndNothingElse) {
+  MakeReady();
+  ASSERT_TRUE(Authorize().ok());
+  ASSERT_TRUE(Authorize().ok());
+  request_.set_device_id("device-2");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::CONFLICTING_STATE);
+}
+
+TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
+  MakeReady();
+  v1::SetReadOnlyRequest read_only;
+  read_only.set_read_only(true);
+  v1::OrgSettings settings;
+  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
+  const grpc::Status status = Authorize();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(status), reason::v1::ORG_READ_ONLY);
+  EXPECT_TRUE(rpc::DetailOf(rpc::FromGrpc(status))->has_retry_after());
+  const auto found =
+      database_->Read([](db::Transaction& txn) { return FindEnrolment(txn, "enrolment-1"); });
+  EXPECT_FALSE(found->has_value());
+}
+
+TEST_F(IwaTest, EachSwitchOfTheOrgHasItsReason) {
+  MakeReady();
+  ASSERT_TRUE(SetDeviceTrust(false).ok());
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::DEVICE_TRUST_OFF);
+  ASSERT_TRUE(SetDeviceTrust(true).ok());
+
+  v1::SetAdIntegrationRequest ad;
+  v1::OrgSettings settings;
+  ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &settings).ok());
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::AD_INTEGRATION_INACTIVE);
+
+  v1::SetCapabilityRequest off;
+  v1::SetCapabilityResponse response;
+  ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::CAPABILITY_OFF);
+}
+
+TEST_F(IwaTest, AnIwaThatMayNotVouchEnrolsNobody) {
+  MakeReady();
+  const auto refused_for = [this](reason::v1::Reason reason) {
+    const grpc::Status status = Authorize();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(ReasonOf(status), reason);
+  };
+  request_.set_iwa_name("iwa-9");
+  refused_for(reason::v1::IWA_UNKNOWN);
+  request_.set_iwa_name("iwa-1");
+  request_.set_kid("key-9");
+  refused_for(reason::v1::TOKEN_UNKNOWN_KEY);
+  request_.set_kid("key-1");
+  ASSERT_TRUE(SetEnabled("iwa-1", false).ok());
+  refused_for(reason::v1::IWA_DISABLED);
+  ASSERT_TRUE(SetEnabled("iwa-1", true).ok());
+  v1::Iwa old = NewIwa("iwa-1");
+  old.set_version("1.10.9");
+  ASSERT_TRUE(Register(old).ok());
+  refused_for(reason::v1::IWA_TOO_OLD);
+  EXPECT_EQ(EventsOf("org.iwa.disable").size(), 1u);
+}
+
+TEST_F(IwaTest, AUserMustBeThereAndActive) {
+  MakeReady();
+  request_.set_user_sid("S-1-5-21-1-2-3-nobody");
+  const grpc::Status unknown = Authorize();
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ReasonOf(unknown), reason::v1::USER_UNKNOWN);
+  request_.set_user_sid("S-1-5-21-1-2-3-ada");
+  const auto set = [this](const char* column) {
+    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) { return txn.Run(column).status(); }));
+  };
+  set("UPDATE users SET from_ad = 0");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::USER_NOT_FROM_AD);
+  set("UPDATE users SET status = 2");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::USER_DEACTIVATED);
+}
+
+TEST_F(IwaTest, TheDirectorysSilenceIsRetryableItsIgnoranceIsNot) {
+  MakeReady();
+  computer_ = absl::UnavailableError("timed out");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  computer_ = absl::NotFoundError("no such computer");
+  ASSERT_TRUE(Authorize().ok());
+  EXPECT_EQ(authorized_.platform(), v1::PLATFORM_KIND_UNSPECIFIED);
+}
+
+TEST_F(IwaTest, EveryFieldOfAnEnrolmentIsNeeded) {
+  MakeReady();
+  request_.clear_realm();
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::MALFORMED_REQUEST);
+}
+
+TEST(IwaVersionTest, ComparesNumbersNotText) {
+  EXPECT_LT(*IwaVersion::Parse("1.9.0"), *IwaVersion::Parse("1.12"));
+  EXPECT_EQ(*IwaVersion::Parse("1.12"), *IwaVersion::Parse("1.12.0.0"));
+  for (const auto* bad :
+       {"", "1", "1.", ".1", "1.x", "1.2.3.4.5", "1.-2", "1.1234567890", " 1.2"}) {
+    EXPECT_FALSE(IwaVersion::Parse(bad)) << bad;
+  }
+}
+
+TEST(PlatformFromDirectoryTest, KnowsWhatActiveDirectoryRecords) {
+  EXPECT_EQ(PlatformFromDirectory("Windows 10 Enterprise"), Platform::kWindows);
+  EXPECT_EQ(PlatformFromDirectory("Mac OS X"), Platform::kMacos);
+  EXPECT_EQ(PlatformFromDirectory("pc-linux-gnu"), Platform::kOtherDesktop);
+  EXPECT_EQ(PlatformFromDirectory(""), std::nullopt);
+  EXPECT_EQ(PlatformFromDirectory("OpenVMS"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace devicetrust::policy

@@ -1,0 +1,240 @@
+#include "policy-engine/log/system_log.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <optional>
+#include <set>
+
+#include "policy-engine/timestamps.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
+
+absl::Status ValidateEvent(const v1::Event& event) {
+  if (event.id().empty() || event.id().size() > 64) {
+    return absl::InvalidArgumentError("an event's id must be 1 to 64 bytes");
+  }
+  if (event.type().empty() || event.type().size() > 128) {
+    return absl::InvalidArgumentError(
+        fmt::format("event {}: the type must be 1 to 128 bytes", event.id()));
+  }
+  if (!event.has_at()) {
+    return absl::InvalidArgumentError(fmt::format("event {}: the time is missing", event.id()));
+  }
+  if (event.ByteSizeLong() > kEventBytesMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("event {} is longer than {} bytes", event.id(), kEventBytesMax));
+  }
+  return absl::OkStatus();
+}
+
+// What an event is found by: users by id and principal, devices by id, certificates by serial.
+std::set<std::string> SubjectsOf(const v1::Event& event) {
+  std::set<std::string> subjects;
+  const auto add = [&subjects](const std::string& type, const std::string& id,
+                               const std::string& name) {
+    if (type != "User" && type != "Device" && type != "Certificate") return;
+    if (!id.empty()) subjects.insert(id);
+    if (type == "User" && !name.empty()) subjects.insert(name);
+  };
+  add(event.actor().type(), event.actor().id(), event.actor().display_name());
+  for (const v1::Target& target : event.targets()) {
+    add(target.type(), target.id(), target.display_name());
+  }
+  const auto device = event.debug_data().find("device_id");
+  if (device != event.debug_data().end() && !device->second.empty()) {
+    subjects.insert(device->second);
+  }
+  return subjects;
+}
+
+absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::int64_t sequence) {
+  const std::string text = event.SerializeAsString();
+  DT_ASSIGN_OR_RETURN(
+      const auto stored,
+      txn.Run("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
+              " ON CONFLICT (id) DO NOTHING RETURNING sequence",
+              {sequence, event.id(), event.type(), UnixMillis(FromTimestamp(event.at())),
+               Bytes(text.begin(), text.end())}));
+  if (stored.empty()) return false;
+  for (const std::string& subject : SubjectsOf(event)) {
+    DT_RETURN_IF_ERROR(txn.Run("INSERT INTO event_subjects (subject, sequence) VALUES ($1, $2)",
+                               {subject, sequence})
+                           .status());
+  }
+  return true;
+}
+
+// A filter as parameters of one statement: $1 before or after, $2 limit, $3 and $4 times, $5
+// number of types, $6 to $15 types, $16 one subject, $17 another; empty ones match all.
+absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
+                                                 std::int64_t position, std::int64_t limit) {
+  if (filter.types_size() > kEventTypesPerFilterMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("at most {} types in one filter", kEventTypesPerFilterMax));
+  }
+  std::vector<db::Value> arguments = {
+      position, limit, filter.has_since() ? UnixMillis(FromTimestamp(filter.since())) : -kForever,
+      filter.has_until() ? UnixMillis(FromTimestamp(filter.until())) : kForever,
+      static_cast<std::int64_t>(filter.types_size())};
+  for (int i = 0; i < kEventTypesPerFilterMax; ++i) {
+    arguments.emplace_back(i < filter.types_size() ? filter.types(i) : std::string());
+  }
+  std::string first = filter.user_id();
+  std::string second = filter.device_id();
+  if (first.empty()) std::swap(first, second);
+  arguments.emplace_back(std::move(first));
+  arguments.emplace_back(std::move(second));
+  return arguments;
+}
+
+#define DT_EVENT_FILTER                                                            \
+  " AND e.at_ms >= $3 AND e.at_ms < $4"                                            \
+  " AND ($5 = 0 OR e.type IN ($6, $7, $8, $9, $10, $11, $12, $13, $14, $15))"      \
+  " AND ($17 = '' OR EXISTS (SELECT 1 FROM event_subjects t WHERE t.subject = $17" \
+  " AND t.sequence = e.sequence))"
+
+// With a subject, its index leads; without one, $16 is the empty string.
+constexpr std::string_view kNewestFirst =
+    "SELECT e.sequence, e.event FROM events e WHERE e.sequence < $1 AND $16 = ''" DT_EVENT_FILTER
+    " ORDER BY e.sequence DESC LIMIT $2";
+constexpr std::string_view kNewestFirstOfSubject =
+    "SELECT e.sequence, e.event FROM event_subjects s JOIN events e ON e.sequence = s.sequence"
+    " WHERE s.subject = $16 AND s.sequence < $1" DT_EVENT_FILTER
+    " ORDER BY s.sequence DESC LIMIT $2";
+constexpr std::string_view kOldestFirst =
+    "SELECT e.sequence, e.event FROM events e WHERE e.sequence > $1 AND $16 = ''" DT_EVENT_FILTER
+    " ORDER BY e.sequence LIMIT $2";
+constexpr std::string_view kOldestFirstOfSubject =
+    "SELECT e.sequence, e.event FROM event_subjects s JOIN events e ON e.sequence = s.sequence"
+    " WHERE s.subject = $16 AND s.sequence > $1" DT_EVENT_FILTER " ORDER BY s.sequence LIMIT $2";
+constexpr std::string_view kCount =
+    "SELECT e.type, COUNT(*) FROM events e WHERE e.sequence < $1 AND $2 >= 0 AND"
+    " ($16 = '' OR EXISTS (SELECT 1 FROM event_subjects s WHERE s.subject = $16"
+    " AND s.sequence = e.sequence))" DT_EVENT_FILTER " GROUP BY e.type";
+#undef DT_EVENT_FILTER
+
+absl::StatusOr<std::vector<v1::Event>> ParseEvents(const std::vector<db::Row>& rows) {
+  std::vector<v1::Event> events;
+  events.reserve(rows.size());
+  for (const db::Row& row : rows) {
+    const Bytes& blob = db::Blob(row[1]);
+    v1::Event& event = events.emplace_back();
+    if (!event.ParseFromArray(blob.data(), static_cast<int>(blob.size()))) {
+      return absl::DataLossError("an event in the System Log does not parse");
+    }
+    event.set_sequence(db::Int(row[0]));
+  }
+  return events;
+}
+
+bool HasSubject(const v1::EventFilter& filter) {
+  return !filter.user_id().empty() || !filter.device_id().empty();
+}
+
+absl::StatusOr<std::int64_t> LastSequenceIn(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT value FROM log_counter WHERE id = 1"));
+  return rows.empty() ? 0 : db::Int(rows.front()[0]);
+}
+
+}  // namespace
+
+absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event> events) {
+  if (events.size() > static_cast<std::size_t>(kEventsPerAppendMax)) {
+    return absl::InvalidArgumentError(
+        fmt::format("at most {} events in one call", kEventsPerAppendMax));
+  }
+  for (const v1::Event& event : events) DT_RETURN_IF_ERROR(ValidateEvent(event));
+  if (events.empty()) return Appended{};
+
+  const auto count = static_cast<std::int64_t>(events.size());
+  absl::StatusOr<Appended> result =
+      database_.Write([&](db::Transaction& txn) -> absl::StatusOr<Appended> {
+        // The counter's row stays locked until the commit: numbers appear in commit order.
+        DT_ASSIGN_OR_RETURN(
+            const auto counter,
+            txn.Run("UPDATE log_counter SET value = value + $1 WHERE id = 1 RETURNING value",
+                    {count}));
+        std::int64_t sequence = db::Int(counter.front()[0]) - count;
+        Appended appended;
+        for (const v1::Event& event : events) {
+          DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, event, ++sequence));
+          ++(stored ? appended.stored : appended.duplicates);
+        }
+        return appended;
+      });
+  if (result.ok() && result->stored > 0) appended_.Fire();
+  return result;
+}
+
+absl::StatusOr<SystemLog::Page> SystemLog::Search(const v1::EventFilter& filter,
+                                                  std::int64_t before, int limit) {
+  DT_ASSIGN_OR_RETURN(const auto arguments,
+                      Arguments(filter, before == 0 ? kForever : before, limit + 1));
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
+        return txn.Run(HasSubject(filter) ? kNewestFirstOfSubject : kNewestFirst, arguments);
+      }));
+  Page page;
+  DT_ASSIGN_OR_RETURN(page.events, ParseEvents(rows));
+  if (page.events.size() > static_cast<std::size_t>(limit)) {
+    page.events.pop_back();
+    page.next_before = page.events.back().sequence();
+  }
+  return page;
+}
+
+absl::StatusOr<SystemLog::Following> SystemLog::After(const v1::EventFilter& filter,
+                                                      std::int64_t after, int limit) {
+  DT_ASSIGN_OR_RETURN(const auto arguments, Arguments(filter, after, limit));
+  std::int64_t last = 0;
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
+        DT_ASSIGN_OR_RETURN(last, LastSequenceIn(txn));
+        return txn.Run(HasSubject(filter) ? kOldestFirstOfSubject : kOldestFirst, arguments);
+      }));
+  Following following;
+  DT_ASSIGN_OR_RETURN(following.events, ParseEvents(rows));
+  const bool all = following.events.size() < static_cast<std::size_t>(limit);
+  following.sequence = all ? std::max(last, after) : following.events.back().sequence();
+  return following;
+}
+
+absl::StatusOr<std::map<std::string, std::int64_t>> SystemLog::Count(
+    const v1::EventFilter& filter) {
+  DT_ASSIGN_OR_RETURN(const auto arguments, Arguments(filter, kForever, 0));
+  return database_.Read(
+      [&](db::Transaction& txn) -> absl::StatusOr<std::map<std::string, std::int64_t>> {
+        DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(kCount, arguments));
+        std::map<std::string, std::int64_t> counts;
+        for (const db::Row& row : rows) counts[db::Text(row[0])] = db::Int(row[1]);
+        return counts;
+      });
+}
+
+absl::StatusOr<std::optional<WallTime>> SystemLog::RevokedAt(const std::string& serial) {
+  if (serial.empty()) return std::optional<WallTime>();
+  return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::optional<WallTime>> {
+    DT_ASSIGN_OR_RETURN(const auto rows,
+                        txn.Run("SELECT MIN(e.at_ms) FROM event_subjects s"
+                                " JOIN events e ON e.sequence = s.sequence"
+                                " WHERE s.subject = $1 AND e.type = 'pki.cert.revoke'",
+                                {serial}));
+    if (rows.empty() || db::IsNull(rows.front()[0])) return std::optional<WallTime>();
+    return std::optional<WallTime>(FromUnixMillis(db::Int(rows.front()[0])));
+  });
+}
+
+absl::StatusOr<std::int64_t> SystemLog::LastSequence() {
+  return database_.Read([](db::Transaction& txn) { return LastSequenceIn(txn); });
+}
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,116 @@
+#include "policy-engine/log/system_log_service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <vector>
+
+#include "libs/rpc/error.h"
+#include "libs/rpc/status.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+constexpr int kPageDefault = 100;
+constexpr int kPageMax = 1000;
+constexpr int kTailBatch = 500;
+constexpr std::chrono::milliseconds kTailHeartbeat{1000};
+// At hundreds of events a second one message for each would cost more than the events.
+constexpr std::chrono::milliseconds kTailLinger{50};
+
+absl::Status PageError(std::string message) {
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                        std::move(message));
+}
+
+// 0 for the first page.
+absl::StatusOr<std::int64_t> ParsePageToken(const std::string& token) {
+  if (token.empty()) return 0;
+  std::int64_t before = 0;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), before);
+  if (error != std::errc() || end != token.data() + token.size() || before <= 0) {
+    return PageError("the page token is none that this log gave out");
+  }
+  return before;
+}
+
+absl::Status WithReason(const absl::Status& status) {
+  if (status.code() != absl::StatusCode::kInvalidArgument) return rpc::StoreError(status);
+  return PageError(std::string(status.message()));
+}
+
+}  // namespace
+
+grpc::Status SystemLogService::Append(grpc::ServerContext* /*context*/,
+                                      const v1::AppendRequest* request,
+                                      v1::AppendResponse* response) {
+  const std::vector<v1::Event> events(request->events().begin(), request->events().end());
+  const auto appended = log_.Append(events);
+  if (!appended.ok()) return rpc::ToGrpc(WithReason(appended.status()));
+  response->set_stored(appended->stored);
+  response->set_duplicates(appended->duplicates);
+  return grpc::Status::OK;
+}
+
+grpc::Status SystemLogService::Search(grpc::ServerContext* /*context*/,
+                                      const v1::SearchRequest* request,
+                                      v1::SearchResponse* response) {
+  const auto before = ParsePageToken(request->page_token());
+  if (!before.ok()) return rpc::ToGrpc(before.status());
+  const int size = request->page_size() == 0 ? kPageDefault : request->page_size();
+  if (size < 1 || size > kPageMax) {
+    return rpc::ToGrpc(PageError("page_size must be 1 to 1000, or 0 for 100"));
+  }
+  auto page = log_.Search(request->filter(), *before, size);
+  if (!page.ok()) return rpc::ToGrpc(WithReason(page.status()));
+  for (v1::Event& event : page->events) *response->add_events() = std::move(event);
+  if (page->next_before != 0) response->set_next_page_token(std::to_string(page->next_before));
+  return grpc::Status::OK;
+}
+
+grpc::Status SystemLogService::Tail(grpc::ServerContext* context, const v1::TailRequest* request,
+                                    grpc::ServerWriter<v1::TailResponse>* writer) {
+  std::int64_t after = request->after_sequence();
+  if (after < 0) {
+    const auto last = log_.LastSequence();
+    if (!last.ok()) return rpc::ToGrpc(WithReason(last.status()));
+    after = *last;
+  }
+  ChangeSignal linger;  // Never fires.
+  auto last_message = std::chrono::steady_clock::now() - kTailHeartbeat;
+  while (!context->IsCancelled()) {
+    const std::uint64_t seen = log_.appended().Generation();
+    auto following = log_.After(request->filter(), after, kTailBatch);
+    if (!following.ok()) return rpc::ToGrpc(WithReason(following.status()));
+    const bool more = following->sequence > after;
+    const auto now = std::chrono::steady_clock::now();
+    if (!following->events.empty() || now - last_message >= kTailHeartbeat) {
+      v1::TailResponse message;
+      for (v1::Event& event : following->events) *message.add_events() = std::move(event);
+      message.set_sequence(following->sequence);
+      if (!writer->Write(message)) break;  // The reader is gone.
+      last_message = now;
+    }
+    after = following->sequence;
+    if (!more) log_.appended().WaitForChange(seen, kTailHeartbeat / 5);
+    if (log_.appended().Generation() != seen) linger.WaitForChange(0, kTailLinger);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status SystemLogService::Count(grpc::ServerContext* /*context*/,
+                                     const v1::CountRequest* request, v1::CountResponse* response) {
+  const auto counts = log_.Count(request->filter());
+  if (!counts.ok()) return rpc::ToGrpc(WithReason(counts.status()));
+  std::int64_t total = 0;
+  for (const auto& [type, count] : *counts) {
+    (*response->mutable_by_type())[type] = count;
+    total += count;
+  }
+  response->set_total(total);
+  return grpc::Status::OK;
+}
+
+}  // namespace devicetrust::policy

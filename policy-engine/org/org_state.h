@@ -1,0 +1,44 @@
+// What every decision reads: settings, zones, apps with their compiled rules. Immutable; the
+// store swaps in a new one after each change (DESIGN 7).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/settings.pb.h"
+#include "policy-engine/rules/evaluation.h"
+
+namespace devicetrust::policy {
+
+struct AppState {
+  org::v1::App app;  // With its rules, the default rule last.
+  std::int64_t revision = 0;
+  std::shared_ptr<const CompiledPolicy> policy;
+};
+
+struct OrgState {
+  std::int64_t version = 0;  // Grows with every change of anything in here.
+  org::v1::OrgSettings settings;
+  bool forced_off = false;  // Device Trust was switched off although rules used it (ORG-2).
+  std::int64_t zones_revision = 0;
+  std::vector<Zone> zones;
+  std::map<std::string, AppState, std::less<>> apps;  // By id.
+
+  // Both switches of ORG-1 are on.
+  bool DeviceTrustEffective() const {
+    return settings.device_trust_enabled() && settings.capability_enabled();
+  }
+  const AppState* FindApp(std::string_view id) const {
+    const auto found = apps.find(id);
+    return found == apps.end() ? nullptr : &found->second;
+  }
+  // "app 'mail', rule 'Windows, trusted'" for each active rule that names trust.
+  std::vector<std::string> RulesNamingTrust() const;
+};
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,235 @@
+#include "policy-engine/org/org_store.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "policy-engine/org/rule_messages.h"
+#include "policy-engine/timestamps.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+template <typename Message>
+Bytes Serialize(const Message& message) {
+  const std::string text = message.SerializeAsString();
+  return {text.begin(), text.end()};
+}
+
+template <typename Message>
+absl::StatusOr<Message> Parse(const Bytes& blob) {
+  Message message;
+  if (!message.ParseFromArray(blob.data(), static_cast<int>(blob.size()))) {
+    return absl::DataLossError("a stored message of the org does not parse");
+  }
+  return message;
+}
+
+absl::Status MakeOrg(db::Transaction& txn, const OrgDefaults& defaults) {
+  return txn
+      .Run(
+          "INSERT INTO settings (id, version, device_trust_enabled, learn_more_url, changed_by,"
+          " changed_at, capability_enabled, read_only, ad_active, ad_domain, forced_off)"
+          " VALUES (1, 1, 0, '', '', NULL, $1, 0, $2, $3, 0) ON CONFLICT (id) DO NOTHING",
+          {std::int64_t{defaults.capability_enabled}, std::int64_t{!defaults.ad_domain.empty()},
+           defaults.ad_domain})
+      .status();
+}
+
+absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgState& state) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT version, device_trust_enabled, learn_more_url, changed_by, changed_at,"
+              " capability_enabled, read_only, ad_active, ad_domain, forced_off"
+              " FROM settings WHERE id = 1"));
+  if (rows.empty()) return absl::DataLossError("the org's settings are missing");
+  const db::Row& row = rows.front();
+  state.version = db::Int(row[0]);
+  v1::OrgSettings& settings = state.settings;
+  settings.set_org_id(org_id);
+  settings.set_device_trust_enabled(db::Int(row[1]) != 0);
+  settings.set_learn_more_url(db::Text(row[2]));
+  settings.set_device_trust_changed_by(db::Text(row[3]));
+  if (!db::IsNull(row[4])) {
+    settings.mutable_device_trust_changed_at()->set_seconds(db::Int(row[4]));
+  }
+  settings.set_capability_enabled(db::Int(row[5]) != 0);
+  settings.set_read_only(db::Int(row[6]) != 0);
+  settings.set_ad_integration_active(db::Int(row[7]) != 0);
+  settings.set_ad_domain(db::Text(row[8]));
+  state.forced_off = db::Int(row[9]) != 0;
+  return absl::OkStatus();
+}
+
+absl::Status LoadZones(db::Transaction& txn, std::int64_t revision, OrgState& state) {
+  // Revision 0 is before the first zones.
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT revision, zones FROM zone_revisions WHERE revision <= $1"
+                              " ORDER BY revision DESC LIMIT 1",
+                              {revision}));
+  if (rows.empty()) return absl::OkStatus();
+  state.zones_revision = db::Int(rows.front()[0]);
+  DT_ASSIGN_OR_RETURN(const auto message, Parse<v1::SetZonesRequest>(db::Blob(rows.front()[1])));
+  DT_ASSIGN_OR_RETURN(state.zones, ZonesFromMessages(message.zones()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AppState> CompileApp(v1::App app, std::int64_t revision,
+                                    const std::vector<Zone>& zones) {
+  DT_ASSIGN_OR_RETURN(auto rules, RulesFromMessages(app.rules()));
+  DT_ASSIGN_OR_RETURN(auto policy, CompiledPolicy::Compile(std::move(rules), KindOf(app), zones));
+  *app.add_rules() = DefaultRuleMessage();
+  return AppState{std::move(app), revision, std::move(policy)};
+}
+
+absl::Status LoadApps(db::Transaction& txn, OrgState& state) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT a.id, a.revision, r.app FROM apps a JOIN app_revisions r"
+                              " ON r.app_id = a.id AND r.revision = a.revision"));
+  for (const db::Row& row : rows) {
+    DT_ASSIGN_OR_RETURN(auto app, Parse<v1::App>(db::Blob(row[2])));
+    DT_ASSIGN_OR_RETURN(AppState loaded, CompileApp(std::move(app), db::Int(row[1]), state.zones));
+    state.apps.emplace(db::Text(row[0]), std::move(loaded));
+  }
+  return absl::OkStatus();
+}
+
+constexpr std::int64_t kNewest = INT64_MAX;
+
+}  // namespace
+
+std::vector<std::string> OrgState::RulesNamingTrust() const {
+  std::vector<std::string> found;
+  for (const auto& [id, app] : apps) {
+    for (const Rule& rule : app.policy->rules()) {
+      if (!rule.active || !NamesTrust(rule)) continue;
+      found.push_back(fmt::format("app '{}', rule '{}'", id, rule.name));
+    }
+  }
+  return found;
+}
+
+absl::StatusOr<std::unique_ptr<OrgStore>> OrgStore::Create(db::Database& database,
+                                                           EventSink& events,
+                                                           const OrgDefaults& defaults) {
+  std::unique_ptr<OrgStore> store(new OrgStore(database, events, defaults.org_id));
+  DT_RETURN_IF_ERROR(database.Write([&](db::Transaction& txn) { return MakeOrg(txn, defaults); }));
+  DT_RETURN_IF_ERROR(store->Reload());
+  return store;
+}
+
+std::shared_ptr<const OrgState> OrgStore::state() const {
+  const std::lock_guard lock(state_mutex_);
+  return state_;
+}
+
+absl::Status OrgStore::Change(v1::Event event, const ChangeFn& change) {
+  DT_RETURN_IF_ERROR(events_.Identify(event));
+  const std::lock_guard lock(change_mutex_);
+  constexpr int kAttempts = 3;  // Others on the same store may change it between.
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::shared_ptr<const OrgState> before = state();
+    bool stale = false;
+    const absl::Status status = database_.Write([&](db::Transaction& txn) -> absl::Status {
+      DT_ASSIGN_OR_RETURN(const auto bumped,
+                          txn.Run("UPDATE settings SET version = version + 1"
+                                  " WHERE id = 1 AND version = $1 RETURNING version",
+                                  {before->version}));
+      stale = bumped.empty();
+      if (stale) return absl::FailedPreconditionError("the org changed meanwhile");
+      DT_RETURN_IF_ERROR(change(txn, *before));
+      return events_.Append(txn, event);
+    });
+    if (status.ok() || stale) DT_RETURN_IF_ERROR(Reload());
+    if (!stale) return status;
+  }
+  return absl::AbortedError("the org is being changed by others all the time; try again");
+}
+
+absl::Status OrgStore::Refresh() {
+  DT_ASSIGN_OR_RETURN(const std::int64_t version,
+                      database_.Read([](db::Transaction& txn) -> absl::StatusOr<std::int64_t> {
+                        DT_ASSIGN_OR_RETURN(const auto rows,
+                                            txn.Run("SELECT version FROM settings WHERE id = 1"));
+                        return rows.empty() ? 0 : db::Int(rows.front()[0]);
+                      }));
+  if (version == state()->version) return absl::OkStatus();
+  const std::lock_guard lock(change_mutex_);
+  return Reload();
+}
+
+absl::StatusOr<AppState> OrgStore::AppAt(const std::string& app_id, std::int64_t revision,
+                                         std::int64_t zones_revision) const {
+  return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<AppState> {
+    OrgState then;
+    DT_RETURN_IF_ERROR(LoadZones(txn, zones_revision, then));
+    DT_ASSIGN_OR_RETURN(const auto rows,
+                        txn.Run("SELECT app FROM app_revisions WHERE app_id = $1 AND revision = $2",
+                                {app_id, revision}));
+    if (rows.empty()) return absl::NotFoundError("there was no such revision of the app");
+    DT_ASSIGN_OR_RETURN(auto app, Parse<v1::App>(db::Blob(rows.front()[0])));
+    return CompileApp(std::move(app), revision, then.zones);
+  });
+}
+
+absl::StatusOr<std::shared_ptr<const OrgState>> OrgStore::Load() {
+  return database_.Read(
+      [&](db::Transaction& txn) -> absl::StatusOr<std::shared_ptr<const OrgState>> {
+        auto loaded = std::make_shared<OrgState>();
+        DT_RETURN_IF_ERROR(LoadSettings(txn, org_id_, *loaded));
+        DT_RETURN_IF_ERROR(LoadZones(txn, kNewest, *loaded));
+        DT_RETURN_IF_ERROR(LoadApps(txn, *loaded));
+        loaded->settings.set_inconsistent(loaded->forced_off &&
+                                          !loaded->RulesNamingTrust().empty());
+        return std::shared_ptr<const OrgState>(std::move(loaded));
+      });
+}
+
+absl::Status OrgStore::Reload() {
+  DT_ASSIGN_OR_RETURN(auto loaded, Load());
+  const std::lock_guard lock(state_mutex_);
+  state_ = std::move(loaded);
+  return absl::OkStatus();
+}
+
+absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings, bool forced_off) {
+  db::Row changed_at = {nullptr};
+  if (settings.has_device_trust_changed_at()) {
+    changed_at[0] = std::int64_t{settings.device_trust_changed_at().seconds()};
+  }
+  return txn
+      .Run(
+          "UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
+          " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
+          " ad_domain = $8, forced_off = $9 WHERE id = 1",
+          {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
+           settings.device_trust_changed_by(), changed_at[0],
+           std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
+           std::int64_t{settings.ad_integration_active()}, settings.ad_domain(),
+           std::int64_t{forced_off}})
+      .status();
+}
+
+absl::Status WriteApp(db::Transaction& txn, const v1::App& app, std::int64_t revision) {
+  DT_RETURN_IF_ERROR(
+      txn.Run("INSERT INTO apps (id, entity_id, revision) VALUES ($1, $2, $3) ON CONFLICT (id)"
+              " DO UPDATE SET entity_id = excluded.entity_id, revision = excluded.revision",
+              {app.id(), app.saml().entity_id(), revision})
+          .status());
+  return txn
+      .Run("INSERT INTO app_revisions (app_id, revision, app) VALUES ($1, $2, $3)",
+           {app.id(), revision, Serialize(app)})
+      .status();
+}
+
+absl::Status WriteZones(db::Transaction& txn, const v1::SetZonesRequest& zones,
+                        std::int64_t revision) {
+  return txn
+      .Run("INSERT INTO zone_revisions (revision, zones) VALUES ($1, $2)",
+           {revision, Serialize(zones)})
+      .status();
+}
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "libs/base/clock.h"
+#include "libs/db/database.h"
+#include "policy-engine/log/events.h"
+#include "policy-engine/org/org_state.h"
+
+namespace devicetrust::policy {
+
+// What a new org begins with; an org that exists keeps its own.
+struct OrgDefaults {
+  std::string org_id;
+  std::string ad_domain;           // Not empty: the AD integration is active from the start.
+  bool capability_enabled = true;  // The operator's switch (ORG-1).
+};
+
+// Reads and changes the org's state. Thread-safe: readers take a snapshot without a lock on
+// the store, changes run one after the other.
+class OrgStore {
+ public:
+  // Loads the org, or makes it from `defaults`. `database` has OrgMigrations(). Both
+  // references must outlive this.
+  static absl::StatusOr<std::unique_ptr<OrgStore>> Create(db::Database& database, EventSink& events,
+                                                          const OrgDefaults& defaults);
+
+  std::shared_ptr<const OrgState> state() const;
+
+  // Runs `change` in a transaction, beside an event; when both are durable the state is loaded
+  // anew. `change` sees the state that it starts from, and may run more than once. What it
+  // refuses changes nothing.
+  using ChangeFn = std::function<absl::Status(db::Transaction&, const OrgState&)>;
+  absl::Status Change(org::v1::Event event, const ChangeFn& change);
+
+  // Takes over what another process on the same store has changed; cheap when nothing.
+  absl::Status Refresh();
+
+  // An app as it was at a revision, for explaining an old decision. kNotFound: never was.
+  absl::StatusOr<AppState> AppAt(const std::string& app_id, std::int64_t revision,
+                                 std::int64_t zones_revision) const;
+
+ private:
+  OrgStore(db::Database& database, EventSink& events, std::string org_id)
+      : database_(database), events_(events), org_id_(std::move(org_id)) {}
+
+  absl::StatusOr<std::shared_ptr<const OrgState>> Load();
+  absl::Status Reload();
+
+  db::Database& database_;
+  EventSink& events_;
+  const std::string org_id_;
+  std::mutex change_mutex_;  // One change at a time.
+  mutable std::mutex state_mutex_;
+  std::shared_ptr<const OrgState> state_;  // Guarded by state_mutex_.
+};
+
+// Changes of single things, for use inside Change().
+absl::Status WriteSettings(db::Transaction& txn, const org::v1::OrgSettings& settings,
+                           bool forced_off);
+// The next revision of an app: `app` with its rules, without the default rule.
+// kAlreadyExists: another app has its entity id.
+absl::Status WriteApp(db::Transaction& txn, const org::v1::App& app, std::int64_t revision);
+absl::Status WriteZones(db::Transaction& txn, const org::v1::SetZonesRequest& zones,
+                        std::int64_t revision);
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,166 @@
+#include "policy-engine/org/settings_service.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "libs/rpc/status.h"
+#include "policy-engine/org/learn_more.h"
+#include "policy-engine/timestamps.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+std::string OnOff(bool on) { return on ? "on" : "off"; }
+
+// What switching Device Trust or its capability on puts in force.
+std::vector<std::string> InForce(const OrgState& before) {
+  std::vector<std::string> warnings;
+  for (const std::string& rule : before.RulesNamingTrust()) {
+    warnings.push_back(fmt::format("{} names device trust and is in force from now on", rule));
+  }
+  return warnings;
+}
+
+}  // namespace
+
+grpc::Status SettingsService::GetSettings(grpc::ServerContext* /*context*/,
+                                          const v1::GetSettingsRequest* /*request*/,
+                                          v1::OrgSettings* response) {
+  *response = store_.state()->settings;
+  return grpc::Status::OK;
+}
+
+absl::StatusOr<SettingsService::Edit> SettingsService::Apply(const grpc::ServerContext* context,
+                                                             const std::string& what,
+                                                             const std::string& value,
+                                                             const EditFn& edit) {
+  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, RequireAdmin(caller_, context));
+  v1::Event event = EventBuilder("org.settings.change", "Change of an org setting", clock_.Now())
+                        .Actor(caller)
+                        .Target("Setting", what, value)
+                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Take();
+  Edit edited;
+  const absl::Status changed = store_.Change(
+      std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
+        edited = Edit{before.settings, before.forced_off, {}};
+        DT_RETURN_IF_ERROR(edit(edited, before, caller));
+        return WriteSettings(txn, edited.settings, edited.forced_off);
+      });
+  DT_RETURN_IF_ERROR(changed);
+  edited.settings = store_.state()->settings;
+  return edited;
+}
+
+absl::Status SettingsService::EditDeviceTrust(const v1::SetDeviceTrustRequest& request, Edit& edit,
+                                              const OrgState& before,
+                                              const rpc::Caller& caller) const {
+  const std::vector<std::string> in_use = before.RulesNamingTrust();
+  const bool switches_off = edit.settings.device_trust_enabled() && !request.enabled();
+  if (switches_off && !in_use.empty() && !request.force()) {
+    return rpc::MakeError(
+        absl::StatusCode::kFailedPrecondition, reason::v1::SETTING_IN_USE,
+        fmt::format("Device Trust can't be switched off while active rules use it: {}",
+                    fmt::join(in_use, "; ")),
+        "device_trust",
+        "Set device trust to Any in these rules first, or force it: users of untrusted devices "
+        "then see neither the security message nor Learn more.");
+  }
+  if (switches_off) {
+    edit.forced_off = !in_use.empty();
+    for (const std::string& rule : in_use) {
+      edit.warnings.push_back(fmt::format(
+          "{} still names device trust: it can't match now, and who is refused sees no security "
+          "message",
+          rule));
+    }
+  } else if (request.enabled()) {
+    edit.forced_off = false;
+    if (!before.settings.device_trust_enabled()) edit.warnings = InForce(before);
+  }
+  edit.settings.set_device_trust_enabled(request.enabled());
+  if (request.has_learn_more_url()) edit.settings.set_learn_more_url(request.learn_more_url());
+  edit.settings.set_device_trust_changed_by(caller.ToString());
+  *edit.settings.mutable_device_trust_changed_at() = ToTimestamp(clock_.Now());
+  return absl::OkStatus();
+}
+
+grpc::Status SettingsService::SetDeviceTrust(grpc::ServerContext* context,
+                                             const v1::SetDeviceTrustRequest* request,
+                                             v1::SetDeviceTrustResponse* response) {
+  if (request->has_learn_more_url() && !request->learn_more_url().empty()) {
+    const absl::Status valid = ValidateLearnMoreUrl(request->learn_more_url());
+    if (!valid.ok()) {
+      return rpc::ToGrpc(rpc::MakeError(valid.code(), reason::v1::MALFORMED_REQUEST,
+                                        std::string(valid.message()), "learn_more_url"));
+    }
+  }
+  const std::string value = request->enabled() ? "on" : request->force() ? "off, forced" : "off";
+  const auto edited = Apply(context, "device_trust", value,
+                            [&](Edit& edit, const OrgState& before, const rpc::Caller& caller) {
+                              return EditDeviceTrust(*request, edit, before, caller);
+                            });
+  if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));
+  *response->mutable_settings() = edited->settings;
+  for (const std::string& warning : edited->warnings) response->add_warnings(warning);
+  return grpc::Status::OK;
+}
+
+grpc::Status SettingsService::SetCapability(grpc::ServerContext* context,
+                                            const v1::SetCapabilityRequest* request,
+                                            v1::SetCapabilityResponse* response) {
+  const auto edited = Apply(context, "capability", OnOff(request->enabled()),
+                            [&](Edit& edit, const OrgState& before, const rpc::Caller& /*caller*/) {
+                              const bool switches_on =
+                                  request->enabled() && !before.settings.capability_enabled();
+                              if (switches_on && before.settings.device_trust_enabled()) {
+                                edit.warnings = InForce(before);
+                              }
+                              edit.settings.set_capability_enabled(request->enabled());
+                              return absl::OkStatus();
+                            });
+  if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));
+  *response->mutable_settings() = edited->settings;
+  for (const std::string& warning : edited->warnings) response->add_warnings(warning);
+  return grpc::Status::OK;
+}
+
+grpc::Status SettingsService::SetReadOnly(grpc::ServerContext* context,
+                                          const v1::SetReadOnlyRequest* request,
+                                          v1::OrgSettings* response) {
+  const auto edited =
+      Apply(context, "read_only", OnOff(request->read_only()),
+            [&](Edit& edit, const OrgState& /*before*/, const rpc::Caller& /*caller*/) {
+              edit.settings.set_read_only(request->read_only());
+              return absl::OkStatus();
+            });
+  if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));
+  *response = edited->settings;
+  return grpc::Status::OK;
+}
+
+grpc::Status SettingsService::SetAdIntegration(grpc::ServerContext* context,
+                                               const v1::SetAdIntegrationRequest* request,
+                                               v1::OrgSettings* response) {
+  if ((request->active() || !request->domain().empty()) && !IsDnsName(request->domain())) {
+    return rpc::ToGrpc(
+        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                       "the domain must be a DNS name such as corp.example.com", "domain"));
+  }
+  const auto edited =
+      Apply(context, "ad_integration", OnOff(request->active()),
+            [&](Edit& edit, const OrgState& /*before*/, const rpc::Caller& /*caller*/) {
+              edit.settings.set_ad_integration_active(request->active());
+              if (!request->domain().empty()) edit.settings.set_ad_domain(request->domain());
+              return absl::OkStatus();
+            });
+  if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));
+  *response = edited->settings;
+  return grpc::Status::OK;
+}
+
+}  // namespace devicetrust::policy

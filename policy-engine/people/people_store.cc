@@ -1,0 +1,138 @@
+#include "policy-engine/people/people_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/rpc/error.h"
+#include "policy-engine/timestamps.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+#define DT_PERSON_COLUMNS                                                                   \
+  "SELECT u.id, u.sid, u.principal, u.account_name, u.display_name, u.email, u.given_name," \
+  " u.surname, u.group_names, u.status, u.from_ad, u.sessions_from_ms, f.user_id"           \
+  " FROM users u LEFT JOIN factors f ON f.user_id = u.id WHERE "
+constexpr std::string_view kById = DT_PERSON_COLUMNS "u.id = $1";
+constexpr std::string_view kBySid = DT_PERSON_COLUMNS "u.sid = $1";
+constexpr std::string_view kByPrincipal = DT_PERSON_COLUMNS "u.principal = $1";
+constexpr std::string_view kListed = DT_PERSON_COLUMNS
+    "u.principal > $1 AND (u.principal LIKE $2 ESCAPE '!'"
+    " OR lower(u.display_name) LIKE $2 ESCAPE '!') ORDER BY u.principal LIMIT $3";
+#undef DT_PERSON_COLUMNS
+
+Person PersonFromRow(const db::Row& row) {
+  Person person;
+  v1::User& user = person.user;
+  user.set_id(db::Text(row[0]));
+  user.set_sid(db::Text(row[1]));
+  user.set_principal(db::Text(row[2]));
+  user.set_account_name(db::Text(row[3]));
+  user.set_display_name(db::Text(row[4]));
+  user.set_email(db::Text(row[5]));
+  user.set_given_name(db::Text(row[6]));
+  user.set_surname(db::Text(row[7]));
+  const std::string& groups = db::Text(row[8]);
+  for (std::size_t begin = 0; begin < groups.size();) {
+    const std::size_t end = std::min(groups.find('\n', begin), groups.size());
+    user.add_groups(groups.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  user.set_status(db::Int(row[9]) == v1::ACTIVE ? v1::ACTIVE : v1::DEACTIVATED);
+  user.set_from_ad(db::Int(row[10]) != 0);
+  user.set_has_factor(!db::IsNull(row[12]));
+  person.sessions_from = FromUnixMillis(db::Int(row[11]));
+  return person;
+}
+
+absl::StatusOr<Person> FindPerson(db::Transaction& txn, std::string_view sql,
+                                  const std::string& key) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(sql, {key}));
+  if (rows.empty()) {
+    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN,
+                          "the org has no such user", key,
+                          "Import the user from Active Directory first.");
+  }
+  return PersonFromRow(rows.front());
+}
+
+std::string JoinGroups(const v1::PersonImport& person) {
+  std::string joined;
+  for (const std::string& group : person.groups()) {
+    if (!joined.empty()) joined += '\n';
+    joined += group;
+  }
+  return joined;
+}
+
+// A LIKE pattern for what begins with `text`.
+std::string BeginsWith(std::string_view text) {
+  std::string pattern;
+  for (const char c : LowerPrincipal(text)) {
+    if (c == '%' || c == '_' || c == '!') pattern += '!';
+    pattern += c;
+  }
+  return pattern + '%';
+}
+
+}  // namespace
+
+std::string LowerPrincipal(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
+  return lower;
+}
+
+absl::StatusOr<Person> FindPersonById(db::Transaction& txn, const std::string& id) {
+  return FindPerson(txn, kById, id);
+}
+
+absl::StatusOr<Person> FindPersonBySid(db::Transaction& txn, const std::string& sid) {
+  return FindPerson(txn, kBySid, sid);
+}
+
+absl::StatusOr<Person> FindPersonByPrincipal(db::Transaction& txn, std::string_view principal) {
+  return FindPerson(txn, kByPrincipal, LowerPrincipal(principal));
+}
+
+absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const v1::PersonImport& person,
+                                         const std::string& new_id) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("INSERT INTO users (id, sid, principal, account_name, display_name, email,"
+              " given_name, surname, group_names, status, from_ad, sessions_from_ms)"
+              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0)"
+              " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
+              " account_name = excluded.account_name, display_name = excluded.display_name,"
+              " email = excluded.email, given_name = excluded.given_name,"
+              " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
+              {new_id, person.sid(), LowerPrincipal(person.principal()), person.account_name(),
+               person.display_name(), person.email(), person.given_name(), person.surname(),
+               JoinGroups(person), std::int64_t{v1::ACTIVE}}));
+  const std::string& id = db::Text(rows.front()[0]);
+  return StoredPerson{id, id == new_id};
+}
+
+absl::StatusOr<std::vector<v1::User>> ListPeople(db::Transaction& txn, const std::string& query,
+                                                 const std::string& after_principal,
+                                                 int count_max) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(kListed, {after_principal, BeginsWith(query),
+                                                         std::int64_t{count_max}}));
+  std::vector<v1::User> users;
+  for (const db::Row& row : rows) users.push_back(PersonFromRow(row).user);
+  return users;
+}
+
+absl::Status SetPersonStatus(db::Transaction& txn, const std::string& id, v1::UserStatus status,
+                             WallTime at) {
+  return txn
+      .Run("UPDATE users SET status = $2, sessions_from_ms = $3 WHERE id = $1",
+           {id, std::int64_t{status}, UnixMillis(at)})
+      .status();
+}
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,349 @@
+#include "policy-engine/rules/evaluation.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "libs/testing/status.h"
+#include "policy-engine/rules/explanation.h"
+#include "policy-engine/rules/user_agent.h"
+
+namespace devicetrust::policy {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+
+Rule MakeRule(std::string name, ClientSelection clients, PlatformSelection platforms,
+              TrustCondition trust, bool allow, bool factor) {
+  Rule rule;
+  rule.name = std::move(name);
+  rule.clients = clients;
+  rule.platforms = platforms;
+  rule.trust = trust;
+  rule.actions.allow = allow;
+  rule.actions.prompt_for_factor = factor;
+  return rule;
+}
+
+// The reference's allow-list example. Its rule 3 is read by its title, "All platforms except
+// Windows"; with `by_settings` it selects Windows too, as the settings below the title say.
+std::vector<Rule> FiveRules(bool by_settings = false) {
+  const ClientSelection legacy = {ClientKind::kLegacyAuth};
+  const ClientSelection modern = {ClientKind::kWebBrowser, ClientKind::kModernAuth};
+  PlatformSelection others = {Platform::kIos, Platform::kAndroid, Platform::kOtherMobile,
+                              Platform::kMacos, Platform::kOtherDesktop};
+  if (by_settings) others.Add(Platform::kWindows);
+  const TrustCondition any = TrustCondition::kAny;
+  return {
+      MakeRule("Legacy clients", legacy, PlatformSelection::All(), any, true, false),
+      MakeRule("Windows, trusted", modern, {Platform::kWindows}, TrustCondition::kTrusted, true,
+               true),
+      MakeRule("All platforms except Windows", modern, others, any, true, true),
+      MakeRule("Deny the rest", ClientSelection::All(), PlatformSelection::All(), any, false,
+               false),
+  };
+}
+
+std::shared_ptr<const CompiledPolicy> Compiled(std::vector<Rule> rules,
+                                               AppKind kind = AppKind::kOffice,
+                                               std::vector<Zone> zones = {}) {
+  return CompiledPolicy::Compile(std::move(rules), kind, zones).value();
+}
+
+Facts Browser(Platform platform, Trust trust) {
+  Facts facts;
+  facts.user_id = "u1";
+  facts.client = ClientKind::kWebBrowser;
+  facts.claimed_platform = platform;
+  facts.trust = trust;
+  facts.now = kNow;
+  facts.authenticated_at = kNow - minutes{5};
+  return facts;
+}
+
+struct Expectation {
+  ClientKind client;
+  Platform platform;
+  Trust trust;
+  std::size_t rule;  // From 1.
+  Outcome outcome;
+};
+
+TEST(FiveRuleExampleTest, DecidesAsItsTitlesSay) {
+  const auto policy = Compiled(FiveRules());
+  EXPECT_TRUE(policy->uses_trust());
+  const auto browser = ClientKind::kWebBrowser;
+  const auto legacy = ClientKind::kLegacyAuth;
+  for (const Expectation& e : std::vector<Expectation>{
+           {legacy, Platform::kWindows, Trust::kNotTrusted, 1, Outcome::kAllowed},
+           {legacy, Platform::kUnknown, Trust::kNotTrusted, 1, Outcome::kAllowed},
+           {browser, Platform::kWindows, Trust::kTrusted, 2, Outcome::kFactorRequired},
+           {ClientKind::kModernAuth, Platform::kWindows, Trust::kTrusted, 2,
+            Outcome::kFactorRequired},
+           {browser, Platform::kWindows, Trust::kNotTrusted, 4, Outcome::kDenied},
+           {browser, Platform::kWindows, Trust::kNotEvaluated, 4, Outcome::kDenied},
+           {browser, Platform::kMacos, Trust::kNotTrusted, 3, Outcome::kFactorRequired},
+           {browser, Platform::kIos, Trust::kNotTrusted, 3, Outcome::kFactorRequired},
+           {browser, Platform::kOtherDesktop, Trust::kNotTrusted, 3, Outcome::kFactorRequired},
+           {browser, Platform::kUnknown, Trust::kTrusted, 4, Outcome::kDenied},
+           {browser, Platform::kUnknown, Trust::kNotTrusted, 4, Outcome::kDenied},
+           {ClientKind::kUnknown, Platform::kWindows, Trust::kTrusted, 4, Outcome::kDenied}}) {
+    Facts facts = Browser(e.platform, e.trust);
+    facts.client = e.client;
+    const Decision decision = policy->Evaluate(facts);
+    EXPECT_EQ(decision.rule + 1, e.rule) << Name(e.client) << " " << Name(e.platform);
+    EXPECT_EQ(decision.outcome, e.outcome) << Name(e.client) << " " << Name(e.platform);
+  }
+}
+
+// The variant that the linter of SPEC POL-5 warns of: rule 3 admits untrusted Windows.
+TEST(FiveRuleExampleTest, BySettingsRule3AdmitsUntrustedWindows) {
+  const auto policy = Compiled(FiveRules(/*by_settings=*/true));
+  const Decision decision = policy->Evaluate(Browser(Platform::kWindows, Trust::kNotTrusted));
+  EXPECT_EQ(decision.rule + 1, 3u);
+  EXPECT_EQ(decision.outcome, Outcome::kFactorRequired);
+  EXPECT_EQ(policy->Evaluate(Browser(Platform::kWindows, Trust::kTrusted)).rule + 1, 2u);
+}
+
+TEST(EvaluationTest, TheDirectorysPlatformOutranksTheUserAgents) {
+  const auto policy = Compiled(FiveRules());
+  Facts facts = Browser(Platform::kMacos, Trust::kNotTrusted);
+  facts.verified_platform = Platform::kWindows;
+  EXPECT_EQ(policy->Evaluate(facts).outcome, Outcome::kDenied);
+  facts.trust = Trust::kTrusted;
+  EXPECT_EQ(policy->Evaluate(facts).rule + 1, 2u);
+}
+
+TEST(EvaluationTest, InactiveRulesDoNotCountAndDoNotAskForAChallenge) {
+  std::vector<Rule> rules = FiveRules();
+  rules[1].active = false;
+  const auto policy = Compiled(rules);
+  EXPECT_FALSE(policy->uses_trust());
+  EXPECT_EQ(policy->Evaluate(Browser(Platform::kWindows, Trust::kTrusted)).rule + 1, 4u);
+  for (Rule& rule : rules) rule.active = false;
+  const Decision decision = Compiled(rules)->Evaluate(Browser(Platform::kIos, Trust::kNotTrusted));
+  EXPECT_EQ(decision.rule, rules.size());
+  EXPECT_EQ(decision.outcome, Outcome::kAllowed);
+}
+
+TEST(EvaluationTest, AGenericAppHasNoClientCondition) {
+  Rule rule = MakeRule("all", ClientSelection::All(), PlatformSelection::All(),
+                       TrustCondition::kAny, false, false);
+  const auto policy = Compiled({rule}, AppKind::kGeneric);
+  Facts facts = Browser(Platform::kUnknown, Trust::kNotTrusted);
+  facts.client = ClientKind::kUnknown;
+  EXPECT_EQ(policy->Evaluate(facts).outcome, Outcome::kDenied);
+}
+
+TEST(EvaluationTest, PeopleAreIncludedAndExcluded) {
+  Rule rule = MakeRule("staff", ClientSelection::All(), PlatformSelection::All(),
+                       TrustCondition::kAny, false, false);
+  rule.people.everyone = false;
+  rule.people.users = {"u1"};
+  rule.people.groups = {"Staff", "Sales"};
+  rule.people.except_users = {"u9"};
+  rule.people.except_groups = {"Contractors"};
+  const auto policy = Compiled({rule}, AppKind::kGeneric);
+
+  const auto matches = [&policy](std::string_view user, std::vector<std::string> groups) {
+    Facts facts = Browser(Platform::kWindows, Trust::kNotTrusted);
+    facts.user_id = user;
+    facts.groups = groups;
+    return policy->Evaluate(facts).rule == 0;
+  };
+  EXPECT_TRUE(matches("u1", {}));
+  EXPECT_TRUE(matches("u2", {"Other", "Sales"}));
+  EXPECT_FALSE(matches("u2", {}));
+  EXPECT_FALSE(matches("u2", {"sales"}));
+  EXPECT_FALSE(matches("u9", {"Staff"}));
+  EXPECT_FALSE(matches("u1", {"Contractors"}));
+  EXPECT_FALSE(matches("", {}));
+}
+
+TEST(EvaluationTest, LocationsIncludeTheUnknownOnlyOutside) {
+  const std::vector<Zone> zones = {Zone::Compile({"network", {"10.0.0.0/8"}}).value(),
+                                   Zone::Compile({"branch", {"192.0.2.0/24"}}).value()};
+  const auto matches = [&zones](Location kind, std::vector<std::string> names,
+                                std::optional<IpAddress> address) {
+    Rule rule;
+    rule.name = "place";
+    rule.location = {kind, std::move(names)};
+    Facts facts = Browser(Platform::kWindows, Trust::kNotTrusted);
+    facts.address = address;
+    return Compiled({rule}, AppKind::kGeneric, zones)->Evaluate(facts).rule == 0;
+  };
+  const auto office = IpAddress::Parse("::ffff:10.1.1.1");
+  const auto branch = IpAddress::Parse("192.0.2.5");
+  EXPECT_TRUE(matches(Location::kOnNetwork, {}, office));
+  EXPECT_FALSE(matches(Location::kOnNetwork, {}, branch));
+  EXPECT_FALSE(matches(Location::kOnNetwork, {}, std::nullopt));
+  EXPECT_FALSE(matches(Location::kOffNetwork, {}, office));
+  EXPECT_TRUE(matches(Location::kOffNetwork, {}, std::nullopt));
+  EXPECT_TRUE(matches(Location::kInZones, {"branch"}, branch));
+  EXPECT_TRUE(matches(Location::kInZones, {"branch", "network"}, office));
+  EXPECT_FALSE(matches(Location::kInZones, {"branch"}, std::nullopt));
+  EXPECT_TRUE(matches(Location::kNotInZones, {"branch"}, office));
+  EXPECT_FALSE(matches(Location::kNotInZones, {"branch"}, branch));
+}
+
+TEST(EvaluationTest, AnUnknownZoneDoesNotCompile) {
+  Rule rule;
+  rule.name = "place";
+  rule.location = {Location::kInZones, {"nowhere"}};
+  const auto policy = CompiledPolicy::Compile({rule}, AppKind::kGeneric, {});
+  DT_EXPECT_CODE(policy, kInvalidArgument);
+}
+
+Outcome WithFactor(FactorFrequency frequency, std::optional<seconds> age) {
+  Rule rule;
+  rule.name = "factor";
+  rule.actions.prompt_for_factor = true;
+  rule.actions.factor_frequency = frequency;
+  if (frequency == FactorFrequency::kEveryInterval) rule.actions.factor_lifetime = minutes{15};
+  Facts facts = Browser(Platform::kWindows, Trust::kNotTrusted);
+  if (age) facts.factor_at = kNow - *age;
+  return Compiled({rule}, AppKind::kGeneric)->Evaluate(facts).outcome;
+}
+
+TEST(EvaluationTest, AFactorHoldsAsLongAsTheRuleSays) {
+  using F = FactorFrequency;
+  EXPECT_EQ(WithFactor(F::kOncePerSession, std::nullopt), Outcome::kFactorRequired);
+  EXPECT_EQ(WithFactor(F::kOncePerSession, seconds{1'000'000}), Outcome::kAllowed);
+  EXPECT_EQ(WithFactor(F::kEverySignOn, seconds{0}), Outcome::kFactorRequired);
+  EXPECT_EQ(WithFactor(F::kEveryInterval, seconds{899}), Outcome::kAllowed);
+  EXPECT_EQ(WithFactor(F::kEveryInterval, seconds{900}), Outcome::kFactorRequired);
+  // From a gateway whose clock is ahead: a little is skew, more proves nothing.
+  EXPECT_EQ(WithFactor(F::kOncePerSession, seconds{-30}), Outcome::kAllowed);
+  EXPECT_EQ(WithFactor(F::kOncePerSession, seconds{-31}), Outcome::kFactorRequired);
+}
+
+TEST(EvaluationTest, AnOldSessionSignsInAgainBeforeAFactorIsAskedFor) {
+  Rule rule;
+  rule.name = "fresh";
+  rule.actions.prompt_for_factor = true;
+  rule.actions.reauthenticate_after = minutes{10};
+  const auto policy = Compiled({rule}, AppKind::kGeneric);
+  Facts facts = Browser(Platform::kWindows, Trust::kNotTrusted);
+  facts.authenticated_at = kNow - minutes{10};
+  EXPECT_EQ(policy->Evaluate(facts).outcome, Outcome::kReauthenticate);
+  facts.authenticated_at = kNow - minutes{9};
+  EXPECT_EQ(policy->Evaluate(facts).outcome, Outcome::kFactorRequired);
+  facts.authenticated_at = kNow + minutes{9};
+  EXPECT_EQ(policy->Evaluate(facts).outcome, Outcome::kReauthenticate);
+}
+
+TEST(ExplanationTest, NamesEachConditionOfEachRuleUpToTheDecidingOne) {
+  const auto policy = Compiled(FiveRules());
+  const Facts facts = Browser(Platform::kWindows, Trust::kNotTrusted);
+  const auto rules = Explain(*policy, facts, policy->Evaluate(facts), "no certificate");
+  ASSERT_EQ(rules.size(), 4u);
+  EXPECT_EQ(rules[1].name, "Windows, trusted");
+  EXPECT_FALSE(rules[1].matched);
+  ASSERT_EQ(rules[1].conditions.size(), 5u);
+  const ConditionExplanation& trust = rules[1].conditions[4];
+  EXPECT_FALSE(trust.matched);
+  EXPECT_EQ(trust.wanted, "trusted");
+  EXPECT_EQ(trust.seen, "not trusted (no certificate)");
+  const ConditionExplanation& platform = rules[2].conditions[3];
+  EXPECT_FALSE(platform.matched);
+  EXPECT_EQ(platform.seen, "Windows (user agent)");
+  EXPECT_TRUE(rules[3].matched);
+}
+
+// --- Property: over all inputs, exactly one rule decides (findings, attack 1). ---
+
+constexpr std::array kUserAgents = {"",
+                                    " ",
+                                    "\xff\xfe",
+                                    "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+                                    "iPhone",
+                                    "Android",
+                                    "Windows Windows Phone Macintosh Linux",
+                                    "curl/8.0",
+                                    "X11; Linux x86_64",
+                                    "Macintosh",
+                                    "BlackBerry",
+                                    "' OR 1=1 --"};
+
+template <typename T, int Count>
+Selection<T, Count> RandomSelection(std::mt19937_64& random) {
+  if (random() % 3 == 0) return Selection<T, Count>::All();
+  Selection<T, Count> selection;
+  do {
+    selection.Add(static_cast<T>(1 + random() % Count));
+  } while (random() % 2 == 0);
+  return selection;
+}
+
+Rule RandomRule(std::mt19937_64& random, std::size_t number) {
+  Rule rule;
+  rule.name = "rule " + std::to_string(number);
+  rule.active = random() % 5 != 0;
+  rule.clients = RandomSelection<ClientKind, kClientKindCount>(random);
+  rule.platforms = RandomSelection<Platform, kPlatformCount>(random);
+  if (random() % 2 == 0) {  // What POL-3 lets a rule with trust select.
+    rule.trust = random() % 2 == 0 ? TrustCondition::kTrusted : TrustCondition::kNotTrusted;
+    rule.clients = {ClientKind::kWebBrowser, ClientKind::kModernAuth};
+    rule.platforms = {Platform::kWindows, Platform::kMacos, Platform::kIos};
+  }
+  if (random() % 3 == 0) rule.people = {false, {"u1"}, {"g1", "g2"}, {}, {"g3"}};
+  rule.location.kind = static_cast<Location>(random() % 3);
+  rule.actions.allow = random() % 2 == 0;
+  return rule;
+}
+
+Facts RandomFacts(std::mt19937_64& random, const std::vector<std::string>& groups) {
+  Facts facts = Browser(PlatformFromUserAgent(kUserAgents[random() % kUserAgents.size()]),
+                        static_cast<Trust>(random() % 3));
+  facts.user_id = random() % 2 == 0 ? "u1" : "u2";
+  facts.groups = std::span(groups).subspan(random() % (groups.size() + 1));
+  facts.client = static_cast<ClientKind>(random() % (kClientKindCount + 1));
+  if (random() % 2 == 0) facts.address = IpAddress::Parse("10.0.0.1");
+  if (random() % 3 == 0) facts.verified_platform = static_cast<Platform>(random() % 7);
+  return facts;
+}
+
+TEST(EvaluationPropertyTest, ExactlyOneRuleDecidesAndUnknownIsNeverTrusted) {
+  std::mt19937_64 random(20261124);
+  const std::vector<std::string> groups = {"g1", "g2", "g3"};
+  const std::vector<Zone> zones = {Zone::Compile({"network", {"10.0.0.0/8"}}).value()};
+  int trust_decided = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<Rule> rules;
+    for (std::size_t i = 0; i < random() % 7; ++i) {
+      Rule rule = RandomRule(random, i);
+      if (Validate(rule, AppKind::kOffice).ok()) rules.push_back(std::move(rule));
+    }
+    const auto policy = Compiled(rules, AppKind::kOffice, zones);
+    for (int sign_in = 0; sign_in < 20; ++sign_in) {
+      const Facts facts = RandomFacts(random, groups);
+      const Decision decision = policy->Evaluate(facts);
+      ASSERT_LE(decision.rule, rules.size());
+      ASSERT_EQ(decision.results.size(), decision.rule);
+      for (const RuleResult& earlier : decision.results) ASSERT_FALSE(earlier.Matches());
+      const Rule& decided = policy->rule(decision.rule);
+      ASSERT_TRUE(decided.active);
+      if (decided.trust == TrustCondition::kTrusted) {
+        ASSERT_EQ(facts.trust, Trust::kTrusted);
+        ++trust_decided;
+      }
+      if (decided.trust == TrustCondition::kNotTrusted) {
+        ASSERT_EQ(facts.trust, Trust::kNotTrusted);
+      }
+      ASSERT_EQ(decision.outcome == Outcome::kDenied, !decided.actions.allow);
+      const auto rule_traces = Explain(*policy, facts, decision, "");
+      ASSERT_EQ(rule_traces.size(), decision.rule + 1);
+      ASSERT_TRUE(rule_traces.back().matched);
+    }
+  }
+  EXPECT_GT(trust_decided, 100);
+}
+
+}  // namespace
+}  // namespace devicetrust::policy

@@ -1,0 +1,36 @@
+// A decision in words, for administrators (SPEC POL-6): which rule decided, and for each rule
+// before it every condition: what it wanted, what was there, and whether that matched.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy-engine/rules/evaluation.h"
+
+namespace devicetrust::policy {
+
+struct ConditionExplanation {
+  Condition condition;
+  bool matched;
+  std::string wanted;  // "Windows"
+  std::string seen;    // "iOS (user agent)"
+};
+
+struct RuleExplanation {
+  std::size_t index;  // From 1, as people count.
+  std::string name;
+  bool active;
+  bool matched;  // True for exactly one: the last.
+  std::vector<ConditionExplanation> conditions;
+};
+
+std::string_view Name(Condition condition);
+std::string_view Name(Outcome outcome);
+
+// `decision` is what `policy.Evaluate(facts)` returned. `trust_reason` says why the device is
+// not trusted ("no certificate was presented"); may be empty.
+std::vector<RuleExplanation> Explain(const CompiledPolicy& policy, const Facts& facts,
+                                     const Decision& decision, std::string_view trust_reason);
+
+}  // namespace devicetrust::policy

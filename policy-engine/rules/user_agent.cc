@@ -1,0 +1,113 @@
+#include "policy-engine/rules/user_agent.h"
+
+#include <array>
+#include <cstdint>
+
+namespace devicetrust::policy {
+namespace {
+
+// What a word is evidence for. A phone platform's name counts over the desktop platforms
+// that such browsers claim for compatibility.
+enum Evidence : std::uint8_t {
+  kNone = 0,
+  kWindowsWord = 1 << 0,
+  kMacosWord = 1 << 1,
+  kDesktopWord = 1 << 2,
+  kIosWord = 1 << 3,
+  kAndroidWord = 1 << 4,
+  kMobileWord = 1 << 5,
+};
+
+struct Word {
+  std::string_view text;  // Lower case.
+  Evidence evidence;
+};
+
+constexpr std::array kWords = {
+    Word{"android", kAndroidWord},    Word{"bada", kMobileWord},     Word{"bb10", kMobileWord},
+    Word{"blackberry", kMobileWord},  Word{"cros", kDesktopWord},    Word{"freebsd", kDesktopWord},
+    Word{"iemobile", kMobileWord},    Word{"ios", kIosWord},         Word{"ipad", kIosWord},
+    Word{"ipados", kIosWord},         Word{"iphone", kIosWord},      Word{"ipod", kIosWord},
+    Word{"j2me", kMobileWord},        Word{"kaios", kMobileWord},    Word{"linux", kDesktopWord},
+    Word{"mac", kMacosWord},          Word{"macintosh", kMacosWord}, Word{"macos", kMacosWord},
+    Word{"netbsd", kDesktopWord},     Word{"openbsd", kDesktopWord}, Word{"playbook", kMobileWord},
+    Word{"rimtabletos", kMobileWord}, Word{"sunos", kDesktopWord},   Word{"symbian", kMobileWord},
+    Word{"symbianos", kMobileWord},   Word{"symbos", kMobileWord},   Word{"tizen", kMobileWord},
+    Word{"web0s", kMobileWord},       Word{"webos", kMobileWord},    Word{"win32", kWindowsWord},
+    Word{"win64", kWindowsWord},      Word{"windows", kWindowsWord}, Word{"x11", kDesktopWord},
+};
+
+constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr bool IsWordCharacter(char c) {
+  const char lower = Lower(c);
+  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool EqualsLower(std::string_view word, std::string_view lower) {
+  if (word.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (Lower(word[i]) != lower[i]) return false;
+  }
+  return true;
+}
+
+Evidence EvidenceOf(std::string_view word) {
+  const char first = Lower(word.front());
+  for (const Word& known : kWords) {
+    if (known.text.front() == first && EqualsLower(word, known.text)) return known.evidence;
+  }
+  return kNone;
+}
+
+Platform Judge(unsigned evidence) {
+  if ((evidence & kMobileWord) != 0) return Platform::kOtherMobile;
+  const unsigned desktops = evidence & (kWindowsWord | kMacosWord | kDesktopWord);
+  switch (evidence & (kIosWord | kAndroidWord)) {
+    case kIosWord:  // "CPU iPhone OS 17_0 like Mac OS X".
+      return (desktops & ~unsigned{kMacosWord}) == 0 ? Platform::kIos : Platform::kUnknown;
+    case kAndroidWord:  // "Linux; Android 14".
+      return (desktops & ~unsigned{kDesktopWord}) == 0 ? Platform::kAndroid : Platform::kUnknown;
+    case kIosWord | kAndroidWord:
+      return Platform::kUnknown;
+    default:
+      break;
+  }
+  switch (desktops) {
+    case kWindowsWord:
+      return Platform::kWindows;
+    case kMacosWord:
+      return Platform::kMacos;
+    case kDesktopWord:
+      return Platform::kOtherDesktop;
+    default:
+      return Platform::kUnknown;
+  }
+}
+
+}  // namespace
+
+Platform PlatformFromUserAgent(std::string_view user_agent) {
+  user_agent = user_agent.substr(0, kUserAgentBytesRead);
+  unsigned evidence = 0;
+  std::string_view previous;
+  bool previous_was_windows = false;
+  for (std::size_t i = 0; i < user_agent.size();) {
+    if (!IsWordCharacter(user_agent[i])) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i + 1;
+    while (end < user_agent.size() && IsWordCharacter(user_agent[end])) ++end;
+    const std::string_view word = user_agent.substr(i, end - i);
+    // "like Mac OS X", "like iPhone": says what it is not.
+    const Evidence found = EqualsLower(previous, "like") ? kNone : EvidenceOf(word);
+    evidence |= found;
+    if (previous_was_windows && EqualsLower(word, "phone")) evidence |= kMobileWord;
+    previous_was_windows = EqualsLower(word, "windows");
+    previous = word;
+    i = end;
+  }
+  return Judge(evidence);
+}
+
+}  // namespace devicetrust::policy

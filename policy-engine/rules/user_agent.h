@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "policy-engine/rules/conditions.h"
+
+namespace devicetrust::policy {
+
+// What is read of a user agent; the rest is the sender's decoration.
+inline constexpr std::size_t kUserAgentBytesRead = 512;
+
+// The platform that a User-Agent header claims. It is a claim: anybody can send any text,
+// which is why a verified device certificate outranks it (SPEC POL-2).
+//
+// Total: any bytes, also none, give an answer. Text that names no platform, or several that
+// exclude each other (Windows and macOS), is kUnknown. Linux and ChromeOS are other desktop;
+// Windows Phone, BlackBerry, Tizen, webOS and KaiOS are other mobile. An iPad that asks for
+// desktop pages says "Macintosh" and can't be told from one. Cost: one pass, no allocation.
+Platform PlatformFromUserAgent(std::string_view user_agent);
+
+}  // namespace devicetrust::policy
