@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdlib>
-#include <filesystem>
 #include <mutex>
 #include <vector>
 
@@ -17,20 +15,16 @@
 #include "libs/pki/sealed_file.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::iwa {
 namespace {
 
 class FolderTest : public ::testing::Test {
  protected:
-  FolderTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "dt-iwa-XXXXXX").string();
-    dir_ = mkdtemp(name.data());
-  }
-  ~FolderTest() override { std::filesystem::remove_all(dir_); }
-  std::string Path(const std::string& name) const { return (dir_ / name).string(); }
+  std::string Path(const std::string& name) const { return folder_ / name; }
 
-  std::filesystem::path dir_;
+  testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
 };
@@ -150,7 +144,7 @@ class ConfigTest : public FolderTest {
   void SetUp() override {
     pki_.Component("iwa");
     pki_.Server("edge", {"localhost"});
-    DT_ASSERT_OK(pki_.WriteTo(dir_.string()));
+    DT_ASSERT_OK(pki_.WriteTo(folder_.path()));
     DT_ASSERT_OK(pki::WriteKeyEncryptionKey(Path("kek"), random_));
     DT_ASSERT_OK(WriteFileAtomically(Path("keytab"), "none", 0600));
     DT_ASSERT_OK(WriteFileAtomically(Path("password"), "secret\n", 0600));

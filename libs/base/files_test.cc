@@ -2,25 +2,20 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust {
 namespace {
 
 class FilesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_files_test_" + std::to_string(getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string Path(const std::string& name) const { return folder_ / name; }
 
-  std::filesystem::path folder_;
+  testing::TempFolder folder_;
 };
 
 TEST_F(FilesTest, ReplacesAFileWholeAndLeavesNothingElse) {
@@ -30,12 +25,12 @@ TEST_F(FilesTest, ReplacesAFileWholeAndLeavesNothingElse) {
   struct stat facts {};
   ASSERT_EQ(stat(Path("a").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 07777U, 0640U);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 
 TEST_F(FilesTest, RefusesWhatIsMissingTooLongOrNoFile) {
   DT_EXPECT_CODE(ReadFile(Path("none")), kNotFound);
-  DT_EXPECT_CODE(ReadFile(folder_.string()), kInvalidArgument);
+  DT_EXPECT_CODE(ReadFile(folder_.path()), kInvalidArgument);
   DT_ASSERT_OK(WriteFileAtomically(Path("long"), "12345"));
   DT_EXPECT_CODE(ReadFile(Path("long"), 4), kInvalidArgument);
   EXPECT_EQ(ReadFile(Path("long"), 5).value(), "12345");

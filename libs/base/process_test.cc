@@ -1,7 +1,6 @@
 #include "libs/base/process.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -10,6 +9,7 @@
 #include "libs/base/log.h"
 #include "libs/base/worker_pool.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust {
 namespace {
@@ -26,13 +26,15 @@ TEST(ProcessTest, ParsesHostAndPort) {
 }
 
 TEST(ProcessTest, WritesTheReadyFile) {
-  const std::string path = ::testing::TempDir() + std::to_string(getpid()) + "_dt_ready.json";
+  const testing::TempFolder folder;
+  const std::string path = folder / "ready.json";
   DT_ASSERT_OK(WriteReadyFile(path, {{"edge", "127.0.0.1:1"}, {"internal", "127.0.0.1:2"}}));
   EXPECT_EQ(ReadFile(path).value(), "{\"edge\":\"127.0.0.1:1\",\"internal\":\"127.0.0.1:2\"}\n");
 }
 
 TEST(LogTest, WritesOneJsonObjectALine) {
-  const std::string path = ::testing::TempDir() + std::to_string(getpid()) + "_dt_log.json";
+  const testing::TempFolder folder;
+  const std::string path = folder / "log.json";
   DT_ASSERT_OK(WriteFileAtomically(path, ""));
   DT_ASSERT_OK(SetLogFile(path));
   Log(LogLevel::kInfo, "pki.cert.issue",

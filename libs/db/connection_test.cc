@@ -1,12 +1,11 @@
 #include "libs/db/connection.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
 
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::db {
 namespace {
@@ -49,11 +48,8 @@ TEST(ConnectionTest, RunsAStatementAgainWithOtherValues) {
 }
 
 TEST(ConnectionTest, RefusesAFileThatIsInUse) {
-  const std::filesystem::path folder =
-      ::testing::TempDir() + "dt_connection_test_" + std::to_string(getpid());
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  const std::string url = "sqlite:" + (folder / "ca.db").string();
+  const testing::TempFolder folder;
+  const std::string url = "sqlite:" + folder / "ca.db";
 
   auto first = Connection::Open(url);
   DT_ASSERT_OK(first);

@@ -1,15 +1,14 @@
 #include "libs/db/database.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <future>
 #include <latch>
 #include <thread>
 
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::db {
 namespace {
@@ -28,12 +27,7 @@ absl::StatusOr<std::int64_t> Count(Transaction& txn) {
 
 class DatabaseTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_database_test_" + std::to_string(getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  std::string Url() const { return "sqlite:" + (folder_ / "store.db").string(); }
+  std::string Url() const { return "sqlite:" + folder_ / "store.db"; }
   std::unique_ptr<Database> Open(DatabaseOptions options = {}) {
     return Database::Open(Url(), kSchema, options).value();
   }
@@ -41,7 +35,7 @@ class DatabaseTest : public ::testing::Test {
     return database.Write([&](Transaction& txn) { return Insert(txn, id, bytes); });
   }
 
-  std::filesystem::path folder_;
+  testing::TempFolder folder_;
 };
 
 // Holds the writer thread inside one call, so that others gather behind it.

@@ -1,13 +1,12 @@
 #include "libs/db/outbox.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <mutex>
 
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::db {
 namespace {
@@ -47,17 +46,12 @@ class FakeLog {
 
 class OutboxTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_outbox_test_" + std::to_string(getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    Start();
-  }
+  void SetUp() override { Start(); }
   void Start(OutboxOptions options = {.linger = milliseconds(1), .retry_min = milliseconds(1)}) {
     outbox_.reset();
     database_.reset();
     const std::array<Migration, 1> schema = {Outbox::Tables(1)};
-    database_ = Database::Open("sqlite:" + (folder_ / "store.db").string(), schema).value();
+    database_ = Database::Open("sqlite:" + folder_ / "store.db", schema).value();
     outbox_ = std::make_unique<Outbox>(*database_, options,
                                        [this](auto events) { return log_.Take(events); });
   }
@@ -68,7 +62,7 @@ class OutboxTest : public ::testing::Test {
     });
   }
 
-  std::filesystem::path folder_;
+  testing::TempFolder folder_;
   FakeLog log_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Outbox> outbox_;

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <string>
 
+#include "libs/testing/temp_folder.h"
+
 namespace devicetrust::directory {
 namespace {
 
@@ -60,7 +62,7 @@ class ClientTest : public ::testing::Test {
  protected:
   ClientTest() {
     config_.url = peer_.url();
-    config_.ca_file = testing::TempDir() + "directory_client_test_ca_" + std::to_string(getpid());
+    config_.ca_file = folder_ / "ca.pem";
     std::ofstream(config_.ca_file) << kSomeCa;
     config_.domain = "corp.test";
     config_.bind_name = "svc@corp.test";
@@ -69,6 +71,7 @@ class ClientTest : public ::testing::Test {
   }
   std::unique_ptr<LdapDirectory> NewClient() { return LdapDirectory::Create(config_).value(); }
 
+  testing::TempFolder folder_;
   SilentPeer peer_;
   Config config_;
 };

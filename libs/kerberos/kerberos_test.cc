@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 
@@ -11,6 +10,7 @@
 #include "libs/kerberos/environment.h"
 #include "libs/kerberos/keytab.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 // Exchanges with a real KDC are tested in simulator/forest, which has one.
 namespace devicetrust::kerberos {
@@ -56,19 +56,16 @@ TEST(EnvironmentTest, NothingWorksOnTheMachinesOwnConfiguration) {
 class ConfiguredTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = ::testing::TempDir() + "kerberos." + std::to_string(::getpid());
-    config_ = directory_ + ".conf";
-    DT_ASSERT_OK(WriteFileAtomically(config_,
+    const std::string config = folder_ / "krb5.conf";
+    DT_ASSERT_OK(WriteFileAtomically(config,
                                      "[libdefaults]\n default_realm = NOWHERE.TEST\n"
                                      " dns_lookup_kdc = false\n"
                                      "[realms]\n NOWHERE.TEST = {\n  kdc = 127.0.0.1:1\n }\n"));
-    DT_ASSERT_OK(UseConfig(config_));
+    DT_ASSERT_OK(UseConfig(config));
   }
-  void TearDown() override {
-    ::unlink(config_.c_str());
-    ::unsetenv("KRB5_CONFIG");
-  }
-  std::string directory_, config_;
+  void TearDown() override { ::unsetenv("KRB5_CONFIG"); }
+
+  testing::TempFolder folder_;
 };
 
 TEST_F(ConfiguredTest, NoKdcIsUnreachable) {
@@ -84,15 +81,15 @@ TEST_F(ConfiguredTest, BadNamesAreRefused) {
 }
 
 TEST_F(ConfiguredTest, AnAcceptorNeedsAKeytab) {
-  const auto result = Acceptor::Create({directory_ + ".none", directory_ + ".rcache"});
+  const auto result = Acceptor::Create({folder_ / "none", folder_ / "rcache"});
   EXPECT_EQ(FailureOf(result.status()), Failure::kMisconfigured) << result.status();
 }
 
 TEST_F(ConfiguredTest, GarbageIsNoTicket) {
-  const std::string keytab = directory_ + ".keytab";
+  const std::string keytab = folder_ / "keytab";
   const KeytabEntry entry{"HTTP/iwa.corp.test@NOWHERE.TEST", {18, 3, Bytes(32, 9)}, 0};
   DT_ASSERT_OK(WriteKeytab(keytab, {&entry, 1}));
-  const auto acceptor = Acceptor::Create({keytab, directory_ + ".rcache"});
+  const auto acceptor = Acceptor::Create({keytab, folder_ / "rcache"});
   DT_ASSERT_OK(acceptor);
   const Bindings bindings = BindingsOf({"IssueDeviceToken", "iwa-1", "k", ""});
   const auto accept = [&](const Bytes& token) {
@@ -105,13 +102,12 @@ TEST_F(ConfiguredTest, GarbageIsNoTicket) {
   const Bytes ntlm =
       HexDecode("601c06062b0601050502a0123010a00e300c060a2b06010401823702020a").value();
   EXPECT_EQ(accept(ntlm), Failure::kMalformed);
-  ::unlink(keytab.c_str());
-  ::unlink((directory_ + ".rcache").c_str());
 }
 
 TEST(KeytabTest, ANameWithoutRealmIsRefused) {
   const KeytabEntry entry{"HTTP/iwa.corp.test", {18, 1, Bytes(32, 9)}, 0};
-  DT_EXPECT_CODE(WriteKeytab(::testing::TempDir() + "never.keytab", {&entry, 1}), kInvalidArgument);
+  const testing::TempFolder folder;
+  DT_EXPECT_CODE(WriteKeytab(folder / "never.keytab", {&entry, 1}), kInvalidArgument);
 }
 
 }  // namespace

@@ -2,15 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 
 #include "libs/base/files.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -66,15 +63,9 @@ TEST_F(AeadTest, RefusesBadKeys) {
 
 class SealedFileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "dt-sealed-XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    dir_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string Path(const char* name) const { return (dir_ / name).string(); }
+  std::string Path(const char* name) const { return folder_ / name; }
 
-  std::filesystem::path dir_;
+  testing::TempFolder folder_;
   SystemRandom random_;
 };
 

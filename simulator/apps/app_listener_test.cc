@@ -10,7 +10,7 @@
 #include "libs/http/client.h"
 #include "libs/http/form.h"
 #include "libs/sim/throwaway_pki.h"
-#include "simulator/apps/test_idp.h"
+#include "simulator/apps/idp_fixture.h"
 #include "simulator/apps/xml.h"
 
 namespace devicetrust::simulator {
@@ -26,9 +26,7 @@ Task<absl::StatusOr<http::ParsedResponse>> FetchOnce(http::ClientOptions options
 class AppListenerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string folder = ::testing::TempDir() + "app-listener-XXXXXX";
-    ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    idp_ = std::make_unique<TestIdp>(folder);
+    idp_ = std::make_unique<TestIdp>();
     listener_ = AppListener::Start("127.0.0.1:0", "apps.localhost",
                                    pki_.Server("apps", {"apps.localhost"}), clock_, random_)
                     .value();

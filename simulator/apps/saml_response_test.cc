@@ -5,7 +5,7 @@
 #include <array>
 #include <memory>
 
-#include "simulator/apps/test_idp.h"
+#include "simulator/apps/idp_fixture.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -15,9 +15,7 @@ using std::chrono::seconds;
 class SamlResponseTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string folder = ::testing::TempDir() + "saml-response-XXXXXX";
-    ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    idp_ = std::make_unique<TestIdp>(folder);
+    idp_ = std::make_unique<TestIdp>();
     good_ = idp_->Respond(Parts());
   }
   static void TearDownTestSuite() { idp_.reset(); }
@@ -113,7 +111,7 @@ TEST_F(SamlResponseTest, RefusesAChangedUnsignedOrForeignAssertion) {
   ExpectRefused(Replaced(good_, "user9@corp.test", "user8@corp.test"), "digest differs");
   std::string bare = good_;
   ExpectRefused(Replaced(good_, SignedAssertion(), EvilAssertion("_assertion")), "Signature");
-  const TestIdp other(::testing::TempDir());
+  const TestIdp other;
   ExpectRefused(other.Respond(Parts()), "no key of the identity provider");
   ExpectRefused(TestIdp::Unsigned(Parts()), "digest differs");
 }

@@ -7,7 +7,7 @@
 #include "libs/http/form.h"
 #include "libs/sim/seeded_random.h"
 #include "libs/sim/virtual_clock.h"
-#include "simulator/apps/test_idp.h"
+#include "simulator/apps/idp_fixture.h"
 #include "simulator/apps/xml.h"
 
 namespace devicetrust::simulator {
@@ -30,9 +30,7 @@ std::string Inflate(const Bytes& data) {
 class ServiceProviderTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string folder = ::testing::TempDir() + "service-provider-XXXXXX";
-    ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    idp_ = std::make_unique<TestIdp>(folder);
+    idp_ = std::make_unique<TestIdp>();
     sp_.SetIdp({"https://org.localhost/saml",
                 "https://org.localhost:1/app/mail/sso/saml",
                 "https://org.localhost:1/app/mail/sso/saml",

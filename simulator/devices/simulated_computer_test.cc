@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/environment.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/forest/forest.h"
 
 namespace devicetrust::simulator {
@@ -18,8 +16,7 @@ namespace {
 class SimulatedComputerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::filesystem::create_directories(run_dir_);
-    auto forest = Forest::Create({.run_dir = run_dir_, .accounts_max = 100}, clock_, random_);
+    auto forest = Forest::Create({.run_dir = folder_.path(), .accounts_max = 100}, clock_, random_);
     DT_ASSERT_OK(forest);
     forest_ = *std::move(forest);
     DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
@@ -31,11 +28,7 @@ class SimulatedComputerTest : public ::testing::Test {
     DT_ASSERT_OK(forest_->AddService("HTTP/iwa.corp.test"));
     world_ = std::make_unique<ComputerWorld>(forest_->view(), 0, "https://acme.test", clock_);
   }
-  void TearDown() override { std::filesystem::remove_all(run_dir_); }
-
-  const std::string run_dir_ =
-      fmt::format("{}devices.{}.{}", ::testing::TempDir(), ::getpid(),
-                  ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
   std::unique_ptr<Forest> forest_;
@@ -45,8 +38,8 @@ class SimulatedComputerTest : public ::testing::Test {
 
 TEST_F(SimulatedComputerTest, AuthenticatesAsComputerAndAsUser) {
   const std::vector<std::string> names = {"HTTP/iwa.corp.test"};
-  DT_ASSERT_OK(forest_->WriteKeytab(run_dir_ + "/keytab", names));
-  const auto acceptor = kerberos::Acceptor::Create({run_dir_ + "/keytab", run_dir_ + "/rcache"});
+  DT_ASSERT_OK(forest_->WriteKeytab(folder_ / "keytab", names));
+  const auto acceptor = kerberos::Acceptor::Create({folder_ / "keytab", folder_ / "rcache"});
   DT_ASSERT_OK(acceptor);
   SimulatedComputer computer(*world_, slot_, slot_ + 1);
   for (const auto account : {agent::Account::kComputer, agent::Account::kUser}) {

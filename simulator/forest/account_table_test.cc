@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <thread>
 
 #include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -16,9 +16,6 @@ namespace {
 class AccountTableTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    path_ = fmt::format("{}accounts.{}.{}", ::testing::TempDir(), ::getpid(),
-                        ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    ::unlink(path_.c_str());
     auto table = AccountTable::Create(path_, 30'000, clock_, random_);
     DT_ASSERT_OK(table);
     table_ = *std::move(table);
@@ -26,13 +23,12 @@ class AccountTableTest : public ::testing::Test {
     DT_ASSERT_OK(realm);
     corp_ = *realm;
   }
-  void TearDown() override { ::unlink(path_.c_str()); }
-
   absl::StatusOr<std::uint32_t> AddOne(NewAccount account) {
     return table_->Add(corp_, {&account, 1});
   }
 
-  std::string path_;
+  testing::TempFolder folder_;
+  const std::string path_ = folder_ / "accounts";
   SystemClock clock_;
   sim::SeededRandom random_{7};
   std::unique_ptr<AccountTable> table_;

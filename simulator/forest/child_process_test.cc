@@ -7,18 +7,23 @@
 #include <unistd.h>
 
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
 
-ChildConfig Shell(const std::string& script) {
-  return {.arguments = {"/bin/sh", "-c", script},
-          .environment = {"PATH=/bin:/usr/bin"},
-          .output = fmt::format("{}child.{}.{}", ::testing::TempDir(), ::getpid(),
-                                ::testing::UnitTest::GetInstance()->current_test_info()->name())};
-}
+class ChildProcessTest : public ::testing::Test {
+ protected:
+  ChildConfig Shell(const std::string& script) const {
+    return {.arguments = {"/bin/sh", "-c", script},
+            .environment = {"PATH=/bin:/usr/bin"},
+            .output = folder_ / "output"};
+  }
 
-TEST(ChildProcessTest, ItsEndAndLastWordsAreKnown) {
+  testing::TempFolder folder_;
+};
+
+TEST_F(ChildProcessTest, ItsEndAndLastWordsAreKnown) {
   const auto child = ChildProcess::Start(Shell("echo it broke >&2; exit 3"));
   DT_ASSERT_OK(child);
   ASSERT_TRUE((*child)->WaitForEnd(std::chrono::seconds(10)));
@@ -26,21 +31,21 @@ TEST(ChildProcessTest, ItsEndAndLastWordsAreKnown) {
   EXPECT_EQ((*child)->LastOutput(), "it broke\n");
 }
 
-TEST(ChildProcessTest, AMissingProgramIsAnError) {
+TEST_F(ChildProcessTest, AMissingProgramIsAnError) {
   DT_EXPECT_CODE(
       ChildProcess::Start(
           {.arguments = {"/nonexistent/program"}, .environment = {}, .output = "/dev/null"}),
       kNotFound);
 }
 
-TEST(ChildProcessTest, ADeafChildIsKilled) {
+TEST_F(ChildProcessTest, ADeafChildIsKilled) {
   const auto child = ChildProcess::Start(Shell("trap '' TERM; while :; do /bin/sleep 1; done"));
   DT_ASSERT_OK(child);
   (*child)->Stop(std::chrono::milliseconds(50));
   EXPECT_NE(::kill((*child)->pid(), 0), 0);
 }
 
-TEST(ChildProcessTest, ItGoesWithItsOwner) {
+TEST_F(ChildProcessTest, ItGoesWithItsOwner) {
   pid_t pid = 0;
   {
     const auto child = ChildProcess::Start(Shell("exec /bin/sleep 1000"));
@@ -53,7 +58,7 @@ TEST(ChildProcessTest, ItGoesWithItsOwner) {
 
 // The owner dies without a word, as with kill -9; the kernel takes the child along. Owner and
 // child hold the only write ends of the pipe, so its end of file says that both are gone.
-TEST(ChildProcessTest, ItDoesNotSurviveACrashOfItsOwner) {
+TEST_F(ChildProcessTest, ItDoesNotSurviveACrashOfItsOwner) {
   int pipe_ends[2];
   ASSERT_EQ(::pipe(pipe_ends), 0);
   const pid_t owner = ::fork();

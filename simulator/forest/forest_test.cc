@@ -7,16 +7,15 @@
 #include <gssapi/gssapi_krb5.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 
 #include "libs/base/files.h"
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/environment.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -29,19 +28,10 @@ using kerberos::Initiator;
 
 constexpr const char* kService = "HTTP/iwa.corp.test";
 
-struct RunDirectory {
-  explicit RunDirectory(std::string_view name)
-      : path(fmt::format("{}forest.{}.{}", ::testing::TempDir(), ::getpid(), name)) {
-    std::filesystem::create_directories(path);
-  }
-  ~RunDirectory() { std::filesystem::remove_all(path); }
-  const std::string path;
-};
-
 class ForestTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto forest = Forest::Create({.run_dir = run_.path, .accounts_max = 1000}, clock_, random_);
+    auto forest = Forest::Create({.run_dir = run_.path(), .accounts_max = 1000}, clock_, random_);
     DT_ASSERT_OK(forest);
     forest_ = *std::move(forest);
     DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
@@ -62,11 +52,11 @@ class ForestTest : public ::testing::Test {
     std::string output;
   };
   Ran Run(const std::string& command) {
-    const std::string file = fmt::format("{}/out.{}", run_.path, runs_++);
+    const std::string file = fmt::format("{}/out.{}", run_.path(), runs_++);
     const auto child = ChildProcess::Start(
         {.arguments = {"/bin/sh", "-c", command},
          .environment = {"PATH=/usr/bin:/bin", "KRB5_CONFIG=" + forest_->kdc().config_path(),
-                         "KRB5CCNAME=FILE:" + run_.path + "/cc"},
+                         "KRB5CCNAME=FILE:" + run_ / "cc"},
          .output = file});
     if (!child.ok()) return {std::string(child.status().message()), ""};
     (*child)->WaitForEnd(std::chrono::seconds(30));
@@ -82,15 +72,15 @@ class ForestTest : public ::testing::Test {
     return Credentials::FromKey(forest_->Principal(name), *key);
   }
   std::unique_ptr<kerberos::Acceptor> NewAcceptor() {
-    const std::string keytab = run_.path + "/iwa.keytab";
+    const std::string keytab = run_ / "iwa.keytab";
     const std::vector<std::string> names = {kService};
     EXPECT_TRUE(forest_->WriteKeytab(keytab, names).ok());
-    auto acceptor = kerberos::Acceptor::Create({keytab, run_.path + "/iwa.rcache"});
+    auto acceptor = kerberos::Acceptor::Create({keytab, run_ / "iwa.rcache"});
     EXPECT_TRUE(acceptor.ok()) << acceptor.status();
     return acceptor.ok() ? *std::move(acceptor) : nullptr;
   }
 
-  RunDirectory run_{::testing::UnitTest::GetInstance()->current_test_info()->name()};
+  testing::TempFolder run_;
   SystemClock clock_;
   SystemRandom random_;
   std::unique_ptr<Forest> forest_;
@@ -109,9 +99,9 @@ TEST_F(ForestTest, KinitAndKvnoWork) {
 
 TEST_F(ForestTest, AComputerLogsOnWithItsKeytab) {
   const std::vector<std::string> names = {"PC1$"};
-  DT_ASSERT_OK(forest_->WriteKeytab(run_.path + "/pc1.keytab", names));
+  DT_ASSERT_OK(forest_->WriteKeytab(run_ / "pc1.keytab", names));
   const Ran ran =
-      Run(fmt::format("kinit -kt {}/pc1.keytab 'PC1$' && kvno {}", run_.path, kService));
+      Run(fmt::format("kinit -kt {}/pc1.keytab 'PC1$' && kvno {}", run_.path(), kService));
   EXPECT_EQ(ran.ending, "exit code 0") << ran.output;
 }
 
@@ -242,7 +232,7 @@ TEST_F(ForestTest, AnExchangeIsGoodForItsRequestAndOnce) {
 TEST_F(ForestTest, AnExchangeWithoutBindingsIsRefused) {
   const auto acceptor = NewAcceptor();
   ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
-  ::setenv("KRB5CCNAME", ("FILE:" + run_.path + "/cc").c_str(), 1);
+  ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
   std::string name = "HTTP/iwa.corp.test@CORP.TEST";
   gss_buffer_desc text = {name.size(), name.data()};
   gss_OID_desc spnego = {6, const_cast<char*>("\x2b\x06\x01\x05\x05\x02")};
@@ -323,8 +313,9 @@ TEST_F(ForestTest, ManyThreadsLogOnAtOnce) {
 }
 
 TEST_F(ForestTest, TwoForestsSideBySideDoNotMeet) {
-  const RunDirectory second_dir("second");
-  auto second = Forest::Create({.run_dir = second_dir.path, .accounts_max = 100}, clock_, random_);
+  const testing::TempFolder second_dir;
+  auto second =
+      Forest::Create({.run_dir = second_dir.path(), .accounts_max = 100}, clock_, random_);
   DT_ASSERT_OK(second);
   EXPECT_NE((*second)->kdc().port(), forest_->kdc().port());
   DT_ASSERT_OK(kerberos::UseConfig((*second)->kdc().config_path()));
@@ -335,10 +326,10 @@ TEST_F(ForestTest, TwoForestsSideBySideDoNotMeet) {
 }
 
 TEST_F(ForestTest, ATakenPortIsNamed) {
-  const RunDirectory second_dir("taken");
+  const testing::TempFolder second_dir;
   const auto second = Forest::Create(
-      {.run_dir = second_dir.path, .accounts_max = 100, .kdc_port = forest_->kdc().port()}, clock_,
-      random_);
+      {.run_dir = second_dir.path(), .accounts_max = 100, .kdc_port = forest_->kdc().port()},
+      clock_, random_);
   DT_EXPECT_CODE(second, kAlreadyExists);
   EXPECT_NE(second.status().message().find(std::to_string(forest_->kdc().port())),
             absl::string_view::npos);
@@ -353,9 +344,9 @@ TEST_F(ForestTest, ADeadKdcIsNoticed) {
 }
 
 TEST(KdcTest, AStartThatFailsSaysWhy) {
-  const RunDirectory run("broken");
+  const testing::TempFolder run;
   const auto kdc =
-      Kdc::Start({.run_dir = run.path, .table = run.path + "/no.table", .realms = {"CORP.TEST"}});
+      Kdc::Start({.run_dir = run.path(), .table = run / "no.table", .realms = {"CORP.TEST"}});
   DT_EXPECT_CODE(kdc, kUnavailable);
   EXPECT_NE(kdc.status().message().find("no.table"), absl::string_view::npos) << kdc.status();
 }

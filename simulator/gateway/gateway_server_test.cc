@@ -23,6 +23,7 @@
 #include "libs/rpc/server.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -130,18 +131,18 @@ class GatewayServerTest : public ::testing::Test {
     pki_.Server("mtls", {"mtls.localhost", "*.mtls.localhost"});
     pki_.Server("wide", {"*.localhost", "mtls.localhost", "*.mtls.localhost"});
     pki_.Component("gateway");
-    DT_EXPECT_OK(pki_.WriteTo(folder_));
-    DT_EXPECT_OK(WriteFileAtomically(folder_ + "/device-ca.pem", device_ca_.certificate.Pem()));
+    DT_EXPECT_OK(pki_.WriteTo(folder_.path()));
+    DT_EXPECT_OK(WriteFileAtomically(folder_ / "device-ca.pem", device_ca_.certificate.Pem()));
     config_.org_listen = config_.mtls_listen = "127.0.0.1:0";
-    config_.org_cert = folder_ + "/org.pem";
-    config_.org_key = folder_ + "/org.key";
-    config_.mtls_cert = folder_ + "/mtls.pem";
-    config_.mtls_key = folder_ + "/mtls.key";
-    config_.device_ca = folder_ + "/device-ca.pem";
-    config_.edge_ca_bundle = folder_ + "/web-ca.pem";
-    config_.internal_cert = folder_ + "/gateway.pem";
-    config_.internal_key = folder_ + "/gateway.key";
-    config_.deployment_ca = folder_ + "/deployment-ca.pem";
+    config_.org_cert = folder_ / "org.pem";
+    config_.org_key = folder_ / "org.key";
+    config_.mtls_cert = folder_ / "mtls.pem";
+    config_.mtls_key = folder_ / "mtls.key";
+    config_.device_ca = folder_ / "device-ca.pem";
+    config_.edge_ca_bundle = folder_ / "web-ca.pem";
+    config_.internal_cert = folder_ / "gateway.pem";
+    config_.internal_key = folder_ / "gateway.key";
+    config_.deployment_ca = folder_ / "deployment-ca.pem";
     config_.threads = 2;
     config_.revocation_age_max_ms = 1000;
   }
@@ -212,8 +213,7 @@ class GatewayServerTest : public ::testing::Test {
     return false;
   }
 
-  const std::string folder_ = ::testing::TempDir() + "/gateway-" +
-                              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
   sim::ThrowawayPki pki_{"acme", clock_.Now()};
@@ -280,20 +280,20 @@ TEST_F(GatewayServerTest, NamesWhatIsWrong) {
   config_.org_listen = "8443";
   EXPECT_THAT(message(), HasSubstr("--org-listen"));
   config_ = good;
-  config_.org_cert = folder_ + "/none.pem";
+  config_.org_cert = folder_ / "none.pem";
   EXPECT_THAT(message(), HasSubstr("none.pem"));
   config_ = good;
-  config_.mtls_cert = folder_ + "/wide.pem";
-  config_.mtls_key = folder_ + "/wide.key";
+  config_.mtls_cert = folder_ / "wide.pem";
+  config_.mtls_key = folder_ / "wide.key";
   EXPECT_THAT(message(), HasSubstr("a certificate of their own"));
   config_ = good;
   config_.org_host = "other.localhost";
   EXPECT_THAT(message(), HasSubstr("--org-cert is not a certificate for other.localhost"));
   config_ = good;
-  config_.mtls_key = folder_ + "/org.key";
+  config_.mtls_key = folder_ / "org.key";
   EXPECT_THAT(message(), HasSubstr("--mtls-cert and --mtls-key"));
   config_ = good;
-  config_.device_ca = folder_ + "/org.pem";
+  config_.device_ca = folder_ / "org.pem";
   EXPECT_THAT(message(), HasSubstr("--device-ca"));
 }
 

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "libs/base/files.h"
 #include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/gateway/saml_request.h"
 #include "simulator/gateway/xml.h"
 #include "simulator/gateway/xml_signature.h"
@@ -58,15 +57,14 @@ class SamlResponseTest : public ::testing::Test {
 
   // Exit status of xmlsec1 over the signature at `xpath`.
   int XmlSec(const std::string& xml, const std::string& xpath) {
-    const std::string folder = ::testing::TempDir() + "dt_saml_test_" + std::to_string(getpid());
-    std::filesystem::create_directories(folder);
-    DT_EXPECT_OK(WriteFileAtomically(folder + "/response.xml", xml));
-    DT_EXPECT_OK(WriteFileAtomically(folder + "/org.pem", signer_.certificate.Pem()));
+    const testing::TempFolder folder;
+    DT_EXPECT_OK(WriteFileAtomically(folder / "response.xml", xml));
+    DT_EXPECT_OK(WriteFileAtomically(folder / "org.pem", signer_.certificate.Pem()));
     const std::string command = fmt::format(
         "xmlsec1 --verify --enabled-reference-uris empty,same-doc --pubkey-cert-pem {0}/org.pem "
         "--id-attr:ID {1}:Response --id-attr:ID {2}:Assertion --node-xpath \"{3}\" "
         "{0}/response.xml >{0}/xmlsec.log 2>&1",
-        folder, kSamlpNs, kSamlNs, xpath);
+        folder.path(), kSamlpNs, kSamlNs, xpath);
     return std::system(command.c_str());
   }
 

@@ -1,7 +1,8 @@
 #include "simulator/scenario/component_process.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
+
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -10,15 +11,11 @@ using std::chrono::seconds;
 
 class ComponentProcessTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "component-XXXXXX";
-    ASSERT_NE(mkdtemp(folder_.data()), nullptr);
-  }
   // $0 is "dt-x", $1 --ready-file, $2 its path.
   ComponentConfig Shell(const std::string& script) const {
-    return {"dt-x", "/bin/sh", {"-c", script, "dt-x"}, folder_, {}};
+    return {"dt-x", "/bin/sh", {"-c", script, "dt-x"}, folder_.path(), {}};
   }
-  std::string folder_;
+  testing::TempFolder folder_;
 };
 
 TEST_F(ComponentProcessTest, KnowsTheAddressesOfAReadyProgram) {

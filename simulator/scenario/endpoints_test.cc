@@ -1,11 +1,11 @@
 #include "simulator/scenario/endpoints.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <nlohmann/json.hpp>
 
 #include "libs/base/files.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -37,14 +37,13 @@ TEST(EndpointsTest, TheFileHasItsFields) {
 }
 
 TEST(EndpointsTest, AProgramFindsAServiceInIt) {
-  std::string folder = ::testing::TempDir() + "endpoints-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/endpoints.json";
+  const testing::TempFolder folder;
+  const std::string path = folder / "endpoints.json";
   ASSERT_TRUE(WriteFileAtomically(path, ToJson(Sample())).ok());
   EXPECT_EQ(ReadGrpcEndpoint(path, "policy.internal")->key_pem, "a.key");
   EXPECT_EQ(ReadGrpcEndpoint(path, "ca.internal").status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ReadGrpcEndpoint(folder + "/none", "ca.internal").status().code(),
+  EXPECT_EQ(ReadGrpcEndpoint(folder / "none", "ca.internal").status().code(),
             absl::StatusCode::kNotFound);
   ASSERT_TRUE(WriteFileAtomically(path, "{").ok());
   EXPECT_FALSE(ReadGrpcEndpoint(path, "ca.internal").ok());

@@ -1,7 +1,8 @@
 #include "simulator/scenario/explain.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
+
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -40,9 +41,8 @@ TEST(ExplainTest, TheRemedyComesFirstAndEachConditionIsShown) {
 }
 
 TEST(ExplainTest, FindsADecisionHoweverItsCodeIsTyped) {
-  std::string folder = ::testing::TempDir() + "explain-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/decisions.jsonl";
+  const testing::TempFolder folder;
+  const std::string path = folder / "decisions.jsonl";
   v1::Decision other = Refusal();
   other.set_code("AAAA-BBBB");
   ASSERT_TRUE(WriteDecisions(path, {other, Refusal()}).ok());
@@ -51,7 +51,7 @@ TEST(ExplainTest, FindsADecisionHoweverItsCodeIsTyped) {
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->user().display_name(), "Zoë <Q&A> Müller");
   EXPECT_EQ(FindDecision(path, "7F3K").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(FindDecision(folder + "/none", "7F3K").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(FindDecision(folder / "none", "7F3K").status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

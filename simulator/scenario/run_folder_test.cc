@@ -1,12 +1,13 @@
 #include "simulator/scenario/run_folder.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <optional>
+
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -15,12 +16,9 @@ namespace fs = std::filesystem;
 
 class RunFolderTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    base_ = ::testing::TempDir() + "run-folder-XXXXXX";
-    ASSERT_NE(mkdtemp(base_.data()), nullptr);
-  }
   static void Touch(const std::string& path) { std::ofstream(path) << "x"; }
-  std::string base_;
+
+  testing::TempFolder folder_;
 };
 
 TEST_F(RunFolderTest, ATemporaryOneIsPrivateAndGoes) {
@@ -37,7 +35,7 @@ TEST_F(RunFolderTest, ATemporaryOneIsPrivateAndGoes) {
 }
 
 TEST_F(RunFolderTest, KeepsWhatItIsTold) {
-  const std::string path = base_ + "/run";
+  const std::string path = folder_ / "run";
   {
     RunFolder folder = RunFolder::Create(path).value();
     for (const char* name : {"key", "dt-sim.log", "result.json"}) Touch(folder.File(name));
@@ -53,15 +51,15 @@ TEST_F(RunFolderTest, KeepsWhatItIsTold) {
 }
 
 TEST_F(RunFolderTest, LeavesOtherPeoplesFilesAlone) {
-  Touch(base_ + "/thesis.tex");
-  const absl::Status status = RunFolder::Create(base_).status();
+  Touch(folder_ / "thesis.tex");
+  const absl::Status status = RunFolder::Create(folder_.path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(status.ToString().find(base_), std::string::npos);
-  EXPECT_TRUE(fs::exists(base_ + "/thesis.tex"));
+  EXPECT_NE(status.ToString().find(folder_.path()), std::string::npos);
+  EXPECT_TRUE(fs::exists(folder_ / "thesis.tex"));
 }
 
 TEST_F(RunFolderTest, TwoRunsDoNotShareOne) {
-  const std::string path = base_ + "/run";
+  const std::string path = folder_ / "run";
   std::optional<RunFolder> first(RunFolder::Create(path).value());
   EXPECT_EQ(RunFolder::Create(path).status().code(), absl::StatusCode::kFailedPrecondition);
   first.reset();

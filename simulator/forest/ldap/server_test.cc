@@ -19,7 +19,7 @@
 #include "libs/pki/tls_context.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
-#include "simulator/forest/ldap/test_forest.h"
+#include "simulator/forest/ldap/forest_fixture.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -37,7 +37,7 @@ class ServerTest : public ::testing::Test {
   void SetUp() override {
     now_ = SystemClock().Now();  // The clients verify certificates by the machine's clock.
     pki_.emplace("acme", now_);
-    ca_file_ = forest_.path + "_ca.pem";
+    ca_file_ = forest_.folder / "ca.pem";
     std::ofstream(ca_file_) << pki_->web_ca().certificate.Pem();
     Start(0);
   }

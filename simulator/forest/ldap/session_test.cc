@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-#include "simulator/forest/ldap/test_forest.h"
+#include "simulator/forest/ldap/forest_fixture.h"
 
 namespace devicetrust::simulator {
 namespace {

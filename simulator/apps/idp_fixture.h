@@ -12,6 +12,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/pki/key.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/apps/saml_time.h"
 
 namespace devicetrust::simulator {
@@ -35,10 +36,7 @@ struct ResponseParts {
 
 class TestIdp {
  public:
-  explicit TestIdp(const std::string& directory)
-      : directory_(directory), key_(pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value()) {
-    EXPECT_TRUE(WriteFileAtomically(directory_ + "/idp.key", key_.Pem()).ok());
-  }
+  TestIdp() { EXPECT_TRUE(WriteFileAtomically(folder_ / "idp.key", key_.Pem()).ok()); }
 
   const pki::PrivateKey& key() const { return key_; }
 
@@ -89,20 +87,20 @@ class TestIdp {
 
   // Fills the first signature template of `xml`; `id_element` is what its reference names.
   std::string Sign(const std::string& xml, const std::string& id_element) const {
-    const std::string in = directory_ + "/template.xml";
-    const std::string out = directory_ + "/signed.xml";
+    const std::string in = folder_ / "template.xml";
+    const std::string out = folder_ / "signed.xml";
     EXPECT_TRUE(WriteFileAtomically(in, xml).ok());
     const std::string command =
         fmt::format("xmlsec1 --sign --privkey-pem '{}/idp.key' --id-attr:ID {} --output '{}' '{}'",
-                    directory_, id_element, out, in);
+                    folder_.path(), id_element, out, in);
     EXPECT_EQ(std::system(command.c_str()), 0) << command;
     // xmlsec1 writes an XML declaration, which is as good.
     return ReadFile(out).value();
   }
 
  private:
-  const std::string directory_;
-  const pki::PrivateKey key_;
+  testing::TempFolder folder_;
+  const pki::PrivateKey key_ = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
 };
 
 }  // namespace devicetrust::simulator

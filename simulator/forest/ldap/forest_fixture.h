@@ -2,23 +2,20 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <memory>
 #include <string>
 
 #include "libs/sim/seeded_random.h"
 #include "libs/sim/virtual_clock.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/forest/account_table.h"
 
 namespace devicetrust::simulator {
 
 struct TestForest {
   TestForest() {
-    static int count = 0;
-    path = ::testing::TempDir() + "ldap_forest_" + std::to_string(getpid()) + "_" +
-           std::to_string(++count);
-    table = AccountTable::Create(path, 2000, clock, random).value();
+    table = AccountTable::Create(folder / "accounts", 2000, clock, random).value();
     realm = table->AddRealm({"CORP.TEST", "CORP", std::array<std::uint32_t, 3>{1, 2, 3}}).value();
     staff_rid = table->AddGroup(realm, "Staff").value();
     trusted_rid = table->AddGroup(realm, "Trusted Devices").value();
@@ -39,7 +36,6 @@ struct TestForest {
          .operating_system_version = "10.0 (19045)"});
     Add({.kind = AccountKind::kService, .name = "HTTP/iwa.corp.test"});
   }
-  ~TestForest() { unlink(path.c_str()); }
   TestForest(const TestForest&) = delete;
   TestForest& operator=(const TestForest&) = delete;
 
@@ -49,9 +45,9 @@ struct TestForest {
   }
 
   static constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+  testing::TempFolder folder;
   sim::VirtualClock clock{kNow};
   sim::SeededRandom random{7};
-  std::string path;
   std::unique_ptr<AccountTable> table;
   std::uint32_t realm = 0;
   std::uint32_t staff_rid = 0;
