@@ -2,6 +2,11 @@
 // URL in Open(); callers write one dialect: $1 parameters, ON CONFLICT, RETURNING, whole
 // seconds as BIGINT, BYTEA for binary columns, explicit column lists. Services use
 // Database (database.h), which shares connections among threads.
+//
+// Two words of the dialect are SQLite's, since they spare it a second tree per table; to
+// PostgreSQL the first is BIGINT PRIMARY KEY and the second nothing: INTEGER PRIMARY KEY, a key
+// that is a number of 64 bits; WITHOUT ROWID, at the end of a table of short rows whose key is
+// something else.
 #pragma once
 
 #include <cstdint>
@@ -86,6 +91,10 @@ class Connection {
 
   // False when the driver gave up a whole transaction because of an error in it.
   virtual bool InTransaction() const = 0;
+
+  // Rows changed so far, those included that were rolled back: it stands still while
+  // statements only read.
+  virtual std::int64_t Changes() const = 0;
 
  protected:
   // One statement; an open transaction is the caller's business.

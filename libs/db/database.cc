@@ -1,8 +1,10 @@
 #include "libs/db/database.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 
+#include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/db/sqlite.h"
 
@@ -37,24 +39,25 @@ Database::~Database() {
   if (thread_.joinable()) thread_.join();
 }
 
+// Does not spin, unlike std::atomic::wait: a commit takes longer, and the writer needs the core.
+void Database::Finish::Wait() {
+  while (sem_wait(&semaphore_) != 0) DT_CHECK(errno == EINTR);
+}
+
 void Database::OnCommit(std::function<void()> hook) {
   const std::lock_guard lock(mutex_);
   hooks_.push_back(std::move(hook));
 }
 
 absl::Status Database::RunWrite(const Work& work) {
-  Job job;
-  job.work = &work;
+  Job job{.work = &work};
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::UnavailableError("the store is closing");
     queue_.push_back(&job);
   }
   wake_.notify_one();
-  // Not std::atomic::wait, which spins first: the commit takes longer, and the writer
-  // needs the core.
-  std::unique_lock lock(job.mutex);
-  job.finished.wait(lock, [&job] { return job.done; });
+  job.finish.Wait();
   return std::move(job.status);
 }
 
@@ -82,11 +85,11 @@ void Database::WriteLoop() {
 }
 
 void Database::CommitBatch(std::span<Job* const> batch) {
-  absl::Status status = TryBatch(batch);
+  absl::Status status = CommitTogether(batch);
   for (int i = 0; absl::IsAborted(status) && i < kConflictRetriesMax; ++i) {
     // Not a wait for an event: replicas that collided would collide again in step.
     std::this_thread::sleep_for(std::chrono::milliseconds(1 << i));
-    status = TryBatch(batch);
+    status = CommitTogether(batch);
   }
   if (status.ok()) {
     ++commits_;
@@ -97,24 +100,33 @@ void Database::CommitBatch(std::span<Job* const> batch) {
   }
   for (Job* job : batch) {
     if (!status.ok() && job->status.ok()) job->status = status;
-    // Under the lock: the waiter owns the job, and it is gone as soon as it sees `done`.
-    const std::lock_guard lock(job->mutex);
-    job->done = true;
-    job->finished.notify_one();
+    job->finish.Signal();  // The last look at it: the waiter owns the job.
   }
 }
 
-// All calls of a batch or, when this fails, none.
-absl::Status Database::TryBatch(std::span<Job* const> batch) {
+// All calls of a batch or, when this fails, none. Most calls succeed, so they first run
+// without savepoints, which cost two statements each.
+absl::Status Database::CommitTogether(std::span<Job* const> batch) {
+  const absl::Status status = TryBatch(batch, false);
+  return absl::IsCancelled(status) ? TryBatch(batch, true) : status;
+}
+
+// kCancelled, and nothing is changed: a call failed after it had changed something, which
+// only a savepoint can undo for it alone.
+absl::Status Database::TryBatch(std::span<Job* const> batch, bool with_savepoints) {
   DT_ASSIGN_OR_RETURN(Transaction txn, writer_->Begin());
   for (Job* job : batch) {
-    job->status = RunInSavepoint(txn, *job->work);
+    const std::int64_t changes = writer_->Changes();
+    job->status = with_savepoints ? RunInSavepoint(txn, *job->work) : (*job->work)(txn);
     if (!writer_->InTransaction()) {
       // The driver dropped everything, also what earlier calls of the batch did.
       return job->status.ok() ? absl::UnavailableError("the store gave up a transaction")
                               : job->status;
     }
     if (writer_->conflict_) return absl::AbortedError("the store met a conflict");
+    if (!with_savepoints && !job->status.ok() && writer_->Changes() != changes) {
+      return batch.size() == 1 ? absl::OkStatus() : absl::CancelledError("a call must be undone");
+    }
   }
   return txn.Commit();
 }

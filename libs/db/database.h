@@ -1,6 +1,8 @@
 // A store shared by all threads of a service: many readers, one writer, group commit.
 #pragma once
 
+#include <semaphore.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -44,10 +46,11 @@ class Database {
   // Runs `fn(Transaction&)`, which returns absl::Status or absl::StatusOr<T>, and returns
   // its result once it is durable. An error of `fn` undoes what it did and nothing else;
   // an OK turns into an error when the commit fails. Calls that wait at the same time share
-  // one commit, in the order of their arrival, each within a savepoint.
+  // one commit, in the order of their arrival.
   //
-  // `fn` runs on the writer thread, more than once after a conflict: it reads and changes
-  // the store, computes no signatures, calls nobody, and has no other effect.
+  // `fn` runs on the writer thread, more than once after a conflict or when a neighbour in the
+  // commit fails: it reads and changes the store, computes no signatures, calls nobody, and has
+  // no other effect.
   template <typename F>
   std::invoke_result_t<F&, Transaction&> Write(F fn) {
     std::optional<std::invoke_result_t<F&, Transaction&>> result;
@@ -81,12 +84,24 @@ class Database {
 
  private:
   using Work = std::function<absl::Status(Transaction&)>;
+  // Ends one wait of one thread, which may destroy it at once: a condition variable would have
+  // to be notified under a lock, and its waiter woken twice.
+  class Finish {
+   public:
+    Finish() { sem_init(&semaphore_, 0, 0); }
+    ~Finish() { sem_destroy(&semaphore_); }
+    Finish(const Finish&) = delete;
+    Finish& operator=(const Finish&) = delete;
+    void Signal() { sem_post(&semaphore_); }
+    void Wait();
+
+   private:
+    sem_t semaphore_;
+  };
   struct Job {
     const Work* work;
-    absl::Status status;
-    std::mutex mutex;  // Guards done.
-    std::condition_variable finished;
-    bool done = false;
+    absl::Status status = {};
+    Finish finish = {};
   };
 
   explicit Database(DatabaseOptions options) : options_(options) {}
@@ -103,7 +118,8 @@ class Database {
   void GiveBackReader(std::unique_ptr<Connection> reader);
   void WriteLoop();
   void CommitBatch(std::span<Job* const> batch);
-  absl::Status TryBatch(std::span<Job* const> batch);
+  absl::Status CommitTogether(std::span<Job* const> batch);
+  absl::Status TryBatch(std::span<Job* const> batch, bool with_savepoints);
   absl::Status RunInSavepoint(Transaction& txn, const Work& work);
 
   const DatabaseOptions options_;

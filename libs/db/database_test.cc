@@ -93,6 +93,35 @@ TEST_F(DatabaseTest, GroupsCallsInOneCommitAndUndoesOnlyTheFailedOne) {
   EXPECT_EQ(database->writes(), 21U);
 }
 
+// A refusal that changed nothing leaves nothing to undo, so its neighbours run but once.
+TEST_F(DatabaseTest, RunsNeighboursAgainOnlyForWhatMustBeUndone) {
+  const auto database = Open();
+  DT_ASSERT_OK(Add(*database, 1));
+  for (const bool changes : {false, true}) {
+    int runs = 0;
+    HeldWriter held(*database);
+    auto neighbour = std::async(std::launch::async, [&] {
+      return database->Write([&runs](Transaction&) {
+        ++runs;
+        return absl::OkStatus();
+      });
+    });
+    auto refused = std::async(std::launch::async, [&] {
+      return database->Write([changes](Transaction& txn) -> absl::Status {
+        if (changes) DT_RETURN_IF_ERROR(Insert(txn, 2));
+        return Insert(txn, 1);
+      });
+    });
+    held.Release();
+    DT_EXPECT_OK(neighbour.get());
+    DT_EXPECT_CODE(refused.get(), kAlreadyExists);
+    if (!changes) {
+      EXPECT_EQ(runs, 1);
+    }
+    EXPECT_EQ(database->Read(&Count).value(), 1);
+  }
+}
+
 TEST_F(DatabaseTest, ReturnsValuesAndRefusesToWriteWhileReading) {
   const auto database = Open();
   const absl::StatusOr<std::int64_t> counted =

@@ -12,10 +12,10 @@ namespace {
 absl::StatusOr<std::map<int, std::string>> AppliedSteps(Connection& connection) {
   DT_ASSIGN_OR_RETURN(Transaction txn, connection.Begin());
   DT_RETURN_IF_ERROR(txn.Run("CREATE TABLE IF NOT EXISTS schema_migrations"
-                             " (version BIGINT PRIMARY KEY, name TEXT NOT NULL)")
+                             " (version INTEGER PRIMARY KEY, name TEXT NOT NULL)")
                          .status());
   DT_RETURN_IF_ERROR(txn.Run("CREATE TABLE IF NOT EXISTS sequences"
-                             " (name TEXT PRIMARY KEY, value BIGINT NOT NULL)")
+                             " (name TEXT PRIMARY KEY, value BIGINT NOT NULL) WITHOUT ROWID")
                          .status());
   DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT version, name FROM schema_migrations"));
   std::map<int, std::string> applied;

@@ -23,7 +23,7 @@ absl::StatusOr<std::int64_t> CountWaiting(Transaction& txn) {
 Migration Outbox::Tables(int version) {
   return {version,
           "outbox",
-          {"CREATE TABLE outbox (sequence BIGINT PRIMARY KEY, event_id TEXT NOT NULL UNIQUE,"
+          {"CREATE TABLE outbox (sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE,"
            " payload BYTEA NOT NULL)"}};
 }
 

@@ -28,7 +28,7 @@ struct OutboxEvent {
 struct OutboxOptions {
   std::int64_t backlog_max = 100'000;        // Events; see RefuseWhenFull().
   std::size_t batch_max = 256;               // Events in one delivery.
-  std::chrono::milliseconds linger{20};      // Waited for company before a delivery.
+  std::chrono::milliseconds linger{50};      // Waited for company before a delivery.
   std::chrono::milliseconds retry_min{100};  // After a failure; doubles up to the next.
   std::chrono::milliseconds retry_max{5'000};
 };
