@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "google/rpc/status.pb.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/status.h"
 #include "libs/testing/status.h"
@@ -51,6 +52,20 @@ TEST(ErrorTest, TellsAFullStoreFromABrokenOne) {
   EXPECT_EQ(ReasonOf(StoreError(absl::UnavailableError("disk"))), reason::v1::STORE_UNAVAILABLE);
   EXPECT_EQ(ReasonOf(StoreError(full)), reason::v1::STORE_FULL);
   DT_EXPECT_CODE(StoreError(absl::NotFoundError("row")), kNotFound);
+}
+
+// As a result among others, an error says what it says as the answer of a call.
+TEST(StatusTest, TravelsAsAMessage) {
+  const absl::Status error =
+      MakeError(absl::StatusCode::kPermissionDenied, Reason::USER_DEACTIVATED, "deactivated",
+                "ada@corp.test", "Activate the user.");
+  const absl::Status back = FromMessage(ToMessage(error));
+  EXPECT_EQ(back, error);
+  EXPECT_EQ(DetailOf(back)->subject(), "ada@corp.test");
+  EXPECT_EQ(FromMessage(ToMessage(absl::OkStatus())), absl::OkStatus());
+  const absl::Status hidden = FromMessage(ToMessage(absl::InternalError("secret")));
+  EXPECT_EQ(hidden.message(), "internal error");
+  EXPECT_EQ(ReasonOf(hidden), Reason::INTERNAL_ERROR);
 }
 
 TEST(CallerTest, ReadsTheFourParts) {

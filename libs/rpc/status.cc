@@ -10,10 +10,11 @@
 
 namespace devicetrust::rpc {
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  const auto code = static_cast<grpc::StatusCode>(status.code());
-  const bool hide = code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN;
+google::rpc::Status ToMessage(const absl::Status& status) {
+  google::rpc::Status message;
+  message.set_code(static_cast<int>(status.code()));
+  if (status.ok()) return message;
+  const bool hide = absl::IsInternal(status) || absl::IsUnknown(status);
   reason::v1::ErrorDetail detail;
   if (hide) {
     Log(LogLevel::kError, "rpc.internal_error", {{"status", status.ToString()}});
@@ -22,29 +23,38 @@ grpc::Status ToGrpc(const absl::Status& status) {
     detail = DetailOf(status).value_or(reason::v1::ErrorDetail());
     detail.set_reason(ReasonOf(status));
   }
-
-  google::rpc::Status envelope;
-  envelope.set_code(static_cast<int>(code));
-  envelope.set_message(hide ? std::string("internal error") : std::string(status.message()));
-  google::protobuf::Any& any = *envelope.add_details();
+  message.set_message(hide ? std::string("internal error") : std::string(status.message()));
+  google::protobuf::Any& any = *message.add_details();
   any.set_type_url(kErrorDetailUrl);
   any.set_value(detail.SerializeAsString());
-  return {code, envelope.message(), envelope.SerializeAsString()};
+  return message;
+}
+
+absl::Status FromMessage(const google::rpc::Status& message) {
+  absl::Status status(static_cast<absl::StatusCode>(message.code()), message.message());
+  for (const google::protobuf::Any& any : message.details()) {
+    if (any.type_url() == kErrorDetailUrl) {
+      status.SetPayload(kErrorDetailUrl, absl::Cord(any.value()));
+    }
+  }
+  return status;
+}
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const google::rpc::Status message = ToMessage(status);
+  return {static_cast<grpc::StatusCode>(message.code()), message.message(),
+          message.SerializeAsString()};
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  google::rpc::Status envelope;
-  if (status.error_details().empty() || !envelope.ParseFromString(status.error_details())) {
-    return result;
-  }
-  for (const google::protobuf::Any& any : envelope.details()) {
-    if (any.type_url() == kErrorDetailUrl) {
-      result.SetPayload(kErrorDetailUrl, absl::Cord(any.value()));
-    }
-  }
-  return result;
+  google::rpc::Status message;
+  if (!message.ParseFromString(status.error_details())) message.clear_details();
+  // What gRPC itself says counts.
+  message.set_code(static_cast<int>(status.error_code()));
+  message.set_message(status.error_message());
+  return FromMessage(message);
 }
 
 }  // namespace devicetrust::rpc

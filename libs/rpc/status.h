@@ -6,6 +6,10 @@
 
 #include "libs/base/status.h"
 
+namespace google::rpc {
+class Status;
+}
+
 namespace devicetrust::rpc {
 
 // For the answer of a service method. Every error leaves with a detail (see ReasonOf).
@@ -14,5 +18,9 @@ grpc::Status ToGrpc(const absl::Status& status);
 
 // For the client: message and detail are kept.
 absl::Status FromGrpc(const grpc::Status& status);
+
+// The same two for an answer that holds results of its own for several items.
+google::rpc::Status ToMessage(const absl::Status& status);
+absl::Status FromMessage(const google::rpc::Status& message);
 
 }  // namespace devicetrust::rpc
