@@ -37,14 +37,35 @@ class Hanging(EnvironmentTest):
         self.ca = self.environment.path_of(self.endpoints["ca_bundle"], "ca.pem")
         self.app = self.endpoints["apps"][0]
 
-    def browser(self):
-        return Browser(self.ca, self.device["cert_pem"], self.device["key_pem"])
+    def browser(self, device=None):
+        device = device or self.device
+        return Browser(self.ca, device["cert_pem"], device["key_pem"])
 
     def url(self):
         return authn_request_url(self.app["sign_on_url"], self.app["entity_id"], "_request")
 
-    def check(self):
-        return json.loads(self.browser().get(self.endpoints["mtls_check_url"]).body)
+    def check(self, device=None):
+        return json.loads(self.browser(device).get(self.endpoints["mtls_check_url"]).body)
+
+    def test_with_the_iwa_and_the_kdc_away_a_certificate_signs_in(self):
+        device, user = self.environment.device_and_user(number=1)
+        with Stopped(self.environment.component("dt-iwa")[0]), \
+                Stopped(self.environment.component("krb5kdc")[0]):
+            page = sign_in(self.browser(device), self.url(), user)
+            self.assertIsNotNone(saml_response(page), page.body)
+
+    def test_a_revocation_reaches_the_gateway_within_a_second(self):
+        others_need = [self.environment.device_and_user(number=n)[0] for n in range(2)]
+        device = next(device for device in self.endpoints["devices"]
+                      if device["state"] == "enrolled" and device not in others_need)
+        serial = run("openssl", "x509", "-in", device["cert_pem"], "-noout",
+                     "-serial").stdout.split("=")[1].strip()
+        self.assertTrue(self.check(device)["trusted"])
+        self.environment.dtctl("revoke", "--serial", serial, "--yes")
+        answered = time.monotonic()
+        while (seen := self.check(device))["trusted"]:
+            self.assertLess(time.monotonic() - answered, 1)
+        self.assertEqual(seen["reason"], "CERTIFICATE_REVOKED")
 
     def test_without_the_ca_nobody_is_trusted_and_afterwards_again(self):
         self.assertTrue(self.check()["trusted"])
@@ -117,13 +138,8 @@ class TwoGateways(EnvironmentTest):
                        ports={self.org_port: [self.second_org_port, self.org_port],
                               self.mtls_port: [self.second_mtls_port, self.mtls_port]})
 
-    def person(self, number):
-        return [(device, user) for device in self.endpoints["devices"] if device["state"] == "enrolled"
-                for user in self.endpoints["users"]
-                if user["name"] == device["user"] and user["totp_secret"]][number]
-
     def test_a_sign_in_may_change_gateways_at_every_step(self):
-        device, user = self.person(0)
+        device, user = self.environment.device_and_user()
         browser = self.browser(device)
         self.assertIsNotNone(saml_response(sign_in(browser, self.url(), user)))
         # The next app needs no password: the session is known to both.
@@ -131,7 +147,7 @@ class TwoGateways(EnvironmentTest):
             self.assertIsNotNone(saml_response(browser.get(self.url(f"_again{number}"))))
 
     def test_one_proof_is_not_accepted_by_both(self):
-        device, user = self.person(1)
+        device, user = self.environment.device_and_user(number=1)
         browser = self.browser(device)
         self.assertIsNotNone(saml_response(sign_in(browser, self.url(), user)))
         url = self.url("_replayed")

@@ -73,15 +73,15 @@ class Environment:
     def device(self, state):
         return next(d for d in self.endpoints["devices"] if d["state"] == state)
 
-    def device_and_user(self, state="enrolled"):
-        """A device of that state and its user, one with a password and a second factor."""
-        for device in self.endpoints["devices"]:
-            if device["state"] != state:
-                continue
-            user = self.user(device["user"])
-            if user.get("totp_secret"):
-                return device, user
-        raise AssertionError(f"no {state} device whose user has a second factor")
+    def device_and_user(self, state="enrolled", number=0):
+        """A device of that state and its user, one with a password and a second factor; with
+        another number another one."""
+        pairs = [(device, self.user(device["user"])) for device in self.endpoints["devices"]
+                 if device["state"] == state]
+        fitting = [(device, user) for device, user in pairs if user.get("totp_secret")]
+        if number >= len(fitting):
+            raise AssertionError(f"{len(fitting)} {state} devices have a user with a second factor")
+        return fitting[number]
 
     def path_of(self, text, name):
         """A file that holds `text` when it is PEM, else the path that it is."""
