@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <iterator>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "libs/base/bytes.h"
+#include "libs/base/coalescer.h"
 #include "libs/directory/connection.h"
 #include "libs/directory/escape.h"
 #include "libs/directory/pool.h"
@@ -19,7 +23,8 @@ namespace devicetrust::directory {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 512;
-constexpr std::size_t kGroupsPerSearch = 100;   // Filters have limits on the other side.
+constexpr std::size_t kGroupsPerSearch = 100;  // Filters have limits on the other side.
+constexpr std::size_t kSidsPerSearch = 64;
 constexpr std::uint32_t kAccountDisable = 0x2;  // userAccountControl, [MS-ADTS] 2.2.16.
 constexpr std::uint32_t kLockout = 0x10;
 
@@ -29,10 +34,18 @@ constexpr const char* kUserAttributes[] = {
 constexpr const char* kComputerAttributes[] = {
     "sAMAccountName", "objectSid",   "userAccountControl", "primaryGroupID",         "memberOf",
     "lockoutTime",    "dNSHostName", "operatingSystem",    "operatingSystemVersion", nullptr};
+// Of both, with the type that tells them apart.
+constexpr const char* kAccountAttributes[] = {
+    "sAMAccountType",         "sAMAccountName", "objectSid",   "userAccountControl",
+    "primaryGroupID",         "memberOf",       "lockoutTime", "displayName",
+    "userPrincipalName",      "mail",           "dNSHostName", "operatingSystem",
+    "operatingSystemVersion", nullptr};
 constexpr const char* kGroupAttributes[] = {"sAMAccountName", "objectSid", nullptr};
 constexpr const char* kNoAttributes[] = {LDAP_NO_ATTRS, nullptr};
 
 // sAMAccountType rather than objectClass: a computer is also of class user.
+constexpr std::string_view kUserType = "805306368";
+constexpr std::string_view kComputerType = "805306369";
 constexpr std::string_view kIsUser = "(sAMAccountType=805306368)";
 constexpr std::string_view kIsComputer = "(sAMAccountType=805306369)";
 
@@ -79,6 +92,14 @@ absl::Status FillAccount(const Entry& entry, Account& account) {
   return absl::OkStatus();
 }
 
+using EntryPtr = std::shared_ptr<const Entry>;
+
+// As if the search had been for accounts of `type` only.
+absl::Status CheckType(std::string_view type, std::string_view sid, const Entry& entry) {
+  if (FirstOf(entry, "samaccounttype") == type) return absl::OkStatus();
+  return absl::NotFoundError(fmt::format("the account with SID {} is of another kind", sid));
+}
+
 absl::StatusOr<User> UserOf(const Entry& entry) {
   User user;
   DT_RETURN_IF_ERROR(FillAccount(entry, user));
@@ -97,6 +118,24 @@ absl::StatusOr<Computer> ComputerOf(const Entry& entry) {
   return computer;
 }
 
+absl::Status NoAccount(std::string_view condition) {
+  return absl::NotFoundError(fmt::format("no account with {}", condition));
+}
+
+absl::Status TwoAccounts(std::string_view condition) {
+  return absl::InternalError(fmt::format("more than one account with {}", condition));
+}
+
+std::string SidCondition(const Bytes& sid) {
+  return fmt::format("(objectSid={})", EscapeFilterBytes(sid));
+}
+
+absl::StatusOr<Computer> ComputerOfType(std::string_view sid, absl::StatusOr<EntryPtr> found) {
+  DT_ASSIGN_OR_RETURN(const EntryPtr entry, std::move(found));
+  DT_RETURN_IF_ERROR(CheckType(kComputerType, sid, *entry));
+  return ComputerOf(*entry);
+}
+
 // "S-1-5-21-1-2-3-1105" and 513 -> "S-1-5-21-1-2-3-513".
 std::string PrimaryGroupSid(const Account& account) {
   const std::size_t dash = account.sid.rfind('-');
@@ -110,7 +149,11 @@ struct LdapDirectory::State {
       : config(std::move(given)),
         base(BaseNameOfDomain(config.domain)),
         checks(config.check_connections_max, [this](SteadyTime d) { return Open(d); }),
-        searches(config.search_connections_max, [this](SteadyTime d) { return OpenBound(d); }) {}
+        searches(config.search_connections_max, [this](SteadyTime d) { return OpenBound(d); }),
+        accounts({.batch_max = kSidsPerSearch},
+                 [this](const std::vector<Bytes>& sids, SteadyTime deadline) {
+                   return FindEntries(sids, deadline);
+                 }) {}
 
   absl::StatusOr<std::unique_ptr<Connection>> Open(SteadyTime deadline) {
     return Connection::Open(config.url, config.ca_file, watchdog, deadline);
@@ -122,9 +165,8 @@ struct LdapDirectory::State {
   // Runs `ask(connection, deadline)` -> StatusOr<T>, once more on a new connection
   // when an old one turned out to be dead.
   template <typename Ask>
-  auto Call(Pool& pool, const Ask& ask)
+  auto Call(Pool& pool, SteadyTime deadline, const Ask& ask)
       -> decltype(ask(std::declval<Connection&>(), SteadyTime())) {
-    const SteadyTime deadline = Deadline();
     for (bool fresh = false;; fresh = true) {
       DT_ASSIGN_OR_RETURN(const Pool::Lease lease, pool.Borrow(deadline, fresh));
       auto answer = ask(*lease, deadline);
@@ -133,22 +175,26 @@ struct LdapDirectory::State {
     }
   }
 
-  // Entries below `base` that match. An answer that says "too many" is not an error.
-  absl::StatusOr<std::vector<Entry>> Search(const Query& query);
+  struct Found {
+    std::vector<Entry> entries;
+    bool all = true;  // False: there are more than the query's `entries_max`.
+  };
+  // Entries below `base` that match.
+  absl::StatusOr<Found> Search(const Query& query, SteadyTime deadline);
   absl::StatusOr<Entry> FindOne(std::string_view kind, std::string_view condition,
                                 std::span<const char* const> attributes);
-  template <std::size_t N>
-  absl::StatusOr<Entry> FindBySid(std::string_view kind, std::string_view sid,
-                                  const char* const (&attributes)[N]) {
-    DT_ASSIGN_OR_RETURN(const Bytes binary, SidFromText(sid));
-    return FindOne(kind, fmt::format("(objectSid={})", EscapeFilterBytes(binary)), attributes);
-  }
+
+  // Users or computers, told apart by `type`.
+  using Accounts = Coalescer<Bytes, EntryPtr>;  // By SID.
+  std::vector<Accounts::Result> FindEntries(std::span<const Bytes> sids, SteadyTime deadline);
+  absl::StatusOr<EntryPtr> FindBySid(std::string_view type, std::string_view sid);
 
   const Config config;
   const std::string base;
   Watchdog watchdog;  // Before the pools: their connections use it until they are gone.
   Pool checks;
   Pool searches;
+  Accounts accounts;
 };
 
 absl::StatusOr<std::unique_ptr<Connection>> LdapDirectory::State::OpenBound(SteadyTime deadline) {
@@ -165,13 +211,16 @@ absl::StatusOr<std::unique_ptr<Connection>> LdapDirectory::State::OpenBound(Stea
   return connection;
 }
 
-absl::StatusOr<std::vector<Entry>> LdapDirectory::State::Search(const Query& query) {
+absl::StatusOr<LdapDirectory::State::Found> LdapDirectory::State::Search(const Query& query,
+                                                                         SteadyTime deadline) {
   DT_ASSIGN_OR_RETURN(SearchAnswer answer,
-                      Call(searches, [&query](Connection& connection, SteadyTime deadline) {
-                        return connection.Search(query, deadline);
+                      Call(searches, deadline, [&query](Connection& connection, SteadyTime until) {
+                        return connection.Search(query, until);
                       }));
   const int code = answer.result.code;
-  if (code == LDAP_SUCCESS || code == LDAP_SIZELIMIT_EXCEEDED) return std::move(answer.entries);
+  if (code == LDAP_SUCCESS || code == LDAP_SIZELIMIT_EXCEEDED) {
+    return Found{std::move(answer.entries), code == LDAP_SUCCESS};
+  }
   const std::string what = fmt::format("directory {}, search below \"{}\": {} {}", config.url,
                                        query.base, ldap_err2string(code), answer.result.diagnostic);
   if (code == LDAP_NO_SUCH_OBJECT || code == LDAP_REFERRAL) {
@@ -186,15 +235,65 @@ absl::StatusOr<std::vector<Entry>> LdapDirectory::State::Search(const Query& que
 absl::StatusOr<Entry> LdapDirectory::State::FindOne(std::string_view kind,
                                                     std::string_view condition,
                                                     std::span<const char* const> attributes) {
-  DT_ASSIGN_OR_RETURN(std::vector<Entry> entries,
-                      Search({.base = base,
-                              .filter = fmt::format("(&{}{})", kind, condition),
-                              .attributes = attributes}));
-  if (entries.empty()) return absl::NotFoundError(fmt::format("no account with {}", condition));
-  if (entries.size() > 1) {
-    return absl::InternalError(fmt::format("more than one account with {}", condition));
+  DT_ASSIGN_OR_RETURN(Found found, Search({.base = base,
+                                           .filter = fmt::format("(&{}{})", kind, condition),
+                                           .attributes = attributes},
+                                          Deadline()));
+  if (found.entries.empty()) return NoAccount(condition);
+  if (found.entries.size() > 1) return TwoAccounts(condition);
+  return std::move(found.entries.front());
+}
+
+// One search for at most kSidsPerSearch accounts, whatever their kind.
+std::vector<LdapDirectory::State::Accounts::Result> LdapDirectory::State::FindEntries(
+    std::span<const Bytes> sids, SteadyTime deadline) {
+  const std::set<Bytes> wanted(sids.begin(), sids.end());
+  std::string filter = "(|";
+  for (const Bytes& sid : wanted) filter += SidCondition(sid);
+  filter += ')';
+  absl::StatusOr<Found> found =
+      Search({.base = base,
+              .filter = std::move(filter),
+              .attributes = kAccountAttributes,
+              .entries_max = static_cast<int>(2 * wanted.size())},  // To see doubles.
+             deadline);
+  if (!found.ok()) return std::vector<Accounts::Result>(sids.size(), found.status());
+
+  std::multimap<std::string, EntryPtr> by_sid;
+  for (Entry& entry : found->entries) {
+    std::string sid = FirstOf(entry, "objectsid");
+    by_sid.emplace(std::move(sid), std::make_shared<const Entry>(std::move(entry)));
   }
-  return std::move(entries.front());
+  std::vector<Accounts::Result> results;
+  results.reserve(sids.size());
+  for (const Bytes& sid : sids) {
+    const auto [first, last] = by_sid.equal_range(ToString(sid));
+    if (first == last) {
+      // Cut short by accounts with one SID between them: a fault of the directory.
+      results.emplace_back(found->all ? NoAccount(SidCondition(sid))
+                                      : TwoAccounts("one of several SIDs"));
+    } else if (std::next(first) != last) {
+      results.emplace_back(TwoAccounts(SidCondition(sid)));
+    } else {
+      results.emplace_back(first->second);
+    }
+  }
+  return results;
+}
+
+absl::StatusOr<EntryPtr> LdapDirectory::State::FindBySid(std::string_view type,
+                                                         std::string_view sid) {
+  DT_ASSIGN_OR_RETURN(Bytes binary, SidFromText(sid));
+  absl::StatusOr<EntryPtr> entry = accounts.Call(std::move(binary), Deadline());
+  if (entry.ok()) {
+    DT_RETURN_IF_ERROR(CheckType(type, sid, **entry));
+    return entry;
+  }
+  if (!absl::IsDeadlineExceeded(entry.status()) && !absl::IsResourceExhausted(entry.status())) {
+    return entry;
+  }
+  return absl::UnavailableError(
+      fmt::format("directory {} is busy: {}", config.url, std::string(entry.status().message())));
 }
 
 LdapDirectory::LdapDirectory(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -227,10 +326,11 @@ absl::StatusOr<PasswordVerdict> LdapDirectory::CheckPassword(std::string_view pr
                                                              std::string_view password) {
   if (!IsPlausible(principal) || !IsPlausible(password)) return PasswordVerdict::kWrong;
   const std::string name(principal);
-  DT_ASSIGN_OR_RETURN(const Answer answer, state_->Call(state_->checks, [&](Connection& connection,
-                                                                            SteadyTime deadline) {
-    return connection.Bind(name, password, deadline);
-  }));
+  DT_ASSIGN_OR_RETURN(const Answer answer,
+                      state_->Call(state_->checks, state_->Deadline(),
+                                   [&](Connection& connection, SteadyTime deadline) {
+                                     return connection.Bind(name, password, deadline);
+                                   }));
   return VerdictOfBind(answer.code, answer.diagnostic);
 }
 
@@ -251,13 +351,39 @@ absl::StatusOr<User> LdapDirectory::FindUserByAccountName(std::string_view accou
 }
 
 absl::StatusOr<User> LdapDirectory::FindUserBySid(std::string_view sid) {
-  DT_ASSIGN_OR_RETURN(const Entry entry, state_->FindBySid(kIsUser, sid, kUserAttributes));
-  return UserOf(entry);
+  DT_ASSIGN_OR_RETURN(const EntryPtr entry, state_->FindBySid(kUserType, sid));
+  return UserOf(*entry);
 }
 
 absl::StatusOr<Computer> LdapDirectory::FindComputerBySid(std::string_view sid) {
-  DT_ASSIGN_OR_RETURN(const Entry entry, state_->FindBySid(kIsComputer, sid, kComputerAttributes));
-  return ComputerOf(entry);
+  DT_ASSIGN_OR_RETURN(const EntryPtr entry, state_->FindBySid(kComputerType, sid));
+  return ComputerOf(*entry);
+}
+
+std::vector<absl::StatusOr<Computer>> LdapDirectory::FindComputersBySid(
+    std::span<const std::string> sids) {
+  const SteadyTime deadline = state_->Deadline();
+  std::vector<absl::StatusOr<Computer>> computers;
+  computers.reserve(sids.size());
+  std::vector<Bytes> asked;
+  std::vector<std::size_t> places;  // Of those that are SIDs.
+  for (std::size_t i = 0; i < sids.size(); ++i) {
+    absl::StatusOr<Bytes> binary = SidFromText(sids[i]);
+    computers.emplace_back(binary.status());
+    if (!binary.ok()) continue;
+    asked.push_back(*std::move(binary));
+    places.push_back(i);
+  }
+  for (std::size_t begin = 0; begin < asked.size(); begin += kSidsPerSearch) {
+    const auto part =
+        std::span(asked).subspan(begin, std::min(kSidsPerSearch, asked.size() - begin));
+    auto entries = state_->FindEntries(part, deadline);
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const std::size_t place = places[begin + i];
+      computers[place] = ComputerOfType(sids[place], std::move(entries[i]));
+    }
+  }
+  return computers;
 }
 
 absl::StatusOr<Computer> LdapDirectory::FindComputerByName(std::string_view name) {
@@ -282,12 +408,13 @@ absl::StatusOr<std::vector<Group>> LdapDirectory::GroupsOf(const Account& accoun
     std::string filter = "(&(objectClass=group)(|";
     for (std::size_t i = begin; i < end; ++i) filter += conditions[i];
     filter += "))";
-    DT_ASSIGN_OR_RETURN(const std::vector<Entry> entries,
+    DT_ASSIGN_OR_RETURN(const State::Found found,
                         state_->Search({.base = state_->base,
                                         .filter = std::move(filter),
                                         .attributes = kGroupAttributes,
-                                        .entries_max = static_cast<int>(kGroupsPerSearch)}));
-    for (const Entry& entry : entries) {
+                                        .entries_max = static_cast<int>(kGroupsPerSearch)},
+                                       state_->Deadline()));
+    for (const Entry& entry : found.entries) {
       DT_ASSIGN_OR_RETURN(std::string sid, SidToText(AsBytes(FirstOf(entry, "objectsid"))));
       groups.push_back(
           {entry.distinguished_name, FirstOf(entry, "samaccountname"), std::move(sid)});
@@ -297,12 +424,13 @@ absl::StatusOr<std::vector<Group>> LdapDirectory::GroupsOf(const Account& accoun
 }
 
 absl::Status LdapDirectory::Probe() {
-  DT_ASSIGN_OR_RETURN(const std::vector<Entry> entries, state_->Search({.base = state_->base,
-                                                                        .subtree = false,
-                                                                        .filter = "(objectClass=*)",
-                                                                        .attributes = kNoAttributes,
-                                                                        .entries_max = 1}));
-  if (entries.empty()) {
+  DT_ASSIGN_OR_RETURN(const State::Found found, state_->Search({.base = state_->base,
+                                                                .subtree = false,
+                                                                .filter = "(objectClass=*)",
+                                                                .attributes = kNoAttributes,
+                                                                .entries_max = 1},
+                                                               state_->Deadline()));
+  if (found.entries.empty()) {
     return absl::FailedPreconditionError(fmt::format(
         "directory {} has no {}: is the domain name right?", state_->config.url, state_->base));
   }

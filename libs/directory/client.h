@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,8 +102,12 @@ class LdapDirectory {
   // accounts match, or the entry lacks a SID.
   absl::StatusOr<User> FindUserByPrincipal(std::string_view principal);
   absl::StatusOr<User> FindUserByAccountName(std::string_view account_name);
+  // Look-ups by SID that several threads make at once share a search: it costs little more
+  // than one of them would.
   absl::StatusOr<User> FindUserBySid(std::string_view sid);
   absl::StatusOr<Computer> FindComputerBySid(std::string_view sid);
+  // A result for each of `sids`, in their order; one search for every 64 of them.
+  std::vector<absl::StatusOr<Computer>> FindComputersBySid(std::span<const std::string> sids);
   // `name` with or without the trailing $.
   absl::StatusOr<Computer> FindComputerByName(std::string_view name);
 

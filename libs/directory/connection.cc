@@ -52,9 +52,10 @@ struct MemFree {
 using Text = std::unique_ptr<char, MemFree>;
 
 struct ValuesFree {
-  void operator()(berval** values) const noexcept { ldap_value_free_len(values); }
+  // Only the list is ours: the values lie in the message.
+  void operator()(berval* values) const noexcept { ber_memfree(values); }
 };
-using Values = std::unique_ptr<berval*, ValuesFree>;
+using Values = std::unique_ptr<berval, ValuesFree>;
 
 struct CursorFree {
   void operator()(BerElement* cursor) const noexcept { ber_free(cursor, 0); }
@@ -67,22 +68,26 @@ std::string DiagnosticOf(LDAP* handle) {
   return text == nullptr ? std::string() : std::string(text.get());
 }
 
+// One pass over the message, copying values only into the result.
 Entry ReadEntry(LDAP* handle, LDAPMessage* message) {
   Entry entry;
-  if (const Text dn(ldap_get_dn(handle, message)); dn != nullptr)
-    entry.distinguished_name = dn.get();
+  berval dn{};
   BerElement* raw = nullptr;
-  Text name(ldap_first_attribute(handle, message, &raw));
+  const int code = ldap_get_dn_ber(handle, message, &raw, &dn);
   const std::unique_ptr<BerElement, CursorFree> cursor(raw);
-  while (name != nullptr) {
-    std::vector<std::string>& out = entry.attributes[Lower(name.get())];
-    const Values values(ldap_get_values_len(handle, message, name.get()));
-    for (berval** value = values.get(); value != nullptr && *value != nullptr; ++value) {
-      out.emplace_back((*value)->bv_val, (*value)->bv_len);
+  if (code != LDAP_SUCCESS) return entry;
+  entry.distinguished_name.assign(dn.bv_val, dn.bv_len);
+  for (;;) {
+    berval name{};
+    BerVarray list = nullptr;
+    const int read = ldap_get_attribute_ber(handle, message, cursor.get(), &name, &list);
+    const Values values(list);
+    if (read != LDAP_SUCCESS || name.bv_val == nullptr) return entry;
+    std::vector<std::string>& out = entry.attributes[Lower({name.bv_val, name.bv_len})];
+    for (const berval* value = list; value != nullptr && value->bv_val != nullptr; ++value) {
+      out.emplace_back(value->bv_val, value->bv_len);
     }
-    name.reset(ldap_next_attribute(handle, message, cursor.get()));
   }
-  return entry;
 }
 
 }  // namespace
