@@ -36,12 +36,12 @@ class SettableClock final : public Clock {
 
 class FakeOrg final : public Org {
  public:
-  absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> AuthorizeEnrolment(
-      const org::v1::AuthorizeEnrolmentRequest& request) override {
+  absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
+      org::v1::EnrolmentRequest request) override {
     requests.push_back(request);
     if (const auto hook = during_authorize) hook();
     if (!refusal.ok()) return refusal;
-    org::v1::AuthorizeEnrolmentResponse response;
+    org::v1::AuthorizedEnrolment response;
     response.set_user_id("user-of-" + request.user_sid());
     response.set_principal("alice@CORP.TEST");
     return response;
@@ -70,7 +70,7 @@ class FakeOrg final : public Org {
 
   absl::Status refusal;  // Of every call but Append.
   std::function<void()> during_authorize;
-  std::vector<org::v1::AuthorizeEnrolmentRequest> requests;
+  std::vector<org::v1::EnrolmentRequest> requests;
   org::v1::ListIwasResponse iwas;
   int lists = 0;
 

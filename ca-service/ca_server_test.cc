@@ -20,12 +20,14 @@
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "google/rpc/status.pb.h"
 #include "libs/base/files.h"
 #include "libs/pki/csr.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/server.h"
+#include "libs/rpc/status.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 #include "libs/token/claims.h"
@@ -40,15 +42,20 @@ using v1::CertificateAuthority;
 
 class AuthorityService final : public org::v1::EnrolmentAuthority::Service {
  public:
-  grpc::Status AuthorizeEnrolment(grpc::ServerContext* /*context*/,
-                                  const org::v1::AuthorizeEnrolmentRequest* request,
-                                  org::v1::AuthorizeEnrolmentResponse* response) override {
-    if (read_only) {
-      return rpc::ToGrpc(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
-                                        "the org is in read-only mode"));
+  grpc::Status AuthorizeEnrolments(grpc::ServerContext* /*context*/,
+                                   const org::v1::AuthorizeEnrolmentsRequest* request,
+                                   org::v1::AuthorizeEnrolmentsResponse* response) override {
+    for (const org::v1::EnrolmentRequest& enrolment : request->enrolments()) {
+      org::v1::EnrolmentResult& result = *response->add_results();
+      if (read_only) {
+        *result.mutable_refused() =
+            rpc::ToMessage(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+                                          "the org is in read-only mode"));
+        continue;
+      }
+      result.mutable_authorized()->set_user_id("id-" + enrolment.user_sid());
+      result.mutable_authorized()->set_principal("alice@CORP.TEST");
     }
-    response->set_user_id("id-" + request->user_sid());
-    response->set_principal("alice@CORP.TEST");
     return grpc::Status::OK;
   }
   std::atomic<bool> read_only{false};
@@ -114,7 +121,7 @@ class CaServerTest : public ::testing::Test {
                                .client_ca_pem = DeploymentCa(),
                                .org = "acme"},
                               {&authority_, &registry_, &log_},
-                              {{package + "EnrolmentAuthority.AuthorizeEnrolment", {"ca"}},
+                              {{package + "EnrolmentAuthority.AuthorizeEnrolments", {"ca"}},
                                {package + "IwaRegistry.ListIwas", {"ca"}},
                                {package + "SystemLog.Append", {"ca"}}})
                .value();

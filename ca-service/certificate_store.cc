@@ -58,12 +58,21 @@ absl::StatusOr<std::int64_t> NumberOf(const absl::StatusOr<std::vector<Row>>& ro
 
 }  // namespace
 
-absl::StatusOr<std::optional<SpentToken>> Tables::FindSpentToken(const std::string& jti) {
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      txn_.Run("SELECT key_thumbprint, expires_at FROM used_tokens WHERE jti = $1", {jti}));
-  if (rows.empty()) return std::nullopt;
-  return SpentToken{jti, Text(rows[0][0]), Int(rows[0][1])};
+absl::StatusOr<Tables::Known> Tables::Find(const std::string& jti, const std::string& computer_sid,
+                                           const std::string& user_id) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn_.Run("SELECT (SELECT value FROM sequences WHERE name = 'barriers'),"
+                               " (SELECT barrier FROM user_barriers WHERE user_id = $1),"
+                               " (SELECT device_id FROM devices WHERE computer_sid = $2),"
+                               " (SELECT key_thumbprint FROM used_tokens WHERE jti = $3)",
+                               {user_id, computer_sid, jti}));
+  const Row& row = rows.at(0);
+  Known known;
+  if (!db::IsNull(row[0])) known.barrier = Int(row[0]);
+  if (!db::IsNull(row[1])) known.barrier_of_user = Int(row[1]);
+  if (!db::IsNull(row[2])) known.device_id = Text(row[2]);
+  if (!db::IsNull(row[3])) known.token_spent_for = Text(row[3]);
+  return known;
 }
 
 absl::Status Tables::SpendToken(const SpentToken& token, const std::string& serial) {
@@ -79,20 +88,11 @@ absl::Status Tables::ForgetTokens(std::int64_t expired_before) {
   return txn_.Run("DELETE FROM used_tokens WHERE expires_at < $1", {expired_before}).status();
 }
 
-absl::StatusOr<std::string> Tables::FindDevice(const std::string& computer_sid) {
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      txn_.Run("SELECT device_id FROM devices WHERE computer_sid = $1", {computer_sid}));
-  return rows.empty() ? std::string() : Text(rows[0][0]);
-}
-
-absl::StatusOr<std::string> Tables::AddDevice(const std::string& computer_sid,
-                                              const std::string& device_id) {
-  DT_RETURN_IF_ERROR(txn_.Run("INSERT INTO devices (computer_sid, device_id) VALUES ($1, $2)"
-                              " ON CONFLICT (computer_sid) DO NOTHING",
-                              {computer_sid, device_id})
-                         .status());
-  return FindDevice(computer_sid);
+absl::Status Tables::AddDevice(const std::string& computer_sid, const std::string& device_id) {
+  return txn_
+      .Run("INSERT INTO devices (computer_sid, device_id) VALUES ($1, $2)",
+           {computer_sid, device_id})
+      .status();
 }
 
 absl::StatusOr<std::optional<StoredCertificate>> Tables::FindLive(const std::string& user_sid,
@@ -194,14 +194,6 @@ absl::StatusOr<std::int64_t> Tables::LastRevocation() {
 absl::StatusOr<std::int64_t> Tables::LastRevocationOfUser(const std::string& user_id) {
   return NumberOf(
       txn_.Run("SELECT max(revocation_sequence) FROM certificates WHERE user_id = $1", {user_id}));
-}
-
-absl::StatusOr<std::int64_t> Tables::CurrentBarrier() {
-  return NumberOf(txn_.Run("SELECT value FROM sequences WHERE name = 'barriers'"));
-}
-
-absl::StatusOr<std::int64_t> Tables::BarrierOfUser(const std::string& user_id) {
-  return NumberOf(txn_.Run("SELECT barrier FROM user_barriers WHERE user_id = $1", {user_id}));
 }
 
 absl::Status Tables::RaiseBarrier(const std::string& user_id) {

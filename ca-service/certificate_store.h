@@ -70,16 +70,21 @@ class Tables {
  public:
   explicit Tables(db::Transaction& txn) : txn_(txn) {}
 
-  // The certificate that `jti` was spent on, and for which key.
-  absl::StatusOr<std::optional<SpentToken>> FindSpentToken(const std::string& jti);
+  // What the store has on an enrolment, in one statement.
+  struct Known {
+    std::int64_t barrier = 0;          // See RaiseBarrier().
+    std::int64_t barrier_of_user = 0;  // 0: never raised.
+    std::string device_id;             // Of the computer; empty when it has none yet.
+    std::string token_spent_for;       // Thumbprint of the key; empty: the token is unspent.
+  };
+  absl::StatusOr<Known> Find(const std::string& jti, const std::string& computer_sid,
+                             const std::string& user_id);
+
   absl::Status SpendToken(const SpentToken& token, const std::string& serial);
   absl::Status ForgetTokens(std::int64_t expired_before);
 
-  // The device id of a computer; empty when it has none yet.
-  absl::StatusOr<std::string> FindDevice(const std::string& computer_sid);
-  // Gives it `device_id` unless it has one; returns the one it has.
-  absl::StatusOr<std::string> AddDevice(const std::string& computer_sid,
-                                        const std::string& device_id);
+  // Of a computer that has none.
+  absl::Status AddDevice(const std::string& computer_sid, const std::string& device_id);
 
   // The unrevoked certificate of a key for this user and device, not expired at `now`.
   absl::StatusOr<std::optional<StoredCertificate>> FindLive(const std::string& user_sid,
@@ -103,11 +108,9 @@ class Tables {
   absl::StatusOr<std::int64_t> LastRevocation();
   absl::StatusOr<std::int64_t> LastRevocationOfUser(const std::string& user_id);
 
-  // An enrolment reads CurrentBarrier() before it asks the org about the user, and the
-  // user's barrier in the certificate's transaction: a higher one means that the org's answer
-  // may be older than a revocation.
-  absl::StatusOr<std::int64_t> CurrentBarrier();
-  absl::StatusOr<std::int64_t> BarrierOfUser(const std::string& user_id);
+  // An enrolment reads Known::barrier before it asks the org about the user, and the user's in
+  // the certificate's transaction: a higher one means that the org's answer may be older than a
+  // revocation.
   absl::Status RaiseBarrier(const std::string& user_id);
 
   absl::StatusOr<std::optional<StoredCrl>> LatestCrl();

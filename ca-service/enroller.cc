@@ -47,16 +47,16 @@ absl::Status Replayed(std::string message) {
 // The answer that the store alone allows: a certificate, none yet, or a refusal.
 absl::StatusOr<std::optional<StoredCertificate>> FindAnswer(Tables& tables,
                                                             const token::UserToken& token,
-                                                            const std::string& device_id,
+                                                            const Tables::Known& known,
                                                             WallTime now) {
-  DT_ASSIGN_OR_RETURN(const auto spent, tables.FindSpentToken(token.envelope.id));
-  if (spent && spent->key_thumbprint != token.key_thumbprint) {
+  const bool spent = !known.token_spent_for.empty();
+  if (spent && known.token_spent_for != token.key_thumbprint) {
     return Replayed("the user token was used for another key");
   }
   std::optional<StoredCertificate> live;
-  if (!device_id.empty()) {
-    DT_ASSIGN_OR_RETURN(
-        live, tables.FindLive(token.user_sid, device_id, token.key_thumbprint, UnixSeconds(now)));
+  if (!known.device_id.empty()) {
+    DT_ASSIGN_OR_RETURN(live, tables.FindLive(token.user_sid, known.device_id, token.key_thumbprint,
+                                              UnixSeconds(now)));
   }
   if (spent && !live) {
     return Replayed("the user token was used, and its certificate is revoked or has expired");
@@ -122,7 +122,7 @@ absl::StatusOr<Enroller::Recorded> Enroller::EnrollOnce(const token::UserToken& 
 
   StoredCertificate fresh;
   DT_ASSIGN_OR_RETURN(fresh.enrolment_id, NewId());
-  fresh.device_id = known.device_id;
+  fresh.device_id = known.facts.device_id;
   if (fresh.device_id.empty()) {
     DT_ASSIGN_OR_RETURN(fresh.device_id, NewId());
   }
@@ -147,16 +147,17 @@ absl::StatusOr<Enroller::Known> Enroller::LookUp(const token::UserToken& token, 
   return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Known> {
     Tables tables(txn);
     Known known;
-    DT_ASSIGN_OR_RETURN(known.barrier, tables.CurrentBarrier());
-    DT_ASSIGN_OR_RETURN(known.device_id, tables.FindDevice(token.computer_sid));
-    DT_ASSIGN_OR_RETURN(known.certificate, FindAnswer(tables, token, known.device_id, now));
+    // The org has yet to say who the user is.
+    DT_ASSIGN_OR_RETURN(known.facts, tables.Find(token.envelope.id, token.computer_sid, {}));
+    DT_ASSIGN_OR_RETURN(known.certificate, FindAnswer(tables, token, known.facts, now));
     return known;
   });
 }
 
-absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> Enroller::Authorize(
-    const token::UserToken& token, const std::string& device_id, const std::string& enrolment_id) {
-  org::v1::AuthorizeEnrolmentRequest request;
+absl::StatusOr<org::v1::AuthorizedEnrolment> Enroller::Authorize(const token::UserToken& token,
+                                                                 const std::string& device_id,
+                                                                 const std::string& enrolment_id) {
+  org::v1::EnrolmentRequest request;
   request.set_iwa_name(
       token::IdOfUrn(token.envelope.issuer, config_.org, "iwa").value_or(std::string()));
   request.set_kid(token.envelope.key_id);
@@ -165,7 +166,7 @@ absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> Enroller::Authorize(
   request.set_realm(token.realm);
   request.set_device_id(device_id);
   request.set_enrolment_id(enrolment_id);
-  DT_ASSIGN_OR_RETURN(auto answer, org_.AuthorizeEnrolment(request));
+  DT_ASSIGN_OR_RETURN(auto answer, org_.AuthorizeEnrolment(std::move(request)));
   if (answer.user_id().empty()) return absl::InternalError("the org named no user");
   return answer;
 }
@@ -181,10 +182,11 @@ absl::StatusOr<Enroller::Recorded> Enroller::Record(const token::UserToken& toke
   const bool forget = ++issued_ % kForgetTokensEvery == 0;
   return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<Recorded> {
     Tables tables(txn);
-    DT_ASSIGN_OR_RETURN(auto answer, FindAnswer(tables, token, fresh.device_id, now));
+    DT_ASSIGN_OR_RETURN(const Tables::Known facts,
+                        tables.Find(token.envelope.id, token.computer_sid, fresh.user_id));
+    DT_ASSIGN_OR_RETURN(auto answer, FindAnswer(tables, token, facts, now));
     if (answer) return Recorded{*std::move(answer)};
-    DT_ASSIGN_OR_RETURN(const std::int64_t barrier, tables.BarrierOfUser(fresh.user_id));
-    if (barrier > known.barrier) {
+    if (facts.barrier_of_user > known.facts.barrier) {
       return MakeError(StatusCode::kPermissionDenied, reason::v1::USER_REVOKED_MEANWHILE,
                        "the user's certificates were revoked during this enrolment",
                        fresh.principal, "If the user is still active, enrol again.");
@@ -196,10 +198,10 @@ absl::StatusOr<Enroller::Recorded> Enroller::Record(const token::UserToken& toke
     } else {
       DT_RETURN_IF_ERROR(full);
     }
-    if (known.device_id.empty()) {
-      DT_ASSIGN_OR_RETURN(const std::string device_id,
-                          tables.AddDevice(token.computer_sid, fresh.device_id));
-      if (device_id != fresh.device_id) return Recorded{{}, false, true};
+    if (facts.device_id.empty()) {
+      DT_RETURN_IF_ERROR(tables.AddDevice(token.computer_sid, fresh.device_id));
+    } else if (facts.device_id != fresh.device_id) {
+      return Recorded{{}, false, true};
     }
     DT_RETURN_IF_ERROR(tables.Insert(fresh));
     DT_RETURN_IF_ERROR(tables.SpendToken(spent, fresh.serial));

@@ -50,8 +50,7 @@ class Enroller {
  private:
   // What the store knows before the org is asked.
   struct Known {
-    std::int64_t barrier = 0;
-    std::string device_id;                         // Empty: this computer is new.
+    Tables::Known facts;
     std::optional<StoredCertificate> certificate;  // To answer with, when set.
   };
   struct Recorded {
@@ -66,9 +65,9 @@ class Enroller {
   absl::StatusOr<Recorded> EnrollOnce(const token::UserToken& token, const pki::VerifiedCsr& csr,
                                       std::string_view client_address);
   absl::StatusOr<Known> LookUp(const token::UserToken& token, WallTime now);
-  absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> Authorize(const token::UserToken& token,
-                                                                const std::string& device_id,
-                                                                const std::string& enrolment_id);
+  absl::StatusOr<org::v1::AuthorizedEnrolment> Authorize(const token::UserToken& token,
+                                                         const std::string& device_id,
+                                                         const std::string& enrolment_id);
   absl::StatusOr<Recorded> Record(const token::UserToken& token, const Known& known,
                                   StoredCertificate fresh, std::string_view client_address,
                                   WallTime now);

@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "google/rpc/status.pb.h"
+#include "libs/base/coalescer.h"
 #include "libs/base/log.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
@@ -16,6 +21,7 @@ using org::v1::IwaRegistry;
 using org::v1::SystemLog;
 
 constexpr std::chrono::milliseconds kAppendTimeout{5000};
+constexpr std::size_t kEnrolmentsPerCallMax = 64;  // The contract's.
 
 // Only what the org itself said goes on to the agent. All else (a refused connection, our
 // own certificate not accepted there) is a fault between two servers.
@@ -34,9 +40,10 @@ class GrpcOrg final : public Org {
   explicit GrpcOrg(const std::shared_ptr<grpc::Channel>& channel)
       : authority_(channel), registry_(channel), log_(channel) {}
 
-  absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> AuthorizeEnrolment(
-      const org::v1::AuthorizeEnrolmentRequest& request) override {
-    auto answer = rpc::Call(authority_, &EnrolmentAuthority::Stub::AuthorizeEnrolment, request);
+  absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
+      org::v1::EnrolmentRequest request) override {
+    auto answer =
+        enrolments_.Call(std::move(request), std::chrono::steady_clock::now() + rpc::kCallTimeout);
     if (!answer.ok()) return OrgError(answer.status());
     return answer;
   }
@@ -52,10 +59,45 @@ class GrpcOrg final : public Org {
   }
 
  private:
+  using Enrolments = Coalescer<org::v1::EnrolmentRequest, org::v1::AuthorizedEnrolment>;
+
+  std::vector<Enrolments::Result> Authorize(std::vector<org::v1::EnrolmentRequest> enrolments,
+                                            Enrolments::Deadline deadline);
+
   EnrolmentAuthority::Stub authority_;
   IwaRegistry::Stub registry_;
   SystemLog::Stub log_;
+  Enrolments enrolments_{{.batch_max = kEnrolmentsPerCallMax},
+                         [this](auto enrolments, Enrolments::Deadline deadline) {
+                           return Authorize(std::move(enrolments), deadline);
+                         }};
 };
+
+std::vector<GrpcOrg::Enrolments::Result> GrpcOrg::Authorize(
+    std::vector<org::v1::EnrolmentRequest> enrolments, Enrolments::Deadline deadline) {
+  const std::size_t count = enrolments.size();
+  org::v1::AuthorizeEnrolmentsRequest request;
+  for (auto& enrolment : enrolments) *request.add_enrolments() = std::move(enrolment);
+  auto answer = rpc::Call(
+      authority_, &EnrolmentAuthority::Stub::AuthorizeEnrolments, request,
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
+  if (answer.ok() && static_cast<std::size_t>(answer->results_size()) != count) {
+    answer = absl::InternalError("the org answered for another number of enrolments");
+  }
+  if (!answer.ok()) return std::vector<Enrolments::Result>(count, answer.status());
+  std::vector<Enrolments::Result> results;
+  results.reserve(count);
+  for (org::v1::EnrolmentResult& result : *answer->mutable_results()) {
+    if (result.has_authorized()) {
+      results.emplace_back(std::move(*result.mutable_authorized()));
+    } else if (absl::Status refused = rpc::FromMessage(result.refused()); !refused.ok()) {
+      results.emplace_back(std::move(refused));
+    } else {
+      results.emplace_back(absl::InternalError("the org gave an enrolment no result"));
+    }
+  }
+  return results;
+}
 
 }  // namespace
 

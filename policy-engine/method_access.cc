@@ -27,7 +27,7 @@ std::vector<ServiceMethods> AccessTable() {
       {"IwaRegistry", {"Register", "Heartbeat"}, {kIwa}},
       {"IwaRegistry", {"ListIwas"}, {rpc::kAnyComponent, kAdmin}},
       {"IwaRegistry", {"SetIwaEnabled"}, {kAdmin}},
-      {"EnrolmentAuthority", {"AuthorizeEnrolment"}, {kCa}},
+      {"EnrolmentAuthority", {"AuthorizeEnrolments"}, {kCa}},
       {"Policy", {"PutApp", "SetRules", "SetZones", "ExplainDecision"}, {kAdmin}},
       {"Policy", {"ListApps", "Evaluate", "CompleteFactor"}, {kGateway, kAdmin}},
       {"SignIn", {"VerifyPassword", "EndSession", "WatchSessions", "GetGatewayKeys"}, {kGateway}},

@@ -198,7 +198,9 @@ void PolicyServer::Parts::MakeServices() {
   iwa_service.emplace(*database, *events, clock, PeerCaller());
   EnrolmentService::ComputerLookup computers;
   if (directory != nullptr) {
-    computers = [this](const std::string& sid) { return directory->FindComputerBySid(sid); };
+    computers = [this](std::span<const std::string> sids) {
+      return directory->FindComputersBySid(sids);
+    };
   }
   enrolment_service.emplace(*database, *store, clock, std::move(computers));
   policy_service.emplace(*store, *apps, *sign_on, PeerCaller());

@@ -2,20 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
+#include "google/rpc/status.pb.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
 #include "policy-engine/enrolment/iwa_registry.h"
 #include "policy-engine/org/rule_messages.h"
-#include "policy-engine/people/people_store.h"
 
 namespace devicetrust::policy {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-absl::Status ValidateEnrolment(const v1::AuthorizeEnrolmentRequest& request) {
+absl::Status ValidateEnrolment(const v1::EnrolmentRequest& request) {
   for (const std::string* field :
        {&request.iwa_name(), &request.kid(), &request.user_sid(), &request.computer_sid(),
         &request.realm(), &request.device_id(), &request.enrolment_id()}) {
@@ -55,30 +56,27 @@ absl::Status CheckOrgEnrols(const v1::OrgSettings& settings) {
 }
 
 // SPEC ORG-4: present, activated, from the domain.
-absl::Status CheckUserEnrols(const v1::User& user) {
-  if (user.status() != v1::ACTIVE) {
+absl::StatusOr<Enrollee> FindEnrollingUser(db::Transaction& txn, const std::string& sid) {
+  DT_ASSIGN_OR_RETURN(std::optional<Enrollee> user, FindEnrollee(txn, sid));
+  if (!user) {
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_UNKNOWN,
+                          "the user is not in the org", sid,
+                          "Import the user from Active Directory first.");
+  }
+  if (!user->active) {
     return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_DEACTIVATED,
-                          "the user is deactivated in the org", user.principal(),
+                          "the user is deactivated in the org", user->principal,
                           "Activate the user in the org.");
   }
-  if (!user.from_ad()) {
+  if (!user->from_ad) {
     return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_NOT_FROM_AD,
-                          "the user does not come from Active Directory", user.principal(),
+                          "the user does not come from Active Directory", user->principal,
                           "Import the user from Active Directory.");
   }
-  return absl::OkStatus();
+  return *std::move(user);
 }
 
-// A missing user is no missing method or row to the CA, but a refusal.
-absl::StatusOr<Person> FindEnrollingUser(db::Transaction& txn, const std::string& sid) {
-  absl::StatusOr<Person> person = FindPersonBySid(txn, sid);
-  if (person.ok() || person.status().code() != absl::StatusCode::kNotFound) return person;
-  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_UNKNOWN,
-                        "the user is not in the org", sid,
-                        "Import the user from Active Directory first.");
-}
-
-absl::Status RecordEnrolment(db::Transaction& txn, const v1::AuthorizeEnrolmentRequest& request,
+absl::Status RecordEnrolment(db::Transaction& txn, const v1::EnrolmentRequest& request,
                              const std::string& user_id, std::optional<Platform> platform,
                              std::int64_t now) {
   DT_ASSIGN_OR_RETURN(
@@ -97,6 +95,48 @@ absl::Status RecordEnrolment(db::Transaction& txn, const v1::AuthorizeEnrolmentR
   return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::CONFLICTING_STATE,
                         "the enrolment id is taken by another user or device",
                         request.enrolment_id());
+}
+
+// The IWAs that a batch names, mostly one and the same, each looked up once.
+class IwaChecks {
+ public:
+  explicit IwaChecks(db::Transaction& txn) : txn_(txn) {}
+  absl::Status MayEnrol(const std::string& name, const std::string& kid) {
+    const auto [known, added] = checked_.try_emplace({name, kid});
+    if (added) known->second = CheckIwaMayEnrol(txn_, name, kid);
+    return known->second;
+  }
+
+ private:
+  db::Transaction& txn_;
+  std::map<std::pair<std::string, std::string>, absl::Status> checked_;
+};
+
+absl::Status AuthorizeOne(db::Transaction& txn, IwaChecks& iwas,
+                          const v1::EnrolmentRequest& request, std::optional<Platform> platform,
+                          std::int64_t now, Enrollee& user) {
+  DT_RETURN_IF_ERROR(iwas.MayEnrol(request.iwa_name(), request.kid()));
+  DT_ASSIGN_OR_RETURN(user, FindEnrollingUser(txn, request.user_sid()));
+  return RecordEnrolment(txn, request, user.id, platform, now);
+}
+
+// Of a computer that was looked up.
+absl::StatusOr<std::optional<Platform>> PlatformOf(
+    const absl::StatusOr<directory::Computer>& computer, const std::string& computer_sid) {
+  if (computer.ok()) return PlatformFromDirectory(computer->operating_system);
+  switch (computer.status().code()) {
+    case absl::StatusCode::kNotFound:  // The IWA has seen its ticket; its system stays unknown.
+      return std::optional<Platform>();
+    case absl::StatusCode::kInvalidArgument:
+      return rpc::MakeError(computer.status().code(), reason::v1::MALFORMED_REQUEST,
+                            "the computer's SID is malformed", computer_sid);
+    default:
+      return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+                            fmt::format("the directory does not answer: {}",
+                                        std::string(computer.status().message())),
+                            computer_sid, "Check the domain controller; the agent tries again.",
+                            std::chrono::seconds(5));
+  }
 }
 
 }  // namespace
@@ -141,57 +181,83 @@ absl::StatusOr<std::optional<Enrolment>> FindEnrolment(db::Transaction& txn,
   return std::optional<Enrolment>(std::move(enrolment));
 }
 
-absl::StatusOr<std::optional<Platform>> EnrolmentService::LookUpPlatform(
-    const std::string& computer_sid) {
-  if (!computers_) return std::optional<Platform>();
-  const absl::StatusOr<directory::Computer> computer = computers_(computer_sid);
-  if (computer.ok()) return PlatformFromDirectory(computer->operating_system);
-  switch (computer.status().code()) {
-    case absl::StatusCode::kNotFound:  // The IWA has seen its ticket; its system stays unknown.
-      return std::optional<Platform>();
-    case absl::StatusCode::kInvalidArgument:
-      return rpc::MakeError(computer.status().code(), reason::v1::MALFORMED_REQUEST,
-                            "the computer's SID is malformed", computer_sid);
-    default:
-      return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
-                            fmt::format("the directory does not answer: {}",
-                                        std::string(computer.status().message())),
-                            computer_sid, "Check the domain controller; the agent tries again.",
-                            std::chrono::seconds(5));
+// One search for all that are not refused yet.
+void EnrolmentService::LookUpPlatforms(std::span<Item> items) {
+  if (!computers_) return;
+  std::vector<std::string> sids;
+  std::vector<Item*> asked;
+  for (Item& item : items) {
+    if (!item.status.ok()) continue;
+    sids.push_back(item.request.computer_sid());
+    asked.push_back(&item);
+  }
+  if (sids.empty()) return;
+  const auto computers = computers_(sids);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    auto platform = PlatformOf(computers[i], sids[i]);
+    if (platform.ok()) {
+      asked[i]->platform = *platform;
+    } else {
+      asked[i]->status = platform.status();
+    }
   }
 }
 
-absl::StatusOr<v1::AuthorizeEnrolmentResponse> EnrolmentService::Authorize(
-    const v1::AuthorizeEnrolmentRequest& request) {
-  DT_RETURN_IF_ERROR(ValidateEnrolment(request));
-  DT_RETURN_IF_ERROR(CheckOrgEnrols(store_.state()->settings));
-  DT_ASSIGN_OR_RETURN(const std::optional<Platform> platform,
-                      LookUpPlatform(request.computer_sid()));
+// Refusals are in the items; an error is of the store, and then nothing is recorded.
+absl::Status EnrolmentService::Authorize(std::span<Item> items) {
+  const absl::Status open = CheckOrgEnrols(store_.state()->settings);
+  for (Item& item : items) {
+    item.status = ValidateEnrolment(item.request);
+    item.status.Update(open);
+  }
+  LookUpPlatforms(items);
   const std::int64_t now = UnixSeconds(clock_.Now());
-  v1::User user;
-  // One transaction: a user deactivated meanwhile is seen, or the enrolment is before it.
-  const absl::Status recorded = database_.Write([&](db::Transaction& txn) -> absl::Status {
-    DT_RETURN_IF_ERROR(CheckIwaMayEnrol(txn, request.iwa_name(), request.kid()));
-    DT_ASSIGN_OR_RETURN(const Person person, FindEnrollingUser(txn, request.user_sid()));
-    DT_RETURN_IF_ERROR(CheckUserEnrols(person.user));
-    DT_RETURN_IF_ERROR(RecordEnrolment(txn, request, person.user.id(), platform, now));
-    user = person.user;
+  std::vector<absl::Status> judged;
+  // One transaction: a user deactivated meanwhile is seen, or the enrolments are before it.
+  // What is refused has changed nothing, so nothing has to be undone for it.
+  DT_RETURN_IF_ERROR(database_.Write([&](db::Transaction& txn) -> absl::Status {
+    judged.clear();
+    IwaChecks iwas(txn);
+    for (Item& item : items) {
+      judged.push_back(item.status);
+      if (!item.status.ok()) continue;
+      judged.back() = AuthorizeOne(txn, iwas, item.request, item.platform, now, item.user);
+      if (!judged.back().ok() && !rpc::DetailOf(judged.back())) return judged.back();
+    }
     return absl::OkStatus();
-  });
-  DT_RETURN_IF_ERROR(recorded);
-  v1::AuthorizeEnrolmentResponse response;
-  response.set_user_id(user.id());
-  response.set_principal(user.principal());
-  if (platform) response.set_platform(ToMessage(*platform));
-  return response;
+  }));
+  for (std::size_t i = 0; i < items.size(); ++i) items[i].status = std::move(judged[i]);
+  return absl::OkStatus();
 }
 
-grpc::Status EnrolmentService::AuthorizeEnrolment(grpc::ServerContext* /*context*/,
-                                                  const v1::AuthorizeEnrolmentRequest* request,
-                                                  v1::AuthorizeEnrolmentResponse* response) {
-  auto authorized = Authorize(*request);
-  if (!authorized.ok()) return rpc::ToGrpc(rpc::StoreError(authorized.status()));
-  *response = *std::move(authorized);
+grpc::Status EnrolmentService::AuthorizeEnrolments(grpc::ServerContext* /*context*/,
+                                                   const v1::AuthorizeEnrolmentsRequest* request,
+                                                   v1::AuthorizeEnrolmentsResponse* response) {
+  const auto count = static_cast<std::size_t>(request->enrolments_size());
+  if (count == 0 || count > kEnrolmentsPerCallMax) {
+    return rpc::ToGrpc(
+        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                       fmt::format("1 to {} enrolments in one call", kEnrolmentsPerCallMax)));
+  }
+  std::vector<Item> items;
+  items.reserve(count);
+  for (const v1::EnrolmentRequest& enrolment : request->enrolments()) {
+    items.push_back({.request = enrolment, .status = {}, .platform = {}, .user = {}});
+  }
+  if (const absl::Status status = Authorize(items); !status.ok()) {
+    return rpc::ToGrpc(rpc::StoreError(status));
+  }
+  for (Item& item : items) {
+    v1::EnrolmentResult& result = *response->add_results();
+    if (!item.status.ok()) {
+      *result.mutable_refused() = rpc::ToMessage(item.status);
+      continue;
+    }
+    v1::AuthorizedEnrolment& authorized = *result.mutable_authorized();
+    authorized.set_user_id(std::move(item.user.id));
+    authorized.set_principal(std::move(item.user.principal));
+    if (item.platform) authorized.set_platform(ToMessage(*item.platform));
+  }
   return grpc::Status::OK;
 }
 

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
 #include "libs/directory/client.h"
 #include "policy-engine/org/org_store.h"
+#include "policy-engine/people/people_store.h"
 
 namespace devicetrust::policy {
 
@@ -26,26 +30,35 @@ struct Enrolment {
 absl::StatusOr<std::optional<Enrolment>> FindEnrolment(db::Transaction& txn,
                                                        const std::string& enrolment_id);
 
-// The org's word on an enrolment. The contract says what it checks.
+inline constexpr std::size_t kEnrolmentsPerCallMax = 64;
+
+// The org's word on enrolments. The contract says what it checks.
 class EnrolmentService final : public org::v1::EnrolmentAuthority::Service {
  public:
-  // Looks up a computer by SID, as LdapDirectory does; blocks for at most its timeout.
-  using ComputerLookup =
-      std::function<absl::StatusOr<directory::Computer>(const std::string& computer_sid)>;
+  // Looks up computers by SID, as LdapDirectory does; blocks for at most its timeout.
+  using ComputerLookup = std::function<std::vector<absl::StatusOr<directory::Computer>>(
+      std::span<const std::string> computer_sids)>;
 
   // Without `computers` every platform stays unknown.
   EnrolmentService(db::Database& database, const OrgStore& store, const Clock& clock,
                    ComputerLookup computers)
       : database_(database), store_(store), clock_(clock), computers_(std::move(computers)) {}
 
-  grpc::Status AuthorizeEnrolment(grpc::ServerContext* context,
-                                  const org::v1::AuthorizeEnrolmentRequest* request,
-                                  org::v1::AuthorizeEnrolmentResponse* response) override;
+  grpc::Status AuthorizeEnrolments(grpc::ServerContext* context,
+                                   const org::v1::AuthorizeEnrolmentsRequest* request,
+                                   org::v1::AuthorizeEnrolmentsResponse* response) override;
 
  private:
-  absl::StatusOr<org::v1::AuthorizeEnrolmentResponse> Authorize(
-      const org::v1::AuthorizeEnrolmentRequest& request);
-  absl::StatusOr<std::optional<Platform>> LookUpPlatform(const std::string& computer_sid);
+  // One enrolment on its way through the checks.
+  struct Item {
+    const org::v1::EnrolmentRequest& request;
+    absl::Status status;  // The first refusal.
+    std::optional<Platform> platform;
+    Enrollee user;
+  };
+
+  absl::Status Authorize(std::span<Item> items);
+  void LookUpPlatforms(std::span<Item> items);
 
   db::Database& database_;
   const OrgStore& store_;

@@ -21,8 +21,10 @@ std::string NewJwk(const std::string& kid) {
 class IwaTest : public OrgFixture {
  protected:
   IwaTest() {
-    enrolments_.emplace(*database_, *store_, clock_,
-                        [this](const std::string&) { return computer_; });
+    enrolments_.emplace(*database_, *store_, clock_, [this](std::span<const std::string> sids) {
+      sids_asked_.assign(sids.begin(), sids.end());
+      return std::vector(sids.size(), computer_);
+    });
     computer_->operating_system = "Windows 10 Enterprise";
   }
 
@@ -74,15 +76,29 @@ class IwaTest : public OrgFixture {
     request_.set_device_id("device-1");
     request_.set_enrolment_id("enrolment-1");
   }
-  grpc::Status Authorize() {
-    return enrolments_->AuthorizeEnrolment(nullptr, &request_, &authorized_);
+  // The results of several in one call, refused ones as the call of one would fail.
+  std::vector<grpc::Status> AuthorizeAll(const std::vector<v1::EnrolmentRequest>& requests) {
+    v1::AuthorizeEnrolmentsRequest request;
+    for (const v1::EnrolmentRequest& one : requests) *request.add_enrolments() = one;
+    v1::AuthorizeEnrolmentsResponse response;
+    const grpc::Status status = enrolments_->AuthorizeEnrolments(nullptr, &request, &response);
+    if (!status.ok()) return {status};
+    std::vector<grpc::Status> results;
+    for (const v1::EnrolmentResult& result : response.results()) {
+      results.push_back(result.has_authorized() ? grpc::Status::OK
+                                                : rpc::ToGrpc(rpc::FromMessage(result.refused())));
+      authorized_ = result.authorized();
+    }
+    return results;
   }
+  grpc::Status Authorize() { return AuthorizeAll({request_}).at(0); }
 
   absl::StatusOr<directory::Computer> computer_ = directory::Computer();
   std::optional<EnrolmentService> enrolments_;
   v1::RegisterIwaResponse registered_;
-  v1::AuthorizeEnrolmentRequest request_;
-  v1::AuthorizeEnrolmentResponse authorized_;
+  v1::EnrolmentRequest request_;
+  v1::AuthorizedEnrolment authorized_;  // The last one.
+  std::vector<std::string> sids_asked_;
   std::string user_id_;
 };
 
@@ -265,6 +281,40 @@ TEST_F(IwaTest, EveryFieldOfAnEnrolmentIsNeeded) {
   MakeReady();
   request_.clear_realm();
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::MALFORMED_REQUEST);
+}
+
+TEST_F(IwaTest, JudgesEachOfABatchByItself) {
+  MakeReady();
+  v1::EnrolmentRequest second = request_;
+  second.set_enrolment_id("enrolment-2");
+  second.set_computer_sid("S-1-5-21-1-2-3-4002");
+  v1::EnrolmentRequest malformed = request_;
+  malformed.clear_realm();
+  v1::EnrolmentRequest stranger = second;
+  stranger.set_enrolment_id("enrolment-3");
+  stranger.set_user_sid("S-1-5-21-1-2-3-nobody");
+  v1::EnrolmentRequest conflicting = request_;
+  conflicting.set_device_id("device-2");
+  const auto results = AuthorizeAll({request_, malformed, stranger, conflicting, second});
+  ASSERT_EQ(results.size(), 5u);
+  EXPECT_TRUE(results[0].ok());
+  EXPECT_EQ(ReasonOf(results[1]), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(results[2]), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(ReasonOf(results[3]), reason::v1::CONFLICTING_STATE);
+  EXPECT_TRUE(results[4].ok());
+  EXPECT_EQ(sids_asked_.size(), 4u);  // In one search.
+  for (const char* id : {"enrolment-1", "enrolment-2"}) {
+    const auto found =
+        database_->Read([id](db::Transaction& txn) { return FindEnrolment(txn, id); });
+    EXPECT_TRUE(found.ok() && found->has_value()) << id;
+  }
+}
+
+TEST_F(IwaTest, TakesOneToSixtyFourEnrolmentsInACall) {
+  MakeReady();
+  EXPECT_EQ(ReasonOf(AuthorizeAll({}).at(0)), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(AuthorizeAll(std::vector(64, request_)).size(), 64u);
+  EXPECT_EQ(ReasonOf(AuthorizeAll(std::vector(65, request_)).at(0)), reason::v1::MALFORMED_REQUEST);
 }
 
 TEST(IwaVersionTest, ComparesNumbersNotText) {

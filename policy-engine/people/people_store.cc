@@ -99,6 +99,16 @@ absl::StatusOr<Person> FindPersonByPrincipal(db::Transaction& txn, std::string_v
   return FindPerson(txn, kByPrincipal, LowerPrincipal(principal));
 }
 
+absl::StatusOr<std::optional<Enrollee>> FindEnrollee(db::Transaction& txn, const std::string& sid) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT id, principal, status, from_ad FROM users WHERE sid = $1", {sid}));
+  if (rows.empty()) return std::optional<Enrollee>();
+  const db::Row& row = rows.front();
+  return std::optional<Enrollee>(
+      {db::Text(row[0]), db::Text(row[1]), db::Int(row[2]) == v1::ACTIVE, db::Int(row[3]) != 0});
+}
+
 absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const v1::PersonImport& person,
                                          const std::string& new_id) {
   DT_ASSIGN_OR_RETURN(

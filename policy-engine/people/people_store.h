@@ -2,6 +2,7 @@
 // whatever it belongs to.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,15 @@ absl::StatusOr<Person> FindPersonById(db::Transaction& txn, const std::string& i
 absl::StatusOr<Person> FindPersonBySid(db::Transaction& txn, const std::string& sid);
 // Principals are compared without regard to ASCII case.
 absl::StatusOr<Person> FindPersonByPrincipal(db::Transaction& txn, std::string_view principal);
+
+// What an enrolment asks of a user; nullopt: the org knows none of this SID.
+struct Enrollee {
+  std::string id;
+  std::string principal;
+  bool active = false;
+  bool from_ad = false;
+};
+absl::StatusOr<std::optional<Enrollee>> FindEnrollee(db::Transaction& txn, const std::string& sid);
 
 // Adds the person, or updates whoever has the SID: name, address, groups; not the status, and
 // not the id, which for a new person is `new_id`. Returns the id and whether it is new.
