@@ -11,7 +11,7 @@ db::Migration Org() {
   return {1,
           "org",
           {"CREATE TABLE settings ("
-           " id BIGINT PRIMARY KEY, version BIGINT NOT NULL,"
+           " id INTEGER PRIMARY KEY, version BIGINT NOT NULL,"
            " device_trust_enabled BIGINT NOT NULL, learn_more_url TEXT NOT NULL,"
            " changed_by TEXT NOT NULL, changed_at BIGINT,"
            " capability_enabled BIGINT NOT NULL, read_only BIGINT NOT NULL,"
@@ -21,14 +21,14 @@ db::Migration Org() {
            "CREATE TABLE app_revisions ("
            " app_id TEXT NOT NULL, revision BIGINT NOT NULL, app BYTEA NOT NULL,"
            " PRIMARY KEY (app_id, revision))",
-           "CREATE TABLE zone_revisions (revision BIGINT PRIMARY KEY, zones BYTEA NOT NULL)",
+           "CREATE TABLE zone_revisions (revision INTEGER PRIMARY KEY, zones BYTEA NOT NULL)",
            "CREATE TABLE iwas ("
            " name TEXT PRIMARY KEY, enabled BIGINT NOT NULL, last_heartbeat BIGINT NOT NULL,"
            " iwa BYTEA NOT NULL)",
            "CREATE TABLE enrolments ("
            " enrolment_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, device_id TEXT NOT NULL,"
            " computer_sid TEXT NOT NULL, platform BIGINT NOT NULL, iwa_name TEXT NOT NULL,"
-           " authorized_at BIGINT NOT NULL)",
+           " authorized_at BIGINT NOT NULL) WITHOUT ROWID",
            "CREATE TABLE gateway_keys ("
            " kid TEXT PRIMARY KEY, kind TEXT NOT NULL, created_at BIGINT NOT NULL,"
            " sealed BYTEA NOT NULL, certificate_pem TEXT NOT NULL)"}};
@@ -44,13 +44,14 @@ db::Migration Decisions() {
            " record BYTEA NOT NULL, factor_failures BIGINT NOT NULL DEFAULT 0,"
            " factor_completed_at_ms BIGINT)",
            "CREATE INDEX decisions_by_time ON decisions (decided_at_ms)",
-           "CREATE TABLE used_proofs (id TEXT PRIMARY KEY, expires_at BIGINT NOT NULL)",
+           "CREATE TABLE used_proofs (id TEXT PRIMARY KEY, expires_at BIGINT NOT NULL)"
+           " WITHOUT ROWID",
            "CREATE INDEX used_proofs_by_expiry ON used_proofs (expires_at)",
            "CREATE TABLE ended_sessions ("
-           " session_id TEXT PRIMARY KEY, ended_at_ms BIGINT NOT NULL)",
+           " session_id TEXT PRIMARY KEY, ended_at_ms BIGINT NOT NULL) WITHOUT ROWID",
            "CREATE INDEX ended_sessions_by_time ON ended_sessions (ended_at_ms)",
            "CREATE TABLE session_changes ("
-           " sequence BIGINT PRIMARY KEY, at_ms BIGINT NOT NULL, kind BIGINT NOT NULL,"
+           " sequence INTEGER PRIMARY KEY, at_ms BIGINT NOT NULL, kind BIGINT NOT NULL,"
            " subject TEXT NOT NULL)"}};
 }
 
@@ -86,14 +87,15 @@ std::vector<db::Migration> OrgMigrations() {
 std::vector<db::Migration> LogMigrations() {
   return {{1,
            "system log",
-           {"CREATE TABLE log_counter (id BIGINT PRIMARY KEY, value BIGINT NOT NULL)",
+           {"CREATE TABLE log_counter (id INTEGER PRIMARY KEY, value BIGINT NOT NULL)",
             "INSERT INTO log_counter (id, value) VALUES (1, 0)",
             "CREATE TABLE events ("
-            " sequence BIGINT PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL,"
+            " sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL,"
             " at_ms BIGINT NOT NULL, event BYTEA NOT NULL)",
             "CREATE INDEX events_by_type ON events (type, at_ms)",
             "CREATE TABLE event_subjects ("
-            " subject TEXT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (subject, sequence))"}}};
+            " subject TEXT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (subject, sequence))"
+            " WITHOUT ROWID"}}};
 }
 
 }  // namespace devicetrust::policy

@@ -54,19 +54,40 @@ std::set<std::string> SubjectsOf(const v1::Event& event) {
   return subjects;
 }
 
+constexpr std::size_t kSubjectsPerInsertMax = 8;
+
+// The statement for each number of subjects, $1 the event's sequence.
+std::string_view InsertSubjects(std::size_t count) {
+  static const auto kStatements = [] {
+    std::array<std::string, kSubjectsPerInsertMax> statements;
+    std::string sql = "INSERT INTO event_subjects (sequence, subject) VALUES";
+    for (std::size_t i = 0; i < statements.size(); ++i) {
+      sql += fmt::format("{}($1, ${})", i == 0 ? " " : ", ", i + 2);
+      statements[i] = sql;
+    }
+    return statements;
+  }();
+  return kStatements[count - 1];
+}
+
 absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::int64_t sequence) {
-  const std::string text = event.SerializeAsString();
+  Bytes data(event.ByteSizeLong());
+  event.SerializeToArray(data.data(), static_cast<int>(data.size()));
   DT_ASSIGN_OR_RETURN(
       const auto stored,
       txn.Run("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
               " ON CONFLICT (id) DO NOTHING RETURNING sequence",
               {sequence, event.id(), event.type(), UnixMillis(FromTimestamp(event.at())),
-               Bytes(text.begin(), text.end())}));
+               std::move(data)}));
   if (stored.empty()) return false;
-  for (const std::string& subject : SubjectsOf(event)) {
-    DT_RETURN_IF_ERROR(txn.Run("INSERT INTO event_subjects (subject, sequence) VALUES ($1, $2)",
-                               {subject, sequence})
-                           .status());
+  std::vector<db::Value> arguments = {sequence};
+  const std::set<std::string> subjects = SubjectsOf(event);
+  for (auto subject = subjects.begin(); subject != subjects.end();) {
+    arguments.resize(1);
+    for (; subject != subjects.end() && arguments.size() <= kSubjectsPerInsertMax; ++subject) {
+      arguments.emplace_back(*subject);
+    }
+    DT_RETURN_IF_ERROR(txn.Run(InsertSubjects(arguments.size() - 1), arguments).status());
   }
   return true;
 }
@@ -146,11 +167,18 @@ absl::StatusOr<std::int64_t> LastSequenceIn(db::Transaction& txn) {
 }  // namespace
 
 absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event> events) {
+  std::vector<const v1::Event*> pointers;
+  pointers.reserve(events.size());
+  for (const v1::Event& event : events) pointers.push_back(&event);
+  return Append(pointers);
+}
+
+absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event* const> events) {
   if (events.size() > static_cast<std::size_t>(kEventsPerAppendMax)) {
     return absl::InvalidArgumentError(
         fmt::format("at most {} events in one call", kEventsPerAppendMax));
   }
-  for (const v1::Event& event : events) DT_RETURN_IF_ERROR(ValidateEvent(event));
+  for (const v1::Event* event : events) DT_RETURN_IF_ERROR(ValidateEvent(*event));
   if (events.empty()) return Appended{};
 
   const auto count = static_cast<std::int64_t>(events.size());
@@ -163,8 +191,8 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event>
                     {count}));
         std::int64_t sequence = db::Int(counter.front()[0]) - count;
         Appended appended;
-        for (const v1::Event& event : events) {
-          DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, event, ++sequence));
+        for (const v1::Event* event : events) {
+          DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, *event, ++sequence));
           ++(stored ? appended.stored : appended.duplicates);
         }
         return appended;

@@ -33,6 +33,7 @@ class SystemLog {
   // Stores events durably; one whose id is there already is dropped.
   // kInvalidArgument: an event lacks id, type or time, or is longer than kEventBytesMax; more
   // than kEventsPerAppendMax. Then none is stored.
+  absl::StatusOr<Appended> Append(std::span<const org::v1::Event* const> events);
   absl::StatusOr<Appended> Append(std::span<const org::v1::Event> events);
 
   struct Page {

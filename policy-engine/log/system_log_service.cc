@@ -46,7 +46,8 @@ absl::Status WithReason(const absl::Status& status) {
 grpc::Status SystemLogService::Append(grpc::ServerContext* /*context*/,
                                       const v1::AppendRequest* request,
                                       v1::AppendResponse* response) {
-  const std::vector<v1::Event> events(request->events().begin(), request->events().end());
+  const std::vector<const v1::Event*> events(request->events().pointer_begin(),
+                                             request->events().pointer_end());
   const auto appended = log_.Append(events);
   if (!appended.ok()) return rpc::ToGrpc(WithReason(appended.status()));
   response->set_stored(appended->stored);
