@@ -54,6 +54,10 @@ Bytes Integer(EVP_PKEY* key, const char* name) {
 // The uncompressed point without its first octet: x and y. Not by the parameter
 // OSSL_PKEY_PARAM_PUB_KEY, which is a compressed point when the key is an EC_KEY inside.
 Bytes Point(EVP_PKEY* key) {
+  if (IsShortP256(key)) {
+    const auto point = P256PointOf(key);
+    return {point.begin() + 1, point.end()};
+  }
   unsigned char* encoded = nullptr;
   const std::size_t size = EVP_PKEY_get1_encoded_public_key(key, &encoded);
   const BytesPtr owner(encoded);
@@ -69,7 +73,11 @@ absl::StatusOr<PublicKey> PublicKey::FromSpki(std::span<const std::uint8_t> der)
   }
   DT_ASSIGN_OR_RETURN(EvpPkeyPtr key, Checked(FromDer<EvpPkeyPtr>(der, &d2i_PUBKEY),
                                               "not a DER SubjectPublicKeyInfo"));
-  return PublicKey(std::move(key));
+  PublicKey read(std::move(key));
+  if (!std::ranges::equal(read.Spki(), der)) {  // OpenSSL reads BER too.
+    return absl::InvalidArgumentError("not a DER SubjectPublicKeyInfo");
+  }
+  return read;
 }
 
 absl::StatusOr<PublicKey> PublicKey::FromP256(std::span<const std::uint8_t> x,
@@ -86,6 +94,7 @@ absl::StatusOr<PublicKey> PublicKey::FromP256(std::span<const std::uint8_t> x,
 }
 
 KeyType PublicKey::type() const {
+  if (IsShortP256(key_.get())) return KeyType::kP256;
   if (EVP_PKEY_is_a(key_.get(), "RSA")) return KeyType::kRsa2048;
   return EVP_PKEY_get_bits(key_.get()) == 384 ? KeyType::kP384 : KeyType::kP256;
 }
@@ -138,6 +147,7 @@ bool PublicKey::VerifyEs256(std::string_view message,
 
 bool PublicKey::Verify(std::span<const std::uint8_t> message,
                        std::span<const std::uint8_t> signature) const {
+  if (IsShortP256(key_.get())) return P256Verify(key_.get(), Sha256(message), signature);
   const EvpMdCtxPtr context(EVP_MD_CTX_new());
   const bool good =
       context != nullptr &&
@@ -153,11 +163,11 @@ bool operator==(const PublicKey& a, const PublicKey& b) {
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::Generate(KeyType type) {
-  EVP_PKEY* key = type == KeyType::kRsa2048 ? EVP_RSA_gen(2048)
-                  : type == KeyType::kP384  ? EVP_EC_gen("P-384")
-                                            : EVP_EC_gen("P-256");
+  EvpPkeyPtr key = type == KeyType::kRsa2048 ? EvpPkeyPtr(EVP_RSA_gen(2048))
+                   : type == KeyType::kP384  ? EvpPkeyPtr(EVP_EC_gen("P-384"))
+                                             : P256Generate();
   if (key == nullptr) return OpenSslError(absl::StatusCode::kInternal, "key generation");
-  return PrivateKey(EvpPkeyPtr(key));
+  return PrivateKey(std::move(key));
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
@@ -170,6 +180,7 @@ absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::FromPkcs8(std::span<const std::uint8_t> der) {
+  if (EvpPkeyPtr quick = P256FromPkcs8(der)) return PrivateKey(std::move(quick));
   const Pkcs8Ptr info = FromDer<Pkcs8Ptr>(der, &d2i_PKCS8_PRIV_KEY_INFO);
   EvpPkeyPtr parsed(info == nullptr ? nullptr : EVP_PKCS82PKEY(info.get()));
   DT_ASSIGN_OR_RETURN(EvpPkeyPtr key, Checked(std::move(parsed), "not a PKCS#8 private key"));
@@ -203,6 +214,11 @@ absl::StatusOr<Bytes> PrivateKey::SignEs256(std::string_view message) const {
 }
 
 absl::StatusOr<Bytes> PrivateKey::Sign(std::span<const std::uint8_t> message) const {
+  if (IsShortP256(key_.get())) {
+    Bytes quick = P256Sign(key_.get(), Sha256(message));
+    if (quick.empty()) return OpenSslError(absl::StatusCode::kInternal, "signing");
+    return quick;
+  }
   const EvpMdCtxPtr context(EVP_MD_CTX_new());
   Bytes signature(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())));
   std::size_t size = signature.size();

@@ -6,6 +6,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
+#include "libs/pki/openssl.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
@@ -13,6 +14,7 @@
 namespace devicetrust::pki {
 namespace {
 
+using Pkcs8InfoPtr = Owned<PKCS8_PRIV_KEY_INFO, &PKCS8_PRIV_KEY_INFO_free>;
 using testing::ReadVector;
 using testing::ReadVectorBytes;
 
@@ -91,6 +93,43 @@ TEST(KeyTest, SurvivesPemPkcs8AndSpki) {
     EXPECT_EQ(PrivateKey::FromPkcs8(key.Pkcs8())->public_key(), key.public_key());
     EXPECT_EQ(PublicKey::FromSpki(key.public_key().Spki()).value(), key.public_key());
   }
+}
+
+// The key as OpenSSL's providers read it, without our short way.
+EvpPkeyPtr OpensslKey(const Bytes& pkcs8) {
+  const auto info = FromDer<Pkcs8InfoPtr>(pkcs8, &d2i_PKCS8_PRIV_KEY_INFO);
+  EvpPkeyPtr key(info == nullptr ? nullptr : EVP_PKCS82PKEY(info.get()));
+  ClearErrors();
+  return key;
+}
+
+TEST(KeyTest, WritesPkcs8AsOpensslWritesIt) {
+  for (int i = 0; i < 20; ++i) {
+    const PrivateKey key = PrivateKey::Generate().value();
+    const Bytes der = key.Pkcs8();
+    EvpPkeyPtr other = OpensslKey(der);
+    ASSERT_NE(other, nullptr);
+    const PrivateKey slow(std::move(other));
+    EXPECT_EQ(slow.Pkcs8(), der);
+    EXPECT_EQ(slow.Pem(), key.Pem());
+    EXPECT_EQ(slow.public_key().Spki(), key.public_key().Spki());
+    const PrivateKey quick = PrivateKey::FromPkcs8(der).value();
+    EXPECT_EQ(quick.Pkcs8(), der);
+    EXPECT_TRUE(slow.public_key().VerifyEs256("message", quick.SignEs256("message").value()));
+    EXPECT_TRUE(quick.public_key().VerifyEs256("message", slow.SignEs256("message").value()));
+  }
+}
+
+TEST(KeyTest, TakesNoPkcs8ThatOpensslRefuses) {
+  const Bytes good = PrivateKey::Generate()->Pkcs8();
+  testing::ForEachMutation(good, 2000, 7, [](const Bytes& bad) {
+    const absl::StatusOr<PrivateKey> key = PrivateKey::FromPkcs8(bad);
+    const EvpPkeyPtr slow = OpensslKey(bad);
+    if (key.ok()) {
+      ASSERT_NE(slow, nullptr) << HexEncode(bad);
+      EXPECT_EQ(key->public_key(), PrivateKey(OpensslKey(bad)).public_key());
+    }
+  });
 }
 
 TEST(KeyTest, RebuildsAP256KeyFromItsPoint) {
