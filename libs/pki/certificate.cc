@@ -8,9 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
+#include <optional>
 
 #include "libs/base/check.h"
+#include "libs/pki/der.h"
 #include "libs/pki/openssl.h"
+#include "libs/pki/p256.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -18,18 +22,16 @@ namespace {
 using GeneralNamesPtr = Owned<GENERAL_NAMES, &GENERAL_NAMES_free>;
 using DistPointsPtr = Owned<CRL_DIST_POINTS, &CRL_DIST_POINTS_free>;
 
+void FreeExtensions(X509_EXTENSIONS* extensions) {
+  sk_X509_EXTENSION_pop_free(extensions, &X509_EXTENSION_free);
+}
+
 constexpr std::string_view kPemBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kPemEnd = "-----END CERTIFICATE-----";
 
 std::string TextOf(const ASN1_STRING* text) {
   return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
           static_cast<std::size_t>(ASN1_STRING_length(text))};
-}
-
-Bytes BytesOf(const ASN1_STRING* data) {
-  if (data == nullptr) return {};
-  const unsigned char* begin = ASN1_STRING_get0_data(data);
-  return {begin, begin + ASN1_STRING_length(data)};
 }
 
 // The alternative names of one kind, as the octets that stand in the certificate.
@@ -62,6 +64,71 @@ absl::StatusOr<std::string_view> NextBlock(std::string_view& rest) {
   return block;
 }
 
+// Where the parts of a certificate of the usual form lie in its DER.
+struct CertificateParts {
+  DerSpan serial, issuer, not_before, not_after, subject, spki;
+};
+
+using ExtensionsPtr = Owned<X509_EXTENSIONS, &FreeExtensions>;
+
+template <typename Ptr, typename D2i>
+bool Parses(DerSpan der, D2i d2i) {
+  return FromDer<Ptr>(der, d2i) != nullptr;
+}
+
+std::optional<DerSpan> TakeTime(DerSpan& rest) {
+  const auto time = TakeElement(rest, V_ASN1_UTCTIME);
+  return time ? time : TakeElement(rest, V_ASN1_GENERALIZEDTIME);
+}
+
+// The parts of what nearly every certificate here is: version 3, a P-256 key, signed with
+// ecdsa-with-SHA256, extensions and no unique identifiers, lengths as DER wants them. Each is
+// read by the function by which d2i_X509 reads it, so that what is accepted here is accepted
+// there. Nothing for any other certificate, good or bad.
+std::optional<CertificateParts> SplitUsualCertificate(DerSpan der) {
+  static constexpr std::array<std::uint8_t, 5> kVersion3 = {0xa0, 0x03, 0x02, 0x01, 0x02};
+  const auto certificate = SplitEcdsaSigned(der);
+  if (!certificate) return std::nullopt;
+  DerSpan whole = certificate->content;
+  auto fields = TakeContent(whole, kDerSequence);
+  const auto version = TakeElement(*fields, kVersion3[0]);
+  const auto serial = TakeElement(*fields, kDerInteger);
+  const auto algorithm = TakeElement(*fields, kDerSequence);
+  const auto issuer = TakeElement(*fields, kDerSequence);
+  auto validity = TakeContent(*fields, kDerSequence);
+  const auto subject = TakeElement(*fields, kDerSequence);
+  const auto spki = TakeElement(*fields, kDerSequence);
+  auto tagged = TakeContent(*fields, 0xa3);
+  if (!version || !serial || !algorithm || !issuer || !validity || !subject || !spki || !tagged ||
+      !fields->empty() || !std::ranges::equal(*version, kVersion3) ||
+      !std::ranges::equal(*algorithm, kEcdsaWithSha256) || !P256PointOfSpki(*spki)) {
+    return std::nullopt;
+  }
+  const auto not_before = TakeTime(*validity);
+  const auto not_after = TakeTime(*validity);
+  const auto extensions = TakeElement(*tagged, kDerSequence);
+  if (!not_before || !not_after || !validity->empty() || !extensions || !tagged->empty()) {
+    return std::nullopt;
+  }
+  const bool parses = Parses<Asn1IntegerPtr>(*serial, &d2i_ASN1_INTEGER) &&
+                      Parses<X509NamePtr>(*issuer, &d2i_X509_NAME) &&
+                      Parses<X509NamePtr>(*subject, &d2i_X509_NAME) &&
+                      Parses<Asn1TimePtr>(*not_before, &d2i_ASN1_TIME) &&
+                      Parses<Asn1TimePtr>(*not_after, &d2i_ASN1_TIME) &&
+                      Parses<ExtensionsPtr>(*extensions, &d2i_X509_EXTENSIONS);
+  ClearErrors();
+  if (!parses) return std::nullopt;
+  return CertificateParts{*serial, *issuer, *not_before, *not_after, *subject, *spki};
+}
+
+std::string CommonNameOf(DerSpan name) {
+  return CommonName(FromDer<X509NamePtr>(name, &d2i_X509_NAME).get());
+}
+
+WallTime TimeOf(DerSpan time) {
+  return TimeFromAsn1(FromDer<Asn1TimePtr>(time, &d2i_ASN1_TIME).get());
+}
+
 bool HasExtendedUsage(const X509* x509, std::uint32_t usage) {
   X509* cached = const_cast<X509*>(x509);  // OpenSSL fills its cache of parsed extensions.
   const std::uint32_t flags = X509_get_extension_flags(cached);
@@ -70,10 +137,29 @@ bool HasExtendedUsage(const X509* x509, std::uint32_t usage) {
 
 }  // namespace
 
+// Either `der` with its parts, or `x509` from the beginning.
+struct Certificate::State {
+  Bytes der;
+  std::optional<CertificateParts> parts = {};
+  mutable std::shared_ptr<X509> x509 = {};  // When made later: under `once`.
+  mutable std::once_flag once = {};
+};
+
+Certificate::Certificate(std::shared_ptr<X509> x509) {
+  auto state = std::make_shared<State>();
+  state->x509 = std::move(x509);
+  state_ = std::move(state);
+}
+
 absl::StatusOr<Certificate> Certificate::FromDer(std::span<const std::uint8_t> der) {
   if (der.empty() || der.size() > kCertificateBytesMax) {
     return absl::InvalidArgumentError("certificate must have 1 to 65536 bytes");
   }
+  auto state = std::make_shared<State>();
+  state->der.assign(der.begin(), der.end());
+  state->parts = SplitUsualCertificate(state->der);
+  if (state->parts) return Certificate(std::shared_ptr<const State>(std::move(state)));
+
   X509Ptr x509 = pki::FromDer<X509Ptr>(der, &d2i_X509);
   if (x509 == nullptr) {
     return OpenSslError(absl::StatusCode::kInvalidArgument, "not exactly one DER certificate");
@@ -82,7 +168,16 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::span<const std::uint8_t> d
   if (!std::ranges::equal(ToDer(x509.get(), &i2d_X509), der)) {
     return absl::InvalidArgumentError("certificate is not DER");
   }
-  return Certificate(std::move(x509));
+  return Certificate(std::shared_ptr<X509>(std::move(x509)));
+}
+
+X509* Certificate::get() const {
+  const State& state = *state_;
+  std::call_once(state.once, [&state] {
+    if (state.x509 == nullptr) state.x509 = pki::FromDer<X509Ptr>(state.der, &d2i_X509);
+    DT_CHECK(state.x509 != nullptr);  // Its parts parsed: only memory can be missing.
+  });
+  return state.x509.get();
 }
 
 absl::StatusOr<Certificate> Certificate::FromPem(std::string_view pem) {
@@ -90,11 +185,11 @@ absl::StatusOr<Certificate> Certificate::FromPem(std::string_view pem) {
   return std::move(all.front());
 }
 
-Bytes Certificate::der() const { return ToDer(x509_.get(), &i2d_X509); }
+Bytes Certificate::der() const { return state_->parts ? state_->der : ToDer(get(), &i2d_X509); }
 
 std::string Certificate::Pem() const {
   const BioPtr bio(BIO_new(BIO_s_mem()));
-  const int written = PEM_write_bio_X509(bio.get(), x509_.get());
+  const int written = PEM_write_bio_X509(bio.get(), get());
   DT_CHECK(written == 1);
   char* text = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &text);  // Borrowed.
@@ -104,30 +199,48 @@ std::string Certificate::Pem() const {
 Sha256Digest Certificate::Fingerprint() const { return Sha256(der()); }
 
 std::string Certificate::common_name() const {
-  return CommonName(X509_get_subject_name(x509_.get()));
+  if (const auto& parts = state_->parts) return CommonNameOf(parts->subject);
+  return CommonName(X509_get_subject_name(get()));
 }
 
 std::string Certificate::issuer_common_name() const {
-  return CommonName(X509_get_issuer_name(x509_.get()));
+  if (const auto& parts = state_->parts) return CommonNameOf(parts->issuer);
+  return CommonName(X509_get_issuer_name(get()));
 }
 
 Bytes Certificate::subject_der() const {
-  return ToDer(X509_get_subject_name(x509_.get()), &i2d_X509_NAME);
+  if (const auto& parts = state_->parts) return {parts->subject.begin(), parts->subject.end()};
+  return ToDer(X509_get_subject_name(get()), &i2d_X509_NAME);
 }
 
 Bytes Certificate::issuer_der() const {
-  return ToDer(X509_get_issuer_name(x509_.get()), &i2d_X509_NAME);
+  if (const auto& parts = state_->parts) return {parts->issuer.begin(), parts->issuer.end()};
+  return ToDer(X509_get_issuer_name(get()), &i2d_X509_NAME);
 }
 
 std::string Certificate::serial_hex() const {
-  return SerialHex(X509_get0_serialNumber(x509_.get()));
+  if (const auto& parts = state_->parts) {
+    return SerialHex(pki::FromDer<Asn1IntegerPtr>(parts->serial, &d2i_ASN1_INTEGER).get());
+  }
+  return SerialHex(X509_get0_serialNumber(get()));
 }
 
-WallTime Certificate::not_before() const { return TimeFromAsn1(X509_get0_notBefore(x509_.get())); }
-WallTime Certificate::not_after() const { return TimeFromAsn1(X509_get0_notAfter(x509_.get())); }
+WallTime Certificate::not_before() const {
+  if (const auto& parts = state_->parts) return TimeOf(parts->not_before);
+  return TimeFromAsn1(X509_get0_notBefore(get()));
+}
+
+WallTime Certificate::not_after() const {
+  if (const auto& parts = state_->parts) return TimeOf(parts->not_after);
+  return TimeFromAsn1(X509_get0_notAfter(get()));
+}
 
 absl::StatusOr<PublicKey> Certificate::public_key() const {
-  EvpPkeyPtr key(X509_get_pubkey(x509_.get()));
+  if (const auto& parts = state_->parts) {
+    EvpPkeyPtr quick = P256FromPoint(*P256PointOfSpki(parts->spki));
+    if (quick != nullptr) return PublicKey(std::move(quick));
+  }
+  EvpPkeyPtr key(X509_get_pubkey(get()));
   if (key == nullptr) {
     return OpenSslError(absl::StatusCode::kInvalidArgument, "key of the certificate");
   }
@@ -135,12 +248,12 @@ absl::StatusOr<PublicKey> Certificate::public_key() const {
   return PublicKey(std::move(key));
 }
 
-std::vector<std::string> Certificate::uris() const { return Names(x509_.get(), GEN_URI); }
-std::vector<std::string> Certificate::dns_names() const { return Names(x509_.get(), GEN_DNS); }
+std::vector<std::string> Certificate::uris() const { return Names(get(), GEN_URI); }
+std::vector<std::string> Certificate::dns_names() const { return Names(get(), GEN_DNS); }
 
 std::vector<std::string> Certificate::ip_addresses() const {
   std::vector<std::string> found;
-  for (const std::string& octets : Names(x509_.get(), GEN_IPADD)) {
+  for (const std::string& octets : Names(get(), GEN_IPADD)) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     const int family = octets.size() == 4 ? AF_INET : AF_INET6;
     if (octets.size() != 4 && octets.size() != 16) continue;
@@ -154,7 +267,7 @@ std::vector<std::string> Certificate::ip_addresses() const {
 std::vector<std::string> Certificate::crl_urls() const {
   std::vector<std::string> found;
   const DistPointsPtr points(static_cast<CRL_DIST_POINTS*>(
-      X509_get_ext_d2i(x509_.get(), NID_crl_distribution_points, nullptr, nullptr)));
+      X509_get_ext_d2i(get(), NID_crl_distribution_points, nullptr, nullptr)));
   for (int i = 0; points != nullptr && i < sk_DIST_POINT_num(points.get()); ++i) {
     const DIST_POINT_NAME* name = sk_DIST_POINT_value(points.get(), i)->distpoint;  // Borrowed.
     if (name == nullptr || name->type != 0) continue;
@@ -169,17 +282,11 @@ std::vector<std::string> Certificate::crl_urls() const {
   return found;
 }
 
-bool Certificate::is_ca() const { return X509_check_ca(x509_.get()) == 1; }
-bool Certificate::allows_client_auth() const {
-  return HasExtendedUsage(x509_.get(), XKU_SSL_CLIENT);
-}
-bool Certificate::allows_server_auth() const {
-  return HasExtendedUsage(x509_.get(), XKU_SSL_SERVER);
-}
-Bytes Certificate::subject_key_id() const { return BytesOf(X509_get0_subject_key_id(x509_.get())); }
-Bytes Certificate::authority_key_id() const {
-  return BytesOf(X509_get0_authority_key_id(x509_.get()));
-}
+bool Certificate::is_ca() const { return X509_check_ca(get()) == 1; }
+bool Certificate::allows_client_auth() const { return HasExtendedUsage(get(), XKU_SSL_CLIENT); }
+bool Certificate::allows_server_auth() const { return HasExtendedUsage(get(), XKU_SSL_SERVER); }
+Bytes Certificate::subject_key_id() const { return BytesOf(X509_get0_subject_key_id(get())); }
+Bytes Certificate::authority_key_id() const { return BytesOf(X509_get0_authority_key_id(get())); }
 
 absl::StatusOr<std::vector<Certificate>> CertificatesFromPem(std::string_view pem,
                                                              std::size_t count_max) {

@@ -23,9 +23,13 @@ inline constexpr std::size_t kCertificateBytesMax = 64 * 1024;
 
 // An X.509 certificate. Immutable, thread-safe, cheap to copy. Accessors state what is
 // written in it; that anybody vouches for it is the business of chain.h.
+//
+// One of the usual form (see CertificateParts in certificate.cc) is kept as its DER until an
+// accessor needs more of OpenSSL than its readers of names, numbers and times: a whole X509
+// costs 130 us to parse, most of it for the key.
 class Certificate {
  public:
-  explicit Certificate(std::shared_ptr<x509_st> x509) : x509_(std::move(x509)) {}
+  explicit Certificate(std::shared_ptr<x509_st> x509);
 
   // From exactly one DER certificate of at most kCertificateBytesMax, no trailing bytes.
   static absl::StatusOr<Certificate> FromDer(std::span<const std::uint8_t> der);
@@ -63,10 +67,12 @@ class Certificate {
   Bytes subject_key_id() const;  // Empty when absent.
   Bytes authority_key_id() const;
 
-  x509_st* get() const { return x509_.get(); }  // Borrowed, never null.
+  x509_st* get() const;  // Borrowed, never null.
 
  private:
-  std::shared_ptr<x509_st> x509_;
+  struct State;
+  explicit Certificate(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
 };
 
 // Certificates in the order of a PEM text that holds nothing but them and white space.

@@ -1,10 +1,13 @@
 #include "libs/pki/certificate.h"
 
 #include <gtest/gtest.h>
+#include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <set>
 
 #include "libs/base/random.h"
+#include "libs/pki/openssl.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
@@ -14,6 +17,7 @@ namespace devicetrust::pki {
 namespace {
 
 using Strings = std::vector<std::string>;
+using ExtensionPtr = Owned<X509_EXTENSION, &X509_EXTENSION_free>;
 using testing::ReadVector;
 
 constexpr WallTime kIssuedAt{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
@@ -73,6 +77,102 @@ TEST(CertificateTest, WritesEveryPartOfItsSpec) {
   EXPECT_TRUE(read.allows_client_auth());
   EXPECT_FALSE(read.is_ca());
   EXPECT_EQ(Certificate::FromPem(read.Pem())->Fingerprint(), read.Fingerprint());
+}
+
+// One certificate of each shape that the product writes.
+std::vector<Certificate> OneOfEachShape() {
+  const PrivateKey root_key = PrivateKey::Generate().value();
+  CertificateSpec root_spec = Spec();
+  root_spec.usage = Usage::kCa;
+  root_spec.organization = "Sm\xc3\xb8rgen, GmbH";
+  const Certificate root = SignSelf(root_spec, root_key).value();
+  CertificateSpec ca_spec = root_spec;
+  ca_spec.path_length = 0;
+  ca_spec.not_after = kIssuedAt + std::chrono::days{365 * 30};  // A GeneralizedTime.
+  const PrivateKey ca_key = PrivateKey::Generate().value();
+  const Identity ca{
+      SignCertificate(ca_spec, ca_key.public_key(), {root, root_key}).value(), ca_key, {}};
+  CertificateSpec device = Spec();
+  device.common_name = "";
+  device.serial_hex = "ff00000000000000000000000000000001";  // Takes a leading zero octet.
+  device.uris = {"urn:devicetrust:acme:device:1", "urn:devicetrust:acme:enrolment:2"};
+  device.crl_urls = {"http://127.0.0.1:1/crl", "http://127.0.0.1:2/crl"};
+  device.ca_issuer_urls = {"http://127.0.0.1:1/ca.cer"};
+  CertificateSpec server = Spec();
+  server.usage = Usage::kServerAndClientAuth;
+  server.dns_names = {"localhost", std::string(200, 'x')};  // Lengths in the long form.
+  server.ip_addresses = {"127.0.0.1", "::1"};
+  server.ocsp_urls = {"http://127.0.0.1:1/ocsp"};
+  std::vector<Certificate> all = {root, ca.certificate};
+  for (const KeyType type : {KeyType::kP256, KeyType::kP384, KeyType::kRsa2048}) {
+    const PrivateKey key = PrivateKey::Generate(type).value();
+    all.push_back(SignCertificate(device, key.public_key(), ca).value());
+    all.push_back(SignCertificate(server, key.public_key(), ca).value());
+    all.push_back(SignSelf(root_spec, key).value());
+  }
+  return all;
+}
+
+// The certificate's own values, written again by OpenSSL, are the same octets.
+TEST(CertificateTest, WritesTheOctetsThatOpensslWrites) {
+  for (const Certificate& certificate : OneOfEachShape()) {
+    const Bytes der = certificate.der();
+    const auto x509 = FromDer<X509Ptr>(der, &d2i_X509);
+    ASSERT_NE(x509, nullptr);
+    EXPECT_EQ(X509_get_version(x509.get()), X509_VERSION_3);
+    const int extensions = X509_get_ext_count(x509.get());
+    EXPECT_GE(extensions, 4);
+    for (int i = 0; i < extensions; ++i) {
+      X509_EXTENSION* extension = X509_get_ext(x509.get(), i);  // Borrowed.
+      const int nid = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
+      void* value = X509V3_EXT_d2i(extension);
+      ASSERT_NE(value, nullptr) << OBJ_nid2sn(nid);
+      const ExtensionPtr again(X509V3_EXT_i2d(nid, X509_EXTENSION_get_critical(extension), value));
+      EXPECT_EQ(ToDer(extension, &i2d_X509_EXTENSION), ToDer(again.get(), &i2d_X509_EXTENSION))
+          << OBJ_nid2sn(nid);
+      ASN1_item_free(static_cast<ASN1_VALUE*>(value), ASN1_ITEM_ptr(X509V3_EXT_get_nid(nid)->it));
+    }
+    const Bytes content = ToDer(x509.get(), &i2d_re_X509_tbs);  // Not from what was read.
+    EXPECT_FALSE(std::ranges::search(der, content).empty());
+    EXPECT_EQ(ToDer(x509.get(), &i2d_X509), der);
+  }
+}
+
+void ExpectSame(const Certificate& quick, const Certificate& slow) {
+  EXPECT_EQ(quick.der(), slow.der());
+  EXPECT_EQ(quick.Pem(), slow.Pem());
+  EXPECT_EQ(quick.common_name(), slow.common_name());
+  EXPECT_EQ(quick.issuer_common_name(), slow.issuer_common_name());
+  EXPECT_EQ(quick.subject_der(), slow.subject_der());
+  EXPECT_EQ(quick.issuer_der(), slow.issuer_der());
+  EXPECT_EQ(quick.serial_hex(), slow.serial_hex());
+  EXPECT_EQ(quick.not_before(), slow.not_before());
+  EXPECT_EQ(quick.not_after(), slow.not_after());
+  EXPECT_EQ(quick.public_key().status(), slow.public_key().status());
+  if (quick.public_key().ok()) {
+    EXPECT_EQ(quick.public_key()->Spki(), slow.public_key()->Spki());
+  }
+  EXPECT_EQ(quick.uris(), slow.uris());
+  EXPECT_EQ(quick.subject_key_id(), slow.subject_key_id());
+  EXPECT_EQ(quick.is_ca(), slow.is_ca());
+}
+
+// Reading by parts says of each certificate what OpenSSL's reading as a whole says, and of
+// no mutation that it is one when OpenSSL does not.
+TEST(CertificateTest, ReadsByPartsAsOpensslReadsTheWhole) {
+  for (const Certificate& certificate : OneOfEachShape()) {
+    int read = 0;
+    testing::ForEachMutation(certificate.der(), 500, 5, [&read](const Bytes& bad) {
+      const absl::StatusOr<Certificate> quick = Certificate::FromDer(bad);
+      auto x509 = FromDer<X509Ptr>(bad, &d2i_X509);
+      ClearErrors();
+      if (!quick.ok()) return;
+      ASSERT_NE(x509, nullptr);
+      ++read;
+      ExpectSame(*quick, Certificate(std::shared_ptr<X509>(std::move(x509))));
+    });
+    EXPECT_GT(read, 50);
+  }
 }
 
 TEST(CertificateTest, RefusesToWriteNonsense) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "libs/pki/der.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/p256.h"
 
@@ -60,41 +61,8 @@ absl::StatusOr<EvpPkeyPtr> AcceptedKey(X509_REQ* request) {
   return absl::FailedPreconditionError("CSR key is " + KindOfKey(found));
 }
 
-using X509NamePtr = Owned<X509_NAME, &X509_NAME_free>;
-using DerSpan = std::span<const std::uint8_t>;
-
-// Takes the next element off `rest`, header included, when it has this tag and its length
-// is in the one form that DER allows. Nothing else: `rest` is left alone.
-std::optional<DerSpan> TakeElement(DerSpan& rest, std::uint8_t tag, std::size_t& header) {
-  if (rest.size() < 2 || rest[0] != tag) return std::nullopt;
-  std::size_t length = rest[1];
-  header = 2;
-  if (length >= 0x80) {
-    const std::size_t octets = length & 0x7f;
-    if (octets == 0 || octets > 2 || rest.size() < 2 + octets) return std::nullopt;
-    length = 0;
-    for (std::size_t i = 0; i < octets; ++i) length = length << 8 | rest[2 + i];
-    if (length < (octets == 1 ? 0x80U : 0x100U)) return std::nullopt;
-    header += octets;
-  }
-  if (rest.size() < header + length) return std::nullopt;
-  const DerSpan element = rest.first(header + length);
-  rest = rest.subspan(header + length);
-  return element;
-}
-
-std::optional<DerSpan> TakeElement(DerSpan& rest, std::uint8_t tag) {
-  std::size_t header = 0;
-  return TakeElement(rest, tag, header);
-}
-
-// The same without its header.
-std::optional<DerSpan> TakeContent(DerSpan& rest, std::uint8_t tag) {
-  std::size_t header = 0;
-  const auto element = TakeElement(rest, tag, header);
-  if (!element) return std::nullopt;
-  return element->subspan(header);
-}
+constexpr std::array<std::uint8_t, 3> kVersion1 = {0x02, 0x01, 0x00};
+constexpr std::array<std::uint8_t, 2> kNoAttributes = {0xa0, 0x00};
 
 struct UsualCsr {
   DerSpan signed_part;
@@ -106,47 +74,28 @@ struct UsualCsr {
 // The parts of the request that nearly every device sends: version 1, a P-256 key, no
 // attributes, ecdsa-with-SHA256, and DER throughout. Nothing for any other, good or bad.
 std::optional<UsualCsr> SplitUsualCsr(DerSpan der) {
-  static constexpr std::array<std::uint8_t, 12> kEcdsaWithSha256 = {
-      0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-  static constexpr std::array<std::uint8_t, 3> kVersion1 = {0x02, 0x01, 0x00};
-  static constexpr std::array<std::uint8_t, 2> kNoAttributes = {0xa0, 0x00};
-  auto request = TakeContent(der, 0x30);
-  if (!request || !der.empty()) return std::nullopt;
-  UsualCsr csr;
-  const auto info = TakeElement(*request, 0x30);
-  const auto algorithm = TakeElement(*request, 0x30);
-  const auto bits = TakeContent(*request, 0x03);
-  if (!info || !algorithm || !bits || !request->empty()) return std::nullopt;
-  if (!std::ranges::equal(*algorithm, kEcdsaWithSha256)) return std::nullopt;
-  if (bits->size() < 2 || bits->front() != 0) return std::nullopt;  // No unused bits.
-  csr.signed_part = *info;
-  csr.signature = bits->subspan(1);
-
-  DerSpan whole = *info;
-  auto fields = TakeContent(whole, 0x30);
-  const auto version = TakeElement(*fields, 0x02);
-  const auto subject = version ? TakeElement(*fields, 0x30) : std::nullopt;
-  const auto spki = subject ? TakeElement(*fields, 0x30) : std::nullopt;
+  const auto request = SplitEcdsaSigned(der);
+  if (!request) return std::nullopt;
+  DerSpan whole = request->content;
+  auto fields = TakeContent(whole, kDerSequence);
+  const auto version = TakeElement(*fields, kDerInteger);
+  const auto subject = version ? TakeElement(*fields, kDerSequence) : std::nullopt;
+  const auto spki = subject ? TakeElement(*fields, kDerSequence) : std::nullopt;
   if (!spki || !std::ranges::equal(*version, kVersion1)) return std::nullopt;
   if (!std::ranges::equal(*fields, kNoAttributes)) return std::nullopt;
   const auto point = P256PointOfSpki(*spki);
   if (!point) return std::nullopt;
-  csr.subject = *subject;
-  csr.point = *point;
-  return csr;
+  return UsualCsr{request->content, *subject, *point, request->signature};
 }
 
 // Nothing: it is for the general parser to accept or refuse.
 std::optional<absl::StatusOr<VerifiedCsr>> ParseUsualCsr(DerSpan der) {
   const auto parts = SplitUsualCsr(der);
   if (!parts) return std::nullopt;
-  const unsigned char* cursor = parts->subject.data();
-  const X509NamePtr subject(
-      d2i_X509_NAME(nullptr, &cursor, static_cast<long>(parts->subject.size())));
+  const X509NamePtr subject = FromDer<X509NamePtr>(parts->subject, &d2i_X509_NAME);
   EvpPkeyPtr key = P256FromPoint(parts->point);
-  if (subject == nullptr || key == nullptr ||
-      cursor != parts->subject.data() + parts->subject.size()) {
-    ERR_clear_error();
+  if (subject == nullptr || key == nullptr) {
+    ClearErrors();
     return std::nullopt;
   }
   PublicKey public_key(std::move(key));
@@ -189,16 +138,12 @@ absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der) {
 }
 
 absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const PrivateKey& key) {
-  const X509ReqPtr request(X509_REQ_new());
-  X509_NAME* subject = X509_REQ_get_subject_name(request.get());  // Borrowed.
-  if (X509_REQ_set_pubkey(request.get(), ForWriting(key.get()).get()) != 1 ||
-      X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
-                                 AsBytes(common_name).data(), static_cast<int>(common_name.size()),
-                                 -1, 0) != 1 ||
-      X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0) {
+  const Bytes subject = NameDer({}, common_name);
+  if (common_name.empty() || subject.empty()) {
     return OpenSslError(absl::StatusCode::kInvalidArgument, "building a CSR");
   }
-  return ToDer(request.get(), &i2d_X509_REQ);
+  return SignDer(
+      DerElement(kDerSequence, {kVersion1, subject, key.public_key().Spki(), kNoAttributes}), key);
 }
 
 }  // namespace devicetrust::pki

@@ -1,220 +1,219 @@
-// Writing certificates: the half of certificate.h that signs.
-#include <arpa/inet.h>
+// Writing certificates: the half of certificate.h that signs. The structures of RFC 5280,
+// section 4, are put together here; OpenSSL writes names, numbers, times and keys.
 #include <fmt/format.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 
-#include "libs/base/check.h"
+#include "libs/base/encoding.h"
 #include "libs/pki/certificate.h"
+#include "libs/pki/der.h"
+#include "libs/pki/digest.h"
 #include "libs/pki/openssl.h"
-#include "libs/pki/p256.h"
 
 namespace devicetrust::pki {
 namespace {
 
-using GeneralNamesPtr = Owned<GENERAL_NAMES, &GENERAL_NAMES_free>;
-using DistPointsPtr = Owned<CRL_DIST_POINTS, &CRL_DIST_POINTS_free>;
-using InfoAccessPtr = Owned<AUTHORITY_INFO_ACCESS, &AUTHORITY_INFO_ACCESS_free>;
-using KeyIdPtr = Owned<AUTHORITY_KEYID, &AUTHORITY_KEYID_free>;
 using OctetsPtr = Owned<ASN1_OCTET_STRING, &ASN1_OCTET_STRING_free>;
-using BitsPtr = Owned<ASN1_BIT_STRING, &ASN1_BIT_STRING_free>;
-using UsagesPtr = Owned<EXTENDED_KEY_USAGE, &EXTENDED_KEY_USAGE_free>;
-using ConstraintsPtr = Owned<BASIC_CONSTRAINTS, &BASIC_CONSTRAINTS_free>;
 
 constexpr std::size_t kNameBytesMax = 1024;
 
-bool Add(X509* x509, int nid, void* value, bool critical) {
-  return value != nullptr &&
-         X509_add1_ext_i2d(x509, nid, value, critical ? 1 : 0, X509V3_ADD_DEFAULT) == 1;
+// Context-specific tags: of GeneralName, AuthorityKeyIdentifier, and EXPLICIT ones.
+constexpr std::uint8_t kDnsName = 0x82;
+constexpr std::uint8_t kUri = 0x86;
+constexpr std::uint8_t kIpAddress = 0x87;
+constexpr std::uint8_t kKeyIdentifier = 0x80;
+constexpr std::uint8_t kTagged0 = 0xa0;
+constexpr std::uint8_t kTagged3 = 0xa3;
+
+// Object identifiers, whole elements: the extensions below id-ce (2.5.29),
+constexpr std::array<std::uint8_t, 5> kSubjectKeyIdOid = {0x06, 0x03, 0x55, 0x1d, 14};
+constexpr std::array<std::uint8_t, 5> kKeyUsageOid = {0x06, 0x03, 0x55, 0x1d, 15};
+constexpr std::array<std::uint8_t, 5> kAlternativeNameOid = {0x06, 0x03, 0x55, 0x1d, 17};
+constexpr std::array<std::uint8_t, 5> kConstraintsOid = {0x06, 0x03, 0x55, 0x1d, 19};
+constexpr std::array<std::uint8_t, 5> kCrlPointsOid = {0x06, 0x03, 0x55, 0x1d, 31};
+constexpr std::array<std::uint8_t, 5> kAuthorityKeyIdOid = {0x06, 0x03, 0x55, 0x1d, 35};
+constexpr std::array<std::uint8_t, 5> kExtendedUsageOid = {0x06, 0x03, 0x55, 0x1d, 37};
+// and what lies below id-pkix (1.3.6.1.5.5.7).
+constexpr std::array<std::uint8_t, 10> kInfoAccessOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
+                                                         0x05, 0x05, 0x07, 0x01, 0x01};
+constexpr std::array<std::uint8_t, 10> kServerAuthOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
+                                                         0x05, 0x05, 0x07, 0x03, 0x01};
+constexpr std::array<std::uint8_t, 10> kClientAuthOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
+                                                         0x05, 0x05, 0x07, 0x03, 0x02};
+constexpr std::array<std::uint8_t, 10> kOcspOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
+                                                   0x05, 0x05, 0x07, 0x30, 0x01};
+constexpr std::array<std::uint8_t, 10> kCaIssuersOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
+                                                        0x05, 0x05, 0x07, 0x30, 0x02};
+
+constexpr std::array<std::uint8_t, 5> kVersion3 = {0xa0, 0x03, 0x02, 0x01, 0x02};
+constexpr std::array<std::uint8_t, 3> kTrue = {0x01, 0x01, 0xff};
+// Bits of RFC 5280, section 4.2.1.3, whole elements: 5 keyCertSign, 6 cRLSign; 0 digitalSignature.
+constexpr std::array<std::uint8_t, 4> kCaUsage = {0x03, 0x02, 0x01, 0x06};
+constexpr std::array<std::uint8_t, 4> kLeafUsage = {0x03, 0x02, 0x07, 0x80};
+
+void Append(Bytes& list, DerSpan element) {
+  list.insert(list.end(), element.begin(), element.end());
 }
 
-// A name of an IA5String kind (URI, DNS). Structures, never OpenSSL's config syntax: a
-// comma in a name would begin another extension there.
-bool AddName(GENERAL_NAMES* names, int kind, const std::string& text) {
+void AddExtension(Bytes& list, DerSpan oid, bool critical, DerSpan value) {
+  Append(list, DerElement(kDerSequence, {oid, critical ? DerSpan(kTrue) : DerSpan(),
+                                         DerElement(kDerOctets, {value})}));
+}
+
+// A name of an IA5String kind (URI, DNS).
+bool AddName(Bytes& names, std::uint8_t kind, const std::string& text) {
   const auto printable = [](char c) { return c > ' ' && c < 0x7f; };
   if (text.empty() || text.size() > kNameBytesMax || !std::ranges::all_of(text, printable)) {
     return false;
   }
-  ASN1_IA5STRING* value = ASN1_IA5STRING_new();
-  GENERAL_NAME* name = GENERAL_NAME_new();
-  const bool made = value != nullptr && name != nullptr &&
-                    ASN1_STRING_set(value, text.data(), static_cast<int>(text.size())) == 1;
-  if (!made) {
-    ASN1_IA5STRING_free(value);
-    GENERAL_NAME_free(name);
-    return false;
-  }
-  GENERAL_NAME_set0_value(name, kind, value);  // `name` owns `value` from here.
-  if (sk_GENERAL_NAME_push(names, name) > 0) return true;
-  GENERAL_NAME_free(name);
-  return false;
+  Append(names, DerElement(kind, {AsBytes(text)}));
+  return true;
 }
 
-bool AddAddress(GENERAL_NAMES* names, const std::string& text) {
-  ASN1_OCTET_STRING* octets = a2i_IPADDRESS(text.c_str());
+bool AddAddress(Bytes& names, const std::string& text) {
+  const OctetsPtr octets(a2i_IPADDRESS(text.c_str()));
   if (octets == nullptr) return false;
-  GENERAL_NAME* name = GENERAL_NAME_new();
-  DT_CHECK(name != nullptr);
-  GENERAL_NAME_set0_value(name, GEN_IPADD, octets);
-  if (sk_GENERAL_NAME_push(names, name) > 0) return true;
-  GENERAL_NAME_free(name);
-  return false;
+  Append(names, DerElement(kIpAddress, {BytesOf(octets.get())}));
+  return true;
 }
 
-bool AddAlternativeNames(X509* x509, const CertificateSpec& spec) {
-  const GeneralNamesPtr names(GENERAL_NAMES_new());
+bool AddAlternativeNames(Bytes& list, const CertificateSpec& spec) {
+  Bytes names;
   for (const std::string& uri : spec.uris) {
-    if (!AddName(names.get(), GEN_URI, uri)) return false;
+    if (!AddName(names, kUri, uri)) return false;
   }
   for (const std::string& dns : spec.dns_names) {
-    if (!AddName(names.get(), GEN_DNS, dns)) return false;
+    if (!AddName(names, kDnsName, dns)) return false;
   }
   for (const std::string& address : spec.ip_addresses) {
-    if (!AddAddress(names.get(), address)) return false;
+    if (!AddAddress(names, address)) return false;
   }
-  if (sk_GENERAL_NAME_num(names.get()) == 0) return true;
+  if (names.empty()) return true;
   // Critical when it is all the subject there is (RFC 5280, section 4.2.1.6).
-  return Add(x509, NID_subject_alt_name, names.get(),
-             spec.common_name.empty() && spec.organization.empty());
+  AddExtension(list, kAlternativeNameOid, spec.common_name.empty() && spec.organization.empty(),
+               DerElement(kDerSequence, {names}));
+  return true;
 }
 
-bool AddCrlUrls(X509* x509, const std::vector<std::string>& urls) {
-  if (urls.empty()) return true;
-  const DistPointsPtr points(CRL_DIST_POINTS_new());
+bool AddCrlUrls(Bytes& list, const std::vector<std::string>& urls) {
+  Bytes points;
   for (const std::string& url : urls) {
-    DIST_POINT* point = DIST_POINT_new();
-    DT_CHECK(point != nullptr);
-    if (sk_DIST_POINT_push(points.get(), point) <= 0) {
-      DIST_POINT_free(point);
-      return false;
-    }
-    point->distpoint = DIST_POINT_NAME_new();
-    DT_CHECK(point->distpoint != nullptr);
-    point->distpoint->type = 0;
-    point->distpoint->name.fullname = GENERAL_NAMES_new();
-    if (!AddName(point->distpoint->name.fullname, GEN_URI, url)) return false;
+    Bytes name;
+    if (!AddName(name, kUri, url)) return false;
+    const Bytes full_name = DerElement(kTagged0, {name});
+    Append(points, DerElement(kDerSequence, {DerElement(kTagged0, {full_name})}));
   }
-  return Add(x509, NID_crl_distribution_points, points.get(), false);
+  if (points.empty()) return true;
+  AddExtension(list, kCrlPointsOid, false, DerElement(kDerSequence, {points}));
+  return true;
 }
 
-bool AddInfoAccess(X509* x509, const CertificateSpec& spec) {
-  const InfoAccessPtr access(AUTHORITY_INFO_ACCESS_new());
-  const auto add = [&](const std::vector<std::string>& urls, int method) {
-    for (const std::string& url : urls) {
-      const GeneralNamesPtr one(GENERAL_NAMES_new());
-      ACCESS_DESCRIPTION* entry = ACCESS_DESCRIPTION_new();
-      DT_CHECK(entry != nullptr);
-      if (!AddName(one.get(), GEN_URI, url) ||
-          sk_ACCESS_DESCRIPTION_push(access.get(), entry) <= 0) {
-        ACCESS_DESCRIPTION_free(entry);
-        return false;
-      }
-      entry->method = OBJ_nid2obj(method);
-      GENERAL_NAME_free(entry->location);
-      entry->location = sk_GENERAL_NAME_pop(one.get());
-    }
-    return true;
+bool AddInfoAccess(Bytes& list, const CertificateSpec& spec) {
+  Bytes access;
+  const auto add = [&access](const std::vector<std::string>& urls, DerSpan method) {
+    return std::ranges::all_of(urls, [&](const std::string& url) {
+      Bytes name;
+      if (!AddName(name, kUri, url)) return false;
+      Append(access, DerElement(kDerSequence, {method, name}));
+      return true;
+    });
   };
-  if (!add(spec.ocsp_urls, NID_ad_OCSP) || !add(spec.ca_issuer_urls, NID_ad_ca_issuers)) {
-    return false;
-  }
-  return sk_ACCESS_DESCRIPTION_num(access.get()) == 0 ||
-         Add(x509, NID_info_access, access.get(), false);
+  if (!add(spec.ocsp_urls, kOcspOid) || !add(spec.ca_issuer_urls, kCaIssuersOid)) return false;
+  if (access.empty()) return true;
+  AddExtension(list, kInfoAccessOid, false, DerElement(kDerSequence, {access}));
+  return true;
 }
 
-bool AddConstraints(X509* x509, const CertificateSpec& spec) {
-  const ConstraintsPtr constraints(BASIC_CONSTRAINTS_new());
-  constraints->ca = spec.usage == Usage::kCa ? 0xff : 0;
+bool AddConstraints(Bytes& list, const CertificateSpec& spec) {
+  Bytes path;
   if (spec.path_length.has_value()) {
     if (spec.usage != Usage::kCa || *spec.path_length < 0) return false;
-    constraints->pathlen = ASN1_INTEGER_new();
-    if (ASN1_INTEGER_set(constraints->pathlen, *spec.path_length) != 1) return false;
+    const Asn1IntegerPtr number(ASN1_INTEGER_new());
+    if (ASN1_INTEGER_set(number.get(), *spec.path_length) != 1) return false;
+    path = ToDer(number.get(), &i2d_ASN1_INTEGER);
   }
-  return Add(x509, NID_basic_constraints, constraints.get(), true);
+  const DerSpan ca = spec.usage == Usage::kCa ? DerSpan(kTrue) : DerSpan();
+  AddExtension(list, kConstraintsOid, true, DerElement(kDerSequence, {ca, path}));
+  return true;
 }
 
-bool AddUsage(X509* x509, Usage usage) {
-  const BitsPtr bits(ASN1_BIT_STRING_new());
-  // Bit numbers of RFC 5280, section 4.2.1.3: 0 digitalSignature, 5 keyCertSign, 6 cRLSign.
-  const bool set = usage == Usage::kCa ? ASN1_BIT_STRING_set_bit(bits.get(), 5, 1) == 1 &&
-                                             ASN1_BIT_STRING_set_bit(bits.get(), 6, 1) == 1
-                                       : ASN1_BIT_STRING_set_bit(bits.get(), 0, 1) == 1;
-  if (!set || !Add(x509, NID_key_usage, bits.get(), true)) return false;
-  if (usage == Usage::kCa) return true;
-
-  const UsagesPtr usages(EXTENDED_KEY_USAGE_new());
-  if (usage != Usage::kClientAuth) {
-    sk_ASN1_OBJECT_push(usages.get(), OBJ_nid2obj(NID_server_auth));  // A static object.
-  }
-  if (usage != Usage::kServerAuth) {
-    sk_ASN1_OBJECT_push(usages.get(), OBJ_nid2obj(NID_client_auth));
-  }
-  return Add(x509, NID_ext_key_usage, usages.get(), false);
+void AddUsage(Bytes& list, Usage usage) {
+  if (usage == Usage::kCa) return AddExtension(list, kKeyUsageOid, true, kCaUsage);
+  AddExtension(list, kKeyUsageOid, true, kLeafUsage);
+  const DerSpan server = usage == Usage::kClientAuth ? DerSpan() : DerSpan(kServerAuthOid);
+  const DerSpan client = usage == Usage::kServerAuth ? DerSpan() : DerSpan(kClientAuthOid);
+  AddExtension(list, kExtendedUsageOid, false, DerElement(kDerSequence, {server, client}));
 }
 
 // RFC 7093, section 2, method 1: the leftmost 160 bits of SHA-256 of the key's bits.
-OctetsPtr KeyId(const X509* x509) {
-  std::array<unsigned char, 32> digest{};
-  OctetsPtr octets(ASN1_OCTET_STRING_new());
-  if (octets == nullptr || X509_pubkey_digest(x509, EVP_sha256(), digest.data(), nullptr) != 1 ||
-      ASN1_OCTET_STRING_set(octets.get(), digest.data(), 20) != 1) {
-    return nullptr;
-  }
-  return octets;
+Bytes KeyId(DerSpan spki) {
+  auto parts = TakeContent(spki, kDerSequence);
+  const auto algorithm = parts ? TakeElement(*parts, kDerSequence) : std::nullopt;
+  const auto bits = algorithm ? TakeContent(*parts, kDerBits) : std::nullopt;
+  if (!bits || bits->empty()) return {};
+  const Sha256Digest digest = Sha256(bits->subspan(1));  // After the count of unused bits.
+  return {digest.begin(), digest.begin() + 20};
 }
 
-bool AddKeyIds(X509* x509, const X509* issuer) {
-  const OctetsPtr own = KeyId(x509);
-  if (!Add(x509, NID_subject_key_identifier, own.get(), false)) return false;
-  const KeyIdPtr authority(AUTHORITY_KEYID_new());
-  if (issuer == nullptr) {
-    authority->keyid = ASN1_OCTET_STRING_dup(own.get());
-  } else {
-    const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(const_cast<X509*>(issuer));
-    if (id == nullptr) return true;  // Nothing to point at.
-    authority->keyid = ASN1_OCTET_STRING_dup(id);
-  }
-  return Add(x509, NID_authority_key_identifier, authority.get(), false);
+// `authority` empty: nothing to point at.
+void AddKeyIds(Bytes& list, DerSpan own, DerSpan authority) {
+  AddExtension(list, kSubjectKeyIdOid, false, DerElement(kDerOctets, {own}));
+  if (authority.empty()) return;
+  AddExtension(list, kAuthorityKeyIdOid, false,
+               DerElement(kDerSequence, {DerElement(kKeyIdentifier, {authority})}));
 }
 
-bool AddNamePart(X509_NAME* name, int nid, const std::string& text) {
-  return text.empty() || X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, AsBytes(text).data(),
-                                                    static_cast<int>(text.size()), -1, 0) == 1;
+Bytes TimeDer(WallTime time) {
+  const Asn1TimePtr written(ASN1_TIME_set(nullptr, UnixSeconds(time)));
+  return written == nullptr ? Bytes() : ToDer(written.get(), &i2d_ASN1_TIME);
+}
+
+// TBSCertificate. Empty when `spec` holds what a certificate can't. `issuer` null: self-signed.
+Bytes ToBeSigned(const CertificateSpec& spec, const PublicKey& key, const Certificate* issuer,
+                 const PrivateKey& issuer_key) {
+  const Asn1IntegerPtr serial = SerialFromHex(spec.serial_hex);
+  const Bytes begin = TimeDer(spec.not_before);
+  const Bytes end = TimeDer(spec.not_after);
+  const Bytes subject = NameDer(spec.organization, spec.common_name);
+  const Bytes spki = key.Spki();
+  const Bytes key_id = KeyId(spki);
+  if (serial == nullptr || begin.empty() || end.empty() || subject.empty() || key_id.empty()) {
+    return {};
+  }
+  Bytes extensions;
+  if (!AddConstraints(extensions, spec)) return {};
+  AddUsage(extensions, spec.usage);
+  AddKeyIds(extensions, key_id, issuer == nullptr ? key_id : issuer->subject_key_id());
+  if (!AddAlternativeNames(extensions, spec) || !AddCrlUrls(extensions, spec.crl_urls) ||
+      !AddInfoAccess(extensions, spec)) {
+    return {};
+  }
+  const Bytes issuer_name = issuer == nullptr ? subject : issuer->subject_der();
+  const Bytes list = DerElement(kDerSequence, {extensions});
+  return DerElement(kDerSequence, {kVersion3, ToDer(serial.get(), &i2d_ASN1_INTEGER),
+                                   SignatureAlgorithm(issuer_key), issuer_name,
+                                   DerElement(kDerSequence, {begin, end}), subject, spki,
+                                   DerElement(kTagged3, {list})});
 }
 
 // `issuer` null: self-signed.
-absl::StatusOr<Certificate> Sign(const CertificateSpec& spec, EVP_PKEY* subject_key,
-                                 const X509* issuer, EVP_PKEY* issuer_key) {
+absl::StatusOr<Certificate> Sign(const CertificateSpec& spec, const PublicKey& key,
+                                 const Certificate* issuer, const PrivateKey& issuer_key) {
   const bool unnamed = spec.common_name.empty() && spec.uris.empty() && spec.dns_names.empty() &&
                        spec.ip_addresses.empty();
   if (unnamed || spec.not_after < spec.not_before) {
     return absl::InvalidArgumentError(
         "certificate needs a name, and must not end before it begins");
   }
-  X509Ptr x509(X509_new());
-  const Asn1IntegerPtr serial = SerialFromHex(spec.serial_hex);
-  X509_NAME* subject = X509_get_subject_name(x509.get());  // Borrowed.
-  const bool filled =
-      serial != nullptr && X509_set_serialNumber(x509.get(), serial.get()) == 1 &&
-      X509_set_version(x509.get(), X509_VERSION_3) == 1 &&
-      ASN1_TIME_set(X509_getm_notBefore(x509.get()), UnixSeconds(spec.not_before)) &&
-      ASN1_TIME_set(X509_getm_notAfter(x509.get()), UnixSeconds(spec.not_after)) &&
-      X509_set_pubkey(x509.get(), ForWriting(subject_key).get()) == 1 &&
-      AddNamePart(subject, NID_organizationName, spec.organization) &&
-      AddNamePart(subject, NID_commonName, spec.common_name) &&
-      X509_set_issuer_name(x509.get(), issuer ? X509_get_subject_name(issuer) : subject) == 1 &&
-      AddConstraints(x509.get(), spec) && AddUsage(x509.get(), spec.usage) &&
-      AddKeyIds(x509.get(), issuer) && AddAlternativeNames(x509.get(), spec) &&
-      AddCrlUrls(x509.get(), spec.crl_urls) && AddInfoAccess(x509.get(), spec);
-  if (!filled) {
+  const Bytes content = ToBeSigned(spec, key, issuer, issuer_key);
+  if (content.empty()) {
     return OpenSslError(absl::StatusCode::kInvalidArgument,
                         fmt::format("certificate for '{}'", spec.common_name));
   }
-  if (X509_sign(x509.get(), issuer_key, EVP_sha256()) == 0) {
-    return OpenSslError(absl::StatusCode::kInternal, "X509_sign");
-  }
-  return Certificate(std::move(x509));
+  DT_ASSIGN_OR_RETURN(const Bytes der, SignDer(content, issuer_key));
+  return Certificate::FromDer(der);
 }
 
 }  // namespace
@@ -224,11 +223,11 @@ absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const P
   if (!issuer.certificate.is_ca()) {
     return absl::FailedPreconditionError("the issuing certificate is not one of a CA");
   }
-  return Sign(spec, subject.get(), issuer.certificate.get(), issuer.key.get());
+  return Sign(spec, subject, &issuer.certificate, issuer.key);
 }
 
 absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateKey& key) {
-  return Sign(spec, key.get(), nullptr, key.get());
+  return Sign(spec, key.public_key(), nullptr, key);
 }
 
 absl::StatusOr<std::string> RandomSerial(Random& random) {
@@ -236,7 +235,7 @@ absl::StatusOr<std::string> RandomSerial(Random& random) {
   std::array<std::uint8_t, 17> octets{};
   DT_RETURN_IF_ERROR(random.Fill(octets));
   octets[0] = 0x01;
-  return fmt::format("{:02x}", fmt::join(octets, ""));
+  return HexEncode(octets);
 }
 
 }  // namespace devicetrust::pki

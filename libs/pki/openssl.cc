@@ -8,6 +8,8 @@
 #include <array>
 #include <ctime>
 
+#include "libs/base/encoding.h"
+
 namespace devicetrust::pki {
 
 absl::Status OpenSslError(absl::StatusCode code, std::string_view what) {
@@ -21,6 +23,12 @@ absl::Status OpenSslError(absl::StatusCode code, std::string_view what) {
 
 void ClearErrors() { ERR_clear_error(); }
 
+Bytes BytesOf(const ASN1_STRING* text) {
+  if (text == nullptr) return {};
+  const unsigned char* begin = ASN1_STRING_get0_data(text);
+  return {begin, begin + ASN1_STRING_length(text)};
+}
+
 std::string CommonName(const X509_NAME* name) {
   const int index = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
   if (index < 0) return {};
@@ -33,6 +41,18 @@ std::string CommonName(const X509_NAME* name) {
   }
   const BytesPtr owner(utf8);
   return {reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size)};
+}
+
+Bytes NameDer(std::string_view organization, std::string_view common_name) {
+  const X509NamePtr name(X509_NAME_new());
+  const auto add = [&](int nid, std::string_view text) {
+    return text.empty() ||
+           X509_NAME_add_entry_by_NID(name.get(), nid, MBSTRING_UTF8, AsBytes(text).data(),
+                                      static_cast<int>(text.size()), -1, 0) == 1;
+  };
+  const bool added = name != nullptr && add(NID_organizationName, organization) &&
+                     add(NID_commonName, common_name);
+  return added ? ToDer(name.get(), &i2d_X509_NAME) : Bytes();
 }
 
 absl::Status CheckKey(EVP_PKEY* key) {
@@ -67,7 +87,7 @@ std::string SerialHex(const ASN1_INTEGER* serial) {
   if (number == nullptr || BN_is_negative(number.get()) || BN_is_zero(number.get())) return {};
   Bytes octets(static_cast<std::size_t>(BN_num_bytes(number.get())));
   BN_bn2bin(number.get(), octets.data());
-  return fmt::format("{:02x}", fmt::join(octets, ""));
+  return HexEncode(octets);
 }
 
 Asn1IntegerPtr SerialFromHex(const std::string& hex) {

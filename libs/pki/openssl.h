@@ -35,6 +35,7 @@ inline void FreeBytes(unsigned char* bytes) { OPENSSL_free(bytes); }
 
 using BytesPtr = Owned<unsigned char, &FreeBytes>;
 using Asn1IntegerPtr = Owned<ASN1_INTEGER, &ASN1_INTEGER_free>;
+using Asn1TimePtr = Owned<ASN1_TIME, &ASN1_TIME_free>;
 using BignumPtr = Owned<BIGNUM, &BN_free>;
 using BioPtr = Owned<BIO, &BIO_free_all>;
 using EvpCipherCtxPtr = Owned<EVP_CIPHER_CTX, &EVP_CIPHER_CTX_free>;
@@ -42,6 +43,7 @@ using EvpMdCtxPtr = Owned<EVP_MD_CTX, &EVP_MD_CTX_free>;
 using EvpPkeyPtr = Owned<EVP_PKEY, &EVP_PKEY_free>;
 using SslCtxPtr = Owned<SSL_CTX, &SSL_CTX_free>;
 using X509CrlPtr = Owned<X509_CRL, &X509_CRL_free>;
+using X509NamePtr = Owned<X509_NAME, &X509_NAME_free>;
 using X509Ptr = Owned<X509, &X509_free>;
 using X509ReqPtr = Owned<X509_REQ, &X509_REQ_free>;
 using X509StoreCtxPtr = Owned<X509_STORE_CTX, &X509_STORE_CTX_free>;
@@ -55,8 +57,15 @@ absl::Status OpenSslError(absl::StatusCode code, std::string_view what);
 // Empties the queue where a failure is an answer and not an error.
 void ClearErrors();
 
+// The octets of a string of any type; none when it is null.
+Bytes BytesOf(const ASN1_STRING* text);
+
 // UTF-8 value of the name's first CN; empty when there is none.
 std::string CommonName(const X509_NAME* name);
+
+// The DER of the name O=`organization`, CN=`common_name`, where an empty one is left out.
+// Empty when one is not UTF-8 or has more than 64 characters (RFC 5280, appendix A).
+Bytes NameDer(std::string_view organization, std::string_view common_name);
 
 // The DER of an OpenSSL object by its i2d function; empty when it cannot be written.
 template <typename T, typename I2d>
