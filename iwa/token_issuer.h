@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "iwa/account_limiter.h"
 #include "iwa/domain.h"
+#include "libs/base/call_limiter.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/token/claims.h"
@@ -65,7 +65,7 @@ class TokenIssuer {
   const std::string urn_;
   const token::SigningKey key_;
   token::KeySet own_keys_;  // Written by the constructor alone.
-  AccountLimiter limiter_;
+  CallLimiter limiter_;     // By account SID.
   Domain& domain_;
   const Clock& clock_;
   Random& random_;

@@ -297,15 +297,6 @@ TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
   DT_EXPECT_OK(strict.IssueUserToken(AsBytes(of_user), thumbprint_, device));
 }
 
-TEST(AccountLimiterTest, BeginsAnewEachMinute) {
-  AccountLimiter limiter(1);
-  const AccountLimiter::Time begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(limiter.Count("S-1", begin), seconds(0));
-  EXPECT_EQ(limiter.Count("S-1", begin + seconds(10)), seconds(50));
-  EXPECT_EQ(limiter.Count("S-2", begin + seconds(10)), seconds(0));
-  EXPECT_EQ(limiter.Count("S-1", begin + seconds(60)), seconds(0));
-}
-
 // refusals.cc casts one to the other.
 TEST(ProblemTest, NumbersAreThoseOfTheReasons) {
   using token::Problem;
