@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "policy-engine/enrolment/iwa_registry.h"
@@ -32,16 +32,6 @@
 #include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
-
-class SettableClock final : public Clock {
- public:
-  explicit SettableClock(WallTime now) : now_(now) {}
-  WallTime Now() const override { return now_; }
-  void Advance(WallTime::duration by) { now_ = now_.load() + by; }
-
- private:
-  std::atomic<WallTime> now_;
-};
 
 inline constexpr WallTime kTestStart{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 inline constexpr const char* kWindowsAgent =
@@ -169,7 +159,7 @@ class OrgFixture : public ::testing::Test {
     return policy_->SetRules(nullptr, &request, &app_);
   }
 
-  SettableClock clock_{kTestStart};
+  testing::SettableClock clock_{kTestStart};
   SystemRandom random_;
   std::optional<pki::AeadKey> kek_;
   std::unique_ptr<db::Database> log_database_;

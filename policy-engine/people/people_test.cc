@@ -1,16 +1,11 @@
 // People and their second factors over a real store; the CA is a function here.
 #include <gmock/gmock.h>
 
-#include <atomic>
 #include <condition_variable>
+#include <mutex>
 
-#include "libs/base/encoding.h"
-#include "libs/db/outbox.h"
-#include "libs/rpc/error.h"
-#include "libs/rpc/status.h"
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
-#include "policy-engine/migrations.h"
+#include "policy-engine/org_fixture.h"
 #include "policy-engine/people/people_service.h"
 #include "policy-engine/people/totp.h"
 
@@ -22,11 +17,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-struct MovableClock final : Clock {
-  WallTime Now() const override { return WallTime(std::chrono::seconds(seconds)); }
-  std::atomic<std::int64_t> seconds{1'800'000'000};
-};
 
 // A CA that can be away, and remembers whom it was asked to revoke.
 class FakeCa {
@@ -65,28 +55,15 @@ class FakeCa {
   std::vector<ca::v1::RevokeForUserRequest> revoked_;
 };
 
-class PeopleTest : public ::testing::Test {
+class PeopleTest : public OrgFixture {
  protected:
   PeopleTest() {
-    database_ = db::Database::Open("sqlite::memory:", OrgMigrations()).value();
-    outbox_.emplace(*database_, db::OutboxOptions{}, [this](auto events) {
-      const std::lock_guard lock(events_mutex_);
-      for (const db::OutboxEvent& event : events) {
-        v1::Event parsed;
-        parsed.ParseFromArray(event.payload.data(), static_cast<int>(event.payload.size()));
-        delivered_.push_back(std::move(parsed));
-      }
-      return absl::OkStatus();
-    });
-    sink_.emplace(*outbox_, random_);
-    sessions_.emplace(*database_);
     revoker_.emplace(
         *database_, [this](const auto& request) { return ca_.Revoke(request); },
         PeopleRevokerOptions{.retry_min = std::chrono::milliseconds{5},
                              .retry_max = std::chrono::milliseconds{20}});
-    service_.emplace(PeopleService::Parts{
-        *database_, *sink_, *sessions_, *revoker_, factors_, clock_, random_, "acme",
-        [this](const grpc::ServerContext*) -> absl::StatusOr<rpc::Caller> { return caller_; }});
+    service_.emplace(PeopleService::Parts{*database_, *events_, *sessions_, *revoker_, factors_,
+                                          clock_, random_, "acme", Lookup()});
   }
 
   static v1::PersonImport NewPerson(const std::string& name, int rid) {
@@ -131,18 +108,8 @@ class PeopleTest : public ::testing::Test {
         .value();
   }
 
-  MovableClock clock_;
-  sim::SeededRandom random_{7};
-  pki::AeadKey kek_ = pki::AeadKey::Generate("kek-1", random_).value();
-  Factors factors_{kek_, random_};
+  Factors factors_{*kek_, random_};
   FakeCa ca_;
-  rpc::Caller caller_{rpc::Caller::Kind::kAdmin, "ada", "admin", "acme"};
-  std::unique_ptr<db::Database> database_;
-  std::mutex events_mutex_;
-  std::vector<v1::Event> delivered_;
-  std::optional<db::Outbox> outbox_;
-  std::optional<EventSink> sink_;
-  std::optional<SessionChanges> sessions_;
   std::optional<PeopleRevoker> revoker_;
   std::optional<PeopleService> service_;
   v1::ImportPeopleResponse imported_;
@@ -289,7 +256,7 @@ TEST_F(PeopleTest, RefusesUnknownUsersAndCallersWhoAreNoAdmins) {
   EXPECT_EQ(SetStatus("nobody", v1::USER_STATUS_UNSPECIFIED).status().code(),
             absl::StatusCode::kInvalidArgument);
   const std::string id = ImportOne("ann");
-  caller_ = {rpc::Caller::Kind::kComponent, "gateway-1", "gateway", "acme"};
+  BecomeComponent("gateway-1", "gateway");
   EXPECT_EQ(rpc::ReasonOf(SetStatus(id, v1::DEACTIVATED).status()), reason::v1::CALLER_NOT_ALLOWED);
   EXPECT_EQ(Import({NewPerson("x", 77)}).error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
@@ -298,13 +265,12 @@ TEST_F(PeopleTest, TellsTheSystemLog) {
   const std::string id = ImportOne("ann");
   DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));
   DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));  // No change, no event.
-  ASSERT_TRUE(outbox_->WaitUntilEmpty(std::chrono::seconds{10}));
-  const std::lock_guard lock(events_mutex_);
-  ASSERT_THAT(delivered_, SizeIs(2));
-  EXPECT_EQ(delivered_[0].type(), "user.import");
-  EXPECT_EQ(delivered_[1].type(), "user.lifecycle.deactivate");
-  EXPECT_EQ(delivered_[1].targets(0).id(), id);
-  EXPECT_EQ(delivered_[1].actor().display_name(), "admin:ada");
+  const std::vector<v1::Event> delivered = EventsOf("");
+  ASSERT_THAT(delivered, SizeIs(2));
+  EXPECT_EQ(delivered[0].type(), "user.import");
+  EXPECT_EQ(delivered[1].type(), "user.lifecycle.deactivate");
+  EXPECT_EQ(delivered[1].targets(0).id(), id);
+  EXPECT_EQ(delivered[1].actor().display_name(), "admin:ada");
 }
 
 TEST_F(PeopleTest, TakesEachCodeOnce) {
@@ -322,7 +288,7 @@ TEST_F(PeopleTest, TakesEachCodeOnce) {
   EXPECT_EQ(Verify(id, code(step - 1)), FactorVerdict::kReused);  // Older than the last one.
   EXPECT_EQ(Verify(id, code(step + 1)), FactorVerdict::kAccepted);
   EXPECT_EQ(Verify("nobody", code(step)), FactorVerdict::kNotEnrolled);
-  clock_.seconds += 90;
+  clock_.Advance(std::chrono::seconds(90));
   EXPECT_EQ(Verify(id, code(step + 3)), FactorVerdict::kAccepted);
 }
 
@@ -339,7 +305,7 @@ TEST_F(PeopleTest, PausesAFactorAfterManyWrongCodes) {
     EXPECT_EQ(Verify(id, "none"), FactorVerdict::kWrong);
   }
   EXPECT_EQ(Verify(id, right()), FactorVerdict::kThrottled);
-  clock_.seconds += 60;
+  clock_.Advance(std::chrono::seconds(60));
   EXPECT_EQ(Verify(id, right()), FactorVerdict::kAccepted);
 }
 

@@ -3,14 +3,9 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 
-#include "libs/db/outbox.h"
-#include "libs/rpc/error.h"
-#include "libs/rpc/status.h"
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
-#include "policy-engine/migrations.h"
+#include "policy-engine/org_fixture.h"
 #include "policy-engine/sign_in/sign_in_service.h"
 
 namespace devicetrust::policy {
@@ -20,55 +15,20 @@ namespace v1 = ::devicetrust::org::v1;
 using directory::PasswordVerdict;
 using ::testing::SizeIs;
 
-struct FixedClock final : Clock {
-  WallTime Now() const override { return WallTime(std::chrono::seconds(1'800'000'000)); }
-};
-
-class SignInTest : public ::testing::Test {
+class SignInTest : public OrgFixture {
  protected:
-  void SetUp() override {
-    database_ = db::Database::Open("sqlite::memory:", OrgMigrations()).value();
-    outbox_.emplace(*database_, db::OutboxOptions{}, [this](auto events) {
-      const std::lock_guard lock(mutex_);
-      for (const db::OutboxEvent& event : events) {
-        v1::Event parsed;
-        parsed.ParseFromArray(event.payload.data(), static_cast<int>(event.payload.size()));
-        delivered_.push_back(std::move(parsed));
-      }
-      return absl::OkStatus();
-    });
-    sink_.emplace(*outbox_, random_);
-    store_ =
-        OrgStore::Create(*database_, *sink_, {.org_id = "acme", .ad_domain = "corp.test"}).value();
-    sessions_.emplace(*database_);
-    keys_ = GatewayKeys::Create(*database_, pki::AeadKey::Generate("kek-1", random_).value(),
-                                "acme", clock_, random_)
-                .value();
+  SignInTest() {
+    keys_ = GatewayKeys::Create(*database_, *kek_, "acme", clock_, random_).value();
     service_.emplace(
-        SignInService::Parts{*database_, *store_, *sink_, *sessions_, *keys_,
+        SignInService::Parts{*database_, *store_, *events_, *sessions_, *keys_,
                              [this](std::string_view principal, std::string_view password) {
                                return Check(principal, password);
                              },
                              clock_, random_, SignInThrottleLimits{.per_pair_max = 5}});
-    AddPerson("ada", 1);
-    AddPerson("gone", 2);
-    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) -> absl::Status {
-      DT_ASSIGN_OR_RETURN(const Person gone, FindPersonByPrincipal(txn, "gone@corp.test"));
-      return SetPersonStatus(txn, gone.user.id(), v1::DEACTIVATED, clock_.Now());
-    }));
-    DT_ASSERT_OK(outbox_->WaitUntilEmpty(std::chrono::seconds{10})
-                     ? absl::OkStatus()
-                     : absl::DeadlineExceededError("outbox"));
-    const std::lock_guard lock(mutex_);
-    delivered_.clear();
-  }
-
-  void AddPerson(const std::string& name, int rid) {
-    v1::PersonImport person;
-    person.set_sid("S-1-5-21-1-2-3-" + std::to_string(rid));
-    person.set_principal(name + "@corp.test");
-    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) -> absl::Status {
-      return StorePerson(txn, person, "id-" + name).status();
+    AddUser("ada");
+    const std::string gone = AddUser("gone");
+    DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
+      return SetPersonStatus(txn, gone, v1::DEACTIVATED, clock_.Now());
     }));
   }
 
@@ -96,25 +56,11 @@ class SignInTest : public ::testing::Test {
   reason::v1::Reason Refusal(const std::string& principal, const std::string& password) {
     return rpc::ReasonOf(SignIn(principal, password).status());
   }
-  std::vector<v1::Event> Events() {
-    EXPECT_TRUE(outbox_->WaitUntilEmpty(std::chrono::seconds{10}));
-    const std::lock_guard lock(mutex_);
-    return delivered_;
-  }
 
-  FixedClock clock_;
-  sim::SeededRandom random_{7};
   std::atomic<int> binds_{0};
   std::string last_bind_;
   bool away_ = false;
   PasswordVerdict state_ = PasswordVerdict::kAccepted;
-  std::mutex mutex_;
-  std::vector<v1::Event> delivered_;
-  std::unique_ptr<db::Database> database_;
-  std::optional<db::Outbox> outbox_;
-  std::optional<EventSink> sink_;
-  std::unique_ptr<OrgStore> store_;
-  std::optional<SessionChanges> sessions_;
   std::unique_ptr<GatewayKeys> keys_;
   std::optional<SignInService> service_;
 };
@@ -134,11 +80,11 @@ TEST_F(SignInTest, OpensASessionForTheRightPassword) {
   EXPECT_EQ(first->user().id(), "id-ada");
   EXPECT_EQ(last_bind_, "ada@corp.test");
   EXPECT_THAT(first->session_id(), SizeIs(22));
-  EXPECT_EQ(first->authenticated_at().seconds(), 1'800'000'000);
+  EXPECT_EQ(first->authenticated_at().seconds(), UnixSeconds(kTestStart));
   const auto second = SignIn("ada", "right");
   DT_ASSERT_OK(second);
   EXPECT_NE(second->session_id(), first->session_id());
-  const auto events = Events();
+  const auto events = EventsOf("");
   ASSERT_THAT(events, SizeIs(2));
   EXPECT_EQ(events[0].type(), "user.session.start");
   EXPECT_EQ(events[0].outcome().result(), v1::EventOutcome::SUCCESS);
@@ -155,7 +101,7 @@ TEST_F(SignInTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   EXPECT_EQ(wrong, unknown);
   EXPECT_EQ(wrong, elsewhere);
   EXPECT_EQ(binds_, 3);  // All three cost the same.
-  const auto events = Events();
+  const auto events = EventsOf("");
   ASSERT_THAT(events, SizeIs(3));
   EXPECT_EQ(events[0].outcome().reason(), "PASSWORD_WRONG");
   EXPECT_EQ(events[1].outcome().reason(), "USER_UNKNOWN");
@@ -192,7 +138,7 @@ TEST_F(SignInTest, ThrottlesFailuresOfOneAddressAlone) {
   EXPECT_EQ(binds_, 5);
   DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
   DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
-  EXPECT_THAT(Events(), SizeIs(8));  // Five, one refusal for both, two successes.
+  EXPECT_THAT(EventsOf(""), SizeIs(8));  // Five, one refusal for both, two successes.
 }
 
 TEST_F(SignInTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {
@@ -240,7 +186,7 @@ TEST_F(SignInTest, EndsASessionOnceAndTellsTheGateways) {
   watching.TryCancel();
   stream->Finish();
   server->Shutdown();
-  const auto events = Events();
+  const auto events = EventsOf("");
   ASSERT_THAT(events, SizeIs(1));
   EXPECT_EQ(events[0].type(), "user.session.end");
   EXPECT_EQ(events[0].actor().id(), "id-ada");
