@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <thread>
 
 #include "devicetrust/org/v1/people.grpc.pb.h"
@@ -16,6 +15,7 @@
 #include "libs/rpc/error.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -25,26 +25,19 @@ namespace v1 = ::devicetrust::org::v1;
 class PolicyServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    dir_ = ::testing::TempDir() + "/policy_" +
-           ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(dir_);
     for (const auto* name : {"policy", "gateway-1", "iwa-1"}) pki_.Component(name);
     pki_.Admin("ada");
-    DT_ASSERT_OK(pki_.WriteTo(dir_));
-    DT_ASSERT_OK(pki::WriteKeyEncryptionKey(dir_ + "/kek", random_));
-    config_.database = "sqlite:" + dir_ + "/org.db";
-    config_.log_database = "sqlite:" + dir_ + "/log.db";
-    config_.kek_file = dir_ + "/kek";
+    DT_ASSERT_OK(pki_.WriteTo(folder_.path()));
+    DT_ASSERT_OK(pki::WriteKeyEncryptionKey(folder_ / "kek", random_));
+    config_.database = "sqlite:" + folder_ / "org.db";
+    config_.log_database = "sqlite:" + folder_ / "log.db";
+    config_.kek_file = folder_ / "kek";
     config_.internal_listen = "127.0.0.1:0";
-    config_.internal_cert = dir_ + "/policy.pem";
-    config_.internal_key = dir_ + "/policy.key";
-    config_.deployment_ca = dir_ + "/deployment-ca.pem";
+    config_.internal_cert = folder_ / "policy.pem";
+    config_.internal_key = folder_ / "policy.key";
+    config_.deployment_ca = folder_ / "deployment-ca.pem";
     config_.ca_address = "127.0.0.1:1";
     config_.domain = "corp.test";
-  }
-  void TearDown() override {
-    server_.reset();
-    std::filesystem::remove_all(dir_);
   }
   void Start() {
     auto server = PolicyServer::Create(config_, clock_, random_);
@@ -58,7 +51,7 @@ class PolicyServerTest : public ::testing::Test {
     channel.server_name = "policy.devicetrust.internal";
     channel.trust_pem = ReadFile(config_.deployment_ca).value();
     channel.identity =
-        rpc::LoadIdentity(dir_ + "/" + name + ".pem", dir_ + "/" + name + ".key").value();
+        rpc::LoadIdentity(folder_ / (name + ".pem"), folder_ / (name + ".key")).value();
     return rpc::NewChannel(channel);
   }
   absl::StatusOr<v1::SetDeviceTrustResponse> SwitchOn(const std::string& who) {
@@ -68,10 +61,10 @@ class PolicyServerTest : public ::testing::Test {
     return rpc::Call(*stub, &v1::Settings::Stub::SetDeviceTrust, request);
   }
 
+  testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
   sim::ThrowawayPki pki_{"acme", clock_.Now()};
-  std::string dir_;
   Config config_;
   std::unique_ptr<PolicyServer> server_;
 };
@@ -187,10 +180,10 @@ TEST_F(PolicyServerTest, AFullStoreRefusesChangesAndStillAnswers) {
 TEST_F(PolicyServerTest, SaysWhatIsWrongWithItsConfiguration) {
   DT_EXPECT_OK(CheckConfig(config_));
   Config bad = config_;
-  bad.kek_file = dir_ + "/none";
+  bad.kek_file = folder_ / "none";
   EXPECT_NE(CheckConfig(bad).message().find("none"), absl::string_view::npos);
   bad = config_;
-  bad.deployment_ca = dir_ + "/kek";
+  bad.deployment_ca = folder_ / "kek";
   EXPECT_NE(CheckConfig(bad).message().find("--deployment-ca"), absl::string_view::npos);
   bad = config_;
   bad.internal_listen = "nowhere";
@@ -198,8 +191,8 @@ TEST_F(PolicyServerTest, SaysWhatIsWrongWithItsConfiguration) {
 
   Start();
   bad = config_;
-  bad.database = "sqlite:" + dir_ + "/other.db";
-  bad.log_database = "sqlite:" + dir_ + "/other-log.db";
+  bad.database = "sqlite:" + folder_ / "other.db";
+  bad.log_database = "sqlite:" + folder_ / "other-log.db";
   bad.internal_listen = server_->addresses().front().second;
   const auto taken = PolicyServer::Create(bad, clock_, random_);
   DT_EXPECT_CODE(taken, kFailedPrecondition);

@@ -7,7 +7,6 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/people.grpc.pb.h"
@@ -46,24 +45,20 @@ int FreePort() {
   return ntohs(address.sin_port);
 }
 
-Deployment::Deployment(std::string folder, std::string bin)
-    : folder_(std::move(folder)),
-      bin_(std::move(bin)),
+Deployment::Deployment(std::string bin)
+    : bin_(std::move(bin)),
       pki_(kOrg, clock_.Now()),
       iwa_key_{"iwa-1-key", pki::PrivateKey::Generate().value()} {}
 
 Deployment::~Deployment() {
   processes_.clear();
   ldap_.reset();
-  if (std::getenv("DT_KEEP") == nullptr) std::filesystem::remove_all(folder_);
 }
 
 absl::StatusOr<std::unique_ptr<Deployment>> Deployment::Create() {
   const char* bin = std::getenv("DT_BIN");
   if (bin == nullptr) return absl::FailedPreconditionError("DT_BIN names no folder of programs");
-  std::string folder = (std::filesystem::temp_directory_path() / "dt-it-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) return absl::InternalError("no temporary folder");
-  std::unique_ptr<Deployment> deployment(new Deployment(folder, bin));
+  std::unique_ptr<Deployment> deployment(new Deployment(bin));
   DT_RETURN_IF_ERROR(deployment->Prepare());
   return deployment;
 }
@@ -74,7 +69,7 @@ absl::Status Deployment::Prepare() {
   pki_.Server("ca-edge", {"localhost", "ca.devicetrust.internal"});
   pki_.Server("org", {"org.localhost"});
   pki_.Server("mtls", {"mtls.localhost", "*.mtls.localhost"});
-  DT_RETURN_IF_ERROR(pki_.WriteTo(folder_));
+  DT_RETURN_IF_ERROR(pki_.WriteTo(folder_.path()));
   DT_RETURN_IF_ERROR(WriteFileAtomically(File("kek"), std::string(64, '7') + "\n"));
   DT_RETURN_IF_ERROR(WriteFileAtomically(File("directory-password"), kDirectoryPassword));
   for (const char* listener : {"ca-edge", "ca-internal", "ca-http", "policy", "gateway-1-org",
@@ -169,7 +164,7 @@ absl::Status Deployment::Start(const std::string& name, const std::string& progr
                       simulator::ComponentProcess::Start({.name = name,
                                                           .program = Program(program),
                                                           .args = std::move(flags),
-                                                          .run_dir = folder_,
+                                                          .run_dir = folder_.path(),
                                                           .environment = {}},
                                                          kStartMax));
   return absl::OkStatus();

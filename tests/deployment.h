@@ -13,6 +13,7 @@
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 #include "libs/sim/throwaway_pki.h"
+#include "libs/testing/temp_folder.h"
 #include "libs/token/key_set.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/server.h"
@@ -57,7 +58,7 @@ class Deployment {
   std::shared_ptr<grpc::Channel> CaEdge();
   const pki::Identity& admin() { return pki_.Admin("test"); }
 
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_.path(); }
   std::string Address(const std::string& listener) const { return addresses_.at(listener); }
   const std::string& user_id(int number) const { return user_ids_[static_cast<size_t>(number)]; }
   // Flags as StartX() would give them, for tests that change one.
@@ -67,15 +68,15 @@ class Deployment {
   std::string Program(const std::string& name) const { return bin_ + "/" + name; }
 
  private:
-  Deployment(std::string folder, std::string bin);
+  explicit Deployment(std::string bin);
   absl::Status Prepare();
   absl::Status AddAccounts();
   absl::Status Start(const std::string& name, const std::string& program,
                      std::vector<std::string> flags);
-  std::string File(const std::string& name) const { return folder_ + "/" + name; }
+  std::string File(const std::string& name) const { return folder_ / name; }
   std::vector<std::string> InternalFlags(const std::string& component) const;
 
-  const std::string folder_;
+  testing::TempFolder folder_;
   const std::string bin_;
   const SystemClock clock_;
   SystemRandom random_;

@@ -1,12 +1,12 @@
 #include "libs/service/program.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <csignal>
 
 #include "libs/base/files.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::service {
 namespace {
@@ -27,9 +27,7 @@ struct TestConfig : ComponentConfig, InternalListenerConfig, GrowingStoreConfig 
 
 class ProgramTest : public ::testing::Test {
  protected:
-  static std::string Path(const std::string& name) {
-    return ::testing::TempDir() + std::to_string(getpid()) + "_program_" + name;
-  }
+  std::string Path(const std::string& name) const { return folder_ / name; }
 
   static std::vector<std::string> Required() {
     return {"--internal-cert", "c.pem",  "--internal-key", "k.pem",
@@ -69,6 +67,7 @@ class ProgramTest : public ::testing::Test {
     return Run(arguments);
   }
 
+  testing::TempFolder folder_;
   TestConfig config_;
   absl::Status checked_;
   int started_ = 0;

@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <condition_variable>
-#include <cstdlib>
-#include <filesystem>
 #include <mutex>
 
 #include "devicetrust/iwa/v1/iwa.grpc.pb.h"
@@ -20,6 +17,7 @@
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "simulator/forest/forest.h"
@@ -68,19 +66,12 @@ class FakeOrg final : public org::v1::IwaRegistry::Service {
 
 class IwaInForestTest : public ::testing::Test {
  protected:
-  IwaInForestTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "dt-domain-XXXXXX").string();
-    dir_ = mkdtemp(name.data());
-  }
-  ~IwaInForestTest() override {
-    iwa_.reset();
-    std::filesystem::remove_all(dir_);
-  }
-  std::string Path(const std::string& name) const { return dir_ + "/" + name; }
+  std::string Path(const std::string& name) const { return folder_ / name; }
 
   void SetUp() override {
     forest_ =
-        simulator::Forest::Create({.run_dir = dir_, .accounts_max = 100}, clock_, random_).value();
+        simulator::Forest::Create({.run_dir = folder_.path(), .accounts_max = 100}, clock_, random_)
+            .value();
     const std::vector<simulator::NewAccount> accounts = {
         {.name = "alice", .password = "Pw-alice"},
         {.name = "svc-iwa", .password = "Pw-svc"},
@@ -92,7 +83,7 @@ class IwaInForestTest : public ::testing::Test {
 
     pki_.Component("iwa-1");
     pki_.Server("edge", {"localhost"});
-    DT_ASSERT_OK(pki_.WriteTo(dir_));
+    DT_ASSERT_OK(pki_.WriteTo(folder_.path()));
     DT_ASSERT_OK(pki::WriteKeyEncryptionKey(Path("kek"), random_));
     DT_ASSERT_OK(WriteFileAtomically(Path("ldap-password"), "Pw-svc\n", 0600));
     StartLdap(0);
@@ -184,7 +175,7 @@ class IwaInForestTest : public ::testing::Test {
 
   const SystemClock clock_;
   SystemRandom random_;
-  std::string dir_;
+  testing::TempFolder folder_;
   sim::ThrowawayPki pki_{"acme", SystemClock().Now()};
   FakeOrg registry_;
   std::unique_ptr<rpc::Server> org_;

@@ -1,28 +1,26 @@
 #include "tools/dtctl/endpoints.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "libs/base/files.h"
 #include "libs/sim/throwaway_pki.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::ctl {
 namespace {
 
-// Of this process alone: tests run side by side.
-std::string Folder() {
-  const std::string folder = testing::TempDir() + "dt_ctl_test_" + std::to_string(getpid()) + "/";
-  std::filesystem::create_directories(folder);
-  return folder;
-}
+class FolderTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& name, const std::string& text) const {
+    const std::string path = folder_ / name;
+    EXPECT_TRUE(WriteFileAtomically(path, text).ok());
+    return path;
+  }
 
-std::string Write(const std::string& name, const std::string& text) {
-  const std::string path = Folder() + name;
-  EXPECT_TRUE(WriteFileAtomically(path, text).ok());
-  return path;
-}
+  testing::TempFolder folder_;
+};
+class ReadEndpointsFileTest : public FolderTest {};
+class EndpointsFromFlagsTest : public FolderTest {};
 
 constexpr std::string_view kListener =
     R"("internal":{"address":"127.0.0.1:1","server_name":"x","ca_pem":"-----BEGIN CA",)"
@@ -33,7 +31,7 @@ std::string Document(std::string_view ca_listener) {
          std::string(ca_listener) + "}}}";
 }
 
-TEST(ReadEndpointsFile, TakesPemInlineOrFromTheFileBeside) {
+TEST_F(ReadEndpointsFileTest, TakesPemInlineOrFromTheFileBeside) {
   Write("admin.pem", "-----BEGIN ADMIN");
   const auto endpoints = ReadEndpointsFile(Write("endpoints.json", Document(kListener)));
   ASSERT_TRUE(endpoints.ok()) << endpoints.status();
@@ -42,9 +40,9 @@ TEST(ReadEndpointsFile, TakesPemInlineOrFromTheFileBeside) {
   EXPECT_EQ(endpoints->ca.certificate_pem, "-----BEGIN ADMIN");
 }
 
-TEST(ReadEndpointsFile, NamesWhatIsMissing) {
+TEST_F(ReadEndpointsFileTest, NamesWhatIsMissing) {
   Write("admin.pem", "-----BEGIN ADMIN");
-  const auto none = ReadEndpointsFile(Folder() + "no-such.json");
+  const auto none = ReadEndpointsFile(folder_ / "no-such.json");
   EXPECT_EQ(none.status().code(), absl::StatusCode::kNotFound);
   const auto no_json = ReadEndpointsFile(Write("text.json", "hello"));
   EXPECT_EQ(no_json.status().code(), absl::StatusCode::kInvalidArgument);
@@ -57,14 +55,14 @@ TEST(ReadEndpointsFile, NamesWhatIsMissing) {
       << no_address.status();
 }
 
-TEST(EndpointsFromFlags, NamesTheMissingFlag) {
+TEST_F(EndpointsFromFlagsTest, NamesTheMissingFlag) {
   const auto endpoints = EndpointsFromFlags({.deployment_ca = "ca.pem"});
   EXPECT_NE(endpoints.status().message().find("--cert is missing"), absl::string_view::npos);
 }
 
-TEST(EndpointsFromFlags, RefusesAKeyThatOthersCanRead) {
+TEST_F(EndpointsFromFlagsTest, RefusesAKeyThatOthersCanRead) {
   const std::string pem = Write("public.pem", "-----BEGIN");
-  const std::string key = Folder() + "shared.key";
+  const std::string key = folder_ / "shared.key";
   ASSERT_TRUE(WriteFileAtomically(key, "-----BEGIN", 0644).ok());
   const auto endpoints = EndpointsFromFlags({.deployment_ca = pem, .certificate = pem, .key = key});
   EXPECT_EQ(endpoints.status().code(), absl::StatusCode::kFailedPrecondition);
