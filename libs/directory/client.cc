@@ -369,7 +369,8 @@ std::vector<absl::StatusOr<Computer>> LdapDirectory::FindComputersBySid(
   std::vector<std::size_t> places;  // Of those that are SIDs.
   for (std::size_t i = 0; i < sids.size(); ++i) {
     absl::StatusOr<Bytes> binary = SidFromText(sids[i]);
-    computers.emplace_back(binary.status());
+    // One that is a SID gets its result below.
+    computers.emplace_back(binary.ok() ? absl::UnknownError("not looked up") : binary.status());
     if (!binary.ok()) continue;
     asked.push_back(*std::move(binary));
     places.push_back(i);
