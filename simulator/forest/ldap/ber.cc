@@ -2,6 +2,8 @@
 
 #include <lber.h>
 
+#include <array>
+
 #include "libs/base/check.h"
 
 namespace devicetrust::simulator {
@@ -14,10 +16,28 @@ berval Borrow(std::string_view content) {
   return {content.size(), const_cast<char*>(content.data())};
 }
 
+// A length in its shortest form (X.690, section 10.1).
+struct Length {
+  explicit Length(std::size_t value) {
+    if (value < 0x80) {
+      bytes[0] = static_cast<char>(value);
+      return;
+    }
+    std::size_t count = 1;
+    while (count < sizeof value && value >> (8 * count) != 0) ++count;
+    bytes[0] = static_cast<char>(0x80U | count);
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes[1 + i] = static_cast<char>(value >> (8 * (count - 1 - i)));
+    }
+    size = 1 + count;
+  }
+  std::array<char, 1 + sizeof(std::size_t)> bytes{};
+  std::size_t size = 1;
+};
+
 }  // namespace
 
 void BerViewFree::operator()(berelement* element) const noexcept { ber_free(element, 0); }
-void BerBufferFree::operator()(berelement* element) const noexcept { ber_free(element, 1); }
 
 BerReader::BerReader(std::string_view content) : element_(ber_alloc_t(0)) {
   DT_CHECK(element_ != nullptr);  // Fails only when memory is gone.
@@ -78,36 +98,45 @@ absl::StatusOr<BerFrame> ReadBerFrame(std::string_view input, std::size_t conten
   return BerFrame{2 + extra, length};
 }
 
-BerWriter::BerWriter() : element_(ber_alloc_t(LBER_USE_DER)) {
-  DT_CHECK(element_ != nullptr);  // Fails only when memory is gone.
-}
-
 BerWriter& BerWriter::Begin(BerTag tag) {
-  DT_CHECK(ber_printf(element_.get(), "t{", tag) >= 0);
+  bytes_ += static_cast<char>(tag);
+  bytes_ += '\0';  // The length, when it is known and if it is short.
+  open_.push_back(bytes_.size());
   return *this;
 }
 
 BerWriter& BerWriter::End() {
-  DT_CHECK(ber_printf(element_.get(), "}") >= 0);
+  DT_CHECK(!open_.empty());
+  const std::size_t begin = open_.back();
+  open_.pop_back();
+  const Length length(bytes_.size() - begin);
+  bytes_[begin - 1] = length.bytes[0];
+  bytes_.insert(begin, length.bytes.data() + 1, length.size - 1);
   return *this;
 }
 
 BerWriter& BerWriter::Text(std::string_view text, BerTag tag) {
-  const char* data = text.data() == nullptr ? "" : text.data();
-  DT_CHECK(ber_printf(element_.get(), "to", tag, data, ber_len_t{text.size()}) >= 0);
+  const Length length(text.size());
+  bytes_ += static_cast<char>(tag);
+  bytes_.append(length.bytes.data(), length.size);
+  bytes_ += text;
   return *this;
 }
 
 BerWriter& BerWriter::Integer(int value, BerTag tag) {
-  // "e" writes what "i" writes, under the tag given.
-  DT_CHECK(ber_printf(element_.get(), "te", tag, ber_int_t{value}) >= 0);
-  return *this;
+  // Big-endian two's complement, without a first byte that the sign of the next one implies.
+  std::array<char, 4> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(static_cast<unsigned>(value) >> (8 * (bytes.size() - 1 - i)));
+  }
+  std::size_t first = 0;
+  while (first + 1 < bytes.size() && bytes[first] == (bytes[first + 1] < 0 ? -1 : 0)) ++first;
+  return Text({bytes.data() + first, bytes.size() - first}, tag);
 }
 
-void BerWriter::AppendTo(std::string& out) {
-  berval value{};
-  DT_CHECK(ber_flatten2(element_.get(), &value, 0) == 0);
-  out.append(value.bv_val, value.bv_len);
+void BerWriter::AppendTo(std::string& out) const {
+  DT_CHECK(open_.empty());
+  out += bytes_;
 }
 
 }  // namespace devicetrust::simulator

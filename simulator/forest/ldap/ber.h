@@ -1,4 +1,4 @@
-// Reading and writing BER (X.690, as RFC 4511 section 5.1 restricts it) with liblber.
+// BER (X.690, as RFC 4511 section 5.1 restricts it): reading with liblber, and writing.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/status.h"
 
@@ -28,9 +29,6 @@ struct BerItem {
 };
 
 struct BerViewFree {  // The bytes stay: they are somebody else's.
-  void operator()(berelement* element) const noexcept;
-};
-struct BerBufferFree {
   void operator()(berelement* element) const noexcept;
 };
 
@@ -63,19 +61,19 @@ struct BerFrame {
 };
 absl::StatusOr<BerFrame> ReadBerFrame(std::string_view input, std::size_t content_bytes_max);
 
-// Builds one message; Begin and End must match. Text may hold any bytes.
+// Builds one message; Begin and End must match. Text may hold any bytes; tags have one byte.
 class BerWriter {
  public:
-  BerWriter();
   BerWriter& Begin(BerTag tag = kBerSequence);
   BerWriter& End();
   BerWriter& Text(std::string_view text, BerTag tag = kBerOctetString);
   BerWriter& Integer(int value, BerTag tag = kBerInteger);
-  // Appends what was built to `out`. The writer is then used up.
-  void AppendTo(std::string& out);
+  // Appends what was built to `out`.
+  void AppendTo(std::string& out) const;
 
  private:
-  std::unique_ptr<berelement, BerBufferFree> element_;
+  std::string bytes_;
+  std::vector<std::size_t> open_;  // Where the contents of each open container begin.
 };
 
 }  // namespace devicetrust::simulator

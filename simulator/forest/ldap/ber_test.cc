@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
+#include "libs/base/bytes.h"
+#include "libs/base/encoding.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::simulator {
@@ -84,6 +88,40 @@ TEST(BerTest, KeepsElementsInsideTheirContainer) {
   DT_EXPECT_CODE(BerReader("").Next(), kInvalidArgument);
   const std::string tag_only = Hex("04");
   DT_EXPECT_CODE(BerReader(tag_only).Next(), kInvalidArgument);
+}
+
+// What X.690 says, sections 8.1.3 and 8.3: the shortest form of lengths and integers.
+TEST(BerTest, WritesTheShortestForm) {
+  const auto written = [](const auto& write) {
+    BerWriter writer;
+    write(writer);
+    std::string out;
+    writer.AppendTo(out);
+    return HexEncode(AsBytes(out));
+  };
+  const auto integer = [&](int value) {
+    return written([value](BerWriter& writer) { writer.Integer(value); });
+  };
+  EXPECT_EQ(integer(0), "020100");
+  EXPECT_EQ(integer(127), "02017f");
+  EXPECT_EQ(integer(128), "02020080");
+  EXPECT_EQ(integer(-1), "0201ff");
+  EXPECT_EQ(integer(-128), "020180");
+  EXPECT_EQ(integer(-129), "0202ff7f");
+  EXPECT_EQ(integer(1'000'000), "02030f4240");
+  EXPECT_EQ(integer(std::numeric_limits<int>::min()), "020480000000");
+  EXPECT_EQ(written([](BerWriter& w) { w.Begin().Integer(1).Begin(0x64).Text("ab").End().End(); }),
+            "300902010164040402"
+            "6162");
+  const auto begins_with = [&](std::size_t bytes, const char* header) {
+    return written([bytes](BerWriter& w) { w.Begin().Text(std::string(bytes, 'x')).End(); })
+        .starts_with(header);
+  };
+  EXPECT_TRUE(begins_with(125, "307f047d"));
+  EXPECT_TRUE(begins_with(126, "308180047e"));
+  EXPECT_TRUE(begins_with(252, "3081ff0481fc"));
+  EXPECT_TRUE(begins_with(253, "308201000481fd"));
+  EXPECT_TRUE(begins_with(65'531, "3082ffff0482fffb"));
 }
 
 TEST(BerTest, RefusesOddIntegersAndBooleans) {

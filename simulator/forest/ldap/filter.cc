@@ -1,6 +1,9 @@
 #include "simulator/forest/ldap/filter.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <unordered_set>
 #include <utility>
 
 namespace devicetrust::simulator {
@@ -194,6 +197,7 @@ bool MatchValue(const LdapFilter& filter, std::string_view value) {
         return false;
     }
   }
+  if (syntax == LdapSyntax::kSid && filter.op == Op::kEqual) return value == filter.value;
   const std::string canonical = CanonicalValue(syntax, value);
   switch (filter.op) {
     case Op::kEqual:
@@ -240,13 +244,10 @@ bool HasIndex(LdapAttribute attribute) {
          attribute == LdapAttribute::kDistinguishedName || attribute == LdapAttribute::kObjectSid;
 }
 
-// Appends what `more` has and `list` has not.
-void Merge(std::vector<LdapEntry> more, std::vector<LdapEntry>& list) {
-  for (LdapEntry& entry : more) {
-    bool known = false;
-    for (const LdapEntry& other : list) known = known || other.dn == entry.dn;
-    if (!known) list.push_back(std::move(entry));
-  }
+// Every entry once: several conditions may name the same one.
+void RemoveDoubles(std::vector<LdapEntry>& list) {
+  std::unordered_set<std::string> known;
+  std::erase_if(list, [&known](const LdapEntry& entry) { return !known.insert(entry.dn).second; });
 }
 
 }  // namespace
@@ -280,27 +281,35 @@ LdapTruth MatchLdapFilter(const LdapFilter& filter, const LdapEntry& entry,
   return found ? LdapTruth::kTrue : LdapTruth::kFalse;
 }
 
-std::optional<std::vector<LdapEntry>> CandidatesOf(const LdapFilter& filter, std::uint32_t realm,
-                                                   const LdapEntries& entries) {
+std::optional<LdapCandidates> CandidatesOf(const LdapFilter& filter, std::uint32_t realm,
+                                           const LdapEntries& entries) {
   if (filter.op == Op::kAnd) {
     for (const LdapFilter& child : filter.children) {
-      if (auto candidates = CandidatesOf(child, realm, entries)) return candidates;
+      if (auto candidates = CandidatesOf(child, realm, entries)) {
+        candidates->all_match = candidates->all_match && filter.children.size() == 1;
+        return candidates;
+      }
     }
     return std::nullopt;
   }
   if (filter.op == Op::kOr) {
-    std::vector<LdapEntry> all;
+    LdapCandidates all{.entries = {}, .all_match = true};
     for (const LdapFilter& child : filter.children) {
       auto candidates = CandidatesOf(child, realm, entries);
       if (!candidates) return std::nullopt;
-      Merge(*std::move(candidates), all);
+      std::move(candidates->entries.begin(), candidates->entries.end(),
+                std::back_inserter(all.entries));
+      all.all_match = all.all_match && candidates->all_match;
     }
+    if (all.entries.size() > 1) RemoveDoubles(all.entries);
     return all;
   }
   if (filter.op != Op::kEqual || !HasIndex(filter.attribute)) return std::nullopt;
-  std::vector<LdapEntry> one;
+  LdapCandidates one;
+  // Names are looked up by rules of their own; SIDs have one form.
+  one.all_match = filter.attribute == LdapAttribute::kObjectSid;
   if (auto entry = FindDirectly(filter, realm, entries); entry && entry->realm == realm) {
-    one.push_back(*std::move(entry));
+    one.entries.push_back(*std::move(entry));
   }
   return one;
 }

@@ -46,9 +46,13 @@ enum class LdapTruth { kFalse, kTrue, kUndefined };
 LdapTruth MatchLdapFilter(const LdapFilter& filter, const LdapEntry& entry,
                           const LdapEntries& entries);
 
-// The entries that alone can match, when indexes of the table can tell; nothing when
-// only a scan can. They still have to be matched.
-std::optional<std::vector<LdapEntry>> CandidatesOf(const LdapFilter& filter, std::uint32_t realm,
-                                                   const LdapEntries& entries);
+// The entries that alone can match, each once, when indexes of the table can tell; nothing
+// when only a scan can.
+struct LdapCandidates {
+  std::vector<LdapEntry> entries;
+  bool all_match = false;  // Else they still have to be matched.
+};
+std::optional<LdapCandidates> CandidatesOf(const LdapFilter& filter, std::uint32_t realm,
+                                           const LdapEntries& entries);
 
 }  // namespace devicetrust::simulator

@@ -54,11 +54,11 @@ constexpr bool InOrder() {
 }
 static_assert(InOrder());
 
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 std::string Lowered(std::string_view text) {
   std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  for (char& c : out) c = Lower(c);
   return out;
 }
 
@@ -81,12 +81,14 @@ LdapSyntax SyntaxOf(LdapAttribute attribute) {
 }
 
 std::optional<LdapAttribute> FindLdapAttribute(std::string_view description) {
-  const std::string wanted = Lowered(description.substr(0, description.find(';')));
-  const auto* found = std::find_if(kKnown.begin(), kKnown.end(), [&wanted](const Known& known) {
-    return Lowered(known.name) == wanted;
-  });
-  if (found == kKnown.end()) return std::nullopt;
-  return found->attribute;
+  const std::string_view wanted = description.substr(0, description.find(';'));
+  for (const Known& known : kKnown) {
+    if (std::equal(wanted.begin(), wanted.end(), known.name.begin(), known.name.end(),
+                   [](char a, char b) { return Lower(a) == Lower(b); })) {
+      return known.attribute;
+    }
+  }
+  return std::nullopt;
 }
 
 std::string CanonicalName(std::string_view name) {

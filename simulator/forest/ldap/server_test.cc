@@ -175,6 +175,49 @@ TEST_F(ServerTest, FindsUsersComputersAndGroups) {
   DT_EXPECT_CODE(client->FindUserByAccountName("ada)(cn=*"), kNotFound);
 }
 
+TEST_F(ServerTest, FindsSeveralComputersEachWithItsOwnResult) {
+  for (int i = 0; i < 70; ++i) {  // More than one search takes.
+    forest_.Add({.kind = AccountKind::kComputer, .name = "MANY" + std::to_string(i) + "$"});
+  }
+  const auto client = NewClient();
+  const std::string ada = client->FindUserByPrincipal("ada@corp.test")->sid;
+  const std::string first = client->FindComputerByName("MANY0")->sid;
+  const std::string prefix = first.substr(0, first.rfind('-') + 1);
+  const int rid = std::stoi(first.substr(prefix.size()));
+  std::vector<std::string> sids = {ada, "no SID", prefix + "999999", first};
+  for (int i = 0; i < 70; ++i) sids.push_back(prefix + std::to_string(rid + i));
+  const auto found = client->FindComputersBySid(sids);
+  ASSERT_EQ(found.size(), sids.size());
+  DT_EXPECT_CODE(found[0], kNotFound);  // A user.
+  DT_EXPECT_CODE(found[1], kInvalidArgument);
+  DT_EXPECT_CODE(found[2], kNotFound);
+  EXPECT_EQ(found[3]->account_name, "MANY0$");  // Asked for twice.
+  for (std::size_t i = 0; i < 70; ++i) {
+    EXPECT_EQ(found[4 + i]->account_name, "MANY" + std::to_string(i) + "$");
+  }
+}
+
+TEST_F(ServerTest, GivesEachOfManyCallersItsOwnAccount) {
+  const auto client = NewClient();
+  const std::string ada = client->FindUserByPrincipal("ada@corp.test")->sid;
+  const std::string pc = client->FindComputerByName("PC1")->sid;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller) {
+    callers.emplace_back([&, caller] {
+      for (int i = 0; i < 20; ++i) {
+        if (caller % 2 == 0) {
+          EXPECT_EQ(client->FindUserBySid(ada)->account_name, "ada");
+          DT_EXPECT_CODE(client->FindComputerBySid(ada), kNotFound);
+        } else {
+          EXPECT_EQ(client->FindComputerBySid(pc)->account_name, "PC1$");
+          DT_EXPECT_CODE(client->FindUserBySid(pc), kNotFound);
+        }
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
 TEST_F(ServerTest, NamesAServiceAccountThatIsRefused) {
   directory::Config config = ClientConfig();
   config.bind_password = "wrong";

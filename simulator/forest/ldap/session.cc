@@ -354,9 +354,8 @@ void LdapSession::SearchDomain(int id, const SearchRequest& request, std::string
       request.size_limit == 0 ? kLdapEntriesMax : std::min(request.size_limit, kLdapEntriesMax);
   int sent = 0;
   int code = kSuccess;
-  const auto visit = [&](const LdapEntry& entry) {
+  const auto send = [&](const LdapEntry& entry) {
     if (!in_scope(entry)) return true;
-    if (MatchLdapFilter(request.filter, entry, entries_) != LdapTruth::kTrue) return true;
     if (sent == limit) {
       code = kSizeLimitExceeded;
       return false;
@@ -365,11 +364,14 @@ void LdapSession::SearchDomain(int id, const SearchRequest& request, std::string
     ++sent;
     return true;
   };
+  const auto visit = [&](const LdapEntry& entry) {
+    return MatchLdapFilter(request.filter, entry, entries_) != LdapTruth::kTrue || send(entry);
+  };
   if (request.scope == Scope::kBase) {
     visit(*base);
   } else if (const auto candidates = CandidatesOf(request.filter, *realm, entries_)) {
-    for (const LdapEntry& entry : *candidates) {
-      if (!visit(entry)) break;
+    for (const LdapEntry& entry : candidates->entries) {
+      if (!(candidates->all_match ? send(entry) : visit(entry))) break;
     }
   } else {
     entries_.Scan(*realm, visit);
