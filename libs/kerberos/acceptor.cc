@@ -1,10 +1,14 @@
 #include "libs/kerberos/acceptor.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <mutex>
 
+#include "libs/base/log.h"
 #include "libs/kerberos/environment.h"
 #include "libs/kerberos/handles.h"
 #include "libs/kerberos/pac.h"
@@ -15,22 +19,101 @@ namespace {
 constexpr std::uint32_t kWorkstationTrust = 0x80;  // MS-SAMR 2.2.1.12.
 constexpr std::uint32_t kServerTrust = 0x100;
 
-absl::StatusOr<GssCredential> AcquireAcceptor(const AcceptorConfig& config) {
-  const std::string keytab = "FILE:" + config.keytab;
+absl::Status Unusable(krb5_context context, krb5_error_code code, const std::string& keytab) {
+  const absl::Status cause = KrbError(context, code, "keytab " + keytab);
+  return MakeFailure(Failure::kMisconfigured, {cause.message().data(), cause.message().size()});
+}
+
+// The file's keys, in a keytab in memory that lives as long as this does: GSSAPI would open,
+// lock and read the file twice for every ticket.
+class Keys {
+ public:
+  static absl::StatusOr<std::shared_ptr<const Keys>> Load(const std::string& path) {
+    static std::atomic<std::uint64_t> next = 0;
+    auto keys = std::make_shared<Keys>();
+    keys->name_ = "MEMORY:dt-acceptor-" + std::to_string(next.fetch_add(1));
+    if (krb5_init_context(&keys->context_) != 0) {
+      return MakeFailure(Failure::kMisconfigured,
+                         "libkrb5 refuses the file that KRB5_CONFIG names");
+    }
+    krb5_error_code code = krb5_kt_resolve(keys->context_, keys->name_.c_str(), &keys->keytab_);
+    if (code == 0) code = Copy(keys->context_, "FILE:" + path, keys->keytab_);
+    if (code != 0) return Unusable(keys->context_, code, path);
+    return keys;
+  }
+  Keys() = default;
+  ~Keys() {
+    if (keytab_ != nullptr) krb5_kt_close(context_, keytab_);
+    if (context_ != nullptr) krb5_free_context(context_);
+  }
+  Keys(const Keys&) = delete;
+  Keys& operator=(const Keys&) = delete;
+  const std::string& name() const { return name_; }
+
+ private:
+  static krb5_error_code Copy(krb5_context context, const std::string& from, krb5_keytab to) {
+    krb5_keytab file = nullptr;
+    krb5_error_code code = krb5_kt_resolve(context, from.c_str(), &file);
+    if (code != 0) return code;
+    krb5_kt_cursor cursor{};
+    code = krb5_kt_start_seq_get(context, file, &cursor);
+    if (code == 0) {
+      krb5_keytab_entry entry{};
+      while ((code = krb5_kt_next_entry(context, file, &entry, &cursor)) == 0) {
+        code = krb5_kt_add_entry(context, to, &entry);
+        krb5_free_keytab_entry_contents(context, &entry);
+        if (code != 0) break;
+      }
+      if (code == KRB5_KT_END) code = 0;
+      krb5_kt_end_seq_get(context, file, &cursor);
+    }
+    krb5_kt_close(context, file);
+    return code;
+  }
+
+  std::string name_;
+  krb5_context context_ = nullptr;
+  krb5_keytab keytab_ = nullptr;
+};
+
+// A credential, and the keys that it takes by name.
+struct AcceptorCredential {
+  std::shared_ptr<const Keys> keys;
+  GssCredential gss;
+};
+
+absl::StatusOr<AcceptorCredential> AcquireAcceptor(const AcceptorConfig& config,
+                                                   std::shared_ptr<const Keys> keys) {
   const std::string cache = "file2:" + config.replay_cache;
   std::array<gss_key_value_element_desc, 2> elements = {
-      {{"keytab", keytab.c_str()}, {"rcache", cache.c_str()}}};
+      {{"keytab", keys->name().c_str()}, {"rcache", cache.c_str()}}};
   const gss_key_value_set_desc store = {elements.size(), elements.data()};
   gss_OID_set_desc mechanisms = {1, SpnegoMechanism()};
-  GssCredential credential;
+  AcceptorCredential credential{std::move(keys), {}};
   OM_uint32 minor = 0;
   const OM_uint32 major =
       gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, &mechanisms, GSS_C_ACCEPT,
-                            &store, credential.out(), nullptr, nullptr);
+                            &store, credential.gss.out(), nullptr, nullptr);
   if (major == GSS_S_COMPLETE) return credential;
   const absl::Status cause = GssError(major, minor, "keytab " + config.keytab);
   return MakeFailure(Failure::kMisconfigured, {cause.message().data(), cause.message().size()});
 }
+
+// Changes when the file is written or replaced.
+struct FileVersion {
+  ino_t inode = 0;
+  off_t size = 0;
+  timespec written{};
+  static FileVersion Of(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return {};
+    return {info.st_ino, info.st_size, info.st_mtim};
+  }
+  bool operator==(const FileVersion& other) const {
+    return inode == other.inode && size == other.size && written.tv_sec == other.written.tv_sec &&
+           written.tv_nsec == other.written.tv_nsec;
+  }
+};
 
 // "HTTP/host\@x@REALM" -> name and realm, at the last '@' that no backslash precedes.
 absl::Status SplitPrincipal(std::string_view principal, Identity& identity) {
@@ -104,7 +187,51 @@ absl::StatusOr<Identity> IdentityOf(gss_name_t source) {
 struct Acceptor::Pool {
   AcceptorConfig config;
   std::mutex mutex;
-  std::vector<GssCredential> idle;
+  FileVersion version;
+  std::chrono::steady_clock::time_point looked;
+  std::shared_ptr<const Keys> keys;
+  std::vector<AcceptorCredential> idle;
+
+  // A keytab that cannot be read any more leaves the keys in use: half of a file being
+  // replaced must not stop the service.
+  absl::Status Refresh() {
+    const auto now = std::chrono::steady_clock::now();
+    if (keys != nullptr && now - looked < config.keytab_looked_at_every) return absl::OkStatus();
+    looked = now;
+    const FileVersion found = FileVersion::Of(config.keytab);
+    if (keys != nullptr && found == version) return absl::OkStatus();
+    version = found;
+    absl::StatusOr<std::shared_ptr<const Keys>> fresh = Keys::Load(config.keytab);
+    if (!fresh.ok()) {
+      if (keys == nullptr) return fresh.status();
+      Log(LogLevel::kWarning, "kerberos.keytab.unreadable",
+          {{"keytab", config.keytab}, {"status", fresh.status().ToString()}});
+      return absl::OkStatus();
+    }
+    keys = *std::move(fresh);
+    idle.clear();
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<AcceptorCredential> Borrow() {
+    std::shared_ptr<const Keys> current;
+    {
+      const std::lock_guard lock(mutex);
+      DT_RETURN_IF_ERROR(Refresh());
+      if (!idle.empty()) {
+        AcceptorCredential credential = std::move(idle.back());
+        idle.pop_back();
+        return credential;
+      }
+      current = keys;
+    }
+    return AcquireAcceptor(config, std::move(current));
+  }
+
+  void GiveBack(AcceptorCredential credential) {
+    const std::lock_guard lock(mutex);
+    if (credential.keys == keys) idle.push_back(std::move(credential));
+  }
 };
 
 Acceptor::Acceptor(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
@@ -114,8 +241,8 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Create(const AcceptorConfig&
   DT_RETURN_IF_ERROR(RequireConfig());
   auto pool = std::make_unique<Pool>();
   pool->config = config;
-  DT_ASSIGN_OR_RETURN(GssCredential first, AcquireAcceptor(config));
-  pool->idle.push_back(std::move(first));
+  DT_ASSIGN_OR_RETURN(AcceptorCredential first, pool->Borrow());
+  pool->GiveBack(std::move(first));
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(pool)));
 }
 
@@ -124,17 +251,7 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   if (token.empty() || token.size() > kSpnegoBytesMax) {
     return MakeFailure(Failure::kMalformed, "a SPNEGO token has 1 to 49152 bytes");
   }
-  GssCredential credential;
-  {
-    const std::lock_guard lock(pool_->mutex);
-    if (!pool_->idle.empty()) {
-      credential = std::move(pool_->idle.back());
-      pool_->idle.pop_back();
-    }
-  }
-  if (credential.get() == GSS_C_NO_CREDENTIAL) {
-    DT_ASSIGN_OR_RETURN(credential, AcquireAcceptor(pool_->config));
-  }
+  DT_ASSIGN_OR_RETURN(AcceptorCredential credential, pool_->Borrow());
 
   GssContext context;
   GssName source;
@@ -144,12 +261,9 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   gss_buffer_desc input = Borrow(token);
   gss_channel_bindings_struct channel = ChannelBindings(bindings);
   const OM_uint32 major =
-      gss_accept_sec_context(&minor, context.out(), credential.get(), &input, &channel,
+      gss_accept_sec_context(&minor, context.out(), credential.gss.get(), &input, &channel,
                              source.out(), nullptr, reply.out(), &flags, nullptr, nullptr);
-  {
-    const std::lock_guard lock(pool_->mutex);
-    pool_->idle.push_back(std::move(credential));
-  }
+  pool_->GiveBack(std::move(credential));
   if (GSS_ERROR(major) != 0) {
     const absl::Status error = GssError(major, minor, "ticket refused");
     if (FailureOf(error) == Failure::kWrongPassword || FailureOf(error) == Failure::kNone) {

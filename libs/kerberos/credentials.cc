@@ -156,7 +156,8 @@ Credentials::~Credentials() = default;
 
 const std::string& Credentials::principal() const { return state_->principal; }
 
-absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, const Key& key) {
+absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, const Key& key,
+                                                 const std::string& service) {
   auto state = std::make_unique<State>();
   state->principal = principal;
   const std::string keytab_name = NewMemoryName();
@@ -173,7 +174,8 @@ absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, c
     entry.key.contents = const_cast<krb5_octet*>(key.bytes.data());  // Copied by the call.
     code = krb5_kt_add_entry(context, keytab.get(), &entry);
     if (code != 0) return code;
-    return krb5_get_init_creds_keytab(context, creds, client, keytab.get(), 0, nullptr, options);
+    return krb5_get_init_creds_keytab(context, creds, client, keytab.get(), 0,
+                                      service.empty() ? nullptr : service.c_str(), options);
   };
   DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, key.enctype, get));
   return Credentials(std::move(state));

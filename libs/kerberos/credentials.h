@@ -39,7 +39,13 @@ class Credentials {
   // Errors, with FailureOf(): kNotFound kUnknownAccount; kUnauthenticated kWrongPassword;
   // kPermissionDenied kAccountRevoked, kAccountExpired, kPasswordExpired;
   // kFailedPrecondition kClockSkew; kUnavailable kUnreachable; kInvalidArgument a bad name.
-  static absl::StatusOr<Credentials> FromKey(const std::string& principal, const Key& key);
+  //
+  // With a `service` the first ticket is for that one instead ("HTTP/iwa.corp.test", of the
+  // principal's realm; RFC 4120 3.1 lets the first exchange ask for any): one exchange with the
+  // KDC where two are usual, for a process that logs on thousands. Other services are then out
+  // of reach.
+  static absl::StatusOr<Credentials> FromKey(const std::string& principal, const Key& key,
+                                             const std::string& service = {});
   static absl::StatusOr<Credentials> FromPassword(const std::string& principal,
                                                   const std::string& password);
   Credentials(Credentials&&) noexcept;

@@ -3,6 +3,7 @@
 // a realm on the Internet. So everything here refuses to work until KRB5_CONFIG is set.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "libs/base/status.h"
@@ -14,6 +15,13 @@ namespace devicetrust::kerberos {
 // first use of this library and before other threads read the environment.
 // Errors: kNotFound the file is unreadable.
 absl::Status UseConfig(const std::string& krb5_config);
+
+// Sends what this library asks a KDC of `realm` to 127.0.0.1:`port`, over one UDP socket per
+// thread that stays open: libkrb5 by itself opens one for each question and looks the KDC up
+// again, which costs a process full of virtual computers more than the ticket. Whatever is not
+// answered with a ticket there (an error, an answer too long for UDP, silence) is asked again
+// in libkrb5's own way, so nothing is lost by it. For the whole process; port 0 ends it.
+void UseLoopbackKdc(const std::string& realm, std::uint16_t port);
 
 // kFailedPrecondition when KRB5_CONFIG is not set.
 absl::Status RequireConfig();

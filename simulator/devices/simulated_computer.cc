@@ -102,10 +102,13 @@ absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate
   }
   const Account row = world_->accounts().Read(*slot).account;
   LogonKey key = LogonKeyOf(row);
+  // One exchange with the KDC: a computer that lives for one enrolment needs no ticket-granting
+  // ticket.
   DT_ASSIGN_OR_RETURN(
       kerberos::Credentials credentials,
       kerberos::Credentials::FromKey(fmt::format("{}@{}", row.name.view(), world_->realm()),
-                                     {key.enctype, row.kvno, std::move(key.key)}));
+                                     {key.enctype, row.kvno, std::move(key.key)},
+                                     std::string(service)));
   return agent::StartKerberos(std::move(credentials), service, bindings);
 }
 

@@ -7,6 +7,7 @@
 #include <gssapi/gssapi_krb5.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -310,6 +311,69 @@ TEST_F(ForestTest, ManyThreadsLogOnAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(accepted, 200);
+}
+
+TEST_F(ForestTest, TheFirstExchangeMayBeForAService) {
+  const auto credentials =
+      Credentials::FromKey(forest_->Principal("PC1$"), forest_->KeyOf("PC1$").value(), kService);
+  DT_ASSERT_OK(credentials);
+  ASSERT_EQ(credentials->tickets().size(), 1U);
+  EXPECT_EQ(credentials->tickets()[0].service, "HTTP/iwa.corp.test@CORP.TEST");
+  auto exchange = Initiator::Start(*credentials, kService, {});
+  DT_ASSERT_OK(exchange);
+  const auto accepted = NewAcceptor()->Accept(exchange->token(), {});
+  DT_ASSERT_OK(accepted);
+  EXPECT_TRUE(accepted->identity.is_computer);
+  DT_EXPECT_OK(exchange->Finish(accepted->reply));
+  EXPECT_EQ(FailureOf(Credentials::FromKey(forest_->Principal("PC1$"),
+                                           forest_->KeyOf("PC1$").value(), "HTTP/other.corp.test")
+                          .status()),
+            Failure::kUnknownService);
+}
+
+// With the name of a KDC that its krb5.conf does not know, only the open socket reaches it.
+TEST_F(ForestTest, TheLoopbackKdcIsAskedFirstAndLibkrb5sOwnAfterIt) {
+  const std::string nowhere = run_ / "nowhere.conf";
+  DT_ASSERT_OK(WriteFileAtomically(nowhere,
+                                   "[libdefaults]\n dns_lookup_kdc = false\n"
+                                   "[realms]\n CORP.TEST = {\n  kdc = 127.0.0.1:1\n }\n"));
+  DT_ASSERT_OK(kerberos::UseConfig(nowhere));
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kUnreachable);
+  kerberos::UseLoopbackKdc("CORP.TEST", forest_->kdc().port());
+  const auto ada = LogOn("ada");
+  DT_ASSERT_OK(ada);
+  DT_EXPECT_OK(Initiator::Start(*ada, kService, {}));
+  kerberos::UseLoopbackKdc("OTHER.TEST", forest_->kdc().port());
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kUnreachable);
+
+  DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
+  kerberos::UseLoopbackKdc("CORP.TEST", 1);  // Nobody answers there.
+  DT_EXPECT_OK(LogOn("ada"));
+  // A refusal comes as plainly as ever.
+  kerberos::UseLoopbackKdc("CORP.TEST", forest_->kdc().port());
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("nobody@CORP.TEST", "x").status()),
+            Failure::kUnknownAccount);
+  kerberos::UseLoopbackKdc("CORP.TEST", 0);
+}
+
+TEST_F(ForestTest, AnAcceptorTakesUpANewKeytab) {
+  const std::string keytab = run_ / "rolling.keytab";
+  const std::vector<std::string> computer = {"PC1$"};
+  const std::vector<std::string> service = {kService};
+  DT_ASSERT_OK(forest_->WriteKeytab(keytab, computer));
+  const auto acceptor = kerberos::Acceptor::Create(
+      {keytab, run_ / "rolling.rcache", /*keytab_looked_at_every=*/std::chrono::seconds(0)});
+  DT_ASSERT_OK(acceptor);
+  const auto accept = [&] {
+    const auto exchange = Initiator::Start(LogOn("ada").value(), kService, {}).value();
+    return (*acceptor)->Accept(exchange.token(), {}).status();
+  };
+  EXPECT_FALSE(accept().ok());
+  DT_ASSERT_OK(forest_->WriteKeytab(keytab, service));
+  DT_EXPECT_OK(accept());
+  // One that cannot be read leaves the keys in use.
+  ASSERT_EQ(::unlink(keytab.c_str()), 0);
+  DT_EXPECT_OK(accept());
 }
 
 TEST_F(ForestTest, TwoForestsSideBySideDoNotMeet) {

@@ -210,7 +210,8 @@ absl::Status Kdc::Launch(bool log_requests) {
     child.arguments.insert(child.arguments.end(), {"-r", realm});
   }
   child.environment = {"KRB5_CONFIG=" + config_path_, "KRB5_KDC_PROFILE=" + kdc_config_path_,
-                       "KRB5RCACHEDIR=" + config_.run_dir, "TMPDIR=" + config_.run_dir};
+                       "KRB5RCACHEDIR=" + config_.run_dir, "TMPDIR=" + config_.run_dir,
+                       "TZ=UTC0"};  // Else it looks at /etc/localtime for every answer.
   child.output = config_.run_dir + "/krb5kdc.out";
   DT_ASSIGN_OR_RETURN(child_, ChildProcess::Start(child));
   return WaitUntilItAnswers();

@@ -120,6 +120,7 @@ absl::Status Environment::StartForest(const Fleet& fleet) {
       static_cast<std::uint32_t>(fleet.users.size() + fleet.domain_joined) + kSpareAccounts;
   DT_ASSIGN_OR_RETURN(forest_, Forest::Create(forest, clock_, random_));
   DT_RETURN_IF_ERROR(kerberos::UseConfig(forest_->kdc().config_path()));
+  kerberos::UseLoopbackKdc(fleet.realm, forest_->kdc().port());
   ::setenv("KRB5RCACHENAME", ("file2:" + Path("default.rcache2")).c_str(), 1);
 
   std::array<std::uint8_t, 12> password{};
