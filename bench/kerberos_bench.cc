@@ -1,0 +1,105 @@
+// What the Kerberos part of an enrolment costs: tickets from the KDC, the client's token, the
+// acceptor's check of it and of the PAC, the client's check of the reply. CPU is of this
+// process; kdc_us is what krb5kdc spent beside it for each.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "libs/kerberos/acceptor.h"
+#include "libs/kerberos/bindings.h"
+#include "libs/kerberos/credentials.h"
+#include "libs/kerberos/environment.h"
+#include "simulator/forest/forest.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr const char* kSpn = "HTTP/iwa.corp.test";
+
+double CpuMicros(pid_t pid) {
+  std::ifstream stat(fmt::format("/proc/{}/stat", pid));
+  std::string text((std::istreambuf_iterator<char>(stat)), {});
+  std::istringstream rest(text.substr(text.rfind(')') + 2));
+  std::string word;
+  double ticks = 0;
+  for (int i = 3; i <= 15 && rest >> word; ++i) {
+    if (i >= 14) ticks += std::stod(word);
+  }
+  return ticks * 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+// One forest for all benchmarks; lives as long as the process.
+struct World {
+  std::string folder = (std::filesystem::temp_directory_path() / "dt-bench-XXXXXX").string();
+  SystemClock clock;
+  SystemRandom random;
+  std::unique_ptr<Forest> forest;
+  std::unique_ptr<kerberos::Acceptor> acceptor;
+  kerberos::Key key;
+
+  World() {
+    if (mkdtemp(folder.data()) == nullptr) return;
+    ForestConfig config;
+    config.run_dir = folder;
+    forest = Forest::Create(config, clock, random).value();
+    const NewAccount computer{.kind = AccountKind::kComputer, .name = "PC-1$"};
+    forest->accounts().Add(forest->realm(), {&computer, 1}).value();
+    forest->AddService(kSpn).IgnoreError();
+    const std::string spn = kSpn;
+    forest->WriteKeytab(folder + "/iwa.keytab", {&spn, 1}).IgnoreError();
+    kerberos::UseConfig(forest->kdc().config_path()).IgnoreError();
+    kerberos::UseLoopbackKdc("CORP.TEST", forest->kdc().port());
+    acceptor = kerberos::Acceptor::Create({folder + "/iwa.keytab", folder + "/replay"}).value();
+    key = forest->KeyOf("PC-1$").value();
+  }
+  ~World() { std::filesystem::remove_all(folder); }
+};
+
+World& TheWorld() {
+  static World world;
+  return world;
+}
+
+enum Stage { kTgt, kToken, kAccepted, kFinished };
+
+void BM_Kerberos(benchmark::State& state, Stage stage, const std::string& first_service = {}) {
+  World& world = TheWorld();
+  const kerberos::Bindings bindings = kerberos::BindingsOf({"IssueDeviceToken", "iwa", "k", ""});
+  const double before = CpuMicros(world.forest->kdc().pid());
+  for (auto _ : state) {
+    auto credentials =
+        kerberos::Credentials::FromKey(world.forest->Principal("PC-1$"), world.key, first_service);
+    if (!credentials.ok()) return state.SkipWithError(credentials.status().ToString().c_str());
+    if (stage < kToken) continue;
+    auto initiator = kerberos::Initiator::Start(*credentials, kSpn, bindings);
+    if (!initiator.ok()) return state.SkipWithError(initiator.status().ToString().c_str());
+    if (stage < kAccepted) continue;
+    auto accepted = world.acceptor->Accept(initiator->token(), bindings);
+    if (!accepted.ok()) return state.SkipWithError(accepted.status().ToString().c_str());
+    if (stage < kFinished) continue;
+    const absl::Status proved = initiator->Finish(accepted->reply);
+    if (!proved.ok()) return state.SkipWithError(proved.ToString().c_str());
+  }
+  state.SetItemsProcessed(state.iterations());
+  if (state.thread_index() == 0) {
+    state.counters["kdc_us"] = (CpuMicros(world.forest->kdc().pid()) - before) /
+                               static_cast<double>(state.iterations() * state.threads());
+  }
+}
+BENCHMARK_CAPTURE(BM_Kerberos, tgt, kTgt)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(BM_Kerberos, token, kToken)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(BM_Kerberos, accepted, kAccepted)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(BM_Kerberos, finished, kFinished)->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(BM_Kerberos, finished_in_one_exchange, kFinished, kSpn)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+BENCHMARK_CAPTURE(BM_Kerberos, finished, kFinished)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime()
+    ->Threads(4);
+
+}  // namespace
+}  // namespace devicetrust::simulator

@@ -1,0 +1,69 @@
+// What one unary call over TLS on loopback costs, client and server together: the floor under
+// every answer of a component. Arguments: callers at once.
+#include <benchmark/benchmark.h>
+
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/server.h"
+#include "libs/sim/throwaway_pki.h"
+
+namespace devicetrust {
+namespace {
+
+class Echo final : public ca::v1::CertificateAuthority::Service {
+  grpc::Status Enroll(grpc::ServerContext* /*context*/, const ca::v1::EnrollRequest* request,
+                      ca::v1::EnrollResponse* response) override {
+    response->set_certificate_der(request->csr_der());
+    return grpc::Status::OK;
+  }
+};
+
+struct World {
+  sim::ThrowawayPki pki{"acme", SystemClock().Now()};
+  Echo echo;
+  std::unique_ptr<rpc::Server> server;
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+
+  World() {
+    const pki::Identity identity = pki.Component("ca");
+    server = rpc::Server::Start({.name = "edge",
+                                 .flag = "--edge-listen",
+                                 .listen = "127.0.0.1:0",
+                                 .identity = {identity.certificate.Pem(), identity.key.Pem()},
+                                 .client_ca_pem = {},
+                                 .org = "acme",
+                                 .message_bytes_max = rpc::kEdgeMessageBytesMax},
+                                {&echo},
+                                {{"devicetrust.ca.v1.CertificateAuthority.Enroll", {rpc::kAnyone}}})
+                 .value();
+    for (int i = 0; i < 2; ++i) {
+      channels.push_back(rpc::NewChannel({.address = server->address(),
+                                          .server_name = {},
+                                          .trust_pem = pki.deployment_ca().certificate.Pem(),
+                                          .identity = {}}));
+    }
+  }
+};
+
+void BM_UnaryCall(benchmark::State& state) {
+  static World world;
+  ca::v1::CertificateAuthority::Stub stub(
+      world.channels[static_cast<std::size_t>(state.thread_index()) % world.channels.size()]);
+  ca::v1::EnrollRequest request;
+  request.set_user_token(std::string(800, 't'));
+  request.set_csr_der(std::string(800, 'c'));
+  for (auto _ : state) {
+    const auto answer = rpc::Call(stub, &ca::v1::CertificateAuthority::Stub::Enroll, request);
+    if (!answer.ok()) return state.SkipWithError(answer.status().ToString().c_str());
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_UnaryCall)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime()
+    ->Threads(1)
+    ->Threads(4)
+    ->Threads(16);
+
+}  // namespace
+}  // namespace devicetrust
