@@ -1,0 +1,127 @@
+// What the stores of the CA and of the org cost in one enrolment: the CA's look-up and the
+// transaction that records the certificate, and the two System Log events of it. On disk, and
+// durable before the call returns. Arguments: callers at once, which share commits.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+
+#include "ca-service/certificate_store.h"
+#include "ca-service/events.h"
+#include "ca-service/migrations.h"
+#include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/encoding.h"
+#include "libs/base/random.h"
+#include "libs/db/outbox.h"
+#include "policy-engine/log/system_log.h"
+#include "policy-engine/migrations.h"
+
+namespace devicetrust {
+namespace {
+
+constexpr WallTime kEnrolledAt{std::chrono::seconds{1'800'000'000}};
+
+// A store of its own for each benchmark; the folder goes with it.
+struct Folder {
+  Folder() : path(std::filesystem::temp_directory_path() / fmt::format("dt-bench-{}", getpid())) {
+    std::filesystem::remove_all(path);
+    std::filesystem::create_directories(path);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string Url(const char* name) const { return "sqlite:" + (path / name).string(); }
+  std::filesystem::path path;
+};
+
+std::string NewId() {
+  static SystemRandom random;
+  std::array<std::uint8_t, 16> bytes{};
+  random.Fill(bytes).IgnoreError();
+  return HexEncode(bytes);
+}
+
+ca::StoredCertificate NewCertificate() {
+  ca::StoredCertificate certificate;
+  certificate.serial = NewId();
+  certificate.enrolment_id = NewId();
+  certificate.device_id = NewId();
+  certificate.user_id = NewId();
+  certificate.user_sid = "S-1-5-21-1-2-3-" + NewId().substr(0, 6);
+  certificate.principal = NewId().substr(0, 8) + "@corp.test";
+  certificate.key_thumbprint = NewId() + NewId().substr(0, 11);
+  certificate.issued_at = UnixSeconds(kEnrolledAt);
+  certificate.not_after = UnixSeconds(kEnrolledAt + std::chrono::days(365));
+  certificate.der = Bytes(700, 7);
+  return certificate;
+}
+
+struct CaStore {
+  Folder folder;
+  std::unique_ptr<db::Database> database =
+      db::Database::Open(folder.Url("ca.db"), ca::Migrations()).value();
+  db::Outbox outbox{*database, {}, [](auto) { return absl::OkStatus(); }};
+};
+
+absl::Status Enrol(CaStore& store) {
+  const ca::StoredCertificate certificate = NewCertificate();
+  const std::string computer_sid = certificate.user_sid + "1";
+  const ca::SpentToken spent{NewId(), certificate.key_thumbprint, UnixSeconds(kEnrolledAt) + 600};
+  absl::Status looked_up = store.database->Read([&](db::Transaction& txn) -> absl::Status {
+    ca::Tables tables(txn);
+    return tables.Find(spent.jti, computer_sid, {}).status();
+  });
+  if (!looked_up.ok()) return looked_up;
+  const Bytes events = ca::EnrolledEvents(certificate, "192.0.2.7", kEnrolledAt);
+  return store.database->Write([&](db::Transaction& txn) -> absl::Status {
+    ca::Tables tables(txn);
+    DT_RETURN_IF_ERROR(tables.Find(spent.jti, computer_sid, certificate.user_id).status());
+    DT_RETURN_IF_ERROR(store.outbox.RefuseWhenFull(txn));
+    DT_RETURN_IF_ERROR(tables.AddDevice(computer_sid, certificate.device_id));
+    DT_RETURN_IF_ERROR(tables.Insert(certificate));
+    DT_RETURN_IF_ERROR(tables.SpendToken(spent, certificate.serial));
+    return store.outbox.Append(txn, "enroll-" + certificate.serial, events);
+  });
+}
+
+void BM_CaStoreEnrolment(benchmark::State& state) {
+  static CaStore* store = nullptr;
+  if (state.thread_index() == 0) store = new CaStore;
+  for (auto _ : state) {
+    if (const absl::Status status = Enrol(*store); !status.ok()) {
+      return state.SkipWithError(status.ToString().c_str());
+    }
+  }
+  state.SetItemsProcessed(state.iterations());
+  if (state.thread_index() == 0) {
+    state.counters["per_commit"] = static_cast<double>(store->database->writes()) /
+                                   static_cast<double>(store->database->commits());
+    delete store;
+  }
+}
+BENCHMARK(BM_CaStoreEnrolment)->MeasureProcessCPUTime()->UseRealTime()->Threads(1)->Threads(16);
+
+// Time and items: of one enrolment. They come as the CA's outbox delivers them.
+void BM_SystemLogEnrolment(benchmark::State& state) {
+  const Folder folder;
+  const auto database = db::Database::Open(folder.Url("log.db"), policy::LogMigrations()).value();
+  policy::SystemLog log(*database);
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::string joined;
+    for (int i = 0; i < state.range(0); ++i) {
+      joined += ToString(ca::EnrolledEvents(NewCertificate(), "192.0.2.7", kEnrolledAt));
+    }
+    org::v1::AppendRequest request;
+    request.ParseFromString(joined);
+    const std::vector<org::v1::Event> events(request.events().begin(), request.events().end());
+    state.ResumeTiming();
+    const auto appended = log.Append(events);
+    if (!appended.ok()) return state.SkipWithError(appended.status().ToString().c_str());
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(BM_SystemLogEnrolment)->MeasureProcessCPUTime()->UseRealTime()->Arg(1)->Arg(16);
+
+}  // namespace
+}  // namespace devicetrust
