@@ -138,8 +138,11 @@ absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der) {
 }
 
 absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const PrivateKey& key) {
+  if (common_name.empty()) {
+    return absl::InvalidArgumentError("building a CSR: the common name is empty");
+  }
   const Bytes subject = NameDer({}, common_name);
-  if (common_name.empty() || subject.empty()) {
+  if (subject.empty()) {
     return OpenSslError(absl::StatusCode::kInvalidArgument, "building a CSR");
   }
   return SignDer(
