@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,23 +17,24 @@
 #include "ca-service/revocations.h"
 #include "libs/pki/csr.h"
 #include "libs/rpc/error.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "libs/token/names.h"
 
 namespace devicetrust::ca {
 
-class SettableClock final : public Clock {
- public:
-  explicit SettableClock(WallTime now) : now_(now) {}
-  WallTime Now() const override { return now_.load(); }
-  void Advance(std::chrono::seconds by) { now_ = now_.load() + by; }
-
- private:
-  std::atomic<WallTime> now_;
-};
-
+// An org with one IWA, "iwa-1", whose tokens `iwa_key` signs.
 class FakeOrg final : public Org {
  public:
+  explicit FakeOrg(const token::SigningKey& iwa_key) {
+    org::v1::Iwa& iwa = *iwas.add_iwas();
+    iwa.set_name("iwa-1");
+    org::v1::IwaKey& key = *iwa.add_keys();
+    key.set_kid(iwa_key.kid);
+    key.set_jwk(token::ToJwk(iwa_key.key.public_key(), iwa_key.kid).value());
+  }
+
   absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
       org::v1::EnrolmentRequest request) override {
     requests.push_back(request);
@@ -81,23 +80,24 @@ class FakeOrg final : public Org {
   std::vector<org::v1::Event> log_;
 };
 
+// A token of alice on PC0042$ for `key`, by iwa-1.
+inline token::UserToken AliceToken(const pki::PrivateKey& key, WallTime now, Random& random) {
+  return {{token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"), token::NewTokenId(random).value(),
+           now, now + token::kUserTokenLifetime},
+          "S-1-5-21-1-2-3-1104",
+          "alice@CORP.TEST",
+          "S-1-5-21-1-2-3-2001",
+          "PC0042$",
+          "CORP.TEST",
+          key.public_key().Thumbprint()};
+}
+
 // Real crypto, real SQL, chosen time.
 class CaTest : public ::testing::Test {
  protected:
   static constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_ca_test_" +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    org::v1::Iwa& iwa = *org_.iwas.add_iwas();
-    iwa.set_name("iwa-1");
-    org::v1::IwaKey& key = *iwa.add_keys();
-    key.set_kid("k1");
-    key.set_jwk(token::ToJwk(iwa_key_.key.public_key(), "k1").value());
-    Open();
-  }
+  void SetUp() override { Open(); }
 
   // Again: as after a restart.
   void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
@@ -106,8 +106,7 @@ class CaTest : public ::testing::Test {
     revocations_.reset();
     outbox_.reset();
     database_.reset();
-    database_ =
-        db::Database::Open("sqlite:" + (folder_ / "ca.db").string(), Migrations(), options).value();
+    database_ = db::Database::Open("sqlite:" + folder_ / "ca.db", Migrations(), options).value();
     ca_.emplace(IssuingCa::LoadOrCreate(*database_, kek_, "acme", clock_, random_).value());
     outbox_ =
         std::make_unique<db::Outbox>(*database_,
@@ -133,17 +132,8 @@ class CaTest : public ::testing::Test {
     if (revocations_) revocations_->Stop();
   }
 
-  // A token of alice on PC0042$ for `key`.
   token::UserToken Token(const pki::PrivateKey& key) {
-    return {
-        {token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"), token::NewTokenId(random_).value(),
-         clock_.Now(), clock_.Now() + token::kUserTokenLifetime},
-        "S-1-5-21-1-2-3-1104",
-        "alice@CORP.TEST",
-        "S-1-5-21-1-2-3-2001",
-        "PC0042$",
-        "CORP.TEST",
-        key.public_key().Thumbprint()};
+    return AliceToken(key, clock_.Now(), random_);
   }
   std::string Signed(const token::UserToken& token) { return token::Sign(token, iwa_key_).value(); }
   static Bytes Csr(const pki::PrivateKey& key) { return pki::BuildCsr("any name", key).value(); }
@@ -166,13 +156,13 @@ class CaTest : public ::testing::Test {
     return counts;
   }
 
-  std::filesystem::path folder_;
-  SettableClock clock_{kStart};
+  testing::TempFolder folder_;
+  testing::SettableClock clock_{kStart};
   SystemRandom random_;
   pki::AeadKey kek_ = pki::AeadKey::Generate("kek-test", random_).value();
   token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
-  FakeOrg org_;
+  FakeOrg org_{iwa_key_};
   std::unique_ptr<db::Database> database_;
   std::optional<IssuingCa> ca_;
   std::unique_ptr<db::Outbox> outbox_;

@@ -1,12 +1,10 @@
-// The whole dt-ca over real sockets and TLS, against an org of a few lines.
+// The whole dt-ca over real sockets and TLS, against the org of ca_fixture.h.
 #include "ca-service/ca_server.h"
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,21 +15,17 @@
 #include <map>
 #include <thread>
 
+#include "ca-service/ca_fixture.h"
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "google/rpc/status.pb.h"
 #include "libs/base/files.h"
-#include "libs/pki/csr.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
-#include "libs/rpc/error.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/status.h"
 #include "libs/sim/throwaway_pki.h"
-#include "libs/testing/status.h"
-#include "libs/token/claims.h"
-#include "libs/token/names.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -40,64 +34,67 @@ using rpc::Call;
 using v1::CertificateAdmin;
 using v1::CertificateAuthority;
 
+template <typename Response>
+grpc::Status Answer(absl::StatusOr<Response> result, Response* response) {
+  if (!result.ok()) return rpc::ToGrpc(result.status());
+  *response = *std::move(result);
+  return grpc::Status::OK;
+}
+
+// The gRPC face of a FakeOrg: this and the next two.
 class AuthorityService final : public org::v1::EnrolmentAuthority::Service {
  public:
+  explicit AuthorityService(Org& org) : org_(org) {}
   grpc::Status AuthorizeEnrolments(grpc::ServerContext* /*context*/,
                                    const org::v1::AuthorizeEnrolmentsRequest* request,
                                    org::v1::AuthorizeEnrolmentsResponse* response) override {
     for (const org::v1::EnrolmentRequest& enrolment : request->enrolments()) {
       org::v1::EnrolmentResult& result = *response->add_results();
-      if (read_only) {
-        *result.mutable_refused() =
-            rpc::ToMessage(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
-                                          "the org is in read-only mode"));
-        continue;
+      auto authorized = org_.AuthorizeEnrolment(enrolment);
+      if (authorized.ok()) {
+        *result.mutable_authorized() = *std::move(authorized);
+      } else {
+        *result.mutable_refused() = rpc::ToMessage(authorized.status());
       }
-      result.mutable_authorized()->set_user_id("id-" + enrolment.user_sid());
-      result.mutable_authorized()->set_principal("alice@CORP.TEST");
     }
-    return grpc::Status::OK;
-  }
-  std::atomic<bool> read_only{false};
-};
-
-class RegistryService final : public org::v1::IwaRegistry::Service {
- public:
-  explicit RegistryService(const token::SigningKey& key) {
-    org::v1::Iwa& iwa = *list_.add_iwas();
-    iwa.set_name("iwa-1");
-    iwa.add_keys()->set_kid(key.kid);
-    iwa.mutable_keys(0)->set_jwk(token::ToJwk(key.key.public_key(), key.kid).value());
-  }
-  grpc::Status ListIwas(grpc::ServerContext* /*context*/, const org::v1::ListIwasRequest* /*ask*/,
-                        org::v1::ListIwasResponse* response) override {
-    *response = list_;
     return grpc::Status::OK;
   }
 
  private:
-  org::v1::ListIwasResponse list_;
+  Org& org_;
+};
+
+class RegistryService final : public org::v1::IwaRegistry::Service {
+ public:
+  explicit RegistryService(Org& org) : org_(org) {}
+  grpc::Status ListIwas(grpc::ServerContext* /*context*/,
+                        const org::v1::ListIwasRequest* /*request*/,
+                        org::v1::ListIwasResponse* response) override {
+    return Answer(org_.ListIwas(), response);
+  }
+
+ private:
+  Org& org_;
 };
 
 class LogService final : public org::v1::SystemLog::Service {
  public:
+  explicit LogService(Org& org) : org_(org) {}
   grpc::Status Append(grpc::ServerContext* /*context*/, const org::v1::AppendRequest* request,
                       org::v1::AppendResponse* /*response*/) override {
-    events += request->events_size();
-    return grpc::Status::OK;
+    return rpc::ToGrpc(org_.Append(*request));
   }
-  std::atomic<int> events{0};
+
+ private:
+  Org& org_;
 };
 
 class CaServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "dt_ca_server_test_" + std::to_string(getpid());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
     pki_.Component("ca");
     pki_.Server("edge", {"ca.test"});
-    DT_ASSERT_OK(pki_.WriteTo(folder_.string()));
+    DT_ASSERT_OK(pki_.WriteTo(folder_.path()));
     DT_ASSERT_OK(pki::WriteKeyEncryptionKey(Path("kek"), random_));
     StartOrg("127.0.0.1:0");
 
@@ -109,22 +106,22 @@ class CaServerTest : public ::testing::Test {
     config_.internal_key = Path("ca.key");
     config_.deployment_ca = Path("deployment-ca.pem");
     config_.edge_listen = config_.internal_listen = config_.http_listen = "127.0.0.1:0";
-    config_.org_address = org_->address();
+    config_.org_address = org_server_->address();
   }
 
   void StartOrg(const std::string& listen) {
     const std::string package = "devicetrust.org.v1.";
-    org_ = rpc::Server::Start({.name = "org",
-                               .flag = "--internal-listen",
-                               .listen = listen,
-                               .identity = Pem(pki_.Component("policy")),
-                               .client_ca_pem = DeploymentCa(),
-                               .org = "acme"},
-                              {&authority_, &registry_, &log_},
-                              {{package + "EnrolmentAuthority.AuthorizeEnrolments", {"ca"}},
-                               {package + "IwaRegistry.ListIwas", {"ca"}},
-                               {package + "SystemLog.Append", {"ca"}}})
-               .value();
+    org_server_ = rpc::Server::Start({.name = "org",
+                                      .flag = "--internal-listen",
+                                      .listen = listen,
+                                      .identity = Pem(pki_.Component("policy")),
+                                      .client_ca_pem = DeploymentCa(),
+                                      .org = "acme"},
+                                     {&authority_, &registry_, &log_},
+                                     {{package + "EnrolmentAuthority.AuthorizeEnrolments", {"ca"}},
+                                      {package + "IwaRegistry.ListIwas", {"ca"}},
+                                      {package + "SystemLog.Append", {"ca"}}})
+                      .value();
   }
   void Start() {
     auto server = CaServer::Create(config_, clock_, random_);
@@ -143,7 +140,7 @@ class CaServerTest : public ::testing::Test {
     return {identity.certificate.Pem(), identity.key.Pem()};
   }
   std::string DeploymentCa() const { return pki_.deployment_ca().certificate.Pem(); }
-  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string Path(const std::string& name) const { return folder_ / name; }
   std::unique_ptr<CertificateAdmin::Stub> As(const pki::Identity& identity) {
     return CertificateAdmin::NewStub(rpc::NewChannel({.address = addresses_["internal"],
                                                       .server_name = "ca.devicetrust.internal",
@@ -152,16 +149,7 @@ class CaServerTest : public ::testing::Test {
   }
   v1::EnrollRequest NewRequest() {
     const auto key = pki::PrivateKey::Generate().value();
-    const WallTime now = clock_.Now();
-    const token::UserToken token{
-        {token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"), token::NewTokenId(random_).value(),
-         now, now + token::kUserTokenLifetime},
-        "S-1-5-21-1-2-3-1104",
-        "alice@CORP.TEST",
-        "S-1-5-21-1-2-3-2001",
-        "PC0042$",
-        "CORP.TEST",
-        key.public_key().Thumbprint()};
+    const token::UserToken token = AliceToken(key, clock_.Now(), random_);
     v1::EnrollRequest request;
     request.set_user_token(token::Sign(token, iwa_key_).value());
     request.set_csr_der(ToString(pki::BuildCsr("x", key).value()));
@@ -190,15 +178,16 @@ class CaServerTest : public ::testing::Test {
     return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
   }
 
+  testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
-  std::filesystem::path folder_;
   sim::ThrowawayPki pki_{"acme", clock_.Now()};
   token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
-  AuthorityService authority_;
-  RegistryService registry_{iwa_key_};
-  LogService log_;
-  std::unique_ptr<rpc::Server> org_;
+  FakeOrg org_{iwa_key_};
+  AuthorityService authority_{org_};
+  RegistryService registry_{org_};
+  LogService log_{org_};
+  std::unique_ptr<rpc::Server> org_server_;
   Config config_;
   std::unique_ptr<CaServer> server_;
   std::map<std::string, std::string> addresses_;
@@ -261,7 +250,7 @@ TEST_F(CaServerTest, StreamsRevocationsInOrderWithHeartbeats) {
   DT_ASSERT_OK(enrolled);
   DT_ASSERT_OK(Enroll(NewRequest()));
   v1::RevokeForUserRequest revoke;
-  revoke.set_user_id("id-S-1-5-21-1-2-3-1104");
+  revoke.set_user_id("user-of-S-1-5-21-1-2-3-1104");
   revoke.set_requested_by("admin:ada");
   const auto revoked =
       Call(*As(pki_.Component("policy")), &CertificateAdmin::Stub::RevokeForUser, revoke);
@@ -320,13 +309,15 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
 
 TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {
   Start();
-  authority_.read_only = true;
+  DT_ASSERT_OK(Enroll(NewRequest()));
+  org_.refusal = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+                                "the org is in read-only mode");
   const v1::EnrollRequest request = NewRequest();
   EXPECT_EQ(rpc::ReasonOf(Enroll(request).status()), reason::v1::ORG_READ_ONLY);
-  authority_.read_only = false;
+  org_.refusal = absl::OkStatus();
 
-  const std::string address = org_->address();
-  org_.reset();
+  const std::string address = org_server_->address();
+  org_server_.reset();
   const auto refused = Enroll(request);
   DT_EXPECT_CODE(refused, kUnavailable);
   EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::DEPENDENCY_UNAVAILABLE);
@@ -335,8 +326,8 @@ TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {
   StartOrg(address);
   absl::Status again = Enroll(request).status();
   while (absl::IsUnavailable(again)) again = Enroll(request).status();
-  DT_EXPECT_OK(again);
-  while (log_.events < 2) std::this_thread::yield();
+  DT_ASSERT_OK(again);
+  while (org_.log().size() < 4) std::this_thread::yield();
 }
 
 TEST_F(CaServerTest, KeepsItsKeysAndCertificatesOverARestart) {
@@ -356,9 +347,10 @@ TEST_F(CaServerTest, NamesWhatIsWrongAtTheStart) {
   DT_EXPECT_CODE(CaServer::Create(config_, clock_, random_), kFailedPrecondition);
   Config second = config_;
   second.database = "sqlite:" + Path("second.db");
-  for (auto [member, name] :
-       {std::pair{&Config::edge_listen, "edge"}, std::pair{&Config::internal_listen, "internal"},
-        std::pair{&Config::http_listen, "http"}}) {
+  using Listener = std::pair<std::string Config::*, const char*>;
+  for (const auto& [member, name] :
+       {Listener{&Config::edge_listen, "edge"}, Listener{&Config::internal_listen, "internal"},
+        Listener{&Config::http_listen, "http"}}) {
     Config taken = second;
     taken.*member = addresses_[name];
     const auto refused = CaServer::Create(taken, clock_, random_);
