@@ -124,9 +124,10 @@ class CaTest : public ::testing::Test {
     revocations_ = std::make_unique<Revocations>(*database_, *outbox_, clock_);
     crl_ = CrlPublisher::Start(*database_, *ca_, *revocations_, clock_).value();
     iwa_keys_ = std::make_unique<IwaKeys>("acme", org_);
-    enroller_ = std::make_unique<Enroller>(
-        EnrollerConfig{"acme", Profile{}, "http://ca.test/crl/a.crl", "http://ca.test/ca/a.crt"},
-        *ca_, *iwa_keys_, org_, *database_, *outbox_, clock_, random_);
+    enroller_ =
+        std::make_unique<Enroller>(EnrollerConfig{"acme", Profile{}, "http://ca.test/crl/a.crl",
+                                                  "http://ca.test/ca/a.crt", calls_per_minute_},
+                                   *ca_, *iwa_keys_, org_, *database_, *outbox_, clock_, random_);
   }
   void TearDown() override {
     if (revocations_) revocations_->Stop();
@@ -163,6 +164,7 @@ class CaTest : public ::testing::Test {
   token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
   FakeOrg org_{iwa_key_};
+  std::size_t calls_per_minute_ = 100'000;  // Tests enrol one computer many times.
   std::unique_ptr<db::Database> database_;
   std::optional<IssuingCa> ca_;
   std::unique_ptr<db::Outbox> outbox_;

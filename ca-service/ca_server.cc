@@ -129,7 +129,7 @@ absl::Status CaServer::Parts::StartServices(const Config& config, const Secrets&
   iwa_keys = std::make_unique<IwaKeys>(config.org, *org);
   enroller = std::make_unique<Enroller>(
       EnrollerConfig{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
-                     crl_url, url + IssuerPath(*ca)},
+                     crl_url, url + IssuerPath(*ca), config.account_calls_per_minute},
       *ca, *iwa_keys, *org, *database, *outbox, clock, random);
   ca_service = std::make_unique<CaService>(*enroller, *ca);
   admin_service = std::make_unique<AdminService>(*revocations, *database, *ca, clock, crl_url);

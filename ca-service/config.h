@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "libs/service/config.h"
@@ -23,6 +24,9 @@ struct Config : service::ComponentConfig,
   std::string public_http_url;  // Goes into certificates; empty: http:// and http_listen as bound.
 
   int validity_days = 365;  // Of a device certificate.
+
+  // Of one computer and of one user; an enrolment takes one, a lost answer one more.
+  std::size_t account_calls_per_minute = 60;
 };
 
 }  // namespace devicetrust::ca

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "ca-service/events.h"
@@ -74,6 +75,7 @@ absl::StatusOr<StoredCertificate> Enroller::Enroll(std::string_view user_token,
                                                    std::string_view csr_der,
                                                    std::string_view client_address) {
   DT_ASSIGN_OR_RETURN(const token::UserToken token, iwa_keys_.Verify(user_token, clock_.Now()));
+  DT_RETURN_IF_ERROR(CheckShare(token));
   auto certificate = EnrollGenuine(token, csr_der, client_address);
   if (!certificate.ok()) {
     const absl::Status refused = rpc::StoreError(certificate.status());
@@ -86,6 +88,21 @@ absl::StatusOr<StoredCertificate> Enroller::Enroll(std::string_view user_token,
     return refused;
   }
   return certificate;
+}
+
+// One agent that runs in a loop, or one user's many, costs the others nothing. Not logged: so
+// it costs no disk either.
+absl::Status Enroller::CheckShare(const token::UserToken& token) {
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [sid, name] : {std::tie(token.computer_sid, token.computer_name),
+                                  std::tie(token.user_sid, token.user_name)}) {
+    const std::chrono::seconds wait = limiter_.Count(sid, now);
+    if (wait == std::chrono::seconds(0)) continue;
+    return MakeError(StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
+                     "too many enrolments were asked for in one minute", name,
+                     "Wait; if it repeats, look for an agent that runs in a loop.", wait);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<StoredCertificate> Enroller::EnrollGenuine(const token::UserToken& token,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "ca-service/issuing_ca.h"
 #include "ca-service/iwa_keys.h"
 #include "ca-service/org.h"
+#include "libs/base/call_limiter.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/db/database.h"
@@ -22,8 +24,9 @@ namespace devicetrust::ca {
 struct EnrollerConfig {
   std::string org;
   Profile profile;
-  std::string crl_url;     // Printed in certificates.
-  std::string issuer_url;  // The same: where the issuing certificate is served.
+  std::string crl_url;                        // Printed in certificates.
+  std::string issuer_url;                     // The same: where the issuing certificate is served.
+  std::size_t account_calls_per_minute = 60;  // Of one computer, and of one user.
 };
 
 // Turns a user token and a CSR into one certificate (CA-1). Thread-safe; blocks for the org
@@ -40,7 +43,8 @@ class Enroller {
         database_(database),
         outbox_(outbox),
         clock_(clock),
-        random_(random) {}
+        random_(random),
+        limiter_(config_.account_calls_per_minute) {}
 
   // `client_address` is for the System Log. Errors: those of CertificateAuthority.Enroll in
   // the contract. On an error nothing of the certificate is stored.
@@ -59,6 +63,7 @@ class Enroller {
     bool device_raced = false;  // The computer just got another device id: begin again.
   };
 
+  absl::Status CheckShare(const token::UserToken& token);
   absl::StatusOr<StoredCertificate> EnrollGenuine(const token::UserToken& token,
                                                   std::string_view csr_der,
                                                   std::string_view client_address);
@@ -83,6 +88,7 @@ class Enroller {
   db::Outbox& outbox_;
   const Clock& clock_;
   Random& random_;
+  CallLimiter limiter_;  // By SID, of tokens that are genuine.
   std::atomic<std::uint64_t> issued_{0};
 };
 

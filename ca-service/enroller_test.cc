@@ -55,6 +55,14 @@ TEST_F(EnrollerTest, TellsTheOrgWhoEnrolsAndLogsBothEventsOnce) {
   for (const auto& event : org_.log()) {
     EXPECT_EQ(event.debug_data().at("device_id"), issued->device_id);
     EXPECT_LE(event.id().size(), 64U);
+    EXPECT_EQ(event.outcome().result(), org::v1::EventOutcome::SUCCESS);
+    EXPECT_EQ(event.at().seconds(), UnixSeconds(kStart));
+    ASSERT_EQ(event.targets_size(), 3);
+    EXPECT_EQ(event.targets(0).id(), issued->serial);
+    EXPECT_EQ(event.targets(1).display_name(), "alice@CORP.TEST");
+    const bool by_user = event.type() == "user.credential.enroll";
+    EXPECT_EQ(event.actor().id(), by_user ? issued->user_id : "ca");
+    EXPECT_EQ(event.client().address(), by_user ? "192.0.2.7" : "");
   }
 }
 
@@ -215,6 +223,36 @@ TEST_F(EnrollerTest, FailsClosedWithoutTheOrg) {
                                 "no answer");
   EXPECT_EQ(rpc::ReasonOf(Enroll(Token(key_), key_).status()), reason::v1::DEPENDENCY_UNAVAILABLE);
   EXPECT_EQ(CountCertificates(), 0);
+}
+
+// The computer has its share and the user theirs, whichever way they are combined.
+TEST_F(EnrollerTest, OneWildCallerDoesNotUseUpTheOthersShare) {
+  calls_per_minute_ = 2;
+  Open();
+  for (int i = 0; i < 5; ++i) {  // Nobody is made to pay for what others forge in their name.
+    std::string forged = Signed(Token(key_));
+    forged[forged.size() - 10] = forged[forged.size() - 10] == 'A' ? 'B' : 'A';
+    EXPECT_EQ(rpc::ReasonOf(enroller_->Enroll(forged, ToString(Csr(key_)), "").status()),
+              reason::v1::TOKEN_SIGNATURE_INVALID);
+  }
+  token::UserToken token = Token(key_);
+  DT_ASSERT_OK(Enroll(token, key_));
+  DT_ASSERT_OK(Enroll(token, key_));
+  const auto refused = Enroll(token, key_);
+  DT_EXPECT_CODE(refused, kResourceExhausted);
+  const auto detail = rpc::DetailOf(refused.status());
+  EXPECT_EQ(detail->reason(), reason::v1::TOO_MANY_REQUESTS);
+  EXPECT_EQ(detail->subject(), "PC0042$");
+  EXPECT_GT(detail->retry_after().seconds(), 0);
+  EXPECT_LE(detail->retry_after().seconds(), 60);
+  EXPECT_FALSE(detail->remedy().empty());
+
+  token.computer_sid = "S-1-5-21-1-2-3-2002";
+  EXPECT_EQ(rpc::DetailOf(Enroll(token, key_).status())->subject(), "alice@CORP.TEST");
+  token::UserToken other = Token(key_);
+  other.computer_sid = token.computer_sid;
+  other.user_sid = "S-1-5-21-1-2-3-1105";
+  DT_EXPECT_OK(Enroll(other, key_));
 }
 
 struct OtherKey {
