@@ -3,9 +3,12 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include "libs/rpc/prepare.h"
+
 namespace devicetrust::rpc {
 
 std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config) {
+  PrepareGrpc();
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = config.trust_pem;
   if (config.identity) {

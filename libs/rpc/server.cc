@@ -2,8 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <netdb.h>
@@ -17,24 +15,10 @@
 #include "libs/base/log.h"
 #include "libs/base/process.h"
 #include "libs/rpc/gate.h"
+#include "libs/rpc/prepare.h"
 
 namespace devicetrust::rpc {
 namespace {
-
-// gRPC's own log lines take the form of ours.
-void ForwardGrpcLog(gpr_log_func_args* args) {
-  Log(args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug, "grpc",
-      {{"message", args->message}});
-}
-
-void PrepareGrpc() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    gpr_set_log_function(&ForwardGrpcLog);
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  });
-}
 
 // gRPC does not say why it could not bind; trying it ourselves does.
 std::string WhyNotBound(const HostPort& address) {

@@ -1,0 +1,36 @@
+#include "libs/rpc/prepare.h"
+
+#include <absl/synchronization/mutex.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <mutex>
+
+#include "libs/base/log.h"
+
+namespace devicetrust::rpc {
+namespace {
+
+// gRPC's own log lines take the form of ours.
+void ForwardGrpcLog(gpr_log_func_args* args) {
+  Log(args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug, "grpc",
+      {{"message", args->message}});
+}
+
+}  // namespace
+
+void PrepareGrpc() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    gpr_set_log_function(&ForwardGrpcLog);
+    // Debian builds Abseil without NDEBUG: every lock of gRPC's then enters a graph that looks
+    // for cycles, under a lock of its own.
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
+
+}  // namespace devicetrust::rpc
