@@ -12,19 +12,13 @@
 #include "libs/rpc/error.h"
 #include "libs/sim/seeded_random.h"
 #include "libs/sim/throwaway_pki.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::agent {
 namespace {
 
 using Kind = Outcome::Kind;
-
-// Stands still until a test moves it.
-class HandClock final : public Clock {
- public:
-  WallTime Now() const override { return now; }
-  WallTime now = SystemClock().Now();
-};
 
 // Its token names account, service and bindings; the right reply is "reply to" that.
 class FakeNegotiation final : public Negotiation {
@@ -173,13 +167,13 @@ class EnrolmentTest : public ::testing::Test {
       if (attempts != nullptr) *attempts = i;
       if (outcome.kind != Kind::kTryAgain) return outcome;
       EXPECT_GT(outcome.pause.count(), 0);
-      clock_.now += outcome.pause;
+      clock_.Advance(outcome.pause);
     }
   }
 
   FakeComputer computer_;
   FakeServices services_;
-  HandClock clock_;
+  testing::SettableClock clock_{SystemClock().Now()};
   sim::SeededRandom random_{1};
 };
 
@@ -275,7 +269,7 @@ TEST_F(EnrolmentTest, OldTokensAreReplacedTheKeyStays) {
   services_.errors["enroll"] = {kDown};
   Enrolment enrolment = New();
   EXPECT_EQ(enrolment.Attempt().kind, Kind::kTryAgain);
-  clock_.now += std::chrono::seconds(290);
+  clock_.Advance(std::chrono::seconds(290));
   EXPECT_EQ(enrolment.Attempt().kind, Kind::kEnrolled);
   EXPECT_NE(services_.user_tokens[0], services_.user_tokens[1]);
   EXPECT_EQ(services_.issued.size(), 1u);
