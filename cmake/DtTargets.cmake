@@ -29,9 +29,36 @@ if(DT_SANITIZE)
 endif()
 
 # Several sources compiled as one: an anonymous namespace then looks as if it were in a header.
-if(CMAKE_UNITY_BUILD)
+if(DT_UNITY)
   target_compile_options(dt_common INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
+
+# dt_batches(OUT NAME a.cc b.cc...): with DT_UNITY, generated sources that include those, at
+# most 8 each; else the sources as they are. Unlike CMAKE_UNITY_BUILD it names them relative
+# to the project, so that ccache finds in one clone what it compiled in another.
+function(dt_batches out name)
+  list(LENGTH ARGN count)
+  math(EXPR batches "(${count} + 7) / 8")
+  if(NOT DT_UNITY OR count LESS 2)
+    set(${out} ${ARGN} PARENT_SCOPE)
+    return()
+  endif()
+  file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  set(result)
+  set(first 0)
+  foreach(batch RANGE 1 ${batches}) # Of equal size, give or take one: cores share them better.
+    math(EXPR end "${count} * ${batch} / ${batches}")
+    math(EXPR size "${end} - ${first}")
+    list(SUBLIST ARGN ${first} ${size} sources)
+    list(TRANSFORM sources REPLACE "(.+)" "#include \"${folder}/\\1\"\n")
+    list(JOIN sources "" content)
+    set(file ${CMAKE_CURRENT_BINARY_DIR}/${name}_${batch}.cc)
+    file(CONFIGURE OUTPUT ${file} CONTENT "${content}" @ONLY) # Touched only when it changes.
+    list(APPEND result ${file})
+    set(first ${end})
+  endforeach()
+  set(${out} ${result} PARENT_SCOPE)
+endfunction()
 
 # For code that we wrote.
 add_library(dt_options INTERFACE)
@@ -71,12 +98,14 @@ if(BUILD_TESTING)
     LINKS GTest::gmock Boost::headers absl::statusor fmt::fmt)
 endif()
 
-# dt_library(NAME SOURCES a.cc b.cc LINKS dep... [PCH kind] [TESTS a_test.cc b_test.cc]):
-# a library and, in one binary NAME_test, all its tests; one ctest entry per TEST.
+# dt_library(NAME SOURCES a.cc b.cc LINKS dep... [ALONE c.cc] [PCH kind] [TESTS a_test.cc]):
+# a library and, in one binary NAME_test, all its tests; one ctest entry per TEST. ALONE:
+# sources that no batch may hold, since a macro of theirs comes before all headers.
 function(dt_library name)
-  cmake_parse_arguments(ARG "" "PCH" "SOURCES;LINKS;TESTS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PCH" "SOURCES;ALONE;LINKS;TESTS" ${ARGN})
   if(ARG_SOURCES)
-    add_library(${name} STATIC ${ARG_SOURCES})
+    dt_batches(sources ${name} ${ARG_SOURCES})
+    add_library(${name} STATIC ${sources} ${ARG_ALONE})
     target_link_libraries(${name} PUBLIC dt_options ${ARG_LINKS})
   else()
     add_library(${name} INTERFACE)
@@ -86,7 +115,8 @@ function(dt_library name)
     target_precompile_headers(${name} REUSE_FROM dt_pch_${ARG_PCH})
   endif()
   if(ARG_TESTS AND BUILD_TESTING)
-    add_executable(${name}_test ${ARG_TESTS})
+    dt_batches(tests ${name}_test ${ARG_TESTS})
+    add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} dt_sim dt_testing GTest::gmock_main)
     target_precompile_headers(${name}_test REUSE_FROM dt_pch_test)
     set_target_properties(${name}_test PROPERTIES

@@ -1,5 +1,5 @@
 // EC_KEY is what the fast way goes through; OpenSSL 3 calls it deprecated and keeps it.
-// Not part of a unity build: the macro has to come before OpenSSL's first header.
+// In no batch (see ALONE): the macro has to come before OpenSSL's first header.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "libs/pki/p256.h"
 
