@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "iwa/config.h"
+#include "iwa/issued_tokens.h"
 #include "iwa/iwa_server.h"
 #include "iwa/registration.h"
 #include "iwa/signing_key_store.h"
@@ -71,6 +72,24 @@ TEST_F(SigningKeyStoreTest, StoresNoKeyInClear) {
     if (!content.ok()) continue;
     EXPECT_EQ(content->find(ToString(std::span(secret).last(32))), std::string::npos) << file;
   }
+}
+
+TEST(IssuedTokensTest, KnowsTheNewestToTheLetterUntilTheyExpire) {
+  const WallTime now = SystemClock().Now();
+  IssuedTokens issued(2);
+  const auto token = [&](const std::string& name) {
+    token::DeviceToken claims;
+    claims.envelope.expires_at = now + std::chrono::seconds(300);
+    claims.computer_name = name;
+    return claims;
+  };
+  for (const char* name : {"PC1$", "PC2$", "PC2$", "PC3$"}) issued.Remember(name, token(name));
+  EXPECT_FALSE(issued.Find("PC1$", now));  // Two are kept, and a token counts once.
+  ASSERT_TRUE(issued.Find("PC2$", now));
+  EXPECT_EQ(issued.Find("PC2$", now)->computer_name, "PC2$");
+  EXPECT_TRUE(issued.Find("PC3$", now + std::chrono::seconds(299)));
+  EXPECT_FALSE(issued.Find("PC3$", now + std::chrono::seconds(300)));
+  EXPECT_FALSE(issued.Find("PC3", now));
 }
 
 // An org that fails and forgets as told, and lets a test wait for calls.

@@ -14,6 +14,8 @@ namespace {
 
 using absl::StatusCode;
 
+constexpr std::size_t kIssuedTokensKept = 4096;  // About 3 MiB.
+
 absl::Status Malformed(std::string message) {
   return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
                         std::move(message));
@@ -67,6 +69,7 @@ TokenIssuer::TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> key
       urn_(token::IwaUrn(config_.org, config_.name)),
       key_(keys.at(0)),
       limiter_(config_.account_calls_per_minute),
+      issued_(kIssuedTokensKept),
       domain_(domain),
       clock_(clock),
       random_(random) {
@@ -83,11 +86,11 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueDeviceToken(std::span<const std::u
 
   DT_ASSIGN_OR_RETURN(token::Envelope envelope, NewEnvelope(urn_, token::kDeviceTokenLifetime));
   const WallTime expires_at = envelope.expires_at;
-  DT_ASSIGN_OR_RETURN(
-      std::string token,
-      token::Sign(token::DeviceToken{std::move(envelope), computer.account_sid, computer.name,
-                                     computer.realm, std::string(key_thumbprint)},
-                  key_));
+  envelope.key_id = key_.kid;
+  const token::DeviceToken claims{std::move(envelope), computer.account_sid, computer.name,
+                                  computer.realm, std::string(key_thumbprint)};
+  DT_ASSIGN_OR_RETURN(std::string token, token::Sign(claims, key_));
+  issued_.Remember(token, claims);
   return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, computer.principal};
 }
 
@@ -137,8 +140,10 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
 
 absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
     std::string_view device_token, std::string_view key_thumbprint) const {
+  const WallTime now = clock_.Now();
+  const std::optional<token::DeviceToken> known = issued_.Find(device_token, now);
   absl::StatusOr<token::DeviceToken> device =
-      token::VerifyDeviceToken(device_token, own_keys_, urn_, clock_.Now());
+      known ? *known : token::VerifyDeviceToken(device_token, own_keys_, urn_, now);
   if (!device.ok()) return TokenRefusal(device.status());
   if (device->key_thumbprint != key_thumbprint) {
     return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::TOKEN_WRONG_KEY,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "iwa/domain.h"
+#include "iwa/issued_tokens.h"
 #include "libs/base/call_limiter.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
@@ -66,6 +67,7 @@ class TokenIssuer {
   const token::SigningKey key_;
   token::KeySet own_keys_;  // Written by the constructor alone.
   CallLimiter limiter_;     // By account SID.
+  IssuedTokens issued_;
   Domain& domain_;
   const Clock& clock_;
   Random& random_;
