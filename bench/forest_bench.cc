@@ -29,9 +29,11 @@ void BM_ForestReady(benchmark::State& state) {
   std::string folder = (std::filesystem::temp_directory_path() / "dt-bench-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) return state.SkipWithError("no temporary folder");
   const std::vector<NewAccount> people = NewAccounts(accounts);
+  int forests = 0;
   for (auto _ : state) {
     ForestConfig config;
-    config.run_dir = folder;
+    config.run_dir = fmt::format("{}/{}", folder, forests++);
+    std::filesystem::create_directory(config.run_dir);
     config.accounts_max = accounts + 10;
     auto forest = Forest::Create(config, clock, random);
     if (!forest.ok()) return state.SkipWithError(forest.status().ToString().c_str());
