@@ -2,13 +2,12 @@
 // loopback. Arguments: callers at once.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "libs/directory/client.h"
 #include "libs/sim/throwaway_pki.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/server.h"
 
@@ -18,13 +17,12 @@ namespace {
 constexpr std::uint32_t kComputers = 2000;
 
 struct Domain {
-  std::string path =
-      (std::filesystem::temp_directory_path() / fmt::format("dt-bench-ldap-{}", getpid())).string();
+  testing::TempFolder folder;
   SystemClock clock;
   SystemRandom random;
   sim::ThrowawayPki pki{"acme", clock.Now()};
   std::unique_ptr<simulator::AccountTable> table =
-      simulator::AccountTable::Create(path, kComputers + 10, clock, random).value();
+      simulator::AccountTable::Create(folder / "accounts", kComputers + 10, clock, random).value();
   std::vector<std::string> sids;
   std::unique_ptr<simulator::LdapServer> server;
   std::unique_ptr<directory::LdapDirectory> client;
@@ -46,18 +44,13 @@ struct Domain {
     }
     simulator::LdapServerConfig config{.identity = pki.Server("dc1", {"dc1.corp.test"})};
     server = simulator::LdapServer::Start(std::move(config), view, clock).value();
-    std::ofstream(path + ".pem") << pki.web_ca().certificate.Pem();
+    std::ofstream(folder / "ca.pem") << pki.web_ca().certificate.Pem();
     client = directory::LdapDirectory::Create({.url = server->url(),
-                                               .ca_file = path + ".pem",
+                                               .ca_file = folder / "ca.pem",
                                                .domain = "corp.test",
                                                .bind_name = "svc-ldap@corp.test",
                                                .bind_password = "Pw-svc"})
                  .value();
-  }
-  ~Domain() {
-    client.reset();
-    std::filesystem::remove(path);
-    std::filesystem::remove(path + ".pem");
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "libs/testing/temp_folder.h"
 #include "simulator/forest/forest.h"
 
 namespace devicetrust::simulator {
@@ -26,13 +27,12 @@ void BM_ForestReady(benchmark::State& state) {
   const auto accounts = static_cast<std::uint32_t>(state.range(0));
   const SystemClock clock;
   SystemRandom random;
-  std::string folder = (std::filesystem::temp_directory_path() / "dt-bench-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) return state.SkipWithError("no temporary folder");
+  const testing::TempFolder folder;
   const std::vector<NewAccount> people = NewAccounts(accounts);
   int forests = 0;
   for (auto _ : state) {
     ForestConfig config;
-    config.run_dir = fmt::format("{}/{}", folder, forests++);
+    config.run_dir = folder / fmt::format("{}", forests++);
     std::filesystem::create_directory(config.run_dir);
     config.accounts_max = accounts + 10;
     auto forest = Forest::Create(config, clock, random);
@@ -40,7 +40,6 @@ void BM_ForestReady(benchmark::State& state) {
     const auto added = (*forest)->accounts().Add((*forest)->realm(), people);
     if (!added.ok()) return state.SkipWithError(added.status().ToString().c_str());
   }
-  std::filesystem::remove_all(folder);
   state.SetItemsProcessed(state.iterations() * accounts);
 }
 BENCHMARK(BM_ForestReady)->Arg(20'000)->Unit(benchmark::kMillisecond)->UseRealTime();

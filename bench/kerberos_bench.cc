@@ -2,17 +2,14 @@
 // acceptor's check of it and of the PAC, the client's check of the reply. CPU is of this
 // process; kdc_us is what krb5kdc spent beside it for each.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
 #include "libs/kerberos/environment.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/forest/forest.h"
+#include "simulator/report/resources.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -20,20 +17,15 @@ namespace {
 constexpr const char* kSpn = "HTTP/iwa.corp.test";
 
 double CpuMicros(pid_t pid) {
-  std::ifstream stat(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(stat)), {});
-  std::istringstream rest(text.substr(text.rfind(')') + 2));
-  std::string word;
-  double ticks = 0;
-  for (int i = 3; i <= 15 && rest >> word; ++i) {
-    if (i >= 14) ticks += std::stod(word);
+  for (const ProcessUsage& process : ReadResources().processes) {
+    if (process.pid == pid) return process.cpu_seconds * 1e6;
   }
-  return ticks * 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return 0;
 }
 
 // One forest for all benchmarks; lives as long as the process.
 struct World {
-  std::string folder = (std::filesystem::temp_directory_path() / "dt-bench-XXXXXX").string();
+  testing::TempFolder folder;
   SystemClock clock;
   SystemRandom random;
   std::unique_ptr<Forest> forest;
@@ -41,21 +33,19 @@ struct World {
   kerberos::Key key;
 
   World() {
-    if (mkdtemp(folder.data()) == nullptr) return;
     ForestConfig config;
-    config.run_dir = folder;
+    config.run_dir = folder.path();
     forest = Forest::Create(config, clock, random).value();
     const NewAccount computer{.kind = AccountKind::kComputer, .name = "PC-1$"};
     forest->accounts().Add(forest->realm(), {&computer, 1}).value();
     forest->AddService(kSpn).IgnoreError();
     const std::string spn = kSpn;
-    forest->WriteKeytab(folder + "/iwa.keytab", {&spn, 1}).IgnoreError();
+    forest->WriteKeytab(folder / "iwa.keytab", {&spn, 1}).IgnoreError();
     kerberos::UseConfig(forest->kdc().config_path()).IgnoreError();
     kerberos::UseLoopbackKdc("CORP.TEST", forest->kdc().port());
-    acceptor = kerberos::Acceptor::Create({folder + "/iwa.keytab", folder + "/replay"}).value();
+    acceptor = kerberos::Acceptor::Create({folder / "iwa.keytab", folder / "replay"}).value();
     key = forest->KeyOf("PC-1$").value();
   }
-  ~World() { std::filesystem::remove_all(folder); }
 };
 
 World& TheWorld() {

@@ -2,11 +2,8 @@
 // transaction that records the certificate, and the two System Log events of it. On disk, and
 // durable before the call returns. Arguments: callers at once, which share commits.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 
 #include "ca-service/certificate_store.h"
 #include "ca-service/events.h"
@@ -15,6 +12,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/random.h"
 #include "libs/db/outbox.h"
+#include "libs/testing/temp_folder.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/migrations.h"
 
@@ -22,17 +20,6 @@ namespace devicetrust {
 namespace {
 
 constexpr WallTime kEnrolledAt{std::chrono::seconds{1'800'000'000}};
-
-// A store of its own for each benchmark; the folder goes with it.
-struct Folder {
-  Folder() : path(std::filesystem::temp_directory_path() / fmt::format("dt-bench-{}", getpid())) {
-    std::filesystem::remove_all(path);
-    std::filesystem::create_directories(path);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string Url(const char* name) const { return "sqlite:" + (path / name).string(); }
-  std::filesystem::path path;
-};
 
 std::string NewId() {
   static SystemRandom random;
@@ -57,9 +44,9 @@ ca::StoredCertificate NewCertificate() {
 }
 
 struct CaStore {
-  Folder folder;
+  testing::TempFolder folder;
   std::unique_ptr<db::Database> database =
-      db::Database::Open(folder.Url("ca.db"), ca::Migrations()).value();
+      db::Database::Open("sqlite:" + folder / "ca.db", ca::Migrations()).value();
   db::Outbox outbox{*database, {}, [](auto) { return absl::OkStatus(); }};
 };
 
@@ -103,8 +90,9 @@ BENCHMARK(BM_CaStoreEnrolment)->MeasureProcessCPUTime()->UseRealTime()->Threads(
 
 // Time and items: of one enrolment. They come as the CA's outbox delivers them.
 void BM_SystemLogEnrolment(benchmark::State& state) {
-  const Folder folder;
-  const auto database = db::Database::Open(folder.Url("log.db"), policy::LogMigrations()).value();
+  const testing::TempFolder folder;
+  const auto database =
+      db::Database::Open("sqlite:" + folder / "log.db", policy::LogMigrations()).value();
   policy::SystemLog log(*database);
   for (auto _ : state) {
     state.PauseTiming();

@@ -1,4 +1,4 @@
-// A folder of a test's own. Tests only.
+// A folder of a test's or benchmark's own.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 namespace devicetrust::testing {
 
 // New, empty, for this user only; deleted with all that is in it, unless DT_KEEP is set in the
-// environment: then it stays, and its name is printed. As a test's first member it outlives
+// environment: then it stays, and its name is printed. As the first member it outlives
 // whatever keeps files open in it.
 class TempFolder {
  public:
