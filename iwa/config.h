@@ -26,7 +26,7 @@ struct Config : service::ComponentConfig,
 
   std::string spn = "HTTP/iwa.corp.test";
   std::string keytab;
-  std::string replay_cache = "dt-iwa.rcache2";      // File that remembers tickets for 5 minutes.
+  std::string replay_cache = "dt-iwa.rcache2";      // Files that remember tickets for 5 minutes.
   std::string krb5_config;                          // Empty: KRB5_CONFIG is set already.
   std::vector<std::string> realms = {"CORP.TEST"};  // Served; others are untrusted.
   bool primary = true;

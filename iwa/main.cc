@@ -12,7 +12,8 @@ void AddKerberos(Program& program, devicetrust::iwa::Config& config) {
   program.Text("--spn", config.spn, "HTTP/HOST", "Service principal that agents ask a ticket for");
   program.Text("--keytab", config.keytab, "FILE", "Keytab with its keys, mode 0600",
                Need::kRequired);
-  program.Text("--replay-cache", config.replay_cache, "FILE", "Spent tickets; of this IWA alone");
+  program.Text("--replay-cache", config.replay_cache, "PREFIX",
+               "Files of spent tickets; of this IWA alone");
   program.Text("--krb5-config", config.krb5_config, "FILE",
                "krb5.conf (default: what KRB5_CONFIG names)");
   program.Texts("--realm", config.realms, "REALM", "Served realms, in capitals");

@@ -82,9 +82,15 @@ struct AcceptorCredential {
   GssCredential gss;
 };
 
+// libkrb5 locks a replay cache for each ticket and searches longer the more are in it. A ticket
+// is accepted for its own bindings alone, so one that comes again comes to the same part.
+constexpr std::size_t kReplayCacheParts = 16;
+std::size_t PartOf(const Bindings& bindings) { return bindings[0] % kReplayCacheParts; }
+
 absl::StatusOr<AcceptorCredential> AcquireAcceptor(const AcceptorConfig& config,
-                                                   std::shared_ptr<const Keys> keys) {
-  const std::string cache = "file2:" + config.replay_cache;
+                                                   std::shared_ptr<const Keys> keys,
+                                                   std::size_t part) {
+  const std::string cache = fmt::format("file2:{}.{:x}", config.replay_cache, part);
   std::array<gss_key_value_element_desc, 2> elements = {
       {{"keytab", keys->name().c_str()}, {"rcache", cache.c_str()}}};
   const gss_key_value_set_desc store = {elements.size(), elements.data()};
@@ -190,7 +196,7 @@ struct Acceptor::Pool {
   FileVersion version;
   std::chrono::steady_clock::time_point looked;
   std::shared_ptr<const Keys> keys;
-  std::vector<AcceptorCredential> idle;
+  std::array<std::vector<AcceptorCredential>, kReplayCacheParts> idle;
 
   // A keytab that cannot be read any more leaves the keys in use: half of a file being
   // replaced must not stop the service.
@@ -209,28 +215,28 @@ struct Acceptor::Pool {
       return absl::OkStatus();
     }
     keys = *std::move(fresh);
-    idle.clear();
+    for (auto& credentials : idle) credentials.clear();
     return absl::OkStatus();
   }
 
-  absl::StatusOr<AcceptorCredential> Borrow() {
+  absl::StatusOr<AcceptorCredential> Borrow(std::size_t part) {
     std::shared_ptr<const Keys> current;
     {
       const std::lock_guard lock(mutex);
       DT_RETURN_IF_ERROR(Refresh());
-      if (!idle.empty()) {
-        AcceptorCredential credential = std::move(idle.back());
-        idle.pop_back();
+      if (!idle[part].empty()) {
+        AcceptorCredential credential = std::move(idle[part].back());
+        idle[part].pop_back();
         return credential;
       }
       current = keys;
     }
-    return AcquireAcceptor(config, std::move(current));
+    return AcquireAcceptor(config, std::move(current), part);
   }
 
-  void GiveBack(AcceptorCredential credential) {
+  void GiveBack(AcceptorCredential credential, std::size_t part) {
     const std::lock_guard lock(mutex);
-    if (credential.keys == keys) idle.push_back(std::move(credential));
+    if (credential.keys == keys) idle[part].push_back(std::move(credential));
   }
 };
 
@@ -241,8 +247,8 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Create(const AcceptorConfig&
   DT_RETURN_IF_ERROR(RequireConfig());
   auto pool = std::make_unique<Pool>();
   pool->config = config;
-  DT_ASSIGN_OR_RETURN(AcceptorCredential first, pool->Borrow());
-  pool->GiveBack(std::move(first));
+  DT_ASSIGN_OR_RETURN(AcceptorCredential first, pool->Borrow(0));
+  pool->GiveBack(std::move(first), 0);
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(pool)));
 }
 
@@ -251,7 +257,8 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   if (token.empty() || token.size() > kSpnegoBytesMax) {
     return MakeFailure(Failure::kMalformed, "a SPNEGO token has 1 to 49152 bytes");
   }
-  DT_ASSIGN_OR_RETURN(AcceptorCredential credential, pool_->Borrow());
+  const std::size_t part = PartOf(bindings);
+  DT_ASSIGN_OR_RETURN(AcceptorCredential credential, pool_->Borrow(part));
 
   GssContext context;
   GssName source;
@@ -263,7 +270,7 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   const OM_uint32 major =
       gss_accept_sec_context(&minor, context.out(), credential.gss.get(), &input, &channel,
                              source.out(), nullptr, reply.out(), &flags, nullptr, nullptr);
-  pool_->GiveBack(std::move(credential));
+  pool_->GiveBack(std::move(credential), part);
   if (GSS_ERROR(major) != 0) {
     const absl::Status error = GssError(major, minor, "ticket refused");
     if (FailureOf(error) == Failure::kWrongPassword || FailureOf(error) == Failure::kNone) {

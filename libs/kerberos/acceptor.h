@@ -36,7 +36,7 @@ struct Accepted {
 
 struct AcceptorConfig {
   std::string keytab;  // Path of the keytab with the service's keys; read again when it changes.
-  std::string replay_cache;  // Path of this server's own replay cache, made when absent.
+  std::string replay_cache;  // Path of this server's own replay caches: ".0" to ".f" are added.
   std::chrono::milliseconds keytab_looked_at_every{500};
 };
 

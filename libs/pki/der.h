@@ -1,5 +1,5 @@
-// The little of DER (X.690) that certificates and requests of the usual form are made of.
-// Inside libs/pki.
+// The little of DER (X.690) that certificates and requests of the usual form are made of, and
+// tokens of Negotiate. For libs/pki and libs/kerberos.
 #pragma once
 
 #include <array>

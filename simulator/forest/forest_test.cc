@@ -228,32 +228,70 @@ TEST_F(ForestTest, AnExchangeIsGoodForItsRequestAndOnce) {
   EXPECT_EQ(FailureOf(replay), Failure::kReplayed) << replay;
 }
 
-// A stranger's client: MIT's GSSAPI with the ticket that kinit got, and no channel bindings,
-// which GSSAPI by itself accepts.
+// A stranger's client: MIT's GSSAPI with the ticket that kinit got.
+class StrangersExchange {
+ public:
+  // Null bindings: none.
+  Bytes Start(gss_channel_bindings_t bindings) {
+    std::string name = "HTTP/iwa.corp.test@CORP.TEST";
+    gss_buffer_desc text = {name.size(), name.data()};
+    OM_uint32 minor = 0;
+    EXPECT_EQ(
+        gss_import_name(&minor, &text, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME), &target_),
+        GSS_S_COMPLETE);
+    return Step(bindings, {}, GSS_S_CONTINUE_NEEDED);
+  }
+  void Finish(gss_channel_bindings_t bindings, const Bytes& reply) {
+    EXPECT_EQ(Step(bindings, reply, GSS_S_COMPLETE), Bytes{});
+  }
+  ~StrangersExchange() {
+    OM_uint32 minor = 0;
+    gss_release_name(&minor, &target_);
+    gss_delete_sec_context(&minor, &context_, GSS_C_NO_BUFFER);
+  }
+
+ private:
+  Bytes Step(gss_channel_bindings_t bindings, Bytes received, OM_uint32 expected) {
+    gss_OID_desc spnego = {6, const_cast<char*>("\x2b\x06\x01\x05\x05\x02")};
+    gss_buffer_desc input = {received.size(), received.data()};
+    gss_buffer_desc token{};
+    OM_uint32 minor = 0;
+    EXPECT_EQ(gss_init_sec_context(&minor, GSS_C_NO_CREDENTIAL, &context_, target_, &spnego,
+                                   GSS_C_MUTUAL_FLAG, 0, bindings, &input, nullptr, &token, nullptr,
+                                   nullptr),
+              expected);
+    const auto* bytes = static_cast<const std::uint8_t*>(token.value);
+    Bytes result(bytes, bytes + token.length);
+    gss_release_buffer(&minor, &token);
+    return result;
+  }
+
+  gss_name_t target_ = GSS_C_NO_NAME;
+  gss_ctx_id_t context_ = GSS_C_NO_CONTEXT;
+};
+
+// GSSAPI by itself accepts it.
 TEST_F(ForestTest, AnExchangeWithoutBindingsIsRefused) {
   const auto acceptor = NewAcceptor();
   ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
   ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
-  std::string name = "HTTP/iwa.corp.test@CORP.TEST";
-  gss_buffer_desc text = {name.size(), name.data()};
-  gss_OID_desc spnego = {6, const_cast<char*>("\x2b\x06\x01\x05\x05\x02")};
-  gss_name_t target = GSS_C_NO_NAME;
-  gss_ctx_id_t context = GSS_C_NO_CONTEXT;
-  gss_buffer_desc token{};
-  OM_uint32 minor = 0;
-  ASSERT_EQ(
-      gss_import_name(&minor, &text, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME), &target),
-      GSS_S_COMPLETE);
-  const OM_uint32 major = gss_init_sec_context(
-      &minor, GSS_C_NO_CREDENTIAL, &context, target, &spnego, GSS_C_MUTUAL_FLAG, 0,
-      GSS_C_NO_CHANNEL_BINDINGS, nullptr, nullptr, &token, nullptr, nullptr);
-  EXPECT_EQ(GSS_ERROR(major), 0u);
-  const auto* bytes = static_cast<const std::uint8_t*>(token.value);
-  const absl::Status status = acceptor->Accept({bytes, token.length}, {}).status();
+  const Bytes token = StrangersExchange().Start(GSS_C_NO_CHANNEL_BINDINGS);
+  const absl::Status status = acceptor->Accept(token, {}).status();
   EXPECT_EQ(FailureOf(status), Failure::kNotBound) << status;
-  gss_release_buffer(&minor, &token);
-  gss_release_name(&minor, &target);
-  gss_delete_sec_context(&minor, &context, GSS_C_NO_BUFFER);
+}
+
+TEST_F(ForestTest, GssapiIsAcceptedAndAcceptsTheReply) {
+  const auto acceptor = NewAcceptor();
+  ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
+  ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
+  auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", "token"});
+  gss_channel_bindings_struct channel{};
+  channel.application_data = {bindings.size(), bindings.data()};
+  StrangersExchange exchange;
+  const auto accepted = acceptor->Accept(exchange.Start(&channel), bindings);
+  DT_ASSERT_OK(accepted);
+  EXPECT_EQ(accepted->identity.principal, "ada@CORP.TEST");
+  exchange.Finish(&channel, accepted->reply);
 }
 
 TEST_F(ForestTest, ADamagedTicketOrReplyIsRefused) {
@@ -272,6 +310,19 @@ TEST_F(ForestTest, ADamagedTicketOrReplyIsRefused) {
   auto fresh = Initiator::Start(*pc, kService, {});
   DT_ASSERT_OK(fresh);
   EXPECT_EQ(FailureOf(fresh->Finish(Bytes{1, 2, 3})), Failure::kTicketInvalid);
+  const auto accepted = acceptor->Accept(fresh->token(), {});
+  DT_ASSERT_OK(accepted);
+  // The second half is ciphertext; of what is before, a byte may carry nothing.
+  for (std::size_t i = accepted->reply.size() / 2; i < accepted->reply.size(); ++i) {
+    Bytes damaged = accepted->reply;
+    damaged[i] ^= 0x55U;
+    EXPECT_EQ(FailureOf(fresh->Finish(damaged)), Failure::kTicketInvalid) << i;
+  }
+  // Another exchange's reply proves nothing to this one.
+  auto other = Initiator::Start(*pc, kService, {});
+  DT_ASSERT_OK(other);
+  EXPECT_EQ(FailureOf(other->Finish(accepted->reply)), Failure::kTicketInvalid);
+  DT_EXPECT_OK(fresh->Finish(accepted->reply));
 }
 
 TEST_F(ForestTest, AnotherKeyOfTheServiceMeansAnotherService) {
