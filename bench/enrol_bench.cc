@@ -62,7 +62,7 @@ void BM_CsrAndIssue(benchmark::State& state) {
     const auto csr = pki::ParseCsr(der);
     if (!csr.ok()) return state.SkipWithError(csr.status().ToString().c_str());
     pki::CertificateSpec spec = DeviceSpec();
-    spec.serial_hex = pki::RandomSerial(random).value();
+    spec.serial_hex = pki::NewSerial(SystemClock().Now(), random).value();
     auto certificate = pki::SignCertificate(spec, csr->public_key, ca);
     if (!certificate.ok()) return state.SkipWithError(certificate.status().ToString().c_str());
     benchmark::DoNotOptimize(certificate->der());

@@ -12,6 +12,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/random.h"
 #include "libs/db/outbox.h"
+#include "libs/pki/certificate.h"
 #include "libs/testing/temp_folder.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/migrations.h"
@@ -21,8 +22,9 @@ namespace {
 
 constexpr WallTime kEnrolledAt{std::chrono::seconds{1'800'000'000}};
 
+SystemRandom random;
+
 std::string NewId() {
-  static SystemRandom random;
   std::array<std::uint8_t, 16> bytes{};
   random.Fill(bytes).IgnoreError();
   return HexEncode(bytes);
@@ -30,11 +32,11 @@ std::string NewId() {
 
 ca::StoredCertificate NewCertificate() {
   ca::StoredCertificate certificate;
-  certificate.serial = NewId();
+  certificate.serial = pki::NewSerial(SystemClock().Now(), random).value();
   certificate.enrolment_id = NewId();
   certificate.device_id = NewId();
   certificate.user_id = NewId();
-  certificate.user_sid = "S-1-5-21-1-2-3-" + NewId().substr(0, 6);
+  certificate.user_sid = "S-1-5-21-1-2-3-" + NewId().substr(0, 12);
   certificate.principal = NewId().substr(0, 8) + "@corp.test";
   certificate.key_thumbprint = NewId() + NewId().substr(0, 11);
   certificate.issued_at = UnixSeconds(kEnrolledAt);

@@ -53,7 +53,7 @@ absl::StatusOr<pki::CertificateSpec> CaSpec(const char* name, const std::string&
   spec.path_length = path_length;
   spec.not_before = now - std::chrono::hours(1);
   spec.not_after = now + validity;
-  DT_ASSIGN_OR_RETURN(spec.serial_hex, pki::RandomSerial(random));
+  DT_ASSIGN_OR_RETURN(spec.serial_hex, pki::NewSerial(now, random));
   return spec;
 }
 
@@ -126,7 +126,7 @@ absl::StatusOr<pki::Certificate> IssuingCa::Issue(const DeviceSpec& spec, const 
                                                   const Profile& profile, WallTime now,
                                                   Random& random) const {
   pki::CertificateSpec certificate;
-  DT_ASSIGN_OR_RETURN(certificate.serial_hex, pki::RandomSerial(random));
+  DT_ASSIGN_OR_RETURN(certificate.serial_hex, pki::NewSerial(now, random));
   certificate.common_name = spec.device_id;
   certificate.usage = pki::Usage::kClientAuth;
   certificate.not_before = now - profile.backdate;

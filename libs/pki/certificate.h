@@ -119,7 +119,9 @@ absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const P
 // The root of a chain: its own key signs it.
 absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateKey& key);
 
-// 128 random bits behind a fixed leading octet: 34 digits, always positive.
-absl::StatusOr<std::string> RandomSerial(Random& random);
+// As long as a serial may be (RFC 5280, 4.1.2.2): the time in milliseconds, 6 octets, and 112
+// random bits. In the order of their issue, certificates of one moment lie side by side in
+// every index: a store writes a page for many of them, instead of one for each.
+absl::StatusOr<std::string> NewSerial(WallTime now, Random& random);
 
 }  // namespace devicetrust::pki

@@ -230,11 +230,15 @@ absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateK
   return Sign(spec, key.public_key(), nullptr, key);
 }
 
-absl::StatusOr<std::string> RandomSerial(Random& random) {
-  // The leading octet keeps the number positive and every serial equally long.
-  std::array<std::uint8_t, 17> octets{};
-  DT_RETURN_IF_ERROR(random.Fill(octets));
-  octets[0] = 0x01;
+absl::StatusOr<std::string> NewSerial(WallTime now, Random& random) {
+  constexpr std::int64_t kEarliest = std::int64_t{1} << 40U;  // 2004: no leading zero octet.
+  const std::int64_t time = std::max<std::int64_t>(
+      std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch()).count(), kEarliest);
+  std::array<std::uint8_t, 20> octets{};
+  for (std::size_t i = 0; i < 6; ++i) {
+    octets[i] = static_cast<std::uint8_t>(time >> (40U - 8U * i));
+  }
+  DT_RETURN_IF_ERROR(random.Fill(std::span(octets).subspan(6)));
   return HexEncode(octets);
 }
 

@@ -18,7 +18,7 @@ namespace {
 pki::CertificateSpec Spec(const std::string& name, pki::Usage usage, WallTime now) {
   SystemRandom random;
   return {.common_name = name,
-          .serial_hex = pki::RandomSerial(random).value(),
+          .serial_hex = pki::NewSerial(now, random).value(),
           .usage = usage,
           .not_before = now - std::chrono::hours{1},
           .not_after = now + std::chrono::days{365}};

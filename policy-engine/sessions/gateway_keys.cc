@@ -131,7 +131,7 @@ absl::Status GatewayKeys::MakeSamlKey() {
   DT_ASSIGN_OR_RETURN(const auto key, pki::PrivateKey::Generate(pki::KeyType::kRsa2048));
   pki::CertificateSpec spec;
   spec.common_name = fmt::format("{} SAML signing", org_id_);
-  DT_ASSIGN_OR_RETURN(spec.serial_hex, pki::RandomSerial(random_));
+  DT_ASSIGN_OR_RETURN(spec.serial_hex, pki::NewSerial(clock_.Now(), random_));
   spec.usage = pki::Usage::kServerAuth;  // Service providers read the key, not the usage.
   spec.not_before = clock_.Now() - std::chrono::hours(1);
   spec.not_after = clock_.Now() + kSamlCertificateLifetime;
