@@ -134,12 +134,15 @@ function(dt_library name)
 endfunction()
 
 # dt_program(NAME SOURCES main.cc LINKS dep...): an installed binary with DT_VERSION set. Its
-# allocator is jemalloc: libkrb5, OpenSSL and gRPC allocate by the thousand for each logon, from
-# many threads (6 % of an enrolment's CPU).
+# allocator is jemalloc (libs/base/allocator.cc).
 function(dt_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE ${ARG_LINKS} $<TARGET_NAME_IF_EXISTS:PkgConfig::jemalloc>)
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS})
+  if(DT_JEMALLOC)
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/libs/base/allocator.cc)
+    target_link_libraries(${name} PRIVATE ${DT_JEMALLOC})
+  endif()
   target_compile_definitions(${name} PRIVATE DT_VERSION="${PROJECT_VERSION}")
   install(TARGETS ${name})
 endfunction()
