@@ -82,8 +82,8 @@ class FakeOrg final : public Org {
 
 // A token of alice on PC0042$ for `key`, by iwa-1.
 inline token::UserToken AliceToken(const pki::PrivateKey& key, WallTime now, Random& random) {
-  return {{token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"), token::NewTokenId(random).value(),
-           now, now + token::kUserTokenLifetime},
+  return {{token::IwaUrn("acme", "iwa-1"), token::CaUrn("acme"),
+           token::NewTokenId(now, random).value(), now, now + token::kUserTokenLifetime},
           "S-1-5-21-1-2-3-1104",
           "alice@CORP.TEST",
           "S-1-5-21-1-2-3-2001",

@@ -10,6 +10,7 @@
 #include "ca-service/events.h"
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/ordered_id.h"
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "libs/token/names.h"
@@ -21,6 +22,7 @@ using absl::StatusCode;
 using rpc::MakeError;
 
 constexpr int kDeviceRacesMax = 3;
+constexpr std::size_t kIdOctets = 16;
 constexpr std::uint64_t kForgetTokensEvery = 512;  // Certificates.
 
 absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
@@ -138,10 +140,10 @@ absl::StatusOr<Enroller::Recorded> Enroller::EnrollOnce(const token::UserToken& 
   if (known.certificate) return Recorded{*std::move(known.certificate)};
 
   StoredCertificate fresh;
-  DT_ASSIGN_OR_RETURN(fresh.enrolment_id, NewId());
+  DT_ASSIGN_OR_RETURN(fresh.enrolment_id, NewOrderedId(kIdOctets, now, random_));
   fresh.device_id = known.facts.device_id;
   if (fresh.device_id.empty()) {
-    DT_ASSIGN_OR_RETURN(fresh.device_id, NewId());
+    DT_ASSIGN_OR_RETURN(fresh.device_id, NewDeviceId());
   }
   DT_ASSIGN_OR_RETURN(const auto user, Authorize(token, fresh.device_id, fresh.enrolment_id));
 
@@ -248,8 +250,9 @@ void Enroller::TellRefusal(const token::UserToken& token, const absl::Status& re
   }
 }
 
-absl::StatusOr<std::string> Enroller::NewId() {
-  std::array<std::uint8_t, 16> bytes{};
+// Not an ordered one: it must not tell when the computer first enrolled.
+absl::StatusOr<std::string> Enroller::NewDeviceId() {
+  std::array<std::uint8_t, kIdOctets> bytes{};
   DT_RETURN_IF_ERROR(random_.Fill(bytes));
   return HexEncode(bytes);
 }

@@ -78,7 +78,7 @@ class Enroller {
                                   WallTime now);
   void TellRefusal(const token::UserToken& token, const absl::Status& refused,
                    std::string_view client_address);
-  absl::StatusOr<std::string> NewId();
+  absl::StatusOr<std::string> NewDeviceId();
 
   const EnrollerConfig config_;
   const IssuingCa& ca_;

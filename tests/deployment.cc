@@ -255,7 +255,7 @@ absl::StatusOr<std::string> Deployment::UserToken(int number, const pki::PublicK
   const WallTime now = std::chrono::floor<std::chrono::seconds>(clock_.Now());
   token.envelope.issuer = token::IwaUrn(kOrg, "iwa-1");
   token.envelope.audience = token::CaUrn(kOrg);
-  DT_ASSIGN_OR_RETURN(token.envelope.id, token::NewTokenId(random_));
+  DT_ASSIGN_OR_RETURN(token.envelope.id, token::NewTokenId(clock_.Now(), random_));
   token.envelope.issued_at = now;
   token.envelope.expires_at = now + token::kUserTokenLifetime;
   token.user_sid = sid_of(PersonName(number));

@@ -119,9 +119,7 @@ absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const P
 // The root of a chain: its own key signs it.
 absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateKey& key);
 
-// As long as a serial may be (RFC 5280, 4.1.2.2): the time in milliseconds, 6 octets, and 112
-// random bits. In the order of their issue, certificates of one moment lie side by side in
-// every index: a store writes a page for many of them, instead of one for each.
+// As long as a serial may be: in the order of issue (ordered_id.h), with 112 random bits.
 absl::StatusOr<std::string> NewSerial(WallTime now, Random& random);
 
 }  // namespace devicetrust::pki

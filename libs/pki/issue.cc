@@ -7,6 +7,7 @@
 #include <array>
 
 #include "libs/base/encoding.h"
+#include "libs/base/ordered_id.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/der.h"
 #include "libs/pki/digest.h"
@@ -14,6 +15,8 @@
 
 namespace devicetrust::pki {
 namespace {
+
+constexpr std::size_t kSerialOctets = 20;  // At most: RFC 5280, 4.1.2.2.
 
 using OctetsPtr = Owned<ASN1_OCTET_STRING, &ASN1_OCTET_STRING_free>;
 
@@ -231,15 +234,7 @@ absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateK
 }
 
 absl::StatusOr<std::string> NewSerial(WallTime now, Random& random) {
-  constexpr std::int64_t kEarliest = std::int64_t{1} << 40U;  // 2004: no leading zero octet.
-  const std::int64_t time = std::max<std::int64_t>(
-      std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch()).count(), kEarliest);
-  std::array<std::uint8_t, 20> octets{};
-  for (std::size_t i = 0; i < 6; ++i) {
-    octets[i] = static_cast<std::uint8_t>(time >> (40U - 8U * i));
-  }
-  DT_RETURN_IF_ERROR(random.Fill(std::span(octets).subspan(6)));
-  return HexEncode(octets);
+  return NewOrderedId(kSerialOctets, now, random);
 }
 
 }  // namespace devicetrust::pki

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "libs/base/encoding.h"
+#include "libs/base/ordered_id.h"
 #include "libs/token/json.h"
 
 namespace devicetrust::token {
@@ -172,10 +173,9 @@ absl::StatusOr<std::pair<Envelope, Reader>> OpenToken(std::string_view compact, 
 
 }  // namespace
 
-absl::StatusOr<std::string> NewTokenId(Random& random) {
-  std::array<std::uint8_t, 16> bits{};
-  DT_RETURN_IF_ERROR(random.Fill(bits));
-  return Base64UrlEncode(bits);
+absl::StatusOr<std::string> NewTokenId(WallTime now, Random& random) {
+  constexpr std::size_t kOctets = 16;
+  return NewOrderedId(kOctets, now, random);
 }
 
 absl::StatusOr<std::string> Sign(const DeviceToken& token, const SigningKey& key) {

@@ -31,8 +31,8 @@ struct Envelope {
   std::string key_id = {};
 };
 
-// 22 characters for Envelope::id.
-absl::StatusOr<std::string> NewTokenId(Random& random);
+// 32 digits for Envelope::id, in the order of issue (ordered_id.h), with 80 random bits.
+absl::StatusOr<std::string> NewTokenId(WallTime now, Random& random);
 
 // `typ` dt-device+jwt: an IWA saw this computer's ticket. Audience: the same IWA.
 struct DeviceToken {

@@ -20,7 +20,7 @@ class ClaimsTest : public ::testing::Test {
   ClaimsTest() { keys_.Add("k1", IwaUrn("acme", "iwa-1"), key_.key.public_key()); }
 
   UserToken User() {
-    return {{IwaUrn("acme", "iwa-1"), CaUrn("acme"), NewTokenId(random_).value(), kNow,
+    return {{IwaUrn("acme", "iwa-1"), CaUrn("acme"), NewTokenId(kNow, random_).value(), kNow,
              kNow + kUserTokenLifetime},
             "S-1-5-21-1-2-3-1104",
             "alice@CORP.TEST",

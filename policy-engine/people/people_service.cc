@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "libs/base/encoding.h"
+#include "libs/base/ordered_id.h"
 #include "libs/directory/sid.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
@@ -18,7 +19,7 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-constexpr std::size_t kIdBytes = 16;
+constexpr std::size_t kIdOctets = 16;
 constexpr std::size_t kTextBytesMax = 256;
 constexpr int kGroupsMax = 1'000;
 constexpr int kPageSizeDefault = 100;
@@ -66,12 +67,6 @@ absl::Status ValidatePerson(const v1::PersonImport& person) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> NewId(Random& random) {
-  Bytes id(kIdBytes);
-  DT_RETURN_IF_ERROR(random.Fill(id));
-  return Base64UrlEncode(id);
-}
-
 }  // namespace
 
 absl::Status ValidateImport(const v1::ImportPeopleRequest& request) {
@@ -95,7 +90,7 @@ absl::StatusOr<v1::ImportPeopleResponse> PeopleService::Import(
   DT_RETURN_IF_ERROR(ValidateImport(request));
   std::vector<std::string> new_ids;
   for (int i = 0; i < request.people_size(); ++i) {
-    DT_ASSIGN_OR_RETURN(std::string id, NewId(parts_.random));
+    DT_ASSIGN_OR_RETURN(std::string id, NewOrderedId(kIdOctets, parts_.clock.Now(), parts_.random));
     new_ids.push_back(std::move(id));
   }
   v1::Event event =

@@ -60,7 +60,7 @@ class SignOnTest : public OrgFixture {
     token::Proof proof;
     proof.envelope.issuer = token::ProofIssuer("acme");
     proof.envelope.audience = token::ProofAudience("acme");
-    proof.envelope.id = token::NewTokenId(random_).value();
+    proof.envelope.id = token::NewTokenId(clock_.Now(), random_).value();
     proof.envelope.issued_at = clock_.Now();
     proof.envelope.expires_at = clock_.Now() + seconds(30);
     proof.transaction_hash = Base64UrlEncode(AsBytes(Hash("transaction-1")));

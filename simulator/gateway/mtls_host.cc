@@ -105,7 +105,7 @@ http::Response MtlsHost::Check(const http::Request& request) const {
 absl::StatusOr<std::string> MtlsHost::SignProof(const Challenge& challenge,
                                                 const DeviceFinding& finding, const Keyring& keys,
                                                 WallTime now) const {
-  DT_ASSIGN_OR_RETURN(const std::string id, token::NewTokenId(random_));
+  DT_ASSIGN_OR_RETURN(const std::string id, token::NewTokenId(now, random_));
   token::Proof proof;
   proof.envelope = {token::ProofIssuer(site_.org), token::ProofAudience(site_.org), id, now,
                     now + token::kProofLifetime};

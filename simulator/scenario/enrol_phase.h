@@ -33,7 +33,7 @@ struct EnrolConfig {
   const Clock* clock = nullptr;
   Random* random = nullptr;             // Thread-safe.
   std::function<absl::Status()> watch;  // Called now and then; an error ends the phase.
-  std::size_t threads = 64;             // Computers under way at once: an attempt blocks.
+  std::size_t threads = 96;             // Computers under way at once: an attempt blocks.
 };
 
 class EnrolPhase {
