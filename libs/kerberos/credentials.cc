@@ -82,8 +82,8 @@ std::span<const std::uint8_t> BytesOf(const krb5_data& data) {
 using GetTicket = std::function<krb5_error_code(krb5_context, krb5_principal,
                                                 krb5_get_init_creds_opt*, krb5_creds*)>;
 
-absl::Status GetInitialTicket(const std::string& name, const std::string& cache_name,
-                              int known_enctype, const GetTicket& get) {
+absl::Status GetInitialTicket(const std::string& name, int known_enctype, const GetTicket& get,
+                              const std::string& cache_name, krb5_creds& ticket) {
   DT_RETURN_IF_ERROR(RequireConfig());
   krb5_context context = ThreadContext();
   if (context == nullptr) {
@@ -91,7 +91,6 @@ absl::Status GetInitialTicket(const std::string& name, const std::string& cache_
   }
   KrbPrincipal principal(context);
   KrbOptions options(context);
-  KrbCreds creds(context);
   if (name.size() > 512 ||
       krb5_parse_name_flags(context, name.c_str(), KRB5_PRINCIPAL_PARSE_REQUIRE_REALM,
                             principal.out()) != 0) {
@@ -108,9 +107,31 @@ absl::Status GetInitialTicket(const std::string& name, const std::string& cache_
     krb5_get_init_creds_opt_set_etype_list(options.get(), enctypes.data(), enctypes.size());
     krb5_get_init_creds_opt_set_preauth_list(options.get(), first.data(), first.size());
   }
-  code = get(context, principal.get(), options.get(), &creds.value);
+  code = get(context, principal.get(), options.get(), &ticket);
   if (code != 0) return KrbError(context, code, name);
-  return Store(context, cache_name, principal.get(), creds.value);
+  if (cache_name.empty()) return absl::OkStatus();
+  return Store(context, cache_name, principal.get(), ticket);
+}
+
+// "HTTP/iwa.corp.test" -> with the realm of `principal`, unless it names one.
+std::string WithRealm(std::string_view service, const std::string& principal) {
+  std::string name(service);
+  if (name.find('@') == std::string::npos) name += principal.substr(principal.rfind('@'));
+  return name;
+}
+
+void AppendTicket(krb5_context context, const krb5_creds& creds, std::vector<Ticket>& tickets) {
+  char* name = nullptr;
+  if (krb5_is_config_principal(context, creds.server) != 0 ||
+      krb5_unparse_name(context, creds.server, &name) != 0) {
+    return;
+  }
+  const auto time = [](krb5_timestamp t) {
+    return WallTime(std::chrono::seconds(static_cast<std::uint32_t>(t)));
+  };
+  tickets.push_back(
+      {name, creds.keyblock.enctype, time(creds.times.starttime), time(creds.times.endtime)});
+  krb5_free_unparsed_name(context, name);
 }
 
 // The ticket for a service, from the cache or else from the KDC.
@@ -132,10 +153,21 @@ absl::Status GetServiceTicket(krb5_context context, const std::string& cache_nam
 
 }  // namespace
 
+// Either a ticket-granting ticket in a cache, or the one ticket of an exchange that was for a
+// service itself: that one is used from here, without the detour through a cache.
 struct Credentials::State {
   std::string principal;
-  std::string cache = NewMemoryName();
-  ~State() { DestroyCache(cache); }
+  std::string cache;
+  std::string service;
+  krb5_creds ticket{};
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (!cache.empty()) DestroyCache(cache);
+    krb5_context context = ThreadContext();
+    if (context != nullptr) krb5_free_cred_contents(context, &ticket);
+  }
 };
 
 Credentials::Credentials(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -149,6 +181,7 @@ absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, c
                                                  const std::string& service) {
   auto state = std::make_unique<State>();
   state->principal = principal;
+  if (service.empty()) state->cache = NewMemoryName();
   const std::string keytab_name = NewMemoryName();
   const auto get = [&](krb5_context context, krb5_principal client,
                        krb5_get_init_creds_opt* options, krb5_creds* creds) {
@@ -166,7 +199,8 @@ absl::StatusOr<Credentials> Credentials::FromKey(const std::string& principal, c
     return krb5_get_init_creds_keytab(context, creds, client, keytab.get(), 0,
                                       service.empty() ? nullptr : service.c_str(), options);
   };
-  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, key.enctype, get));
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, key.enctype, get, state->cache, state->ticket));
+  if (!service.empty()) state->service = WithRealm(service, principal);
   return Credentials(std::move(state));
 }
 
@@ -174,12 +208,13 @@ absl::StatusOr<Credentials> Credentials::FromPassword(const std::string& princip
                                                       const std::string& password) {
   auto state = std::make_unique<State>();
   state->principal = principal;
+  state->cache = NewMemoryName();
   const auto get = [&](krb5_context context, krb5_principal client,
                        krb5_get_init_creds_opt* options, krb5_creds* creds) {
     return krb5_get_init_creds_password(context, creds, client, password.c_str(), nullptr, nullptr,
                                         0, nullptr, options);
   };
-  DT_RETURN_IF_ERROR(GetInitialTicket(principal, state->cache, ENCTYPE_NULL, get));
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, ENCTYPE_NULL, get, state->cache, state->ticket));
   return Credentials(std::move(state));
 }
 
@@ -187,6 +222,10 @@ std::vector<Ticket> Credentials::tickets() const {
   std::vector<Ticket> tickets;
   krb5_context context = ThreadContext();
   if (context == nullptr) return tickets;
+  if (state_->cache.empty()) {
+    AppendTicket(context, state_->ticket, tickets);
+    return tickets;
+  }
   KrbCache cache(context);
   krb5_cc_cursor cursor = nullptr;
   if (krb5_cc_resolve(context, state_->cache.c_str(), cache.out()) != 0 ||
@@ -196,17 +235,7 @@ std::vector<Ticket> Credentials::tickets() const {
   for (;;) {
     KrbCreds creds(context);
     if (krb5_cc_next_cred(context, cache.get(), &cursor, &creds.value) != 0) break;
-    char* name = nullptr;
-    if (krb5_is_config_principal(context, creds.value.server) != 0 ||
-        krb5_unparse_name(context, creds.value.server, &name) != 0) {
-      continue;
-    }
-    const auto time = [](krb5_timestamp t) {
-      return WallTime(std::chrono::seconds(static_cast<std::uint32_t>(t)));
-    };
-    tickets.push_back({name, creds.value.keyblock.enctype, time(creds.value.times.starttime),
-                       time(creds.value.times.endtime)});
-    krb5_free_unparsed_name(context, name);
+    AppendTicket(context, creds.value, tickets);
   }
   krb5_cc_end_seq_get(context, cache.get(), &cursor);
   return tickets;
@@ -239,12 +268,17 @@ absl::StatusOr<Initiator> Initiator::Start(const Credentials& credentials, std::
   if (context == nullptr) {
     return MakeFailure(Failure::kMisconfigured, "libkrb5 refuses the file that KRB5_CONFIG names");
   }
-  std::string name(service);
-  if (name.find('@') == std::string::npos) {
-    name += credentials.principal().substr(credentials.principal().rfind('@'));
+  const std::string name = WithRealm(service, credentials.principal());
+  Credentials::State& from = *credentials.state_;
+  KrbTicket fetched(context);
+  if (from.cache.empty() && name != from.service) {
+    return MakeFailure(Failure::kUnknownService,
+                       fmt::format("{} holds a ticket for {} alone", from.principal, from.service));
   }
-  KrbTicket ticket(context);
-  DT_RETURN_IF_ERROR(GetServiceTicket(context, credentials.state_->cache, name, ticket));
+  if (!from.cache.empty()) {
+    DT_RETURN_IF_ERROR(GetServiceTicket(context, from.cache, name, fetched));
+  }
+  krb5_creds* const ticket = from.cache.empty() ? &from.ticket : fetched.get();
   auto checksum = GssChecksum(bindings);
   if (!checksum) return MakeFailure(Failure::kMisconfigured, "libkrb5 refuses to make an MD5");
 
@@ -259,8 +293,8 @@ absl::StatusOr<Initiator> Initiator::Start(const Credentials& credentials, std::
   krb5_data ap_req{};
   if (code == 0) {
     code = krb5_mk_req_extended(context, &state->exchange,
-                                AP_OPTS_MUTUAL_REQUIRED | AP_OPTS_USE_SUBKEY, &content,
-                                ticket.get(), &ap_req);
+                                AP_OPTS_MUTUAL_REQUIRED | AP_OPTS_USE_SUBKEY, &content, ticket,
+                                &ap_req);
   }
   if (code != 0) {
     return KrbError(context, code, fmt::format("{} for {}", credentials.principal(), name));
