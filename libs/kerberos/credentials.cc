@@ -260,8 +260,8 @@ Initiator::~Initiator() = default;
 
 const Bytes& Initiator::token() const { return state_->token; }
 
-// With libkrb5 rather than GSSAPI, which opens four krb5 contexts for this and spends three
-// times the CPU. GSSAPI is what accepts it.
+// With libkrb5 rather than GSSAPI, which opens eight krb5 contexts for one exchange. GSSAPI is
+// what accepts it.
 absl::StatusOr<Initiator> Initiator::Start(const Credentials& credentials, std::string_view service,
                                            const Bindings& bindings) {
   krb5_context context = ThreadContext();
