@@ -63,6 +63,12 @@ absl::Status Gate::Admit(std::string_view path, const grpc::AuthContext* peer) c
   return absl::OkStatus();
 }
 
+void Gate::Drain() {
+  draining_ = true;
+  const std::lock_guard lock(mutex_);
+  for (grpc::ServerContextBase* stream : open_streams_) stream->TryCancel();
+}
+
 absl::Status Gate::Authorize(const Rule& rule, std::string_view path,
                              const grpc::AuthContext* peer) const {
   const auto named = [&rule](std::string_view role) {
@@ -112,11 +118,25 @@ class GateKeeper final : public grpc::AuthMetadataProcessor {
 
 class CountedCall final : public grpc::experimental::Interceptor {
  public:
-  CountedCall(std::shared_ptr<Gate> gate, bool stream)
-      : gate_(std::move(gate)), count_(stream ? gate_->streams_ : gate_->unary_) {
-    ++count_;
+  CountedCall(std::shared_ptr<Gate> gate, grpc::experimental::ServerRpcInfo* call)
+      : gate_(std::move(gate)) {
+    const bool stream = call->type() != grpc::experimental::ServerRpcInfo::Type::UNARY;
+    count_ = stream ? &gate_->streams_ : &gate_->unary_;
+    ++*count_;
+    // Whoever watches the health shall hear of the drain.
+    if (!stream || std::string_view(call->method()).starts_with(kHealthPrefix)) return;
+    stream_ = call->server_context();
+    const std::lock_guard lock(gate_->mutex_);
+    gate_->open_streams_.insert(stream_);
   }
-  ~CountedCall() override { --count_; }
+  // The call's context, about to end, deletes this.
+  ~CountedCall() override {
+    if (stream_ != nullptr) {
+      const std::lock_guard lock(gate_->mutex_);
+      gate_->open_streams_.erase(stream_);
+    }
+    --*count_;
+  }
   CountedCall(const CountedCall&) = delete;
   CountedCall& operator=(const CountedCall&) = delete;
 
@@ -126,7 +146,8 @@ class CountedCall final : public grpc::experimental::Interceptor {
 
  private:
   const std::shared_ptr<Gate> gate_;
-  std::atomic<std::size_t>& count_;
+  std::atomic<std::size_t>* count_ = nullptr;
+  grpc::ServerContextBase* stream_ = nullptr;
 };
 
 namespace {
@@ -137,8 +158,7 @@ class CallCounter final : public grpc::experimental::ServerInterceptorFactoryInt
 
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* call) override {
-    using Type = grpc::experimental::ServerRpcInfo::Type;
-    return new CountedCall(gate_, call->type() != Type::UNARY);  // gRPC deletes it.
+    return new CountedCall(gate_, call);
   }
 
  private:

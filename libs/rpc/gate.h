@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +29,8 @@ class Gate {
   // `path` as on the wire: "/devicetrust.ca.v1.CertificateAuthority/Enroll".
   absl::Status Admit(std::string_view path, const grpc::AuthContext* peer) const;
 
-  void Drain() { draining_ = true; }
+  // Refuses new calls and cancels the streams, which would not end by themselves.
+  void Drain();
   std::size_t in_flight() const { return unary_; }
 
  private:
@@ -48,6 +51,8 @@ class Gate {
   std::atomic<bool> draining_{false};
   std::atomic<std::size_t> unary_{0};
   std::atomic<std::size_t> streams_{0};
+  std::mutex mutex_;  // Of the next one.
+  std::set<grpc::ServerContextBase*> open_streams_;
 };
 
 // Runs Admit() on the headers of each call.

@@ -1,5 +1,7 @@
 #include "libs/rpc/server.h"
 
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -23,6 +25,7 @@ namespace devicetrust::rpc {
 namespace {
 
 using ca::v1::CertificateAdmin;
+using ::testing::HasSubstr;
 
 // Stands for any service: answers with the caller's name, can be held, can stream.
 class FakeService final : public CertificateAdmin::Service {
@@ -57,6 +60,48 @@ class FakeService final : public CertificateAdmin::Service {
   std::latch open_{1};
 };
 
+// A call of a method whose messages are only bytes here. Blocks.
+class RawCall {
+ public:
+  RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method)
+      : call_(grpc::GenericStub(channel).PrepareCall(&context_, method, &queue_)) {
+    call_->StartCall(this);
+    Wait();
+  }
+  // None: the call has ended.
+  std::optional<std::string> Exchange(const std::string& request) {
+    const grpc::Slice slice(request);
+    call_->Write(grpc::ByteBuffer(&slice, 1), this);
+    return Wait() ? Read() : std::nullopt;
+  }
+  std::optional<std::string> Read() {
+    grpc::ByteBuffer answer;
+    call_->Read(&answer, this);
+    grpc::Slice slice;
+    if (!Wait() || !answer.DumpToSingleSlice(&slice).ok()) return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  grpc::Status Finish() {
+    grpc::Status status;
+    call_->WritesDone(this);
+    Wait();
+    call_->Finish(&status, this);
+    Wait();
+    return status;
+  }
+
+ private:
+  bool Wait() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
 Identity Pem(const pki::Identity& identity) {
   return {identity.certificate.Pem(), identity.key.Pem()};
 }
@@ -80,12 +125,14 @@ class ServerTest : public ::testing::Test {
     DT_ASSERT_OK(server);
     server_ = *std::move(server);
   }
+  std::shared_ptr<grpc::Channel> Channel(const std::optional<Identity>& identity) {
+    return NewChannel({.address = server_->address(),
+                       .server_name = {},
+                       .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                       .identity = identity});
+  }
   std::unique_ptr<CertificateAdmin::Stub> As(const std::optional<Identity>& identity) {
-    return CertificateAdmin::NewStub(
-        NewChannel({.address = server_->address(),
-                    .server_name = {},
-                    .trust_pem = pki_.deployment_ca().certificate.Pem(),
-                    .identity = identity}));
+    return CertificateAdmin::NewStub(Channel(identity));
   }
   std::unique_ptr<CertificateAdmin::Stub> AsComponent(const std::string& name) {
     return As(Pem(pki_.Component(name)));
@@ -197,9 +244,45 @@ TEST_F(ServerTest, EndsStreamsWhenItStops) {
   const auto reader = gateway->WatchRevocations(&context, {});
   ca::v1::WatchRevocationsResponse message;
   ASSERT_TRUE(reader->Read(&message));
-  server_->Stop(std::chrono::milliseconds(50));
+  server_->Stop(std::chrono::hours(1));  // It does not wait for the drain to be over.
   EXPECT_FALSE(reader->Read(&message));
   EXPECT_FALSE(reader->Finish().ok());
+}
+
+// The standard services' messages are not among Debian's headers: by field number.
+TEST_F(ServerTest, TellsItsHealthToEveryone) {
+  ListenerConfig edge = Internal();
+  edge.client_ca_pem.clear();
+  Start(edge);
+  RawCall call(Channel(std::nullopt), "/grpc.health.v1.Health/Check");
+  EXPECT_EQ(call.Exchange(""), std::string("\x08\x01"));  // 1: status = SERVING.
+  EXPECT_TRUE(call.Finish().ok());
+}
+
+TEST_F(ServerTest, TellsAWatcherOfItsHealthThatItStops) {
+  Start(Internal());
+  RawCall watch(Channel(Pem(pki_.Component("policy"))), "/grpc.health.v1.Health/Watch");
+  EXPECT_EQ(watch.Exchange(""), std::string("\x08\x01"));
+  std::thread stop([&] { server_->Stop(std::chrono::milliseconds(200)); });
+  EXPECT_EQ(watch.Read(), std::string("\x08\x02"));  // NOT_SERVING.
+  stop.join();
+  EXPECT_FALSE(watch.Finish().ok());
+}
+
+TEST_F(ServerTest, ReflectsItsServicesToCallersItKnows) {
+  constexpr auto kMethod = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  const std::string list_services("\x3a\0", 2);  // 7: list_services = "".
+  Start(Internal());
+  RawCall known(Channel(Pem(pki_.Component("policy"))), kMethod);
+  EXPECT_THAT(known.Exchange(list_services).value_or("none"),
+              HasSubstr("devicetrust.ca.v1.CertificateAdmin"));
+
+  ListenerConfig edge = Internal();
+  edge.client_ca_pem.clear();
+  Start(edge);
+  RawCall unknown(Channel(std::nullopt), kMethod);
+  EXPECT_EQ(unknown.Exchange(list_services), std::nullopt);
+  EXPECT_EQ(unknown.Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
 
 TEST_F(ServerTest, RefusesAnUnknownMethodInItsList) {
