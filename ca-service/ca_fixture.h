@@ -37,17 +37,19 @@ class FakeOrg final : public Org {
 
   absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
       org::v1::EnrolmentRequest request) override {
-    requests.push_back(request);
     if (const auto hook = during_authorize) hook();
-    if (!refusal.ok()) return refusal;
+    const std::lock_guard lock(mutex_);
+    requests.push_back(request);
+    DT_RETURN_IF_ERROR(refusal_);
     org::v1::AuthorizedEnrolment response;
     response.set_user_id("user-of-" + request.user_sid());
     response.set_principal("alice@CORP.TEST");
     return response;
   }
   absl::StatusOr<org::v1::ListIwasResponse> ListIwas() override {
+    const std::lock_guard lock(mutex_);
     ++lists;
-    if (!refusal.ok()) return refusal;
+    DT_RETURN_IF_ERROR(refusal_);
     return iwas;
   }
   absl::Status Append(const org::v1::AppendRequest& request) override {
@@ -58,6 +60,10 @@ class FakeOrg final : public Org {
     return absl::OkStatus();
   }
 
+  void set_refusal(absl::Status refusal) {  // Of every call but Append.
+    const std::lock_guard lock(mutex_);
+    refusal_ = std::move(refusal);
+  }
   void set_log_down(bool down) {
     const std::lock_guard lock(mutex_);
     log_down_ = down;
@@ -67,7 +73,7 @@ class FakeOrg final : public Org {
     return log_;
   }
 
-  absl::Status refusal;  // Of every call but Append.
+  // Not while a server calls.
   std::function<void()> during_authorize;
   std::vector<org::v1::EnrolmentRequest> requests;
   org::v1::ListIwasResponse iwas;
@@ -75,6 +81,7 @@ class FakeOrg final : public Org {
 
  private:
   std::mutex mutex_;
+  absl::Status refusal_;
   bool log_down_ = false;
   std::map<std::string, int> events_;
   std::vector<org::v1::Event> log_;

@@ -311,11 +311,11 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
 TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {
   Start();
   DT_ASSERT_OK(Enroll(NewRequest()));
-  org_.refusal = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
-                                "the org is in read-only mode");
+  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+                                  "the org is in read-only mode"));
   const v1::EnrollRequest request = NewRequest();
   EXPECT_EQ(rpc::ReasonOf(Enroll(request).status()), reason::v1::ORG_READ_ONLY);
-  org_.refusal = absl::OkStatus();
+  org_.set_refusal(absl::OkStatus());
 
   const std::string address = org_server_->address();
   org_server_.reset();

@@ -143,14 +143,14 @@ TEST_F(EnrollerTest, KeepsATokenGoodThroughRefusedAttempts) {
   forged.back() ^= 1;
   EXPECT_EQ(rpc::ReasonOf(enroller_->Enroll(Signed(token), ToString(forged), "").status()),
             reason::v1::CSR_PROOF_INVALID);
-  org_.refusal = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
-                                "the org is read-only", {}, {}, seconds{30});
+  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+                                  "the org is read-only", {}, {}, seconds{30}));
   const auto read_only = Enroll(token, key_);
   DT_EXPECT_CODE(read_only, kUnavailable);
   EXPECT_EQ(rpc::ReasonOf(read_only.status()), reason::v1::ORG_READ_ONLY);
   EXPECT_EQ(rpc::DetailOf(read_only.status())->retry_after().seconds(), 30);
   EXPECT_EQ(CountCertificates(), 0);
-  org_.refusal = absl::OkStatus();
+  org_.set_refusal(absl::OkStatus());
   DT_EXPECT_OK(Enroll(token, key_));
 }
 
@@ -219,8 +219,8 @@ TEST_F(EnrollerTest, SaysThatTheStoreIsFullAndWritesNothing) {
 }
 
 TEST_F(EnrollerTest, FailsClosedWithoutTheOrg) {
-  org_.refusal = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
-                                "no answer");
+  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable,
+                                  reason::v1::DEPENDENCY_UNAVAILABLE, "no answer"));
   EXPECT_EQ(rpc::ReasonOf(Enroll(Token(key_), key_).status()), reason::v1::DEPENDENCY_UNAVAILABLE);
   EXPECT_EQ(CountCertificates(), 0);
 }
