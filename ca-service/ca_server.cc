@@ -12,11 +12,10 @@
 #include "ca-service/http_face.h"
 #include "ca-service/migrations.h"
 #include "devicetrust/org/v1/system_log.pb.h"
-#include "libs/base/files.h"
 #include "libs/http/server.h"
-#include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
+#include "libs/service/component.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -32,20 +31,18 @@ absl::Status DeliverEvents(Org& org, std::span<const db::OutboxEvent> events) {
   return org.Append(request);
 }
 
-struct Secrets {
-  rpc::Identity edge;
-  rpc::Identity internal;
-  std::string deployment_ca;
+// What the files of a Config hold.
+struct Files {
+  service::Component component;
+  rpc::ListenerConfig edge;
   pki::AeadKey kek;
 };
 
-absl::StatusOr<Secrets> LoadSecrets(const Config& config) {
-  DT_ASSIGN_OR_RETURN(auto edge, rpc::LoadIdentity(config.edge_cert, config.edge_key));
-  DT_ASSIGN_OR_RETURN(auto internal, rpc::LoadIdentity(config.internal_cert, config.internal_key));
-  DT_ASSIGN_OR_RETURN(auto deployment_ca, ReadFile(config.deployment_ca));
-  DT_RETURN_IF_ERROR(pki::CertificatesFromPem(deployment_ca).status());
-  DT_ASSIGN_OR_RETURN(auto kek, pki::LoadKeyEncryptionKey(config.kek_file));
-  return Secrets{std::move(edge), std::move(internal), std::move(deployment_ca), std::move(kek)};
+absl::StatusOr<Files> LoadFiles(const Config& config) {
+  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config));
+  DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
+  DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
+  return Files{std::move(component), std::move(edge), std::move(kek)};
 }
 
 std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint) {
@@ -81,23 +78,20 @@ struct CaServer::Parts {
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
 
-  absl::Status OpenStore(const Config& config, const Secrets& secrets, const Clock& clock,
+  absl::Status OpenStore(const Config& config, const Files& files, const Clock& clock,
                          Random& random);
   absl::Status StartHttp(const Config& config, const Clock& clock);
-  absl::Status StartServices(const Config& config, const Secrets& secrets, const Clock& clock,
+  absl::Status StartServices(const Config& config, const Files& files, const Clock& clock,
                              Random& random);
 };
 
-absl::Status CaServer::Parts::OpenStore(const Config& config, const Secrets& secrets,
+absl::Status CaServer::Parts::OpenStore(const Config& config, const Files& files,
                                         const Clock& clock, Random& random) {
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, Migrations(),
                                                    {.bytes_max = config.store_bytes_max}));
-  DT_ASSIGN_OR_RETURN(ca,
-                      IssuingCa::LoadOrCreate(*database, secrets.kek, config.org, clock, random));
-  org = NewGrpcOrg(rpc::NewChannel({.address = config.org_address,
-                                    .server_name = config.org_server_name,
-                                    .trust_pem = secrets.deployment_ca,
-                                    .identity = secrets.internal}));
+  DT_ASSIGN_OR_RETURN(ca, IssuingCa::LoadOrCreate(*database, files.kek, config.org, clock, random));
+  org =
+      NewGrpcOrg(rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name)));
   outbox = std::make_unique<db::Outbox>(*database,
                                         db::OutboxOptions{.backlog_max = config.log_backlog_max},
                                         [raw = org.get()](std::span<const db::OutboxEvent> events) {
@@ -121,7 +115,7 @@ absl::Status CaServer::Parts::StartHttp(const Config& config, const Clock& clock
   return absl::OkStatus();
 }
 
-absl::Status CaServer::Parts::StartServices(const Config& config, const Secrets& secrets,
+absl::Status CaServer::Parts::StartServices(const Config& config, const Files& files,
                                             const Clock& clock, Random& random) {
   const std::string url = config.public_http_url.empty() ? "http://" + AddressOf(http->endpoint(0))
                                                          : config.public_http_url;
@@ -136,23 +130,11 @@ absl::Status CaServer::Parts::StartServices(const Config& config, const Secrets&
 
   DT_ASSIGN_OR_RETURN(
       edge,
-      rpc::Server::Start({.name = "edge",
-                          .flag = "--edge-listen",
-                          .listen = config.edge_listen,
-                          .identity = secrets.edge,
-                          .client_ca_pem = {},
-                          .org = config.org,
-                          .message_bytes_max = rpc::kEdgeMessageBytesMax},
-                         {ca_service.get()},
+      rpc::Server::Start(files.edge, {ca_service.get()},
                          {{"devicetrust.ca.v1.CertificateAuthority.Enroll", {rpc::kAnyone}}}));
   admin_service->set_edge_address(config.edge_address.empty() ? edge->address()
                                                               : config.edge_address);
-  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start({.name = "internal",
-                                                    .flag = "--internal-listen",
-                                                    .listen = config.internal_listen,
-                                                    .identity = secrets.internal,
-                                                    .client_ca_pem = secrets.deployment_ca,
-                                                    .org = config.org},
+  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start(files.component.InternalListener(config),
                                                    {admin_service.get()}, InternalAccess()));
   return absl::OkStatus();
 }
@@ -162,12 +144,12 @@ CaServer::~CaServer() { Stop(); }
 
 absl::StatusOr<std::unique_ptr<CaServer>> CaServer::Create(const Config& config, const Clock& clock,
                                                            Random& random) {
-  DT_ASSIGN_OR_RETURN(const Secrets secrets, LoadSecrets(config));
+  DT_ASSIGN_OR_RETURN(const Files files, LoadFiles(config));
   // Made first: its destructor stops what was started when a later step fails.
   std::unique_ptr<CaServer> server(new CaServer(std::make_unique<Parts>()));
-  DT_RETURN_IF_ERROR(server->parts_->OpenStore(config, secrets, clock, random));
+  DT_RETURN_IF_ERROR(server->parts_->OpenStore(config, files, clock, random));
   DT_RETURN_IF_ERROR(server->parts_->StartHttp(config, clock));
-  DT_RETURN_IF_ERROR(server->parts_->StartServices(config, secrets, clock, random));
+  DT_RETURN_IF_ERROR(server->parts_->StartServices(config, files, clock, random));
   return server;
 }
 
@@ -186,7 +168,7 @@ void CaServer::Stop() {
 }
 
 absl::Status CheckConfig(const Config& config) {
-  DT_RETURN_IF_ERROR(LoadSecrets(config).status());
+  DT_RETURN_IF_ERROR(LoadFiles(config).status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.http_listen, "--http-listen").status());

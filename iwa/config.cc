@@ -7,8 +7,7 @@
 
 #include "libs/base/files.h"
 #include "libs/base/process.h"
-#include "libs/pki/sealed_file.h"
-#include "libs/rpc/identity.h"
+#include "libs/service/component.h"
 
 namespace devicetrust::iwa {
 namespace {
@@ -34,12 +33,6 @@ bool IsName(std::string_view name) {
 
 absl::Status CheckRequired(const Config& config) {
   const std::pair<const char*, const std::string*> required[] = {
-      {"--kek-file", &config.kek_file},
-      {"--edge-cert", &config.edge_cert},
-      {"--edge-key", &config.edge_key},
-      {"--internal-cert", &config.internal_cert},
-      {"--internal-key", &config.internal_key},
-      {"--deployment-ca", &config.deployment_ca},
       {"--keytab", &config.keytab},
       {"--replay-cache", &config.replay_cache},
       {"--ldap-url", &config.ldap_url},
@@ -54,12 +47,9 @@ absl::Status CheckRequired(const Config& config) {
 }
 
 absl::Status CheckFiles(const Config& config) {
-  DT_RETURN_IF_ERROR(Named(pki::LoadKeyEncryptionKey(config.kek_file).status(), "--kek-file"));
-  DT_RETURN_IF_ERROR(Named(rpc::LoadIdentity(config.edge_cert, config.edge_key).status(),
-                           "--edge-cert and --edge-key"));
-  DT_RETURN_IF_ERROR(Named(rpc::LoadIdentity(config.internal_cert, config.internal_key).status(),
-                           "--internal-cert and --internal-key"));
-  DT_RETURN_IF_ERROR(Named(ReadFile(config.deployment_ca).status(), "--deployment-ca"));
+  DT_RETURN_IF_ERROR(service::LoadKek(config).status());
+  DT_RETURN_IF_ERROR(service::EdgeListener(config.org, config).status());
+  DT_RETURN_IF_ERROR(service::Component::Load(config).status());
   DT_RETURN_IF_ERROR(Named(ReadFile(config.ldap_ca).status(), "--ldap-ca"));
   DT_RETURN_IF_ERROR(Named(RefuseIfShared(config.keytab), "--keytab"));
   return Named(RefuseIfShared(config.ldap_password_file), "--ldap-password-file");

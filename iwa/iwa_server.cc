@@ -10,10 +10,9 @@
 #include "iwa/registration.h"
 #include "iwa/signing_key_store.h"
 #include "iwa/token_issuer.h"
-#include "libs/base/files.h"
-#include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
+#include "libs/service/component.h"
 
 namespace devicetrust::iwa {
 namespace {
@@ -74,34 +73,18 @@ struct IwaServer::Parts {
   std::unique_ptr<OrgRegistry> org;
   std::unique_ptr<Registration> registration;
 
-  absl::Status Listen(const Config& config, const rpc::Identity& internal_identity,
-                      const std::string& deployment_ca);
+  absl::Status Listen(const Config& config, const service::Component& component);
 };
 
-absl::Status IwaServer::Parts::Listen(const Config& config, const rpc::Identity& internal_identity,
-                                      const std::string& deployment_ca) {
-  DT_ASSIGN_OR_RETURN(const rpc::Identity edge_identity,
-                      rpc::LoadIdentity(config.edge_cert, config.edge_key));
-  rpc::ListenerConfig edge_listener{.name = "edge",
-                                    .flag = "--edge-listen",
-                                    .listen = config.edge_listen,
-                                    .identity = edge_identity,
-                                    .client_ca_pem = {},
-                                    .org = config.org};
-  edge_listener.message_bytes_max = rpc::kEdgeMessageBytesMax;
+absl::Status IwaServer::Parts::Listen(const Config& config, const service::Component& component) {
+  DT_ASSIGN_OR_RETURN(rpc::ListenerConfig edge_listener, service::EdgeListener(config.org, config));
   edge_listener.in_flight_max = config.in_flight_max;
   DT_ASSIGN_OR_RETURN(
       edge,
       rpc::Server::Start(std::move(edge_listener), {service.get()},
                          {{"devicetrust.iwa.v1.DomainProof.IssueDeviceToken", {rpc::kAnyone}},
                           {"devicetrust.iwa.v1.DomainProof.IssueUserToken", {rpc::kAnyone}}}));
-  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start({.name = "internal",
-                                                    .flag = "--internal-listen",
-                                                    .listen = config.internal_listen,
-                                                    .identity = internal_identity,
-                                                    .client_ca_pem = deployment_ca,
-                                                    .org = config.org},
-                                                   {}, {}));
+  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start(component.InternalListener(config), {}, {}));
   return absl::OkStatus();
 }
 
@@ -109,10 +92,8 @@ absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& confi
                                                              const Clock& clock, Random& random) {
   DT_RETURN_IF_ERROR(CheckConfig(config));
   auto parts = std::make_unique<Parts>();
-  DT_ASSIGN_OR_RETURN(const pki::AeadKey kek, pki::LoadKeyEncryptionKey(config.kek_file));
-  DT_ASSIGN_OR_RETURN(const rpc::Identity internal_identity,
-                      rpc::LoadIdentity(config.internal_cert, config.internal_key));
-  DT_ASSIGN_OR_RETURN(const std::string deployment_ca, ReadFile(config.deployment_ca));
+  DT_ASSIGN_OR_RETURN(const pki::AeadKey kek, service::LoadKek(config));
+  DT_ASSIGN_OR_RETURN(const service::Component component, service::Component::Load(config));
 
   DT_ASSIGN_OR_RETURN(parts->store, SigningKeyStore::Open(config.database));
   DT_ASSIGN_OR_RETURN(const std::vector<token::SigningKey> keys,
@@ -125,14 +106,11 @@ absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& confi
                                                  config.account_calls_per_minute},
                                     keys, *parts->domain, clock, random);
   parts->service = std::make_unique<DomainProofService>(*parts->issuer);
-  DT_RETURN_IF_ERROR(parts->Listen(config, internal_identity, deployment_ca));
+  DT_RETURN_IF_ERROR(parts->Listen(config, component));
 
   DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa, Describe(config, keys, parts->edge->address()));
-  parts->org =
-      std::make_unique<GrpcOrgRegistry>(rpc::NewChannel({.address = config.org_address,
-                                                         .server_name = config.org_server_name,
-                                                         .trust_pem = deployment_ca,
-                                                         .identity = internal_identity}));
+  parts->org = std::make_unique<GrpcOrgRegistry>(
+      rpc::NewChannel(component.Peer(config.org_address, config.org_server_name)));
   parts->registration = std::make_unique<Registration>(*parts->org, std::move(iwa));
   return std::unique_ptr<IwaServer>(new IwaServer(std::move(parts)));
 }

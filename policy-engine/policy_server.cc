@@ -1,7 +1,5 @@
 #include "policy-engine/policy_server.h"
 
-#include <fmt/format.h>
-
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -12,9 +10,8 @@
 #include "libs/db/database.h"
 #include "libs/db/outbox.h"
 #include "libs/directory/client.h"
-#include "libs/pki/certificate.h"
-#include "libs/pki/sealed_file.h"
 #include "libs/rpc/server.h"
+#include "libs/service/component.h"
 #include "policy-engine/ca_link.h"
 #include "policy-engine/enrolment/iwa_registry.h"
 #include "policy-engine/log/system_log_service.h"
@@ -30,9 +27,8 @@ namespace devicetrust::policy {
 
 // What the files of a Config hold.
 struct PolicyFiles {
-  rpc::Identity identity;
-  std::string deployment_ca_pem;
-  std::optional<pki::AeadKey> kek;
+  service::Component component;
+  pki::AeadKey kek;
   std::optional<directory::Config> ldap;
 };
 
@@ -64,15 +60,9 @@ absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
 }
 
 absl::StatusOr<PolicyFiles> ReadFiles(const Config& config) {
-  PolicyFiles files;
-  DT_ASSIGN_OR_RETURN(files.identity, rpc::LoadIdentity(config.internal_cert, config.internal_key));
-  DT_ASSIGN_OR_RETURN(files.deployment_ca_pem, ReadFile(config.deployment_ca));
-  const auto trusted = pki::CertificatesFromPem(files.deployment_ca_pem);
-  if (!trusted.ok()) {
-    return absl::InvalidArgumentError(fmt::format("--deployment-ca {}: {}", config.deployment_ca,
-                                                  std::string(trusted.status().message())));
-  }
-  DT_ASSIGN_OR_RETURN(files.kek, pki::LoadKeyEncryptionKey(config.kek_file));
+  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config));
+  DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
+  PolicyFiles files{std::move(component), std::move(kek), {}};
   if (!config.ldap_url.empty()) {
     DT_ASSIGN_OR_RETURN(files.ldap, ReadLdapConfig(config));
   }
@@ -149,7 +139,7 @@ absl::Status PolicyServer::Parts::Open() {
   DT_ASSIGN_OR_RETURN(
       store, OrgStore::Create(*database, *events,
                               {config.org, config.domain, config.capability.value_or(true)}));
-  DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, *files.kek, config.org, clock, random));
+  DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, files.kek, config.org, clock, random));
   return ApplyCapability();
 }
 
@@ -180,10 +170,9 @@ absl::Status PolicyServer::Parts::OpenDirectory() {
 }
 
 void PolicyServer::Parts::MakeServices() {
-  ca.emplace(rpc::ChannelConfig{config.ca_address, config.ca_server_name, files.deployment_ca_pem,
-                                files.identity});
+  ca.emplace(files.component.Peer(config.ca_address, config.ca_server_name));
   sessions.emplace(*database);
-  factors.emplace(*files.kek, random);
+  factors.emplace(files.kek, random);
   revoker = std::make_unique<PeopleRevoker>(
       *database,
       [this](const ca::v1::RevokeForUserRequest& request) { return ca->RevokeForUser(request); });
@@ -218,16 +207,9 @@ void PolicyServer::Parts::MakeServices() {
 }
 
 absl::Status PolicyServer::Parts::Listen() {
-  rpc::ListenerConfig listener;
-  listener.name = "internal";
-  listener.flag = "--internal-listen";
-  listener.listen = config.internal_listen;
-  listener.identity = files.identity;
-  listener.client_ca_pem = files.deployment_ca_pem;
-  listener.org = config.org;
   DT_ASSIGN_OR_RETURN(
       server,
-      rpc::Server::Start(std::move(listener),
+      rpc::Server::Start(files.component.InternalListener(config),
                          {&*settings_service, &*iwa_service, &*enrolment_service, &*policy_service,
                           &*people_service, &*sign_in_service, &*log_service},
                          InternalAccess()));

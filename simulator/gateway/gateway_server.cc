@@ -11,7 +11,7 @@
 #include "libs/pki/chain.h"
 #include "libs/pki/tls_context.h"
 #include "libs/rpc/channel.h"
-#include "libs/rpc/identity.h"
+#include "libs/service/component.h"
 #include "simulator/gateway/feeds.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org.h"
@@ -74,8 +74,7 @@ struct Material {
   pki::Identity mtls;
   std::shared_ptr<const pki::DeviceVerifier> devices;
   std::string edge_ca_bundle;
-  rpc::Identity internal;
-  std::string deployment_ca;
+  service::Component component;
 };
 
 absl::Status CheckNames(const Config& config, const Material& material) {
@@ -115,11 +114,9 @@ absl::StatusOr<Material> LoadMaterial(const Config& config, const Clock& clock) 
       pki::DeviceVerifier::Create(*std::move(issuers), clock);
   if (!devices.ok()) return Named("--device-ca", devices.status());
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
-  DT_ASSIGN_OR_RETURN(rpc::Identity internal,
-                      rpc::LoadIdentity(config.internal_cert, config.internal_key));
-  DT_ASSIGN_OR_RETURN(std::string deployment_ca, ReadPem("--deployment-ca", config.deployment_ca));
-  Material material{std::move(org),    std::move(mtls),     *std::move(devices),
-                    std::move(bundle), std::move(internal), std::move(deployment_ca)};
+  DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config));
+  Material material{std::move(org), std::move(mtls), *std::move(devices), std::move(bundle),
+                    std::move(component)};
   DT_RETURN_IF_ERROR(CheckNames(config, material));
   return material;
 }
@@ -195,14 +192,10 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
       http::Server::Start(
           {.listeners = {std::move(org), std::move(mtls)}, .threads = threads, .clock = &clock}));
 
-  const auto org_channel = rpc::NewChannel({.address = config.org_address,
-                                            .server_name = config.org_server_name,
-                                            .trust_pem = material.deployment_ca,
-                                            .identity = material.internal});
-  const auto ca_channel = rpc::NewChannel({.address = config.ca_address,
-                                           .server_name = config.ca_server_name,
-                                           .trust_pem = material.deployment_ca,
-                                           .identity = material.internal});
+  const auto org_channel =
+      rpc::NewChannel(material.component.Peer(config.org_address, config.org_server_name));
+  const auto ca_channel =
+      rpc::NewChannel(material.component.Peer(config.ca_address, config.ca_server_name));
   const std::uint16_t org_port = state->server->endpoint(kOrgListener).port();
   const std::uint16_t mtls_port = state->server->endpoint(kMtlsListener).port();
   state->site = {config.org,

@@ -1,0 +1,89 @@
+#include "libs/service/component.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "libs/base/files.h"
+#include "libs/pki/certificate.h"
+#include "libs/pki/sealed_file.h"
+
+namespace devicetrust::service {
+namespace {
+
+absl::Status Named(std::string_view option, const absl::Status& status) {
+  return {status.code(), fmt::format("{}: {}", option, std::string(status.message()))};
+}
+
+absl::Status Missing(std::string_view option, std::string_view what) {
+  return absl::InvalidArgumentError(fmt::format("{} is missing: give {}", option, what));
+}
+
+// Of --NAME-cert and --NAME-key.
+absl::StatusOr<rpc::Identity> LoadIdentity(std::string_view name, const std::string& certificate,
+                                           const std::string& key) {
+  const std::string cert_option = fmt::format("--{}-cert", name);
+  const std::string key_option = fmt::format("--{}-key", name);
+  if (certificate.empty()) return Missing(cert_option, "a PEM file");
+  if (key.empty()) return Missing(key_option, "a PEM file");
+  auto identity = rpc::LoadIdentity(certificate, key);
+  if (!identity.ok()) {
+    return Named(fmt::format("{} and {}", cert_option, key_option), identity.status());
+  }
+  return identity;
+}
+
+}  // namespace
+
+absl::StatusOr<Component> Component::Load(const ComponentConfig& config) {
+  Component component;
+  component.org_ = config.org;
+  DT_ASSIGN_OR_RETURN(component.identity_,
+                      LoadIdentity("internal", config.internal_cert, config.internal_key));
+  if (config.deployment_ca.empty()) return Missing("--deployment-ca", "a PEM file");
+  auto pem = ReadFile(config.deployment_ca);
+  if (!pem.ok()) return Named("--deployment-ca", pem.status());
+  if (const auto read = pki::CertificatesFromPem(*pem); !read.ok()) {
+    return Named(fmt::format("--deployment-ca {}", config.deployment_ca), read.status());
+  }
+  component.deployment_ca_pem_ = *std::move(pem);
+  return component;
+}
+
+rpc::ChannelConfig Component::Peer(std::string address, std::string server_name) const {
+  return {.address = std::move(address),
+          .server_name = std::move(server_name),
+          .trust_pem = deployment_ca_pem_,
+          .identity = identity_};
+}
+
+rpc::ListenerConfig Component::InternalListener(const InternalListenerConfig& config) const {
+  return {.name = "internal",
+          .flag = "--internal-listen",
+          .listen = config.internal_listen,
+          .identity = identity_,
+          .client_ca_pem = deployment_ca_pem_,
+          .org = org_};
+}
+
+absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
+                                                 const EdgeListenerConfig& config) {
+  DT_ASSIGN_OR_RETURN(rpc::Identity identity,
+                      LoadIdentity("edge", config.edge_cert, config.edge_key));
+  return rpc::ListenerConfig{.name = "edge",
+                             .flag = "--edge-listen",
+                             .listen = config.edge_listen,
+                             .identity = std::move(identity),
+                             .client_ca_pem = {},
+                             .org = org,
+                             .message_bytes_max = rpc::kEdgeMessageBytesMax};
+}
+
+absl::StatusOr<pki::AeadKey> LoadKek(const StoreConfig& config) {
+  if (config.kek_file.empty()) return Missing("--kek-file", "a file of 64 hex digits, mode 0600");
+  auto key = pki::LoadKeyEncryptionKey(config.kek_file);
+  if (!key.ok()) return Named("--kek-file", key.status());
+  return key;
+}
+
+}  // namespace devicetrust::service

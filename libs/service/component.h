@@ -1,0 +1,36 @@
+// What the files of a configuration (config.h) hold. Errors name the option: kInvalidArgument
+// (missing, or not what it should be), kNotFound, kFailedPrecondition (others may read a key).
+#pragma once
+
+#include <string>
+
+#include "libs/base/status.h"
+#include "libs/pki/aead.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/server.h"
+#include "libs/service/config.h"
+
+namespace devicetrust::service {
+
+// A service among the components of its org: how it calls them and is called by them.
+class Component {
+ public:
+  static absl::StatusOr<Component> Load(const ComponentConfig& config);
+
+  // To call the internal listener of another component.
+  rpc::ChannelConfig Peer(std::string address, std::string server_name) const;
+  rpc::ListenerConfig InternalListener(const InternalListenerConfig& config) const;
+
+ private:
+  std::string org_;
+  rpc::Identity identity_;
+  std::string deployment_ca_pem_;
+};
+
+// For agents, which have no certificate yet: server TLS, small messages.
+absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
+                                                 const EdgeListenerConfig& config);
+
+absl::StatusOr<pki::AeadKey> LoadKek(const StoreConfig& config);
+
+}  // namespace devicetrust::service

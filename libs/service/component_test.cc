@@ -1,0 +1,103 @@
+#include "libs/service/component.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "libs/base/clock.h"
+#include "libs/base/files.h"
+#include "libs/pki/sealed_file.h"
+#include "libs/sim/throwaway_pki.h"
+#include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
+
+namespace devicetrust::service {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+struct Config : ComponentConfig, EdgeListenerConfig, InternalListenerConfig, StoreConfig {};
+
+class ComponentTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    SystemRandom random;
+    pki_.Component("ca");
+    DT_ASSERT_OK(pki_.WriteTo(folder_.path()));
+    DT_ASSERT_OK(pki::WriteKeyEncryptionKey(folder_ / "kek", random));
+    config_.internal_cert = config_.edge_cert = folder_ / "ca.pem";
+    config_.internal_key = config_.edge_key = folder_ / "ca.key";
+    config_.deployment_ca = folder_ / "deployment-ca.pem";
+    config_.internal_listen = config_.edge_listen = "127.0.0.1:0";
+    config_.kek_file = folder_ / "kek";
+  }
+  // What all files say together.
+  absl::Status Load() {
+    DT_RETURN_IF_ERROR(Component::Load(config_).status());
+    DT_RETURN_IF_ERROR(EdgeListener(config_.org, config_).status());
+    return LoadKek(config_).status();
+  }
+  std::string Message() { return std::string(Load().message()); }
+
+  testing::TempFolder folder_;
+  sim::ThrowawayPki pki_{"acme", SystemClock().Now()};
+  Config config_;
+};
+
+TEST_F(ComponentTest, ItsListenersStartAndItsPeersAreKnown) {
+  const auto component = Component::Load(config_);
+  DT_ASSERT_OK(component);
+  DT_EXPECT_OK(rpc::Server::Start(component->InternalListener(config_), {}, {}));
+  const rpc::ChannelConfig peer = component->Peer("127.0.0.1:1", "policy.devicetrust.internal");
+  EXPECT_EQ(peer.address, "127.0.0.1:1");
+  EXPECT_EQ(peer.server_name, "policy.devicetrust.internal");
+  EXPECT_EQ(peer.trust_pem, ReadFile(config_.deployment_ca).value());
+  EXPECT_TRUE(peer.identity);
+
+  const auto edge = EdgeListener("acme", config_);
+  DT_ASSERT_OK(edge);
+  EXPECT_EQ(edge->client_ca_pem, "");  // Agents have no certificate yet.
+  EXPECT_EQ(edge->message_bytes_max, rpc::kEdgeMessageBytesMax);
+  DT_EXPECT_OK(rpc::Server::Start(*edge, {}, {}));
+  DT_EXPECT_OK(LoadKek(config_));
+}
+
+TEST_F(ComponentTest, AMissingOptionIsNamed) {
+  const Config good = config_;
+  for (const auto& [option, field] :
+       std::initializer_list<std::pair<const char*, std::string Config::*>>{
+           {"--internal-cert", &Config::internal_cert},
+           {"--internal-key", &Config::internal_key},
+           {"--deployment-ca", &Config::deployment_ca},
+           {"--edge-cert", &Config::edge_cert},
+           {"--edge-key", &Config::edge_key},
+           {"--kek-file", &Config::kek_file}}) {
+    config_ = good;
+    (config_.*field).clear();
+    EXPECT_THAT(Message(), HasSubstr(std::string(option) + " is missing"));
+    (config_.*field) = folder_ / "none";
+    EXPECT_THAT(Message(), AllOf(HasSubstr(option), HasSubstr(folder_ / "none")));
+    DT_EXPECT_CODE(Load(), kNotFound);
+  }
+}
+
+TEST_F(ComponentTest, AFileThatHoldsSomethingElseIsNamed) {
+  config_.deployment_ca = folder_ / "kek";
+  EXPECT_THAT(Message(), HasSubstr("--deployment-ca"));
+  config_.deployment_ca = folder_ / "deployment-ca.pem";
+  config_.edge_cert = folder_ / "ca.key";
+  EXPECT_THAT(Message(), AllOf(HasSubstr("--edge-cert"), HasSubstr("no PEM certificate")));
+  config_.edge_cert = folder_ / "ca.pem";
+  config_.kek_file = folder_ / "ca.key";
+  EXPECT_THAT(Message(), HasSubstr("--kek-file"));
+}
+
+TEST_F(ComponentTest, AKeyThatOthersMayReadIsRefused) {
+  ASSERT_EQ(chmod((folder_ / "ca.key").c_str(), 0644), 0);
+  DT_EXPECT_CODE(Load(), kFailedPrecondition);
+  EXPECT_THAT(Message(), AllOf(HasSubstr("--internal-key"), HasSubstr("chmod")));
+}
+
+}  // namespace
+}  // namespace devicetrust::service
