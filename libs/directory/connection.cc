@@ -188,8 +188,10 @@ absl::Status Connection::Connect(const std::string& ca_file, SteadyTime deadline
       ca_file, ldap_err2string(code), DiagnosticOf(ldap_)));
 }
 
-absl::Status Connection::Broken(std::string_view doing, int code) {
+absl::Status Connection::Broken(std::string_view doing, int code, SteadyTime deadline) {
   usable_ = false;
+  // The watchdog ends the connection at its deadline, and libldap calls that a server that is down.
+  if (std::chrono::steady_clock::now() >= deadline) code = LDAP_TIMEOUT;
   return absl::UnavailableError(
       fmt::format("directory {}, {}: {}", url_, doing, ldap_err2string(code)));
 }
@@ -201,13 +203,9 @@ absl::StatusOr<Connection::Message> Connection::Await(int id, std::string_view d
   const int type = ldap_result(ldap_, id, LDAP_MSG_ALL, &timeout, &raw);
   Message message(raw);
   if (type > 0 && message != nullptr) return message;
-  int code = LDAP_SERVER_DOWN;
-  if (type == 0 || std::chrono::steady_clock::now() >= deadline) {
-    code = LDAP_TIMEOUT;
-  } else {
-    ldap_get_option(ldap_, LDAP_OPT_RESULT_CODE, &code);
-  }
-  return Broken(doing, code);
+  int code = LDAP_TIMEOUT;
+  if (type != 0) ldap_get_option(ldap_, LDAP_OPT_RESULT_CODE, &code);
+  return Broken(doing, code, deadline);
 }
 
 absl::StatusOr<Answer> Connection::ResultOf(ldapmsg* message) {
@@ -216,7 +214,7 @@ absl::StatusOr<Answer> Connection::ResultOf(ldapmsg* message) {
   const int code =
       ldap_parse_result(ldap_, message, &answer.code, nullptr, &raw, nullptr, nullptr, 0);
   const Text diagnostic(raw);
-  if (code != LDAP_SUCCESS) return Broken("malformed answer", code);
+  if (code != LDAP_SUCCESS) return Broken("malformed answer", code, SteadyTime::max());
   if (diagnostic != nullptr) answer.diagnostic = diagnostic.get();
   return answer;
 }
@@ -229,7 +227,7 @@ absl::StatusOr<Answer> Connection::Bind(const std::string& name, std::string_vie
   if (const int code = ldap_sasl_bind(ldap_, name.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr,
                                       nullptr, &id);
       code != LDAP_SUCCESS) {
-    return Broken("bind", code);
+    return Broken("bind", code, deadline);
   }
   DT_ASSIGN_OR_RETURN(const Message message, Await(id, "bind", deadline));
   return ResultOf(message.get());
@@ -245,7 +243,7 @@ absl::StatusOr<SearchAnswer> Connection::Search(const Query& query, SteadyTime d
           ldap_, query.base.c_str(), query.subtree ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_BASE,
           query.filter.c_str(), attributes, 0, nullptr, nullptr, &timeout, query.entries_max, &id);
       code != LDAP_SUCCESS) {
-    return Broken("search", code);
+    return Broken("search", code, deadline);
   }
   DT_ASSIGN_OR_RETURN(const Message message, Await(id, "search", deadline));
   SearchAnswer answer;

@@ -67,7 +67,7 @@ class Connection {
 
   absl::Status Configure(const std::string& ca_file, SteadyTime deadline);
   absl::Status Connect(const std::string& ca_file, SteadyTime deadline);
-  absl::Status Broken(std::string_view doing, int code);
+  absl::Status Broken(std::string_view doing, int code, SteadyTime deadline);
   // Waits for the complete answer to request `id`; null when there is none in time.
   struct MessageFree;
   using Message = std::unique_ptr<ldapmsg, MessageFree>;
