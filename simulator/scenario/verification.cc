@@ -11,7 +11,6 @@
 namespace devicetrust::simulator {
 namespace {
 
-constexpr std::chrono::seconds kDeliveredWithin{10};
 constexpr std::size_t kVisitViolationsMax = 50;
 
 using Counts = std::map<std::string, std::uint64_t>;
@@ -107,9 +106,10 @@ Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase&
   return seen;
 }
 
-absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result) {
+absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result,
+                            std::chrono::milliseconds delivery) {
   const Counts expected = Expected(seen);
-  const auto end = std::chrono::steady_clock::now() + kDeliveredWithin;
+  const auto end = std::chrono::steady_clock::now() + delivery;
   std::mutex mutex;
   std::condition_variable never;
   std::unique_lock lock(mutex);

@@ -2,6 +2,7 @@
 // is a violation, in words and with its numbers.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -37,8 +38,9 @@ struct Seen {
 Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase& sign_in,
                  std::uint64_t revoked, RunResult& result);
 
-// Waits until the System Log has as many events as `seen` implies, at most ten seconds, then
+// Waits until the System Log has as many events as `seen` implies, at most for `delivery`, then
 // compares; fills `decisions`, `system_log` and `violations`. Errors: of the calls.
-absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result);
+absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result,
+                            std::chrono::milliseconds delivery = std::chrono::seconds(10));
 
 }  // namespace devicetrust::simulator
