@@ -1,9 +1,6 @@
 #include "tests/deployment.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -13,6 +10,7 @@
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "libs/base/files.h"
 #include "libs/rpc/channel.h"
+#include "libs/sim/free_port.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 
@@ -32,18 +30,6 @@ rpc::Identity PemOf(const pki::Identity& identity) {
 }
 
 }  // namespace
-
-int FreePort() {
-  const int probe = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  bind(probe, reinterpret_cast<sockaddr*>(&address), length);
-  getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length);
-  close(probe);
-  return ntohs(address.sin_port);
-}
 
 Deployment::Deployment(std::string bin)
     : bin_(std::move(bin)),
@@ -74,7 +60,8 @@ absl::Status Deployment::Prepare() {
   DT_RETURN_IF_ERROR(WriteFileAtomically(File("directory-password"), kDirectoryPassword));
   for (const char* listener : {"ca-edge", "ca-internal", "ca-http", "policy", "gateway-1-org",
                                "gateway-1-mtls", "gateway-2-org", "gateway-2-mtls"}) {
-    addresses_[listener] = fmt::format("127.0.0.1:{}", FreePort());
+    DT_ASSIGN_OR_RETURN(const std::uint16_t port, sim::FreePort(random_));
+    addresses_[listener] = fmt::format("127.0.0.1:{}", port);
   }
   return AddAccounts();
 }

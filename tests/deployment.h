@@ -21,9 +21,6 @@
 
 namespace devicetrust::tests {
 
-// A port of 127.0.0.1 that is free now.
-int FreePort();
-
 // People and computers live in a table with an LDAP server over it; there is no KDC and no
 // IWA: the test signs user tokens itself, with a key that it registers as IWA "iwa-1".
 class Deployment {

@@ -5,6 +5,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <openssl/crypto.h>
 
 #include <mutex>
 
@@ -12,6 +13,11 @@
 
 namespace devicetrust::rpc {
 namespace {
+
+// gRPC's threads connect until the process is gone, and OpenSSL's exit handler would take away
+// what they use. OpenSSL installs it when it is first used, so this comes before main().
+[[maybe_unused]] const int without_exit_handler =
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
 
 // gRPC's own log lines take the form of ours.
 void ForwardGrpcLog(gpr_log_func_args* args) {

@@ -1,10 +1,6 @@
 #include "simulator/scenario/environment.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <cstdlib>
@@ -14,6 +10,7 @@
 #include "libs/kerberos/environment.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
+#include "libs/sim/free_port.h"
 #include "simulator/scenario/fleet_forest.h"
 #include "simulator/scenario/test_keys.h"
 
@@ -28,27 +25,6 @@ constexpr std::uint32_t kSpareAccounts = 1000;  // For who adds some to a runnin
 constexpr std::chrono::seconds kRegisteredWithin{10};
 
 std::string Listen(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
-
-// The org must know where the CA will listen before the CA, which asks the org, is there. The
-// number is from below the range that the kernel gives to outgoing connections, so that none
-// of those takes it meanwhile.
-absl::StatusOr<std::uint16_t> FreePort(Random& random) {
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    std::array<std::uint8_t, 2> bytes{};
-    DT_RETURN_IF_ERROR(random.Fill(bytes));
-    const auto port = static_cast<std::uint16_t>(20'000 + (bytes[0] * 256 + bytes[1]) % 12'000);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool free =
-        fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    if (fd >= 0) ::close(fd);
-    if (free) return port;
-  }
-  return absl::ResourceExhaustedError("no free port from 20000 to 31999 on 127.0.0.1");
-}
 
 // Names the part that an error of its set-up is about.
 absl::Status About(const std::string& part, const absl::Status& status) {
@@ -82,7 +58,8 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
   std::unique_ptr<Environment> environment(new Environment(config, clock, random));
   DT_RETURN_IF_ERROR(About("certificates", environment->MakeCertificates()));
   DT_RETURN_IF_ERROR(About("forest", environment->StartForest(fleet)));
-  DT_ASSIGN_OR_RETURN(const std::uint16_t ca_port, FreePort(random));
+  // The org must know where the CA will listen before the CA, which asks the org, is there.
+  DT_ASSIGN_OR_RETURN(const std::uint16_t ca_port, sim::FreePort(random));
   const std::string ca_address = Listen(ca_port);
   DT_RETURN_IF_ERROR(About("policy engine", environment->StartPolicy(ca_address)));
   DT_RETURN_IF_ERROR(About("certificate authority", environment->StartCa(ca_address)));
