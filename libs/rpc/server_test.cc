@@ -4,10 +4,13 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <openssl/crypto.h>
+#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstdlib>
 #include <latch>
 #include <optional>
 #include <thread>
@@ -18,6 +21,7 @@
 #include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/prepare.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 
@@ -149,6 +153,18 @@ class ServerTest : public ::testing::Test {
   FakeService service_;
   std::unique_ptr<Server> server_;
 };
+
+// Threads of gRPC's may be in a handshake while the process exits. OpenSSL's clean-up calls this
+// handler, and would take the locks away from them.
+TEST(ExitDeathTest, OpenSslStaysUntilTheProcessIsGone) {
+  const auto exit_while_in_use = [] {
+    PrepareGrpc();
+    OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr);  // As at first use.
+    OPENSSL_atexit([] { _exit(9); });
+    std::exit(0);
+  };
+  EXPECT_EXIT(exit_while_in_use(), ::testing::ExitedWithCode(0), "");
+}
 
 TEST_F(ServerTest, LetsARoleCallItsMethodsAndNoOthers) {
   Start(Internal());
