@@ -15,6 +15,7 @@
 #include "libs/pki/der.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/p256.h"
+#include "libs/pki/tls_library.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -129,6 +130,16 @@ WallTime TimeOf(DerSpan time) {
   return TimeFromAsn1(FromDer<Asn1TimePtr>(time, &d2i_ASN1_TIME).get());
 }
 
+// Null: not exactly one certificate. Keys of kinds that we take nowhere are not decoded.
+X509Ptr ReadX509(DerSpan der) {
+  X509* x509 = X509_new_ex(TlsLibrary(), nullptr);
+  const unsigned char* cursor = der.data();
+  d2i_X509(&x509, &cursor, static_cast<long>(der.size()));  // Frees it when it fails.
+  X509Ptr owner(x509);
+  if (cursor != der.data() + der.size()) owner.reset();
+  return owner;
+}
+
 bool HasExtendedUsage(const X509* x509, std::uint32_t usage) {
   X509* cached = const_cast<X509*>(x509);  // OpenSSL fills its cache of parsed extensions.
   const std::uint32_t flags = X509_get_extension_flags(cached);
@@ -160,7 +171,7 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::span<const std::uint8_t> d
   state->parts = SplitUsualCertificate(state->der);
   if (state->parts) return Certificate(std::shared_ptr<const State>(std::move(state)));
 
-  X509Ptr x509 = pki::FromDer<X509Ptr>(der, &d2i_X509);
+  X509Ptr x509 = ReadX509(der);
   if (x509 == nullptr) {
     return OpenSslError(absl::StatusCode::kInvalidArgument, "not exactly one DER certificate");
   }
@@ -174,7 +185,7 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::span<const std::uint8_t> d
 X509* Certificate::get() const {
   const State& state = *state_;
   std::call_once(state.once, [&state] {
-    if (state.x509 == nullptr) state.x509 = pki::FromDer<X509Ptr>(state.der, &d2i_X509);
+    if (state.x509 == nullptr) state.x509 = ReadX509(state.der);
     DT_CHECK(state.x509 != nullptr);  // Its parts parsed: only memory can be missing.
   });
   return state.x509.get();
@@ -240,12 +251,9 @@ absl::StatusOr<PublicKey> Certificate::public_key() const {
     EvpPkeyPtr quick = P256FromPoint(*P256PointOfSpki(parts->spki));
     if (quick != nullptr) return PublicKey(std::move(quick));
   }
-  EvpPkeyPtr key(X509_get_pubkey(get()));
-  if (key == nullptr) {
-    return OpenSslError(absl::StatusCode::kInvalidArgument, "key of the certificate");
-  }
-  DT_RETURN_IF_ERROR(CheckKey(key.get()));
-  return PublicKey(std::move(key));
+  // Read again, into OpenSSL's whole context: there it can also be written.
+  const Bytes spki = ToDer(X509_get_X509_PUBKEY(get()), &i2d_X509_PUBKEY);
+  return PublicKey::FromSpki(spki);
 }
 
 std::vector<std::string> Certificate::uris() const { return Names(get(), GEN_URI); }

@@ -10,6 +10,7 @@
 
 #include "libs/base/check.h"
 #include "libs/pki/openssl.h"
+#include "libs/pki/tls_library.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -19,6 +20,8 @@ constexpr const char* kCiphers13 =
 constexpr const char* kCiphers12 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+// The last two for certificates: TLS 1.2 refuses a key on a curve that is not in this list.
+constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
 constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr std::size_t kServersRememberedMax = 256;
 
@@ -118,12 +121,12 @@ struct TlsContext::State {
 absl::StatusOr<std::unique_ptr<TlsContext::State>> TlsContext::State::Create(
     const SSL_METHOD* method) {
   auto state = std::make_unique<State>();
-  state->ssl_ctx.reset(SSL_CTX_new(method));
+  state->ssl_ctx.reset(SSL_CTX_new_ex(TlsLibrary(), nullptr, method));
   SSL_CTX* context = state->ssl_ctx.get();
   if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
       SSL_CTX_set_ciphersuites(context, kCiphers13) != 1 ||
       SSL_CTX_set_cipher_list(context, kCiphers12) != 1 ||
-      SSL_CTX_set1_groups_list(context, "X25519:P-256") != 1 || VerdictIndex() < 0) {
+      SSL_CTX_set1_groups_list(context, kGroups) != 1 || VerdictIndex() < 0) {
     return OpenSslError(absl::StatusCode::kInternal, "TLS context");
   }
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

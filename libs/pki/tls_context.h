@@ -40,7 +40,7 @@ struct SslFree {
 };
 using SslPtr = std::unique_ptr<ssl_st, SslFree>;
 
-// Settings shared by many connections: TLS 1.2 and 1.3, X25519 or P-256, AES-128 first.
+// Settings shared by many connections: TLS 1.2 and 1.3, X25519 or P-256 first, AES-128 first.
 // No tickets and no session cache, because a resumed handshake shows no certificate and
 // would skip the verdict. Thread-safe once made; outlives its connections. One a thread
 // scales best.

@@ -4,6 +4,11 @@
 #include <openssl/err.h>
 #include <openssl/sslerr.h>
 
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/check.h"
 #include "libs/pki/openssl.h"
 #include "libs/sim/throwaway_pki.h"
@@ -52,6 +57,49 @@ struct Connection {
     return SSL_write(client.get(), "ping", 4) == 4 && SSL_read(server.get(), buffer, 8) == 4 &&
            SSL_write(server.get(), "pong", 4) == 4 && SSL_read(client.get(), buffer, 8) == 4;
   }
+};
+
+// Other people's software: OpenSSL as it comes, with a self-signed certificate for a.example
+// and a key of `kind` ("EC" and its group, or an algorithm alone). Trusts everybody.
+class ForeignPeer {
+ public:
+  explicit ForeignPeer(const std::vector<std::string>& kind) : context_(SSL_CTX_new(TLS_method())) {
+    EVP_PKEY_CTX* maker = EVP_PKEY_CTX_new_from_name(nullptr, kind[0].c_str(), nullptr);
+    DT_CHECK(EVP_PKEY_keygen_init(maker) == 1);
+    if (kind.size() > 1) DT_CHECK(EVP_PKEY_CTX_set_group_name(maker, kind[1].c_str()) == 1);
+    EVP_PKEY* made = nullptr;
+    DT_CHECK(EVP_PKEY_generate(maker, &made) == 1);
+    EVP_PKEY_CTX_free(maker);
+    const EvpPkeyPtr key(made);
+    const X509Ptr certificate(X509_new());
+    X509_set_version(certificate.get(), X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_ASC,
+                               AsBytes("a.example").data(), -1, -1, 0);
+    X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
+    ASN1_TIME_set(X509_getm_notBefore(certificate.get()), UnixSeconds(kConnectedAt));
+    ASN1_TIME_set(X509_getm_notAfter(certificate.get()), UnixSeconds(kConnectedAt) + 3600);
+    X509_set_pubkey(certificate.get(), key.get());
+    const bool names_digest = kind[0] == "EC" || kind[0].starts_with("RSA");
+    DT_CHECK(X509_sign(certificate.get(), key.get(), names_digest ? EVP_sha256() : nullptr) > 0);
+    DT_CHECK(SSL_CTX_use_certificate(context_.get(), certificate.get()) == 1);
+    DT_CHECK(SSL_CTX_use_PrivateKey(context_.get(), key.get()) == 1);
+  }
+
+  Certificate certificate() const {
+    X509* own = SSL_CTX_get0_certificate(context_.get());  // Borrowed.
+    return Certificate::FromDer(ToDer(own, &i2d_X509)).value();
+  }
+
+  SslPtr NewSession(int version) const {
+    SslPtr session(SSL_new(context_.get()));
+    SSL_set_min_proto_version(session.get(), version);
+    SSL_set_max_proto_version(session.get(), version);
+    return session;
+  }
+
+ private:
+  SslCtxPtr context_;
 };
 
 class TlsContextTest : public ::testing::Test {
@@ -134,6 +182,78 @@ TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   clock_.RunUntil(io_, kConnectedAt + std::chrono::days{364});
   EXPECT_EQ(Verdict(&device), DeviceVerdict::kGood);
+}
+
+// A person's other certificates: whatever key they hold, the page and not a cut connection.
+TEST_F(TlsContextTest, LetsEveryKindOfForeignKeyFinish) {
+  const TlsContext server = NewServer(true);
+  const auto expect = [&](const std::vector<std::string>& kind, DeviceVerdict verdict) {
+    const ForeignPeer foreign(kind);
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+      SCOPED_TRACE(absl::StrCat(absl::StrJoin(kind, " "), " ", version));
+      Connection connection(server.NewSession(), foreign.NewSession(version));
+      EXPECT_TRUE(connection.Talk());
+      EXPECT_EQ(PeerVerdict(connection.server.get()), verdict);
+      EXPECT_EQ(ERR_peek_error(), 0UL);
+    }
+  };
+  expect({"EC", "P-256"}, DeviceVerdict::kForeignIssuer);
+  expect({"EC", "P-384"}, DeviceVerdict::kForeignIssuer);
+  expect({"EC", "P-521"}, DeviceVerdict::kForeignIssuer);
+  expect({"RSA"}, DeviceVerdict::kForeignIssuer);
+  expect({"RSA-PSS"}, DeviceVerdict::kForeignIssuer);
+  expect({"ED25519"}, DeviceVerdict::kForeignIssuer);
+  expect({"ED448"}, DeviceVerdict::kNone);  // The server lists no signatures by such keys.
+}
+
+// Every version, group and cipher that the header promises, and no other.
+TEST_F(TlsContextTest, SpeaksWithForeignPeers) {
+  const TlsContext server = NewServer(true);
+  const ForeignPeer foreign({"EC", "P-256"});
+  const auto talks = [&](int version, const char* groups, const char* cipher) {
+    SslPtr session = foreign.NewSession(version);
+    EXPECT_EQ(SSL_set1_groups_list(session.get(), groups), 1);
+    EXPECT_EQ(version == TLS1_3_VERSION ? SSL_set_ciphersuites(session.get(), cipher)
+                                        : SSL_set_cipher_list(session.get(), cipher),
+              1);
+    Connection connection(server.NewSession(), std::move(session));
+    const bool talked = connection.Talk();
+    ERR_clear_error();
+    return talked;
+  };
+  for (const char* group : {"X25519:P-256", "P-256"}) {
+    for (const char* cipher :
+         {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}) {
+      EXPECT_TRUE(talks(TLS1_3_VERSION, group, cipher)) << group << " " << cipher;
+    }
+    for (const char* cipher : {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+                               "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+      EXPECT_TRUE(talks(TLS1_2_VERSION, group, cipher)) << group << " " << cipher;
+    }
+  }
+  EXPECT_FALSE(talks(TLS1_3_VERSION, "X448", "TLS_AES_128_GCM_SHA256"));
+  EXPECT_FALSE(talks(TLS1_2_VERSION, "P-256", "ECDHE-ECDSA-AES128-SHA"));
+}
+
+TEST_F(TlsContextTest, TrustsForeignServersByTheirCertificate) {
+  const std::vector<std::vector<std::string>> kinds = {
+      {"EC", "P-256"}, {"EC", "P-384"}, {"EC", "P-521"}, {"RSA"}, {"RSA-PSS"}, {"ED25519"}};
+  for (const auto& kind : kinds) {
+    const ForeignPeer foreign(kind);
+    const TlsContext doubtful = TlsContext::ForClient(ClientConfig()).value();
+    TlsClientConfig config = ClientConfig();
+    config.trusted = {foreign.certificate()};
+    const TlsContext trusting = TlsContext::ForClient(std::move(config)).value();
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+      SCOPED_TRACE(absl::StrCat(absl::StrJoin(kind, " "), " ", version));
+      Connection good(foreign.NewSession(version), trusting.NewClientSession("a.example"));
+      EXPECT_TRUE(good.Talk());
+      Connection bad(foreign.NewSession(version), doubtful.NewClientSession("a.example"));
+      EXPECT_FALSE(bad.Talk());
+      EXPECT_EQ(PeerProblem(bad.client.get()), "self-signed certificate");
+      ERR_clear_error();
+    }
+  }
 }
 
 // Attack 5: a stolen certificate without its key. libssl itself ends this handshake.
