@@ -6,6 +6,7 @@
 
 #include "agent/remedies.h"
 #include "libs/base/encoding.h"
+#include "libs/base/utc_time.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/pki/csr.h"
 #include "libs/rpc/error.h"
@@ -274,7 +275,7 @@ absl::Status Enrolment::Install() {
   serial_ = certificate->serial_hex();
   if (detailed()) {
     detail_ = fmt::format("serial {}, issuer {}, until {}", serial_,
-                          certificate->issuer_common_name(), UnixSeconds(certificate->not_after()));
+                          certificate->issuer_common_name(), FormatUtc(certificate->not_after()));
   }
   return absl::OkStatus();
 }

@@ -1,8 +1,7 @@
 #include "ca-service/events.h"
 
-#include <chrono>
-
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -14,11 +13,7 @@ void Start(Event& event, std::string id, const char* type, const char* message, 
   event.set_id(std::move(id));
   event.set_type(type);
   event.set_display_message(message);
-  const auto since = now.time_since_epoch();
-  const auto whole = std::chrono::floor<std::chrono::seconds>(since);
-  event.mutable_at()->set_seconds(whole.count());
-  event.mutable_at()->set_nanos(static_cast<std::int32_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(since - whole).count()));
+  *event.mutable_at() = rpc::ToTimestamp(now);
 }
 
 void SetActor(Event& event, const char* type, std::string_view id, std::string_view name) {

@@ -200,7 +200,7 @@ absl::Status TokenIssuer::CheckUser(const kerberos::Identity& identity) {
 
 absl::StatusOr<token::Envelope> TokenIssuer::NewEnvelope(std::string audience,
                                                          std::chrono::seconds lifetime) {
-  const WallTime now = WallTime(std::chrono::seconds(UnixSeconds(clock_.Now())));
+  const WallTime now = AtUnixSeconds(UnixSeconds(clock_.Now()));
   DT_ASSIGN_OR_RETURN(std::string id, token::NewTokenId(clock_.Now(), random_));
   return token::Envelope{urn_, std::move(audience), std::move(id), now, now + lifetime};
 }

@@ -29,7 +29,6 @@
 #include "policy-engine/policy/policy_service.h"
 #include "policy-engine/policy/sign_on.h"
 #include "policy-engine/sessions/session_changes.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 

@@ -108,10 +108,7 @@ WallTime TimeFromAsn1(const ASN1_TIME* time) {
     ERR_clear_error();
     return WallTime();
   }
-  // WallTime holds nanoseconds: 1678 to 2262, with some room here to add to them.
-  constexpr std::int64_t kFarthest = 9'200'000'000;
-  const std::int64_t seconds = timegm(&parts);
-  return WallTime(std::chrono::seconds(std::clamp(seconds, -kFarthest, kFarthest)));
+  return AtUnixSeconds(timegm(&parts));
 }
 
 }  // namespace devicetrust::pki

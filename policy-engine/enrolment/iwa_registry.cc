@@ -8,7 +8,6 @@
 #include "libs/rpc/status.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/enrolment/iwa_version.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {

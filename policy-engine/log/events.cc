@@ -6,8 +6,8 @@
 
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/rpc/timestamps.h"
 #include "policy-engine/log/system_log.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 
@@ -16,7 +16,7 @@ namespace v1 = ::devicetrust::org::v1;
 EventBuilder::EventBuilder(std::string_view type, std::string_view message, WallTime at) {
   event_.set_type(std::string(type));
   event_.set_display_message(std::string(message));
-  *event_.mutable_at() = ToTimestamp(at);
+  *event_.mutable_at() = rpc::ToTimestamp(at);
 }
 
 EventBuilder& EventBuilder::Actor(const rpc::Caller& caller) {

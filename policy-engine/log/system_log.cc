@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include "policy-engine/timestamps.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -77,7 +77,7 @@ absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::i
       const auto stored,
       txn.Run("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
               " ON CONFLICT (id) DO NOTHING RETURNING sequence",
-              {sequence, event.id(), event.type(), UnixMillis(FromTimestamp(event.at())),
+              {sequence, event.id(), event.type(), UnixMillis(rpc::FromTimestamp(event.at())),
                std::move(data)}));
   if (stored.empty()) return false;
   std::vector<db::Value> arguments = {sequence};
@@ -101,8 +101,9 @@ absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
         fmt::format("at most {} types in one filter", kEventTypesPerFilterMax));
   }
   std::vector<db::Value> arguments = {
-      position, limit, filter.has_since() ? UnixMillis(FromTimestamp(filter.since())) : -kForever,
-      filter.has_until() ? UnixMillis(FromTimestamp(filter.until())) : kForever,
+      position, limit,
+      filter.has_since() ? UnixMillis(rpc::FromTimestamp(filter.since())) : -kForever,
+      filter.has_until() ? UnixMillis(rpc::FromTimestamp(filter.until())) : kForever,
       static_cast<std::int64_t>(filter.types_size())};
   for (int i = 0; i < kEventTypesPerFilterMax; ++i) {
     arguments.emplace_back(i < filter.types_size() ? filter.types(i) : std::string());
@@ -257,7 +258,7 @@ absl::StatusOr<std::optional<WallTime>> SystemLog::RevokedAt(const std::string& 
                                 " WHERE s.subject = $1 AND e.type = 'pki.cert.revoke'",
                                 {serial}));
     if (rows.empty() || db::IsNull(rows.front()[0])) return std::optional<WallTime>();
-    return std::optional<WallTime>(FromUnixMillis(db::Int(rows.front()[0])));
+    return std::optional<WallTime>(AtUnixMillis(db::Int(rows.front()[0])));
   });
 }
 

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/rpc/timestamps.h"
 #include "libs/testing/status.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/migrations.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -21,7 +21,7 @@ class SystemLogTest : public ::testing::Test {
     v1::Event event;
     event.set_id(id);
     event.set_type(type);
-    *event.mutable_at() = ToTimestamp(kBegin + std::chrono::seconds(second));
+    *event.mutable_at() = rpc::ToTimestamp(kBegin + std::chrono::seconds(second));
     event.mutable_actor()->set_type("User");
     event.mutable_actor()->set_id("id-" + user);
     event.mutable_actor()->set_display_name(user + "@corp.test");
@@ -79,8 +79,8 @@ TEST_F(SystemLogTest, SearchesByTimeTypeUserAndDevice) {
   filter.add_types("pki.cert.issue");
   filter.add_types("pki.cert.revoke");
   EXPECT_EQ(Found(filter), "c b a ");
-  *filter.mutable_since() = ToTimestamp(kBegin + std::chrono::seconds(2));
-  *filter.mutable_until() = ToTimestamp(kBegin + std::chrono::seconds(3));
+  *filter.mutable_since() = rpc::ToTimestamp(kBegin + std::chrono::seconds(2));
+  *filter.mutable_until() = rpc::ToTimestamp(kBegin + std::chrono::seconds(3));
   EXPECT_EQ(Found(filter), "b ");
   filter.set_user_id("id-nobody");
   EXPECT_EQ(Found(filter), "");

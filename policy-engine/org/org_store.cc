@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "policy-engine/org/rule_messages.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {

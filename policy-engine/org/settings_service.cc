@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "libs/rpc/status.h"
+#include "libs/rpc/timestamps.h"
 #include "policy-engine/org/learn_more.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -85,7 +85,7 @@ absl::Status SettingsService::EditDeviceTrust(const v1::SetDeviceTrustRequest& r
   edit.settings.set_device_trust_enabled(request.enabled());
   if (request.has_learn_more_url()) edit.settings.set_learn_more_url(request.learn_more_url());
   edit.settings.set_device_trust_changed_by(caller.ToString());
-  *edit.settings.mutable_device_trust_changed_at() = ToTimestamp(clock_.Now());
+  *edit.settings.mutable_device_trust_changed_at() = rpc::ToTimestamp(clock_.Now());
   return absl::OkStatus();
 }
 

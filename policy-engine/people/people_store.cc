@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "libs/rpc/error.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -43,7 +42,7 @@ Person PersonFromRow(const db::Row& row) {
   user.set_status(db::Int(row[9]) == v1::ACTIVE ? v1::ACTIVE : v1::DEACTIVATED);
   user.set_from_ad(db::Int(row[10]) != 0);
   user.set_has_factor(!db::IsNull(row[12]));
-  person.sessions_from = FromUnixMillis(db::Int(row[11]));
+  person.sessions_from = AtUnixMillis(db::Int(row[11]));
   return person;
 }
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "libs/rpc/error.h"
-#include "policy-engine/timestamps.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -59,7 +59,7 @@ absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const
         txn.Run("INSERT INTO decisions (code, decided_at_ms, session_id, app_id, app_revision,"
                 " zones_revision, record) VALUES ($1, $2, $3, $4, $5, $6, $7)"
                 " ON CONFLICT (code) DO NOTHING RETURNING code",
-                {code, UnixMillis(FromTimestamp(decision.record.at())), decision.session_id,
+                {code, UnixMillis(rpc::FromTimestamp(decision.record.at())), decision.session_id,
                  decision.record.app_id(), decision.app_revision, decision.zones_revision,
                  Bytes(record.begin(), record.end())}));
     if (!inserted.empty()) return code;
@@ -86,7 +86,7 @@ absl::StatusOr<StoredDecision> FindDecision(db::Transaction& txn, std::string_vi
   decision.app_revision = db::Int(row[2]);
   decision.zones_revision = db::Int(row[3]);
   decision.factor_failures = static_cast<int>(db::Int(row[4]));
-  if (!db::IsNull(row[5])) decision.factor_completed_at = FromUnixMillis(db::Int(row[5]));
+  if (!db::IsNull(row[5])) decision.factor_completed_at = AtUnixMillis(db::Int(row[5]));
   return decision;
 }
 

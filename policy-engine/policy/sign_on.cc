@@ -8,12 +8,12 @@
 
 #include "libs/base/log.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/timestamps.h"
 #include "policy-engine/org/rule_messages.h"
 #include "policy-engine/policy/utf8.h"
 #include "policy-engine/rules/explanation.h"
 #include "policy-engine/rules/user_agent.h"
 #include "policy-engine/sessions/session_changes.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -40,7 +40,7 @@ absl::Status ValidateRequest(const v1::EvaluateRequest& request) {
 }
 
 absl::Status CheckSessionAge(const v1::SessionInfo& session, WallTime now) {
-  const WallTime begun = FromTimestamp(session.authenticated_at());
+  const WallTime begun = rpc::FromTimestamp(session.authenticated_at());
   const bool fresh = begun <= now + kClockSkewOfGateways && now - begun < kSessionLifetime;
   if (fresh) return absl::OkStatus();
   return SessionError(reason::v1::SESSION_EXPIRED, "the session is older than 12 hours");
@@ -161,7 +161,7 @@ absl::StatusOr<SignOn::Device> SignOn::JudgeDevice(db::Transaction& txn, const A
 absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& request,
                             Attempt& attempt) const {
   const v1::SessionInfo& session = request.session();
-  const WallTime begun = FromTimestamp(session.authenticated_at());
+  const WallTime begun = rpc::FromTimestamp(session.authenticated_at());
   DT_ASSIGN_OR_RETURN(attempt.person,
                       CheckSession(txn, session.session_id(), session.user_id(), begun));
   const v1::User& user = attempt.person.user;
@@ -178,7 +178,7 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   facts.trust = device.trust;
   facts.now = attempt.now;
   facts.authenticated_at = begun;
-  if (session.has_factor_at()) facts.factor_at = FromTimestamp(session.factor_at());
+  if (session.has_factor_at()) facts.factor_at = rpc::FromTimestamp(session.factor_at());
   const Decision decided = attempt.app->policy->Evaluate(facts);
 
   attempt.stored = StoredDecision();
@@ -186,7 +186,7 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   attempt.stored.app_revision = attempt.app->revision;
   attempt.stored.zones_revision = attempt.state->zones_revision;
   v1::Decision& record = attempt.stored.record;
-  *record.mutable_at() = ToTimestamp(attempt.now);
+  *record.mutable_at() = rpc::ToTimestamp(attempt.now);
   record.set_app_id(attempt.app->app.id());
   record.set_app_label(attempt.app->app.label());
   *record.mutable_user() = KeptUser(user);
@@ -292,7 +292,7 @@ struct SignOn::Completion {
 absl::Status SignOn::TryFactor(db::Transaction& txn, const v1::CompleteFactorRequest& request,
                                WallTime now, Completion& completion) const {
   DT_ASSIGN_OR_RETURN(StoredDecision decision, FindDecision(txn, request.code()));
-  const WallTime decided_at = FromTimestamp(decision.record.at());
+  const WallTime decided_at = rpc::FromTimestamp(decision.record.at());
   if (decision.session_id != request.session_id() || now - decided_at >= kFactorWindow) {
     return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::DECISION_UNKNOWN,
                           "no open decision of this code in this session", request.code(),
@@ -361,7 +361,7 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::CompleteFactor(
   }
   completion.record.set_outcome(v1::ALLOWED);
   v1::EvaluateResponse response = ResponseOf(completion.record, completion.user);
-  *response.mutable_factor_at() = ToTimestamp(now);
+  *response.mutable_factor_at() = rpc::ToTimestamp(now);
   return response;
 }
 
@@ -383,17 +383,17 @@ absl::StatusOr<v1::Decision> SignOn::Explain(const std::string& code) {
   facts.claimed_platform = platform;
   if (decision.platform_source() == "directory") facts.verified_platform = platform;
   facts.trust = TrustFromMessage(decision.trust());
-  facts.now = FromTimestamp(decision.at());
+  facts.now = rpc::FromTimestamp(decision.at());
   facts.authenticated_at = facts.now;
   AddTrace(policy::Explain(*app.policy, facts, app.policy->Evaluate(facts),
                            WordsOf(decision.trust_reason())),
            decision);
   if (stored.factor_completed_at) {
-    *decision.mutable_factor_completed_at() = ToTimestamp(*stored.factor_completed_at);
+    *decision.mutable_factor_completed_at() = rpc::ToTimestamp(*stored.factor_completed_at);
     decision.set_outcome(v1::ALLOWED);
   }
   DT_ASSIGN_OR_RETURN(const auto revoked_at, parts_.log.RevokedAt(decision.certificate_serial()));
-  if (revoked_at) *decision.mutable_certificate_revoked_at() = ToTimestamp(*revoked_at);
+  if (revoked_at) *decision.mutable_certificate_revoked_at() = rpc::ToTimestamp(*revoked_at);
   decision.set_remedy(RemedyFor(decision));
   return std::move(stored.record);
 }

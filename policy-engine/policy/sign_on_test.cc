@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "libs/rpc/timestamps.h"
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
 
@@ -47,7 +48,7 @@ class SignOnTest : public OrgFixture {
     request.set_app_id("mail");
     request.mutable_session()->set_session_id("session-1");
     request.mutable_session()->set_user_id(user_id_);
-    *request.mutable_session()->mutable_authenticated_at() = ToTimestamp(clock_.Now());
+    *request.mutable_session()->mutable_authenticated_at() = rpc::ToTimestamp(clock_.Now());
     request.mutable_client()->set_address("203.0.113.5");
     request.mutable_client()->set_user_agent(user_agent);
     request.set_client_kind(v1::WEB_BROWSER);
@@ -280,9 +281,10 @@ TEST_F(SignOnTest, SignInsGoOnInReadOnlyModeAndWithoutTheCapability) {
 TEST_F(SignOnTest, ASessionEndsByAgeBySignOutAndWithItsUser) {
   v1::EvaluateRequest request = Request();
   *request.mutable_session()->mutable_authenticated_at() =
-      ToTimestamp(clock_.Now() - kSessionLifetime);
+      rpc::ToTimestamp(clock_.Now() - kSessionLifetime);
   EXPECT_EQ(Refusal(request), reason::v1::SESSION_EXPIRED);
-  *request.mutable_session()->mutable_authenticated_at() = ToTimestamp(clock_.Now() + minutes(1));
+  *request.mutable_session()->mutable_authenticated_at() =
+      rpc::ToTimestamp(clock_.Now() + minutes(1));
   EXPECT_EQ(Refusal(request), reason::v1::SESSION_EXPIRED);
 
   DT_ASSERT_OK(sessions_->EndSession("session-1", clock_.Now()));

@@ -9,7 +9,6 @@
 #include "libs/base/encoding.h"
 #include "libs/pki/certificate.h"
 #include "libs/token/names.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -69,8 +68,7 @@ absl::Status GatewayKeys::Load() {
                                       kind, kid, std::string(secret.status().message())));
     }
     if (kind == kCookie) {
-      cookie_keys_.push_back(
-          {kid, *std::move(secret), WallTime(std::chrono::seconds(db::Int(row[2])))});
+      cookie_keys_.push_back({kid, *std::move(secret), AtUnixSeconds(db::Int(row[2]))});
       continue;
     }
     const v1::SigningKey message = SigningMessage(kid, *secret, db::Text(row[4]));

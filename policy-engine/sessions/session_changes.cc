@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "libs/db/migrations.h"
-#include "policy-engine/timestamps.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -26,7 +26,7 @@ absl::Status AppendChange(db::Transaction& txn, ChangeKind kind, const std::stri
 v1::SessionChange ChangeFromRow(const db::Row& row) {
   v1::SessionChange change;
   change.set_sequence(db::Int(row[0]));
-  *change.mutable_at() = ToTimestamp(FromUnixMillis(db::Int(row[1])));
+  *change.mutable_at() = rpc::ToTimestamp(AtUnixMillis(db::Int(row[1])));
   switch (db::Int(row[2])) {
     case kEnded:
       change.set_ended_session_id(db::Text(row[3]));

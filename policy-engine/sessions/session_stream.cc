@@ -5,7 +5,7 @@
 
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
-#include "policy-engine/timestamps.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -37,7 +37,7 @@ grpc::Status StreamSessionChanges(SessionChanges& changes, const Clock& clock,
         *message.add_changes() = std::move(change);
       }
       message.set_sequence(following->sequence);
-      *message.mutable_sent_at() = ToTimestamp(clock.Now());
+      *message.mutable_sent_at() = rpc::ToTimestamp(clock.Now());
       if (!writer.Write(message)) break;  // The reader is gone.
       last_message = now;
       after = following->sequence;

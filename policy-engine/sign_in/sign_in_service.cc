@@ -9,8 +9,8 @@
 #include "libs/base/log.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
+#include "libs/rpc/timestamps.h"
 #include "policy-engine/sessions/session_stream.h"
-#include "policy-engine/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -122,7 +122,7 @@ absl::StatusOr<v1::VerifyPasswordResponse> SignInService::Verify(
     std::array<std::uint8_t, 16> id{};
     DT_RETURN_IF_ERROR(parts_.random.Fill(id));
     response.set_session_id(Base64UrlEncode(id));
-    *response.mutable_authenticated_at() = ToTimestamp(now);
+    *response.mutable_authenticated_at() = rpc::ToTimestamp(now);
     *response.mutable_user() = *attempt.user;
   }
   if (attempt.worth_an_event) {

@@ -11,9 +11,9 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
+#include "libs/base/utc_time.h"
 #include "libs/pki/key.h"
 #include "libs/testing/temp_folder.h"
-#include "simulator/apps/saml_time.h"
 
 namespace devicetrust::simulator {
 
@@ -47,7 +47,7 @@ class TestIdp {
 
   static std::string Unsigned(const ResponseParts& parts) {
     const auto at = [&parts](int seconds) {
-      return FormatSamlTime(parts.issued + std::chrono::seconds(seconds));
+      return FormatUtc(parts.issued + std::chrono::seconds(seconds));
     };
     return fmt::format(
         R"(<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_response")"

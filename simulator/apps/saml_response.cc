@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "simulator/apps/saml_time.h"
+#include "libs/base/utc_time.h"
 #include "simulator/apps/signature.h"
 #include "simulator/apps/xml.h"
 
@@ -24,11 +24,11 @@ absl::Status Expect(const std::optional<std::string>& found, const std::string& 
 // `not_before` <= now < `not_on_or_after`, each when it is there, give or take the skew.
 absl::Status CheckWindow(Element element, const ResponseRules& rules) {
   if (const auto begin = element.Attribute("NotBefore"); begin.has_value()) {
-    DT_ASSIGN_OR_RETURN(const WallTime time, ParseSamlTime(*begin));
+    DT_ASSIGN_OR_RETURN(const WallTime time, ParseUtc(*begin));
     if (rules.now + rules.skew < time) return absl::UnauthenticatedError("not valid yet");
   }
   if (const auto end = element.Attribute("NotOnOrAfter"); end.has_value()) {
-    DT_ASSIGN_OR_RETURN(const WallTime time, ParseSamlTime(*end));
+    DT_ASSIGN_OR_RETURN(const WallTime time, ParseUtc(*end));
     if (rules.now - rules.skew >= time) return absl::UnauthenticatedError("no longer valid");
   }
   return absl::OkStatus();
@@ -37,7 +37,7 @@ absl::Status CheckWindow(Element element, const ResponseRules& rules) {
 absl::Status CheckHead(Element element, const ResponseRules& rules, bool issuer_needed) {
   DT_RETURN_IF_ERROR(Expect(element.Attribute("Version"), "2.0", "Version"));
   DT_ASSIGN_OR_RETURN(const WallTime issued,
-                      ParseSamlTime(element.Attribute("IssueInstant").value_or("")));
+                      ParseUtc(element.Attribute("IssueInstant").value_or("")));
   if (issued > rules.now + rules.skew) return absl::UnauthenticatedError("issued in the future");
   const std::vector<Element> issuers = element.Children(kSamlNs, "Issuer");
   if (issuers.empty() && !issuer_needed) return absl::OkStatus();

@@ -6,8 +6,8 @@
 #include <array>
 
 #include "libs/base/encoding.h"
+#include "libs/base/utc_time.h"
 #include "libs/http/form.h"
-#include "simulator/apps/saml_time.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -22,7 +22,7 @@ std::string AuthnRequest(const ServiceProviderConfig& sp, const std::string& req
                      R"( IssueInstant="{}" Destination="{}" AssertionConsumerServiceURL="{}")"
                      R"( ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST">)"
                      R"(<saml:Issuer>{}</saml:Issuer></samlp:AuthnRequest>)",
-                     request_id, FormatSamlTime(now), http::EscapeHtml(destination),
+                     request_id, FormatUtc(now), http::EscapeHtml(destination),
                      http::EscapeHtml(sp.acs_url), http::EscapeHtml(sp.entity_id));
 }
 

@@ -32,7 +32,7 @@ Session UnpackSession(Unpacker& unpacker) {
   session.principal = unpacker.Text();
   session.authenticated_at = unpacker.Time();
   if (const std::int64_t at = unpacker.Number(); at != kNoTime) {
-    session.factor_at = WallTime(std::chrono::seconds(at));
+    session.factor_at = AtUnixSeconds(at);
   }
   session.last_serial = unpacker.Text();
   return session;

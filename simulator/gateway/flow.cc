@@ -5,20 +5,12 @@
 #include "libs/http/form.h"
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/timestamps.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/pages.h"
 #include "simulator/gateway/saml_request.h"
 
 namespace devicetrust::gateway {
-namespace {
-
-google::protobuf::Timestamp ToTimestamp(WallTime time) {
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(UnixSeconds(time));
-  return timestamp;
-}
-
-}  // namespace
 
 Task<http::Response> OrgHost::Advance(Turn& turn, Transaction transaction) {
   if (!transaction.session) transaction.session = CurrentSession(turn);
@@ -85,8 +77,8 @@ Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const 
   org::v1::SessionInfo* info = request.mutable_session();
   info->set_session_id(session.id);
   info->set_user_id(session.user_id);
-  *info->mutable_authenticated_at() = ToTimestamp(session.authenticated_at);
-  if (session.factor_at) *info->mutable_factor_at() = ToTimestamp(*session.factor_at);
+  *info->mutable_authenticated_at() = rpc::ToTimestamp(session.authenticated_at);
+  if (session.factor_at) *info->mutable_factor_at() = rpc::ToTimestamp(*session.factor_at);
   *request.mutable_client() = ClientOf(turn.request);
   request.set_client_kind(org::v1::WEB_BROWSER);
   request.set_proof(std::move(proof));
@@ -105,7 +97,7 @@ http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org:
                                  const org::v1::EvaluateResponse& decision) {
   Session& session = *transaction.session;
   if (decision.has_factor_at()) {
-    session.factor_at = WallTime(std::chrono::seconds(decision.factor_at().seconds()));
+    session.factor_at = rpc::FromTimestamp(decision.factor_at());
   }
   if (decision.trust() == org::v1::DEVICE_TRUSTED) {
     session.last_serial = decision.certificate_serial();

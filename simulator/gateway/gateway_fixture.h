@@ -12,6 +12,7 @@
 
 #include <map>
 
+#include "libs/base/utc_time.h"
 #include "libs/sim/seeded_random.h"
 #include "libs/sim/throwaway_pki.h"
 #include "libs/sim/virtual_clock.h"
@@ -19,7 +20,6 @@
 #include "simulator/gateway/fake_org.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
-#include "simulator/gateway/saml_time.h"
 #include "simulator/gateway/xml.h"
 #include "simulator/gateway/xml_signature.h"
 
@@ -231,7 +231,7 @@ class GatewayTest : public ::testing::Test {
         "<samlp:AuthnRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"_r{}\" IssueInstant=\"{}\""
         " Version=\"2.0\"{}><saml:Issuer>https://sp.example/mail</saml:Issuer></"
         "samlp:AuthnRequest>",
-        kSamlpNs, kSamlNs, ++requests_, FormatSamlTime(clock_.Now()), attributes);
+        kSamlpNs, kSamlNs, ++requests_, FormatUtc(clock_.Now()), attributes);
   }
 
   std::string SsoUrl(std::string_view attributes = "") {

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "libs/rpc/timestamps.h"
+
 namespace devicetrust::gateway {
 namespace {
 
 constexpr std::size_t kRecentMax = 512;
-
-WallTime ToWallTime(const google::protobuf::Timestamp& timestamp) {
-  return WallTime(std::chrono::seconds(timestamp.seconds()));
-}
 
 void Merge(LiveSet::Map& into, const LiveSet::Map& changes) {
   for (const auto& [name, moment] : changes) {
@@ -67,7 +65,7 @@ std::size_t LiveSet::size() const {
 void LiveState::Apply(const ca::v1::WatchRevocationsResponse& message) {
   LiveSet::Map changes;
   for (const ca::v1::Revocation& revocation : message.revocations()) {
-    changes[revocation.serial()] = ToWallTime(revocation.not_after());
+    changes[revocation.serial()] = rpc::FromTimestamp(revocation.not_after());
   }
   revoked_.Add(changes);
   // After the changes: who sees the new time sees them too.
@@ -79,7 +77,7 @@ void LiveState::Apply(const org::v1::WatchSessionsResponse& message, WallTime no
   LiveSet::Map ended;
   LiveSet::Map deactivated;
   for (const org::v1::SessionChange& change : message.changes()) {
-    const WallTime at = ToWallTime(change.at());
+    const WallTime at = rpc::FromTimestamp(change.at());
     if (!change.ended_session_id().empty()) ended[change.ended_session_id()] = at;
     if (!change.deactivated_user_id().empty()) {
       WallTime& latest = deactivated[change.deactivated_user_id()];

@@ -31,7 +31,7 @@ class Unpacker {
   Unpacker(std::span<const std::uint8_t> bytes, std::uint8_t version);
   std::string Text();
   std::int64_t Number();
-  WallTime Time() { return WallTime(std::chrono::seconds(Number())); }
+  WallTime Time() { return AtUnixSeconds(Number()); }
   // True when all fitted and nothing is left.
   bool Done() const { return ok_ && rest_.empty(); }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "simulator/gateway/saml_time.h"
+#include "libs/base/utc_time.h"
 #include "simulator/gateway/xml.h"
 #include "simulator/gateway/xml_signature.h"
 
@@ -130,8 +130,7 @@ absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::str
   }
   const std::optional<std::string> binding = root.Attribute("ProtocolBinding");
   if (binding && *binding != kPostBinding) return BadRequest("answers go by HTTP-POST only");
-  const absl::StatusOr<WallTime> issued =
-      ParseSamlTime(root.Attribute("IssueInstant").value_or(""));
+  const absl::StatusOr<WallTime> issued = ParseUtc(root.Attribute("IssueInstant").value_or(""));
   if (!issued.ok()) return BadRequest("IssueInstant is missing or malformed");
   if (*issued < now - kRequestAgeMax || *issued > now + kRequestAgeMax) {
     return absl::DeadlineExceededError(

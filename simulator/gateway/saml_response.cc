@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "libs/base/encoding.h"
+#include "libs/base/utc_time.h"
 #include "libs/pki/digest.h"
 #include "simulator/gateway/saml_request.h"
-#include "simulator/gateway/saml_time.h"
 #include "simulator/gateway/xml.h"
 #include "simulator/gateway/xml_signature.h"
 
@@ -64,7 +64,7 @@ std::string SubjectElement(const SamlAnswer& answer, std::string_view format,
       Element("saml:NameID", XmlAttribute("Format", format), EscapeXmlText(name_id));
   std::string data;
   if (!answer.in_response_to.empty()) data = XmlAttribute("InResponseTo", answer.in_response_to);
-  data += XmlAttribute("NotOnOrAfter", FormatSamlTime(answer.now + kAssertionLifetime));
+  data += XmlAttribute("NotOnOrAfter", FormatUtc(answer.now + kAssertionLifetime));
   data += XmlAttribute("Recipient", answer.acs_url);
   const std::string confirmation = Element(
       "saml:SubjectConfirmation", XmlAttribute("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer"),
@@ -75,17 +75,17 @@ std::string SubjectElement(const SamlAnswer& answer, std::string_view format,
 std::string Conditions(const SamlAnswer& answer) {
   return Element(
       "saml:Conditions",
-      XmlAttribute("NotBefore", FormatSamlTime(answer.now - kAssertionBackdate)) +
-          XmlAttribute("NotOnOrAfter", FormatSamlTime(answer.now + kAssertionLifetime)),
+      XmlAttribute("NotBefore", FormatUtc(answer.now - kAssertionBackdate)) +
+          XmlAttribute("NotOnOrAfter", FormatUtc(answer.now + kAssertionLifetime)),
       Element("saml:AudienceRestriction", "", TextElement("saml:Audience", answer.sp_entity_id)));
 }
 
 std::string AuthnStatement(const SamlSubject& subject) {
   return Element(
       "saml:AuthnStatement",
-      XmlAttribute("AuthnInstant", FormatSamlTime(subject.authenticated_at)) +
+      XmlAttribute("AuthnInstant", FormatUtc(subject.authenticated_at)) +
           XmlAttribute("SessionIndex", subject.session_index) +
-          XmlAttribute("SessionNotOnOrAfter", FormatSamlTime(subject.session_ends_at)),
+          XmlAttribute("SessionNotOnOrAfter", FormatUtc(subject.session_ends_at)),
       Element("saml:AuthnContext", "",
               TextElement("saml:AuthnContextClassRef",
                           "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport")));
@@ -109,7 +109,7 @@ absl::StatusOr<std::string> SignedResponse(const SamlAnswer& answer, std::string
   if (!answer.in_response_to.empty()) {
     attributes += XmlAttribute("InResponseTo", answer.in_response_to);
   }
-  attributes += XmlAttribute("IssueInstant", FormatSamlTime(answer.now));
+  attributes += XmlAttribute("IssueInstant", FormatUtc(answer.now));
   attributes += XmlAttribute("Version", "2.0");
   const std::string issuer =
       Element("saml:Issuer", SamlDeclaration(), EscapeXmlText(answer.idp_entity_id));
@@ -143,7 +143,7 @@ absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSu
   DT_ASSIGN_OR_RETURN(const std::string name_id,
                       NameIdOf(subject.user, subject.name_id_format, answer, random));
   const std::string attributes = SamlDeclaration() + XmlAttribute("ID", id) +
-                                 XmlAttribute("IssueInstant", FormatSamlTime(answer.now)) +
+                                 XmlAttribute("IssueInstant", FormatUtc(answer.now)) +
                                  XmlAttribute("Version", "2.0");
   DT_ASSIGN_OR_RETURN(
       const std::string assertion,

@@ -6,6 +6,7 @@
 
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/timestamps.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/pages.h"
 
@@ -114,7 +115,7 @@ Task<http::Response> OrgHost::SignInPost(Turn& turn) {
   session.id = verified->session_id();
   session.user_id = verified->user().id();
   session.principal = verified->user().principal();
-  session.authenticated_at = WallTime(std::chrono::seconds(verified->authenticated_at().seconds()));
+  session.authenticated_at = rpc::FromTimestamp(verified->authenticated_at());
   transaction->session = session;
   transaction->signed_in_here = true;
   transaction->decision_code.clear();

@@ -7,7 +7,8 @@
 #include <fstream>
 
 #include "libs/base/files.h"
-#include "simulator/apps/saml_time.h"
+#include "libs/base/utc_time.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::simulator {
 
@@ -16,7 +17,7 @@ namespace v1 = ::devicetrust::org::v1;
 namespace {
 
 std::string Time(const google::protobuf::Timestamp& time) {
-  return FormatSamlTime(WallTime(std::chrono::seconds(time.seconds())));
+  return FormatUtc(rpc::FromTimestamp(time));
 }
 
 // "OTHER_MOBILE" to "other mobile".

@@ -11,6 +11,7 @@
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::simulator {
 
@@ -36,15 +37,6 @@ v1::Rule NewRule(const std::string& name, v1::Action::Access access, bool factor
   rule.mutable_action()->set_access(access);
   rule.mutable_action()->set_prompt_for_factor(factor);
   return rule;
-}
-
-void SetTimestamp(google::protobuf::Timestamp& timestamp, WallTime time) {
-  const std::int64_t seconds = UnixSeconds(time);
-  timestamp.set_seconds(seconds);
-  timestamp.set_nanos(
-      static_cast<std::int32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                    time - WallTime(std::chrono::seconds(seconds)))
-                                    .count()));
 }
 
 }  // namespace
@@ -172,7 +164,7 @@ absl::Status OrgClient::RevokeCertificate(const std::string& serial) {
 absl::StatusOr<std::map<std::string, std::uint64_t>> OrgClient::CountEvents(WallTime since) {
   const auto log = v1::SystemLog::NewStub(org_);
   v1::CountRequest request;
-  SetTimestamp(*request.mutable_filter()->mutable_since(), since);
+  *request.mutable_filter()->mutable_since() = rpc::ToTimestamp(since);
   DT_ASSIGN_OR_RETURN(const v1::CountResponse response,
                       rpc::Call(*log, &v1::SystemLog::Stub::Count, request, kTimeout));
   std::map<std::string, std::uint64_t> counts;
@@ -186,7 +178,7 @@ template <typename Visit>
 absl::Status OrgClient::ForEachEvent(const std::string& type, WallTime since, Visit visit) {
   const auto log = v1::SystemLog::NewStub(org_);
   v1::SearchRequest request;
-  SetTimestamp(*request.mutable_filter()->mutable_since(), since);
+  *request.mutable_filter()->mutable_since() = rpc::ToTimestamp(since);
   request.mutable_filter()->add_types(type);
   request.set_page_size(kEventsPerPage);
   do {

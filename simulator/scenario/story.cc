@@ -5,10 +5,10 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "libs/base/utc_time.h"
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
-#include "simulator/apps/saml_time.h"
 #include "simulator/scenario/app_suite.h"
 
 namespace devicetrust::simulator {
@@ -81,7 +81,7 @@ absl::Status Story::TellTicket(const std::string& account) {
   std::string tickets;
   for (const kerberos::Ticket& ticket : credentials.tickets()) {
     tickets += fmt::format("ticket {}, session key type {}, until {}\n", ticket.service,
-                           ticket.enctype, FormatSamlTime(ticket.valid_until));
+                           ticket.enctype, FormatUtc(ticket.valid_until));
   }
   Tell(fmt::format("Kerberos: {} has tickets; the PAC inside says who that is",
                    accepted.identity.principal),
@@ -119,8 +119,8 @@ absl::Status Story::TellCertificate(EnrolPhase& phase, std::size_t device) {
   for (const std::string& uri : certificate.uris()) names += uri + "\n";
   Tell(fmt::format("store: certificate {} of \"{}\"", certificate.serial_hex(),
                    certificate.issuer_common_name()),
-       fmt::format("{}{} to {}", names, FormatSamlTime(certificate.not_before()),
-                   FormatSamlTime(certificate.not_after())));
+       fmt::format("{}{} to {}", names, FormatUtc(certificate.not_before()),
+                   FormatUtc(certificate.not_after())));
   const std::vector<pki::Certificate> trust = {environment_.pki().web_ca().certificate};
   DT_ASSIGN_OR_RETURN(const std::string check,
                       FetchText(environment_.check_url(), trust, SystemClock(), &*identity));

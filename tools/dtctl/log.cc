@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "libs/rpc/timestamps.h"
 #include "tools/dtctl/text.h"
 #include "tools/dtctl/times.h"
 #include "tools/dtctl/verbs.h"
@@ -18,11 +19,11 @@ absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const C
   filter.set_device_id(options.device);
   if (!options.since.empty()) {
     DT_ASSIGN_OR_RETURN(const WallTime since, ParseTime(options.since, clock.Now()));
-    SetTimestamp(since, filter.mutable_since());
+    *filter.mutable_since() = rpc::ToTimestamp(since);
   }
   if (!options.until.empty()) {
     DT_ASSIGN_OR_RETURN(const WallTime until, ParseTime(options.until, clock.Now()));
-    SetTimestamp(until, filter.mutable_until());
+    *filter.mutable_until() = rpc::ToTimestamp(until);
   }
   return filter;
 }

@@ -1,11 +1,12 @@
 #include "tools/dtctl/times.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/timestamp.pb.h>
-#include <google/protobuf/util/time_util.h>
 
 #include <charconv>
 #include <chrono>
+
+#include "libs/base/utc_time.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::ctl {
 namespace {
@@ -39,27 +40,17 @@ absl::StatusOr<WallTime> ParseTime(std::string_view text, WallTime now) {
 
   std::string full(text);
   if (full.size() == 10) full += "T00:00:00Z";
-  google::protobuf::Timestamp parsed;
-  if (google::protobuf::util::TimeUtil::FromString(full, &parsed)) {
-    return WallTime(std::chrono::seconds(parsed.seconds()));
-  }
+  const auto parsed = ParseUtc(full);
+  if (parsed.ok()) return *parsed;
   return absl::InvalidArgumentError(fmt::format(
       "\"{}\" is no time; write 90s, 15m, 2h, 7d, 2026-11-24 or 2026-11-24T08:00:00Z", text));
 }
 
 std::string FormatTime(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0) return "-";
-  google::protobuf::Timestamp seconds;
-  seconds.set_seconds(time.seconds());
-  std::string text = google::protobuf::util::TimeUtil::ToString(seconds);
-  if (text.size() > 10) text[10] = ' ';
+  std::string text = FormatUtc(rpc::FromTimestamp(time));
+  text[text.find('T')] = ' ';
   return text;
-}
-
-void SetTimestamp(WallTime time, google::protobuf::Timestamp* out) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  out->set_seconds(seconds.time_since_epoch().count());
-  out->set_nanos(static_cast<std::int32_t>(std::chrono::nanoseconds(time - seconds).count()));
 }
 
 }  // namespace devicetrust::ctl

@@ -20,6 +20,4 @@ absl::StatusOr<WallTime> ParseTime(std::string_view text, WallTime now);
 // "2026-11-24 08:00:00Z"; "-" when the time is not set.
 std::string FormatTime(const google::protobuf::Timestamp& time);
 
-void SetTimestamp(WallTime time, google::protobuf::Timestamp* out);
-
 }  // namespace devicetrust::ctl

@@ -1,7 +1,8 @@
 #include "tools/dtctl/times.h"
 
-#include <google/protobuf/timestamp.pb.h>
 #include <gtest/gtest.h>
+
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::ctl {
 namespace {
@@ -30,7 +31,7 @@ TEST(ParseTime, RefusesEverythingElse) {
 TEST(FormatTime, IsReadAndIsReversed) {
   google::protobuf::Timestamp time;
   EXPECT_EQ(FormatTime(time), "-");
-  SetTimestamp(kNow + std::chrono::milliseconds(250), &time);
+  time = rpc::ToTimestamp(kNow + std::chrono::milliseconds(250));
   EXPECT_EQ(time.nanos(), 250'000'000);
   EXPECT_EQ(FormatTime(time), "2027-01-15 08:00:00Z");
 }

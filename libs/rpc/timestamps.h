@@ -1,5 +1,4 @@
-// Times at the edges: protobuf timestamps in messages, whole milliseconds in tables whose
-// order or freshness people look at.
+// Times in messages.
 #pragma once
 
 #include <google/protobuf/timestamp.pb.h>
@@ -8,15 +7,7 @@
 
 #include "libs/base/clock.h"
 
-namespace devicetrust::policy {
-
-inline std::int64_t UnixMillis(WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-}
-
-inline WallTime FromUnixMillis(std::int64_t millis) {
-  return WallTime(std::chrono::milliseconds(millis));
-}
+namespace devicetrust::rpc {
 
 inline google::protobuf::Timestamp ToTimestamp(WallTime time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
@@ -27,12 +18,10 @@ inline google::protobuf::Timestamp ToTimestamp(WallTime time) {
   return timestamp;
 }
 
-// Of any sender: what is outside the years 1 to 9999, or has impossible nanoseconds, becomes
-// the epoch, which is older than every limit we compare with.
+// Of any sender: what WallTime does not hold, or has impossible nanoseconds, becomes the
+// epoch, which is older than every limit that we compare with.
 inline WallTime FromTimestamp(const google::protobuf::Timestamp& timestamp) {
-  constexpr std::int64_t kSecondsMin = -9'000'000'000;  // What WallTime's nanoseconds hold.
-  constexpr std::int64_t kSecondsMax = 9'000'000'000;
-  if (timestamp.seconds() < kSecondsMin || timestamp.seconds() > kSecondsMax ||
+  if (timestamp.seconds() < -kWallSecondsMax || timestamp.seconds() > kWallSecondsMax ||
       timestamp.nanos() < 0 || timestamp.nanos() > 999'999'999) {
     return WallTime();
   }
@@ -40,4 +29,4 @@ inline WallTime FromTimestamp(const google::protobuf::Timestamp& timestamp) {
       std::chrono::seconds(timestamp.seconds()) + std::chrono::nanoseconds(timestamp.nanos())));
 }
 
-}  // namespace devicetrust::policy
+}  // namespace devicetrust::rpc

@@ -1,12 +1,12 @@
-#include "simulator/gateway/saml_time.h"
+#include "libs/base/utc_time.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace devicetrust::gateway {
+namespace devicetrust {
 
-std::string FormatSamlTime(WallTime time) {
+std::string FormatUtc(WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
@@ -15,7 +15,7 @@ std::string FormatSamlTime(WallTime time) {
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
-absl::StatusOr<WallTime> ParseSamlTime(std::string_view text) {
+absl::StatusOr<WallTime> ParseUtc(std::string_view text) {
   const absl::Status bad = absl::InvalidArgumentError("a time must be like 2026-01-02T03:04:05Z");
   constexpr std::string_view kShape = "0000-00-00T00:00:00";
   if (text.size() < kShape.size() + 1 || !text.ends_with('Z')) return bad;
@@ -38,8 +38,10 @@ absl::StatusOr<WallTime> ParseSamlTime(std::string_view text) {
                                          std::chrono::month(static_cast<unsigned>(number(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(number(8, 2))));
   if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 60) return bad;
-  return std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) +
-         std::chrono::minutes(number(14, 2)) + std::chrono::seconds(number(17, 2));
+  const std::chrono::sys_seconds time =
+      std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) +
+      std::chrono::minutes(number(14, 2)) + std::chrono::seconds(number(17, 2));
+  return AtUnixSeconds(time.time_since_epoch().count());
 }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust
