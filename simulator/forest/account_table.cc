@@ -18,20 +18,6 @@ absl::Status TooLong(std::string_view what, std::string_view value) {
 }
 
 // RFC 4514, section 2.4.
-std::string EscapeRdnValue(std::string_view value) {
-  std::string out;
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const char c = value[i];
-    const bool edge_space = c == ' ' && (i == 0 || i + 1 == value.size());
-    if (edge_space || (c == '#' && i == 0) ||
-        std::string_view("\"+,;<>\\").find(c) != std::string_view::npos) {
-      out += '\\';
-    }
-    out += c;
-  }
-  return out;
-}
-
 std::string BaseDn(std::string_view realm_name) {
   std::string dn = "DC=";
   for (const char c : LowerCase(realm_name)) {

@@ -141,6 +141,9 @@ struct LogonKey {
 };
 LogonKey LogonKeyOf(const Account& account);
 
+// `value` as it stands in a distinguished name (RFC 4514, section 2.4).
+std::string EscapeRdnValue(std::string_view value);
+
 // "S-1-5-21-a-b-c" without `rid`, and with it.
 std::string DomainSid(const Realm& realm);
 std::string Sid(const Realm& realm, std::uint32_t rid);
@@ -154,7 +157,7 @@ std::uint32_t PacUserAccountControl(const Account& account);
 
 // Reads a table that this or another process writes. Thread-safe; a read never blocks the
 // writer and repeats at most while that row changes. Look-ups by name compare ASCII
-// letters without case, as Active Directory does, except FindPrincipal().
+// letters without case, as Active Directory does; the realm of a principal alone is exact.
 class AccountView {
  public:
   // Errors: kNotFound no such file; kFailedPrecondition not a table of this layout version.
@@ -173,7 +176,7 @@ class AccountView {
   std::uint64_t highest_usn() const;
   Row Read(std::uint32_t slot) const;  // slot < size().
 
-  std::optional<std::uint32_t> FindPrincipal(std::string_view name_at_realm) const;  // Exact.
+  std::optional<std::uint32_t> FindPrincipal(std::string_view name_at_realm) const;
   std::optional<std::uint32_t> FindName(std::uint32_t realm, std::string_view name) const;
   std::optional<std::uint32_t> FindUpn(std::string_view upn) const;
   std::optional<std::uint32_t> FindDn(std::string_view dn) const;

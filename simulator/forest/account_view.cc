@@ -62,11 +62,26 @@ std::string LowerCase(std::string_view text) {
   return lower;
 }
 
+std::string EscapeRdnValue(std::string_view value) {
+  std::string out;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    const bool edge_space = c == ' ' && (i == 0 || i + 1 == value.size());
+    if (edge_space || (c == '#' && i == 0) ||
+        std::string_view("\"+,;<>\\").find(c) != std::string_view::npos) {
+      out += '\\';
+    }
+    out += c;
+  }
+  return out;
+}
+
 LogonKey LogonKeyOf(const Account& account) {
-  constexpr int kAes128 = 17;
+  // A user's AES keys of RFC 3962 come from the password; no client prefers this one.
+  constexpr int kAes128Sha2 = 19;
   constexpr int kAes256 = 18;
   if (account.kind == AccountKind::kUser) {
-    return {kAes128, Bytes(account.key.begin(), account.key.begin() + 16)};
+    return {kAes128Sha2, Bytes(account.key.begin(), account.key.begin() + 16)};
   }
   return {kAes256, Bytes(account.key.begin(), account.key.end())};
 }
@@ -207,7 +222,7 @@ std::optional<std::uint32_t> AccountView::FindPrincipal(std::string_view name_at
   if (!realm) return std::nullopt;
   const std::string_view name = name_at_realm.substr(0, at);
   return Find(HashKey(KeyKind::kName, *realm, name), [&](const Row& row) {
-    return row.account.realm == *realm && row.account.name.view() == name;
+    return row.account.realm == *realm && SameText(row.account.name, name);
   });
 }
 

@@ -120,15 +120,49 @@ TEST_F(ForestTest, UnknownNamesAreRefused) {
   EXPECT_NE(Kinit("nobody", "x").output.find("not found in Kerberos database"), std::string::npos);
   EXPECT_EQ(FailureOf(Credentials::FromPassword("nobody@CORP.TEST", "x").status()),
             Failure::kUnknownAccount);
-  // Exact: another realm's or another spelling's ticket-granting service is no account either.
-  EXPECT_EQ(FailureOf(Credentials::FromPassword("ADA@CORP.TEST", "Kq7-u2m").status()),
-            Failure::kUnknownAccount);
+  EXPECT_EQ(FailureOf(Credentials::FromPassword("nobody@corp.test@CORP.TEST", "x").status()),
+            Failure::kMalformed);
   const auto ada = LogOn("ada");
   DT_ASSERT_OK(ada);
   EXPECT_EQ(FailureOf(Initiator::Start(*ada, "HTTP/other.corp.test", {}).status()),
             Failure::kUnknownService);
   EXPECT_EQ(FailureOf(Initiator::Start(*ada, "krbtgt/EVIL.TEST", {}).status()),
             Failure::kUnknownService);
+}
+
+// [MS-KILE] 3.1.5.7 and 3.3.5.6.1.
+TEST_F(ForestTest, NamesAreFoundAsInActiveDirectory) {
+  Ran ran = Kinit("ADA", "Kq7-u2m");
+  EXPECT_EQ(ran.ending, "exit code 0") << ran.output;
+  ran = Run("kvno http/IWA.corp.test");
+  EXPECT_EQ(ran.ending, "exit code 0") << ran.output;
+  for (const char* enterprise : {"-E Ada@Corp.Test", "-C -E ada@CORP.TEST", "-C ADA"}) {
+    ran = Kinit(enterprise, "Kq7-u2m");
+    EXPECT_EQ(ran.ending, "exit code 0") << enterprise << ": " << ran.output;
+    ran = Run(fmt::format("kvno {} && klist", kService));
+    EXPECT_EQ(ran.ending, "exit code 0") << enterprise << ": " << ran.output;
+    if (std::string_view(enterprise).starts_with("-C")) {  // RFC 6806, section 5: when asked to.
+      EXPECT_NE(ran.output.find("principal: ada@CORP.TEST"), std::string::npos) << ran.output;
+    }
+  }
+  EXPECT_NE(Kinit("-E nobody@corp.test", "x").output.find("not found in Kerberos database"),
+            std::string::npos);
+  EXPECT_NE(Kinit("-E ada@other.test", "x").output.find("not found in Kerberos database"),
+            std::string::npos);
+}
+
+// A client of any order of encryption types; RC4 and DES are gone.
+TEST_F(ForestTest, PasswordsMakeBothAesKeys) {
+  const auto kinit = [&](const char* enctypes) {
+    return Run(fmt::format("sed 's/permitted_enctypes = .*/permitted_enctypes = {0}/' "
+                           "$KRB5_CONFIG > {1}/own.conf && export KRB5_CONFIG={1}/own.conf && "
+                           "echo Kq7-u2m | kinit ada && kvno {2}",
+                           enctypes, run_.path(), kService))
+        .ending;
+  };
+  EXPECT_EQ(kinit("aes128-cts aes256-cts"), "exit code 0");
+  EXPECT_EQ(kinit("aes256-cts"), "exit code 0");
+  EXPECT_EQ(kinit("rc4-hmac"), "exit code 1");
 }
 
 TEST_F(ForestTest, DisabledActsAtOnce) {
@@ -155,7 +189,15 @@ TEST_F(ForestTest, LockedExpiredAndMustChangeAreTold) {
   EXPECT_EQ(refused(kLocked), Failure::kAccountRevoked);
   EXPECT_EQ(refused(kExpired), Failure::kAccountExpired);
   EXPECT_EQ(refused(kMustChangePassword), Failure::kPasswordExpired);
-  DT_EXPECT_OK(LogOn("ada"));
+  const auto before = LogOn("ada");
+  DT_ASSERT_OK(before);
+  for (const AccountFlag flag : {kLocked, kExpired}) {
+    DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, true));
+    EXPECT_EQ(FailureOf(Initiator::Start(*before, kService, {}).status()),
+              Failure::kAccountRevoked);
+    DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, false));
+  }
+  DT_EXPECT_OK(Initiator::Start(*before, kService, {}));
 }
 
 TEST_F(ForestTest, ANewPasswordReplacesTheOldAtOnce) {

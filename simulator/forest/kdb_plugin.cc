@@ -19,6 +19,7 @@ extern "C" {
 #include <unordered_map>
 
 #include "libs/kerberos/pac.h"
+#include "simulator/forest/account_layout.h"
 #include "simulator/forest/account_table.h"
 
 namespace devicetrust::simulator {
@@ -27,6 +28,7 @@ namespace {
 constexpr krb5_deltat kTicketSeconds = 10 * 3600;
 constexpr krb5_deltat kRenewSeconds = 7 * 24 * 3600;
 constexpr std::size_t kPasswordKeysMax = 100'000;
+constexpr std::size_t kKeysMax = 3;  // Of one account.
 
 // First byte of a key data entry.
 constexpr char kRawKey = 'K';        // The rest is the key.
@@ -66,11 +68,22 @@ krb5_error_code PrincipalName(krb5_context context, krb5_const_principal princip
   return 0;
 }
 
+// By account name, or by UPN when the name is an enterprise name ([MS-KILE] 3.3.5.6.1).
 std::optional<Row> FindRow(krb5_context context, krb5_const_principal principal) {
-  std::string name;
-  if (PrincipalName(context, principal, name) != 0) return std::nullopt;
-  const AccountView& accounts = DirectoryOf(context).accounts;
-  const std::optional<std::uint32_t> slot = accounts.FindPrincipal(name);
+  const Directory& directory = DirectoryOf(context);
+  const AccountView& accounts = directory.accounts;
+  std::optional<std::uint32_t> slot;
+  if (principal->type == KRB5_NT_ENTERPRISE_PRINCIPAL && principal->length == 1) {
+    const std::string_view upn(principal->data[0].data, principal->data[0].length);
+    slot = accounts.FindUpn(upn);
+    const std::size_t at = upn.rfind('@');
+    if (!slot && at != upn.npos && SameText(upn.substr(at + 1), directory.realm_name)) {
+      slot = accounts.FindName(directory.realm, upn.substr(0, at));
+    }
+  } else {
+    std::string name;
+    if (PrincipalName(context, principal, name) == 0) slot = accounts.FindPrincipal(name);
+  }
   return slot ? std::optional(accounts.Read(*slot)) : std::nullopt;
 }
 
@@ -104,18 +117,25 @@ void AddKey(krb5_db_entry& entry, int enctype, std::uint32_t kvno, const std::st
   ++entry.n_key_data;
 }
 
+bool HasExpired(const Account& account, std::int64_t now) {
+  return account.has(kExpired) || (account.expires != 0 && account.expires <= now);
+}
+
 krb5_flags AttributesOf(const Account& account) {
   krb5_flags attributes = 0;
   const bool person_or_computer =
       account.kind == AccountKind::kUser || account.kind == AccountKind::kComputer;
-  if (person_or_computer) attributes |= KRB5_KDB_REQUIRES_PRE_AUTH | KRB5_KDB_DISALLOW_SVR;
+  attributes |= KRB5_KDB_REQUIRES_PRE_AUTH;
+  if (person_or_computer) attributes |= KRB5_KDB_DISALLOW_SVR;
   if (account.has(kDisabled)) attributes |= KRB5_KDB_DISALLOW_ALL_TIX;
   if (account.has(kMustChangePassword)) attributes |= KRB5_KDB_REQUIRES_PWCHANGE;
   return attributes;
 }
 
-EntryPtr EntryOf(krb5_context context, krb5_const_principal principal, const std::string& name,
-                 const Account& account) {
+EntryPtr EntryOf(krb5_context context, const Account& account) {
+  // Of the account and not of the request: the salt of its password hangs on the spelling.
+  const std::string name =
+      account.name.str() + "@" + DirectoryOf(context).accounts.realms()[account.realm].name.str();
   EntryPtr entry(static_cast<krb5_db_entry*>(Allocate(sizeof(krb5_db_entry))));
   entry->magic = KRB5_KDB_MAGIC_NUMBER;
   entry->len = KRB5_KDB_V1_BASE_LENGTH;
@@ -123,12 +143,13 @@ EntryPtr EntryOf(krb5_context context, krb5_const_principal principal, const std
   entry->max_renewable_life = kRenewSeconds;
   entry->attributes = AttributesOf(account);
   entry->expiration = account.has(kExpired) ? 1 : static_cast<krb5_timestamp>(account.expires);
-  if (krb5_copy_principal(context, principal, &entry->princ) != 0) throw std::bad_alloc();
+  if (krb5_parse_name(context, name.c_str(), &entry->princ) != 0) throw std::bad_alloc();
 
-  entry->key_data = static_cast<krb5_key_data*>(Allocate(2 * sizeof(krb5_key_data)));
+  entry->key_data = static_cast<krb5_key_data*>(Allocate(kKeysMax * sizeof(krb5_key_data)));
   if (!account.password.empty()) {
-    AddKey(*entry, ENCTYPE_AES256_CTS_HMAC_SHA1_96, account.kvno,
-           kFromPassword + name + '\0' + account.password.str());
+    const std::string recipe = kFromPassword + name + '\0' + account.password.str();
+    AddKey(*entry, ENCTYPE_AES256_CTS_HMAC_SHA1_96, account.kvno, recipe);
+    AddKey(*entry, ENCTYPE_AES128_CTS_HMAC_SHA1_96, account.kvno, recipe);
   }
   const LogonKey key = LogonKeyOf(account);
   AddKey(*entry, key.enctype, account.kvno, kRawKey + std::string(key.key.begin(), key.key.end()));
@@ -138,19 +159,14 @@ EntryPtr EntryOf(krb5_context context, krb5_const_principal principal, const std
 krb5_error_code GetPrincipal(krb5_context context, krb5_const_principal principal,
                              unsigned /*flags*/, krb5_db_entry** out) noexcept {
   return Guarded([&]() -> krb5_error_code {
-    std::string name;
-    if (const krb5_error_code code = PrincipalName(context, principal, name); code != 0) {
-      return code;
-    }
-    const Directory& directory = DirectoryOf(context);
-    const std::optional<std::uint32_t> slot = directory.accounts.FindPrincipal(name);
-    if (!slot) return KRB5_KDB_NOENTRY;
-    const Account account = directory.accounts.Read(*slot).account;
+    const std::optional<Row> row = FindRow(context, principal);
+    if (!row) return KRB5_KDB_NOENTRY;
+    const Account& account = row->account;
     // Another realm's accounts are its own KDC's business, but for the trusts between them.
-    if (account.realm != directory.realm && account.kind != AccountKind::kTrust) {
+    if (account.realm != DirectoryOf(context).realm && account.kind != AccountKind::kTrust) {
       return KRB5_KDB_NOENTRY;
     }
-    *out = EntryOf(context, principal, name, account).release();
+    *out = EntryOf(context, account).release();
     return 0;
   });
 }
@@ -167,12 +183,13 @@ krb5_error_code SetKey(krb5_keyblock& out, int enctype, const void* bytes, std::
   return 0;
 }
 
-// Keys made of passwords, by principal. krb5kdc serves from a single thread.
+// Keys made of passwords, by principal and enctype. krb5kdc serves from a single thread.
 class PasswordKeys {
  public:
   krb5_error_code Get(krb5_context context, int enctype, unsigned kvno, const std::string& name,
                       const std::string& password, krb5_keyblock& out) {
-    const auto found = keys_.find(name);
+    const std::string which = name + '\0' + std::to_string(enctype);
+    const auto found = keys_.find(which);
     if (found != keys_.end() && found->second.kvno == kvno && found->second.password == password) {
       return SetKey(out, enctype, found->second.key.data(), found->second.key.size());
     }
@@ -188,7 +205,7 @@ class PasswordKeys {
     krb5_free_principal(context, principal);
     if (code != 0) return code;
     if (keys_.size() >= kPasswordKeysMax) keys_.clear();
-    keys_[name] = {kvno, password, std::string(out.contents, out.contents + out.length)};
+    keys_[which] = {kvno, password, std::string(out.contents, out.contents + out.length)};
     return 0;
   }
 
@@ -261,7 +278,7 @@ krb5_error_code CheckPolicyAs(krb5_context context, krb5_kdc_req* /*request*/,
   });
 }
 
-// Someone disabled or locked since the ticket-granting ticket: MIT itself does not look.
+// Someone disabled, locked or expired since the ticket-granting ticket: MIT itself does not look.
 krb5_error_code CheckPolicyTgs(krb5_context context, krb5_kdc_req* /*request*/,
                                krb5_db_entry* /*server*/, krb5_ticket* ticket, const char** status,
                                krb5_pa_data*** /*e_data*/) noexcept {
@@ -269,7 +286,12 @@ krb5_error_code CheckPolicyTgs(krb5_context context, krb5_kdc_req* /*request*/,
     const krb5_data& realm = ticket->enc_part2->client->realm;
     if (std::string_view(realm.data, realm.length) != DirectoryOf(context).realm_name) return 0;
     const std::optional<Row> row = FindRow(context, ticket->enc_part2->client);
-    if (row && !row->account.has(kDisabled) && !row->account.has(kLocked)) return 0;
+    krb5_timestamp now = 0;
+    if (const krb5_error_code code = krb5_timeofday(context, &now); code != 0) return code;
+    if (row && !row->account.has(kDisabled) && !row->account.has(kLocked) &&
+        !HasExpired(row->account, now)) {
+      return 0;
+    }
     *status = "ACCOUNT_REVOKED_SINCE_TGT";
     return KRB5KDC_ERR_CLIENT_REVOKED;
   });
@@ -284,7 +306,8 @@ krb5_error_code AddLogonInfo(krb5_context context, const Bytes& bytes, krb5_pac 
   return krb5_pac_add_buffer(context, pac, KRB5_PAC_LOGON_INFO, &data);
 }
 
-kerberos::LogonInfo LogonInfoOf(const Realm& realm, const Row& row, krb5_timestamp logon_time) {
+kerberos::LogonInfo LogonInfoOf(const Realm& realm, const Row& row, krb5_timestamp logon_time,
+                                bool asserted_by_service) {
   const Account& account = row.account;
   kerberos::LogonInfo info;
   info.name = account.name.str();
@@ -299,7 +322,8 @@ kerberos::LogonInfo LogonInfoOf(const Realm& realm, const Row& row, krb5_timesta
   info.password_last_set = kerberos::FileTime(account.password_set);
   info.group_rids.push_back(account.primary_group_rid);
   for (const std::uint32_t rid : account.groups()) info.group_rids.push_back(rid);
-  info.extra_sids.push_back({18, {1}});  // Authentication authority asserted identity.
+  // Who says that it is them ([MS-DTYP] 2.4.2.4): the authentication authority, or a service.
+  info.extra_sids.push_back({18, {asserted_by_service ? 2U : 1U}});
   return info;
 }
 
@@ -323,7 +347,9 @@ krb5_error_code IssuePac(krb5_context context, unsigned flags, krb5_db_entry* cl
     if (!row) return 0;
     const Directory& directory = DirectoryOf(context);
     const Realm& realm = directory.accounts.realms()[directory.realm];
-    return AddLogonInfo(context, kerberos::EncodeLogonInfo(LogonInfoOf(realm, *row, auth_time)),
+    const bool by_service = (flags & KRB5_KDB_FLAG_PROTOCOL_TRANSITION) != 0;
+    return AddLogonInfo(context,
+                        kerberos::EncodeLogonInfo(LogonInfoOf(realm, *row, auth_time, by_service)),
                         new_pac);
   });
 }

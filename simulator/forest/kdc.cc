@@ -104,7 +104,8 @@ std::string ClientConfiguration(const KdcConfig& config, std::uint16_t port) {
   return fmt::format(
       "[libdefaults]\n  default_realm = {0}\n  dns_lookup_kdc = false\n"
       "  dns_lookup_realm = false\n  dns_canonicalize_hostname = false\n  rdns = false\n"
-      "  permitted_enctypes = aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96\n"
+      "  permitted_enctypes = aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96"
+      " aes128-cts-hmac-sha256-128\n"
       "  udp_preference_limit = 32700\n  noaddresses = true\n  forwardable = false\n"
       "  default_ccache_name = FILE:{1}/krb5cc_%{{uid}}\n"
       "  default_keytab_name = FILE:{1}/none.keytab\n"

@@ -83,7 +83,7 @@ absl::Status Environment::MakeCertificates() {
   pki_.Server("mtls", {kMtlsHost, fmt::format("*.{}", kMtlsHost)});
   pki_.Server("edge", {"localhost", "ca.devicetrust.internal", "iwa.devicetrust.internal",
                        "iwa.corp.test"});
-  pki_.Server("directory", {"localhost", "dc.corp.test"});
+  pki_.Server("directory", {"localhost", "dc1.corp.test"});
   DT_RETURN_IF_ERROR(pki_.WriteTo(Path("pki")));
   kek_file_ = Path("kek");
   return pki::WriteKeyEncryptionKey(kek_file_, random_);

@@ -34,27 +34,21 @@ std::string_view ParentOf(std::string_view dn) {
   return {};
 }
 
-std::string FirstRdnValue(std::string_view dn) {
-  const std::string_view rdn = dn.substr(0, dn.size() - ParentOf(dn).size());
-  std::string value;
-  for (const char c : rdn.substr(rdn.find('=') + 1)) {
-    if (c != '\\') value += c;
-  }
-  if (value.ends_with(',')) value.pop_back();
-  return value;
-}
-
 // Windows counts 100 ns since 1601.
 std::int64_t FileTime(std::int64_t unix_seconds) {
   return (unix_seconds + 11'644'473'600) * 10'000'000;
 }
 
-std::string_view CategoryOf(Kind kind) {
-  switch (kind) {
+bool IsNamedBy(const LdapEntry& entry, std::string_view type) {
+  return SameText(std::string_view(entry.dn).substr(0, entry.dn.find('=')), type);
+}
+
+std::string_view CategoryOf(const LdapEntry& entry) {
+  switch (entry.kind) {
     case Kind::kDomain:
       return "Domain-DNS";
     case Kind::kContainer:
-      return "Container";
+      return IsNamedBy(entry, "OU") ? "Organizational-Unit" : "Container";
     case Kind::kGroup:
       return "Group";
     case Kind::kUser:
@@ -107,7 +101,7 @@ LdapEntry LdapEntries::DomainEntry(std::uint32_t realm) const {
   entry.kind = Kind::kDomain;
   entry.realm = realm;
   entry.dn = accounts_.realms()[realm].base_dn.str();
-  entry.name = FirstRdnValue(entry.dn);
+  entry.name = FirstNameValue(entry.dn);
   return entry;
 }
 
@@ -176,7 +170,7 @@ std::vector<LdapEntry> LdapEntries::ContainerEntries(std::uint32_t realm) const 
     entry.kind = Kind::kContainer;
     entry.realm = realm;
     entry.dn = containers_[i].dn;
-    entry.name = FirstRdnValue(entry.dn);
+    entry.name = FirstNameValue(entry.dn);
   }
   return entries;
 }
@@ -222,6 +216,9 @@ std::optional<LdapEntry> LdapEntries::FindPrincipal(std::string_view upn) const 
 
 std::optional<LdapEntry> LdapEntries::FindSid(std::string_view binary_sid) const {
   constexpr std::size_t kAccountSidBytes = 28;
+  for (std::uint32_t realm = 0; realm < accounts_.realms().size(); ++realm) {
+    if (DomainSidBytes(accounts_.realms()[realm]) == binary_sid) return DomainEntry(realm);
+  }
   if (binary_sid.size() != kAccountSidBytes) return std::nullopt;
   std::uint32_t rid = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -279,7 +276,7 @@ void LdapEntries::ClassValues(const LdapEntry& entry, const Take& take) const {
     case Kind::kDomain:
       return take("domainDNS");
     case Kind::kContainer:
-      return take(CanonicalName(entry.dn).starts_with("ou=") ? "organizationalUnit" : "container");
+      return take(IsNamedBy(entry, "OU") ? "organizationalUnit" : "container");
     case Kind::kGroup:
       return take("group");
     case Kind::kUser:
@@ -299,11 +296,22 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
     case LdapAttribute::kObjectClass:
       return ClassValues(entry, take);
     case LdapAttribute::kObjectCategory:
-      return take(fmt::format("CN={},CN=Schema,CN=Configuration,{}", CategoryOf(entry.kind),
+      return take(fmt::format("CN={},CN=Schema,CN=Configuration,{}", CategoryOf(entry),
                               accounts_.realms()[0].base_dn.view()));
     case LdapAttribute::kCn:
+      if (IsNamedBy(entry, "CN")) take(FirstNameValue(entry.dn));
+      return;
+    case LdapAttribute::kOrganizationalUnit:
+      if (IsNamedBy(entry, "OU")) take(FirstNameValue(entry.dn));
+      return;
+    case LdapAttribute::kDomainComponent:
+      if (IsNamedBy(entry, "DC")) take(FirstNameValue(entry.dn));
+      return;
+    case LdapAttribute::kGroupType:  // Global, security enabled.
+      if (entry.kind == Kind::kGroup) take("-2147483646");
+      return;
     case LdapAttribute::kName:
-      return take(FirstRdnValue(entry.dn));
+      return take(FirstNameValue(entry.dn));
     case LdapAttribute::kDistinguishedName:
       return take(entry.dn);
     case LdapAttribute::kSamAccountName:

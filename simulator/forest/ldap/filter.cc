@@ -24,6 +24,7 @@ constexpr BerTag kExtensibleTag = 0xa9;
 
 constexpr std::string_view kBitsAllRule = "1.2.840.113556.1.4.803";
 constexpr std::string_view kBitsAnyRule = "1.2.840.113556.1.4.804";
+constexpr std::string_view kInChainRule = "1.2.840.113556.1.4.1941";
 
 absl::Status MalformedFilter() { return absl::InvalidArgumentError("malformed search filter"); }
 
@@ -122,6 +123,9 @@ absl::StatusOr<LdapFilter> ParseExtensible(std::string_view content) {
   }
   if (rule == kBitsAllRule) return Comparison(Op::kBitsAll, attribute, value);
   if (rule == kBitsAnyRule) return Comparison(Op::kBitsAny, attribute, value);
+  // Without a rule it is the attribute's own. Groups hold no groups here, so that the chain
+  // of memberships has one link.
+  if (rule.empty() || rule == kInChainRule) return Comparison(Op::kEqual, attribute, value);
   return LdapFilter{};
 }
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <utility>
 
 #include "libs/base/bytes.h"
 #include "libs/directory/sid.h"
+#include "simulator/forest/account_table.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -44,6 +46,9 @@ constexpr std::array<Known, kLdapAttributeCount> kKnown = {{
     {A::kDnsHostName, "dNSHostName", S::kText},
     {A::kOperatingSystem, "operatingSystem", S::kText},
     {A::kOperatingSystemVersion, "operatingSystemVersion", S::kText},
+    {A::kOrganizationalUnit, "ou", S::kText},
+    {A::kDomainComponent, "dc", S::kText},
+    {A::kGroupType, "groupType", S::kNumber},
 }};
 
 constexpr bool InOrder() {
@@ -67,7 +72,87 @@ std::string Lowered(std::string_view text) {
 std::string CanonicalCategory(std::string_view value) {
   std::string lower = Lowered(value);
   if (lower.starts_with("cn=")) lower = lower.substr(3, lower.find(',') - 3);
-  return lower == "user" || lower == "organizationalperson" ? "person" : lower;
+  if (lower == "user" || lower == "organizationalperson") return "person";
+  if (lower == "organizationalunit") return "organizational-unit";
+  return lower == "domaindns" ? "domain-dns" : lower;
+}
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// Takes an attribute value from the front of `rest`, up to the separator that ends it (, or
+// +) or the end. `valid` becomes false on what RFC 4514 does not allow.
+std::string TakeValue(std::string_view& rest, bool& valid) {
+  std::string value;
+  std::size_t keep = 0;  // Blanks at the end count when they were escaped.
+  std::size_t i = rest.find_first_not_of(' ');
+  if (i == rest.npos) i = rest.size();
+  for (; i < rest.size() && rest[i] != ',' && rest[i] != '+'; ++i) {
+    char c = rest[i];
+    valid = valid && std::string_view("\";<>\0", 5).find(c) == std::string_view::npos;
+    const bool escaped = c == '\\';
+    if (escaped) {
+      const std::string_view behind = rest.substr(i + 1);
+      const int high = behind.empty() ? -1 : HexDigit(behind[0]);
+      const int low = behind.size() < 2 ? -1 : HexDigit(behind[1]);
+      if (high >= 0 && low >= 0) {
+        c = static_cast<char>(high * 16 + low);
+        i += 2;
+      } else if (!behind.empty()) {
+        valid = valid && std::string_view(" \"#+,;<=>\\").find(behind[0]) != std::string_view::npos;
+        c = behind[0];
+        i += 1;
+      } else {
+        valid = false;
+      }
+    }
+    value += c;
+    if (escaped || c != ' ') keep = value.size();
+  }
+  value.resize(keep);
+  rest.remove_prefix(i);
+  return value;
+}
+
+std::string_view Trimmed(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+// The canonical form of an attribute type in a name.
+std::string CanonicalType(std::string_view type) {
+  if (type == "2.5.4.3") return "cn";
+  if (type == "2.5.4.11") return "ou";
+  if (type == "0.9.2342.19200300.100.1.25") return "dc";
+  return Lowered(type);
+}
+
+// The canonical form of `name`, and whether it is one at all.
+std::pair<std::string, bool> Canonicalize(std::string_view name) {
+  std::string out;
+  bool valid = true;
+  while (!name.empty()) {
+    const std::size_t equals = name.find('=');
+    const std::string_view type = Trimmed(name.substr(0, equals));
+    valid = valid && equals != name.npos && !type.empty() &&
+            type.find_first_not_of(
+                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                "0123456789-.") == type.npos;
+    out += CanonicalType(type);
+    if (equals == name.npos) return {out, false};
+    name.remove_prefix(equals + 1);
+    out += '=';
+    out += EscapeRdnValue(Lowered(TakeValue(name, valid)));
+    if (name.empty()) break;
+    out += name.front();
+    name.remove_prefix(1);
+    valid = valid && !name.empty();
+  }
+  return {out, valid};
 }
 
 }  // namespace
@@ -91,20 +176,15 @@ std::optional<LdapAttribute> FindLdapAttribute(std::string_view description) {
   return std::nullopt;
 }
 
-std::string CanonicalName(std::string_view name) {
-  std::string out;
-  bool escaped = false;
-  bool at_edge = true;  // Behind a separator: blanks there mean nothing.
-  for (const char c : Lowered(name)) {
-    if (at_edge && c == ' ') continue;
-    at_edge = !escaped && (c == ',' || c == '=');
-    if (at_edge) {
-      while (out.ends_with(' ')) out.pop_back();
-    }
-    escaped = !escaped && c == '\\';
-    out += c;
-  }
-  return out;
+std::string CanonicalName(std::string_view name) { return Canonicalize(name).first; }
+
+bool IsName(std::string_view name) { return Canonicalize(name).second; }
+
+std::string FirstNameValue(std::string_view name) {
+  bool valid = true;
+  const std::size_t equals = name.find('=');
+  name.remove_prefix(equals == name.npos ? name.size() : equals + 1);
+  return TakeValue(name, valid);
 }
 
 std::string CanonicalValue(LdapSyntax syntax, std::string_view value) {

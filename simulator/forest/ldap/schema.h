@@ -32,8 +32,11 @@ enum class LdapAttribute {
   kDnsHostName,
   kOperatingSystem,
   kOperatingSystemVersion,
+  kOrganizationalUnit,
+  kDomainComponent,
+  kGroupType,
 };
-inline constexpr int kLdapAttributeCount = 24;
+inline constexpr int kLdapAttributeCount = 27;
 
 enum class LdapSyntax {
   kText,      // ASCII letters compare without case.
@@ -55,7 +58,14 @@ std::optional<LdapAttribute> FindLdapAttribute(std::string_view description);
 // , and = of a name removed, binary SID, class of a category. Numbers stay text.
 std::string CanonicalValue(LdapSyntax syntax, std::string_view value);
 
-// Canonical distinguished name: lower case, no blanks around , and =.
+// Canonical distinguished name (RFC 4514): lower case, no blanks around , and =, "cn" for
+// 2.5.4.3, a value escaped as in the account table however it was written. What is no name
+// gets some form that no entry has.
 std::string CanonicalName(std::string_view name);
+bool IsName(std::string_view name);
+
+// The value of a name's first part without its escapes: "Hopper, Grace" of
+// "CN=Hopper\, Grace,OU=Staff,DC=corp,DC=test".
+std::string FirstNameValue(std::string_view name);
 
 }  // namespace devicetrust::simulator

@@ -24,10 +24,12 @@ constexpr BerTag kDeleteRequest = 0x4a;
 constexpr BerTag kDeleteResponse = 0x6b;
 constexpr BerTag kModifyDnRequest = 0x6c;
 constexpr BerTag kCompareRequest = 0x6e;
+constexpr BerTag kCompareResponse = 0x6f;
 constexpr BerTag kAbandonRequest = 0x50;
 constexpr BerTag kExtendedRequest = 0x77;
 constexpr BerTag kExtendedResponse = 0x78;
 constexpr BerTag kControls = 0xa0;
+constexpr BerTag kReferrals = 0xa3;
 constexpr BerTag kResponseName = 0x8a;
 constexpr BerTag kResponseValue = 0x8b;
 
@@ -36,11 +38,16 @@ constexpr int kSuccess = 0;
 constexpr int kOperationsError = 1;
 constexpr int kProtocolError = 2;
 constexpr int kSizeLimitExceeded = 4;
+constexpr int kCompareFalse = 5;
+constexpr int kCompareTrue = 6;
 constexpr int kAuthMethodNotSupported = 7;
 constexpr int kAdminLimitExceeded = 11;
 constexpr int kUnavailableCriticalExtension = 12;
 constexpr int kReferral = 10;
+constexpr int kNoSuchAttribute = 16;
+constexpr int kUndefinedAttributeType = 17;
 constexpr int kNoSuchObject = 32;
+constexpr int kInvalidDnSyntax = 34;
 constexpr int kInvalidCredentials = 49;
 constexpr int kUnwillingToPerform = 53;
 
@@ -81,6 +88,28 @@ absl::StatusOr<std::string> CriticalControl(std::string_view controls) {
   return std::string();
 }
 
+// "ldap://other.test/dc=other,dc=test" (RFC 4516), from a canonical name.
+std::string ReferralTo(std::string_view canonical) {
+  std::string host;
+  std::string path;
+  for (std::size_t at = 0; at < canonical.size();) {
+    std::size_t end = at;
+    while (end < canonical.size() && canonical[end] != ',') end += canonical[end] == '\\' ? 2 : 1;
+    end = std::min(end, canonical.size());
+    const std::string_view part = canonical.substr(at, end - at);
+    if (part.starts_with("dc=")) host += (host.empty() ? "" : ".") + FirstNameValue(part);
+    at = end + 1;
+  }
+  const auto append = [&path](char c) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~=,").find(c) != std::string_view::npos;
+    path += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  };
+  std::for_each(canonical.begin(), canonical.end(), append);
+  if (host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") != host.npos) host.clear();
+  return fmt::format("ldap://{}/{}", host, path);
+}
+
 }  // namespace
 
 struct LdapSession::SearchRequest {
@@ -107,7 +136,7 @@ absl::StatusOr<LdapSession::SearchRequest> LdapSession::SearchRequest::Parse(
   SearchRequest request;
   BerReader reader(body);
   DT_ASSIGN_OR_RETURN(const std::string_view base, reader.Next(kBerOctetString));
-  request.base = CanonicalName(base);
+  request.base = IsName(base) ? CanonicalName(base) : std::string(base);
   DT_ASSIGN_OR_RETURN(const int scope, reader.NextInteger(kBerEnumerated));
   if (scope < 0 || scope > 2) return MalformedMessage();
   request.scope = static_cast<Scope>(scope);
@@ -151,7 +180,7 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
   BerReader reader(content);
   DT_ASSIGN_OR_RETURN(const int id, reader.NextInteger());
   DT_ASSIGN_OR_RETURN(const BerItem request, reader.Next());
-  if (id < 0) return MalformedMessage();
+  if (id <= 0) return MalformedMessage();  // Zero is the server's own.
   std::string critical;
   if (!reader.AtEnd()) {
     DT_ASSIGN_OR_RETURN(const std::string_view controls, reader.Next(kControls));
@@ -176,6 +205,8 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
     default:
       return MalformedMessage();
   }
+  // RFC 4513, 4: anonymous from the request until it succeeds, whatever is wrong with it.
+  if (request.tag == kBindRequest) identity_.clear();
   if (!critical.empty()) {
     AppendResult(id, response, kUnavailableCriticalExtension,
                  fmt::format("control {} is not supported", critical), out);
@@ -185,6 +216,8 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
     DT_RETURN_IF_ERROR(Search(id, request.content, out));
   } else if (request.tag == kExtendedRequest) {
     DT_RETURN_IF_ERROR(Extended(id, request.content, out));
+  } else if (request.tag == kCompareRequest) {
+    DT_RETURN_IF_ERROR(Compare(id, request.content, out));
   } else {
     AppendResult(id, response, kUnwillingToPerform,
                  "this directory is read only: change the forest through the simulator", out);
@@ -214,7 +247,6 @@ absl::Status LdapSession::Bind(int id, std::string_view body, std::string& out) 
   DT_ASSIGN_OR_RETURN(const std::string_view name, reader.Next(kBerOctetString));
   DT_ASSIGN_OR_RETURN(const BerItem credentials, reader.Next());
   if (!reader.AtEnd()) return MalformedMessage();
-  identity_.clear();  // RFC 4513, 4: anonymous from here until the bind succeeds.
   const auto answer = [&](int code, std::string_view message) {
     AppendResult(id, kBindResponse, code, message, out);
     return absl::OkStatus();
@@ -270,6 +302,53 @@ absl::Status LdapSession::Search(int id, std::string_view body, std::string& out
   return absl::OkStatus();
 }
 
+absl::Status LdapSession::Compare(int id, std::string_view body, std::string& out) {
+  constexpr BerTag kEqualityMatch = 0xa3;
+  BerReader reader(body);
+  DT_ASSIGN_OR_RETURN(const std::string_view name, reader.Next(kBerOctetString));
+  DT_ASSIGN_OR_RETURN(const std::string_view assertion, reader.Next(kBerSequence));
+  if (!reader.AtEnd()) return MalformedMessage();
+  DT_ASSIGN_OR_RETURN(const LdapFilter filter, ParseLdapFilter({kEqualityMatch, assertion}));
+  const auto answer = [&](int code, std::string_view message) {
+    AppendResult(id, kCompareResponse, code, message, out);
+    return absl::OkStatus();
+  };
+  if (identity_.empty()) return answer(kOperationsError, kNotBound);
+  if (filter.op == LdapFilter::Op::kUndefined) {
+    return answer(kUndefinedAttributeType, "unknown attribute, or no value of its syntax");
+  }
+  const auto entry = FindOrAnswer(id, kCompareResponse, name, out);
+  if (!entry) return absl::OkStatus();
+  bool has_values = false;
+  entries_.Values(*entry, filter.attribute, [&](std::string_view) { has_values = true; });
+  if (!has_values) return answer(kNoSuchAttribute, "");
+  const bool equal = MatchLdapFilter(filter, *entry, entries_) == LdapTruth::kTrue;
+  return answer(equal ? kCompareTrue : kCompareFalse, "");
+}
+
+std::optional<LdapEntry> LdapSession::FindOrAnswer(int id, BerTag response, std::string_view name,
+                                                   std::string& out) const {
+  const std::string canonical = CanonicalName(name);
+  if (!IsName(name)) {
+    AppendResult(id, response, kInvalidDnSyntax,
+                 "0000208F: NameErr: DSID-03100225, problem 2006 (BAD_NAME), data 8350", out);
+  } else if (canonical.empty()) {  // Above all domains: no global catalog.
+    AppendResult(id, response, kNoSuchObject, "", out);
+  } else if (!entries_.RealmOfName(canonical)) {
+    BerWriter writer;  // With where Active Directory would look: at the domain of that name.
+    BeginResult(id, response, kReferral, "0000202B: RefErr: DSID-03100835, data 0, 1 access points",
+                writer);
+    writer.Begin(kReferrals).Text(ReferralTo(canonical)).End();
+    writer.End().End().AppendTo(out);
+  } else if (auto entry = entries_.FindName(canonical)) {
+    return entry;
+  } else {
+    AppendResult(id, response, kNoSuchObject,
+                 "0000208D: NameErr: DSID-0310028D, problem 2001 (NO_OBJECT), data 0", out);
+  }
+  return std::nullopt;
+}
+
 // The root DSE ([MS-ADTS] 3.1.1.3.2): what clients read before they bind.
 void LdapSession::SearchRoot(int id, const SearchRequest& request, std::string& out) const {
   BerWriter writer;
@@ -322,18 +401,8 @@ void LdapSession::AppendEntry(int id, const LdapEntry& entry, const SearchReques
 
 void LdapSession::SearchDomain(int id, const SearchRequest& request, std::string& out) const {
   using Scope = SearchRequest::Scope;
-  const std::optional<std::uint32_t> realm = entries_.RealmOfName(request.base);
-  if (!realm) {
-    AppendResult(id, kSearchDone, kReferral,
-                 "0000202B: RefErr: DSID-03100835, data 0, 1 access points", out);
-    return;
-  }
-  const std::optional<LdapEntry> base = entries_.FindName(request.base);
-  if (!base) {
-    AppendResult(id, kSearchDone, kNoSuchObject,
-                 "0000208D: NameErr: DSID-0310028D, problem 2001 (NO_OBJECT), data 0", out);
-    return;
-  }
+  const std::optional<LdapEntry> base = FindOrAnswer(id, kSearchDone, request.base, out);
+  if (!base) return;
   const std::string below = "," + request.base;
   const auto in_scope = [&](const LdapEntry& entry) {
     const std::string name = CanonicalName(entry.dn);
@@ -369,12 +438,12 @@ void LdapSession::SearchDomain(int id, const SearchRequest& request, std::string
   };
   if (request.scope == Scope::kBase) {
     visit(*base);
-  } else if (const auto candidates = CandidatesOf(request.filter, *realm, entries_)) {
+  } else if (const auto candidates = CandidatesOf(request.filter, base->realm, entries_)) {
     for (const LdapEntry& entry : candidates->entries) {
       if (!(candidates->all_match ? send(entry) : visit(entry))) break;
     }
   } else {
-    entries_.Scan(*realm, visit);
+    entries_.Scan(base->realm, visit);
   }
   AppendResult(id, kSearchDone, code, "", out);
 }

@@ -24,7 +24,7 @@ struct LdapBehaviour {
 };
 
 // Answers as a domain controller of Active Directory would, over TLS: LDAPv3 with simple
-// binds (UPN, DOMAIN\name or DN), search, Who Am I? (RFC 4532) and abandon. Read only.
+// binds (UPN, DOMAIN\name or DN), search, compare, Who Am I? (RFC 4532) and abandon. Read only.
 // Single-threaded; requests are answered in order.
 class LdapSession {
  public:
@@ -52,6 +52,10 @@ class LdapSession {
   std::string_view CheckPassword(std::string_view name, std::string_view password);
   absl::Status Search(int id, std::string_view body, std::string& out);
   absl::Status Extended(int id, std::string_view body, std::string& out);
+  absl::Status Compare(int id, std::string_view body, std::string& out);
+  // The entry named `name`; nothing when the `response` that says why is in `out`.
+  std::optional<LdapEntry> FindOrAnswer(int id, BerTag response, std::string_view name,
+                                        std::string& out) const;
   void SearchRoot(int id, const SearchRequest& request, std::string& out) const;
   void SearchDomain(int id, const SearchRequest& request, std::string& out) const;
   void AppendEntry(int id, const LdapEntry& entry, const SearchRequest& request,

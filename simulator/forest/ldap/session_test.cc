@@ -52,6 +52,7 @@ struct Found {
   std::string message;
   std::vector<std::string> names;  // sAMAccountName, or DN for entries without one.
   std::map<std::string, std::vector<std::string>> attributes;  // Of the last entry.
+  std::vector<std::string> referrals;
 };
 
 class SessionTest : public ::testing::Test {
@@ -100,6 +101,7 @@ class SessionTest : public ::testing::Test {
       const BerItem op = reader.Next().value();
       if (op.tag != 0x64) {
         std::tie(found.code, found.message) = ResultOf(answer);
+        found.referrals = ReferralsOf(op.content);
         continue;
       }
       ReadEntry(op.content, found);
@@ -141,6 +143,16 @@ class SessionTest : public ::testing::Test {
     const int code = result.NextInteger(kBerEnumerated).value();
     (void)result.Next();
     return {code, std::string(result.Next(kBerOctetString).value())};
+  }
+
+  static std::vector<std::string> ReferralsOf(std::string_view result) {
+    BerReader fields(result);
+    for (int i = 0; i < 3; ++i) (void)fields.Next();
+    std::vector<std::string> urls;
+    if (fields.AtEnd()) return urls;
+    BerReader list(fields.Next(0xa3).value());
+    while (!list.AtEnd()) urls.emplace_back(list.Next(kBerOctetString).value());
+    return urls;
   }
 
   TestForest forest_;
@@ -221,6 +233,14 @@ TEST_F(SessionTest, ForgetsWhoItWasWhenABindFails) {
   Bind("ada@corp.test", "wrong");
   EXPECT_FALSE(who());
   EXPECT_EQ(Search("dc=corp,dc=test", 2, Present("cn")).code, 1);
+  Bind("ada@corp.test", "Pw-ada");
+  EXPECT_EQ(Ask([](BerWriter& w) {  // Refused before it is read, for a critical control.
+              w.Begin(0x60).Integer(3).Text("ada@corp.test").Text("Pw-ada", 0x80).End();
+              w.Begin(0xa0).Begin().Text("1.2.3").Text("\xff", kBerBoolean).End().End();
+            })
+                .first,
+            12);
+  EXPECT_FALSE(who());
 }
 
 TEST_F(SessionTest, ShowsTheRootToAnybody) {
@@ -304,7 +324,70 @@ TEST_F(SessionTest, KeepsToTheScope) {
   EXPECT_THAT(Search("cn=users,dc=corp,dc=test", 2, Equal("sAMAccountName", "ada"), {}).names,
               IsEmpty());
   EXPECT_EQ(Search("ou=none,dc=corp,dc=test", 2, any).code, 32);
-  EXPECT_EQ(Search("dc=elsewhere,dc=test", 2, any).code, 10);
+  const Found elsewhere = Search("cn=a\\, b,dc=elsewhere,dc=test", 2, any);
+  EXPECT_EQ(elsewhere.code, 10);
+  EXPECT_THAT(elsewhere.referrals,
+              ElementsAre("ldap://elsewhere.test/cn=a%5C,%20b,dc=elsewhere,dc=test"));
+  EXPECT_EQ(Search("", 2, any).code, 32);
+  for (const char* bad : {"not a name", "dc=corp,", "=x,dc=corp,dc=test", "cn=a;dc=corp,dc=test",
+                          "cn=a\\z,dc=corp,dc=test", "dc=corp,dc=test\\"}) {
+    EXPECT_EQ(Search(bad, 2, any).code, 34) << bad;
+  }
+}
+
+// RFC 4514: a name may be written in several ways.
+TEST_F(SessionTest, KnowsANameInEverySpelling) {
+  Bind("svc-ldap@corp.test", "Pw-svc");
+  for (const char* name : {"CN=O'Neill\\, (Odd) * & \\<Co\\>,CN=Users,DC=corp,DC=test",
+                           "cn = O'Neill\\2C \\28Odd) * & \\3cCo\\3E , cn=users, dc=corp, dc=test",
+                           "2.5.4.3=O'Neill\\,\\20(Odd) * & "
+                           "\\<Co\\>,CN=Users,DC=corp,0.9.2342.19200300.100.1.25=test"}) {
+    Found found = Search(name, 0, Present("objectClass"), {"cn", "sAMAccountName"});
+    EXPECT_THAT(found.names, ElementsAre("odd")) << name;
+    EXPECT_THAT(found.attributes["cn"], ElementsAre("O'Neill, (Odd) * & <Co>"));
+  }
+  forest_.Add({.name = "slash", .display_name = "A\\B, C "});
+  const Found slash = Search("dc=corp,dc=test", 2, Equal("cn", "a\\b, c "), {"cn", "name"});
+  EXPECT_THAT(slash.attributes.at("cn"), ElementsAre("A\\B, C "));
+  EXPECT_THAT(slash.attributes.at("name"), ElementsAre("A\\B, C "));
+}
+
+// X.501 and Active Directory: what names an entry is an attribute of it.
+TEST_F(SessionTest, ShowsContainersAndTheDomainAsActiveDirectoryDoes) {
+  Bind("svc-ldap@corp.test", "Pw-svc");
+  const std::string top = "DC=corp,DC=test";
+  const Found unit = Search(top, 2, Equal("ou", "staff"));
+  EXPECT_THAT(unit.attributes.at("ou"), ElementsAre("Staff"));
+  EXPECT_THAT(unit.attributes.at("objectClass"), ElementsAre("top", "organizationalUnit"));
+  EXPECT_EQ(unit.attributes.count("cn"), 0U);
+  EXPECT_THAT(NamesBelow(Equal("objectCategory", "organizationalUnit")),
+              ElementsAre("OU=Staff,DC=corp,DC=test"));
+  EXPECT_THAT(NamesBelow(Equal("dc", "corp")), ElementsAre(top));
+  EXPECT_THAT(NamesBelow(Equal("objectSid", "S-1-5-21-1-2-3")), ElementsAre(top));
+  EXPECT_THAT(Search(top, 0, Equal("objectSid", "S-1-5-21-1-2-3")).names, ElementsAre(top));
+  const Put security_groups = Rule("1.2.840.113556.1.4.803", "groupType", "2147483648");
+  EXPECT_THAT(NamesBelow(And({security_groups, Equal("cn", "Staff")})), ElementsAre("Staff"));
+  EXPECT_THAT(
+      NamesBelow(Rule("1.2.840.113556.1.4.1941", "memberOf", "CN=Staff,CN=Users,DC=corp,DC=test")),
+      ElementsAre("ada"));
+}
+
+TEST_F(SessionTest, ComparesOneValue) {
+  const auto compare = [&](const char* name, const char* attribute, const char* value) {
+    return Ask([&](BerWriter& w) {
+             w.Begin(0x6e).Text(name).Begin().Text(attribute).Text(value).End().End();
+           })
+        .first;
+  };
+  const char* ada = "CN=Ada Lovelace,OU=Staff,DC=corp,DC=test";
+  EXPECT_EQ(compare(ada, "sn", "Lovelace"), 1);  // Not bound.
+  Bind("svc-ldap@corp.test", "Pw-svc");
+  EXPECT_EQ(compare(ada, "sn", "lovelace"), 6);
+  EXPECT_EQ(compare(ada, "sn", "hopper"), 5);
+  EXPECT_EQ(compare(ada, "operatingSystem", "x"), 16);
+  EXPECT_EQ(compare(ada, "nosuch", "x"), 17);
+  EXPECT_EQ(compare("cn=none,dc=corp,dc=test", "sn", "x"), 32);
+  EXPECT_EQ(compare("none", "sn", "x"), 34);
 }
 
 TEST_F(SessionTest, KeepsToTheSizeLimits) {
