@@ -1,6 +1,7 @@
 #include "libs/rpc/prepare.h"
 
 #include <absl/synchronization/mutex.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -8,6 +9,7 @@
 #include <openssl/crypto.h>
 
 #include <mutex>
+#include <string>
 
 #include "libs/base/log.h"
 
@@ -25,12 +27,19 @@ void ForwardGrpcLog(gpr_log_func_args* args) {
       {{"message", args->message}});
 }
 
+// Of Protobuf come complaints about what strangers send.
+void ForwardProtobufLog(google::protobuf::LogLevel /*level*/, const char* /*file*/, int /*line*/,
+                        const std::string& message) {
+  Log(LogLevel::kDebug, "protobuf", {{"message", message}});
+}
+
 }  // namespace
 
 void PrepareGrpc() {
   static std::once_flag once;
   std::call_once(once, [] {
     gpr_set_log_function(&ForwardGrpcLog);
+    google::protobuf::SetLogHandler(&ForwardProtobufLog);
     // Debian builds Abseil without NDEBUG: every lock of gRPC's then enters a graph that looks
     // for cycles, under a lock of its own.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

@@ -1,6 +1,7 @@
 #include "libs/rpc/status.h"
 
 #include <string>
+#include <string_view>
 
 #include "absl/strings/cord.h"
 #include "google/rpc/status.pb.h"
@@ -9,6 +10,25 @@
 #include "libs/rpc/error.h"
 
 namespace devicetrust::rpc {
+
+namespace {
+
+// Trailers hold 8 KiB at most receivers, the message goes into them twice, once with each byte
+// beyond ASCII as three, and either may quote what a caller sent.
+constexpr std::size_t kMessageBytesMax = 1024;
+constexpr std::size_t kSubjectBytesMax = 256;
+constexpr std::size_t kRemedyBytesMax = 512;
+
+// Not longer than `bytes`, cut before a character of UTF-8.
+std::string Cut(std::string_view text, std::size_t bytes) {
+  constexpr std::string_view kMore = "…";
+  if (text.size() <= bytes) return std::string(text);
+  std::size_t end = bytes - kMore.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+  return std::string(text.substr(0, end)) + std::string(kMore);
+}
+
+}  // namespace
 
 google::rpc::Status ToMessage(const absl::Status& status) {
   google::rpc::Status message;
@@ -23,7 +43,11 @@ google::rpc::Status ToMessage(const absl::Status& status) {
     detail = DetailOf(status).value_or(reason::v1::ErrorDetail());
     detail.set_reason(ReasonOf(status));
   }
-  message.set_message(hide ? std::string("internal error") : std::string(status.message()));
+  detail.set_subject(Cut(detail.subject(), kSubjectBytesMax));
+  detail.set_remedy(Cut(detail.remedy(), kRemedyBytesMax));
+  message.set_message(
+      hide ? std::string("internal error")
+           : Cut({status.message().data(), status.message().size()}, kMessageBytesMax));
   google::protobuf::Any& any = *message.add_details();
   any.set_type_url(kErrorDetailUrl);
   any.set_value(detail.SerializeAsString());

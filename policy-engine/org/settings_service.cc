@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <span>
 #include <utility>
 
 #include "libs/rpc/status.h"
@@ -15,6 +17,14 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 std::string OnOff(bool on) { return on ? "on" : "off"; }
+
+std::string FirstOf(const std::vector<std::string>& rules) {
+  constexpr std::size_t kShown = 10;
+  const std::span<const std::string> first(rules.data(), std::min(rules.size(), kShown));
+  const std::size_t more = rules.size() - first.size();
+  return fmt::format("{}{}", fmt::join(first, "; "),
+                     more == 0 ? "" : fmt::format(" and {} more", more));
+}
 
 // What switching Device Trust or its capability on puts in force.
 std::vector<std::string> InForce(const OrgState& before) {
@@ -64,8 +74,8 @@ absl::Status SettingsService::EditDeviceTrust(const v1::SetDeviceTrustRequest& r
   if (switches_off && !in_use.empty() && !request.force()) {
     return rpc::MakeError(
         absl::StatusCode::kFailedPrecondition, reason::v1::SETTING_IN_USE,
-        fmt::format("Device Trust can't be switched off while active rules use it: {}",
-                    fmt::join(in_use, "; ")),
+        fmt::format("Device Trust can't be switched off while {} active rules use it: {}",
+                    in_use.size(), FirstOf(in_use)),
         "device_trust",
         "Set device trust to Any in these rules first, or force it: users of untrusted devices "
         "then see neither the security message nor Learn more.");
