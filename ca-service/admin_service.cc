@@ -165,8 +165,9 @@ grpc::Status AdminService::WatchRevocations(
     }
     message.set_sequence(sequence);
     message.mutable_sent_at()->set_seconds(UnixSeconds(clock_.Now()));
+    message.set_more(message.revocations_size() == kRevocationsPerMessageMax);
     if (!writer->Write(message)) return grpc::Status::CANCELLED;
-    if (message.revocations_size() == kRevocationsPerMessageMax) continue;  // There is more.
+    if (message.more()) continue;
     revocations_.Wait(generation, kHeartbeat);
   }
   return rpc::ToGrpc(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DRAINING,
@@ -176,18 +177,21 @@ grpc::Status AdminService::WatchRevocations(
 grpc::Status AdminService::ListCertificates(grpc::ServerContext* /*context*/,
                                             const v1::ListCertificatesRequest* request,
                                             v1::ListCertificatesResponse* response) {
+  std::size_t page = 0;
   const auto list = [&]() -> absl::StatusOr<std::vector<StoredCertificate>> {
-    DT_ASSIGN_OR_RETURN(const CertificateFilter filter, FilterOf(*request));
+    DT_ASSIGN_OR_RETURN(CertificateFilter filter, FilterOf(*request));
+    page = static_cast<std::size_t>(filter.limit);
+    ++filter.limit;  // One more tells whether there is another page.
     return database_.Read([&](db::Transaction& txn) { return Tables(txn).List(filter); });
   };
-  const auto certificates = list();
+  auto certificates = list();
   if (!certificates.ok()) return rpc::ToGrpc(rpc::StoreError(certificates.status()));
+  if (certificates->size() > page) {
+    certificates->resize(page);
+    response->set_next_page_token(PageToken(certificates->back()));
+  }
   for (const StoredCertificate& certificate : *certificates) {
     Fill(*response->add_certificates(), certificate);
-  }
-  const int page = request->page_size() == 0 ? kPageDefault : request->page_size();
-  if (response->certificates_size() == page) {
-    response->set_next_page_token(PageToken(certificates->back()));
   }
   return grpc::Status::OK;
 }

@@ -73,16 +73,20 @@ absl::Status CrlPublisher::Publish() {
 }
 
 // The number is taken in a transaction of its own: a crash before the list is stored
-// leaves a gap, never two lists of one number.
+// leaves a gap, never two lists of one number. It is not below the time, so that it grows when
+// the store is restored from a backup too (RFC 5280, section 5.2.3).
 absl::StatusOr<StoredCrl> CrlPublisher::Build(std::int64_t sequence, WallTime now) {
   pki::Crl crl;
-  DT_ASSIGN_OR_RETURN(crl.number, database_.Write([](db::Transaction& txn) {
-    return db::NextSequence(txn, "crls");
+  DT_ASSIGN_OR_RETURN(crl.number, database_.Write([now](db::Transaction& txn) {
+    return db::NextSequence(txn, "crls", UnixSeconds(now));
   }));
   crl.this_update = WallTime(seconds(UnixSeconds(now)));
   crl.next_update = crl.this_update + kCrlLifetime;
+  // An entry stays until it stood on a list that was made after its certificate's end (RFC 5280,
+  // section 3.3): on one of the lists of the two periods that follow.
+  const std::int64_t ended_before = UnixSeconds(now - 2 * kCrlLifetime);
   DT_ASSIGN_OR_RETURN(const auto revoked, database_.Read([&](db::Transaction& txn) {
-    return Tables(txn).RevokedAfter(0, UnixSeconds(now), std::numeric_limits<std::int64_t>::max());
+    return Tables(txn).RevokedAfter(0, ended_before, std::numeric_limits<std::int64_t>::max());
   }));
   for (const StoredRevocation& entry : revoked) {
     // A later one waits for the next list: this one is told to hold all up to `sequence`.

@@ -81,12 +81,7 @@ absl::StatusOr<std::vector<StoredRevocation>> Revocations::After(std::int64_t se
       database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<StoredRevocation>> {
         Tables tables(txn);
         DT_ASSIGN_OR_RETURN(const std::int64_t last, tables.LastRevocation());
-        if (sequence > last) {
-          return absl::OutOfRangeError(
-              fmt::format("the last revocation is number {}, not {} or later: the store was"
-                          " replaced, read again from 0",
-                          last, sequence));
-        }
+        DT_RETURN_IF_ERROR(rpc::CheckPosition(sequence, last));
         if (sequence == last) return std::vector<StoredRevocation>();
         return tables.RevokedAfter(sequence, -1, limit);
       });

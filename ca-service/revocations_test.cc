@@ -105,6 +105,10 @@ TEST_F(RevocationsTest, RenewsTheListAtHalfItsLifeAndForgetsTheExpired) {
   EXPECT_EQ(PublishedCrl(1).revoked.size(), 1U);
   clock_.Advance(std::chrono::days(365));
   Open();
+  EXPECT_EQ(PublishedCrl(1).revoked.size(),
+            1U);  // RFC 5280, section 3.3: on one list after its end.
+  clock_.Advance(2 * kCrlLifetime);
+  Open();
   EXPECT_TRUE(PublishedCrl(1).revoked.empty());
 }
 

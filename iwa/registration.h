@@ -21,12 +21,13 @@ class OrgRegistry {
 };
 
 // Keeps this IWA known to the org: registers, then a heartbeat each second, and registers
-// again when the org has forgotten it. While the org does not answer, it tries on with
-// growing pauses; services start in any order.
+// again twice a minute and when the org has forgotten it. While the org does not answer, it tries
+// on with growing pauses; services start in any order.
 class Registration {
  public:
   static constexpr std::chrono::milliseconds kInterval{1000};
   static constexpr std::chrono::milliseconds kPauseMax{8000};
+  static constexpr int kHeartbeatsPerRegistration = 30;
 
   // `org` outlives it. Tries once before it returns, so that in the ordinary case the org
   // knows this IWA when its server is ready.
@@ -44,7 +45,8 @@ class Registration {
   OrgRegistry& org_;
   const org::v1::Iwa iwa_;
   const std::chrono::milliseconds interval_;
-  std::chrono::milliseconds pause_;  // Of the loop alone.
+  std::chrono::milliseconds pause_;  // Of the loop alone, as heartbeats_ is.
+  int heartbeats_ = 0;
   std::atomic<bool> registered_{false};
 
   std::mutex mutex_;

@@ -60,7 +60,7 @@ absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
 }
 
 absl::StatusOr<PolicyFiles> ReadFiles(const Config& config) {
-  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config));
+  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "policy"));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   PolicyFiles files{std::move(component), std::move(kek), {}};
   if (!config.ldap_url.empty()) {
@@ -136,9 +136,10 @@ absl::Status PolicyServer::Parts::Open() {
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
   events.emplace(*outbox, random);
-  DT_ASSIGN_OR_RETURN(
-      store, OrgStore::Create(*database, *events,
-                              {config.org, config.domain, config.capability.value_or(true)}));
+  DT_ASSIGN_OR_RETURN(store,
+                      OrgStore::Create(*database, *events,
+                                       {config.org, config.domain, config.capability.value_or(true),
+                                        UnixMillis(clock.Now())}));
   DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, files.kek, config.org, clock, random));
   return ApplyCapability();
 }

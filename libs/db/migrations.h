@@ -27,7 +27,11 @@ absl::Status Migrate(Connection& connection, std::span<const Migration> migratio
 
 // The next value, from 1, of the sequence `name`. Values are given in commit order without
 // gaps: the counter's row stays locked until the transaction ends, so that a reader who
-// has seen N has seen all up to N.
-absl::StatusOr<std::int64_t> NextSequence(Transaction& txn, std::string_view name);
+// has seen N has seen all up to N. One that has a larger `least` jumps there.
+absl::StatusOr<std::int64_t> NextSequence(Transaction& txn, std::string_view name,
+                                          std::int64_t least = 1);
+
+// The last value that was given; 0 before the first.
+absl::StatusOr<std::int64_t> LastSequence(Transaction& txn, std::string_view name);
 
 }  // namespace devicetrust::db

@@ -1,5 +1,7 @@
 #include "libs/rpc/error.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -84,6 +86,17 @@ absl::Status StoreError(absl::Status status) {
     default:
       return status;
   }
+}
+
+absl::Status CheckPosition(std::int64_t after, std::int64_t last) {
+  if (after < 0) {
+    return MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+                     "after_sequence is negative", "after_sequence");
+  }
+  if (after <= last) return absl::OkStatus();
+  return absl::OutOfRangeError(fmt::format(
+      "the last one is number {}, not {} or later: the store was replaced, read again from 0", last,
+      after));
 }
 
 }  // namespace devicetrust::rpc

@@ -34,4 +34,9 @@ std::string ReasonName(reason::v1::Reason reason);
 // already, and any other code, pass unchanged.
 absl::Status StoreError(absl::Status status);
 
+// Where the reader of a stream wants to go on: behind number `after` of `last`.
+// kInvalidArgument, MALFORMED_REQUEST: negative. kOutOfRange: there never were so many, so the
+// store was replaced by an older one, and the reader must begin anew.
+absl::Status CheckPosition(std::int64_t after, std::int64_t last);
+
 }  // namespace devicetrust::rpc

@@ -37,6 +37,27 @@ TEST(ErrorTest, HidesWhatIsInternalAndNamesAReasonForTheRest) {
   EXPECT_EQ(ReasonOf(absl::OkStatus()), reason::v1::REASON_UNSPECIFIED);
 }
 
+// Else the receiver would get "metadata size exceeds limit" instead.
+TEST(ErrorTest, QuotesNoMoreThanFitsIntoATrailer) {
+  std::string umlauts = "x";
+  for (int i = 0; i < 20'000; ++i) umlauts += "ü";
+  const grpc::Status sent = ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN,
+                                             "no user " + umlauts, umlauts, umlauts));
+  EXPECT_LT(3 * sent.error_message().size() + 4 * sent.error_details().size() / 3, 8000U);
+  const absl::Status received = FromGrpc(sent);
+  EXPECT_EQ(ReasonOf(received), reason::v1::USER_UNKNOWN);
+  EXPECT_TRUE(std::string(received.message()).starts_with("no user xüü"));
+  EXPECT_TRUE(std::string(received.message()).ends_with("ü…"));
+  EXPECT_TRUE(DetailOf(received)->subject().ends_with("ü…"));
+}
+
+TEST(ErrorTest, APositionBeyondTheEndMeansAnotherStore) {
+  DT_EXPECT_OK(CheckPosition(0, 0));
+  DT_EXPECT_OK(CheckPosition(7, 7));
+  DT_EXPECT_CODE(CheckPosition(8, 7), kOutOfRange);
+  DT_EXPECT_CODE(CheckPosition(-1, 7), kInvalidArgument);
+}
+
 TEST(ErrorTest, KeepsAStatusWhoseDetailIsGarbage) {
   const absl::Status received =
       FromGrpc(grpc::Status(grpc::StatusCode::NOT_FOUND, "gone", "\x01\xFFgarbage"));

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
@@ -26,6 +27,13 @@ absl::Status ValidateEvent(const v1::Event& event) {
   }
   if (!event.has_at()) {
     return absl::InvalidArgumentError(fmt::format("event {}: the time is missing", event.id()));
+  }
+  const bool in_range = event.at().seconds() >= -kWallSecondsMax &&
+                        event.at().seconds() <= kWallSecondsMax && event.at().nanos() >= 0 &&
+                        event.at().nanos() <= 999'999'999;
+  if (!in_range) {
+    return absl::InvalidArgumentError(
+        fmt::format("event {}: the time must be of the years 1678 to 2261", event.id()));
   }
   if (event.ByteSizeLong() > kEventBytesMax) {
     return absl::InvalidArgumentError(
@@ -92,6 +100,11 @@ absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::i
   return true;
 }
 
+// Of a bound that somebody asks for: "until the year 9999" is no mistake.
+std::int64_t NearestMillis(const google::protobuf::Timestamp& time) {
+  return UnixMillis(AtUnixSeconds(time.seconds())) + time.nanos() / 1'000'000;
+}
+
 // A filter as parameters of one statement: $1 before or after, $2 limit, $3 and $4 times, $5
 // number of types, $6 to $15 types, $16 one subject, $17 another; empty ones match all.
 absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
@@ -101,9 +114,8 @@ absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
         fmt::format("at most {} types in one filter", kEventTypesPerFilterMax));
   }
   std::vector<db::Value> arguments = {
-      position, limit,
-      filter.has_since() ? UnixMillis(rpc::FromTimestamp(filter.since())) : -kForever,
-      filter.has_until() ? UnixMillis(rpc::FromTimestamp(filter.until())) : kForever,
+      position, limit, filter.has_since() ? NearestMillis(filter.since()) : -kForever,
+      filter.has_until() ? NearestMillis(filter.until()) : kForever,
       static_cast<std::int64_t>(filter.types_size())};
   for (int i = 0; i < kEventTypesPerFilterMax; ++i) {
     arguments.emplace_back(i < filter.types_size() ? filter.types(i) : std::string());
@@ -228,6 +240,7 @@ absl::StatusOr<SystemLog::Following> SystemLog::After(const v1::EventFilter& fil
       const auto rows,
       database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
         DT_ASSIGN_OR_RETURN(last, LastSequenceIn(txn));
+        DT_RETURN_IF_ERROR(rpc::CheckPosition(after, last));
         return txn.Run(HasSubject(filter) ? kOldestFirstOfSubject : kOldestFirst, arguments);
       }));
   Following following;

@@ -119,6 +119,21 @@ TEST_F(SystemLogTest, FollowsFromASequenceNumber) {
   EXPECT_EQ(second->events[0].id(), "c");
   EXPECT_EQ(second->sequence, *log_.LastSequence());
   EXPECT_TRUE(log_.After(filter, second->sequence, 10)->events.empty());
+  DT_EXPECT_CODE(log_.After(filter, second->sequence + 1, 10), kOutOfRange);
+}
+
+TEST_F(SystemLogTest, TakesAnyTimeAsABound) {
+  Append({NewEvent("a", "x", 1)});
+  v1::CountRequest request;
+  v1::CountResponse response;
+  request.mutable_filter()->mutable_until()->set_seconds(253'402'300'799);  // The year 9999.
+  ASSERT_TRUE(service_.Count(nullptr, &request, &response).ok());
+  EXPECT_EQ(response.total(), 1);
+  request.mutable_filter()->clear_until();
+  request.mutable_filter()->mutable_since()->set_seconds(253'402'300'799);
+  response.Clear();
+  ASSERT_TRUE(service_.Count(nullptr, &request, &response).ok());
+  EXPECT_EQ(response.total(), 0);
 }
 
 TEST_F(SystemLogTest, CountsByType) {
@@ -135,6 +150,8 @@ TEST_F(SystemLogTest, CountsByType) {
 }
 
 TEST_F(SystemLogTest, RefusesBadInputWhole) {
+  v1::Event never = NewEvent("e", "x", 1);
+  never.mutable_at()->set_seconds(INT64_MAX / 2);
   v1::Event no_id = NewEvent("", "x", 1);
   v1::Event no_type = NewEvent("b", "", 1);
   v1::Event no_time = NewEvent("c", "x", 1);
@@ -142,7 +159,7 @@ TEST_F(SystemLogTest, RefusesBadInputWhole) {
   v1::Event long_id = NewEvent(std::string(65, 'i'), "x", 1);
   v1::Event big = NewEvent("d", "x", 1);
   (*big.mutable_debug_data())["k"] = std::string(kEventBytesMax, 'x');
-  for (const v1::Event& bad : {no_id, no_type, no_time, long_id, big}) {
+  for (const v1::Event& bad : {no_id, no_type, no_time, never, long_id, big}) {
     DT_EXPECT_CODE(log_.Append(std::vector<v1::Event>{NewEvent("good", "x", 1), bad}),
                    kInvalidArgument);
   }

@@ -27,13 +27,15 @@ absl::StatusOr<Message> Parse(const Bytes& blob) {
 }
 
 absl::Status MakeOrg(db::Transaction& txn, const OrgDefaults& defaults) {
+  DT_RETURN_IF_ERROR(
+      txn.Run("INSERT INTO settings (id, version, device_trust_enabled, learn_more_url, changed_by,"
+              " changed_at, capability_enabled, read_only, ad_active, ad_domain, forced_off)"
+              " VALUES (1, 0, 0, '', '', NULL, $1, 0, $2, $3, 0) ON CONFLICT (id) DO NOTHING",
+              {std::int64_t{defaults.capability_enabled}, std::int64_t{!defaults.ad_domain.empty()},
+               defaults.ad_domain})
+          .status());
   return txn
-      .Run(
-          "INSERT INTO settings (id, version, device_trust_enabled, learn_more_url, changed_by,"
-          " changed_at, capability_enabled, read_only, ad_active, ad_domain, forced_off)"
-          " VALUES (1, 1, 0, '', '', NULL, $1, 0, $2, $3, 0) ON CONFLICT (id) DO NOTHING",
-          {std::int64_t{defaults.capability_enabled}, std::int64_t{!defaults.ad_domain.empty()},
-           defaults.ad_domain})
+      .Run("UPDATE settings SET version = $1 WHERE id = 1 AND version < $1", {defaults.version_min})
       .status();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,11 +14,14 @@
 
 namespace devicetrust::policy {
 
-// What a new org begins with; an org that exists keeps its own.
+// What a new org begins with; an org that exists keeps its own, version_min aside.
 struct OrgDefaults {
   std::string org_id;
   std::string ad_domain;           // Not empty: the AD integration is active from the start.
   bool capability_enabled = true;  // The operator's switch (ORG-1).
+  // Versions begin here; Unix milliseconds of the start. So they grow across a restore from a
+  // backup, for those who know what came after it.
+  std::int64_t version_min = 1;
 };
 
 // Reads and changes the org's state. Thread-safe: readers take a snapshot without a lock on

@@ -96,6 +96,12 @@ TEST_F(SessionChangesTest, AreReadInOrderFromANumber) {
   EXPECT_EQ(sessions_->After(rest.sequence, 10)->sequence, rest.sequence);
 }
 
+TEST_F(SessionChangesTest, KnowsAReaderOfAnotherStore) {
+  DT_EXPECT_OK(sessions_->After(0, 10));
+  DT_EXPECT_CODE(sessions_->After(1, 10), kOutOfRange);
+  DT_EXPECT_CODE(sessions_->After(-1, 10), kInvalidArgument);
+}
+
 TEST_F(SessionChangesTest, ForgetsWhatNoLiveSessionNeeds) {
   DT_ASSERT_OK(sessions_->EndSession("s1", kTestStart));
   DT_ASSERT_OK(database_->Write([](db::Transaction& txn) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libs/db/migrations.h"
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
@@ -75,6 +76,8 @@ absl::StatusOr<bool> SessionChanges::HasEnded(db::Transaction& txn, const std::s
 
 absl::StatusOr<SessionChanges::Following> SessionChanges::After(std::int64_t after, int limit) {
   return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Following> {
+    DT_ASSIGN_OR_RETURN(const std::int64_t last, db::LastSequence(txn, kSequence));
+    DT_RETURN_IF_ERROR(rpc::CheckPosition(after, last));
     DT_ASSIGN_OR_RETURN(const auto rows,
                         txn.Run("SELECT sequence, at_ms, kind, subject FROM session_changes"
                                 " WHERE sequence > $1 ORDER BY sequence LIMIT $2",

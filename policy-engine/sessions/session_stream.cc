@@ -37,6 +37,7 @@ grpc::Status StreamSessionChanges(SessionChanges& changes, const Clock& clock,
         *message.add_changes() = std::move(change);
       }
       message.set_sequence(following->sequence);
+      message.set_more(message.changes_size() == kChangesPerMessage);
       *message.mutable_sent_at() = rpc::ToTimestamp(clock.Now());
       if (!writer.Write(message)) break;  // The reader is gone.
       last_message = now;

@@ -77,11 +77,13 @@ struct Feeds::State {
     }
   }
 
-  // Opens the stream again and again; `open(context)` returns the reader.
-  template <typename Message, typename Open, typename Take>
-  void Follow(std::string_view name, Open open, Take take) {
+  // Opens the stream again and again; `open(context)` returns the reader. `begin_anew` is called
+  // when the sender has less than we took: its store was restored from a backup.
+  template <typename Message, typename Open, typename Take, typename BeginAnew>
+  void Follow(std::string_view name, Open open, Take take, BeginAnew begin_anew) {
     milliseconds pause = kRetryMin;
     bool down = false;
+    std::string reason;
     do {
       grpc::ClientContext context;
       if (!Register(context)) return;
@@ -95,8 +97,10 @@ struct Feeds::State {
       }
       const grpc::Status status = reader->Finish();
       if (!Unregister(context)) return;
-      if (!std::exchange(down, true)) {
-        Log(LogLevel::kWarning, "feed.down", {{"feed", name}, {"reason", status.error_message()}});
+      if (status.error_code() == grpc::StatusCode::OUT_OF_RANGE) begin_anew();
+      if (!std::exchange(down, true) || reason != status.error_message()) {
+        reason = status.error_message();
+        Log(LogLevel::kWarning, "feed.down", {{"feed", name}, {"reason", reason}});
       }
       pause = std::min(pause * 2, kRetryMax);
     } while (Pause(pause));
@@ -111,7 +115,8 @@ struct Feeds::State {
           request.set_after_sequence(live.revocation_sequence());
           return stub->WatchRevocations(&context, request);
         },
-        [&](const ca::v1::WatchRevocationsResponse& message) { live.Apply(message); });
+        [&](const ca::v1::WatchRevocationsResponse& message) { live.Apply(message); },
+        [&] { live.BeginRevocationsAnew(); });
   }
 
   void FollowSessions() {
@@ -123,7 +128,8 @@ struct Feeds::State {
           request.set_after_sequence(live.session_sequence());
           return stub->WatchSessions(&context, request);
         },
-        [&](const org::v1::WatchSessionsResponse& message) { live.Apply(message, clock.Now()); });
+        [&](const org::v1::WatchSessionsResponse& message) { live.Apply(message, clock.Now()); },
+        [&] { live.BeginSessionsAnew(); });
   }
 
   bool FetchKeys(org::v1::SignIn::Stub& stub) {

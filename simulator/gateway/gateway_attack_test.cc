@@ -140,6 +140,24 @@ TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
   EXPECT_FALSE(Inspect(connection, "acme", live).trusted);  // The other stream is silent.
   live.Apply(org::v1::WatchSessionsResponse(), kStart);
   EXPECT_TRUE(Inspect(connection, "acme", live).trusted);
+  // A part of the list is not the list.
+  LiveState reading(minutes{10});
+  ca::v1::WatchRevocationsResponse part;
+  part.add_revocations()->set_serial("01");
+  part.set_sequence(1);
+  part.set_more(true);
+  reading.Apply(part);
+  reading.Apply(org::v1::WatchSessionsResponse(), kStart);
+  EXPECT_EQ(Inspect(connection, "acme", reading).reason, reason::v1::REVOCATION_DATA_STALE);
+  part.set_more(false);
+  reading.Apply(part);
+  EXPECT_TRUE(Inspect(connection, "acme", reading).trusted);
+  // What was revoked stays so when the list begins anew.
+  EXPECT_EQ(reading.revocation_sequence(), 1);
+  reading.BeginRevocationsAnew();
+  EXPECT_EQ(reading.revocation_sequence(), 0);
+  EXPECT_TRUE(reading.IsRevoked("01"));
+
   LiveState impatient(std::chrono::milliseconds{0});
   impatient.Apply(ca::v1::WatchRevocationsResponse());
   impatient.Apply(org::v1::WatchSessionsResponse(), kStart);

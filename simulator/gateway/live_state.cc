@@ -68,8 +68,9 @@ void LiveState::Apply(const ca::v1::WatchRevocationsResponse& message) {
     changes[revocation.serial()] = rpc::FromTimestamp(revocation.not_after());
   }
   revoked_.Add(changes);
-  // After the changes: who sees the new time sees them too.
   revocation_sequence_ = std::max<std::int64_t>(revocation_sequence_, message.sequence());
+  // After the changes: who sees the new time sees them too, and all that came before.
+  if (message.more()) return;
   revocations_at_ = Monotonic::now().time_since_epoch().count();
 }
 
@@ -92,6 +93,7 @@ void LiveState::Apply(const org::v1::WatchSessionsResponse& message, WallTime no
     deactivated_.Forget(now - kSessionLifetime - std::chrono::minutes{5});
   }
   session_sequence_ = std::max<std::int64_t>(session_sequence_, message.sequence());
+  if (message.more()) return;
   sessions_at_ = Monotonic::now().time_since_epoch().count();
 }
 

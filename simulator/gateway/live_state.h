@@ -51,13 +51,16 @@ class LiveState {
   // For the feeds: what arrived, now. A heartbeat is a message without changes.
   void Apply(const ca::v1::WatchRevocationsResponse& message);
   void Apply(const org::v1::WatchSessionsResponse& message, WallTime now);
+  // The sender's store was replaced: the next message begins from 0. What is known stays.
+  void BeginRevocationsAnew() { revocation_sequence_ = 0; }
+  void BeginSessionsAnew() { session_sequence_ = 0; }
   std::int64_t revocation_sequence() const { return revocation_sequence_; }
   std::int64_t session_sequence() const { return session_sequence_; }
 
   bool IsRevoked(const std::string& serial_hex) const;
   // Ended, its user deactivated after it began, or the certificate it proved revoked.
   bool IsOver(const Session& session) const;
-  // Both streams spoke within age_max. Else nobody is trusted.
+  // Both streams said within age_max that this is all. Else nobody is trusted.
   bool IsFresh() const;
 
  private:
