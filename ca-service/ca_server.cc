@@ -39,7 +39,7 @@ struct Files {
 };
 
 absl::StatusOr<Files> LoadFiles(const Config& config) {
-  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config));
+  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "ca"));
   DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   return Files{std::move(component), std::move(edge), std::move(kek)};

@@ -24,13 +24,6 @@ bool IsRealm(std::string_view realm) {
   return !realm.empty() && realm.size() <= 255 && std::ranges::all_of(realm, fits);
 }
 
-bool IsName(std::string_view name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-  };
-  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, fits);
-}
-
 absl::Status CheckRequired(const Config& config) {
   const std::pair<const char*, const std::string*> required[] = {
       {"--keytab", &config.keytab},
@@ -49,7 +42,7 @@ absl::Status CheckRequired(const Config& config) {
 absl::Status CheckFiles(const Config& config) {
   DT_RETURN_IF_ERROR(service::LoadKek(config).status());
   DT_RETURN_IF_ERROR(service::EdgeListener(config.org, config).status());
-  DT_RETURN_IF_ERROR(service::Component::Load(config).status());
+  DT_RETURN_IF_ERROR(service::Component::Load(config, config.name).status());
   DT_RETURN_IF_ERROR(Named(ReadFile(config.ldap_ca).status(), "--ldap-ca"));
   DT_RETURN_IF_ERROR(Named(RefuseIfShared(config.keytab), "--keytab"));
   return Named(RefuseIfShared(config.ldap_password_file), "--ldap-password-file");
@@ -59,11 +52,8 @@ absl::Status CheckFiles(const Config& config) {
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(CheckRequired(config));
-  if (!IsName(config.name)) {
+  if (!service::IsName(config.name)) {
     return absl::InvalidArgumentError("--name must be 1 to 64 of a-z 0-9 . _ -");
-  }
-  if (!IsName(config.org)) {
-    return absl::InvalidArgumentError("--org must be 1 to 64 of a-z 0-9 . _ -");
   }
   if (!config.spn.starts_with("HTTP/")) {
     return absl::InvalidArgumentError("--spn must be HTTP/host.domain, as agents ask for it");

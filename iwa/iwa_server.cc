@@ -93,7 +93,8 @@ absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& confi
   DT_RETURN_IF_ERROR(CheckConfig(config));
   auto parts = std::make_unique<Parts>();
   DT_ASSIGN_OR_RETURN(const pki::AeadKey kek, service::LoadKek(config));
-  DT_ASSIGN_OR_RETURN(const service::Component component, service::Component::Load(config));
+  DT_ASSIGN_OR_RETURN(const service::Component component,
+                      service::Component::Load(config, config.name));
 
   DT_ASSIGN_OR_RETURN(parts->store, SigningKeyStore::Open(config.database));
   DT_ASSIGN_OR_RETURN(const std::vector<token::SigningKey> keys,

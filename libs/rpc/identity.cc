@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/files.h"
+#include "libs/pki/certificate.h"
 
 namespace devicetrust::rpc {
 
@@ -18,6 +19,11 @@ absl::StatusOr<Identity> LoadIdentity(const std::string& certificate_file,
   }
   if (key.find("PRIVATE KEY-----") == std::string::npos) {
     return absl::InvalidArgumentError(fmt::format("{} holds no PEM private key", key_file));
+  }
+  if (const auto pair = pki::IdentityFromPem(certificate, key); !pair.ok()) {
+    return absl::Status(pair.status().code(),
+                        fmt::format("{} and {}: {}", certificate_file, key_file,
+                                    std::string(pair.status().message())));
   }
   return Identity{std::move(certificate), std::move(key)};
 }

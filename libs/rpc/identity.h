@@ -12,7 +12,8 @@ struct Identity {
   std::string key_pem;
 };
 
-// kNotFound, kFailedPrecondition (others may read the key), kInvalidArgument (no PEM):
+// kNotFound, kFailedPrecondition (others may read the key), kInvalidArgument (no PEM, or a
+// key that belongs to another certificate):
 // each message names the file.
 absl::StatusOr<Identity> LoadIdentity(const std::string& certificate_file,
                                       const std::string& key_file);

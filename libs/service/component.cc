@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/files.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/sealed_file.h"
+#include "libs/rpc/caller.h"
 
 namespace devicetrust::service {
 namespace {
@@ -33,13 +36,39 @@ absl::StatusOr<rpc::Identity> LoadIdentity(std::string_view name, const std::str
   return identity;
 }
 
+absl::Status CheckNames(const std::string& certificate_pem, const std::string& org,
+                        std::string_view self) {
+  DT_ASSIGN_OR_RETURN(const auto chain, pki::CertificatesFromPem(certificate_pem));
+  const std::vector<std::string> names = chain.front().uris();
+  const auto named =
+      names.size() == 1 ? rpc::ParseCaller(names.front()) : absl::UnauthenticatedError("");
+  if (named.ok() && named->kind == rpc::Caller::Kind::kComponent && named->org == org &&
+      (named->name == self || named->role == self)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("--internal-cert is of {}: give one of urn:devicetrust:{}:component:{}",
+                  names.empty() ? "nobody" : names.front(), org, self));
+}
+
 }  // namespace
 
-absl::StatusOr<Component> Component::Load(const ComponentConfig& config) {
+bool IsName(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+  };
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, fits);
+}
+
+absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::string_view self) {
   Component component;
+  if (!IsName(config.org)) {
+    return absl::InvalidArgumentError("--org must be 1 to 64 of a-z 0-9 . _ -");
+  }
   component.org_ = config.org;
   DT_ASSIGN_OR_RETURN(component.identity_,
                       LoadIdentity("internal", config.internal_cert, config.internal_key));
+  DT_RETURN_IF_ERROR(CheckNames(component.identity_.certificate_pem, config.org, self));
   if (config.deployment_ca.empty()) return Missing("--deployment-ca", "a PEM file");
   auto pem = ReadFile(config.deployment_ca);
   if (!pem.ok()) return Named("--deployment-ca", pem.status());

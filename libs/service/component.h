@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "libs/base/status.h"
 #include "libs/pki/aead.h"
@@ -12,10 +13,14 @@
 
 namespace devicetrust::service {
 
+// Of an org or a component: 1 to 64 of a-z 0-9 . _ -
+bool IsName(std::string_view name);
+
 // A service among the components of its org: how it calls them and is called by them.
 class Component {
  public:
-  static absl::StatusOr<Component> Load(const ComponentConfig& config);
+  // `self`: who the certificate must name, "ca", or "gateway" for gateway-2 as well.
+  static absl::StatusOr<Component> Load(const ComponentConfig& config, std::string_view self);
 
   // To call the internal listener of another component.
   rpc::ChannelConfig Peer(std::string address, std::string server_name) const;

@@ -34,7 +34,7 @@ class ComponentTest : public ::testing::Test {
   }
   // What all files say together.
   absl::Status Load() {
-    DT_RETURN_IF_ERROR(Component::Load(config_).status());
+    DT_RETURN_IF_ERROR(Component::Load(config_, "ca").status());
     DT_RETURN_IF_ERROR(EdgeListener(config_.org, config_).status());
     return LoadKek(config_).status();
   }
@@ -46,7 +46,7 @@ class ComponentTest : public ::testing::Test {
 };
 
 TEST_F(ComponentTest, ItsListenersStartAndItsPeersAreKnown) {
-  const auto component = Component::Load(config_);
+  const auto component = Component::Load(config_, "ca");
   DT_ASSERT_OK(component);
   DT_EXPECT_OK(rpc::Server::Start(component->InternalListener(config_), {}, {}));
   const rpc::ChannelConfig peer = component->Peer("127.0.0.1:1", "policy.devicetrust.internal");
@@ -91,6 +91,30 @@ TEST_F(ComponentTest, AFileThatHoldsSomethingElseIsNamed) {
   config_.edge_cert = folder_ / "ca.pem";
   config_.kek_file = folder_ / "ca.key";
   EXPECT_THAT(Message(), HasSubstr("--kek-file"));
+}
+
+TEST_F(ComponentTest, ACertificateOfAnotherIsRefused) {
+  const auto load = [&](const char* self) {
+    return std::string(Component::Load(config_, self).status().message());
+  };
+  EXPECT_EQ(load("ca"), "");
+  EXPECT_THAT(load("policy"),
+              AllOf(HasSubstr("--internal-cert is of urn:devicetrust:acme:component:ca"),
+                    HasSubstr("urn:devicetrust:acme:component:policy")));
+  config_.org = "umbrella";
+  EXPECT_THAT(load("ca"), HasSubstr("urn:devicetrust:umbrella:component:ca"));
+  config_.org = "\"acme";
+  EXPECT_THAT(load("ca"), HasSubstr("--org must be"));
+
+  config_.org = "acme";
+  pki_.Component("gateway-2");
+  DT_ASSERT_OK(pki_.WriteTo(folder_.path()));
+  config_.internal_key = folder_ / "gateway-2.key";
+  EXPECT_THAT(load("ca"), AllOf(HasSubstr("--internal-key"), HasSubstr("does not belong")));
+  config_.internal_cert = folder_ / "gateway-2.pem";
+  EXPECT_EQ(load("gateway"), "");
+  EXPECT_EQ(load("gateway-2"), "");
+  EXPECT_NE(load("gateway-1"), "");
 }
 
 TEST_F(ComponentTest, AKeyThatOthersMayReadIsRefused) {

@@ -114,7 +114,7 @@ absl::StatusOr<Material> LoadMaterial(const Config& config, const Clock& clock) 
       pki::DeviceVerifier::Create(*std::move(issuers), clock);
   if (!devices.ok()) return Named("--device-ca", devices.status());
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
-  DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config));
+  DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config, "gateway"));
   Material material{std::move(org), std::move(mtls), *std::move(devices), std::move(bundle),
                     std::move(component)};
   DT_RETURN_IF_ERROR(CheckNames(config, material));
