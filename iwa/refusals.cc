@@ -48,6 +48,12 @@ absl::Status TicketRefusal(const absl::Status& failure) {
                             TextOf(failure), {},
                             "Use Kerberos: the computer must reach a domain controller and know "
                             "the IWA's service principal; NTLM is not accepted.");
+    case Failure::kMisconfigured:  // Its text names files of ours.
+      Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
+      return rpc::MakeError(StatusCode::kUnavailable, reason::v1::STORE_UNAVAILABLE,
+                            "the IWA can't check tickets now", {},
+                            "Try again; if it stays, look for iwa.kerberos.fault in its log.",
+                            kRetryAfter);
     default:
       Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
       return rpc::MakeError(StatusCode::kInternal, reason::v1::INTERNAL_ERROR, TextOf(failure));

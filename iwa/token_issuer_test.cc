@@ -199,16 +199,14 @@ TEST_F(TokenIssuerTest, ExplainsEveryFailureOfKerberos) {
       {Failure::kReplayed, "TICKET_REPLAYED", absl::StatusCode::kUnauthenticated},
       {Failure::kNotBound, "TICKET_NOT_BOUND", absl::StatusCode::kUnauthenticated},
       {Failure::kMalformed, "TICKET_INVALID", absl::StatusCode::kInvalidArgument},
-      {Failure::kMisconfigured, "INTERNAL_ERROR", absl::StatusCode::kInternal},
+      {Failure::kMisconfigured, "STORE_UNAVAILABLE", absl::StatusCode::kUnavailable},
   };
   for (const auto& [failure, reason, code] : cases) {
     domain_.failure = failure;
     const absl::StatusOr<IssuedToken> issued = Device();
     EXPECT_EQ(Reason(issued), reason);
     EXPECT_EQ(issued.status().code(), code) << reason;
-    if (code != absl::StatusCode::kInternal) {
-      EXPECT_NE(rpc::DetailOf(issued.status())->remedy(), "") << reason;
-    }
+    EXPECT_NE(rpc::DetailOf(issued.status())->remedy(), "") << reason;
   }
 }
 

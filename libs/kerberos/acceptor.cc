@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <filesystem>
 #include <mutex>
 
+#include "absl/strings/match.h"
 #include "libs/base/log.h"
 #include "libs/kerberos/environment.h"
 #include "libs/kerberos/handles.h"
@@ -187,6 +193,24 @@ absl::StatusOr<Identity> IdentityOf(gss_name_t source) {
   return identity;
 }
 
+// Not the ticket's: libkrb5 reports what the system says of the replay cache's file, and of its
+// number SPNEGO leaves only the text.
+bool IsFaultOfSystem(const absl::Status& error) {
+  if (FailureOf(error) != Failure::kNone) return false;
+  return std::ranges::any_of(
+      std::array{ENOSPC, EDQUOT, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EIO, EMFILE, ENFILE,
+                 ENOMEM},
+      [&error](int number) { return absl::StrContains(error.message(), std::strerror(number)); });
+}
+
+// The files are made when the first ticket comes: late for a wrong folder.
+absl::Status CheckReplayCache(const std::string& prefix) {
+  const std::filesystem::path folder = std::filesystem::path(prefix).parent_path();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return MakeFailure(Failure::kMisconfigured,
+                     fmt::format("replay cache {}: its folder: {}", prefix, std::strerror(errno)));
+}
+
 }  // namespace
 
 // GSSAPI serialises the use of one credential, so each caller borrows one of its own.
@@ -245,6 +269,7 @@ Acceptor::~Acceptor() = default;
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Create(const AcceptorConfig& config) {
   DT_RETURN_IF_ERROR(RequireConfig());
+  DT_RETURN_IF_ERROR(CheckReplayCache(config.replay_cache));
   auto pool = std::make_unique<Pool>();
   pool->config = config;
   DT_ASSIGN_OR_RETURN(AcceptorCredential first, pool->Borrow(0));
@@ -273,6 +298,12 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   pool_->GiveBack(std::move(credential), part);
   if (GSS_ERROR(major) != 0) {
     const absl::Status error = GssError(major, minor, "ticket refused");
+    if (IsFaultOfSystem(error)) {
+      return MakeFailure(
+          Failure::kMisconfigured,
+          fmt::format("replay cache {}: {}", pool_->config.replay_cache,
+                      std::string_view(error.message().data(), error.message().size())));
+    }
     if (FailureOf(error) == Failure::kWrongPassword || FailureOf(error) == Failure::kNone) {
       return MakeFailure(Failure::kTicketInvalid, {error.message().data(), error.message().size()});
     }

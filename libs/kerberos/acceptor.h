@@ -45,7 +45,8 @@ inline constexpr std::size_t kSpnegoBytesMax = 48 * 1024;
 class Acceptor {
  public:
   // KRB5_CONFIG must be set for the process (see environment.h).
-  // Errors: kFailedPrecondition the keytab is unreadable or empty, or KRB5_CONFIG is not set.
+  // Errors: kFailedPrecondition the keytab is unreadable or empty, the replay cache has no
+  // folder, or KRB5_CONFIG is not set.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Create(const AcceptorConfig& config);
   ~Acceptor();
 
