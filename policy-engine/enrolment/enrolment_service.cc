@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "google/rpc/status.pb.h"
@@ -101,21 +102,24 @@ absl::Status RecordEnrolment(db::Transaction& txn, const v1::EnrolmentRequest& r
 class IwaChecks {
  public:
   explicit IwaChecks(db::Transaction& txn) : txn_(txn) {}
-  absl::Status MayEnrol(const std::string& name, const std::string& kid) {
-    const auto [known, added] = checked_.try_emplace({name, kid});
-    if (added) known->second = CheckIwaMayEnrol(txn_, name, kid);
+  absl::Status MayEnrol(const v1::EnrolmentRequest& request) {
+    const auto [known, added] =
+        checked_.try_emplace({request.iwa_name(), request.kid(), request.realm()});
+    if (added) {
+      known->second = CheckIwaMayEnrol(txn_, request.iwa_name(), request.kid(), request.realm());
+    }
     return known->second;
   }
 
  private:
   db::Transaction& txn_;
-  std::map<std::pair<std::string, std::string>, absl::Status> checked_;
+  std::map<std::tuple<std::string, std::string, std::string>, absl::Status> checked_;
 };
 
 absl::Status AuthorizeOne(db::Transaction& txn, IwaChecks& iwas,
                           const v1::EnrolmentRequest& request, std::optional<Platform> platform,
                           std::int64_t now, Enrollee& user) {
-  DT_RETURN_IF_ERROR(iwas.MayEnrol(request.iwa_name(), request.kid()));
+  DT_RETURN_IF_ERROR(iwas.MayEnrol(request));
   DT_ASSIGN_OR_RETURN(user, FindEnrollingUser(txn, request.user_sid()));
   return RecordEnrolment(txn, request, user.id, platform, now);
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "libs/rpc/status.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/enrolment/iwa_version.h"
@@ -133,8 +135,8 @@ absl::Status UnknownIwa(const std::string& name) {
 
 }  // namespace
 
-absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name,
-                              const std::string& kid) {
+absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name, const std::string& kid,
+                              const std::string& realm) {
   DT_ASSIGN_OR_RETURN(const auto iwa, FindIwa(txn, name));
   if (!iwa) {
     return IwaRefusal(reason::v1::IWA_UNKNOWN, "the token's IWA is not registered with the org",
@@ -150,11 +152,19 @@ absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name,
         fmt::format("version {} of the IWA is too old for Device Trust", iwa->version()), name,
         "Install version 1.11.0 or later on it.");
   }
-  for (const v1::IwaKey& key : iwa->keys()) {
-    if (key.kid() == kid) return absl::OkStatus();
+  const bool known =
+      std::ranges::any_of(iwa->keys(), [&kid](const v1::IwaKey& key) { return key.kid() == kid; });
+  if (!known) {
+    return IwaRefusal(reason::v1::TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA", name,
+                      "Ask the IWA for a new token.");
   }
-  return IwaRefusal(reason::v1::TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA", name,
-                    "Ask the IWA for a new token.");
+  const bool serves = std::ranges::any_of(iwa->forests(), [&realm](const std::string& forest) {
+    return absl::EqualsIgnoreCase(forest, realm);
+  });
+  if (serves) return absl::OkStatus();
+  return IwaRefusal(reason::v1::UNTRUSTED_FOREST,
+                    fmt::format("the IWA is not registered for {}", realm), name,
+                    "Add the forest to the IWA's configuration.");
 }
 
 absl::StatusOr<rpc::Caller> IwaRegistryService::RequireSelf(const grpc::ServerContext* context,

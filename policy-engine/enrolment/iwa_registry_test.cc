@@ -242,6 +242,9 @@ TEST_F(IwaTest, AnIwaThatMayNotVouchEnrolsNobody) {
   request_.set_kid("key-9");
   refused_for(reason::v1::TOKEN_UNKNOWN_KEY);
   request_.set_kid("key-1");
+  request_.set_realm("OTHER.TEST");
+  refused_for(reason::v1::UNTRUSTED_FOREST);
+  request_.set_realm("CORP.TEST");
   ASSERT_TRUE(SetEnabled("iwa-1", false).ok());
   refused_for(reason::v1::IWA_DISABLED);
   ASSERT_TRUE(SetEnabled("iwa-1", true).ok());

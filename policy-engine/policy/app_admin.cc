@@ -135,6 +135,20 @@ void NormalizeRule(v1::Rule& rule) {
   if (!rule.has_people()) rule.mutable_people()->set_everyone(true);
 }
 
+// `app` in the place of the one that has its id.
+absl::Status CheckSize(const v1::App& app, const OrgState& before) {
+  std::size_t bytes = app.ByteSizeLong();
+  for (const auto& [id, known] : before.apps) {
+    if (id != app.id()) bytes += known.app.ByteSizeLong();
+  }
+  if (bytes <= kAppsBytesMax) return absl::OkStatus();
+  return rpc::MakeError(
+      absl::StatusCode::kFailedPrecondition, reason::v1::CONFLICTING_STATE,
+      fmt::format("the org's apps and rules would take {} bytes; {} are the limit", bytes,
+                  kAppsBytesMax),
+      app.id(), "Name groups in the rules instead of people.");
+}
+
 absl::Status CheckCompiles(const v1::App& app, const std::vector<Zone>& zones) {
   DT_ASSIGN_OR_RETURN(auto rules, RulesFromMessages(app.rules()));
   return CompiledPolicy::Compile(std::move(rules), KindOf(app), zones).status();
@@ -177,6 +191,7 @@ absl::StatusOr<v1::App> AppAdmin::PutApp(const rpc::Caller& admin, v1::App app) 
                                 fmt::format("the org has {} apps, which is the limit", kAppsMax));
         }
         DT_RETURN_IF_ERROR(RuleRefusal(CheckCompiles(app, before.zones), app.id()));
+        DT_RETURN_IF_ERROR(CheckSize(app, before));
         return WriteApp(txn, app, known == nullptr ? 1 : known->revision + 1);
       });
   if (status.code() == absl::StatusCode::kAlreadyExists) {
@@ -211,6 +226,7 @@ absl::StatusOr<v1::App> AppAdmin::SetRules(const rpc::Caller& admin,
         *app.mutable_rules() = request.rules();
         for (v1::Rule& rule : *app.mutable_rules()) NormalizeRule(rule);
         DT_RETURN_IF_ERROR(RuleRefusal(CheckCompiles(app, before.zones), app.id()));
+        DT_RETURN_IF_ERROR(CheckSize(app, before));
         return WriteApp(txn, app, known->revision + 1);
       });
   DT_RETURN_IF_ERROR(status);

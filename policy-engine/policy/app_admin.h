@@ -12,6 +12,8 @@ inline constexpr std::size_t kAppsMax = 5000;
 inline constexpr int kAcsPerAppMax = 64;
 inline constexpr int kSigningCertificatesMax = 16;
 inline constexpr int kZonesMax = 200;
+// Of all apps with their rules: gateways get them in one message, of 16 MiB at most.
+inline constexpr std::size_t kAppsBytesMax = 12 << 20;
 
 // Checks what is registered of an app, rules aside. kInvalidArgument, MALFORMED_REQUEST: the
 // subject names the field.

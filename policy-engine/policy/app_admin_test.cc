@@ -65,6 +65,38 @@ TEST_F(AppAdminTest, TheVersionGrowsAndSparesTheUnchanged) {
   EXPECT_TRUE(second.device_trust_effective());
 }
 
+// Gateways that know a later version must not take another one for it.
+TEST_F(AppAdminTest, TheVersionGrowsAcrossARestoreFromABackup) {
+  const auto other = OrgStore::Create(*database_, *events_, {"acme", "", true, 1'000'000}).value();
+  EXPECT_EQ(other->state()->version, 1'000'000);
+  DT_ASSERT_OK(store_->Refresh());
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  EXPECT_EQ(List().version(), 1'000'001);
+}
+
+TEST_F(AppAdminTest, RefusesMoreThanGatewaysTakeInOneMessage) {
+  std::vector<v1::Rule> rules(1);
+  rules[0] = FiveRules().at(0);
+  rules[0].mutable_people()->Clear();
+  for (int i = 0; i < 5000; ++i)
+    rules[0].mutable_people()->add_user_ids(fmt::format("{:0>200}", i));
+  for (int i = 1; i < 5; ++i) {
+    rules.push_back(rules[0]);
+    rules.back().set_name(fmt::format("rule {}", i));
+  }
+  int taken = 0;
+  grpc::Status status;
+  while (status.ok() && taken < 10) {
+    const std::string id = fmt::format("app{}", taken);
+    ASSERT_TRUE(PutApp(SamlApp(id)).ok());
+    status = SetRules(id, rules);
+    taken += status.ok() ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 2);
+  EXPECT_EQ(ReasonOf(status), reason::v1::CONFLICTING_STATE);
+  EXPECT_LT(List().ByteSizeLong(), kAppsBytesMax + 1000);
+}
+
 TEST_F(AppAdminTest, OneEntityIdIsOneApp) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   v1::App other = SamlApp("other");
@@ -145,6 +177,13 @@ TEST_F(AppAdminTest, AZoneInUseDoesNotVanish) {
   const grpc::Status status = SetZones({{"network", "10.0.0.0/8"}});
   EXPECT_EQ(ReasonOf(status), reason::v1::RULE_INVALID);
   EXPECT_TRUE(SetZones({{"branch", "198.51.100.0/24"}}).ok());
+  // On and off network mean the zone "network".
+  rule.mutable_location()->set_kind(v1::LocationCondition::OFF_NETWORK);
+  rule.mutable_location()->clear_zones();
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::RULE_INVALID);
+  ASSERT_TRUE(SetZones({{"network", "10.0.0.0/8"}, {"branch", "192.0.2.0/24"}}).ok());
+  ASSERT_TRUE(SetRules("mail", {rule}).ok());
+  EXPECT_EQ(ReasonOf(SetZones({{"branch", "192.0.2.0/24"}})), reason::v1::RULE_INVALID);
   EXPECT_EQ(ReasonOf(SetZones({{"branch", "10.0.0.1/8"}})), reason::v1::MALFORMED_REQUEST);
   EXPECT_EQ(ReasonOf(SetZones({{"a", "::/0"}, {"a", "::/0"}})), reason::v1::MALFORMED_REQUEST);
 }

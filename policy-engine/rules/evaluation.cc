@@ -99,7 +99,7 @@ absl::StatusOr<std::vector<std::size_t>> CompiledPolicy::FindZones(const Rule& r
                                    [&name](const Zone& known) { return known.name() == name; });
     if (zone != zones_.end()) {
       found.push_back(static_cast<std::size_t>(zone - zones_.begin()));
-    } else if (!network) {
+    } else {
       return absl::InvalidArgumentError(
           fmt::format("rule '{}': location: there is no network zone '{}'", rule.name, name));
     }
