@@ -1,5 +1,6 @@
 """The forest as unmodified clients of Kerberos and LDAP see it."""
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -42,6 +43,16 @@ class ForestClients(EnvironmentTest):
                                              "wrong")
         self.assertNotEqual(result.returncode, 0)
         self.assertRegex(result.stderr, "Password incorrect|Preauthentication failed")
+
+    def test_kinit_with_other_encryption_types(self):
+        config = self.environment.path_of(self.kerberos["krb5_conf"], "krb5.conf").read_text()
+        for types, code in (("aes128-cts aes256-cts", 0), ("aes128-cts", 0), ("rc4-hmac", 1)):
+            own = self.environment.folder / "own-krb5.conf"
+            own.write_text(re.sub("permitted_enctypes = .*", f"permitted_enctypes = {types}", config))
+            environment = {**self.with_cache("types"), "KRB5_CONFIG": str(own)}
+            result = run_with_input(["kinit", self.realm_principal()],
+                                    self.person["password"] + "\n", environment)
+            self.assertEqual(result.returncode, code, f"{types}: {result.stderr}")
 
     def test_kinit_with_the_keytab_of_a_computer(self):
         principal, keytab = next((p, k) for p, k in self.kerberos["keytabs"].items() if "$" in p)

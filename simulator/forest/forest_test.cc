@@ -151,20 +151,6 @@ TEST_F(ForestTest, NamesAreFoundAsInActiveDirectory) {
             std::string::npos);
 }
 
-// A client of any order of encryption types; RC4 and DES are gone.
-TEST_F(ForestTest, PasswordsMakeBothAesKeys) {
-  const auto kinit = [&](const char* enctypes) {
-    return Run(fmt::format("sed 's/permitted_enctypes = .*/permitted_enctypes = {0}/' "
-                           "$KRB5_CONFIG > {1}/own.conf && export KRB5_CONFIG={1}/own.conf && "
-                           "echo Kq7-u2m | kinit ada && kvno {2}",
-                           enctypes, run_.path(), kService))
-        .ending;
-  };
-  EXPECT_EQ(kinit("aes128-cts aes256-cts"), "exit code 0");
-  EXPECT_EQ(kinit("aes256-cts"), "exit code 0");
-  EXPECT_EQ(kinit("rc4-hmac"), "exit code 1");
-}
-
 TEST_F(ForestTest, DisabledActsAtOnce) {
   const auto before = LogOn("ada");
   DT_ASSERT_OK(before);

@@ -153,6 +153,12 @@ EntryPtr EntryOf(krb5_context context, const Account& account) {
   }
   const LogonKey key = LogonKeyOf(account);
   AddKey(*entry, key.enctype, account.kvno, kRawKey + std::string(key.key.begin(), key.key.end()));
+  // Tickets are encrypted by the first key; the session keys that clients may have for a service
+  // are of all types that it has a key of.
+  if (account.kind == AccountKind::kService || account.kind == AccountKind::kTrust) {
+    AddKey(*entry, ENCTYPE_AES128_CTS_HMAC_SHA1_96, account.kvno,
+           kRawKey + std::string(key.key.begin(), key.key.begin() + 16));
+  }
   return entry;
 }
 
