@@ -4,9 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
+#include "libs/base/encoding.h"
 #include "libs/base/log.h"
 
 namespace devicetrust::service {
@@ -21,6 +24,49 @@ std::string Joined(const Addresses& addresses) {
   for (const auto& [name, address] : addresses) parts.push_back(name + "=" + address);
   return fmt::format("{}", fmt::join(parts, " "));
 }
+
+// CLI11's reader passes over what is no option and a quotation mark without its end, and names
+// no lines.
+class StrictToml final : public CLI::ConfigTOML {
+ public:
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    lines_.clear();
+    std::string text;
+    for (std::string line; std::getline(input, line); text += line + '\n') {
+      lines_.push_back(line);
+      if (const char* wrong = Complaint(line); wrong != nullptr) {
+        throw CLI::ConfigError(fmt::format("line {}: {}", lines_.size(), wrong));
+      }
+    }
+    std::istringstream whole(text);
+    return CLI::ConfigTOML::from_config(whole);
+  }
+
+  std::string Explain(std::string_view what) const {
+    constexpr std::string_view kUnknown = "INI was not able to parse ";
+    if (!what.starts_with(kUnknown)) return std::string(what);
+    const std::string_view name = what.substr(kUnknown.size());
+    std::size_t line = 0;
+    while (line < lines_.size() && lines_[line].find(name) == std::string::npos) ++line;
+    return fmt::format("line {}: there is no option {}; --help lists them", line + 1,
+                       JsonQuote(name.substr(0, 64)));
+  }
+
+ private:
+  static const char* Complaint(std::string_view line) {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    if (begin == line.npos) return nullptr;
+    // Comments and sections; the rest of a list that began further up.
+    constexpr std::string_view kNoOption = "#;[]\"'";
+    const bool other = kNoOption.find(line[begin]) != kNoOption.npos;
+    if (!other && line.find('=') == line.npos) return "neither a comment nor option = value";
+    const bool open = std::ranges::count(line, '"') % 2 != 0 &&
+                      std::ranges::count(line.substr(0, line.find('#')), '"') % 2 != 0;
+    return open ? "a quotation mark without its end" : nullptr;
+  }
+
+  mutable std::vector<std::string> lines_;
+};
 
 // The signal that came before the service was ready, else 0.
 int WaitUntilReady(const Service& service) {
@@ -42,6 +88,7 @@ struct Program::State {
 
   CLI::App app;
   const std::string name;
+  std::shared_ptr<StrictToml> toml = std::make_shared<StrictToml>();
   CLI::App* check = nullptr;  // The app owns it.
   std::string heading = "Options";
   std::string ready_file;
@@ -63,6 +110,7 @@ Program::Program(std::string name, std::string version, const std::string& about
   app.set_config("--config", "", "TOML file with any of the options below")
       ->type_name("FILE")
       ->check(CLI::Validator(CLI::ExistingFile).description(""));
+  app.config_formatter(state_->toml);
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.get_formatter()->label("REQUIRED", "(required)");
   app.get_formatter()->column_width(40);
@@ -215,6 +263,11 @@ int Program::Run(int argc, const char* const* argv, const Steps& steps) {
          "Least level that is logged");
   try {
     state_->app.parse(argc, argv);
+  } catch (const CLI::ConfigError& error) {
+    std::fprintf(stderr, "%s: --config %s: %s\n", state_->name.c_str(),
+                 state_->app.get_config_ptr()->as<std::string>().c_str(),
+                 state_->toml->Explain(error.what()).c_str());
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return state_->app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
   }

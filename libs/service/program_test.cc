@@ -139,6 +139,24 @@ TEST_F(ProgramTest, BadUsageStartsNothing) {
   EXPECT_EQ(started_, 0);
 }
 
+TEST_F(ProgramTest, AWrongLineOfTheFileIsNamed) {
+  const std::string file = Path("wrong.toml");
+  const auto complaint = [&](const char* text) {
+    EXPECT_TRUE(WriteFileAtomically(file, text).ok());
+    EXPECT_EQ(RunWith({"--config", file}), 2);
+    return error_;
+  };
+  EXPECT_EQ(complaint("# A comment\ndays = 1\nno-such-option = 1\n"),
+            "dt-test: --config " + file +
+                ": line 3: there is no option \"no-such-option\"; --help lists them\n");
+  EXPECT_EQ(complaint("days = 1\norg = \"acme\n"),
+            "dt-test: --config " + file + ": line 2: a quotation mark without its end\n");
+  EXPECT_EQ(complaint("\x01\x02\n"),
+            "dt-test: --config " + file + ": line 1: neither a comment nor option = value\n");
+  DT_ASSERT_OK(WriteFileAtomically(file, "org = \"acme\"  # Not \"other\n"));
+  EXPECT_EQ(RunWith({"--config", file}), 0) << error_;
+}
+
 TEST_F(ProgramTest, HelpAndVersionNeedNoOption) {
   EXPECT_EQ(Run({"--version"}), 0);
   EXPECT_EQ(out_, "1.2.3\n");
