@@ -188,8 +188,9 @@ absl::Status GssError(OM_uint32 major, OM_uint32 minor, std::string_view what) {
   Failure failure = FromGssMajor(major);
   if (failure == Failure::kNone) failure = FromKrbCode(static_cast<krb5_error_code>(minor));
   if (failure == Failure::kNone) failure = FromText(detail);
+  const bool says = minor != 0 && !detail.empty() && detail != "Unknown error";
   return Make(failure, fmt::format("{}: {}{}{}", what, GssText(major, GSS_C_GSS_CODE, nullptr),
-                                   detail.empty() ? "" : "; ", detail));
+                                   says ? "; " : "", says ? detail : ""));
 }
 
 }  // namespace devicetrust::kerberos

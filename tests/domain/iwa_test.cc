@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 #include "devicetrust/iwa/v1/iwa.grpc.pb.h"
@@ -276,6 +277,22 @@ TEST_F(IwaInForestTest, SurvivesASilentDirectory) {
   DT_EXPECT_CODE(refused, kUnavailable);
   StartLdap(port);
   DT_EXPECT_OK(Device(computer));
+}
+
+// Disk gone or full: no ticket is bad for it, and none is taken without the look for a replay.
+TEST_F(IwaInForestTest, ALostReplayCacheIsNoBadTicket) {
+  const std::string caches = Path("caches");
+  config_.replay_cache = caches + "/iwa.rcache";
+  DT_EXPECT_CODE(iwa::IwaServer::Create(config_, clock_, random_), kFailedPrecondition);
+  std::filesystem::create_directory(caches);
+  StartIwa();
+  std::filesystem::remove_all(caches);
+  const auto refused = Device(LogOn("PC1$"));
+  EXPECT_EQ(Reason(refused), "STORE_UNAVAILABLE");
+  DT_EXPECT_CODE(refused, kUnavailable);
+  EXPECT_EQ(refused.status().message().find(caches), std::string::npos);
+  std::filesystem::create_directory(caches);
+  DT_EXPECT_OK(Device(LogOn("PC1$")));
 }
 
 TEST_F(IwaInForestTest, KeepsItsKeyOverARestart) {
