@@ -44,15 +44,18 @@ bool IsTargetChar(char c) {
   return c != '\0' && std::string_view("-._~!$&'()*+,;=:@/?%").find(c) != std::string_view::npos;
 }
 
-// "keep-alive, close" and the like: true when `option` is one of the list's members.
-bool HasOption(std::optional<std::string_view> list, std::string_view option) {
-  if (!list) return false;
-  const std::string lower = LowerText(*list);
-  std::string_view rest = lower;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(','), rest.size());
-    if (TrimBlanks(rest.substr(0, end)) == option) return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+// True when `option` is a member of Connection: "keep-alive, close" and the like. Several
+// fields are one list (RFC 9110, section 5.3).
+bool HasOption(const Fields& fields, std::string_view option) {
+  for (const Field& field : fields.all()) {
+    if (field.name != "connection") continue;
+    const std::string lower = LowerText(field.value);
+    std::string_view rest = lower;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(','), rest.size());
+      if (TrimBlanks(rest.substr(0, end)) == option) return true;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
   }
   return false;
 }
@@ -320,9 +323,8 @@ bool RequestParser::AcceptHead(std::string_view start_line) {
   const bool has_body = framing_ == Framing::kChunked || length_ > 0;
   if (has_body && method != "POST") return Refuse(400, "a body with GET or HEAD");
   if (fields_.Count("expect") > 0) return Refuse(417, "Expect is not supported");
-  const std::optional<std::string_view> connection = fields_.Find("connection");
   request_.keep_alive =
-      !HasOption(connection, "close") && (!http_1_0 || HasOption(connection, "keep-alive"));
+      !HasOption(fields_, "close") && (!http_1_0 || HasOption(fields_, "keep-alive"));
   return true;
 }
 
@@ -382,9 +384,8 @@ bool ResponseParser::AcceptHead(std::string_view start_line) {
   } else if (framing_ == Framing::kNone) {
     framing_ = Framing::kUntilClose;
   }
-  const std::optional<std::string_view> connection = fields_.Find("connection");
-  response_.keep_alive = framing_ != Framing::kUntilClose && !HasOption(connection, "close") &&
-                         (!http_1_0 || HasOption(connection, "keep-alive"));
+  response_.keep_alive = framing_ != Framing::kUntilClose && !HasOption(fields_, "close") &&
+                         (!http_1_0 || HasOption(fields_, "keep-alive"));
   return true;
 }
 

@@ -66,8 +66,10 @@ TEST(RequestParserTest, KnowsWhoWantsToGoOn) {
   };
   EXPECT_TRUE(keep("HTTP/1.1", ""));
   EXPECT_FALSE(keep("HTTP/1.1", "Connection: x, Close\r\n"));
+  EXPECT_FALSE(keep("HTTP/1.1", "Connection: x\r\nConnection: close\r\n"));
   EXPECT_FALSE(keep("HTTP/1.0", ""));
   EXPECT_TRUE(keep("HTTP/1.0", "Connection: keep-alive\r\n"));
+  EXPECT_TRUE(keep("HTTP/1.0", "Connection: x\r\nConnection: Keep-Alive\r\n"));
 }
 
 struct BadRequest {
