@@ -322,7 +322,8 @@ bool RequestParser::AcceptHead(std::string_view start_line) {
   }
   const bool has_body = framing_ == Framing::kChunked || length_ > 0;
   if (has_body && method != "POST") return Refuse(400, "a body with GET or HEAD");
-  if (fields_.Count("expect") > 0) return Refuse(417, "Expect is not supported");
+  // HTTP/1.0 knows no interim answers: there the field is ignored (RFC 9110, section 10.1.1).
+  if (!http_1_0 && fields_.Count("expect") > 0) return Refuse(417, "Expect is not supported");
   request_.keep_alive =
       !HasOption(fields_, "close") && (!http_1_0 || HasOption(fields_, "keep-alive"));
   return true;

@@ -16,7 +16,7 @@
 //   Origin, Authorization;
 //   Transfer-Encoding unless it is exactly one field with the value "chunked", in
 //   HTTP/1.1, without Content-Length; a Content-Length that is not 1 to 19 digits;
-//   a body with GET or HEAD; Expect; Upgrade is ignored.
+//   a body with GET or HEAD; Expect in HTTP/1.1; Upgrade is ignored.
 #pragma once
 
 #include <cstddef>

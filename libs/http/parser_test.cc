@@ -72,6 +72,13 @@ TEST(RequestParserTest, KnowsWhoWantsToGoOn) {
   EXPECT_TRUE(keep("HTTP/1.0", "Connection: x\r\nConnection: Keep-Alive\r\n"));
 }
 
+TEST(RequestParserTest, IgnoresAnExpectationInHttp10) {
+  const Outcome outcome = Parse(
+      "POST / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok");
+  ASSERT_EQ(outcome.progress, Progress::kDone) << outcome.refusal.reason;
+  EXPECT_EQ(outcome.request.body, "ok");
+}
+
 struct BadRequest {
   const char* name;
   std::string text;
