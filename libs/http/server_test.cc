@@ -135,6 +135,13 @@ TEST_F(ServerTest, AnswersOverTlsWithTheVerdictOnTheCertificate) {
   EXPECT_THAT(refused->body, ::testing::EndsWith(" bad_signature"));
 }
 
+TEST_F(ServerTest, ServerNamesComeInLowerCase) {
+  Start(true);
+  const auto response = Get("/a", nullptr, "Gateway.LOCALHOST");
+  DT_ASSERT_OK(response);
+  EXPECT_THAT(response->body, HasSubstr(" gateway.localhost "));
+}
+
 TEST_F(ServerTest, ClientRefusesAServerOfAnotherName) {
   Start(true);
   DT_EXPECT_CODE(Get("/a", nullptr, "other.localhost"), kUnauthenticated);

@@ -266,7 +266,11 @@ DeviceVerdict PeerVerdict(ssl_st* session) {
 
 std::string ServerName(ssl_st* session) {
   const char* name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);  // Borrowed.
-  return name == nullptr ? std::string() : std::string(name);
+  std::string lower(name == nullptr ? "" : name);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
 }
 
 std::string ProtocolName(ssl_st* session) { return SSL_get_version(session); }

@@ -72,7 +72,8 @@ class TlsContext {
 std::optional<Certificate> PeerCertificate(ssl_st* session);
 // kNone when the client showed none, or the session was resumed.
 DeviceVerdict PeerVerdict(ssl_st* session);
-// The name that the client asked for (SNI); empty when it sent none.
+// The name that the client asked for (SNI), lower case, since case does not count there
+// (RFC 6066, section 3); empty when it sent none.
 std::string ServerName(ssl_st* session);
 std::string ProtocolName(ssl_st* session);  // "TLSv1.3"
 // Why a client refused the server's certificate, in OpenSSL's words; empty when it did not.

@@ -254,6 +254,7 @@ TEST_F(GatewayServerTest, ServesItsHostsAndNoOther) {
   DT_ASSERT_OK(Start());
   EXPECT_EQ(Get("org", "org.localhost", "/saml/metadata")->status, 200);
   EXPECT_EQ(Get("org", "org.localhost", "/.well-known/device-trust")->status, 200);
+  EXPECT_EQ(Get("org", "ORG.localhost", "/saml/metadata")->status, 200);
   EXPECT_EQ(Get("org", "org.localhost", "/check")->status, 404);
   EXPECT_EQ(Get("mtls", "abc.mtls.localhost", "/check", &device_)->status, 200);
   EXPECT_EQ(Get("mtls", "abc.mtls.localhost", "/signin")->status, 404);
