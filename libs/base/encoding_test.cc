@@ -55,6 +55,19 @@ TEST(EncodingTest, RefusesTextsThatAreNotCanonical) {
   }
 }
 
+TEST(Utf8Test, TakesWhatTheRfcAllows) {
+  for (const char* text :
+       {"", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+        "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_TRUE(IsUtf8(text)) << text;
+  }
+  for (const char* text : {"\x80", "\xC3", "\xC0\xAF", "\xC1\xBF", "\xE0\x9F\xBF", "\xE2\x82",
+                           "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                           "\xF5\x80\x80\x80", "\xFF", "a\xC3(", "\xC2\x80\x80"}) {
+    EXPECT_FALSE(IsUtf8(text)) << text;
+  }
+}
+
 TEST(JsonQuoteTest, GivesValidJsonForAnyBytes) {
   EXPECT_EQ(JsonQuote("a\"b\\c\n"), R"("a\"b\\c\n")");
   EXPECT_EQ(JsonQuote(std::string_view("\0\x1f", 2)), R"("\u0000\u001f")");

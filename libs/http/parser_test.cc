@@ -73,8 +73,8 @@ TEST(RequestParserTest, KnowsWhoWantsToGoOn) {
 }
 
 TEST(RequestParserTest, IgnoresAnExpectationInHttp10) {
-  const Outcome outcome = Parse(
-      "POST / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok");
+  const Outcome outcome =
+      Parse("POST / HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok");
   ASSERT_EQ(outcome.progress, Progress::kDone) << outcome.refusal.reason;
   EXPECT_EQ(outcome.request.body, "ok");
 }

@@ -26,6 +26,7 @@ class FakeOrg final : public Org {
   Task<absl::StatusOr<org::v1::VerifyPasswordResponse>> VerifyPassword(
       org::v1::VerifyPasswordRequest request) override {
     if (unavailable) co_return absl::UnavailableError("down");
+    if (!Arrives(request)) co_return absl::InternalError("not parsed");
     if (request.password() != "right" && request.password() != "also right") {
       co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::PASSWORD_WRONG,
                                "wrong");
@@ -42,6 +43,7 @@ class FakeOrg final : public Org {
   Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
       org::v1::EvaluateRequest request) override {
     if (unavailable) co_return absl::UnavailableError("down");
+    if (!Arrives(request)) co_return absl::InternalError("not parsed");
     last_client = request.client();
     org::v1::EvaluateResponse response;
     response.set_code(fmt::format("CODE-{}", ++codes_));
@@ -89,6 +91,12 @@ class FakeOrg final : public Org {
   org::v1::ClientInfo last_client;
 
  private:
+  // A server parses what it gets, and refuses strings that are no UTF-8.
+  template <typename Message>
+  static bool Arrives(const Message& message) {
+    return Message().ParseFromString(message.SerializeAsString());
+  }
+
   // As the real one: everything is checked before the proof is spent.
   reason::v1::Reason TakeProof(const org::v1::EvaluateRequest& request,
                                org::v1::EvaluateResponse& response) {

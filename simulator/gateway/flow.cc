@@ -1,6 +1,8 @@
 // The next step of a sign-on, and what a decision leads to.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libs/base/log.h"
 #include "libs/http/form.h"
 #include "libs/pki/digest.h"
@@ -11,6 +13,17 @@
 #include "simulator/gateway/saml_request.h"
 
 namespace devicetrust::gateway {
+namespace {
+
+// The alphabet of a signed token (RFC 7515, section 7.1).
+bool IsTokenText(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
+}  // namespace
 
 Task<http::Response> OrgHost::Advance(Turn& turn, Transaction transaction) {
   if (!transaction.session) transaction.session = CurrentSession(turn);
@@ -66,7 +79,9 @@ Task<http::Response> OrgHost::TakeProof(Turn& turn) {
   if (app == nullptr || !transaction->session) {
     co_return co_await Advance(turn, *std::move(transaction));
   }
-  co_return co_await Decide(turn, *std::move(transaction), *app, *proof);
+  // Text that the org could not even be sent is no proof.
+  std::string shown = IsTokenText(*proof) ? *proof : "";
+  co_return co_await Decide(turn, *std::move(transaction), *app, std::move(shown));
 }
 
 Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const org::v1::App& app,

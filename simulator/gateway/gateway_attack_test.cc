@@ -38,6 +38,24 @@ TEST_F(GatewayTest, AProofOfAnotherTransactionOrSessionIsWorthNothing) {
   EXPECT_EQ(browser_.Get(gateway_, Location(one)).status, 403);
 }
 
+TEST_F(GatewayTest, FieldsThatAreNoUtf8AreAWrongPasswordAndNoProof) {
+  const http::Response form = browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()));
+  const std::string id = Between(form.body, "name=\"t\" value=\"", "\"");
+  // A surrogate, an overlong form, a value above U+10FFFF, half a sequence.
+  for (const char* bad : {"%ed%a0%80", "%e0%80%af", "%f4%90%80%80", "%c3"}) {
+    for (const std::string& fields : {fmt::format("&username={}&password=right", bad),
+                                      fmt::format("&username=ada&password={}", bad)}) {
+      const http::Response page = browser_.Post(gateway_, "/signin", "t=" + id + fields);
+      EXPECT_EQ(page.status, 422) << fields;
+      EXPECT_THAT(page.body, HasSubstr("User name or password is wrong."));
+    }
+  }
+  browser_.SignIn(gateway_, form);
+  const http::Response page = browser_.Get(gateway_, "/proof?t=" + id + "&p=%ff");
+  EXPECT_EQ(page.status, 403);
+  EXPECT_THAT(page.body, HasSubstr("<code>CODE-1</code>"));
+}
+
 TEST_F(GatewayTest, TamperedCookiesAreNoCookies) {
   browser_.Follow(
       gateway_,

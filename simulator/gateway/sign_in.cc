@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/encoding.h"
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kNotTaken = 422;  // The form was right, what it holds is not.
 constexpr std::size_t kFieldBytesMax = 256;
+constexpr std::string_view kWrong = "User name or password is wrong.";
 
 // What to say of a sign-in that the org refused, and with which status. A wrong name reads
 // like a wrong password.
@@ -38,25 +40,9 @@ std::pair<std::string_view, int> ComplaintOf(const absl::Status& status) {
   }
   if (status.code() == absl::StatusCode::kUnauthenticated ||
       status.code() == absl::StatusCode::kInvalidArgument) {
-    return {"User name or password is wrong.", kNotTaken};
+    return {kWrong, kNotTaken};
   }
   return {"Passwords can't be checked just now. Try again in a moment.", 503};
-}
-
-bool IsUtf8Field(const std::string& text) {
-  // Browsers send the page's encoding; anything else would be refused by protobuf anyway.
-  std::size_t follow = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (follow > 0) {
-      if ((byte & 0xc0) != 0x80) return false;
-      --follow;
-    } else if (byte >= 0x80) {
-      if (byte < 0xc2 || byte > 0xf4) return false;
-      follow = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
-    }
-  }
-  return follow == 0;
 }
 
 // Whether a later step has set the session's cookie already.
@@ -96,9 +82,12 @@ Task<http::Response> OrgHost::SignInPost(Turn& turn) {
   const absl::StatusOr<std::string> name = form->Single("username");
   const absl::StatusOr<std::string> password = form->Single("password");
   if (!name.ok() || !password.ok() || name->empty() || password->empty() ||
-      name->size() > kFieldBytesMax || password->size() > kFieldBytesMax || !IsUtf8Field(*name) ||
-      !IsUtf8Field(*password)) {
+      name->size() > kFieldBytesMax || password->size() > kFieldBytesMax) {
     co_return SignInForm(turn, *transaction, "", "Give a user name and a password.", kNotTaken);
+  }
+  // Browsers send the page's encoding, and protobuf's strings take nothing else.
+  if (!IsUtf8(*name) || !IsUtf8(*password)) {
+    co_return SignInForm(turn, *transaction, "", kWrong, kNotTaken);
   }
 
   org::v1::VerifyPasswordRequest verify;

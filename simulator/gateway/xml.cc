@@ -9,6 +9,8 @@
 #include <mutex>
 #include <set>
 
+#include "libs/base/encoding.h"
+
 namespace devicetrust::gateway {
 namespace {
 
@@ -23,22 +25,13 @@ void PrepareLibrary() {
 }
 void IgnoreXmlError(void* /*context*/, xmlErrorPtr /*error*/) {}
 
-// Length of the UTF-8 sequence at the front that XML 1.0 can hold; 0 when there is none.
+// Length of the UTF-8 sequence at the front that XML 1.0 can hold (section 2.2); 0 when
+// there is none.
 std::size_t XmlCharBytes(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return lead >= 0x20 || lead == '\t' || lead == '\n' || lead == '\r' ? 1 : 0;
-  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
-  char32_t code = lead & (0xffU >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    code = (code << 6) | (byte(i) & 0x3fU);
-  }
-  const bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
-  const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  if (overlong || surrogate || code > 0x10ffff || code == 0xfffe || code == 0xffff) return 0;
-  return size;
+  const auto lead = static_cast<unsigned char>(text.front());
+  if (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') return 0;
+  if (text.starts_with("\xef\xbf\xbe") || text.starts_with("\xef\xbf\xbf")) return 0;
+  return Utf8Length(text);
 }
 
 std::string Escape(std::string_view text, bool attribute) {

@@ -47,6 +47,7 @@ TEST(XmlTest, RefusesWhatHasBeenAnAttack) {
       {"utf-7", "<?xml version=\"1.0\" encoding=\"UTF-7\"?>+ADwAIQ-DOCTYPE"},
       {"overlong utf-8", "<a>\xc0\xbc</a>"},
       {"surrogate", "<a>\xed\xa0\x80</a>"},
+      {"noncharacter", "<a>\xef\xbf\xbf</a>"},
       {"control", "<a>\x01</a>"},
       {"control by reference", "<a>&#1;</a>"},
       {"two IDs", "<a ID=\"x\"><b ID=\"x\"/></a>"},
