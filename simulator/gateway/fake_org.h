@@ -85,6 +85,9 @@ class FakeOrg final : public Org {
     co_return absl::OkStatus();
   }
 
+  // As after five minutes: no decision waits for its factor any more.
+  void ForgetDecisions() { waiting_.clear(); }
+
   bool unavailable = false;
   bool ask_factor = false;
   std::set<std::string> ended;

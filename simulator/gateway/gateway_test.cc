@@ -58,6 +58,22 @@ TEST_F(GatewayTest, AsksForTheFactorOnceAndSurvivesAReload) {
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())), "_r2");
 }
 
+// A browser follows a form's redirects only to where the page's policy lets it lead (CSP 3,
+// section 6.4.2).
+TEST_F(GatewayTest, ACodeForAnOldDecisionLeadsToAnotherChallenge) {
+  org_.ask_factor = true;
+  const http::Response page = browser_.Follow(
+      gateway_,
+      browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));
+  EXPECT_THAT(std::string(page.fields.Find("content-security-policy").value_or("")),
+              HasSubstr("form-action 'self' https://*.mtls.localhost:8444"));
+  const std::string id = Between(page.body, "name=\"t\" value=\"", "\"");
+  org_.ForgetDecisions();
+  http::Response step = browser_.Post(gateway_, "/factor", "t=" + id + "&code=123456");
+  EXPECT_THAT(Location(step), HasSubstr(".mtls.localhost:8444/challenge?c="));
+  EXPECT_THAT(browser_.Follow(gateway_, std::move(step)).body, HasSubstr("one-time-code"));
+}
+
 // SSO-6: tabs opened at once, cold: each is asked for a password, each finishes, in any order.
 TEST_F(GatewayTest, ManyTabsAtOnceAllFinish) {
   constexpr int kTabs = 12;

@@ -98,7 +98,8 @@ http::Response RenderFactor(const FactorPage& page) {
       " pattern=\"[0-9]{{6}}\" maxlength=\"6\" required autofocus>\n"
       "<button type=\"submit\">Verify</button>\n</form>",
       ForApp(page.app_label), Problem(page.problem), Hidden("t", page.transaction_id));
-  return Page(page.status, "Verification code", content, "'self'");
+  return Page(page.status, "Verification code", content,
+              fmt::format("'self' {}", page.form_source));
 }
 
 http::Response RenderRefusal(const RefusalPage& page) {

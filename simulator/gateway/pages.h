@@ -24,6 +24,7 @@ struct FactorPage {
   std::string_view transaction_id = {};
   std::string_view app_label = {};
   std::string_view problem = {};
+  std::string_view form_source = {};  // As above.
   int status = 200;
 };
 // Fields: t, code.

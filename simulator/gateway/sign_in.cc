@@ -118,9 +118,12 @@ Task<http::Response> OrgHost::SignInPost(Turn& turn) {
 http::Response OrgHost::FactorForm(Turn& turn, const Transaction& transaction,
                                    std::string_view problem, int status) {
   if (transaction.decision_code.empty()) return TransactionGone();
+  // A decision that is too old leads to another challenge.
+  const std::string source = site_.MtlsFormSource();
   return RenderFactor({.transaction_id = transaction.id,
                        .app_label = turn.app_label,
                        .problem = problem,
+                       .form_source = source,
                        .status = status});
 }
 
