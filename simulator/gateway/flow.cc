@@ -105,7 +105,10 @@ Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const 
   if (decision.status().code() == absl::StatusCode::kUnauthenticated) {
     co_return SignInAgain(turn, std::move(transaction));
   }
-  co_return Unavailable(decision.status(), transaction);
+  http::Response response = Unavailable(decision.status(), transaction);
+  // Straight from the app's request nothing has kept it yet, and "Try again" goes on with it.
+  Keep(turn, transaction, response);
+  co_return response;
 }
 
 http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org::v1::App& app,

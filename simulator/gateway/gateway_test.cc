@@ -58,8 +58,7 @@ TEST_F(GatewayTest, AsksForTheFactorOnceAndSurvivesAReload) {
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())), "_r2");
 }
 
-// A browser follows a form's redirects only to where the page's policy lets it lead (CSP 3,
-// section 6.4.2).
+// A browser follows a form's redirects only to where the page's form-action allows.
 TEST_F(GatewayTest, ACodeForAnOldDecisionLeadsToAnotherChallenge) {
   org_.ask_factor = true;
   const http::Response page = browser_.Follow(
@@ -109,6 +108,20 @@ TEST_F(GatewayTest, WrongPasswordsAndOutagesSayWhatToDo) {
   org_.unavailable = false;
   const std::string retry = Between(down.body, "<a href=\"", "\"");
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, retry)), "_r1");
+}
+
+TEST_F(GatewayTest, AnOutageWithinOneRedirectCanBeTriedAgain) {
+  org::v1::ListAppsResponse apps = NewApps();
+  apps.set_device_trust_effective(false);  // Decided at once, without a challenge.
+  gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
+  browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
+  org_.unavailable = true;
+  const http::Response down = browser_.Get(gateway_, SsoUrl());
+  EXPECT_EQ(down.status, 503);
+  EXPECT_EQ(down.fields.Find("retry-after"), "5");
+  org_.unavailable = false;
+  const std::string retry = Between(down.body, "<a href=\"", "\"");
+  EXPECT_THAT(browser_.Get(gateway_, retry).body, HasSubstr("<code>CODE-2</code>"));
 }
 
 TEST_F(GatewayTest, APostedRequestComesBackByGetToFindItsSession) {

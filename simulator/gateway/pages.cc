@@ -31,6 +31,7 @@ a{color:var(--accent)}
 .soft{color:var(--soft)}
 code{font-size:1.1em;letter-spacing:.05em}
 )";
+constexpr std::string_view kRetryAfterSeconds = "5";  // What is down is often just starting.
 constexpr std::string_view kSubmitScript = "document.forms[0].submit()";
 
 std::string CspHash(std::string_view text) {
@@ -56,6 +57,7 @@ http::Response Page(int status, std::string_view title, std::string_view content
   response.fields.Set("content-security-policy", policy);
   // With no-referrer browsers send "Origin: null" from our own forms, which we would refuse.
   response.fields.Set("referrer-policy", "same-origin");
+  if (status == 503) response.fields.Set("retry-after", kRetryAfterSeconds);
   return response;
 }
 
