@@ -46,7 +46,7 @@ bool IsCurrent(WallTime made_at, std::chrono::seconds lifetime, WallTime now) {
 }  // namespace
 
 std::string TransactionCookie(std::string_view transaction_id) {
-  return fmt::format("__Host-dt-t-{}", transaction_id);
+  return fmt::format("{}{}", kTransactionCookiePrefix, transaction_id);
 }
 
 bool IsTransactionId(std::string_view text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,8 +18,13 @@ namespace devicetrust::gateway {
 
 inline constexpr std::chrono::hours kSessionLifetime{12};
 inline constexpr std::chrono::minutes kTransactionLifetime{30};
+// What one browser holds at once, names and values of the cookies. Beyond that the oldest go:
+// tabs left behind would fill the request's head, and the browser would get only refusals.
+inline constexpr std::size_t kTransactionsMax = 16;
+inline constexpr std::size_t kTransactionBytesMax = 24 * 1024;
 inline constexpr std::chrono::seconds kChallengeLifetime{60};
 inline constexpr std::string_view kSessionCookie = "__Host-dt-session";
+inline constexpr std::string_view kTransactionCookiePrefix = "__Host-dt-t-";
 
 // A signed-in person. Cookie kSessionCookie.
 struct Session {

@@ -27,7 +27,7 @@ constexpr milliseconds kStartGrace{5000};
 constexpr milliseconds kDrainGrace{3000};
 constexpr std::size_t kOrgListener = 0;
 constexpr std::size_t kMtlsListener = 1;
-// A browser with many tabs brings a cookie for each sign-on in hand.
+// A browser with many tabs brings a cookie for each sign-on in hand (kTransactionBytesMax).
 constexpr std::size_t kOrgHeadBytesMax = 64 * 1024;
 constexpr std::size_t kOrgBodyBytesMax = 128 * 1024;  // A SAML request as base64, escaped.
 

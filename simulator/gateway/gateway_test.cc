@@ -89,6 +89,34 @@ TEST_F(GatewayTest, ManyTabsAtOnceAllFinish) {
   }
 }
 
+TEST_F(GatewayTest, TabsLeftBehindGiveWayToNewOnes) {
+  asio::io_context io;
+  const auto begin = [&](const std::string& url) {
+    clock_.RunUntil(io, clock_.Now() + seconds{1});
+    return browser_.Get(gateway_, url);
+  };
+  const http::Response first = begin(SsoUrl());
+  for (std::size_t i = 1; i < kTransactionsMax; ++i) begin(SsoUrl());
+  EXPECT_EQ(browser_.cookies.size(), kTransactionsMax);
+  EXPECT_EQ(browser_.Get(gateway_, Location(first)).status, 200);
+  const http::Response second = begin(SsoUrl());
+  EXPECT_EQ(browser_.cookies.size(), kTransactionsMax);
+  EXPECT_EQ(browser_.Get(gateway_, Location(first)).status, 400);
+  ExpectSignedResponse(
+      browser_.Follow(gateway_,
+                      browser_.SignIn(gateway_, browser_.Get(gateway_, Location(second)))),
+      fmt::format("_r{}", requests_));
+  // Large ones: fewer.
+  for (std::size_t i = 0; i < kTransactionsMax; ++i) {
+    begin(SsoUrl(" ForceAuthn=\"true\"") + std::string(1000, 'x'));
+  }
+  browser_.cookies.erase(std::string(kSessionCookie));
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : browser_.cookies) bytes += name.size() + value.size();
+  EXPECT_LE(bytes, kTransactionBytesMax);
+  EXPECT_LT(browser_.cookies.size(), kTransactionsMax);
+}
+
 TEST_F(GatewayTest, WrongPasswordsAndOutagesSayWhatToDo) {
   const http::Response form = browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()));
   const http::Response wrong = browser_.SignIn(gateway_, form, "wrong");

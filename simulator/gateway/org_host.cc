@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "libs/base/encoding.h"
 #include "simulator/gateway/pages.h"
@@ -182,9 +184,38 @@ void OrgHost::Keep(const Turn& turn, const Transaction& transaction,
     return;
   }
   const std::chrono::seconds lifetime = kTransactionLifetime;
-  response.fields.Add("set-cookie", http::FormatCookie({.name = TransactionCookie(transaction.id),
-                                                        .value = *sealed,
-                                                        .max_age_seconds = lifetime.count()}));
+  const std::string name = TransactionCookie(transaction.id);
+  MakeRoom(turn, transaction, name.size() + sealed->size(), response);
+  response.fields.Add(
+      "set-cookie",
+      http::FormatCookie({.name = name, .value = *sealed, .max_age_seconds = lifetime.count()}));
+}
+
+void OrgHost::MakeRoom(const Turn& turn, const Transaction& transaction, std::size_t bytes,
+                       http::Response& response) const {
+  struct Held {
+    WallTime started_at;  // Long ago when it can't be opened.
+    std::string name;
+    std::size_t bytes;
+  };
+  std::vector<Held> held;
+  const std::string own_name = TransactionCookie(transaction.id);
+  for (const auto& [name, value] :
+       http::ParseCookies(turn.request.fields.Find("cookie").value_or(""))) {
+    if (!name.starts_with(kTransactionCookiePrefix) || name == own_name) continue;
+    const std::optional<Transaction> other = turn.keys->sealer.OpenTransaction(value, turn.now);
+    held.push_back({other ? other->started_at : WallTime{}, name, name.size() + value.size()});
+  }
+  // Within a second the browser's order counts: oldest first (RFC 6265, section 5.4).
+  std::stable_sort(held.begin(), held.end(),
+                   [](const Held& a, const Held& b) { return a.started_at < b.started_at; });
+  std::size_t count = 1;
+  for (auto each = held.rbegin(); each != held.rend(); ++each) {
+    bytes += each->bytes;
+    if (++count <= kTransactionsMax && bytes <= kTransactionBytesMax) continue;
+    response.fields.Add(
+        "set-cookie", http::FormatCookie({.name = each->name, .value = "", .max_age_seconds = 0}));
+  }
 }
 
 void OrgHost::Drop(const Transaction& transaction, http::Response& response) const {

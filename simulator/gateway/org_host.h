@@ -96,6 +96,9 @@ class OrgHost {
   // Adds the cookie that keeps (or drops) the transaction or session.
   void Keep(const Turn& turn, const Transaction& transaction, http::Response& response) const;
   void Drop(const Transaction& transaction, http::Response& response) const;
+  // Drops the browser's oldest transactions until one more of `bytes` has room.
+  void MakeRoom(const Turn& turn, const Transaction& transaction, std::size_t bytes,
+                http::Response& response) const;
   void KeepSession(const Turn& turn, const Session& session, http::Response& response) const;
   bool FromOurselves(const http::Request& request) const;
 
