@@ -78,6 +78,15 @@ class Browser(EnvironmentTest):
         explained = json.loads(self.environment.dtctl("explain", code, "--json").stdout)
         self.assertEqual(explained["trust_reason"], "CERTIFICATE_NOT_PRESENTED")
 
+    def test_a_sign_in_in_a_popup_stays_open_for_its_opener(self):
+        self.tool.make_store(self.home, self.endpoints, {"state": "none"})
+        with Chromium(self.home) as browser:
+            browser.call("Runtime.evaluate", userGesture=True,
+                         expression=f"popup = open({json.dumps(self.endpoints['org_url'])})")
+            # Once the page of another origin is there, its document can't be seen any more.
+            browser.wait_for("popup.closed || !(() => {try {return popup.document} catch {}})()")
+            self.assertIs(browser.evaluate("popup.closed"), False)
+
     def test_a_foreign_certificate_is_not_offered(self):
         device = self.environment.device("foreign_ca")
         user = self.environment.user(device["user"])

@@ -261,6 +261,23 @@ TEST_F(GatewayServerTest, ServesItsHostsAndNoOther) {
   DT_EXPECT_CODE(Get("mtls", "org.localhost", "/"), kUnauthenticated);  // Not its certificate.
 }
 
+TEST_F(GatewayServerTest, LeavesPopupsToTheirOpeners) {
+  StartBackend();
+  DT_ASSERT_OK(Start());
+  for (const char* target : {"/", "/proof?t=x", "/nothing"}) {
+    const auto response = Get("org", "org.localhost", target);
+    DT_ASSERT_OK(response);
+    EXPECT_EQ(response->fields.Find("cross-origin-opener-policy"), "unsafe-none") << target;
+    EXPECT_EQ(response->fields.Count("cross-origin-opener-policy"), 1U) << target;
+    for (const char* name : {"content-security-policy", "x-content-type-options", "cache-control",
+                             "cross-origin-resource-policy", "strict-transport-security"}) {
+      EXPECT_EQ(response->fields.Count(name), 1U) << target << " " << name;
+    }
+  }
+  EXPECT_EQ(Get("mtls", "mtls.localhost", "/challenge")->fields.Find("cross-origin-opener-policy"),
+            "unsafe-none");
+}
+
 TEST_F(GatewayServerTest, StartsWithoutTheOrgAndServesWhenItComes) {
   StartBackend();
   const std::string address = rpc_->address();

@@ -82,15 +82,19 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
 }
 
 Task<http::Response> MtlsHost::Handle(const http::Request& request) {
-  if (!NamesAgree(request) || !site_.IsMtlsHost(request.host)) co_return Misdirected();
+  co_return WithOpener(Route(request));
+}
+
+http::Response MtlsHost::Route(const http::Request& request) const {
+  if (!NamesAgree(request) || !site_.IsMtlsHost(request.host)) return Misdirected();
   if (request.method != "GET") {
     http::Response response = http::Text(405, "GET only\n");
     response.fields.Set("allow", "GET");
-    co_return response;
+    return response;
   }
-  if (request.path == "/check") co_return Check(request);
-  if (request.path == "/challenge") co_return AnswerChallenge(request);
-  co_return RenderProblem(404, "Nothing here", "This host only checks devices.", "");
+  if (request.path == "/check") return Check(request);
+  if (request.path == "/challenge") return AnswerChallenge(request);
+  return RenderProblem(404, "Nothing here", "This host only checks devices.", "");
 }
 
 http::Response MtlsHost::Check(const http::Request& request) const {

@@ -40,6 +40,7 @@ class MtlsHost {
   Task<http::Response> Handle(const http::Request& request);
 
  private:
+  http::Response Route(const http::Request& request) const;
   http::Response Check(const http::Request& request) const;
   http::Response AnswerChallenge(const http::Request& request) const;
   absl::StatusOr<std::string> SignProof(const Challenge& challenge, const DeviceFinding& finding,

@@ -58,6 +58,10 @@ http::Response TransactionGone() {
 }
 
 Task<http::Response> OrgHost::Handle(const http::Request& request) {
+  co_return WithOpener(co_await Serve(request));
+}
+
+Task<http::Response> OrgHost::Serve(const http::Request& request) {
   if (!NamesAgree(request) || request.host != site_.org_host) co_return Misdirected();
   Turn turn{request, clock_.Now(), view_.keys.Get(), view_.apps.Get(), ""};
   if (request.path == "/.well-known/device-trust") co_return Discovery();
@@ -66,8 +70,7 @@ Task<http::Response> OrgHost::Handle(const http::Request& request) {
                             "The sign-in service is starting. Try again in a moment.",
                             "DEPENDENCY_UNAVAILABLE", "/");
   }
-  http::Response response = co_await Route(turn);
-  co_return response;
+  co_return co_await Route(turn);
 }
 
 Task<http::Response> OrgHost::Route(Turn& turn) {

@@ -52,6 +52,7 @@ class OrgHost {
     std::string app_label;  // For pages; empty until the app is known.
   };
 
+  Task<http::Response> Serve(const http::Request& request);
   Task<http::Response> Route(Turn& turn);
   http::Response Discovery() const;
   http::Response IdpMetadata(const Turn& turn) const;

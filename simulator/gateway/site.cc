@@ -43,4 +43,9 @@ http::Response Misdirected() {
   return response;
 }
 
+http::Response WithOpener(http::Response response) {
+  response.fields.Set("cross-origin-opener-policy", "unsafe-none");
+  return response;
+}
+
 }  // namespace devicetrust::gateway

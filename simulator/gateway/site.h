@@ -39,4 +39,9 @@ struct Site {
 bool NamesAgree(const http::Request& request);
 http::Response Misdirected();
 
+// Apps open sign-ins in popups and watch for popup.closed. Any answer on the way, a redirect
+// too, that asks for an opener policy of its own cuts the popup from its app (HTML, section
+// 7.1.3), so both hosts ask for none.
+http::Response WithOpener(http::Response response);
+
 }  // namespace devicetrust::gateway
