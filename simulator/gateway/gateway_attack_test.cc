@@ -247,6 +247,24 @@ TEST_F(GatewayTest, FormsOfOtherSitesAreRefused) {
   EXPECT_EQ(browser_.Post(gateway_, "/signin", body + "&t=" + id).status, 400);
 }
 
+TEST_F(GatewayTest, OtherSitesSignNobodyOut) {
+  browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
+  const std::map<std::string, std::string> cookies = browser_.cookies;
+  for (const char* method : {"GET", "HEAD"}) {
+    http::Request link = browser_.NewRequest(method, "/signout");
+    link.fields.Set("sec-fetch-site", "cross-site");
+    EXPECT_EQ(browser_.Send(gateway_, link).status, 200);
+  }
+  http::Request form = browser_.NewRequest("POST", "/signout");
+  form.fields.Set("sec-fetch-site", "cross-site");
+  EXPECT_EQ(browser_.Send(gateway_, form).status, 400);
+  form.fields.Remove("sec-fetch-site");
+  form.fields.Set("origin", "https://sp.example");
+  EXPECT_EQ(browser_.Send(gateway_, form).status, 400);
+  EXPECT_TRUE(org_.ended.empty());
+  EXPECT_EQ(browser_.cookies, cookies);
+}
+
 TEST_F(GatewayTest, RequestsThatCantBeAnsweredGetAPageAndNoRedirect) {
   const auto deflated = [](const std::string& xml) {
     return "SAMLRequest=" + http::PercentEncode(Base64Encode(AsBytes(Deflate(xml))));

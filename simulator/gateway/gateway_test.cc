@@ -192,9 +192,12 @@ TEST_F(GatewayTest, StartsAtTheAppWithoutARequest) {
 
 TEST_F(GatewayTest, SignsOutEverywhere) {
   browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
-  EXPECT_THAT(browser_.Get(gateway_, "/signout").body, HasSubstr("Signed out"));
+  EXPECT_THAT(browser_.Get(gateway_, "/signout").body,
+              HasSubstr("<form method=\"post\" action=\"/signout\">"));
+  EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, HasSubstr("Signed out"));
   EXPECT_TRUE(org_.ended.contains("session-1"));
   EXPECT_FALSE(browser_.cookies.contains(std::string(kSessionCookie)));
+  EXPECT_THAT(browser_.Get(gateway_, "/signout").body, HasSubstr("Signed out"));
 }
 
 TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {

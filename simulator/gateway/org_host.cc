@@ -131,8 +131,11 @@ Task<http::Response> OrgHost::Home(Turn& turn) {
 }
 
 Task<http::Response> OrgHost::SignOut(Turn& turn) {
-  if (turn.request.method == "POST" && !FromOurselves(turn.request)) co_return TransactionGone();
-  if (const std::optional<Session> session = CurrentSession(turn)) {
+  const std::optional<Session> session = CurrentSession(turn);
+  // Any site can link here (GET is safe: RFC 9110, section 9.2.1), so a link only asks.
+  if (turn.request.method != "POST") co_return session ? RenderSignOut() : RenderSignedOut();
+  if (!FromOurselves(turn.request)) co_return TransactionGone();
+  if (session) {
     org::v1::EndSessionRequest end;
     end.set_session_id(session->id);
     end.set_user_id(session->user_id);

@@ -10,8 +10,10 @@
 //   /factor                       one-time code, when the decision asks for it
 //   answer                        SAML response by POST, or a refusal with its code
 //
-// Forms need the transaction's cookie (SameSite=Lax, so no other site's form carries it)
-// and, when the browser says where they come from, our own origin.
+// /signout asks; the form there ends the session.
+//
+// Forms need the transaction's or session's cookie (SameSite=Lax, so no other site's form
+// carries it) and, when the browser says where they come from, our own origin.
 #pragma once
 
 #include <optional>

@@ -32,6 +32,9 @@ a{color:var(--accent)}
 code{font-size:1.1em;letter-spacing:.05em}
 )";
 constexpr std::string_view kRetryAfterSeconds = "5";  // What is down is often just starting.
+constexpr std::string_view kSignOutForm =
+    "<form method=\"post\" action=\"/signout\">"
+    "<button type=\"submit\">Sign out</button></form>";
 constexpr std::string_view kSubmitScript = "document.forms[0].submit()";
 
 std::string CspHash(std::string_view text) {
@@ -160,10 +163,15 @@ http::Response RenderProblem(int status, std::string_view title, std::string_vie
 
 http::Response RenderHome(std::string_view principal) {
   return Page(200, "Signed in",
-              fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to go on.</p>\n"
-                          "<form method=\"post\" action=\"/signout\">"
-                          "<button type=\"submit\">Sign out</button></form>",
-                          EscapeHtml(principal)),
+              fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to go on.</p>\n{}",
+                          EscapeHtml(principal), kSignOutForm),
+              "'self'");
+}
+
+http::Response RenderSignOut() {
+  return Page(200, "Sign out",
+              fmt::format("<h1>Sign out?</h1>\n<p>Apps will ask for your password again.</p>\n{}",
+                          kSignOutForm),
               "'self'");
 }
 

@@ -53,8 +53,10 @@ http::Response RenderSamlPost(const SamlPostPage& page);
 http::Response RenderProblem(int status, std::string_view title, std::string_view what,
                              std::string_view code, std::string_view retry_url = "");
 
-// The org's front door for a signed-in person, and the page after leaving.
+// The org's front door for a signed-in person, the question whether to leave, and the page
+// after that.
 http::Response RenderHome(std::string_view principal);
+http::Response RenderSignOut();
 http::Response RenderSignedOut();
 
 }  // namespace devicetrust::gateway

@@ -43,7 +43,7 @@ struct Endpoints {
   std::string device_ca_chain;  // Path.
   std::string crl_url;
   std::string saml_metadata_url;
-  std::string sign_out_url;
+  std::string sign_out_url;  // A page that asks; its form signs out.
   std::string learn_more_url;
   // Chromium's managed policy that makes it choose the device certificate by itself, JSON.
   std::string browser_policy;
