@@ -200,6 +200,25 @@ TEST_F(GatewayTest, SignsOutEverywhere) {
   EXPECT_THAT(browser_.Get(gateway_, "/signout").body, HasSubstr("Signed out"));
 }
 
+// RFC 9110, sections 9.1 and 15.5.6.
+TEST_F(GatewayTest, AddressesSayHowTheyAreUsed) {
+  const std::string mtls = "https://mtls.localhost";
+  for (const std::string& url :
+       {std::string("/"), std::string("/continue"), std::string("/proof"),
+        std::string("/saml/metadata"), std::string("/.well-known/device-trust"), mtls + "/check",
+        mtls + "/challenge"}) {
+    const http::Response response = browser_.Post(gateway_, url, "t=1");
+    EXPECT_EQ(response.status, 405) << url;
+    EXPECT_EQ(response.fields.Find("allow"), "GET, HEAD") << url;
+    EXPECT_EQ(browser_.Send(gateway_, browser_.NewRequest("HEAD", url)).status,
+              browser_.Get(gateway_, url).status)
+        << url;
+  }
+  EXPECT_EQ(browser_.Post(gateway_, "/nothing", "").status, 404);
+  EXPECT_EQ(browser_.Post(gateway_, mtls + "/nothing", "").status, 404);
+  EXPECT_EQ(browser_.Get(gateway_, mtls + "/check").status, 200);
+}
+
 TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {
   org::v1::ListAppsResponse apps = NewApps();
   apps.set_device_trust_effective(false);

@@ -87,14 +87,11 @@ Task<http::Response> MtlsHost::Handle(const http::Request& request) {
 
 http::Response MtlsHost::Route(const http::Request& request) const {
   if (!NamesAgree(request) || !site_.IsMtlsHost(request.host)) return Misdirected();
-  if (request.method != "GET") {
-    http::Response response = http::Text(405, "GET only\n");
-    response.fields.Set("allow", "GET");
-    return response;
+  if (request.path != "/check" && request.path != "/challenge") {
+    return RenderProblem(404, "Nothing here", "This host only checks devices.", "");
   }
-  if (request.path == "/check") return Check(request);
-  if (request.path == "/challenge") return AnswerChallenge(request);
-  return RenderProblem(404, "Nothing here", "This host only checks devices.", "");
+  if (request.method == "POST") return RenderMethodNotAllowed();
+  return request.path == "/check" ? Check(request) : AnswerChallenge(request);
 }
 
 http::Response MtlsHost::Check(const http::Request& request) const {

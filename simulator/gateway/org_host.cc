@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::size_t kUserAgentBytesMax = 512;
 constexpr std::string_view kSamlSuffix = "/sso/saml";
+constexpr std::string_view kDiscoveryPath = "/.well-known/device-trust";
+// Paths without a form. All paths take HEAD where they take GET (RFC 9110, section 9.1).
+constexpr std::string_view kReadPaths[] = {"/", "/continue", "/proof", "/saml/metadata",
+                                           kDiscoveryPath};
 
 // ID of /app/ID/sso/saml.
 std::optional<std::string> AppOfPath(std::string_view path) {
@@ -43,13 +47,6 @@ org::v1::ClientInfo ClientOf(const http::Request& request) {
   return client;
 }
 
-http::Response MethodNotAllowed(std::string_view allow) {
-  http::Response response =
-      RenderProblem(405, "Not like this", "This address is used in another way.", "");
-  response.fields.Set("allow", allow);
-  return response;
-}
-
 http::Response TransactionGone() {
   return RenderProblem(400, "This sign-in is over",
                        "It was finished already, is too old, or your browser keeps no cookies. "
@@ -63,8 +60,11 @@ Task<http::Response> OrgHost::Handle(const http::Request& request) {
 
 Task<http::Response> OrgHost::Serve(const http::Request& request) {
   if (!NamesAgree(request) || request.host != site_.org_host) co_return Misdirected();
+  if (request.method == "POST" && std::ranges::count(kReadPaths, request.path) > 0) {
+    co_return RenderMethodNotAllowed();
+  }
   Turn turn{request, clock_.Now(), view_.keys.Get(), view_.apps.Get(), ""};
-  if (request.path == "/.well-known/device-trust") co_return Discovery();
+  if (request.path == kDiscoveryPath) co_return Discovery();
   if (turn.keys == nullptr || turn.apps == nullptr) {
     co_return RenderProblem(503, "Not ready",
                             "The sign-in service is starting. Try again in a moment.",

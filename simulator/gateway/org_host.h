@@ -116,6 +116,5 @@ class OrgHost {
 // What the org is told of the browser: the socket's address and the user agent, cut.
 org::v1::ClientInfo ClientOf(const http::Request& request);
 http::Response TransactionGone();
-http::Response MethodNotAllowed(std::string_view allow);
 
 }  // namespace devicetrust::gateway

@@ -161,6 +161,13 @@ http::Response RenderProblem(int status, std::string_view title, std::string_vie
   return Page(status, title, content, "'none'");
 }
 
+http::Response RenderMethodNotAllowed() {
+  http::Response response =
+      RenderProblem(405, "Nothing to send here", "There is no form at this address.", "");
+  response.fields.Set("allow", "GET, HEAD");
+  return response;
+}
+
 http::Response RenderHome(std::string_view principal) {
   return Page(200, "Signed in",
               fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to go on.</p>\n{}",

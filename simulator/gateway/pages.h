@@ -53,6 +53,9 @@ http::Response RenderSamlPost(const SamlPostPage& page);
 http::Response RenderProblem(int status, std::string_view title, std::string_view what,
                              std::string_view code, std::string_view retry_url = "");
 
+// 405, for a POST to where there is only something to read.
+http::Response RenderMethodNotAllowed();
+
 // The org's front door for a signed-in person, the question whether to leave, and the page
 // after that.
 http::Response RenderHome(std::string_view principal);
