@@ -168,6 +168,8 @@ TEST_F(GatewayTest, PassiveAndForcedRequests) {
   // Passive without a session: the service provider hears so, nobody sees a form.
   http::Response page = browser_.Get(gateway_, SsoUrl(" IsPassive=\"true\""));
   EXPECT_THAT(ResponseXml(page), HasSubstr("status:NoPassive"));
+  EXPECT_THAT(page.body, Not(HasSubstr("Signed in")));
+  EXPECT_THAT(page.body, HasSubstr("Going on to Mail &amp; &lt;more&gt;"));
   browser_.Follow(
       gateway_,
       browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));

@@ -135,7 +135,7 @@ http::Response RenderRefusal(const RefusalPage& page) {
 
 http::Response RenderSamlPost(const SamlPostPage& page) {
   const std::string content = fmt::format(
-      "<h1>Signed in</h1>\n<p class=\"soft\">Going on to {}.</p>\n"
+      "<h1>Going on to {}</h1>\n<p class=\"soft\">Press Continue if nothing happens.</p>\n"
       "<form method=\"post\" action=\"{}\">\n{}{}<button type=\"submit\">Continue</button>\n"
       "</form>",
       page.app_label.empty() ? "the app" : EscapeHtml(page.app_label), EscapeHtml(page.acs_url),
@@ -143,7 +143,7 @@ http::Response RenderSamlPost(const SamlPostPage& page) {
       page.relay_state.empty() ? "" : Hidden("RelayState", page.relay_state));
   // No form-action: browsers apply it to where the service provider redirects next, which is
   // its own affair. The page has one form, and its address comes from the app's metadata.
-  http::Response response = Page(200, "Signed in", content, "", true);
+  http::Response response = Page(200, "Going on", content, "", true);
   response.fields.Set("referrer-policy", "strict-origin");
   return response;
 }

@@ -46,7 +46,8 @@ struct SamlPostPage {
   std::string_view relay_state = {};    // Empty: no field.
   std::string_view app_label = {};
 };
-// Submits itself to the service provider; the button is there without scripts too.
+// Submits itself to the service provider; the button is there without scripts too. The
+// response may tell of a failure, so the page speaks of none and of no success.
 http::Response RenderSamlPost(const SamlPostPage& page);
 
 // Something went wrong: one sentence what, one what to do; `code` is a Reason's name.
