@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
@@ -26,6 +27,12 @@ namespace {
 constexpr std::chrono::milliseconds kCheckEvery{200};
 constexpr std::chrono::seconds kRefusedWithin{10};
 constexpr const char* kAppsHost = "apps.localhost";
+
+// Somebody else's may lie there by now.
+void UnlinkIfHolds(const std::string& path, const std::string& content) {
+  const absl::StatusOr<std::string> now = ReadFile(path);
+  if (now.ok() && *now == content) ::unlink(path.c_str());
+}
 
 class Up {
  public:
@@ -213,8 +220,8 @@ class Up {
   absl::Status Announce() {
     const std::string path = folder_.File("endpoints.json");
     DT_RETURN_IF_ERROR(WriteFileAtomically(path, ToJson(endpoints_)));
-    DT_ASSIGN_OR_RETURN(live_path_, LivePath());
-    DT_RETURN_IF_ERROR(WriteFileAtomically(live_path_, path));
+    DT_ASSIGN_OR_RETURN(const std::string live, LivePath());
+    DT_RETURN_IF_ERROR(WriteOutside(live, path, 0600));
     const FleetUser& user = fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
     const std::string device = folder_.File("devices/" + user.account_name);
     std::string text = fmt::format(
@@ -238,12 +245,19 @@ class Up {
     std::fputs(text.c_str(), out_);
     std::fflush(out_);
     if (!options_.wait_file.empty()) {
-      DT_RETURN_IF_ERROR(WriteFileAtomically(options_.wait_file, path + "\n", 0644));
+      DT_RETURN_IF_ERROR(WriteOutside(options_.wait_file, path + "\n", 0644));
     }
     if (options_.ready_fd >= 0 && ::write(options_.ready_fd, "ready\n", 6) != 6) {
       return absl::InvalidArgumentError(
           fmt::format("--ready-fd {}: nothing can be written there", options_.ready_fd));
     }
+    return absl::OkStatus();
+  }
+
+  // A file that is not in the run folder, so that ours alone is removed at the end.
+  absl::Status WriteOutside(const std::string& path, const std::string& content, mode_t mode) {
+    DT_RETURN_IF_ERROR(WriteFileAtomically(path, content, mode));
+    outside_.emplace_back(path, content);
     return absl::OkStatus();
   }
 
@@ -253,8 +267,7 @@ class Up {
     return folder + "/live";
   }
   ~Up() {
-    if (!live_path_.empty()) ::unlink(live_path_.c_str());
-    if (!options_.wait_file.empty()) ::unlink(options_.wait_file.c_str());
+    for (const auto& [path, content] : outside_) UnlinkIfHolds(path, content);
   }
 
  private:
@@ -272,7 +285,7 @@ class Up {
   std::unique_ptr<Environment> environment_;
   std::optional<EnrolPhase> enrol_;
   Endpoints endpoints_;
-  std::string live_path_;
+  std::vector<std::pair<std::string, std::string>> outside_;  // Path and content.
 };
 
 }  // namespace
