@@ -41,9 +41,14 @@ absl::StatusOr<std::unique_ptr<ComponentProcess>> ComponentProcess::Start(
   child_config.arguments.insert(child_config.arguments.end(), {"--ready-file", ready});
   child_config.environment = InheritedEnvironment(config.environment);
   child_config.output = log;
-  DT_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> child, ChildProcess::Start(child_config));
+  absl::StatusOr<std::unique_ptr<ChildProcess>> child = ChildProcess::Start(child_config);
+  if (absl::IsNotFound(child.status())) {
+    return absl::NotFoundError(fmt::format("{}\n        Build it: cmake --build --preset release",
+                                           std::string(child.status().message())));
+  }
+  if (!child.ok()) return child.status();
   std::unique_ptr<ComponentProcess> component(
-      new ComponentProcess(config.name, log, std::move(child)));
+      new ComponentProcess(config.name, log, *std::move(child)));
   DT_RETURN_IF_ERROR(component->WaitReady(ready, within));
   return component;
 }

@@ -24,8 +24,8 @@ struct ComponentConfig {
 class ComponentProcess {
  public:
   // Starts the program and waits until its ready file is there.
-  // Errors: kNotFound no such program; kUnavailable it ended first; kDeadlineExceeded. The
-  // last two show the last lines of its log.
+  // Errors: kNotFound no such program (says how to build it); kUnavailable it ended first;
+  // kDeadlineExceeded. The last two show the last lines of its log.
   static absl::StatusOr<std::unique_ptr<ComponentProcess>> Start(const ComponentConfig& config,
                                                                  std::chrono::milliseconds within);
 

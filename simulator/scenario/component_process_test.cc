@@ -47,6 +47,7 @@ TEST_F(ComponentProcessTest, AMissingProgramIsNamed) {
   const absl::Status status = ComponentProcess::Start(config, seconds(20)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_NE(status.ToString().find("/nonexistent/dt-ca"), std::string::npos);
+  EXPECT_NE(status.ToString().find("cmake --build"), std::string::npos);
 }
 
 TEST_F(ComponentProcessTest, ASilentOneIsGivenUp) {
