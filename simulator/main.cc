@@ -75,9 +75,11 @@ void AddRun(CLI::App& app, RunOptions& options) {
       ->capture_default_str();
   run->add_option("--seed", options.seed, "Names, mix, secrets and order follow from it")
       ->capture_default_str();
-  run->add_option("--json", options.json_path, "Write the result there");
+  // tools/quickstart gives these two; what follows counts.
+  run->add_option("--json", options.json_path, "Write the result there")->take_last();
   run->add_option("--run-dir", options.run_dir,
-                  "Folder for logs and decisions [a temporary one, removed after a valid run]");
+                  "Folder for logs and decisions [a temporary one, removed after a valid run]")
+      ->take_last();
   run->add_flag("--processes", options.processes,
                 "Start the services as programs of their own instead of inside dt-sim");
   run->add_flag_callback(
