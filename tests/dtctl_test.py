@@ -1,5 +1,6 @@
 """dtctl against a running environment, as an administrator uses it."""
 import json
+import os
 import subprocess
 import unittest
 
@@ -75,6 +76,20 @@ class Dtctl(EnvironmentTest):
             result = self.environment.dtctl(*verb, check=False)
             self.assertEqual(result.returncode, 1, verb)
             self.assertRegex(result.stderr, r"\[[A-Z_]+\]")
+
+    def test_config_file_named_by_the_environment(self):
+        config = self.environment.folder / "dtctl.toml"
+        environment = {**os.environ, "DTCTL_CONFIG": str(config)}
+        missing = run(BIN / "dtctl", "device-trust", "status", check=False, env=environment)
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn(str(config), missing.stderr)
+        config.write_text(f'endpoints = "{self.environment.run_dir}/endpoints.json"\n')
+        status = run(BIN / "dtctl", "device-trust", "status", env=environment)
+        self.assertIn("in force", status.stdout)
+        config.write_text('endpoint = "typing.error"\n')
+        junk = run(BIN / "dtctl", "device-trust", "status", check=False, env=environment)
+        self.assertEqual(junk.returncode, 2)
+        self.assertRegex(junk.stderr, r"\bendpoint\b")
 
     def test_no_server_is_named(self):
         arguments = ["--org-address", "127.0.0.1:1", "--ca-address", "127.0.0.1:1"]

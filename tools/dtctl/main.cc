@@ -30,7 +30,11 @@ class ExamplesFirst : public CLI::Formatter {
 };
 
 void AddConnection(CLI::App& app, Options& options) {
-  app.set_config("--config", "", "TOML file with any of the options below")
+  // CLI11 reads the file before it looks at the environment.
+  const char* const named = std::getenv("DTCTL_CONFIG");
+  const std::string file = named == nullptr ? "" : named;
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_config("--config", file, "TOML file with any of the options below")
       ->check(CLI::ExistingFile)
       ->envname("DTCTL_CONFIG")
       ->group("Which deployment");
