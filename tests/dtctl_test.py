@@ -101,6 +101,10 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(result.returncode, 1)
         self.assertIn("127.0.0.1:1", result.stderr)
         self.assertIn("DEPENDENCY_UNAVAILABLE", result.stderr)
+        self.assertNotIn("{", result.stderr)  # No log line of a library.
+        absent = run(BIN / "dtctl", *arguments[4:], "device-trust", "status", check=False)
+        self.assertEqual(absent.returncode, 1)
+        self.assertRegex(absent.stderr, "^dtctl: the address of the org is missing.*\n$")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ namespace {
 constexpr std::chrono::seconds kTimeout{5};
 constexpr int kPageSizeMax = 1000;
 
+// Null without an address: gRPC would take an empty one and complain in its log.
 std::shared_ptr<grpc::Channel> Connect(const Endpoint& endpoint) {
+  if (endpoint.address.empty()) return nullptr;
   return rpc::NewChannel({.address = endpoint.address,
                           .server_name = endpoint.server_name,
                           .trust_pem = endpoint.trust_pem,
@@ -26,13 +28,19 @@ std::shared_ptr<grpc::Channel> Connect(const Endpoint& endpoint) {
                                                     .key_pem = endpoint.key_pem}});
 }
 
+template <typename Service>
+std::unique_ptr<typename Service::Stub> StubOf(const std::shared_ptr<grpc::Channel>& channel) {
+  return channel == nullptr ? nullptr : Service::NewStub(channel);
+}
+
+absl::Status NoAddress(std::string_view server, std::string_view flag) {
+  return absl::InvalidArgumentError(
+      fmt::format("the address of the {} is missing; give {} or --endpoints FILE", server, flag));
+}
+
 // Says which server does not answer; the other errors speak for themselves.
 absl::Status Explained(const absl::Status& status, std::string_view server,
-                       const Endpoint& endpoint, std::string_view flag) {
-  if (endpoint.address.empty()) {
-    return absl::InvalidArgumentError(
-        fmt::format("the address of the {} is missing; give {} or --endpoints FILE", server, flag));
-  }
+                       const Endpoint& endpoint) {
   const bool silent = status.code() == absl::StatusCode::kUnavailable ||
                       status.code() == absl::StatusCode::kDeadlineExceeded;
   if (!silent || rpc::DetailOf(status).has_value()) return status;
@@ -51,19 +59,20 @@ struct AdminClient::Stubs {
       : endpoints(all),
         org_channel(Connect(all.org)),
         ca_channel(Connect(all.ca)),
-        settings(org::v1::Settings::NewStub(org_channel)),
-        people(org::v1::People::NewStub(org_channel)),
-        policy(org::v1::Policy::NewStub(org_channel)),
-        log(org::v1::SystemLog::NewStub(org_channel)),
-        ca(ca::v1::CertificateAdmin::NewStub(ca_channel)) {}
+        settings(StubOf<org::v1::Settings>(org_channel)),
+        people(StubOf<org::v1::People>(org_channel)),
+        policy(StubOf<org::v1::Policy>(org_channel)),
+        log(StubOf<org::v1::SystemLog>(org_channel)),
+        ca(StubOf<ca::v1::CertificateAdmin>(ca_channel)) {}
 
   template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<Response> Org(Stub& stub,
+  absl::StatusOr<Response> Org(const std::unique_ptr<Stub>& stub,
                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                             Response*),
                                const Request& request) const {
-    auto answer = rpc::Call(stub, method, request, kTimeout);
-    if (!answer.ok()) return Explained(answer.status(), "org", endpoints.org, "--org-address");
+    if (stub == nullptr) return NoAddress("org", "--org-address");
+    auto answer = rpc::Call(*stub, method, request, kTimeout);
+    if (!answer.ok()) return Explained(answer.status(), "org", endpoints.org);
     return answer;
   }
 
@@ -71,13 +80,14 @@ struct AdminClient::Stubs {
   absl::StatusOr<Response> Ca(grpc::Status (ca::v1::CertificateAdmin::Stub::*method)(
                                   grpc::ClientContext*, const Request&, Response*),
                               const Request& request) const {
+    if (ca == nullptr) return NoAddress("CA", "--ca-address");
     auto answer = rpc::Call(*ca, method, request, kTimeout);
-    if (!answer.ok()) return Explained(answer.status(), "CA", endpoints.ca, "--ca-address");
+    if (!answer.ok()) return Explained(answer.status(), "CA", endpoints.ca);
     return answer;
   }
 
   Endpoints endpoints;
-  std::shared_ptr<grpc::Channel> org_channel;
+  std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
   std::shared_ptr<grpc::Channel> ca_channel;
   std::unique_ptr<org::v1::Settings::Stub> settings;
   std::unique_ptr<org::v1::People::Stub> people;
@@ -93,13 +103,13 @@ AdminClient::AdminClient(const Endpoints& endpoints)
 AdminClient::~AdminClient() = default;
 
 absl::StatusOr<org::v1::OrgSettings> AdminClient::GetSettings() {
-  return stubs_->Org(*stubs_->settings, &org::v1::Settings::Stub::GetSettings,
+  return stubs_->Org(stubs_->settings, &org::v1::Settings::Stub::GetSettings,
                      org::v1::GetSettingsRequest());
 }
 
 absl::StatusOr<org::v1::SetDeviceTrustResponse> AdminClient::SetDeviceTrust(
     const org::v1::SetDeviceTrustRequest& request) {
-  return stubs_->Org(*stubs_->settings, &org::v1::Settings::Stub::SetDeviceTrust, request);
+  return stubs_->Org(stubs_->settings, &org::v1::Settings::Stub::SetDeviceTrust, request);
 }
 
 absl::StatusOr<org::v1::User> AdminClient::GetUser(const std::string& name) {
@@ -111,13 +121,13 @@ absl::StatusOr<org::v1::User> AdminClient::GetUser(const std::string& name) {
   } else {
     request.set_id(name);
   }
-  return stubs_->Org(*stubs_->people, &org::v1::People::Stub::GetUser, request);
+  return stubs_->Org(stubs_->people, &org::v1::People::Stub::GetUser, request);
 }
 
 absl::StatusOr<org::v1::Decision> AdminClient::Explain(const std::string& code) {
   org::v1::ExplainDecisionRequest request;
   request.set_code(code);
-  return stubs_->Org(*stubs_->policy, &org::v1::Policy::Stub::ExplainDecision, request);
+  return stubs_->Org(stubs_->policy, &org::v1::Policy::Stub::ExplainDecision, request);
 }
 
 absl::StatusOr<std::vector<org::v1::Event>> AdminClient::Search(const org::v1::EventFilter& filter,
@@ -128,7 +138,7 @@ absl::StatusOr<std::vector<org::v1::Event>> AdminClient::Search(const org::v1::E
   while (static_cast<int>(events.size()) < count) {
     request.set_page_size(std::min(kPageSizeMax, count - static_cast<int>(events.size())));
     DT_ASSIGN_OR_RETURN(const org::v1::SearchResponse answer,
-                        stubs_->Org(*stubs_->log, &org::v1::SystemLog::Stub::Search, request));
+                        stubs_->Org(stubs_->log, &org::v1::SystemLog::Stub::Search, request));
     events.insert(events.end(), answer.events().begin(), answer.events().end());
     if (answer.next_page_token().empty()) break;
     request.set_page_token(answer.next_page_token());
@@ -139,6 +149,7 @@ absl::StatusOr<std::vector<org::v1::Event>> AdminClient::Search(const org::v1::E
 
 absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
                                const std::function<void(const org::v1::Event&)>& seen) {
+  if (stubs_->log == nullptr) return NoAddress("org", "--org-address");
   grpc::ClientContext context;  // No deadline: it lasts until somebody has enough.
   org::v1::TailRequest request;
   *request.mutable_filter() = filter;
@@ -151,7 +162,7 @@ absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t&
   }
   const absl::Status ended = rpc::FromGrpc(reader->Finish());
   if (ended.ok()) return ended;
-  return Explained(ended, "org", stubs_->endpoints.org, "--org-address");
+  return Explained(ended, "org", stubs_->endpoints.org);
 }
 
 void AdminClient::WaitForOrg(int seconds) {

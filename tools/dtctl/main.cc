@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "libs/base/log.h"
 #include "tools/dtctl/admin_client.h"
 #include "tools/dtctl/endpoints.h"
 #include "tools/dtctl/verbs.h"
@@ -147,6 +148,8 @@ int Run(const CLI::App& app, Options& options) {
 }
 
 int Main(int argc, char** argv) {
+  // The answers and errors are for people; what libraries log would stand between them.
+  static_cast<void>(SetLogLevel("off"));
   Options options;
   CLI::App app("Administers a Device Trust deployment.", "dtctl");
   app.set_version_flag("--version", DT_VERSION);
