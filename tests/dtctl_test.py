@@ -30,10 +30,24 @@ class Dtctl(EnvironmentTest):
             self.assertIn("MALFORMED_REQUEST", result.stderr)
 
     def test_log_by_type(self):
-        lines = self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "5").stdout
-        self.assertEqual(len(lines.splitlines()), 5)
+        five = self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "5")
+        self.assertEqual(len(five.stdout.splitlines()), 5)
+        self.assertIn("the newest 5; more with --limit", five.stderr)
+        all_of_them = self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "9")
+        self.assertEqual(len(all_of_them.stdout.splitlines()), 9)
+        self.assertEqual(all_of_them.stderr, "")
         for line in self.environment.dtctl("log", "--json", "--limit", "3").stdout.splitlines():
             self.assertIn("type", json.loads(line))
+
+    def test_an_answer_that_can_not_be_written_is_a_failure(self):
+        for verb in (["log", "--json"], ["log", "--follow"], ["device-trust", "status"], ["--help"]):
+            with open("/dev/full", "w") as full:
+                command = [BIN / "dtctl", "--endpoints", self.environment.run_dir / "endpoints.json",
+                           *verb]
+                result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True,
+                                        timeout=30)
+            self.assertEqual(result.returncode, 1, verb)
+            self.assertIn("standard output", result.stderr)
 
     def test_follow_shows_what_happens_next(self):
         command = [BIN / "dtctl", "--endpoints", self.environment.run_dir / "endpoints.json", "log",

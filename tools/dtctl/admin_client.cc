@@ -148,7 +148,7 @@ absl::StatusOr<std::vector<org::v1::Event>> AdminClient::Search(const org::v1::E
 }
 
 absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
-                               const std::function<void(const org::v1::Event&)>& seen) {
+                               const std::function<bool(const org::v1::Event&)>& seen) {
   if (stubs_->log == nullptr) return NoAddress("org", "--org-address");
   grpc::ClientContext context;  // No deadline: it lasts until somebody has enough.
   org::v1::TailRequest request;
@@ -157,7 +157,12 @@ absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t&
   const auto reader = stubs_->log->Tail(&context, request);
   org::v1::TailResponse part;
   while (reader->Read(&part)) {
-    for (const org::v1::Event& event : part.events()) seen(event);
+    for (const org::v1::Event& event : part.events()) {
+      if (seen(event)) continue;
+      context.TryCancel();
+      static_cast<void>(reader->Finish());
+      return absl::OkStatus();
+    }
     after_sequence = std::max(after_sequence, part.sequence());
   }
   const absl::Status ended = rpc::FromGrpc(reader->Finish());

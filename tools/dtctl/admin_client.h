@@ -37,10 +37,10 @@ class AdminClient {
   // The newest `count` events, oldest of them first.
   absl::StatusOr<std::vector<org::v1::Event>> Search(const org::v1::EventFilter& filter, int count);
 
-  // Calls `seen` for each event after `after_sequence`, as they come, and keeps
-  // `after_sequence` up to date. Returns when the stream ends: OK at drain.
+  // Calls `seen` for each event after `after_sequence`, as they come, until it returns false,
+  // and keeps `after_sequence` up to date. Returns when the stream ends: OK at drain.
   absl::Status Tail(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
-                    const std::function<void(const org::v1::Event&)>& seen);
+                    const std::function<bool(const org::v1::Event&)>& seen);
   // Waits until the org answers again, or `seconds` have gone by.
   void WaitForOrg(int seconds);
 

@@ -40,8 +40,12 @@ int ShowLog(AdminClient& client, const LogOptions& options, const Clock& clock) 
     Failed(filter.status());
     return 2;
   }
-  const auto events = client.Search(*filter, options.limit);
+  auto events = client.Search(*filter, options.limit + 1);
   if (!events.ok()) return Failed(events.status());
+  if (static_cast<int>(events->size()) > options.limit) {
+    events->erase(events->begin());
+    std::cerr << fmt::format("dtctl: the newest {}; more with --limit N.\n", options.limit);
+  }
   // Follow goes on where the search ended, so that no event falls in between.
   std::int64_t sequence = 0;
   for (const org::v1::Event& event : *events) {
@@ -55,16 +59,18 @@ int ShowLog(AdminClient& client, const LogOptions& options, const Clock& clock) 
   }
 
   // Until interrupted. An org that restarts is waited for; the sequence sees to the rest.
-  while (true) {
+  while (std::cout.good()) {
     const absl::Status ended =
         client.Tail(*filter, sequence, [&options](const org::v1::Event& event) {
           Print(event, options.json);
-          std::cout << std::flush;
+          return std::cout.flush().good();
         });
+    if (!std::cout.good()) break;
     if (!ended.ok() && ended.code() != absl::StatusCode::kUnavailable) return Failed(ended);
     std::cerr << "dtctl: the org went away; waiting for it.\n";
     client.WaitForOrg(kReconnectSeconds);
   }
+  return EXIT_FAILURE;
 }
 
 }  // namespace devicetrust::ctl

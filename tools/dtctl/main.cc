@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <iostream>
 
 #include "libs/base/log.h"
 #include "tools/dtctl/admin_client.h"
@@ -126,6 +127,13 @@ void AddExplain(CLI::App& app, Options& options) {
       "  dtctl log --type policy.evaluate_sign_on --since 1h   finds codes");
 }
 
+// A script must not take half an answer for the whole.
+int Flushed(int code) {
+  if (std::cout.flush().good()) return code;
+  std::cerr << "dtctl: standard output can't be written to.\n";
+  return EXIT_FAILURE;
+}
+
 int Run(const CLI::App& app, Options& options) {
   const auto endpoints = options.endpoints_file.empty() ? EndpointsFromFlags(options.endpoints)
                                                         : ReadEndpointsFile(options.endpoints_file);
@@ -171,9 +179,9 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EXIT_SUCCESS : 2;
+    return Flushed(app.exit(error) == 0 ? EXIT_SUCCESS : 2);
   }
-  return Run(app, options);
+  return Flushed(Run(app, options));
 }
 
 }  // namespace
