@@ -139,8 +139,10 @@ std::string EventLine(const Event& event) {
                   org::v1::EventOutcome::Result_Name(event.outcome().result()), Who(event));
   if (const std::string what = What(event); !what.empty()) line += " → " + what;
   if (!event.outcome().reason().empty()) line += "  " + event.outcome().reason();
-  const auto device = event.debug_data().find("device_id");
-  if (device != event.debug_data().end()) line += "  device " + device->second;
+  for (const auto& [key, word] : {std::pair("device_id", "device"), std::pair("code", "code")}) {
+    const auto found = event.debug_data().find(key);
+    if (found != event.debug_data().end()) line += fmt::format("  {} {}", word, found->second);
+  }
   return Printable(std::move(line));
 }
 

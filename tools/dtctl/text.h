@@ -16,7 +16,8 @@ namespace devicetrust::ctl {
 // Any message as one line of JSON, with the field names of the proto.
 std::string ToJson(const google::protobuf::Message& message);
 
-// One event in one line, without line end: time, type, outcome, who → what, reason, device.
+// One event in one line, without line end: time, type, outcome, who → what, reason, device, the
+// code of a decision.
 std::string EventLine(const org::v1::Event& event);
 
 // `device-trust status`.

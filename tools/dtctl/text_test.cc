@@ -30,6 +30,12 @@ TEST(EventLine, SaysWhenWhatWhoAndWhichDevice) {
             "  device d-17");
 }
 
+TEST(EventLine, EndsWithTheCodeOfADecision) {
+  org::v1::Event event = Revocation();
+  (*event.mutable_debug_data())["code"] = "7F3K-9QXD";
+  EXPECT_TRUE(EventLine(event).ends_with("  device d-17  code 7F3K-9QXD")) << EventLine(event);
+}
+
 TEST(EventLine, ControlBytesDoNotReachTheTerminal) {
   org::v1::Event event = Revocation();
   event.mutable_actor()->set_display_name("Ada\x1b[2J\nLovelace");
