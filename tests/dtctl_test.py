@@ -84,6 +84,23 @@ class Dtctl(EnvironmentTest):
                                                   "--json").stdout)
         self.assertEqual(again["revoked"], 0)
 
+    def test_a_serial_may_be_written_as_openssl_does(self):
+        device = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"][-3]
+        path = self.environment.path_of(device["cert_pem"], "colons.pem")
+        text = run("openssl", "x509", "-in", path, "-noout", "-text").stdout
+        serial = text.split("Serial Number:")[1].split()[0].upper()
+        self.assertIn(":", serial)
+        revoked = self.environment.dtctl("revoke", "--serial", serial, "--yes").stdout
+        self.assertIn(serial.replace(":", "").lower(), revoked)
+
+    def test_usage_errors_name_what_is_wrong(self):
+        for arguments, named in ((["lgo", "--json"], "lgo"), (["device-trust", "onn"], "onn"),
+                                 (["log", "--since", "1m", "--until", "15m"], "--since 1m")):
+            result = self.environment.dtctl(*arguments, check=False)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(named, result.stderr)
+        self.assertIn("device-trust", run(BIN / "dtctl", check=False).stdout)
+
     def test_unknown_names_say_so(self):
         for verb in (["revoke", "--user", "nobody@corp.test", "--yes"], ["explain", "ZZZZ-ZZZZ"],
                      ["revoke", "--serial", "0badc0de", "--yes"]):

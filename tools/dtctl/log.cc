@@ -25,6 +25,11 @@ absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const C
     DT_ASSIGN_OR_RETURN(const WallTime until, ParseTime(options.until, clock.Now()));
     *filter.mutable_until() = rpc::ToTimestamp(until);
   }
+  if (filter.has_since() && filter.has_until() &&
+      rpc::FromTimestamp(filter.since()) > rpc::FromTimestamp(filter.until())) {
+    return absl::InvalidArgumentError(
+        fmt::format("--since {} is later than --until {}", options.since, options.until));
+  }
   return filter;
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -5,6 +7,7 @@
 #include "libs/base/log.h"
 #include "tools/dtctl/admin_client.h"
 #include "tools/dtctl/endpoints.h"
+#include "tools/dtctl/text.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -60,7 +63,8 @@ void AddRevoke(CLI::App& app, RevokeOptions& options) {
   auto* which = verb->add_option_group("What to revoke")->require_option(1);
   which->add_option("--user", options.user,
                     "All certificates of this person: principal, SID or id");
-  which->add_option("--serial", options.serial, "The certificate of this serial, in hex");
+  which->add_option("--serial", options.serial,
+                    "The certificate of this serial, in hex, as openssl prints it");
   verb->add_option("--reason", options.reason, "Why, for the CRL and the System Log")
       ->check(CLI::IsMember(RevocationReasons()))
       ->capture_default_str();
@@ -127,6 +131,20 @@ void AddExplain(CLI::App& app, Options& options) {
       "  dtctl log --type policy.evaluate_sign_on --since 1h   finds codes");
 }
 
+// The word where a verb is missing; CLI11 says only that one is.
+std::string UnknownVerb(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  if (at->get_require_subcommand_min() == 0 ||
+      error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) {
+    return "";
+  }
+  for (const std::string& word : at->remaining()) {
+    if (!word.starts_with('-')) return word;
+  }
+  return "";
+}
+
 // A script must not take half an answer for the whole.
 int Flushed(int code) {
   if (std::cout.flush().good()) return code;
@@ -176,9 +194,17 @@ int Main(int argc, char** argv) {
       "  dtctl --endpoints run/endpoints.json log --follow\n"
       "  DTCTL_ENDPOINTS=run/endpoints.json dtctl explain 7F3K-9QXD\n"
       "Exit codes: 0 done, 1 refused or failed, 2 bad usage. `dtctl VERB --help` shows each verb.");
+  if (argc == 1) {
+    std::cout << app.help();
+    return Flushed(2);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (const std::string word = UnknownVerb(app, error); !word.empty()) {
+      std::cerr << fmt::format("dtctl: there is no verb {}; --help lists them\n", Printable(word));
+      return 2;
+    }
     return Flushed(app.exit(error) == 0 ? EXIT_SUCCESS : 2);
   }
   return Flushed(Run(app, options));

@@ -74,9 +74,19 @@ int RevokeUser(AdminClient& client, const RevokeOptions& options) {
   return EXIT_SUCCESS;
 }
 
+// As certificates and the System Log show it; openssl prints 4A1F03 or 4a:1f:03.
+std::string PlainSerial(std::string serial) {
+  std::erase(serial, ':');
+  for (char& c : serial) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return serial;
+}
+
 int RevokeSerial(AdminClient& client, const RevokeOptions& options) {
+  const std::string serial = PlainSerial(options.serial);
   ca::v1::ListCertificatesRequest filter;
-  filter.set_serial(options.serial);
+  filter.set_serial(serial);
   const auto certificates = client.ListCertificates(filter);
   if (!certificates.ok()) return Failed(certificates.status());
   std::string owner = "a user that the org does not know";
@@ -85,12 +95,12 @@ int RevokeSerial(AdminClient& client, const RevokeOptions& options) {
     if (user.ok()) owner = PersonText(*user);
   }
   const std::string what = certificates->empty()
-                               ? fmt::format("revoke certificate {}", options.serial)
-                               : fmt::format("revoke certificate {} of {}", options.serial, owner);
+                               ? fmt::format("revoke certificate {}", serial)
+                               : fmt::format("revoke certificate {} of {}", serial, owner);
   if (const int code = Confirm(what, options.yes); code != 0) return code;
 
   ca::v1::RevokeCertificateRequest request;
-  request.set_serial(options.serial);
+  request.set_serial(serial);
   request.set_reason(ReasonWords().at(options.reason));
   request.set_requested_by(client.admin_name());
   const auto answer = client.RevokeCertificate(request);
@@ -98,7 +108,7 @@ int RevokeSerial(AdminClient& client, const RevokeOptions& options) {
   if (options.json) {
     std::cout << ToJson(*answer) << "\n";
   } else {
-    std::cout << fmt::format("Certificate {} {}.\n", options.serial,
+    std::cout << fmt::format("Certificate {} {}.\n", serial,
                              answer->was_already_revoked() ? "was revoked before" : "revoked");
   }
   return EXIT_SUCCESS;
