@@ -54,7 +54,7 @@ class Run {
     DT_RETURN_IF_ERROR(Start());
     DT_RETURN_IF_ERROR(RunPhases());
     DT_RETURN_IF_ERROR(Verify());
-    DT_RETURN_IF_ERROR(KeepDecisions());
+    const std::vector<org::v1::Decision> decisions = FetchDecisions();
     KeepPeak(result_.resources, ReadResources());
     result_.resources.wall_seconds =
         std::chrono::duration<double>(Monotonic::now() - begun_).count();
@@ -62,6 +62,7 @@ class Run {
     if (!options_.json_path.empty()) {
       DT_RETURN_IF_ERROR(WriteFileAtomically(options_.json_path, ToJson(result_), 0644));
     }
+    KeepDecisions(decisions);
     PrintNext();
     return result_.valid();
   }
@@ -236,7 +237,7 @@ class Run {
   }
 
   // The refused ones: those are what somebody asks about.
-  absl::Status KeepDecisions() {
+  std::vector<org::v1::Decision> FetchDecisions() {
     std::vector<org::v1::Decision> decisions;
     for (std::size_t user = 0; user < fleet_.users.size(); ++user) {
       for (std::size_t app = 0; app < sign_in_->apps(); ++app) {
@@ -252,9 +253,20 @@ class Run {
         decisions.push_back(*std::move(decision));
       }
     }
-    DT_RETURN_IF_ERROR(WriteDecisions(folder_.File(kDecisionsFile), decisions));
-    DT_ASSIGN_OR_RETURN(const std::string last, LastDecisionsPath());
-    return WriteDecisions(last, decisions);
+    return decisions;
+  }
+
+  // For `explain`. The result stands without them.
+  void KeepDecisions(const std::vector<org::v1::Decision>& decisions) {
+    const absl::Status here = WriteDecisions(folder_.File(kDecisionsFile), decisions);
+    const absl::StatusOr<std::string> path = LastDecisionsPath();
+    const absl::Status last = path.ok() ? WriteDecisions(*path, decisions) : path.status();
+    if (!(options_.run_dir.empty() ? last : here).ok()) example_code_.clear();
+    absl::Status kept = here;
+    kept.Update(last);
+    if (kept.ok()) return;
+    std::fprintf(stderr, "dt-sim: decisions are not kept for explain: %s\n",
+                 std::string(kept.message()).c_str());
   }
 
   void PrintNext() {

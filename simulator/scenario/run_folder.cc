@@ -24,6 +24,16 @@ absl::Status Failed(const std::string& path, const std::string& what) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", path, what));
 }
 
+// kInvalidArgument names TMPDIR, from which it comes.
+absl::StatusOr<fs::path> TemporaryFolder() {
+  std::error_code error;
+  fs::path path = fs::temp_directory_path(error);
+  if (!error) return path;
+  const char* const named = ::getenv("TMPDIR");
+  return Failed(named == nullptr ? "/tmp" : named,
+                error.message() + ". Set TMPDIR to a folder that can be written to");
+}
+
 void RemoveContents(const std::string& path) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored)) {
@@ -33,7 +43,8 @@ void RemoveContents(const std::string& path) {
 
 absl::StatusOr<std::string> MakeFolder(const std::string& wanted) {
   if (wanted.empty()) {
-    std::string path = (fs::temp_directory_path() / "dt-sim-XXXXXX").string();
+    DT_ASSIGN_OR_RETURN(const fs::path parent, TemporaryFolder());
+    std::string path = (parent / "dt-sim-XXXXXX").string();
     if (::mkdtemp(path.data()) == nullptr) return Failed(path, strerror(errno));
     return path;
   }
@@ -102,8 +113,8 @@ RunFolder::~RunFolder() {
 }
 
 absl::StatusOr<std::string> StateFolder() {
-  const std::string path =
-      (fs::temp_directory_path() / fmt::format("dt-sim-{}", ::getuid())).string();
+  DT_ASSIGN_OR_RETURN(const fs::path parent, TemporaryFolder());
+  const std::string path = (parent / fmt::format("dt-sim-{}", ::getuid())).string();
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed(path, strerror(errno));
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::getuid() ||

@@ -41,7 +41,7 @@ class RunFolder {
 
 // This user's private folder for what outlives a run: the decisions of the last one, and
 // where an environment runs now. Made when missing; kFailedPrecondition when somebody else
-// has it.
+// has it; kInvalidArgument when there is no folder for temporary files.
 absl::StatusOr<std::string> StateFolder();
 
 }  // namespace devicetrust::simulator

@@ -58,6 +58,21 @@ TEST_F(RunFolderTest, LeavesOtherPeoplesFilesAlone) {
   EXPECT_TRUE(fs::exists(folder_ / "thesis.tex"));
 }
 
+TEST_F(RunFolderTest, SaysThatThereIsNoFolderForTemporaryFiles) {
+  const char* const before = ::getenv("TMPDIR");
+  const std::string old = before == nullptr ? "" : before;
+  ::setenv("TMPDIR", "/nonexistent/tmp", 1);
+  const absl::Status folder = RunFolder::Create("").status();
+  const absl::Status state = StateFolder().status();
+  const absl::Status named = RunFolder::Create(folder_ / "run").status();
+  old.empty() ? ::unsetenv("TMPDIR") : ::setenv("TMPDIR", old.c_str(), 1);
+  for (const absl::Status& status : {folder, state}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(status.ToString().find("/nonexistent/tmp"), std::string::npos) << status;
+  }
+  EXPECT_TRUE(named.ok()) << named;
+}
+
 TEST_F(RunFolderTest, TwoRunsDoNotShareOne) {
   const std::string path = folder_ / "run";
   std::optional<RunFolder> first(RunFolder::Create(path).value());

@@ -220,8 +220,12 @@ class Up {
   absl::Status Announce() {
     const std::string path = folder_.File("endpoints.json");
     DT_RETURN_IF_ERROR(WriteFileAtomically(path, ToJson(endpoints_)));
-    DT_ASSIGN_OR_RETURN(const std::string live, LivePath());
-    DT_RETURN_IF_ERROR(WriteOutside(live, path, 0600));
+    const absl::StatusOr<std::string> live = LivePath();
+    const absl::Status known = live.ok() ? WriteOutside(*live, path, 0600) : live.status();
+    if (!known.ok()) {
+      std::fprintf(stderr, "dt-sim: explain will need --run-dir: %s\n",
+                   std::string(known.message()).c_str());
+    }
     const FleetUser& user = fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
     const std::string device = folder_.File("devices/" + user.account_name);
     std::string text = fmt::format(
