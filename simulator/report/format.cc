@@ -77,6 +77,15 @@ std::string PadLeft(std::string text, std::size_t width) {
   return text;
 }
 
+std::string ShellQuoted(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 Style Style::Of(int fd) {
   const char* term = std::getenv("TERM");
   const char* no_color = std::getenv("NO_COLOR");

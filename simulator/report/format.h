@@ -25,6 +25,9 @@ std::string StoryTime(std::chrono::microseconds since_start);
 std::string PadRight(std::string text, std::size_t width);
 std::string PadLeft(std::string text, std::size_t width);
 
+// As one word for a shell: in quotes only when it needs them.
+std::string ShellQuoted(const std::string& word);
+
 // Colour for state, never alone. Enabled only on a terminal and without NO_COLOR.
 struct Style {
   bool terminal = false;  // Lines may be redrawn in place.

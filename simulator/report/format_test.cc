@@ -37,6 +37,14 @@ TEST(FormatTest, PadsByColumnsAndNotByBytes) {
   EXPECT_EQ(Bar(7, 2), "██");
 }
 
+TEST(FormatTest, QuotesForAShellOnlyWhatNeedsIt) {
+  EXPECT_EQ(ShellQuoted("/tmp/dt-sim-1/a.pem"), "/tmp/dt-sim-1/a.pem");
+  EXPECT_EQ(ShellQuoted("https://mtls.localhost:8444/check"), "https://mtls.localhost:8444/check");
+  EXPECT_EQ(ShellQuoted("/tmp/my run"), "'/tmp/my run'");
+  EXPECT_EQ(ShellQuoted("it's"), "'it'\\''s'");
+  EXPECT_EQ(ShellQuoted(""), "''");
+}
+
 TEST(FormatTest, APipeHasNoColour) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

@@ -240,12 +240,13 @@ class Up {
     }
     text += fmt::format(
         "try        {} / {} on a trusted computer:\n"
-        "             curl --cacert {} --cert {}.pem --key {}.key {}\n"
+        "             curl --cacert {} --cert {} --key {} {}\n"
         "           Kerberos:\n"
         "             KRB5_CONFIG={} kinit {}\n"
         "Everything above, for programs: {}   Ctrl-C stops and leaves nothing behind.\n",
-        user.principal, user.password, endpoints_.ca_bundle, device, device,
-        endpoints_.mtls_check_url, endpoints_.krb5_conf, user.account_name, path);
+        user.principal, user.password, ShellQuoted(endpoints_.ca_bundle),
+        ShellQuoted(device + ".pem"), ShellQuoted(device + ".key"), endpoints_.mtls_check_url,
+        ShellQuoted(endpoints_.krb5_conf), user.account_name, path);
     std::fputs(text.c_str(), out_);
     std::fflush(out_);
     if (!options_.wait_file.empty()) {
