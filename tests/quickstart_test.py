@@ -1,11 +1,12 @@
 """`dt-sim run` small: everything agrees, and the result says so. Also with the shipped
 programs as processes of their own."""
 import json
+import os
 import pathlib
 import tempfile
 import unittest
 
-from support.environment import BIN, run
+from support.environment import BIN, free_port, run
 
 FIELDS = ("enrol", "signin", "challenge", "decisions", "system_log", "resources", "seed", "valid",
           "violations")
@@ -42,6 +43,34 @@ class Quickstart(unittest.TestCase):
     def test_with_processes(self):
         result, _ = self.run_small("--processes")
         self.check(result)
+
+    def test_explains_what_it_prints(self):
+        with tempfile.TemporaryDirectory(prefix="dt it ") as folder:
+            output = run(BIN / "dt-sim", "run", "--devices", "20", "--no-story", "--run-dir", "old",
+                         "--run-dir", "new", timeout=120, cwd=folder).stdout
+            line = next(line for line in output.splitlines() if " explain " in line)
+            command = line.strip().split("   ")[0]
+            # The last run of this user may by then be another one.
+            explained = run("sh", "-c", command, cwd=folder, env={**os.environ, "TMPDIR": folder})
+            self.assertIn("denied by rule 4", explained.stdout)
+            self.assertFalse(pathlib.Path(folder, "old").exists())
+
+            pathlib.Path(folder, "new/endpoints.json").write_text(json.dumps(
+                self.dead_environment(folder)))
+            dead = run("sh", "-c", command, cwd=folder, check=False)
+            self.assertEqual(dead.returncode, 1)
+            self.assertIn("the environment of new does not answer", dead.stderr)
+
+    @staticmethod
+    def dead_environment(folder):
+        """As one looks that was killed: the file is there, and nobody behind it."""
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", "/CN=nobody", "-keyout", "key.pem", "-out", "cert.pem", cwd=folder)
+        os.chmod(pathlib.Path(folder, "key.pem"), 0o600)
+        return {"grpc": {"policy": {"internal": {
+            "address": f"127.0.0.1:{free_port()}", "server_name": "policy.devicetrust.internal",
+            "ca_pem": f"{folder}/cert.pem", "cert_pem": f"{folder}/cert.pem",
+            "key_pem": f"{folder}/key.pem"}}}}
 
     def test_bad_usage_is_exit_code_2(self):
         result = run(BIN / "dt-sim", "run", "--devices", "many", check=False)

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "libs/base/files.h"
 #include "libs/rpc/channel.h"
 #include "simulator/scenario/endpoints.h"
@@ -25,7 +27,14 @@ absl::StatusOr<org::v1::Decision> AskOrg(const std::string& endpoints_path,
   DT_ASSIGN_OR_RETURN(const std::string trust, ReadFile(endpoint.ca_pem));
   OrgClient org(rpc::NewChannel({endpoint.address, endpoint.server_name, trust, identity}),
                 nullptr);
-  return org.Explain(code);
+  absl::StatusOr<org::v1::Decision> decision = org.Explain(code);
+  if (!absl::IsUnavailable(decision.status()) && !absl::IsDeadlineExceeded(decision.status())) {
+    return decision;
+  }
+  return absl::UnavailableError(fmt::format(
+      "the environment of {} does not answer: it has ended, and its decisions with it.\n"
+      "        Start another with dt-sim up, or name the folder of a run with --run-dir",
+      std::filesystem::path(endpoints_path).parent_path().string()));
 }
 
 absl::StatusOr<org::v1::Decision> Find(const ExplainOptions& options) {

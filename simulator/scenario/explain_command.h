@@ -15,8 +15,8 @@ struct ExplainOptions {
   std::string run_dir;
 };
 
-// Prints the trace to `out`. kNotFound: no run, or no such code in it; the message says where
-// it looked and what to do.
+// Prints the trace to `out`. kNotFound: no run, or no such code in it; kUnavailable: the
+// environment is gone. The message says where it looked and what to do.
 absl::Status Explain(const ExplainOptions& options, std::FILE* out);
 
 }  // namespace devicetrust::simulator

@@ -272,13 +272,16 @@ class Run {
   void PrintNext() {
     if (!options_.json_path.empty()) Print(fmt::format("Result: {}\n", options_.json_path));
     if (!result_.valid()) Print(fmt::format("Logs: {}\n", folder_.path()));
+    const std::string program = ShellQuoted(options_.bin_dir + "/dt-sim");
     Print(
-        fmt::format("Next:  {0}/dt-sim up            keep it running and point your own app or "
-                    "browser at it\n",
-                    options_.bin_dir));
+        fmt::format("Next:  {} up            keep it running and point your own app or browser at "
+                    "it\n",
+                    program));
     if (!example_code_.empty()) {
-      Print(fmt::format("       {0}/dt-sim explain {1}   why that sign-in was refused\n",
-                        options_.bin_dir, example_code_));
+      const std::string where =
+          options_.run_dir.empty() ? "" : " --run-dir " + ShellQuoted(options_.run_dir);
+      Print(fmt::format("       {} explain {}{}   why that sign-in was refused\n", program,
+                        example_code_, where));
     }
   }
 
