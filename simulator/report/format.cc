@@ -12,11 +12,7 @@
 namespace devicetrust::simulator {
 namespace {
 
-std::size_t Columns(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
+bool BeginsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 std::string Coloured(bool enabled, const char* code, const std::string& text) {
   return enabled ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
@@ -30,6 +26,10 @@ std::string Thousands(std::uint64_t number) {
     digits.insert(static_cast<std::size_t>(at), ",");
   }
   return digits;
+}
+
+std::string Plural(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", Thousands(count), noun, count == 1 ? "" : "s");
 }
 
 std::string Latency(std::chrono::microseconds value) {
@@ -65,6 +65,10 @@ std::string StoryTime(std::chrono::microseconds since_start) {
   return fmt::format("{:7.1f} ms", static_cast<double>(since_start.count()) / 1000);
 }
 
+std::size_t Columns(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), BeginsCharacter));
+}
+
 std::string PadRight(std::string text, std::size_t width) {
   const std::size_t columns = Columns(text);
   if (columns < width) text.append(width - columns, ' ');
@@ -74,6 +78,14 @@ std::string PadRight(std::string text, std::size_t width) {
 std::string PadLeft(std::string text, std::size_t width) {
   const std::size_t columns = Columns(text);
   if (columns < width) text.insert(0, width - columns, ' ');
+  return text;
+}
+
+std::string Cut(std::string text, std::size_t width) {
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (BeginsCharacter(text[i]) && ++columns > width) return text.substr(0, i);
+  }
   return text;
 }
 

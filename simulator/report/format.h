@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace devicetrust::simulator {
 
-std::string Thousands(std::uint64_t number);  // 3120 -> "3,120"
+std::string Thousands(std::uint64_t number);                     // 3120 -> "3,120"
+std::string Plural(std::uint64_t count, std::string_view noun);  // "1 device", "1,000 devices"
 
 // Milliseconds below a minute's tenth, else seconds, two or three figures, padded to a
 // constant width of 7: "0.84 ms", "  38 ms", " 1.2 s ".
@@ -21,9 +23,13 @@ std::string Bar(double fraction, int cells);  // Of `cells` characters, UTF-8.
 std::string MinutesSeconds(std::chrono::microseconds since_start);
 std::string StoryTime(std::chrono::microseconds since_start);
 
-// Pads with spaces to `width` columns; UTF-8 continuation bytes take no column.
+// Columns on a terminal: UTF-8 continuation bytes take none.
+std::size_t Columns(const std::string& text);
+// Pads with spaces to `width` columns.
 std::string PadRight(std::string text, std::size_t width);
 std::string PadLeft(std::string text, std::size_t width);
+// The first `width` columns.
+std::string Cut(std::string text, std::size_t width);
 
 // As one word for a shell: in quotes only when it needs them.
 std::string ShellQuoted(const std::string& word);

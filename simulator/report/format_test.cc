@@ -14,6 +14,8 @@ TEST(FormatTest, SeparatesThousands) {
   EXPECT_EQ(Thousands(999), "999");
   EXPECT_EQ(Thousands(1000), "1,000");
   EXPECT_EQ(Thousands(12'345'678), "12,345,678");
+  EXPECT_EQ(Plural(1000, "device"), "1,000 devices");
+  EXPECT_EQ(Plural(1, "device"), "1 device");
 }
 
 TEST(FormatTest, LatencyKeepsItsWidthAcrossUnits) {
@@ -30,9 +32,11 @@ TEST(FormatTest, RatesAndSizesCarryTheirUnit) {
   EXPECT_EQ(MinutesSeconds(microseconds(72'500'000)), "1:12");
 }
 
-TEST(FormatTest, PadsByColumnsAndNotByBytes) {
+TEST(FormatTest, PadsAndCutsByColumnsAndNotByBytes) {
   EXPECT_EQ(PadRight("Zoë", 5), "Zoë  ");
   EXPECT_EQ(PadLeft("Zoë", 5), "  Zoë");
+  EXPECT_EQ(Cut("Zoë Müller", 3), "Zoë");
+  EXPECT_EQ(Cut("Zoë", 3), "Zoë");
   EXPECT_EQ(Bar(0.5, 4), "██░░");
   EXPECT_EQ(Bar(7, 2), "██");
 }

@@ -8,7 +8,6 @@ namespace devicetrust::simulator {
 namespace {
 
 constexpr int kBarCellsMax = 28;
-constexpr int kColumnsBesideBar = 72;  // With room for a number of errors.
 
 }  // namespace
 
@@ -45,20 +44,21 @@ Meter::Snapshot Meter::Read() const {
 
 std::string ProgressLine(const Meter::Snapshot& meter, const Style& style) {
   const std::uint64_t ended = meter.done + meter.errors;
-  std::string line = PadRight(meter.name, 10);
-  if (style.terminal) {
-    const double fraction =
-        meter.total == 0 ? 1 : static_cast<double>(ended) / static_cast<double>(meter.total);
-    line += Bar(fraction, std::clamp(style.columns - kColumnsBesideBar, 0, kBarCellsMax));
-  }
-  line += PadLeft(fmt::format("{}/{}", Thousands(ended), Thousands(meter.total)), 16);
-  line += PadLeft(Rate(meter.PerSecond()), 10);
-  line += fmt::format("   p50 {}  p99 {}", Latency(meter.latency.Percentile(50)),
-                      Latency(meter.latency.Percentile(99)));
-  if (meter.errors > 0) {
-    line += "   " + style.Bad(fmt::format("{} errors", Thousands(meter.errors)));
-  }
-  return line;
+  const std::string name = PadRight(meter.name, 10);
+  std::string figures = PadLeft(fmt::format("{}/{}", Thousands(ended), Thousands(meter.total)), 16);
+  figures += PadLeft(Rate(meter.PerSecond()), 10);
+  figures += fmt::format("   p50 {}  p99 {}", Latency(meter.latency.Percentile(50)),
+                         Latency(meter.latency.Percentile(99)));
+  std::string errors;
+  if (meter.errors > 0) errors = "   " + Plural(meter.errors, "error");
+  if (!style.terminal) return name + figures + errors;
+
+  const int room = style.columns - 1 - static_cast<int>(Columns(name + figures + errors));
+  const double fraction =
+      meter.total == 0 ? 1 : static_cast<double>(ended) / static_cast<double>(meter.total);
+  const std::string line = name + Bar(fraction, std::clamp(room, 0, kBarCellsMax)) + figures;
+  if (room < 0) return Cut(line + errors, static_cast<std::size_t>(std::max(style.columns - 1, 0)));
+  return errors.empty() ? line : line + style.Bad(errors);
 }
 
 Progress::Progress(std::FILE* out, const Style& style, std::vector<const Meter*> meters)

@@ -50,7 +50,8 @@ class Meter {
   Histogram latency_;
 };
 
-// The line of one meter, without its end: "enrol   ███░  800/800   640/s   p50 …".
+// The line of one meter, without its end: "enrol   ███░  800/800   640/s   p50 …". On a terminal
+// it is cut to fit.
 std::string ProgressLine(const Meter::Snapshot& meter, const Style& style);
 
 // Shows meters while it lives: in place, ten times a second, on a terminal; as one plain

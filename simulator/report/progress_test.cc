@@ -37,12 +37,17 @@ TEST(ProgressTest, ATerminalGetsABarAndErrorsAreNamed) {
   meter.Start();
   meter.Done(milliseconds(1));
   meter.Failed();
-  const std::string line = ProgressLine(meter.Read(), Style{.terminal = true, .colour = false});
-  EXPECT_NE(line.find("██████████████░░░░░░░░░░░░░░"), std::string::npos) << line;
+  Meter::Snapshot snapshot = meter.Read();
+  snapshot.seconds = 1;
+  const std::string line = ProgressLine(snapshot, Style{.terminal = true, .colour = false});
+  EXPECT_NE(line.find("█████████████░░░░░░░░░░░░░ "), std::string::npos) << line;
   EXPECT_NE(line.find("2/4"), std::string::npos) << line;
-  const std::string narrow = ProgressLine(meter.Read(), Style{.terminal = true, .columns = 80});
-  EXPECT_NE(narrow.find("████░░░░ "), std::string::npos) << narrow;
-  EXPECT_NE(line.find("1 errors"), std::string::npos) << line;
+  const std::string narrow = ProgressLine(snapshot, Style{.terminal = true, .columns = 80});
+  EXPECT_NE(narrow.find("███░░░ "), std::string::npos) << narrow;
+  EXPECT_EQ(Columns(narrow), 79u) << narrow;
+  EXPECT_TRUE(line.ends_with("   1 error")) << line;
+  const std::string tiny = ProgressLine(snapshot, Style{.terminal = true, .columns = 40});
+  EXPECT_EQ(tiny.size(), 39u) << tiny;
 }
 
 TEST(ProgressTest, CountsFromEveryThread) {
