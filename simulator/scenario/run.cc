@@ -30,16 +30,6 @@ constexpr const char* kDecisionsFile = "decisions.jsonl";
 constexpr std::size_t kDecisionsKept = 5000;
 constexpr std::size_t kRevoked = 5;
 
-// Before the run, not after it.
-absl::Status CheckWritable(const std::string& json_path) {
-  if (json_path.empty()) return absl::OkStatus();
-  const std::size_t slash = json_path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : json_path.substr(0, slash + 1);
-  if (::access(folder.c_str(), W_OK) == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("--json {}: {} is no folder that can be written to", json_path, folder));
-}
-
 class Run {
  public:
   Run(const RunOptions& options, RunFolder& folder, std::FILE* out)
@@ -316,7 +306,7 @@ absl::StatusOr<std::string> LastDecisionsPath() {
 }
 
 absl::StatusOr<bool> RunScenario(const RunOptions& options, std::FILE* out) {
-  DT_RETURN_IF_ERROR(CheckWritable(options.json_path));
+  DT_RETURN_IF_ERROR(CheckWritable("--json", options.json_path, options.run_dir));
   DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
   if (!options.run_dir.empty()) {
     folder.Keep({kDecisionsFile});

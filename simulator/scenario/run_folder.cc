@@ -34,6 +34,12 @@ absl::StatusOr<fs::path> TemporaryFolder() {
                 error.message() + ". Set TMPDIR to a folder that can be written to");
 }
 
+// As one spelling of all those that lead to the same folder.
+fs::path Plain(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::absolute(folder / "", ignored).lexically_normal();
+}
+
 void RemoveContents(const std::string& path) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored)) {
@@ -110,6 +116,20 @@ RunFolder::~RunFolder() {
   for (const fs::path& path : to_remove) fs::remove_all(path, ignored);
   if (!something) fs::remove_all(path_, ignored);
   ::close(lock_);
+}
+
+absl::Status CheckWritable(const std::string& flag, const std::string& path,
+                           const std::string& run_dir) {
+  if (path.empty()) return absl::OkStatus();
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return Failed(flag + " " + path, "that is a folder");
+  fs::path folder = fs::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  if (!run_dir.empty() && Plain(folder) == Plain(run_dir)) return absl::OkStatus();
+  if (fs::is_directory(folder, ignored) && ::access(folder.c_str(), W_OK) == 0) {
+    return absl::OkStatus();
+  }
+  return Failed(flag + " " + path, folder.string() + " is no folder that can be written to");
 }
 
 absl::StatusOr<std::string> StateFolder() {

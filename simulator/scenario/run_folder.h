@@ -39,6 +39,11 @@ class RunFolder {
   std::vector<std::string> kept_endings_;
 };
 
+// Before the work whose outcome goes there: whether a file can be written at `path`, which
+// `flag` names; "" is none. `run_dir` is yet to be made. kInvalidArgument says what is wrong.
+absl::Status CheckWritable(const std::string& flag, const std::string& path,
+                           const std::string& run_dir);
+
 // This user's private folder for what outlives a run: the decisions of the last one, and
 // where an environment runs now. Made when missing; kFailedPrecondition when somebody else
 // has it; kInvalidArgument when there is no folder for temporary files.

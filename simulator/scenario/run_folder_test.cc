@@ -73,6 +73,19 @@ TEST_F(RunFolderTest, SaysThatThereIsNoFolderForTemporaryFiles) {
   EXPECT_TRUE(named.ok()) << named;
 }
 
+TEST_F(RunFolderTest, KnowsWhereAFileCanBeWritten) {
+  Touch(folder_ / "file");
+  for (const std::string& good : {std::string(), std::string("new"), folder_ / "new",
+                                  folder_ / "file", folder_ / "./run//new"}) {
+    EXPECT_TRUE(CheckWritable("--json", good, folder_ / "run").ok()) << good;
+  }
+  for (const std::string& bad : {folder_.path(), folder_ / "none/new", folder_ / "file/new"}) {
+    const absl::Status status = CheckWritable("--json", bad, folder_ / "run");
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
+    EXPECT_NE(status.ToString().find("--json " + bad), std::string::npos) << status;
+  }
+}
+
 TEST_F(RunFolderTest, TwoRunsDoNotShareOne) {
   const std::string path = folder_ / "run";
   std::optional<RunFolder> first(RunFolder::Create(path).value());

@@ -1,5 +1,6 @@
 #include "simulator/scenario/up.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,17 @@ constexpr const char* kAppsHost = "apps.localhost";
 void UnlinkIfHolds(const std::string& path, const std::string& content) {
   const absl::StatusOr<std::string> now = ReadFile(path);
   if (now.ok() && *now == content) ::unlink(path.c_str());
+}
+
+absl::Status NotWritable(int ready_fd) {
+  return absl::InvalidArgumentError(
+      fmt::format("--ready-fd {}: nothing can be written there", ready_fd));
+}
+
+absl::Status CheckReadyFd(int fd) {
+  if (fd < 0) return absl::OkStatus();
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags < 0 || (flags & O_ACCMODE) == O_RDONLY ? NotWritable(fd) : absl::OkStatus();
 }
 
 class Up {
@@ -253,8 +265,7 @@ class Up {
       DT_RETURN_IF_ERROR(WriteOutside(options_.wait_file, path + "\n", 0644));
     }
     if (options_.ready_fd >= 0 && ::write(options_.ready_fd, "ready\n", 6) != 6) {
-      return absl::InvalidArgumentError(
-          fmt::format("--ready-fd {}: nothing can be written there", options_.ready_fd));
+      return NotWritable(options_.ready_fd);
     }
     return absl::OkStatus();
   }
@@ -302,6 +313,8 @@ absl::StatusOr<std::string> LiveEndpointsPath() {
 }
 
 absl::Status RunUp(const UpOptions& options, std::FILE* out) {
+  DT_RETURN_IF_ERROR(CheckWritable("--wait-file", options.wait_file, options.run_dir));
+  DT_RETURN_IF_ERROR(CheckReadyFd(options.ready_fd));
   DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
   SetLogComponent("dt-sim");
   DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
