@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -68,12 +70,25 @@ int Report(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? kUsage : EXIT_FAILURE;
 }
 
+// CLI11 makes another number of one that is negative or too big.
+CLI::Validator WholeNumber() {
+  return {[](const std::string& text) {
+            std::uint64_t number = 0;
+            const char* const end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, number);
+            const bool good = error == std::errc() && stop == end;
+            return good ? "" : fmt::format("{} is no whole number below 2^64", text);
+          },
+          ""};
+}
+
 void AddRun(CLI::App& app, RunOptions& options) {
   CLI::App* const run = app.add_subcommand("run", kRunAbout);
   run->add_option("--devices", options.devices, "How many; four of five are domain-joined")
       ->check(CLI::Range(std::size_t{1}, std::size_t{50'000}))
       ->capture_default_str();
   run->add_option("--seed", options.seed, "Names, mix, secrets and order follow from it")
+      ->check(WholeNumber())
       ->capture_default_str();
   // tools/quickstart gives these two; what follows counts.
   run->add_option("--json", options.json_path, "Write the result there")->take_last();
@@ -92,6 +107,7 @@ void AddUp(CLI::App& app, UpOptions& options) {
       ->check(CLI::Range(std::size_t{10}, std::size_t{50'000}))
       ->capture_default_str();
   up->add_option("--seed", options.seed, "Names, passwords and mix follow from it")
+      ->check(WholeNumber())
       ->capture_default_str();
   up->add_option("--run-dir", options.run_dir,
                  "Folder for endpoints.json, keys and logs [a temporary one]");
@@ -145,6 +161,11 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const std::vector<std::string> rest = app.remaining();
+    if (app.get_subcommands().empty() && !rest.empty() && !rest.front().starts_with('-')) {
+      return Report(absl::InvalidArgumentError(
+          fmt::format("there is no verb {}; dt-sim --help lists them", rest.front())));
+    }
     return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
   }
 

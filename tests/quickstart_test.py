@@ -73,8 +73,13 @@ class Quickstart(unittest.TestCase):
             "key_pem": f"{folder}/key.pem"}}}}
 
     def test_bad_usage_is_exit_code_2(self):
-        result = run(BIN / "dt-sim", "run", "--devices", "many", check=False)
-        self.assertEqual(result.returncode, 2)
+        for arguments in (["run", "--devices", "many"], ["run", "--seed", "-1"],
+                          ["run", "--seed", str(2**64)], ["run", "--json", "/tmp"], ["rnu"],
+                          ["up", "--wait-file", "/nonexistent/x"], ["up", "--ready-fd", "77"]):
+            result = run(BIN / "dt-sim", *arguments, check=False)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(arguments[-1], result.stderr)
+            self.assertEqual(result.stdout, "")  # Nothing was started.
 
 
 if __name__ == "__main__":
