@@ -1,6 +1,7 @@
 #include "simulator/scenario/deployment.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <utility>
 
@@ -41,6 +42,7 @@ class Program final : public Component {
   explicit Program(std::unique_ptr<ComponentProcess> process) : process_(std::move(process)) {}
   ~Program() override { process_->child().Stop(); }
 
+  void BeginStop() override { process_->child().Signal(SIGTERM); }
   std::string Address(const std::string& listener) const override {
     return process_->Address(listener);
   }

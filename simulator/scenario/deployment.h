@@ -21,7 +21,10 @@ namespace devicetrust::simulator {
 // One running component, wherever it runs.
 class Component {
  public:
-  virtual ~Component() = default;  // Stops it.
+  virtual ~Component() = default;  // Stops it, and waits until it is gone.
+  // Asks it to stop, so that several can do so at the same time. One that runs here has nothing
+  // to do yet: its destructor stops it.
+  virtual void BeginStop() {}
   // host:port of a listener by the component's own name for it; empty when there is none.
   virtual std::string Address(const std::string& listener) const = 0;
   // kUnavailable, with the last lines of its log, when it has ended by itself.

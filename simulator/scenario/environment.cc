@@ -45,6 +45,9 @@ Environment::Environment(const EnvironmentConfig& config, const Clock& clock, Ra
       pki_(config.pki == nullptr ? *own_pki_ : *config.pki) {}
 
 Environment::~Environment() {
+  for (Component* const component : {gateway_.get(), iwa_.get(), ca_.get(), policy_.get()}) {
+    if (component != nullptr) component->BeginStop();
+  }
   gateway_.reset();
   iwa_.reset();
   ca_.reset();
