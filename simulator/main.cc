@@ -93,7 +93,8 @@ void AddRun(CLI::App& app, RunOptions& options) {
   // tools/quickstart gives these two; what follows counts.
   run->add_option("--json", options.json_path, "Write the result there")->take_last();
   run->add_option("--run-dir", options.run_dir,
-                  "Folder for logs and decisions [a temporary one, removed after a valid run]")
+                  "Folder for logs and decisions, whose contents are replaced [a temporary one, "
+                  "removed after a valid run]")
       ->take_last();
   run->add_flag("--processes", options.processes,
                 "Start the services as programs of their own instead of inside dt-sim");
@@ -110,7 +111,8 @@ void AddUp(CLI::App& app, UpOptions& options) {
       ->check(WholeNumber())
       ->capture_default_str();
   up->add_option("--run-dir", options.run_dir,
-                 "Folder for endpoints.json, keys and logs [a temporary one]");
+                 "Folder for endpoints.json, keys and logs, whose contents are replaced [a "
+                 "temporary one]");
   up->add_option("--org-port", options.org_port, "Port of org.localhost, 0: any free one")
       ->capture_default_str();
   up->add_option("--mtls-port", options.mtls_port, "Port of mtls.localhost, 0: any free one")

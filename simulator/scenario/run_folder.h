@@ -11,7 +11,7 @@ namespace devicetrust::simulator {
 class RunFolder {
  public:
   // Makes a private folder: `path`, or for "" a temporary one. One that an earlier run left
-  // at `path` is emptied first.
+  // at `path` is emptied first, also of what somebody else has put there since.
   //
   // Errors: kFailedPrecondition `path` holds files that are not a run's, or another run uses
   // it now; kInvalidArgument it can't be made. The message names it.
