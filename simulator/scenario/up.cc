@@ -253,12 +253,17 @@ class Up {
     text += fmt::format(
         "try        {} / {} on a trusted computer:\n"
         "             curl --cacert {} --cert {} --key {} {}\n"
+        "           In Chromium:\n"
+        "             tools/open-browser --endpoints {} {}\n"
         "           Kerberos:\n"
         "             KRB5_CONFIG={} kinit {}\n"
+        "           As an administrator:\n"
+        "             {} --endpoints {} log --follow\n"
         "Everything above, for programs: {}   Ctrl-C stops and leaves nothing behind.\n",
         user.principal, user.password, ShellQuoted(endpoints_.ca_bundle),
         ShellQuoted(device + ".pem"), ShellQuoted(device + ".key"), endpoints_.mtls_check_url,
-        ShellQuoted(endpoints_.krb5_conf), user.account_name, path);
+        ShellQuoted(path), user.account_name, ShellQuoted(endpoints_.krb5_conf), user.account_name,
+        ShellQuoted(options_.bin_dir + "/dtctl"), ShellQuoted(path), path);
     std::fputs(text.c_str(), out_);
     std::fflush(out_);
     if (!options_.wait_file.empty()) {
