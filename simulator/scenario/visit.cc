@@ -16,9 +16,13 @@ using std::chrono::microseconds;
 constexpr int kHopsMax = 16;  // A visit with all steps takes eight.
 
 absl::Status Unexpected(const Page& page, std::string_view what) {
-  return absl::InternalError(fmt::format("{}: {} answers {}: {:.300}", what,
+  std::string said = ElementText(page.response.body, "title");
+  if (const std::string code = ElementText(page.response.body, "code"); !code.empty()) {
+    said += ", code " + code;
+  }
+  return absl::InternalError(fmt::format("{}: {} answers {}: {}", what,
                                          page.url.substr(0, page.url.find('?')),
-                                         page.response.status, page.response.body));
+                                         page.response.status, said));
 }
 
 // Where a redirect leads decides what it costs: the mTLS hosts do the handshake, and the page

@@ -45,7 +45,7 @@ struct Visit {
 };
 
 // A refusal by policy is a VisitEnd, not an error. Errors: those of browser and service
-// provider; kInternal for a page that was not expected, with its status and beginning.
+// provider; kInternal for a page that was not expected, with its status, title and code.
 Task<absl::StatusOr<VisitEnd>> OpenApp(Visit visit);
 
 }  // namespace devicetrust::simulator
