@@ -56,11 +56,6 @@ std::string Bar(double fraction, int cells) {
   return bar;
 }
 
-std::string MinutesSeconds(std::chrono::microseconds since_start) {
-  const auto seconds = since_start.count() / 1'000'000;
-  return fmt::format("{}:{:02}", seconds / 60, seconds % 60);
-}
-
 std::string StoryTime(std::chrono::microseconds since_start) {
   return fmt::format("{:7.1f} ms", static_cast<double>(since_start.count()) / 1000);
 }

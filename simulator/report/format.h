@@ -19,8 +19,7 @@ std::string Rate(double per_second);          // "640/s", "9.4/s", "12,400/s"
 std::string Mebibytes(std::uint64_t bytes);   // "412 MiB"
 std::string Bar(double fraction, int cells);  // Of `cells` characters, UTF-8.
 
-// A moment since the start of a run, "0:12"; and with tenths of a millisecond, "12.4 ms".
-std::string MinutesSeconds(std::chrono::microseconds since_start);
+// A moment since the start of a story, "12.4 ms".
 std::string StoryTime(std::chrono::microseconds since_start);
 
 // Columns on a terminal: UTF-8 continuation bytes take none.

@@ -29,7 +29,6 @@ TEST(FormatTest, RatesAndSizesCarryTheirUnit) {
   EXPECT_EQ(Rate(9.44), "9.4/s");
   EXPECT_EQ(Rate(12'400.4), "12,400/s");
   EXPECT_EQ(Mebibytes(412u << 20), "412 MiB");
-  EXPECT_EQ(MinutesSeconds(microseconds(72'500'000)), "1:12");
 }
 
 TEST(FormatTest, PadsAndCutsByColumnsAndNotByBytes) {

@@ -41,9 +41,11 @@ Json ResourcesJson(const Resources& resources) {
 }
 
 std::string StepTable(const RunResult& result) {
+  std::size_t widest = 0;
+  for (const auto& [name, latency] : result.steps) widest = std::max(widest, Columns(name));
   std::string text;
   for (const auto& [name, latency] : result.steps) {
-    text += fmt::format("  {} {}   p50 {}  p90 {}  p99 {}  max {}\n", PadRight(name, 34),
+    text += fmt::format("  {} {}   p50 {}  p90 {}  p99 {}  max {}\n", PadRight(name, widest),
                         PadLeft(Thousands(latency.count()), 8), Latency(latency.Percentile(50)),
                         Latency(latency.Percentile(90)), Latency(latency.Percentile(99)),
                         Latency(latency.max()));

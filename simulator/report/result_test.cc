@@ -45,6 +45,15 @@ TEST(ResultTest, TheJsonHasExactlyItsFields) {
   EXPECT_TRUE(json["violations"].empty());
 }
 
+TEST(ResultTest, TheStepsStandInColumns) {
+  RunResult result = Sample();
+  result.steps = {{"enrol: install", {}}, {"sign-in: challenge (mTLS handshake), or longer", {}}};
+  const std::string text = Summary(result, Style{});
+  const std::size_t first = text.find("enrol: install");
+  const std::size_t second = text.find("sign-in: challenge");
+  EXPECT_EQ(text.find("p50", first) - first, text.find("p50", second) - second) << text;
+}
+
 TEST(ResultTest, AViolationMakesTheRunFail) {
   RunResult result = Sample();
   EXPECT_NE(Summary(result, Style{}).find("PASS in 31.0 s"), std::string::npos);

@@ -126,8 +126,9 @@ class Run {
     enrol_.emplace(EnrolSettings(), enrol);
     sign_in_.emplace(SignInSettings(), signin, challenge);
     if (options_.story) DT_RETURN_IF_ERROR(TellStory());
-    Print(style_.Bold(fmt::format("{} devices, {} apps, the five-rule allow-list",
-                                  Thousands(fleet_.devices.size()), sign_in_->apps())) +
+    Print(style_.Bold(fmt::format("{}, {}, the five-rule allow-list",
+                                  Plural(fleet_.devices.size(), "device"),
+                                  Plural(sign_in_->apps(), "app"))) +
           style_.Dim(fmt::format("   seed {}", options_.seed)) + "\n");
     const double cpu_before = ReadResources().CpuSeconds();
     {
@@ -195,23 +196,26 @@ class Run {
   void Narrate(const Seen& seen) {
     const std::size_t others = fleet_.devices.size() - fleet_.domain_joined;
     result_.story.push_back(fmt::format(
-        "{} domain-joined computers proved themselves with Kerberos and hold a certificate. {} "
-        "other devices do not.",
-        Thousands(seen.enrolled), Thousands(others)));
+        "{} proved {} with Kerberos and {} a certificate. {} {} not.",
+        Plural(seen.enrolled, "domain-joined computer"),
+        seen.enrolled == 1 ? "itself" : "themselves", seen.enrolled == 1 ? "holds" : "hold",
+        Plural(others, "other device"), others == 1 ? "does" : "do"));
     const Histogram& delay = sign_in_->totals().revocation_seen;
     if (revocations_ > 0 && delay.count() > 0) {
-      const auto at = std::chrono::duration_cast<std::chrono::microseconds>(revoked_at_ - begun_);
       result_.story.push_back(fmt::format(
-          "{} certificates were revoked at {}; the gateway refused the last of them {:.0f} ms "
-          "later, and no sign-in was trusted after it.",
-          revocations_, MinutesSeconds(at), static_cast<double>(delay.max().count()) / 1000));
+          "{} {} revoked {:.0f} s after the start; the gateway refused {} {:.0f} ms later, and no "
+          "sign-in was trusted after it.",
+          Plural(revocations_, "certificate"), revocations_ == 1 ? "was" : "were",
+          std::chrono::duration<double>(revoked_at_ - begun_).count(),
+          revocations_ == 1 ? "it" : "the last of them",
+          static_cast<double>(delay.max().count()) / 1000));
     }
-    const std::string figures = fmt::format(
-        "{} issued, {} enrolled, {} revoked, {} trusted device authentications, {} refused as "
-        "revoked, {} decisions, {} second factors.",
-        Thousands(seen.enrolled), Thousands(seen.enrolled), Thousands(seen.revoked),
-        Thousands(seen.allowed_trusted), Thousands(seen.denied_revoked), Thousands(seen.visits()),
-        Thousands(seen.factors));
+    const std::string figures =
+        fmt::format("{} issued, {} enrolled, {} revoked, {}, {} refused as revoked, {}, {}.",
+                    Thousands(seen.enrolled), Thousands(seen.enrolled), Thousands(seen.revoked),
+                    Plural(seen.allowed_trusted, "trusted device authentication"),
+                    Thousands(seen.denied_revoked), Plural(seen.visits(), "decision"),
+                    Plural(seen.factors, "second factor"));
     result_.story.push_back(
         (result_.valid() ? "System Log and devices agree: " : "The devices saw: ") + figures);
   }

@@ -14,9 +14,10 @@
 namespace devicetrust::simulator {
 namespace {
 
-std::string Trimmed(std::string text) {
-  while (text.ends_with('\n')) text.pop_back();
-  return text;
+std::string Trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(" \n");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \n") + 1 - begin);
 }
 
 std::string GroupNames(const Forest& forest, const std::vector<std::string>& sids) {
