@@ -1,5 +1,6 @@
 // The way from a domain-joined computer to a certificate in its user's personal store
-// (SPEC AGT-2): find the servers, make the key, prove computer and user, have it certified.
+// (docs/behaviour.md, AGT-2): find the servers, make the key, prove computer and user, have it
+// certified.
 #pragma once
 
 #include <array>

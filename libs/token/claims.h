@@ -1,5 +1,5 @@
-// The three tokens of the system (SPEC IWA-2, IWA-3, SSO-2), as structs. Times are whole
-// seconds. Single use is the caller's: record `id` after all else was checked, in the
+// The three tokens of the system (docs/behaviour.md, IWA-2, IWA-3, SSO-2), as structs. Times are
+// whole seconds. Single use is the caller's: record `id` after all else was checked, in the
 // transaction of what it pays for, and keep it until expires_at + kClockSkew.
 #pragma once
 
