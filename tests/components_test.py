@@ -3,11 +3,14 @@ what is wrong, and go on when it is over."""
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
+import unittest.mock
 from urllib.parse import urljoin, urlsplit
 
 from support.browser import Browser, authn_request_url, saml_response, sign_in, totp
@@ -168,13 +171,32 @@ class TwoGateways(EnvironmentTest):
 
 
 class Starting(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dt-it-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def test_of_two_environments_each_removes_its_own_traces(self):
+        with unittest.mock.patch.dict(os.environ, {"TMPDIR": self.folder}):
+            live = pathlib.Path(self.folder, f"dt-sim-{os.getuid()}", "live")
+            with Environment("--wait-file", f"{self.folder}/first", devices=10) as first:
+                with Environment("--wait-file", f"{self.folder}/second", devices=10) as second:
+                    wait_until(pathlib.Path(self.folder, "second").exists, 20, "it is ready")
+                    first.process.send_signal(signal.SIGINT)
+                    self.assertEqual(first.process.wait(20), 0)
+                    self.assertEqual(live.read_text(), f"{second.run_dir}/endpoints.json")
+                    self.assertFalse(pathlib.Path(self.folder, "first").exists())
+            self.assertFalse(live.exists())
+
     def test_a_taken_port_is_named_with_its_flag(self):
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", 0))
             holder.listen()
             port = holder.getsockname()[1]
+            wait_file = pathlib.Path(self.folder, "ready")
+            wait_file.write_text("of another environment\n")
             result = run(BIN / "dt-sim", "up", "--devices", "10", "--org-port", port, "--mtls-port", "0",
-                         check=False, timeout=60)
+                         "--wait-file", wait_file, check=False, timeout=60)
+        self.assertEqual(wait_file.read_text(), "of another environment\n")
         self.assertEqual(result.returncode, 1)
         self.assertIn(str(port), result.stderr)
         self.assertIn("in use", result.stderr)
