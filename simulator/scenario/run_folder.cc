@@ -61,7 +61,7 @@ absl::StatusOr<std::string> MakeFolder(const std::string& wanted) {
   if (error) return Failed(path, error.message());
   if (made) {
     ::chmod(path.c_str(), 0700);
-  } else if (!fs::exists(fs::path(path) / kMarker) && !fs::is_empty(path, error)) {
+  } else if (!fs::exists(fs::path(path) / kMarker, error) && !fs::is_empty(path, error)) {
     return absl::FailedPreconditionError(fmt::format(
         "{} holds files that are not a run's. Name an empty or a new folder with --run-dir", path));
   }
