@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 
 #include "libs/base/check.h"
+#include "libs/pki/openssl.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -33,6 +34,26 @@ Sha256Digest Sha256(std::span<const std::uint8_t> data) {
       EVP_Digest(data.data(), data.size(), digest.data(), nullptr, FetchedSha256(), nullptr);
   DT_CHECK(done == 1);
   return digest;
+}
+
+const EVP_MD* DigestOf(HashType type) {
+  switch (type) {
+    case HashType::kSha384:
+      return EVP_sha384();
+    case HashType::kSha512:
+      return EVP_sha512();
+    case HashType::kSha256:
+      break;
+  }
+  return FetchedSha256();
+}
+
+Bytes HashOf(HashType type, std::span<const std::uint8_t> data) {
+  const EVP_MD* digest = DigestOf(type);
+  Bytes hash(static_cast<std::size_t>(EVP_MD_get_size(digest)));
+  const int done = EVP_Digest(data.data(), data.size(), hash.data(), nullptr, digest, nullptr);
+  DT_CHECK(done == 1);
+  return hash;
 }
 
 Sha256Digest HmacSha256(std::span<const std::uint8_t> key, std::span<const std::uint8_t> data) {

@@ -16,6 +16,10 @@ using Sha1Digest = std::array<std::uint8_t, 20>;
 Sha256Digest Sha256(std::span<const std::uint8_t> data);
 inline Sha256Digest Sha256(std::string_view text) { return Sha256(AsBytes(text)); }
 
+// What a signature may be made over; SHA-1 is no choice.
+enum class HashType { kSha256, kSha384, kSha512 };
+Bytes HashOf(HashType type, std::span<const std::uint8_t> data);
+
 // RFC 2104. A key of any length, empty too.
 Sha256Digest HmacSha256(std::span<const std::uint8_t> key, std::span<const std::uint8_t> data);
 // For TOTP (RFC 6238) alone: authenticators know no other.

@@ -65,6 +65,20 @@ Bytes Point(EVP_PKEY* key) {
   return {encoded + 1, encoded + size};
 }
 
+// ECDSA in DER, or RSA PKCS#1 v1.5.
+bool VerifyX509(EVP_PKEY* key, HashType hash, std::span<const std::uint8_t> message,
+                std::span<const std::uint8_t> signature) {
+  if (IsShortP256(key)) return P256Verify(key, HashOf(hash, message), signature);
+  const EvpMdCtxPtr context(EVP_MD_CTX_new());
+  const bool good =
+      context != nullptr &&
+      EVP_DigestVerifyInit(context.get(), nullptr, DigestOf(hash), nullptr, key) == 1 &&
+      EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
+                       message.size()) == 1;
+  if (!good) ClearErrors();
+  return good;
+}
+
 }  // namespace
 
 absl::StatusOr<PublicKey> PublicKey::FromSpki(std::span<const std::uint8_t> der) {
@@ -135,27 +149,27 @@ std::string PublicKey::Thumbprint() const {
 
 bool PublicKey::VerifyEs256(std::string_view message,
                             std::span<const std::uint8_t> signature) const {
-  if (signature.size() != kEs256Bytes || type() != KeyType::kP256) return false;
+  return type() == KeyType::kP256 && VerifyRaw(HashType::kSha256, AsBytes(message), signature);
+}
+
+bool PublicKey::VerifyRaw(HashType hash, std::span<const std::uint8_t> message,
+                          std::span<const std::uint8_t> signature) const {
+  const KeyType kind = type();
+  if (kind == KeyType::kRsa2048) return VerifyX509(key_.get(), hash, message, signature);
+  const std::size_t half = kind == KeyType::kP256 ? 32 : 48;
+  if (signature.size() != 2 * half) return false;
   const EcdsaSigPtr parts(ECDSA_SIG_new());
-  BignumPtr r(BN_bin2bn(signature.data(), 32, nullptr));
-  BignumPtr s(BN_bin2bn(signature.data() + 32, 32, nullptr));
+  BignumPtr r(BN_bin2bn(signature.data(), static_cast<int>(half), nullptr));
+  BignumPtr s(BN_bin2bn(signature.data() + half, static_cast<int>(half), nullptr));
   if (parts == nullptr || ECDSA_SIG_set0(parts.get(), r.get(), s.get()) != 1) return false;
   static_cast<void>(r.release());  // Now owned by `parts`.
   static_cast<void>(s.release());
-  return Verify(AsBytes(message), ToDer(parts.get(), &i2d_ECDSA_SIG));
+  return VerifyX509(key_.get(), hash, message, ToDer(parts.get(), &i2d_ECDSA_SIG));
 }
 
 bool PublicKey::Verify(std::span<const std::uint8_t> message,
                        std::span<const std::uint8_t> signature) const {
-  if (IsShortP256(key_.get())) return P256Verify(key_.get(), Sha256(message), signature);
-  const EvpMdCtxPtr context(EVP_MD_CTX_new());
-  const bool good =
-      context != nullptr &&
-      EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key_.get()) == 1 &&
-      EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(),
-                       message.size()) == 1;
-  if (!good) ClearErrors();
-  return good;
+  return VerifyX509(key_.get(), HashType::kSha256, message, signature);
 }
 
 bool operator==(const PublicKey& a, const PublicKey& b) {

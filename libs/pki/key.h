@@ -12,6 +12,7 @@
 
 #include "libs/base/bytes.h"
 #include "libs/base/status.h"
+#include "libs/pki/digest.h"
 
 struct evp_pkey_st;  // OpenSSL's EVP_PKEY: its headers stay inside libs/pki.
 
@@ -48,6 +49,10 @@ class PublicKey {
 
   // Whether `signature` is ES256 over `message`: exactly kEs256Bytes, by a P-256 key.
   bool VerifyEs256(std::string_view message, std::span<const std::uint8_t> signature) const;
+  // The same over any hash and by any key, as XML signatures carry it: r and s, each as long
+  // as the curve's field (RFC 6931, section 2.3.6), or RSA PKCS#1 v1.5.
+  bool VerifyRaw(HashType hash, std::span<const std::uint8_t> message,
+                 std::span<const std::uint8_t> signature) const;
   // The same with SHA-256 in X.509 form: ECDSA in DER, or RSA PKCS#1 v1.5.
   bool Verify(std::span<const std::uint8_t> message, std::span<const std::uint8_t> signature) const;
 

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "libs/base/bytes.h"
 #include "libs/base/clock.h"
+#include "libs/pki/digest.h"
 
 namespace devicetrust::pki {
 
@@ -91,6 +92,8 @@ Ptr FromDer(std::span<const std::uint8_t> der, D2i d2i) {
 // kInvalidArgument unless the key is of a kind and strength that we accept: named
 // curve P-256 or P-384, or RSA of 2048 to 4096 bits with an odd exponent of at least 65537.
 absl::Status CheckKey(EVP_PKEY* key);
+
+const EVP_MD* DigestOf(HashType type);
 
 // Lower-case hex, two digits an octet, of a serial number; empty when it is not positive.
 std::string SerialHex(const ASN1_INTEGER* serial);

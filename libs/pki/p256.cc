@@ -154,7 +154,7 @@ Bytes P256Sign(const EVP_PKEY* key, const Sha256Digest& digest) {
   return signature;
 }
 
-bool P256Verify(const EVP_PKEY* key, const Sha256Digest& digest,
+bool P256Verify(const EVP_PKEY* key, std::span<const std::uint8_t> digest,
                 std::span<const std::uint8_t> signature) {
   if (signature.size() > 2 * kP256PointBytes) return false;  // No signature is as long.
   const EC_KEY* ec = EVP_PKEY_get0_EC_KEY(key);              // Borrowed.

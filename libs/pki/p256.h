@@ -42,8 +42,8 @@ std::array<std::uint8_t, kP256PointBytes> P256PointOf(const EVP_PKEY* key);
 
 // ECDSA in DER. Empty when `key` has no private half, or there is no randomness.
 Bytes P256Sign(const EVP_PKEY* key, const Sha256Digest& digest);
-// Leaves OpenSSL's error queue as it was.
-bool P256Verify(const EVP_PKEY* key, const Sha256Digest& digest,
+// `digest`: of any hash. Leaves OpenSSL's error queue as it was.
+bool P256Verify(const EVP_PKEY* key, std::span<const std::uint8_t> digest,
                 std::span<const std::uint8_t> signature);
 
 }  // namespace devicetrust::pki
