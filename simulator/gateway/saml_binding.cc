@@ -87,8 +87,9 @@ absl::Status VerifyQuerySignature(const SamlMessage& message,
     }
   }
   return absl::PermissionDeniedError(
-      "the request's signature is not RSA or ECDSA with SHA-256 by a key of the service provider's "
-      "metadata");
+      "the request's signature is not RSA or ECDSA with SHA-256, SHA-384 or SHA-512 by a key of "
+      "the "
+      "service provider's metadata");
 }
 
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max) {

@@ -1,10 +1,15 @@
 #include "simulator/gateway/saml_binding.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "libs/base/encoding.h"
+#include "libs/base/files.h"
 #include "libs/pki/key.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/gateway/xml_signature.h"
 
 namespace devicetrust::gateway {
@@ -12,6 +17,18 @@ namespace {
 
 std::string Encoded(std::string_view xml) {
   return http::PercentEncode(Base64Encode(AsBytes(Deflate(xml))));
+}
+
+pki::Identity NewSigner() {
+  const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
+  return {pki::SignSelf({.common_name = "sp",
+                         .serial_hex = "01",
+                         .usage = pki::Usage::kCa,
+                         .not_before = WallTime{},
+                         .not_after = WallTime{} + std::chrono::hours{1}},
+                        key)
+              .value(),
+          key};
 }
 
 absl::StatusOr<SamlMessage> Redirect(const std::string& query) {
@@ -55,22 +72,14 @@ TEST(SamlBindingTest, RefusesAmbiguousOrMalformedQueries) {
 // The octets under the signature are those sent, in the order of the binding, whatever
 // order and escapes the query had.
 TEST(SamlBindingTest, VerifiesTheRawQuery) {
-  const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
-  const pki::Certificate certificate =
-      pki::SignSelf({.common_name = "sp",
-                     .serial_hex = "01",
-                     .usage = pki::Usage::kCa,
-                     .not_before = WallTime{},
-                     .not_after = WallTime{} + std::chrono::hours{1}},
-                    key)
-          .value();
+  const pki::Identity signer = NewSigner();
   const std::string request = Encoded("<a/>");
   const std::string algorithm = http::PercentEncode(kRsaSha256);
   const std::string octets = "SAMLRequest=" + request + "&RelayState=x%2f&SigAlg=" + algorithm;
   const std::string signature =
-      http::PercentEncode(Base64Encode(key.Sign(AsBytes(octets)).value()));
+      http::PercentEncode(Base64Encode(signer.key.Sign(AsBytes(octets)).value()));
   const auto verify = [&](const std::string& query) {
-    return VerifyQuerySignature(Redirect(query).value(), {certificate});
+    return VerifyQuerySignature(Redirect(query).value(), {signer.certificate});
   };
   DT_EXPECT_OK(verify("Signature=" + signature + "&SigAlg=" + algorithm +
                       "&RelayState=x%2f&SAMLRequest=" + request));
@@ -89,6 +98,29 @@ TEST(SamlBindingTest, VerifiesTheRawQuery) {
   DT_EXPECT_CODE(verify("SAMLRequest=" + request + "&RelayState=x%2f&SigAlg=" + weak +
                         "&Signature=" + signature),
                  kPermissionDenied);
+}
+
+TEST(SamlBindingTest, VerifiesALongerHashByOpenssl) {
+  if (std::system("command -v openssl >/dev/null") != 0) GTEST_SKIP() << "no openssl";
+  const pki::Identity signer = NewSigner();
+  const std::string octets =
+      "SAMLRequest=" + Encoded("<a/>") +
+      "&SigAlg=" + http::PercentEncode("http://www.w3.org/2001/04/xmldsig-more#rsa-sha512");
+  const testing::TempFolder folder;
+  DT_EXPECT_OK(WriteFileAtomically(folder / "sp.key", signer.key.Pem()));
+  DT_EXPECT_OK(WriteFileAtomically(folder / "octets", octets));
+  const auto verify = [&](std::string_view hash) {
+    const std::string command = fmt::format(
+        "openssl dgst -{1} -sign {0}/sp.key -out {0}/signature {0}/octets", folder.path(), hash);
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+    const std::string signature = ReadFile(folder / "signature").value();
+    return VerifyQuerySignature(
+        Redirect(octets + "&Signature=" + http::PercentEncode(Base64Encode(AsBytes(signature))))
+            .value(),
+        {signer.certificate});
+  };
+  DT_EXPECT_OK(verify("sha512"));
+  DT_EXPECT_CODE(verify("sha256"), kPermissionDenied);  // Not what SigAlg says.
 }
 
 TEST(SamlBindingTest, DecodesAPostWithFoldedBase64) {

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "libs/base/encoding.h"
+#include "libs/base/files.h"
 #include "libs/base/utc_time.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/gateway/xml.h"
 #include "simulator/gateway/xml_signature.h"
 
@@ -166,6 +170,57 @@ TEST(SamlRequestTest, VerifiesSignedPosts) {
   DT_EXPECT_CODE(
       Check(RequestXml("", "<samlp:Extensions>" + good + "</samlp:Extensions>"), provider),
       kInvalidArgument);
+}
+
+// `xml` signed by xmlsec1; `method` is of the namespace xmldsig-more.
+std::string SignWithXmlSec(const std::string& xml, const pki::Identity& signer,
+                           std::string_view method, std::string_view digest_uri) {
+  const std::string signature = fmt::format(
+      "<ds:Signature xmlns:ds=\"{}\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"{}\"/>"
+      "<ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#{}\"/>"
+      "<ds:Reference URI=\"#_r1\"><ds:Transforms><ds:Transform"
+      " Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>"
+      "<ds:Transform Algorithm=\"{}\"/></ds:Transforms><ds:DigestMethod Algorithm=\"{}\"/>"
+      "<ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>",
+      kDsigNs, kExcC14n, method, kExcC14n, digest_uri);
+  std::string unsigned_form = xml;
+  unsigned_form.insert(xml.find("</saml:Issuer>") + 14, signature);
+  const testing::TempFolder folder;
+  DT_EXPECT_OK(WriteFileAtomically(folder / "sp.key", signer.key.Pem()));
+  DT_EXPECT_OK(WriteFileAtomically(folder / "request.xml", unsigned_form));
+  const std::string command = fmt::format(
+      "xmlsec1 --sign --privkey-pem {0}/sp.key --id-attr:ID {1}:AuthnRequest"
+      " --output {0}/signed.xml {0}/request.xml >{0}/xmlsec.log 2>&1",
+      folder.path(), kSamlpNs);
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  return ReadFile(folder / "signed.xml").value();
+}
+
+TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
+  if (std::system("command -v xmlsec1 >/dev/null") != 0) GTEST_SKIP() << "no xmlsec1";
+  constexpr std::string_view kSha256 = "http://www.w3.org/2001/04/xmlenc#sha256";
+  constexpr std::string_view kSha384 = "http://www.w3.org/2001/04/xmldsig-more#sha384";
+  constexpr std::string_view kSha512 = "http://www.w3.org/2001/04/xmlenc#sha512";
+  for (const pki::KeyType type :
+       {pki::KeyType::kRsa2048, pki::KeyType::kP256, pki::KeyType::kP384}) {
+    const pki::Identity signer = NewSigner(type);
+    org::v1::SamlServiceProvider provider = NewProvider();
+    provider.add_signing_certificates_der(ToString(signer.certificate.der()));
+    const std::string kind = type == pki::KeyType::kRsa2048 ? "rsa" : "ecdsa";
+    const auto sign = [&](std::string_view hash, std::string_view digest_uri) {
+      return SignWithXmlSec(RequestXml(), signer, fmt::format("{}-{}", kind, hash), digest_uri);
+    };
+    for (const auto& [hash, digest_uri] :
+         {std::pair{"sha256", kSha384}, {"sha384", kSha512}, {"sha512", kSha256}}) {
+      std::string xml = sign(hash, digest_uri);
+      DT_EXPECT_OK(Check(xml, provider)) << kind << hash;
+      xml.replace(xml.find("Version=\"2.0\""), 13, "Version=\"2.0\" IsPassive=\"1\"");
+      DT_EXPECT_CODE(Check(xml, provider), kPermissionDenied);
+    }
+    // SHA-1 is not good enough, whoever signed.
+    DT_EXPECT_CODE(Check(sign("sha256", "http://www.w3.org/2000/09/xmldsig#sha1"), provider),
+                   kPermissionDenied);
+  }
 }
 
 TEST(SamlRequestTest, ASignatureThatNobodyAskedForMustStillBeRight) {

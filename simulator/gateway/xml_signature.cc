@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
 
@@ -10,6 +12,25 @@ namespace {
 
 constexpr std::string_view kSha256Uri = "http://www.w3.org/2001/04/xmlenc#sha256";
 constexpr std::string_view kEnvelopedUri = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+
+struct SignatureMethod {
+  std::string_view uri;
+  bool rsa;  // Else ECDSA.
+  pki::HashType hash;
+};
+constexpr SignatureMethod kSignatureMethods[] = {
+    {kRsaSha256, true, pki::HashType::kSha256},
+    {"http://www.w3.org/2001/04/xmldsig-more#rsa-sha384", true, pki::HashType::kSha384},
+    {"http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", true, pki::HashType::kSha512},
+    {kEcdsaSha256, false, pki::HashType::kSha256},
+    {"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384", false, pki::HashType::kSha384},
+    {"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512", false, pki::HashType::kSha512},
+};
+constexpr std::pair<std::string_view, pki::HashType> kDigestMethods[] = {
+    {kSha256Uri, pki::HashType::kSha256},
+    {"http://www.w3.org/2001/04/xmldsig-more#sha384", pki::HashType::kSha384},
+    {"http://www.w3.org/2001/04/xmlenc#sha512", pki::HashType::kSha512},
+};
 
 absl::Status BadSignature(std::string_view why) {
   return absl::PermissionDeniedError(fmt::format("XML signature: {}", why));
@@ -35,13 +56,20 @@ absl::Status CheckAlgorithm(XmlElement parent, std::string_view child, std::stri
   return absl::OkStatus();
 }
 
+absl::StatusOr<pki::HashType> DigestMethodOf(XmlElement reference) {
+  DT_ASSIGN_OR_RETURN(const XmlElement element, OnlyChild(reference, "DigestMethod"));
+  for (const auto& [uri, hash] : kDigestMethods) {
+    if (element.Attribute("Algorithm") == uri && element.Children().empty()) return hash;
+  }
+  return BadSignature("DigestMethod is not SHA-256, SHA-384 or SHA-512");
+}
+
 absl::Status CheckReference(XmlElement reference, XmlElement root) {
   const std::optional<std::string> uri = reference.Attribute("URI");
   const std::optional<std::string> id = root.Attribute("ID");
   if (!uri || (!uri->empty() && (!id || id->empty() || *uri != "#" + *id))) {
     return BadSignature("it does not cover the message");
   }
-  DT_RETURN_IF_ERROR(CheckAlgorithm(reference, "DigestMethod", kSha256Uri));
   DT_ASSIGN_OR_RETURN(const XmlElement transforms, OnlyChild(reference, "Transforms"));
   const std::vector<XmlElement> list = transforms.Children();
   const auto is = [&](std::size_t i, std::string_view algorithm) {
@@ -94,10 +122,11 @@ absl::Status VerifyRootSignature(const XmlDocument& document,
   DT_ASSIGN_OR_RETURN(const XmlElement reference, OnlyChild(signed_info, "Reference"));
   DT_RETURN_IF_ERROR(CheckReference(reference, root));
 
+  DT_ASSIGN_OR_RETURN(const pki::HashType hash, DigestMethodOf(reference));
   DT_ASSIGN_OR_RETURN(const XmlElement digest, OnlyChild(reference, "DigestValue"));
   DT_ASSIGN_OR_RETURN(const std::string covered, Canonicalize(document, root, signature));
   const absl::StatusOr<Bytes> wanted = DecodeFolded(digest.Text());
-  if (!wanted.ok() || !pki::ConstantTimeEquals(*wanted, pki::Sha256(covered))) {
+  if (!wanted.ok() || !pki::ConstantTimeEquals(*wanted, pki::HashOf(hash, AsBytes(covered)))) {
     return BadSignature("the digest differs: the message was changed");
   }
 
@@ -111,16 +140,19 @@ absl::Status VerifyRootSignature(const XmlDocument& document,
       return absl::OkStatus();
     }
   }
-  return BadSignature("not by a key of the service provider's metadata");
+  return BadSignature(
+      "not RSA or ECDSA with SHA-256, SHA-384 or SHA-512 by a key of the service provider's "
+      "metadata");
 }
 
 bool VerifyWithAlgorithm(const pki::PublicKey& key, std::string_view algorithm,
                          std::string_view message, std::span<const std::uint8_t> signature) {
-  if (algorithm == kRsaSha256 && key.type() == pki::KeyType::kRsa2048) {
-    return key.Verify(AsBytes(message), signature);
+  const bool rsa = key.type() == pki::KeyType::kRsa2048;
+  for (const SignatureMethod& method : kSignatureMethods) {
+    if (method.uri != algorithm || method.rsa != rsa) continue;
+    return key.VerifyRaw(method.hash, AsBytes(message), signature);
   }
-  // r and s as they are (RFC 4050, section 3.3), not DER.
-  return algorithm == kEcdsaSha256 && key.VerifyEs256(message, signature);
+  return false;
 }
 
 }  // namespace devicetrust::gateway

@@ -1,4 +1,4 @@
-// XML signatures as SAML uses them: enveloped, exclusive canonical form, SHA-256.
+// XML signatures as SAML uses them: enveloped, exclusive canonical form, SHA-2.
 #pragma once
 
 #include <string>
@@ -27,13 +27,14 @@ absl::StatusOr<std::string> SignatureOf(std::string_view canonical, std::string_
 // Checks the signature of `document`'s root by one of `certificates` (their keys count, not
 // their dates: metadata pins them). The signature must be the root's only ds:Signature, a
 // direct child, with one reference to the root, no transform but enveloped-signature and
-// exclusive canonical form, RSA or ECDSA with SHA-256. Then all of the root below it is
-// covered, except the signature itself, which callers never read.
+// exclusive canonical form, RSA or ECDSA with SHA-256, SHA-384 or SHA-512. Then all of the
+// root below it is covered, except the signature itself, which callers never read.
 // kPermissionDenied otherwise.
 absl::Status VerifyRootSignature(const XmlDocument& document,
                                  const std::vector<pki::Certificate>& certificates);
 
-// Whether `signature` is by `key` over `message` with the algorithm of that URI.
+// Whether `signature` is by `key` over `message` with the algorithm of that URI: RSA or ECDSA
+// with SHA-256, SHA-384 or SHA-512 (RFC 6931, section 2.3).
 bool VerifyWithAlgorithm(const pki::PublicKey& key, std::string_view algorithm,
                          std::string_view message, std::span<const std::uint8_t> signature);
 
