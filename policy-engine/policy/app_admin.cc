@@ -101,8 +101,15 @@ absl::Status ValidateSaml(const v1::SamlServiceProvider& saml) {
                     fmt::format("at most {} certificates", kSigningCertificatesMax));
   }
   for (const std::string& der : saml.signing_certificates_der()) {
-    if (pki::Certificate::FromDer(AsBytes(der)).ok()) continue;
-    return AppError("saml.signing_certificates_der", "a certificate is not DER X.509");
+    const absl::StatusOr<pki::Certificate> certificate = pki::Certificate::FromDer(AsBytes(der));
+    if (!certificate.ok()) {
+      return AppError("saml.signing_certificates_der", "a certificate is not DER X.509");
+    }
+    if (!certificate->public_key().ok()) {
+      return AppError("saml.signing_certificates_der",
+                      "no signature verifies with the key of a certificate: it must be RSA of 2048 "
+                      "to 4096 bits, P-256 or P-384");
+    }
   }
   if (saml.requests_signed() && saml.signing_certificates_der().empty()) {
     return AppError("saml.requests_signed",

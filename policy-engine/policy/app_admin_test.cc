@@ -4,7 +4,9 @@
 
 #include <functional>
 
+#include "libs/pki/certificate.h"
 #include "libs/testing/status.h"
+#include "libs/testing/vectors.h"
 #include "policy-engine/org_fixture.h"
 
 namespace devicetrust::policy {
@@ -130,6 +132,11 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
       {"saml.requests_signed", [](v1::App& app) { app.mutable_saml()->set_requests_signed(true); }},
       {"saml.signing_certificates_der",
        [](v1::App& app) { app.mutable_saml()->add_signing_certificates_der("junk"); }},
+      {"saml.signing_certificates_der",
+       [](v1::App& app) {
+         const auto p521 = pki::Certificate::FromPem(testing::ReadVector("openssl/p521.pem"));
+         app.mutable_saml()->add_signing_certificates_der(ToString(p521->der()));
+       }},
   };
   for (std::size_t i = 0; i < bad.size(); ++i) {
     v1::App app = SamlApp("mail");

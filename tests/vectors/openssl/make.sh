@@ -58,6 +58,9 @@ for kind in client critical nothing; do
 done
 # Of an issuer that means to live for good: its end is beyond what 64 bits of nanoseconds hold.
 openssl req -x509 -key p256.key -days 2900000 -subj /CN=forever -out forever.pem
+# A key that nothing of ours takes.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -keyout /dev/null -days 36500 -subj /CN=p521 \
+  -out p521.pem
 mkdir -p db && : >db/index && echo 07 >db/crlnumber
 printf '[ca]\ndefault_ca=d\n[d]\ndatabase=db/index\ncrlnumber=db/crlnumber\ndefault_md=sha256\ndefault_crl_days=30\n' >ca.cnf
 openssl ca -config ca.cnf -keyfile ca.key -cert ca.pem -revoke client.pem -crl_reason keyCompromise
