@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 #include <set>
 
 #include "libs/base/encoding.h"
+#include "libs/base/utc_time.h"
 #include "libs/http/client.h"
 #include "simulator/gateway/saml_request.h"
 #include "simulator/gateway/xml.h"
@@ -15,7 +18,7 @@ namespace {
 
 constexpr std::string_view kRedirectBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 constexpr std::string_view kMetadataPostBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
-constexpr std::size_t kUrlBytesMax = 1024;
+constexpr std::size_t kUrlBytesMax = 2048;
 constexpr std::size_t kEntityIdBytesMax = 1024;  // SAML core, section 8.3.6.
 
 absl::Status BadMetadata(std::string_view why) {
@@ -38,8 +41,19 @@ absl::Status CheckAcsUrl(const std::string& url) {
   return absl::OkStatus();
 }
 
+// Marks the first that says to be the default; when none does, the first that does not say to
+// be none; else the first (SAML metadata, section 2.2.3).
+void MarkDefault(const std::vector<std::optional<bool>>& said,
+                 org::v1::SamlServiceProvider& provider) {
+  auto chosen = std::find(said.begin(), said.end(), std::optional(true));
+  if (chosen == said.end()) chosen = std::find(said.begin(), said.end(), std::nullopt);
+  if (chosen == said.end()) chosen = said.begin();
+  provider.mutable_acs(static_cast<int>(chosen - said.begin()))->set_is_default(true);
+}
+
 absl::Status ReadAcs(XmlElement descriptor, org::v1::SamlServiceProvider& provider) {
   std::set<int> indexes;
+  std::vector<std::optional<bool>> defaults;
   for (const XmlElement& element : descriptor.Children(kMetadataNs, "AssertionConsumerService")) {
     if (element.Attribute("Binding") != kMetadataPostBinding) continue;
     const std::string location = element.Attribute("Location").value_or("");
@@ -52,15 +66,33 @@ absl::Status ReadAcs(XmlElement descriptor, org::v1::SamlServiceProvider& provid
       return BadMetadata("each AssertionConsumerService needs an index of its own, 0 to 65535");
     }
     DT_ASSIGN_OR_RETURN(const bool is_default, element.BooleanAttribute("isDefault", false));
+    defaults.push_back(element.Attribute("isDefault") ? std::optional(is_default) : std::nullopt);
     org::v1::AssertionConsumerService* acs = provider.add_acs();
     acs->set_index(index);
     acs->set_url(location);
-    acs->set_is_default(is_default);
   }
   if (provider.acs_size() == 0) {
     return BadMetadata("no AssertionConsumerService with the HTTP-POST binding");
   }
+  MarkDefault(defaults, provider);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> CertificateOf(XmlElement element) {
+  std::string text = element.Text();
+  std::erase_if(text, [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
+  const absl::StatusOr<Bytes> der = Base64Decode(text);
+  const absl::StatusOr<pki::Certificate> certificate =
+      der.ok() ? pki::Certificate::FromDer(*der) : der.status();
+  if (!certificate.ok()) {
+    return BadMetadata("an X509Certificate is not a base64 DER certificate");
+  }
+  if (!certificate->public_key().ok()) {
+    return BadMetadata(
+        "no signature verifies with the key of an X509Certificate: it must be RSA of 2048 to 4096 "
+        "bits, P-256 or P-384");
+  }
+  return ToString(*der);
 }
 
 absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provider) {
@@ -69,14 +101,7 @@ absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provi
     for (const XmlElement& info : element.Children(kDsigNs, "KeyInfo")) {
       for (const XmlElement& data : info.Children(kDsigNs, "X509Data")) {
         for (const XmlElement& certificate : data.Children(kDsigNs, "X509Certificate")) {
-          std::string text = certificate.Text();
-          std::erase_if(text,
-                        [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
-          const absl::StatusOr<Bytes> der = Base64Decode(text);
-          if (!der.ok() || !pki::Certificate::FromDer(*der).ok()) {
-            return BadMetadata("an X509Certificate is not a base64 DER certificate");
-          }
-          provider.add_signing_certificates_der(ToString(*der));
+          DT_ASSIGN_OR_RETURN(*provider.add_signing_certificates_der(), CertificateOf(certificate));
         }
       }
     }
@@ -84,18 +109,32 @@ absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provi
   return absl::OkStatus();
 }
 
+// An entity's or a role's (SAML metadata, sections 2.3.2 and 2.4.1).
+absl::Status CheckValidUntil(XmlElement element, WallTime now) {
+  const std::optional<std::string> text = element.Attribute("validUntil");
+  if (!text) return absl::OkStatus();
+  const absl::StatusOr<WallTime> until = ParseUtc(*text);
+  if (!until.ok()) return BadMetadata("validUntil must be like 2026-01-02T03:04:05Z");
+  if (now < *until) return absl::OkStatus();
+  return BadMetadata(fmt::format("it was valid until {}; get the file anew", FormatUtc(*until)));
+}
+
 // The first SPSSODescriptor that speaks SAML 2.0.
 absl::StatusOr<XmlElement> FindDescriptor(XmlElement entity) {
   for (const XmlElement& descriptor : entity.Children(kMetadataNs, "SPSSODescriptor")) {
     const std::string protocols = descriptor.Attribute("protocolSupportEnumeration").value_or("");
-    if (protocols.find(kSamlpNs) != std::string::npos) return descriptor;
+    // A list between blanks: XML has made other white space of an attribute blanks.
+    if (fmt::format(" {} ", protocols).find(fmt::format(" {} ", kSamlpNs)) != std::string::npos) {
+      return descriptor;
+    }
   }
   return BadMetadata("no SPSSODescriptor for SAML 2.0; is it the file of an identity provider?");
 }
 
 }  // namespace
 
-absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata) {
+absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata,
+                                                                  WallTime now) {
   if (metadata.starts_with("\xef\xbb\xbf")) metadata.remove_prefix(3);  // A byte order mark.
   const absl::StatusOr<XmlDocument> document =
       XmlDocument::Parse(metadata, {.bytes_max = kMetadataBytesMax, .comments_allowed = true});
@@ -109,7 +148,9 @@ absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_vi
   if (provider.entity_id().empty() || provider.entity_id().size() > kEntityIdBytesMax) {
     return BadMetadata("the EntityDescriptor needs an entityID of 1 to 1024 bytes");
   }
+  DT_RETURN_IF_ERROR(CheckValidUntil(entity, now));
   DT_ASSIGN_OR_RETURN(const XmlElement descriptor, FindDescriptor(entity));
+  DT_RETURN_IF_ERROR(CheckValidUntil(descriptor, now));
   DT_RETURN_IF_ERROR(ReadAcs(descriptor, provider));
   DT_RETURN_IF_ERROR(ReadKeys(descriptor, provider));
   DT_ASSIGN_OR_RETURN(const bool requests_signed,

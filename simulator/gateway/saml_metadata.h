@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "devicetrust/org/v1/policy.pb.h"
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 
@@ -16,14 +17,16 @@ inline constexpr std::size_t kMetadataBytesMax = 1024 * 1024;
 // Reads a service provider's EntityDescriptor: what PutApp wants.
 //
 // Takes the assertion consumer services with the POST binding (others can't be answered),
-// their indexes and default; the certificates of KeyDescriptors for signing or for any use;
-// AuthnRequestsSigned; the NameIDFormats. Signatures and expiry of the file are not looked
+// their indexes, and marks the default one; the certificates of KeyDescriptors for signing or
+// for any use; AuthnRequestsSigned; the NameIDFormats. A signature of the file is not looked
 // at: who registers it vouches for it.
 //
 // kInvalidArgument, saying what to add: no XML (see XmlDocument), no EntityDescriptor with
-// an entityID, no SPSSODescriptor of SAML 2.0, no usable AssertionConsumerService, one that
-// is neither https nor http on loopback, a broken certificate.
-absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata);
+// an entityID, no SPSSODescriptor of SAML 2.0, a validUntil before `now`, no usable
+// AssertionConsumerService, one that is neither https nor http on loopback, a certificate that
+// is broken or whose key verifies nothing.
+absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata,
+                                                                  WallTime now);
 
 struct IdpDescription {
   std::string entity_id;

@@ -6,12 +6,15 @@
 
 #include "libs/base/encoding.h"
 #include "libs/testing/status.h"
+#include "libs/testing/vectors.h"
 #include "simulator/gateway/xml.h"
 
 namespace devicetrust::gateway {
 namespace {
 
 using ::testing::HasSubstr;
+
+constexpr WallTime kReadAt{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 
 std::string Certificate() {
   const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
@@ -25,6 +28,11 @@ std::string Certificate() {
                           .der());
 }
 
+std::string P521Certificate() {
+  return Base64Encode(
+      pki::Certificate::FromPem(testing::ReadVector("openssl/p521.pem")).value().der());
+}
+
 std::string Acs(std::string_view location, std::string_view attributes,
                 std::string_view binding = "HTTP-POST") {
   return fmt::format(
@@ -33,13 +41,32 @@ std::string Acs(std::string_view location, std::string_view attributes,
       binding, location, attributes);
 }
 
-std::string Metadata(std::string_view content, std::string_view attributes = "") {
+std::string KeyDescriptor(std::string_view certificate) {
+  return fmt::format(
+      "<md:KeyDescriptor><ds:KeyInfo xmlns:ds=\"{}\"><ds:X509Data><ds:X509Certificate>{}"
+      "</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>",
+      kDsigNs, certificate);
+}
+
+std::string Role(std::string_view content, std::string_view attributes = "",
+                 std::string_view protocols =
+                     "urn:oasis:names:tc:SAML:1.1:protocol "
+                     "urn:oasis:names:tc:SAML:2.0:protocol") {
+  return fmt::format(
+      "<md:SPSSODescriptor protocolSupportEnumeration=\"{}\" {}>{}</md:SPSSODescriptor>", protocols,
+      attributes, content);
+}
+
+std::string Entity(std::string_view roles, std::string_view attributes = "") {
   return fmt::format(
       "\xef\xbb\xbf<?xml version=\"1.0\"?>\n<!-- a comment -->\n"
-      "<md:EntityDescriptor xmlns:md=\"{}\" entityID=\"https://sp.example/?a=1&amp;b=2\">"
-      "<md:SPSSODescriptor protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:1.1:protocol {}\""
-      " {}>{}</md:SPSSODescriptor></md:EntityDescriptor>",
-      kMetadataNs, kSamlpNs, attributes, content);
+      "<md:EntityDescriptor xmlns:md=\"{}\" entityID=\"https://sp.example/?a=1&amp;b=2\" {}>"
+      "{}</md:EntityDescriptor>",
+      kMetadataNs, attributes, roles);
+}
+
+std::string Metadata(std::string_view content, std::string_view attributes = "") {
+  return Entity(Role(content, attributes));
 }
 
 TEST(SamlMetadataTest, ReadsAServiceProvider) {
@@ -47,16 +74,13 @@ TEST(SamlMetadataTest, ReadsAServiceProvider) {
   folded.insert(64, "\n   ");
   const org::v1::SamlServiceProvider provider =
       ParseServiceProvider(
-          Metadata(fmt::format("<md:KeyDescriptor use=\"encryption\"/>"
-                               "<md:KeyDescriptor><ds:KeyInfo xmlns:ds=\"{}\"><ds:X509Data>"
-                               "<ds:X509Certificate>\n{}</ds:X509Certificate></ds:X509Data>"
-                               "</ds:KeyInfo></md:KeyDescriptor>"
-                               "<md:NameIDFormat> urn:x </md:NameIDFormat>",
-                               kDsigNs, folded) +
+          Metadata("<md:KeyDescriptor use=\"encryption\"/>" + KeyDescriptor("\n" + folded) +
+                       "<md:NameIDFormat> urn:x </md:NameIDFormat>" +
                        Acs("https://sp.example/artifact", "index=\"0\"", "HTTP-Artifact") +
                        Acs("https://sp.example/acs?a&amp;b", "index=\"1\"") +
                        Acs("http://app.localhost:8080/acs", "index=\"2\" isDefault=\"true\""),
-                   "AuthnRequestsSigned=\"true\""))
+                   "AuthnRequestsSigned=\"true\""),
+          kReadAt)
           .value();
   EXPECT_EQ(provider.entity_id(), "https://sp.example/?a=1&b=2");
   ASSERT_EQ(provider.acs_size(), 2);
@@ -66,6 +90,61 @@ TEST(SamlMetadataTest, ReadsAServiceProvider) {
   EXPECT_EQ(provider.signing_certificates_der_size(), 1);
   EXPECT_TRUE(provider.requests_signed());
   EXPECT_EQ(provider.name_id_formats(0), "urn:x");
+}
+
+TEST(SamlMetadataTest, ReadsBothWordsOfABoolean) {
+  const std::string content = KeyDescriptor(Certificate()) +
+                              Acs("https://sp.example/1", "index=\"1\" isDefault=\"0\"") +
+                              Acs("https://sp.example/2", "index=\"2\" isDefault=\"1\"");
+  const auto provider =
+      ParseServiceProvider(Metadata(content, "AuthnRequestsSigned=\"1\""), kReadAt).value();
+  EXPECT_TRUE(provider.requests_signed());
+  EXPECT_TRUE(provider.acs(1).is_default());
+  EXPECT_FALSE(ParseServiceProvider(Metadata(content, "AuthnRequestsSigned=\"0\""), kReadAt)
+                   ->requests_signed());
+}
+
+TEST(SamlMetadataTest, MarksTheDefault) {
+  // What each service says of itself; which is the default.
+  const std::pair<std::vector<std::string>, int> table[] = {
+      {{"", "", ""}, 0},
+      {{"", "isDefault=\"true\"", "isDefault=\"true\""}, 1},
+      {{"isDefault=\"false\"", "", ""}, 1},
+      {{"isDefault=\"false\"", "", "isDefault=\"true\""}, 2},
+      {{"isDefault=\"false\"", "isDefault=\"false\""}, 0},
+  };
+  for (const auto& [said, chosen] : table) {
+    std::string content;
+    for (std::size_t i = 0; i < said.size(); ++i) {
+      content +=
+          Acs(fmt::format("https://sp.example/{}", i), fmt::format("index=\"{}\" {}", i, said[i]));
+    }
+    const auto provider = ParseServiceProvider(Metadata(content), kReadAt).value();
+    for (int i = 0; i < provider.acs_size(); ++i) {
+      EXPECT_EQ(provider.acs(i).is_default(), i == chosen) << content;
+    }
+  }
+}
+
+TEST(SamlMetadataTest, ReadsTheRoleThatSpeaksSaml2) {
+  const std::string old = Role(Acs("https://sp.example/old", "index=\"1\""), "",
+                               "urn:oasis:names:tc:SAML:1.1:protocol");
+  const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
+  EXPECT_EQ(ParseServiceProvider(Entity(old + Role(acs)), kReadAt)->acs(0).url(),
+            "https://sp.example/acs");
+  DT_EXPECT_CODE(ParseServiceProvider(Entity(old), kReadAt), kInvalidArgument);
+}
+
+TEST(SamlMetadataTest, IsValidUntilItSays) {
+  const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
+  DT_EXPECT_OK(
+      ParseServiceProvider(Entity(Role(acs), "validUntil=\"2026-01-01T00:00:01Z\""), kReadAt));
+  for (const std::string& old : {Entity(Role(acs), "validUntil=\"2026-01-01T00:00:00Z\""),
+                                 Metadata(acs, "validUntil=\"2025-12-31T00:00:00Z\"")}) {
+    const auto parsed = ParseServiceProvider(old, kReadAt);
+    DT_EXPECT_CODE(parsed, kInvalidArgument);
+    EXPECT_THAT(std::string(parsed.status().message()), HasSubstr("was valid until 202"));
+  }
 }
 
 TEST(SamlMetadataTest, SaysWhatIsMissing) {
@@ -78,17 +157,18 @@ TEST(SamlMetadataTest, SaysWhatIsMissing) {
       {Metadata(Acs("http://sp.example/acs", "index=\"1\"")), "https URL"},
       {Metadata(Acs("javascript:alert(1)", "index=\"1\"")), "https URL"},
       {Metadata(acs, "AuthnRequestsSigned=\"true\""), "without a KeyDescriptor"},
-      {Metadata(acs, "AuthnRequestsSigned=\"maybe\""), "neither true nor false"},
-      {Metadata(fmt::format("<md:KeyDescriptor><ds:KeyInfo xmlns:ds=\"{}\"><ds:X509Data>"
-                            "<ds:X509Certificate>eA==</ds:X509Certificate></ds:X509Data>"
-                            "</ds:KeyInfo></md:KeyDescriptor>",
-                            kDsigNs) +
-                acs),
-       "not a base64 DER certificate"},
+      {Metadata(acs, "AuthnRequestsSigned=\"maybe\""),
+       "AuthnRequestsSigned is neither true nor false"},
+      {Metadata(Acs("https://sp.example/acs", "index=\"1\" isDefault=\"yes\"")),
+       "isDefault is neither true nor false"},
+      {Metadata(Acs("https://sp.example/acs", "index=\"x\"")), "an index of its own"},
+      {Metadata(KeyDescriptor("eA==") + acs), "not a base64 DER certificate"},
+      {Metadata(KeyDescriptor(P521Certificate()) + acs), "RSA of 2048 to 4096 bits"},
+      {Metadata(acs, "validUntil=\"tomorrow\""), "validUntil must be like"},
       {"<!DOCTYPE a>" + acs, "document type"},
   };
   for (const auto& [metadata, message] : table) {
-    const auto parsed = ParseServiceProvider(metadata);
+    const auto parsed = ParseServiceProvider(metadata, kReadAt);
     DT_EXPECT_CODE(parsed, kInvalidArgument);
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(message));
   }
