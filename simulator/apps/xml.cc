@@ -125,7 +125,7 @@ absl::StatusOr<Element> Element::Only(std::string_view ns, std::string_view name
   return found.front();
 }
 
-absl::StatusOr<Document> Document::ParseFile(std::string_view xml) {
+absl::StatusOr<Document> Document::Parse(std::string_view xml) {
   if (xml.empty() || xml.size() > kBytesMax) {
     return absl::InvalidArgumentError("XML must be 1 byte to 512 KiB");
   }
@@ -137,17 +137,12 @@ absl::StatusOr<Document> Document::ParseFile(std::string_view xml) {
   if (parsed->intSubset != nullptr || parsed->extSubset != nullptr) {
     return absl::InvalidArgumentError("XML has a document type");
   }
-  return document;
-}
-
-absl::StatusOr<Document> Document::Parse(std::string_view xml) {
-  DT_ASSIGN_OR_RETURN(Document document, ParseFile(xml));
-  for (const xmlNode* node = document.document_->children; node != nullptr; node = node->next) {
+  for (const xmlNode* node = parsed->children; node != nullptr; node = node->next) {
     if (node->type != XML_ELEMENT_NODE) {
       return absl::InvalidArgumentError("XML has a comment, entity or processing instruction");
     }
   }
-  DT_RETURN_IF_ERROR(CheckNodes(xmlDocGetRootElement(document.document_.get())));
+  DT_RETURN_IF_ERROR(CheckNodes(document.root().get()));
   return document;
 }
 

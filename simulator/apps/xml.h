@@ -53,10 +53,6 @@ class Document {
   // have: a document type, an entity, a comment, a processing instruction, two equal IDs.
   static absl::StatusOr<Document> Parse(std::string_view xml);
 
-  // For files that a person names, not for messages: comments and processing instructions are
-  // let be; a document type is still refused.
-  static absl::StatusOr<Document> ParseFile(std::string_view xml);
-
   Element root() const;
   // Every element of that name, wherever it stands.
   std::vector<Element> Find(std::string_view ns, std::string_view name) const;

@@ -5,22 +5,19 @@
 #include <boost/asio/io_context.hpp>
 
 #include <array>
-#include <charconv>
 #include <exception>
 #include <utility>
 
-#include "libs/base/encoding.h"
 #include "libs/base/task.h"
 #include "libs/http/client.h"
 #include "simulator/apps/idp_metadata.h"
-#include "simulator/apps/xml.h"
+#include "simulator/gateway/saml_metadata.h"
 
 namespace devicetrust::simulator {
 namespace {
 
 constexpr std::array kApps = {std::pair{"mail", "Mail"}, std::pair{"wiki", "Wiki"},
                               std::pair{"payroll", "Payroll"}, std::pair{"crm", "Customers"}};
-constexpr const char* kPostBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 
 Task<absl::StatusOr<http::ParsedResponse>> Exchange(http::ClientOptions options,
                                                     http::ClientRequest request) {
@@ -93,50 +90,17 @@ std::vector<ServiceProvider*> AppSuite::pointers() const {
 }
 
 absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
-                                                         const std::string& xml) {
-  const auto wrong = [&file_name](std::string_view what) {
-    return absl::InvalidArgumentError(fmt::format("{}: {}", file_name, what));
-  };
-  // Metadata files may carry comments and the like; only what signed messages use may not.
-  const absl::StatusOr<Document> document = Document::ParseFile(xml);
-  if (!document.ok()) return wrong(std::string(document.status().message()));
-  const Element entity = document->root();
-  const absl::StatusOr<Element> sp = entity.Only(kMetadataNs, "SPSSODescriptor");
-  if (!entity.Is(kMetadataNs, "EntityDescriptor") || !sp.ok()) {
-    return wrong("not the metadata of one SAML service provider");
+                                                         const std::string& xml, WallTime now) {
+  absl::StatusOr<org::v1::SamlServiceProvider> provider = gateway::ParseServiceProvider(xml, now);
+  if (!provider.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: {}", file_name, std::string(provider.status().message())));
   }
   AppRegistration app;
   app.id = AppId(file_name.substr(file_name.rfind('/') + 1));
   app.label = app.id;
   app.rules = TrustedOnly();
-  app.saml.set_entity_id(entity.Attribute("entityID").value_or(""));
-  app.saml.set_requests_signed(sp->Attribute("AuthnRequestsSigned") == "true");
-  for (const Element& service : sp->Children(kMetadataNs, "AssertionConsumerService")) {
-    if (service.Attribute("Binding") != kPostBinding) continue;
-    org::v1::AssertionConsumerService& acs = *app.saml.add_acs();
-    acs.set_url(service.Attribute("Location").value_or(""));
-    const std::string index = service.Attribute("index").value_or("0");
-    std::int32_t number = 0;
-    std::from_chars(index.data(), index.data() + index.size(), number);
-    acs.set_index(number);
-    acs.set_is_default(service.Attribute("isDefault") == "true");
-  }
-  for (const Element& format : sp->Children(kMetadataNs, "NameIDFormat")) {
-    app.saml.add_name_id_formats(format.Text());
-  }
-  for (const Element& key : sp->Children(kMetadataNs, "KeyDescriptor")) {
-    if (key.Attribute("use").value_or("signing") != "signing") continue;
-    for (const Element& certificate : key.Descendants(kDsNs, "X509Certificate")) {
-      std::string text = certificate.Text();
-      std::erase_if(text, [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; });
-      const absl::StatusOr<Bytes> der = Base64Decode(text);
-      if (!der.ok()) return wrong("a signing certificate is not base64");
-      app.saml.add_signing_certificates_der(ToString(*der));
-    }
-  }
-  if (app.saml.entity_id().empty() || app.saml.acs().empty()) {
-    return wrong("no entity id, or no assertion consumer service with the HTTP-POST binding");
-  }
+  app.saml = *std::move(provider);
   return app;
 }
 

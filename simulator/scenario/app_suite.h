@@ -35,11 +35,10 @@ class AppSuite {
   std::vector<std::unique_ptr<ServiceProvider>> apps_;
 };
 
-// An app from outside, by its SAML metadata: entity id and assertion consumer services of the
-// POST binding. Its id is made from `file_name` ("my app.xml": "my-app"). kInvalidArgument:
-// not a service provider's metadata; the message names the file.
+// An app from outside, by its SAML metadata. Its id is made from `file_name` ("my app.xml":
+// "my-app"). kInvalidArgument: as gateway::ParseServiceProvider(); the message names the file.
 absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
-                                                         const std::string& xml);
+                                                         const std::string& xml, WallTime now);
 
 // One GET over TLS, blocking. Errors: of the connection; kUnavailable for any other status
 // than 200.

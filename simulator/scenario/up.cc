@@ -83,7 +83,7 @@ class Up {
     config.apps = own_;
     for (const std::string& path : options_.sp_metadata) {
       DT_ASSIGN_OR_RETURN(const std::string xml, ReadFile(path));
-      DT_ASSIGN_OR_RETURN(AppRegistration app, RegistrationFromMetadata(path, xml));
+      DT_ASSIGN_OR_RETURN(AppRegistration app, RegistrationFromMetadata(path, xml, clock_.Now()));
       MakeIdUnique(app.id);
       foreign_.push_back(app);
       config.apps.push_back(std::move(app));
