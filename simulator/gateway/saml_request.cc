@@ -45,12 +45,14 @@ absl::StatusOr<std::vector<pki::Certificate>> ProviderKeys(
   return keys;
 }
 
+bool IsSigned(const SamlMessage& message, XmlElement root) {
+  return message.redirect ? message.query_signed : !root.Children(kDsigNs, "Signature").empty();
+}
+
 absl::Status CheckSignature(const SamlMessage& message, const XmlDocument& document,
                             const org::v1::SamlServiceProvider& provider) {
   DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> keys, ProviderKeys(provider));
-  const bool enveloped = !document.root().Children(kDsigNs, "Signature").empty();
-  const bool is_signed = message.redirect ? message.query_signed : enveloped;
-  if (!is_signed) {
+  if (!IsSigned(message, document.root())) {
     if (!provider.requests_signed()) return absl::OkStatus();
     return absl::PermissionDeniedError(
         "the request is not signed, though the service provider's metadata says that it signs");
@@ -121,11 +123,13 @@ absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::str
   if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the root is another element");
   if (root.Attribute("Version") != "2.0") return BadRequest("Version is not 2.0");
   if (!IsId(root.Attribute("ID").value_or(""))) return BadRequest("ID is missing or malformed");
-  const std::optional<std::string> destination = root.Attribute("Destination");
-  if (destination && !destination->empty() && *destination != sso_url) {
+  const std::string destination = root.Attribute("Destination").value_or("");
+  if (!destination.empty() && destination != sso_url) {
     return BadRequest(fmt::format("Destination is not {}", sso_url));
   }
-  if (message.query_signed && !destination) {
+  // Else what was signed for another could be sent to us (SAML bindings, sections 3.4.5.2 and
+  // 3.5.5.2).
+  if (destination.empty() && IsSigned(message, root)) {
     return BadRequest("a signed request needs a Destination");
   }
   const std::optional<std::string> binding = root.Attribute("ProtocolBinding");

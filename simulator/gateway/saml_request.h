@@ -30,7 +30,7 @@ inline constexpr std::chrono::minutes kRequestAgeMax{10};
 //
 // Errors, for which there must be no answer to any URL of the request:
 //   kInvalidArgument     not an AuthnRequest of SAML 2.0, or a field that is malformed;
-//                        Destination is not `sso_url`.
+//                        Destination is not `sso_url`, or missing from a signed one.
 //   kNotFound            the Issuer is not the app's entity id.
 //   kFailedPrecondition  the assertion consumer service is not in the metadata.
 //   kPermissionDenied    a signature is missing where the metadata demands one, or wrong.

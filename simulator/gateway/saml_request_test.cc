@@ -18,6 +18,7 @@ namespace {
 
 constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 constexpr std::string_view kSso = "https://org.localhost:8443/sso/saml";
+constexpr std::string_view kDestination = " Destination=\"https://org.localhost:8443/sso/saml\"";
 
 pki::Identity NewSigner(pki::KeyType type) {
   const pki::PrivateKey key = pki::PrivateKey::Generate(type).value();
@@ -141,7 +142,8 @@ TEST(SamlRequestTest, VerifiesSignedPosts) {
   org::v1::SamlServiceProvider provider = NewProvider();
   provider.set_requests_signed(true);
   provider.add_signing_certificates_der(ToString(signer.certificate.der()));
-  const std::string xml = RequestXml(" AssertionConsumerServiceIndex=\"0\"");
+  const std::string xml =
+      RequestXml(fmt::format("{} AssertionConsumerServiceIndex=\"0\"", kDestination));
   const std::string good = SignXml(xml, signer);
   DT_EXPECT_OK(Check(good, provider));
   DT_EXPECT_CODE(Check(xml, provider), kPermissionDenied);  // Unsigned.
@@ -162,8 +164,9 @@ TEST(SamlRequestTest, VerifiesSignedPosts) {
   std::string doubled = good;
   doubled.insert(end, signature);
   DT_EXPECT_CODE(Check(doubled, provider), kPermissionDenied);
-  std::string wrapped = RequestXml(" AssertionConsumerServiceIndex=\"10\"",
-                                   signature + "<samlp:Extensions>" + xml + "</samlp:Extensions>");
+  std::string wrapped =
+      RequestXml(fmt::format("{} AssertionConsumerServiceIndex=\"10\"", kDestination),
+                 signature + "<samlp:Extensions>" + xml + "</samlp:Extensions>");
   wrapped.replace(wrapped.find("_r1"), 3, "_r0");
   DT_EXPECT_CODE(Check(wrapped, provider), kPermissionDenied);
   // Two elements of one ID never get so far.
@@ -208,7 +211,8 @@ TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
     provider.add_signing_certificates_der(ToString(signer.certificate.der()));
     const std::string kind = type == pki::KeyType::kRsa2048 ? "rsa" : "ecdsa";
     const auto sign = [&](std::string_view hash, std::string_view digest_uri) {
-      return SignWithXmlSec(RequestXml(), signer, fmt::format("{}-{}", kind, hash), digest_uri);
+      return SignWithXmlSec(RequestXml(kDestination), signer, fmt::format("{}-{}", kind, hash),
+                            digest_uri);
     };
     for (const auto& [hash, digest_uri] :
          {std::pair{"sha256", kSha384}, {"sha384", kSha512}, {"sha512", kSha256}}) {
@@ -228,9 +232,23 @@ TEST(SamlRequestTest, ASignatureThatNobodyAskedForMustStillBeRight) {
   org::v1::SamlServiceProvider provider = NewProvider();
   provider.add_signing_certificates_der(ToString(signer.certificate.der()));
   DT_EXPECT_OK(Check(RequestXml(), provider));
-  std::string changed = SignXml(RequestXml(), signer);
+  std::string changed = SignXml(RequestXml(kDestination), signer);
   changed.replace(changed.find("_r1"), 3, "_r2");
   DT_EXPECT_CODE(Check(changed, provider), kPermissionDenied);
+}
+
+TEST(SamlRequestTest, ASignedRequestSaysWhereItGoes) {
+  for (const char* attributes : {"", " Destination=\"\""}) {
+    DT_EXPECT_OK(Check(RequestXml(attributes)));
+    DT_EXPECT_CODE(Check(SignXml(RequestXml(attributes), NewSigner(pki::KeyType::kRsa2048))),
+                   kInvalidArgument);
+    SamlMessage redirect;
+    redirect.xml = RequestXml(attributes);
+    redirect.redirect = true;
+    redirect.query_signed = true;
+    DT_EXPECT_CODE(CheckSignOnRequest(redirect, NewProvider(), kSso, kNow), kInvalidArgument);
+  }
+  DT_EXPECT_OK(Check(SignXml(RequestXml(kDestination), NewSigner(pki::KeyType::kRsa2048))));
 }
 
 }  // namespace
