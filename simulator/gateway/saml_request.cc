@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "libs/base/utc_time.h"
 #include "simulator/gateway/xml.h"
@@ -13,11 +14,24 @@ namespace devicetrust::gateway {
 namespace {
 
 constexpr std::string_view kPostBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
-constexpr std::string_view kContextClasses[] = {
-    "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
-    "urn:oasis:names:tc:SAML:2.0:ac:classes:Password",
-    "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified",
+// Classes of authentication (SAML authentication context, section 3.4), weakest first. They
+// are compared by these numbers; one that is not here can't be compared.
+constexpr std::string_view kContextPrefix = "urn:oasis:names:tc:SAML:2.0:ac:classes:";
+constexpr std::pair<std::string_view, int> kContextStrengths[] = {
+    {"unspecified", 0},
+    {"InternetProtocol", 1},
+    {"InternetProtocolPassword", 2},
+    {"Password", 2},
+    {"PasswordProtectedTransport", 3},
+    {"SecureRemotePassword", 4},
+    {"Kerberos", 4},
+    {"TimeSyncToken", 5},
+    {"TLSClient", 5},
+    {"X509", 5},
+    {"Smartcard", 6},
+    {"SmartcardPKI", 6},
 };
+constexpr int kOurStrength = 3;  // What we say is PasswordProtectedTransport.
 constexpr std::size_t kIdBytesMax = 256;
 
 absl::Status BadRequest(std::string_view why) {
@@ -94,27 +108,47 @@ absl::Status ReadNameIdPolicy(XmlElement root, SignOnRequest& request) {
   const std::string format = policy->Attribute("Format").value_or("");
   if (format.empty() || format == kNameIdUnspecified) return absl::OkStatus();
   request.name_id_format = format;
-  request.name_id_unsupported = !IsSupportedNameId(format);
+  if (!IsSupportedNameId(format)) request.failure = SamlFailure::kInvalidNameIdPolicy;
   return absl::OkStatus();
 }
 
+std::optional<int> StrengthOf(const XmlElement& element) {
+  if (!element.Is(kSamlNs, "AuthnContextClassRef")) return std::nullopt;  // A declaration.
+  const std::string text = element.Text();
+  for (const auto& [name, strength] : kContextStrengths) {
+    if (text == fmt::format("{}{}", kContextPrefix, name)) return strength;
+  }
+  return std::nullopt;
+}
+
+// SAML core, section 3.3.2.2.1.
 absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> context,
                       root.Child(kSamlpNs, "RequestedAuthnContext"));
   if (!context) return absl::OkStatus();
-  const std::vector<XmlElement> classes = context->Children(kSamlNs, "AuthnContextClassRef");
-  const std::string comparison = context->Attribute("Comparison").value_or("exact");
-  // What we say is PasswordProtectedTransport: it satisfies "exact" when it is on the list,
-  // "minimum" when it or something weaker is, "maximum" when nothing weaker alone is.
-  const auto listed = [&](std::string_view wanted) {
-    return std::any_of(classes.begin(), classes.end(),
-                       [&](const XmlElement& each) { return each.Text() == wanted; });
+  std::vector<std::optional<int>> wanted;
+  for (const XmlElement& each : context->Children()) wanted.push_back(StrengthOf(each));
+  const auto any = [&](auto fits) {
+    return std::any_of(wanted.begin(), wanted.end(),
+                       [&](std::optional<int> strength) { return strength && fits(*strength); });
   };
-  bool satisfied = listed(kContextClasses[0]) && comparison != "better";
-  if (comparison == "minimum")
-    satisfied |= listed(kContextClasses[1]) || listed(kContextClasses[2]);
-  if (comparison == "better") satisfied = listed(kContextClasses[1]);
-  request.context_unsupported = !classes.empty() && !satisfied;
+  const auto weaker = [](std::optional<int> strength) {
+    return strength && *strength < kOurStrength;
+  };
+  bool satisfied = false;
+  const std::string comparison = context->Attribute("Comparison").value_or("exact");
+  if (comparison == "exact") {
+    satisfied = any([](int strength) { return strength == kOurStrength; });
+  } else if (comparison == "minimum") {
+    satisfied = any([](int strength) { return strength <= kOurStrength; });
+  } else if (comparison == "maximum") {
+    satisfied = any([](int strength) { return strength >= kOurStrength; });
+  } else if (comparison == "better") {
+    satisfied = !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), weaker);
+  } else {
+    return BadRequest("Comparison is not exact, minimum, maximum or better");
+  }
+  if (!satisfied) request.failure = SamlFailure::kNoAuthnContext;
   return absl::OkStatus();
 }
 

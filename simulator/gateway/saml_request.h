@@ -9,6 +9,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "simulator/gateway/saml_binding.h"
+#include "simulator/gateway/saml_response.h"
 
 namespace devicetrust::gateway {
 
@@ -18,9 +19,8 @@ struct SignOnRequest {
   std::string acs_url;  // Of the registered ones: the answer goes nowhere else.
   bool force_authn = false;
   bool is_passive = false;
-  std::string name_id_format;        // Empty: as the service provider's metadata prefers.
-  bool name_id_unsupported = false;  // Asked for a format that we can't give.
-  bool context_unsupported = false;  // Asked for an authentication that we don't do.
+  std::string name_id_format;          // Empty: as the service provider's metadata prefers.
+  std::optional<SamlFailure> failure;  // It asks for what we can't give: the answer.
 };
 
 // How far an IssueInstant may be from our clock, either way.

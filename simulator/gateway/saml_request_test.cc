@@ -67,7 +67,7 @@ TEST(SamlRequestTest, TakesAPlainRequestAndAnswersAtTheDefault) {
   EXPECT_EQ(request.acs_url, "https://sp.example/acs/1");
   EXPECT_FALSE(request.force_authn);
   EXPECT_FALSE(request.is_passive);
-  EXPECT_FALSE(request.context_unsupported);
+  EXPECT_FALSE(request.failure);
 }
 
 TEST(SamlRequestTest, AnswersOnlyWhereTheMetadataAllows) {
@@ -86,18 +86,65 @@ TEST(SamlRequestTest, AnswersOnlyWhereTheMetadataAllows) {
 TEST(SamlRequestTest, ReadsWhatIsAskedFor) {
   const SignOnRequest request =
       Check(RequestXml(" ForceAuthn=\"true\" IsPassive=\"1\"",
-                       fmt::format("<samlp:NameIDPolicy Format=\"{}\"/>"
-                                   "<samlp:RequestedAuthnContext><saml:AuthnContextClassRef>"
-                                   "urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"
-                                   "</saml:AuthnContextClassRef></samlp:RequestedAuthnContext>",
-                                   kNameIdEmail)))
+                       fmt::format("<samlp:NameIDPolicy Format=\"{}\"/>", kNameIdEmail)))
           .value();
   EXPECT_TRUE(request.force_authn);
   EXPECT_TRUE(request.is_passive);
   EXPECT_EQ(request.name_id_format, kNameIdEmail);
-  EXPECT_FALSE(request.name_id_unsupported);
-  EXPECT_TRUE(request.context_unsupported);
-  EXPECT_TRUE(Check(RequestXml("", "<samlp:NameIDPolicy Format=\"urn:x\"/>"))->name_id_unsupported);
+  EXPECT_FALSE(request.failure);
+  EXPECT_EQ(Check(RequestXml("", "<samlp:NameIDPolicy Format=\"urn:x\"/>"))->failure,
+            SamlFailure::kInvalidNameIdPolicy);
+}
+
+// A RequestedAuthnContext with these classes.
+std::string ContextXml(std::string_view comparison, const std::vector<std::string>& classes) {
+  std::string content;
+  for (const std::string& name : classes) {
+    content += fmt::format(
+        "<saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:{}"
+        "</saml:AuthnContextClassRef>",
+        name);
+  }
+  return fmt::format("<samlp:RequestedAuthnContext{}>{}</samlp:RequestedAuthnContext>", comparison,
+                     content);
+}
+
+TEST(SamlRequestTest, ComparesContexts) {
+  const std::string exact;
+  const std::string minimum = " Comparison=\"minimum\"";
+  const std::string maximum = " Comparison=\"maximum\"";
+  const std::string better = " Comparison=\"better\"";
+  const std::string declaration =
+      "<samlp:RequestedAuthnContext{}><saml:AuthnContextDeclRef>urn:x</saml:AuthnContextDeclRef>"
+      "</samlp:RequestedAuthnContext>";
+  const std::pair<std::string, bool> table[] = {
+      {ContextXml(exact, {"PasswordProtectedTransport"}), true},
+      {ContextXml(exact, {"Kerberos", "PasswordProtectedTransport"}), true},
+      {ContextXml(" Comparison=\"exact\"", {"Password"}), false},
+      {ContextXml(exact, {"Kerberos"}), false},
+      {ContextXml(minimum, {"Password"}), true},
+      {ContextXml(minimum, {"X509", "PasswordProtectedTransport"}), true},
+      {ContextXml(minimum, {"X509"}), false},
+      {ContextXml(maximum, {"X509"}), true},
+      {ContextXml(maximum, {"Password", "PasswordProtectedTransport"}), true},
+      {ContextXml(maximum, {"Password"}), false},
+      {ContextXml(better, {"Password", "unspecified"}), true},
+      {ContextXml(better, {"Password", "X509"}), false},
+      {ContextXml(better, {"PasswordProtectedTransport"}), false},
+      {ContextXml(better, {"Password", "Unheard"}), false},
+      {ContextXml(minimum, {"Unheard"}), false},
+      {ContextXml(exact, {}), false},
+      {ContextXml(better, {}), false},
+      {fmt::format(fmt::runtime(declaration), exact), false},
+      {fmt::format(fmt::runtime(declaration), better), false},
+  };
+  for (const auto& [xml, satisfied] : table) {
+    EXPECT_EQ(Check(RequestXml("", xml))->failure,
+              satisfied ? std::nullopt : std::optional(SamlFailure::kNoAuthnContext))
+        << xml;
+  }
+  DT_EXPECT_CODE(Check(RequestXml("", ContextXml(" Comparison=\"bogus\"", {"Password"}))),
+                 kInvalidArgument);
 }
 
 TEST(SamlRequestTest, RefusesMalformedRequests) {

@@ -103,12 +103,7 @@ Task<http::Response> OrgHost::CheckedSaml(Turn& turn, const org::v1::App& app,
   transaction.is_passive = checked->is_passive;
   transaction.started_at = turn.now;
   turn.app_label = app.label();
-  if (checked->name_id_unsupported) {
-    co_return Fail(turn, transaction, SamlFailure::kInvalidNameIdPolicy);
-  }
-  if (checked->context_unsupported) {
-    co_return Fail(turn, transaction, SamlFailure::kNoAuthnContext);
-  }
+  if (checked->failure) co_return Fail(turn, transaction, *checked->failure);
   if (message.redirect) co_return co_await Advance(turn, std::move(transaction));
   // The POST came from another site, so SameSite=Lax cookies stayed home: come back by GET.
   http::Response response = http::SeeOther("/continue?t=" + transaction.id);
