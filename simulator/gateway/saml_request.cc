@@ -102,9 +102,17 @@ absl::StatusOr<std::string> ChooseAcs(XmlElement root,
       "no AssertionConsumerService of index {} is in the service provider's metadata", number));
 }
 
-absl::Status ReadNameIdPolicy(XmlElement root, SignOnRequest& request) {
+// Whether a NameID or a policy is of the service provider's own name space, as all that we give.
+bool IsOwnQualifier(XmlElement element, const org::v1::SamlServiceProvider& provider) {
+  const std::string qualifier = element.Attribute("SPNameQualifier").value_or("");
+  return qualifier.empty() || qualifier == provider.entity_id();
+}
+
+absl::Status ReadNameIdPolicy(XmlElement root, const org::v1::SamlServiceProvider& provider,
+                              SignOnRequest& request) {
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> policy, root.Child(kSamlpNs, "NameIDPolicy"));
   if (!policy) return absl::OkStatus();
+  if (!IsOwnQualifier(*policy, provider)) request.failure = SamlFailure::kInvalidNameIdPolicy;
   const std::string format = policy->Attribute("Format").value_or("");
   if (format.empty() || format == kNameIdUnspecified) return absl::OkStatus();
   request.name_id_format = format;
@@ -198,8 +206,8 @@ absl::StatusOr<SignOnRequest> CheckSignOnRequest(const SamlMessage& message,
   DT_ASSIGN_OR_RETURN(request.acs_url, ChooseAcs(root, provider));
   DT_ASSIGN_OR_RETURN(request.force_authn, root.BooleanAttribute("ForceAuthn", false));
   DT_ASSIGN_OR_RETURN(request.is_passive, root.BooleanAttribute("IsPassive", false));
-  DT_RETURN_IF_ERROR(ReadNameIdPolicy(root, request));
   DT_RETURN_IF_ERROR(ReadContext(root, request));
+  DT_RETURN_IF_ERROR(ReadNameIdPolicy(root, provider, request));
   return request;
 }
 

@@ -92,8 +92,22 @@ TEST(SamlRequestTest, ReadsWhatIsAskedFor) {
   EXPECT_TRUE(request.is_passive);
   EXPECT_EQ(request.name_id_format, kNameIdEmail);
   EXPECT_FALSE(request.failure);
-  EXPECT_EQ(Check(RequestXml("", "<samlp:NameIDPolicy Format=\"urn:x\"/>"))->failure,
-            SamlFailure::kInvalidNameIdPolicy);
+}
+
+TEST(SamlRequestTest, ReadsTheNameIdPolicy) {
+  const std::pair<std::string, bool> table[] = {
+      {"", true},
+      {"Format=\"urn:x\"", false},
+      {"SPNameQualifier=\"\"", true},
+      {"SPNameQualifier=\"https://sp.example/a?b&amp;c\"", true},
+      {"SPNameQualifier=\"https://affiliation.example\"", false},
+  };
+  for (const auto& [attribute, possible] : table) {
+    const std::string xml = fmt::format("<samlp:NameIDPolicy {}/>", attribute);
+    EXPECT_EQ(Check(RequestXml("", xml))->failure,
+              possible ? std::nullopt : std::optional(SamlFailure::kInvalidNameIdPolicy))
+        << xml;
+  }
 }
 
 // A RequestedAuthnContext with these classes.
