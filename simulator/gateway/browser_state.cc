@@ -16,7 +16,13 @@ constexpr std::uint8_t kTransactionVersion = 2;
 constexpr std::uint8_t kChallengeVersion = 3;
 constexpr std::int64_t kNoTime = 0;
 
-enum TransactionFlag : std::int64_t { kForce = 1, kPassive = 2, kSignedIn = 4, kHasSession = 8 };
+enum TransactionFlag : std::int64_t {
+  kForce = 1,
+  kPassive = 2,
+  kSignedIn = 4,
+  kHasSession = 8,
+  kHasSubject = 16,
+};
 
 void Pack(Packer& packer, const Session& session) {
   packer.Text(session.id).Text(session.user_id).Text(session.principal);
@@ -91,9 +97,11 @@ absl::StatusOr<std::string> StateSealer::Seal(const Transaction& transaction,
   if (transaction.is_passive) flags |= kPassive;
   if (transaction.signed_in_here) flags |= kSignedIn;
   if (transaction.session) flags |= kHasSession;
+  if (!transaction.subject_hash.empty()) flags |= kHasSubject;
   packer.Number(flags);
   packer.Time(transaction.started_at).Text(transaction.decision_code);
   if (transaction.session) Pack(packer, *transaction.session);
+  if (!transaction.subject_hash.empty()) packer.Text(transaction.subject_hash);
   return SealBytes("transaction", packer.Take(), random);
 }
 
@@ -132,6 +140,7 @@ std::optional<Transaction> StateSealer::OpenTransaction(std::string_view text, W
   transaction.started_at = unpacker.Time();
   transaction.decision_code = unpacker.Text();
   if ((flags & kHasSession) != 0) transaction.session = UnpackSession(unpacker);
+  if ((flags & kHasSubject) != 0) transaction.subject_hash = unpacker.Text();
   if (!unpacker.Done() || !IsCurrent(transaction.started_at, kTransactionLifetime, now)) {
     return std::nullopt;
   }

@@ -46,6 +46,7 @@ struct Transaction {
   std::string request_id;  // Empty: IdP-initiated.
   std::string relay_state;
   std::string name_id_format;
+  std::string subject_hash;  // HashName() of the NameID that was asked for; empty: none was.
   bool force_authn = false;
   bool is_passive = false;
   WallTime started_at;

@@ -226,18 +226,18 @@ class GatewayTest : public ::testing::Test {
     return keys;
   }
 
-  std::string RequestXml(std::string_view attributes = "") {
+  std::string RequestXml(std::string_view attributes = "", std::string_view content = "") {
     return fmt::format(
         "<samlp:AuthnRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"_r{}\" IssueInstant=\"{}\""
-        " Version=\"2.0\"{}><saml:Issuer>https://sp.example/mail</saml:Issuer></"
+        " Version=\"2.0\"{}><saml:Issuer>https://sp.example/mail</saml:Issuer>{}</"
         "samlp:AuthnRequest>",
-        kSamlpNs, kSamlNs, ++requests_, FormatUtc(clock_.Now()), attributes);
+        kSamlpNs, kSamlNs, ++requests_, FormatUtc(clock_.Now()), attributes, content);
   }
 
-  std::string SsoUrl(std::string_view attributes = "") {
+  std::string SsoUrl(std::string_view attributes = "", std::string_view content = "") {
+    const std::string deflated = Deflate(RequestXml(attributes, content));
     return fmt::format("/app/mail/sso/saml?SAMLRequest={}&RelayState=state%26{}",
-                       http::PercentEncode(Base64Encode(AsBytes(Deflate(RequestXml(attributes))))),
-                       requests_);
+                       http::PercentEncode(Base64Encode(AsBytes(deflated))), requests_);
   }
 
   // The XML of a page that posts a SAML response.

@@ -1,5 +1,6 @@
 // Sign-ons as people and service providers see them.
 #include "simulator/gateway/gateway_fixture.h"
+#include "simulator/gateway/saml_request.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -182,6 +183,36 @@ TEST_F(GatewayTest, PassiveAndForcedRequests) {
   page = browser_.Follow(gateway_, browser_.Get(gateway_, "/continue?t=" + id));
   EXPECT_THAT(page.body, HasSubstr("current-password"));
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.SignIn(gateway_, page)), "_r4");
+}
+
+TEST_F(GatewayTest, AnswersOnlyAboutTheSubjectThatWasAskedFor) {
+  const auto subject = [](std::string_view name_id) {
+    return fmt::format("<saml:Subject>{}</saml:Subject>", name_id);
+  };
+  const auto follow = [&](std::string_view name_id) {
+    return browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl("", subject(name_id))));
+  };
+  // Kept while the person signs in.
+  const http::Response form = follow("<saml:NameID>bob@corp.test</saml:NameID>");
+  http::Response page = browser_.Follow(gateway_, browser_.SignIn(gateway_, form));
+  EXPECT_THAT(ResponseXml(page), HasSubstr("status:UnknownPrincipal"));
+  EXPECT_THAT(ResponseXml(page), Not(HasSubstr("saml:Assertion")));
+  ExpectSignedResponse(follow("<saml:NameID>ada@corp.test</saml:NameID>"), "_r2");
+  page = follow("<saml:NameID NameQualifier=\"https://other.example\">ada@corp.test</saml:NameID>");
+  EXPECT_THAT(ResponseXml(page), HasSubstr("status:UnknownPrincipal"));
+  page = follow("<saml:EncryptedID/>");
+  EXPECT_THAT(ResponseXml(page), HasSubstr("status:RequestUnsupported"));
+
+  // The name that an answer gave is one to ask for, in its format.
+  const std::string persistent = fmt::format(" Format=\"{}\"", kNameIdPersistent);
+  page = browser_.Follow(
+      gateway_, browser_.Get(gateway_, SsoUrl("", "<samlp:NameIDPolicy" + persistent + "/>")));
+  const std::string name = Between(ResponseXml(page), persistent + ">", "<");
+  EXPECT_EQ(name.size(), 64U);
+  ExpectSignedResponse(follow(fmt::format("<saml:NameID{}>{}</saml:NameID>", persistent, name)),
+                       "_r6");
+  page = follow(fmt::format("<saml:NameID{}>{}x</saml:NameID>", persistent, name));
+  EXPECT_THAT(ResponseXml(page), HasSubstr("status:UnknownPrincipal"));
 }
 
 TEST_F(GatewayTest, StartsAtTheAppWithoutARequest) {

@@ -120,6 +120,30 @@ absl::Status ReadNameIdPolicy(XmlElement root, const org::v1::SamlServiceProvide
   return absl::OkStatus();
 }
 
+// The answer must be about this subject and name it in the same way (SAML core, sections 3.3.4
+// and 3.4.1.4). A name without a format is compared in the one that the answer has.
+absl::Status ReadSubject(XmlElement root, const org::v1::SamlServiceProvider& provider,
+                         SignOnRequest& request) {
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> subject, root.Child(kSamlNs, "Subject"));
+  if (!subject) return absl::OkStatus();
+  const std::vector<XmlElement> parts = subject->Children();
+  if (parts.size() != 1 || !parts.front().Is(kSamlNs, "NameID")) {
+    request.failure = SamlFailure::kRequestUnsupported;  // Encrypted, or to be confirmed.
+    return absl::OkStatus();
+  }
+  const XmlElement name_id = parts.front();
+  request.subject = name_id.Text();
+  request.subject_qualifier = name_id.Attribute("NameQualifier").value_or("");
+  const std::string format = name_id.Attribute("Format").value_or("");
+  const bool any_format = format.empty() || format == kNameIdUnspecified;
+  if (!any_format && request.name_id_format.empty()) request.name_id_format = format;
+  const bool possible =
+      (any_format || (IsSupportedNameId(format) && format == request.name_id_format)) &&
+      IsOwnQualifier(name_id, provider);
+  if (!possible) request.failure = SamlFailure::kUnknownPrincipal;
+  return absl::OkStatus();
+}
+
 std::optional<int> StrengthOf(const XmlElement& element) {
   if (!element.Is(kSamlNs, "AuthnContextClassRef")) return std::nullopt;  // A declaration.
   const std::string text = element.Text();
@@ -208,6 +232,7 @@ absl::StatusOr<SignOnRequest> CheckSignOnRequest(const SamlMessage& message,
   DT_ASSIGN_OR_RETURN(request.is_passive, root.BooleanAttribute("IsPassive", false));
   DT_RETURN_IF_ERROR(ReadContext(root, request));
   DT_RETURN_IF_ERROR(ReadNameIdPolicy(root, provider, request));
+  DT_RETURN_IF_ERROR(ReadSubject(root, provider, request));
   return request;
 }
 

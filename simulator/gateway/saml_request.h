@@ -20,6 +20,8 @@ struct SignOnRequest {
   bool force_authn = false;
   bool is_passive = false;
   std::string name_id_format;          // Empty: as the service provider's metadata prefers.
+  std::optional<std::string> subject;  // The NameID that the answer must be about.
+  std::string subject_qualifier;       // Whose name that is; empty: of who answers.
   std::optional<SamlFailure> failure;  // It asks for what we can't give: the answer.
 };
 

@@ -110,6 +110,42 @@ TEST(SamlRequestTest, ReadsTheNameIdPolicy) {
   }
 }
 
+TEST(SamlRequestTest, ReadsTheSubject) {
+  const auto check = [](std::string_view subject, std::string_view policy = "") {
+    return Check(RequestXml("", fmt::format("<saml:Subject>{}</saml:Subject>{}", subject, policy)))
+        .value();
+  };
+  const std::string name = "<saml:NameID> ada@corp.test </saml:NameID>";
+  SignOnRequest request = check(name);
+  EXPECT_EQ(request.subject, "ada@corp.test");
+  EXPECT_EQ(request.name_id_format, "");
+  EXPECT_FALSE(request.failure);
+  request = check(fmt::format("<saml:NameID Format=\"{}\">x</saml:NameID>", kNameIdPersistent));
+  EXPECT_EQ(request.name_id_format, kNameIdPersistent);
+  EXPECT_FALSE(request.failure);
+
+  const std::string policy = fmt::format("<samlp:NameIDPolicy Format=\"{}\"/>", kNameIdEmail);
+  EXPECT_FALSE(check(name, policy).failure);
+  EXPECT_FALSE(
+      check(fmt::format("<saml:NameID Format=\"{}\">x</saml:NameID>", kNameIdEmail), policy)
+          .failure);
+  EXPECT_EQ(
+      check(fmt::format("<saml:NameID Format=\"{}\">x</saml:NameID>", kNameIdPersistent), policy)
+          .failure,
+      SamlFailure::kUnknownPrincipal);
+  for (const char* foreign : {"<saml:NameID Format=\"urn:x\">x</saml:NameID>",
+                              "<saml:NameID SPNameQualifier=\"urn:other\">x</saml:NameID>"}) {
+    EXPECT_EQ(check(foreign).failure, SamlFailure::kUnknownPrincipal) << foreign;
+  }
+  const std::string confirmation =
+      "<saml:SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:bearer\"/>";
+  for (const std::string& other :
+       {confirmation, name + confirmation, std::string(), std::string("<saml:EncryptedID/>"),
+        std::string("<saml:BaseID/>")}) {
+    EXPECT_EQ(check(other).failure, SamlFailure::kRequestUnsupported) << other;
+  }
+}
+
 // A RequestedAuthnContext with these classes.
 std::string ContextXml(std::string_view comparison, const std::vector<std::string>& classes) {
   std::string content;

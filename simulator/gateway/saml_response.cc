@@ -171,6 +171,12 @@ absl::StatusOr<std::string> BuildFailure(const SamlAnswer& answer, SamlFailure f
     case SamlFailure::kNoAuthnContext:
       code = StatusCode("Requester", StatusCode("NoAuthnContext", ""));
       break;
+    case SamlFailure::kUnknownPrincipal:
+      code = StatusCode("Responder", StatusCode("UnknownPrincipal", ""));
+      break;
+    case SamlFailure::kRequestUnsupported:
+      code = StatusCode("Responder", StatusCode("RequestUnsupported", ""));
+      break;
   }
   return SignedResponse(answer, Element("samlp:Status", "", code), "", signer, random);
 }

@@ -42,7 +42,14 @@ absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSu
                                           const pki::Identity& signer, Random& random);
 
 // The reasons for which a service provider, and not the person, gets the bad news.
-enum class SamlFailure { kNoPassive, kRequestDenied, kInvalidNameIdPolicy, kNoAuthnContext };
+enum class SamlFailure {
+  kNoPassive,
+  kRequestDenied,
+  kInvalidNameIdPolicy,
+  kNoAuthnContext,
+  kUnknownPrincipal,
+  kRequestUnsupported,
+};
 
 // A signed samlp:Response that has no assertion but says why.
 absl::StatusOr<std::string> BuildFailure(const SamlAnswer& answer, SamlFailure failure,

@@ -99,11 +99,15 @@ Task<http::Response> OrgHost::CheckedSaml(Turn& turn, const org::v1::App& app,
   transaction.request_id = checked->id;
   transaction.relay_state = message.relay_state;
   transaction.name_id_format = checked->name_id_format;
+  if (checked->subject) transaction.subject_hash = HashName(*checked->subject);
   transaction.force_authn = checked->force_authn;
   transaction.is_passive = checked->is_passive;
   transaction.started_at = turn.now;
   turn.app_label = app.label();
   if (checked->failure) co_return Fail(turn, transaction, *checked->failure);
+  if (!checked->subject_qualifier.empty() && checked->subject_qualifier != site_.MetadataUrl()) {
+    co_return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
+  }
   if (message.redirect) co_return co_await Advance(turn, std::move(transaction));
   // The POST came from another site, so SameSite=Lax cookies stayed home: come back by GET.
   http::Response response = http::SeeOther("/continue?t=" + transaction.id);
@@ -134,6 +138,14 @@ http::Response OrgHost::Answer(Turn& turn, const Transaction& transaction, const
   SamlSubject subject;
   subject.user = user;
   subject.name_id_format = FormatFor(transaction, app);
+  if (!transaction.subject_hash.empty()) {
+    const absl::StatusOr<std::string> name_id =
+        NameIdOf(user, subject.name_id_format, answer, random_);
+    if (!name_id.ok()) return Unavailable(name_id.status(), transaction);
+    if (HashName(*name_id) != transaction.subject_hash) {
+      return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
+    }
+  }
   subject.session_index = HashName(session.id);
   subject.authenticated_at = session.authenticated_at;
   subject.session_ends_at = session.authenticated_at + kSessionLifetime;
