@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <span>
 #include <vector>
 
 #include "libs/base/encoding.h"
@@ -124,6 +125,11 @@ std::string StatusCode(std::string_view value, std::string_view inner) {
 }
 
 }  // namespace
+
+std::string SessionIndexOf(std::string_view session_id, std::string_view sp_entity_id) {
+  const pki::Sha256Digest digest = pki::Sha256(fmt::format("{}\n{}", session_id, sp_entity_id));
+  return HexEncode(std::span(digest).first(16));
+}
 
 absl::StatusOr<std::string> NameIdOf(const org::v1::User& user, std::string_view format,
                                      const SamlAnswer& answer, Random& random) {

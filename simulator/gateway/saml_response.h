@@ -26,7 +26,7 @@ struct SamlAnswer {
 struct SamlSubject {
   org::v1::User user;
   std::string name_id_format;  // One that IsSupportedNameId() knows.
-  std::string session_index;
+  std::string session_index;   // See SessionIndexOf().
   WallTime authenticated_at;
   WallTime session_ends_at;
 };
@@ -40,6 +40,10 @@ inline constexpr std::chrono::minutes kAssertionBackdate{1};
 // givenName, surname, principal, groups). Ready for base64.
 absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSubject& subject,
                                           const pki::Identity& signer, Random& random);
+
+// 128 bits in hex, the same for one session at one service provider; what two of them hold says
+// nothing of whether the session is the same (SAML core, section 2.7.2).
+std::string SessionIndexOf(std::string_view session_id, std::string_view sp_entity_id);
 
 // The reasons for which a service provider, and not the person, gets the bad news.
 enum class SamlFailure {

@@ -150,6 +150,14 @@ TEST_F(SamlResponseTest, NameIdsDifferAsTheirFormatsSay) {
   EXPECT_NE(name_id(kNameIdTransient, answer_), name_id(kNameIdTransient, answer_));
 }
 
+TEST_F(SamlResponseTest, SessionIndexesDifferAtEachServiceProvider) {
+  const std::string index = SessionIndexOf("session-1", "https://sp.example");
+  EXPECT_EQ(index.size(), 32U);
+  EXPECT_EQ(SessionIndexOf("session-1", "https://sp.example"), index);
+  EXPECT_NE(SessionIndexOf("session-1", "https://other.example"), index);
+  EXPECT_NE(SessionIndexOf("session-2", "https://sp.example"), index);
+}
+
 TEST_F(SamlResponseTest, FailuresHaveNoAssertion) {
   const std::string xml = BuildFailure(answer_, SamlFailure::kNoPassive, signer_, random_).value();
   EXPECT_THAT(xml, HasSubstr("status:NoPassive"));

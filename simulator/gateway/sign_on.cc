@@ -146,7 +146,7 @@ http::Response OrgHost::Answer(Turn& turn, const Transaction& transaction, const
       return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
     }
   }
-  subject.session_index = HashName(session.id);
+  subject.session_index = SessionIndexOf(session.id, answer.sp_entity_id);
   subject.authenticated_at = session.authenticated_at;
   subject.session_ends_at = session.authenticated_at + kSessionLifetime;
   return PostToProvider(turn, transaction,
