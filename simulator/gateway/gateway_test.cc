@@ -223,6 +223,24 @@ TEST_F(GatewayTest, StartsAtTheAppWithoutARequest) {
   EXPECT_THAT(ResponseXml(page), Not(HasSubstr("InResponseTo")));
 }
 
+TEST_F(GatewayTest, PassesTheRelayStateOfALinkOn) {
+  org::v1::ListAppsResponse apps = NewApps();
+  apps.mutable_apps(0)->mutable_saml()->set_default_relay_state("home");
+  gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
+  const http::Response form =
+      browser_.Follow(gateway_, browser_.Get(gateway_, "/app/mail/sso/saml?RelayState=a%26b"));
+  const http::Response page = browser_.Follow(gateway_, browser_.SignIn(gateway_, form));
+  EXPECT_THAT(page.body, HasSubstr("name=\"RelayState\" value=\"a&amp;b\""));
+  const auto follow = [&](const std::string& query) {
+    return browser_.Follow(gateway_, browser_.Get(gateway_, "/app/mail/sso/saml" + query));
+  };
+  for (const std::string& query :
+       {std::string(), std::string("?RelayState="), "?RelayState=" + std::string(81, 'x')}) {
+    EXPECT_THAT(follow(query).body, HasSubstr("name=\"RelayState\" value=\"home\"")) << query;
+  }
+  EXPECT_EQ(follow("?RelayState=a&RelayState=b").status, 400);
+}
+
 TEST_F(GatewayTest, SignsOutEverywhere) {
   browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
   EXPECT_THAT(browser_.Get(gateway_, "/signout").body,

@@ -65,7 +65,8 @@ class OrgHost {
   Task<http::Response> BeginSaml(Turn& turn, const std::string& app_id);
   Task<http::Response> CheckedSaml(Turn& turn, const org::v1::App& app, const SamlMessage& message,
                                    const std::string& url);
-  Task<http::Response> BeginUnsolicited(Turn& turn, const org::v1::App& app);
+  Task<http::Response> BeginUnsolicited(Turn& turn, const org::v1::App& app,
+                                        std::string relay_state);
   http::Response SamlProblem(const absl::Status& status) const;
   http::Response Answer(Turn& turn, const Transaction& transaction, const org::v1::App& app,
                         const org::v1::User& user);

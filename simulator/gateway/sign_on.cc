@@ -12,6 +12,9 @@
 namespace devicetrust::gateway {
 namespace {
 
+// From a link, and not from a service provider that may know better (SAML bindings, 3.4.3).
+constexpr std::size_t kUnsolicitedRelayBytesMax = 80;
+
 // Who says to have sent it; whether that is so comes later. kInvalidArgument as usual.
 absl::StatusOr<std::string> IssuerOf(const SamlMessage& message) {
   DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
@@ -67,7 +70,11 @@ Task<http::Response> OrgHost::BeginSaml(Turn& turn, const std::string& app_id) {
   }
   const absl::StatusOr<std::optional<http::Parameter>> given = parameters->Optional("SAMLRequest");
   if (!given.ok()) co_return SamlProblem(given.status());
-  if (!*given && app != nullptr && !post) co_return co_await BeginUnsolicited(turn, *app);
+  if (!*given && app != nullptr && !post) {
+    absl::StatusOr<std::string> relay_state = parameters->SingleOr("RelayState", "");
+    if (!relay_state.ok()) co_return SamlProblem(relay_state.status());
+    co_return co_await BeginUnsolicited(turn, *app, *std::move(relay_state));
+  }
 
   const absl::StatusOr<SamlMessage> message =
       post ? DecodePost(*parameters, "SAMLRequest") : DecodeRedirect(*parameters, "SAMLRequest");
@@ -115,7 +122,8 @@ Task<http::Response> OrgHost::CheckedSaml(Turn& turn, const org::v1::App& app,
   co_return response;
 }
 
-Task<http::Response> OrgHost::BeginUnsolicited(Turn& turn, const org::v1::App& app) {
+Task<http::Response> OrgHost::BeginUnsolicited(Turn& turn, const org::v1::App& app,
+                                               std::string relay_state) {
   Transaction transaction;
   const absl::StatusOr<std::string> id = NewId();
   if (!id.ok()) co_return Unavailable(id.status(), transaction);
@@ -124,7 +132,9 @@ Task<http::Response> OrgHost::BeginUnsolicited(Turn& turn, const org::v1::App& a
   transaction.id = *id;
   transaction.app_id = app.id();
   transaction.acs_url = *acs;
-  transaction.relay_state = app.saml().default_relay_state().substr(0, kRelayStateBytesMax);
+  const bool given = !relay_state.empty() && relay_state.size() <= kUnsolicitedRelayBytesMax;
+  transaction.relay_state = given ? std::move(relay_state)
+                                  : app.saml().default_relay_state().substr(0, kRelayStateBytesMax);
   transaction.started_at = turn.now;
   turn.app_label = app.label();
   co_return co_await Advance(turn, std::move(transaction));
