@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <utility>
 
@@ -45,11 +46,28 @@ bool IsPrintable(const std::string& text) {
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// Of the authority of "http://…": the reader's own computer.
-bool IsLoopback(std::string_view authority) {
-  if (authority.starts_with("[::1]")) return true;
-  const std::string_view host = authority.substr(0, authority.find(':'));
-  return host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1";
+// The host of "host", "host:port", "[::1]" or "[::1]:port"; empty when it is none of these.
+std::string_view HostOf(std::string_view authority) {
+  const bool bracketed = authority.starts_with('[');
+  const std::size_t end = bracketed ? authority.find(']') + 1 : authority.find(':');
+  const std::string_view host = authority.substr(0, end);
+  const std::string_view rest = end >= authority.size() ? "" : authority.substr(end);
+  const std::string_view allowed =
+      bracketed ? "[]:.0123456789abcdefABCDEF"
+                : "-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  if (host.find_first_not_of(allowed) != host.npos) return {};
+  if (rest.empty()) return host;
+  int port = 0;
+  const auto [stop, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), port);
+  const bool good = rest[0] == ':' && error == std::errc() && stop == rest.data() + rest.size() &&
+                    port > 0 && port < 65536;
+  return good ? host : std::string_view();
+}
+
+// The reader's own computer.
+bool IsLoopback(std::string_view host) {
+  return host == "[::1]" || host == "localhost" || host.ends_with(".localhost") ||
+         host == "127.0.0.1";
 }
 
 bool IsAcsUrl(const std::string& url) {
@@ -62,9 +80,9 @@ bool IsAcsUrl(const std::string& url) {
   const bool https = url.starts_with(kHttps);
   if (!https && !url.starts_with(kHttp)) return false;
   const std::string_view rest = std::string_view(url).substr(https ? kHttps.size() : kHttp.size());
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-  if (authority.empty() || authority.find('@') != std::string_view::npos) return false;
-  return https || IsLoopback(authority);
+  if (rest.find('#') != rest.npos) return false;  // A fragment never arrives.
+  const std::string_view host = HostOf(rest.substr(0, rest.find_first_of("/?")));
+  return !host.empty() && (https || IsLoopback(host));
 }
 
 absl::Status ValidateAcs(const v1::SamlServiceProvider& saml) {
