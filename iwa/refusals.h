@@ -1,4 +1,4 @@
-// Errors of the libraries below, in the words of SPEC IWA-5: what is wrong, and what a
+// Errors of the libraries below, in the words of IWA-5: what is wrong, and what a
 // person does about it.
 #pragma once
 

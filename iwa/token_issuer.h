@@ -33,7 +33,7 @@ struct IssuedToken {
 inline constexpr std::size_t kThumbprintChars = 43;
 
 // Proof of domain membership: turns a Kerberos exchange that is bound to the request, and
-// what the directory says of the account at that moment, into a signed token (SPEC IWA-2,
+// what the directory says of the account at that moment, into a signed token (IWA-2,
 // IWA-3). Thread-safe; blocks on the directory.
 //
 // An account is believed when ticket and directory agree: the SID of the PAC is that of an

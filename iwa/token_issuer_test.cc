@@ -137,7 +137,7 @@ TEST_F(TokenIssuerTest, TurnsTwoTicketsIntoAUserTokenForTheCa) {
                 ->envelope.id);
 }
 
-// SPEC IWA-3: a captured exchange certifies nothing but its own request.
+// IWA-3: a captured exchange certifies nothing but its own request.
 TEST_F(TokenIssuerTest, RefusesAnExchangeBoundToAnotherRequest) {
   const std::string device = Device()->token;
   const std::string other = pki::PrivateKey::Generate()->public_key().Thumbprint();

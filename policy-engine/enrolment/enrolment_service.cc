@@ -29,7 +29,7 @@ absl::Status ValidateEnrolment(const v1::EnrolmentRequest& request) {
   return absl::OkStatus();
 }
 
-// SPEC ORG-1, ORG-3, ORG-4.
+// ORG-1, ORG-3, ORG-4.
 absl::Status CheckOrgEnrols(const v1::OrgSettings& settings) {
   if (settings.read_only()) {
     return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
@@ -56,7 +56,7 @@ absl::Status CheckOrgEnrols(const v1::OrgSettings& settings) {
   return absl::OkStatus();
 }
 
-// SPEC ORG-4: present, activated, from the domain.
+// ORG-4: present, activated, from the domain.
 absl::StatusOr<Enrollee> FindEnrollingUser(db::Transaction& txn, const std::string& sid) {
   DT_ASSIGN_OR_RETURN(std::optional<Enrollee> user, FindEnrollee(txn, sid));
   if (!user) {

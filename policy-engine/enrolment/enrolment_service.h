@@ -20,7 +20,7 @@ namespace devicetrust::policy {
 // an empty one or a system that we don't know.
 std::optional<Platform> PlatformFromDirectory(std::string_view operating_system);
 
-// An enrolment that the org has authorized: what makes its certificate count (SPEC CA-1).
+// An enrolment that the org has authorized: what makes its certificate count (CA-1).
 struct Enrolment {
   std::string user_id;
   std::string device_id;

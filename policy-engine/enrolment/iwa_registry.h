@@ -20,7 +20,7 @@ inline constexpr int kIwaForestsMax = 64;
 absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name, const std::string& kid,
                               const std::string& realm);
 
-// The IWA servers of the org (SPEC ORG-5). The contract says what each method does.
+// The IWA servers of the org (ORG-5). The contract says what each method does.
 class IwaRegistryService final : public org::v1::IwaRegistry::Service {
  public:
   IwaRegistryService(db::Database& database, EventSink& events, const Clock& clock,

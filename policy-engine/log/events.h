@@ -1,5 +1,5 @@
 // Events of the org itself on their way to the System Log: written in the transaction of
-// what they tell of, delivered afterwards (SPEC LOG-2).
+// what they tell of, delivered afterwards (LOG-2).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The System Log's store (SPEC LOG-1, LOG-2): events in the order of their arrival, each once.
+// The System Log's store (LOG-1, LOG-2): events in the order of their arrival, each once.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@ namespace devicetrust::policy {
 
 inline constexpr std::size_t kLearnMoreBytesMax = 2048;
 
-// Checks the address behind "Learn more" (SPEC ORG-1): an absolute https URL whose host is a
+// Checks the address behind "Learn more" (ORG-1): an absolute https URL whose host is a
 // public DNS name, so that people anywhere reach it: no IP address in any notation, no single
 // label, nothing under .localhost; no user name, no white space or
 // control characters. It is shown, never fetched. kInvalidArgument says what is wrong.

@@ -7,7 +7,7 @@
 
 namespace devicetrust::policy {
 
-// Org-wide switches (SPEC ORG-1 to ORG-4). The contract says what each method does.
+// Org-wide switches (ORG-1 to ORG-4). The contract says what each method does.
 class SettingsService final : public org::v1::Settings::Service {
  public:
   SettingsService(OrgStore& store, const Clock& clock, CallerLookup caller)

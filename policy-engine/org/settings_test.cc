@@ -53,7 +53,7 @@ TEST_F(SettingsTest, AComponentChangesNothing) {
   EXPECT_TRUE(EventsOf("").empty());
 }
 
-// SPEC ORG-2.
+// ORG-2.
 TEST_F(SettingsTest, IsNotSwitchedOffWhileRulesUseItUnlessForced) {
   UseTrust();
   ASSERT_TRUE(SetDeviceTrust(true).ok());

@@ -18,7 +18,7 @@ namespace devicetrust::policy {
 
 inline constexpr int kPeoplePerImportMax = 5'000;
 
-// People of the org (SPEC ORG-4). The contract says what each method does and refuses.
+// People of the org (ORG-4). The contract says what each method does and refuses.
 class PeopleService final : public org::v1::People::Service {
  public:
   // All references must outlive the service.

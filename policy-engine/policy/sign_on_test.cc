@@ -235,7 +235,7 @@ TEST_F(SignOnTest, ACertificateCountsForItsOwnUserOnly) {
   ExpectUntrusted(Evaluate(request), reason::v1::CERTIFICATE_UNKNOWN);
 }
 
-// SPEC ORG-2: neither message nor link, and no rule that names trust matches.
+// ORG-2: neither message nor link, and no rule that names trust matches.
 TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
   v1::SetDeviceTrustRequest learn_more;
   learn_more.set_enabled(true);

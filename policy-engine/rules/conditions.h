@@ -1,4 +1,4 @@
-// The values that a rule's conditions range over (SPEC POL-2). Unknown is a value of its
+// The values that a rule's conditions range over (POL-2). Unknown is a value of its
 // own in each of them: it is what an input without evidence gets, and no rule can name it.
 #pragma once
 

@@ -102,7 +102,7 @@ TEST(FiveRuleExampleTest, DecidesAsItsTitlesSay) {
   }
 }
 
-// The variant that the linter of SPEC POL-5 warns of: rule 3 admits untrusted Windows.
+// The variant that the linter of POL-5 warns of: rule 3 admits untrusted Windows.
 TEST(FiveRuleExampleTest, BySettingsRule3AdmitsUntrustedWindows) {
   const auto policy = Compiled(FiveRules(/*by_settings=*/true));
   const Decision decision = policy->Evaluate(Browser(Platform::kWindows, Trust::kNotTrusted));

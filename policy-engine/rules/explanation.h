@@ -1,4 +1,4 @@
-// A decision in words, for administrators (SPEC POL-6): which rule decided, and for each rule
+// A decision in words, for administrators (POL-6): which rule decided, and for each rule
 // before it every condition: what it wanted, what was there, and whether that matched.
 #pragma once
 

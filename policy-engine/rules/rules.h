@@ -80,7 +80,7 @@ inline bool NamesTrust(const Rule& rule) { return rule.trust != TrustCondition::
 //
 // kInvalidArgument, with a message that names the field and the remedy:
 //   - Trusted or Not trusted together with Exchange ActiveSync/legacy auth, other mobile or
-//     other desktop (SPEC POL-3); no certificate can be asked of those;
+//     other desktop (POL-3); no certificate can be asked of those;
 //   - no person, client or platform selected; zones missing or not wanted; a client selection
 //     for an app kind without clients; a factor prompt with "denied"; an interval out of range;
 //   - a name that is empty, blank, too long, or holds control characters.

@@ -46,7 +46,7 @@ TEST(RulesTest, TheDefaultRuleAllowsEverybody) {
   EXPECT_FALSE(NamesTrust(rule));
 }
 
-// SPEC POL-3, each of the three options alone, for both conditions.
+// POL-3, each of the three options alone, for both conditions.
 TEST(RulesTest, TrustExcludesLegacyClientsOtherMobileAndOtherDesktop) {
   for (const TrustCondition trust : {TrustCondition::kTrusted, TrustCondition::kNotTrusted}) {
     Rule rule = TrustedWindows();

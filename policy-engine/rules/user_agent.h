@@ -11,7 +11,7 @@ namespace devicetrust::policy {
 inline constexpr std::size_t kUserAgentBytesRead = 512;
 
 // The platform that a User-Agent header claims. It is a claim: anybody can send any text,
-// which is why a verified device certificate outranks it (SPEC POL-2).
+// which is why a verified device certificate outranks it (POL-2).
 //
 // Total: any bytes, also none, give an answer. Text that names no platform, or several that
 // exclude each other (Windows and macOS), is kUnknown. Linux and ChromeOS are other desktop;

@@ -104,11 +104,10 @@ absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate
   LogonKey key = LogonKeyOf(row);
   // One exchange with the KDC: a computer that lives for one enrolment needs no ticket-granting
   // ticket.
-  DT_ASSIGN_OR_RETURN(
-      kerberos::Credentials credentials,
-      kerberos::Credentials::FromKey(fmt::format("{}@{}", row.name.view(), world_->realm()),
-                                     {key.enctype, row.kvno, std::move(key.key)},
-                                     std::string(service)));
+  DT_ASSIGN_OR_RETURN(kerberos::Credentials credentials,
+                      kerberos::Credentials::FromKey(
+                          fmt::format("{}@{}", row.name.view(), world_->realm()),
+                          {key.enctype, row.kvno, std::move(key.key)}, std::string(service)));
   return agent::StartKerberos(std::move(credentials), service, bindings);
 }
 
