@@ -236,7 +236,7 @@ Feeds::~Feeds() {
 bool Feeds::WaitUntilReady(milliseconds timeout) const {
   const auto ready = [this] {
     return state_->view.keys.Get() != nullptr && state_->view.apps.Get() != nullptr &&
-           state_->live.IsFresh();
+           state_->view.discovery.Get() != nullptr && state_->live.IsFresh();
   };
   const Monotonic::time_point end = Monotonic::now() + timeout;
   std::unique_lock lock(state_->mutex);

@@ -33,7 +33,7 @@ class Feeds {
   Feeds(const Feeds&) = delete;
   Feeds& operator=(const Feeds&) = delete;
 
-  // True once keys and apps are there and both streams spoke; false after `timeout`.
+  // True once keys, apps and discovery are there and both streams spoke; false after `timeout`.
   bool WaitUntilReady(std::chrono::milliseconds timeout) const;
 
  private:
