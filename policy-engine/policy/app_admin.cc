@@ -160,6 +160,14 @@ void NormalizeRule(v1::Rule& rule) {
   if (!rule.has_people()) rule.mutable_people()->set_everyone(true);
 }
 
+absl::Status CheckVersion(std::int64_t expected, const OrgState& before) {
+  if (expected == 0 || expected == before.version) return absl::OkStatus();
+  return rpc::MakeError(absl::StatusCode::kAborted, reason::v1::CONFLICTING_STATE,
+                        fmt::format("the org is at version {}, not at {}: somebody changed it",
+                                    before.version, expected),
+                        {}, "List the apps again, and apply the change to what they are now.");
+}
+
 // `app` in the place of the one that has its id.
 absl::Status CheckSize(const v1::App& app, const OrgState& before) {
   std::size_t bytes = app.ByteSizeLong();
@@ -201,12 +209,15 @@ absl::StatusOr<v1::App> AppAdmin::Stored(const std::string& id) const {
   return app->app;
 }
 
-absl::StatusOr<v1::App> AppAdmin::PutApp(const rpc::Caller& admin, v1::App app) {
+absl::StatusOr<v1::App> AppAdmin::PutApp(const rpc::Caller& admin,
+                                         const v1::PutAppRequest& request) {
+  v1::App app = request.app();
   DT_RETURN_IF_ERROR(ValidateApp(app));
   v1::Event event = AdminEvent("application.lifecycle.update", "App added or replaced", admin,
                                clock_.Now(), app.id(), app.label());
   const absl::Status status = store_.Change(
       std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
+        DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
         app.clear_rules();
         const AppState* known = before.FindApp(app.id());
         if (known != nullptr) *app.mutable_rules() = WithoutDefaultRule(known->app).rules();
@@ -245,6 +256,7 @@ absl::StatusOr<v1::App> AppAdmin::SetRules(const rpc::Caller& admin,
   (*event.mutable_debug_data())["rules"] = CutText(fmt::format("{}", fmt::join(names, "; ")), 4096);
   const absl::Status status = store_.Change(
       std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
+        DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
         const AppState* known = before.FindApp(request.app_id());
         if (known == nullptr) return UnknownApp(request.app_id());
         v1::App app = known->app;
@@ -271,12 +283,15 @@ absl::Status AppAdmin::SetZones(const rpc::Caller& admin, const v1::SetZonesRequ
                         .Take();
   return store_.Change(
       std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
+        DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
         for (const auto& [id, app] : before.apps) {
           // A rule may name a zone that is about to go.
           const absl::Status compiles = CheckCompiles(WithoutDefaultRule(app.app), *zones);
           DT_RETURN_IF_ERROR(RuleRefusal(compiles, id));
         }
-        return WriteZones(txn, request, before.zones_revision + 1);
+        v1::SetZonesRequest stored;
+        *stored.mutable_zones() = request.zones();
+        return WriteZones(txn, stored, before.zones_revision + 1);
       });
 }
 

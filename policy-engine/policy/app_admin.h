@@ -25,7 +25,8 @@ class AppAdmin {
   AppAdmin(OrgStore& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   // The contract (devicetrust.org.v1.Policy) says what each does and refuses.
-  absl::StatusOr<org::v1::App> PutApp(const rpc::Caller& admin, org::v1::App app);
+  absl::StatusOr<org::v1::App> PutApp(const rpc::Caller& admin,
+                                      const org::v1::PutAppRequest& request);
   absl::StatusOr<org::v1::App> SetRules(const rpc::Caller& admin,
                                         const org::v1::SetRulesRequest& request);
   absl::Status SetZones(const rpc::Caller& admin, const org::v1::SetZonesRequest& request);

@@ -67,6 +67,30 @@ TEST_F(AppAdminTest, TheVersionGrowsAndSparesTheUnchanged) {
   EXPECT_TRUE(second.device_trust_effective());
 }
 
+TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  const std::int64_t read = List().version();
+  v1::SetRulesRequest change;
+  change.set_app_id("mail");
+  change.set_expected_version(read);
+  *change.add_rules() = FiveRules()[0];
+  v1::App response;
+  EXPECT_TRUE(policy_->SetRules(nullptr, &change, &response).ok());
+  *change.add_rules() = FiveRules()[1];
+  const grpc::Status late = policy_->SetRules(nullptr, &change, &response);
+  EXPECT_EQ(late.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(ReasonOf(late), reason::v1::CONFLICTING_STATE);
+  v1::PutAppRequest put;
+  *put.mutable_app() = SamlApp("mail");
+  put.set_expected_version(read);
+  EXPECT_EQ(policy_->PutApp(nullptr, &put, &response).error_code(), grpc::StatusCode::ABORTED);
+  v1::SetZonesRequest zones;
+  v1::SetZonesResponse none;
+  zones.set_expected_version(read);
+  EXPECT_EQ(policy_->SetZones(nullptr, &zones, &none).error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(List().apps(0).rules_size(), 2);  // The default rule is the second.
+}
+
 // Gateways that know a later version must not take another one for it.
 TEST_F(AppAdminTest, TheVersionGrowsAcrossARestoreFromABackup) {
   const auto other = OrgStore::Create(*database_, *events_, {"acme", "", true, 1'000'000}).value();

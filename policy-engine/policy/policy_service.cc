@@ -22,7 +22,7 @@ grpc::Status PolicyService::PutApp(grpc::ServerContext* context, const v1::PutAp
                                    v1::App* response) {
   const auto admin = RequireAdmin(caller_, context);
   if (!admin.ok()) return rpc::ToGrpc(admin.status());
-  return Answer(apps_.PutApp(*admin, request->app()), response);
+  return Answer(apps_.PutApp(*admin, *request), response);
 }
 
 grpc::Status PolicyService::ListApps(grpc::ServerContext* /*context*/,
