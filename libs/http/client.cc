@@ -137,49 +137,4 @@ Task<absl::StatusOr<ParsedResponse>> Fetch(ClientOptions options, ClientRequest 
   co_return co_await (*client)->Send(std::move(request));
 }
 
-std::string Url::Origin() const {
-  const bool usual = port == (https ? 443 : 80);
-  return fmt::format("{}://{}{}", https ? "https" : "http", host,
-                     usual ? std::string() : fmt::format(":{}", port));
-}
-
-std::string Url::Address() const { return fmt::format("{}:{}", host, port); }
-
-absl::StatusOr<Url> ParseUrl(std::string_view text) {
-  const auto bad = [&] {
-    return absl::InvalidArgumentError(
-        fmt::format("\"{}\" is not an absolute http or https URL", text));
-  };
-  Url url;
-  std::string_view rest = text;
-  if (rest.starts_with("https://")) {
-    rest.remove_prefix(8);
-  } else if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-    url.https = false;
-    url.port = 80;
-  } else {
-    return bad();
-  }
-  rest = rest.substr(0, rest.find('#'));
-  const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
-  const std::string_view authority = rest.substr(0, end);
-  url.target = rest.substr(end);
-  if (!url.target.starts_with('/')) url.target.insert(0, "/");
-  for (const char c : rest) {
-    if (c <= 0x20 || c >= 0x7f || c == '\\' || c == '"') return bad();
-  }
-  if (authority.find('@') != std::string_view::npos) return bad();
-  const std::size_t close = authority.find(']');
-  const std::size_t colon = authority.find(':', close == std::string_view::npos ? 0 : close);
-  url.host = authority.substr(0, colon);
-  if (url.host.empty()) return bad();
-  if (colon == std::string_view::npos) return url;
-  const std::string_view digits = authority.substr(colon + 1);
-  const auto [stop, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), url.port);
-  if (digits.empty() || error != std::errc() || stop != digits.data() + digits.size()) return bad();
-  return url;
-}
-
 }  // namespace devicetrust::http

@@ -15,6 +15,7 @@
 #include "libs/http/message.h"
 #include "libs/http/parser.h"
 #include "libs/http/stream.h"
+#include "libs/http/url.h"
 #include "libs/pki/tls_context.h"
 
 namespace devicetrust::http {
@@ -81,17 +82,5 @@ class Client {
 
 // Connect, one request, close.
 Task<absl::StatusOr<ParsedResponse>> Fetch(ClientOptions options, ClientRequest request);
-
-struct Url {
-  bool https = true;
-  std::string host;
-  std::uint16_t port = 443;
-  std::string target;           // Path and query, "/" when the URL has none. No fragment.
-  std::string Origin() const;   // "https://host:port", the port only when not the scheme's.
-  std::string Address() const;  // "host:port".
-};
-
-// Absolute http(s) URLs without user information. kInvalidArgument otherwise.
-absl::StatusOr<Url> ParseUrl(std::string_view text);
 
 }  // namespace devicetrust::http

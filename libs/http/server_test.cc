@@ -318,17 +318,5 @@ TEST_F(ServerTest, DrainsWhatIsInHand) {
   EXPECT_EQ(server_->counters().handshakes_failed, 0U);
 }
 
-TEST(UrlTest, ParsesAbsoluteUrlsOnly) {
-  const Url url = ParseUrl("https://org.localhost:8443/a?b#c").value();
-  EXPECT_EQ(url.Origin(), "https://org.localhost:8443");
-  EXPECT_EQ(url.target, "/a?b");
-  EXPECT_EQ(ParseUrl("http://h").value().Address(), "h:80");
-  EXPECT_EQ(ParseUrl("http://h?x").value().target, "/?x");
-  for (const char* bad : {"", "h", "//h", "ftp://h", "https://", "https://u@h/", "https://h:x/",
-                          "https://h/\r\n", "https://h/a b", "javascript:alert(1)"}) {
-    DT_EXPECT_CODE(ParseUrl(bad), kInvalidArgument);
-  }
-}
-
 }  // namespace
 }  // namespace devicetrust::http

@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
+#include "libs/http/url.h"
 #include "libs/pki/certificate.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/org/rule_messages.h"
@@ -46,43 +46,12 @@ bool IsPrintable(const std::string& text) {
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// The host of "host", "host:port", "[::1]" or "[::1]:port"; empty when it is none of these.
-std::string_view HostOf(std::string_view authority) {
-  const bool bracketed = authority.starts_with('[');
-  const std::size_t end = bracketed ? authority.find(']') + 1 : authority.find(':');
-  const std::string_view host = authority.substr(0, end);
-  const std::string_view rest = end >= authority.size() ? "" : authority.substr(end);
-  const std::string_view allowed =
-      bracketed ? "[]:.0123456789abcdefABCDEF"
-                : "-.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  if (host.find_first_not_of(allowed) != host.npos) return {};
-  if (rest.empty()) return host;
-  int port = 0;
-  const auto [stop, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), port);
-  const bool good = rest[0] == ':' && error == std::errc() && stop == rest.data() + rest.size() &&
-                    port > 0 && port < 65536;
-  return good ? host : std::string_view();
-}
-
-// The reader's own computer.
-bool IsLoopback(std::string_view host) {
-  return host == "[::1]" || host == "localhost" || host.ends_with(".localhost") ||
-         host == "127.0.0.1";
-}
-
 bool IsAcsUrl(const std::string& url) {
-  constexpr std::string_view kHttps = "https://";
-  constexpr std::string_view kHttp = "http://";
-  const bool clean = std::all_of(url.begin(), url.end(), [](char c) {
-    return c > 0x20 && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '\\';
-  });
-  if (!clean || url.size() > 2048) return false;
-  const bool https = url.starts_with(kHttps);
-  if (!https && !url.starts_with(kHttp)) return false;
-  const std::string_view rest = std::string_view(url).substr(https ? kHttps.size() : kHttp.size());
-  if (rest.find('#') != rest.npos) return false;  // A fragment never arrives.
-  const std::string_view host = HostOf(rest.substr(0, rest.find_first_of("/?")));
-  return !host.empty() && (https || IsLoopback(host));
+  constexpr std::size_t kUrlBytesMax = 2048;
+  // It stands in a page; and a fragment never arrives.
+  if (url.size() > kUrlBytesMax || url.find_first_of("<>#") != url.npos) return false;
+  const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
+  return parsed.ok() && (parsed->https || parsed->IsLoopback());
 }
 
 absl::Status ValidateAcs(const v1::SamlServiceProvider& saml) {
