@@ -20,7 +20,8 @@ constexpr const char* kCiphers13 =
 constexpr const char* kCiphers12 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
-// The last two for certificates: TLS 1.2 refuses a key on a curve that is not in this list.
+// The last two for certificates: TLS 1.2 refuses a key on a curve that is not in this list. (Nor
+// takes it a curve that the client itself did not list, so more of them would help nobody.)
 constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
 constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr std::size_t kServersRememberedMax = 256;
