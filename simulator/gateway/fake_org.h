@@ -85,6 +85,8 @@ class FakeOrg final : public Org {
     co_return absl::OkStatus();
   }
 
+  int evaluations() const { return codes_; }
+
   // As after five minutes: no decision waits for its factor any more.
   void ForgetDecisions() { waiting_.clear(); }
 

@@ -42,6 +42,10 @@ Task<http::Response> OrgHost::Advance(Turn& turn, Transaction transaction) {
     co_return RenderProblem(404, "No such app", "The app is no longer registered.", "APP_UNKNOWN");
   }
   turn.app_label = app->label();
+  // Before anything is asked of the wrong person, and logged as allowed.
+  if (IsOtherSubject(transaction, *app)) {
+    co_return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
+  }
   if (turn.apps->NeedsChallenge(*app)) co_return RedirectToChallenge(turn, transaction);
   co_return co_await Decide(turn, std::move(transaction), *app, "");
 }

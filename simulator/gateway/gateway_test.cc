@@ -197,6 +197,7 @@ TEST_F(GatewayTest, AnswersOnlyAboutTheSubjectThatWasAskedFor) {
   http::Response page = browser_.Follow(gateway_, browser_.SignIn(gateway_, form));
   EXPECT_THAT(ResponseXml(page), HasSubstr("status:UnknownPrincipal"));
   EXPECT_THAT(ResponseXml(page), Not(HasSubstr("saml:Assertion")));
+  EXPECT_EQ(org_.evaluations(), 0);  // Nobody was allowed anything, nor asked for a code.
   ExpectSignedResponse(follow("<saml:NameID>ada@corp.test</saml:NameID>"), "_r2");
   page = follow("<saml:NameID NameQualifier=\"https://other.example\">ada@corp.test</saml:NameID>");
   EXPECT_THAT(ResponseXml(page), HasSubstr("status:UnknownPrincipal"));

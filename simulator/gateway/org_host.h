@@ -68,6 +68,11 @@ class OrgHost {
   Task<http::Response> BeginUnsolicited(Turn& turn, const org::v1::App& app,
                                         std::string relay_state);
   http::Response SamlProblem(const absl::Status& status) const;
+  // Whether it is `user` whom the app asked for; true when it asked for nobody.
+  bool IsSubject(const Transaction& transaction, const org::v1::App& app,
+                 const org::v1::User& user) const;
+  // Whether it surely is not: as far as the session alone knows its user.
+  bool IsOtherSubject(const Transaction& transaction, const org::v1::App& app) const;
   http::Response Answer(Turn& turn, const Transaction& transaction, const org::v1::App& app,
                         const org::v1::User& user);
   http::Response Fail(Turn& turn, const Transaction& transaction, SamlFailure failure);

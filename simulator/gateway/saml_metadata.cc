@@ -25,15 +25,10 @@ absl::Status BadMetadata(std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("service provider metadata: {}", why));
 }
 
-bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1" ||
-         host == "[::1]";
-}
-
 absl::Status CheckAcsUrl(const std::string& url) {
   const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
   if (!parsed.ok() || url.size() > kUrlBytesMax || url.find('#') != std::string::npos ||
-      (!parsed->https && !IsLoopback(parsed->host))) {
+      (!parsed->https && !parsed->IsLoopback())) {
     return BadMetadata(
         fmt::format("the AssertionConsumerService {} must be an https URL, or http on loopback",
                     url.substr(0, kUrlBytesMax)));
@@ -55,10 +50,10 @@ absl::Status ReadAcs(XmlElement descriptor, org::v1::SamlServiceProvider& provid
   std::set<int> indexes;
   std::vector<std::optional<bool>> defaults;
   for (const XmlElement& element : descriptor.Children(kMetadataNs, "AssertionConsumerService")) {
-    if (element.Attribute("Binding") != kMetadataPostBinding) continue;
-    const std::string location = element.Attribute("Location").value_or("");
+    if (element.TrimmedAttribute("Binding") != kMetadataPostBinding) continue;
+    const std::string location = element.TrimmedAttribute("Location").value_or("");
     DT_RETURN_IF_ERROR(CheckAcsUrl(location));
-    const std::string text = element.Attribute("index").value_or("0");
+    const std::string text = element.TrimmedAttribute("index").value_or("0");
     int index = -1;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), index);
     if (error != std::errc() || stop != text.data() + text.size() || index < 0 || index > 65535 ||
@@ -78,21 +73,16 @@ absl::Status ReadAcs(XmlElement descriptor, org::v1::SamlServiceProvider& provid
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> CertificateOf(XmlElement element) {
+absl::StatusOr<pki::Certificate> CertificateOf(XmlElement element) {
   std::string text = element.Text();
   std::erase_if(text, [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; });
   const absl::StatusOr<Bytes> der = Base64Decode(text);
-  const absl::StatusOr<pki::Certificate> certificate =
+  absl::StatusOr<pki::Certificate> certificate =
       der.ok() ? pki::Certificate::FromDer(*der) : der.status();
   if (!certificate.ok()) {
     return BadMetadata("an X509Certificate is not a base64 DER certificate");
   }
-  if (!certificate->public_key().ok()) {
-    return BadMetadata(
-        "no signature verifies with the key of an X509Certificate: it must be RSA of 2048 to 4096 "
-        "bits, P-256 or P-384");
-  }
-  return ToString(*der);
+  return certificate;
 }
 
 absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provider) {
@@ -100,8 +90,11 @@ absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provi
     if (element.Attribute("use").value_or("signing") != "signing") continue;
     for (const XmlElement& info : element.Children(kDsigNs, "KeyInfo")) {
       for (const XmlElement& data : info.Children(kDsigNs, "X509Data")) {
-        for (const XmlElement& certificate : data.Children(kDsigNs, "X509Certificate")) {
-          DT_ASSIGN_OR_RETURN(*provider.add_signing_certificates_der(), CertificateOf(certificate));
+        for (const XmlElement& listed : data.Children(kDsigNs, "X509Certificate")) {
+          DT_ASSIGN_OR_RETURN(const pki::Certificate certificate, CertificateOf(listed));
+          // Providers list keys for others too, that verify nothing here.
+          if (!certificate.public_key().ok()) continue;
+          provider.add_signing_certificates_der(ToString(certificate.der()));
         }
       }
     }
@@ -111,7 +104,7 @@ absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provi
 
 // An entity's or a role's (SAML metadata, sections 2.3.2 and 2.4.1).
 absl::Status CheckValidUntil(XmlElement element, WallTime now) {
-  const std::optional<std::string> text = element.Attribute("validUntil");
+  const std::optional<std::string> text = element.TrimmedAttribute("validUntil");
   if (!text) return absl::OkStatus();
   const absl::StatusOr<WallTime> until = ParseUtc(*text);
   if (!until.ok()) return BadMetadata("validUntil must be like 2026-01-02T03:04:05Z");
@@ -156,7 +149,9 @@ absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_vi
   DT_ASSIGN_OR_RETURN(const bool requests_signed,
                       descriptor.BooleanAttribute("AuthnRequestsSigned", false));
   if (requests_signed && provider.signing_certificates_der_size() == 0) {
-    return BadMetadata("AuthnRequestsSigned without a KeyDescriptor: nothing could be verified");
+    return BadMetadata(
+        "AuthnRequestsSigned without a KeyDescriptor whose key can verify anything: RSA of 2048 to "
+        "4096 bits, P-256 or P-384");
   }
   provider.set_requests_signed(requests_signed);
   for (const XmlElement& format : descriptor.Children(kMetadataNs, "NameIDFormat")) {

@@ -163,7 +163,8 @@ TEST(SamlMetadataTest, SaysWhatIsMissing) {
        "isDefault is neither true nor false"},
       {Metadata(Acs("https://sp.example/acs", "index=\"x\"")), "an index of its own"},
       {Metadata(KeyDescriptor("eA==") + acs), "not a base64 DER certificate"},
-      {Metadata(KeyDescriptor(P521Certificate()) + acs), "RSA of 2048 to 4096 bits"},
+      {Metadata(KeyDescriptor(P521Certificate()) + acs, "AuthnRequestsSigned=\"1\""),
+       "RSA of 2048 to 4096 bits"},
       {Metadata(acs, "validUntil=\"tomorrow\""), "validUntil must be like"},
       {"<!DOCTYPE a>" + acs, "document type"},
   };
@@ -172,6 +173,19 @@ TEST(SamlMetadataTest, SaysWhatIsMissing) {
     DT_EXPECT_CODE(parsed, kInvalidArgument);
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(message));
   }
+}
+
+// XML Schema, part 2, section 4.3.6; SAML metadata, section 2.4.1.1.
+TEST(SamlMetadataTest, PassesOverBlanksAndOthersKeys) {
+  const auto parsed = ParseServiceProvider(
+      Metadata(KeyDescriptor(P521Certificate()) +
+                   Acs("https://sp.example/acs", "index=\" 5 \" isDefault=\" 1 \""),
+               "validUntil=\" 2100-01-01T00:00:00Z \" AuthnRequestsSigned=\" false \""),
+      kReadAt);
+  DT_ASSERT_OK(parsed);
+  EXPECT_EQ(parsed->acs(0).index(), 5);
+  EXPECT_TRUE(parsed->acs(0).is_default());
+  EXPECT_EQ(parsed->signing_certificates_der_size(), 0);
 }
 
 TEST(SamlMetadataTest, DescribesTheIdentityProvider) {

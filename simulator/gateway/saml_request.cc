@@ -79,8 +79,8 @@ absl::Status CheckSignature(const SamlMessage& message, const XmlDocument& docum
 
 absl::StatusOr<std::string> ChooseAcs(XmlElement root,
                                       const org::v1::SamlServiceProvider& provider) {
-  const std::optional<std::string> url = root.Attribute("AssertionConsumerServiceURL");
-  const std::optional<std::string> index = root.Attribute("AssertionConsumerServiceIndex");
+  const std::optional<std::string> url = root.TrimmedAttribute("AssertionConsumerServiceURL");
+  const std::optional<std::string> index = root.TrimmedAttribute("AssertionConsumerServiceIndex");
   if (url && index) return BadRequest("both an AssertionConsumerService URL and an index");
   if (url) {
     if (IsRegisteredAcs(provider, *url)) return *url;
@@ -113,7 +113,7 @@ absl::Status ReadNameIdPolicy(XmlElement root, const org::v1::SamlServiceProvide
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> policy, root.Child(kSamlpNs, "NameIDPolicy"));
   if (!policy) return absl::OkStatus();
   if (!IsOwnQualifier(*policy, provider)) request.failure = SamlFailure::kInvalidNameIdPolicy;
-  const std::string format = policy->Attribute("Format").value_or("");
+  const std::string format = policy->TrimmedAttribute("Format").value_or("");
   if (format.empty() || format == kNameIdUnspecified) return absl::OkStatus();
   request.name_id_format = format;
   if (!IsSupportedNameId(format)) request.failure = SamlFailure::kInvalidNameIdPolicy;
@@ -134,7 +134,7 @@ absl::Status ReadSubject(XmlElement root, const org::v1::SamlServiceProvider& pr
   const XmlElement name_id = parts.front();
   request.subject = name_id.Text();
   request.subject_qualifier = name_id.Attribute("NameQualifier").value_or("");
-  const std::string format = name_id.Attribute("Format").value_or("");
+  const std::string format = name_id.TrimmedAttribute("Format").value_or("");
   const bool any_format = format.empty() || format == kNameIdUnspecified;
   if (!any_format && request.name_id_format.empty()) request.name_id_format = format;
   const bool possible =
@@ -168,7 +168,7 @@ absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
     return strength && *strength < kOurStrength;
   };
   bool satisfied = false;
-  const std::string comparison = context->Attribute("Comparison").value_or("exact");
+  const std::string comparison = context->TrimmedAttribute("Comparison").value_or("exact");
   if (comparison == "exact") {
     satisfied = any([](int strength) { return strength == kOurStrength; });
   } else if (comparison == "minimum") {
@@ -189,7 +189,7 @@ absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::str
   if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the root is another element");
   if (root.Attribute("Version") != "2.0") return BadRequest("Version is not 2.0");
   if (!IsId(root.Attribute("ID").value_or(""))) return BadRequest("ID is missing or malformed");
-  const std::string destination = root.Attribute("Destination").value_or("");
+  const std::string destination = root.TrimmedAttribute("Destination").value_or("");
   if (!destination.empty() && destination != sso_url) {
     return BadRequest(fmt::format("Destination is not {}", sso_url));
   }
@@ -198,9 +198,10 @@ absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::str
   if (destination.empty() && IsSigned(message, root)) {
     return BadRequest("a signed request needs a Destination");
   }
-  const std::optional<std::string> binding = root.Attribute("ProtocolBinding");
+  const std::optional<std::string> binding = root.TrimmedAttribute("ProtocolBinding");
   if (binding && *binding != kPostBinding) return BadRequest("answers go by HTTP-POST only");
-  const absl::StatusOr<WallTime> issued = ParseUtc(root.Attribute("IssueInstant").value_or(""));
+  const absl::StatusOr<WallTime> issued =
+      ParseUtc(root.TrimmedAttribute("IssueInstant").value_or(""));
   if (!issued.ok()) return BadRequest("IssueInstant is missing or malformed");
   if (*issued < now - kRequestAgeMax || *issued > now + kRequestAgeMax) {
     return absl::DeadlineExceededError(

@@ -140,6 +140,23 @@ Task<http::Response> OrgHost::BeginUnsolicited(Turn& turn, const org::v1::App& a
   co_return co_await Advance(turn, std::move(transaction));
 }
 
+bool OrgHost::IsSubject(const Transaction& transaction, const org::v1::App& app,
+                        const org::v1::User& user) const {
+  if (transaction.subject_hash.empty()) return true;
+  const absl::StatusOr<std::string> name_id =
+      NameIdOf(user, FormatFor(transaction, app),
+               {site_.MetadataUrl(), app.saml().entity_id(), {}, {}, {}}, random_);
+  return name_id.ok() && HashName(*name_id) == transaction.subject_hash;
+}
+
+bool OrgHost::IsOtherSubject(const Transaction& transaction, const org::v1::App& app) const {
+  if (FormatFor(transaction, app) == kNameIdEmail) return false;
+  org::v1::User user;
+  user.set_id(transaction.session->user_id);
+  user.set_principal(transaction.session->principal);
+  return !IsSubject(transaction, app, user);
+}
+
 http::Response OrgHost::Answer(Turn& turn, const Transaction& transaction, const org::v1::App& app,
                                const org::v1::User& user) {
   const Session& session = *transaction.session;
@@ -148,13 +165,8 @@ http::Response OrgHost::Answer(Turn& turn, const Transaction& transaction, const
   SamlSubject subject;
   subject.user = user;
   subject.name_id_format = FormatFor(transaction, app);
-  if (!transaction.subject_hash.empty()) {
-    const absl::StatusOr<std::string> name_id =
-        NameIdOf(user, subject.name_id_format, answer, random_);
-    if (!name_id.ok()) return Unavailable(name_id.status(), transaction);
-    if (HashName(*name_id) != transaction.subject_hash) {
-      return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
-    }
+  if (!IsSubject(transaction, app, user)) {
+    return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
   }
   subject.session_index = SessionIndexOf(session.id, answer.sp_entity_id);
   subject.authenticated_at = session.authenticated_at;

@@ -135,6 +135,12 @@ int InScope(void* argument, xmlNode* node, xmlNode* parent) {
   return 0;
 }
 
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
 }  // namespace
 
 void XmlFree::operator()(_xmlDoc* document) const noexcept { xmlFreeDoc(document); }
@@ -155,8 +161,14 @@ std::optional<std::string> XmlElement::Attribute(std::string_view name) const {
   return std::nullopt;
 }
 
-absl::StatusOr<bool> XmlElement::BooleanAttribute(std::string_view name, bool fallback) const {
+std::optional<std::string> XmlElement::TrimmedAttribute(std::string_view name) const {
   const std::optional<std::string> text = Attribute(name);
+  if (!text) return std::nullopt;
+  return std::string(Trimmed(*text));
+}
+
+absl::StatusOr<bool> XmlElement::BooleanAttribute(std::string_view name, bool fallback) const {
+  const std::optional<std::string> text = TrimmedAttribute(name);
   if (!text) return fallback;
   if (*text == "true" || *text == "1") return true;
   if (*text == "false" || *text == "0") return false;
@@ -165,12 +177,7 @@ absl::StatusOr<bool> XmlElement::BooleanAttribute(std::string_view name, bool fa
 
 std::string XmlElement::Text() const {
   xmlChar* value = xmlNodeGetContent(node_);
-  std::string_view text = View(value);
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
-  text.remove_prefix(begin);
-  text = text.substr(0, text.find_last_not_of(kBlanks) + 1);
-  std::string trimmed(text);
+  std::string trimmed(Trimmed(View(value)));
   xmlFree(value);
   return trimmed;
 }

@@ -35,6 +35,9 @@ class XmlElement {
   bool Is(std::string_view ns, std::string_view name) const;
   // Attributes without a namespace.
   std::optional<std::string> Attribute(std::string_view name) const;
+  // The same of a type whose surrounding white space means nothing: number, time, URI, boolean
+  // (XML Schema, part 2, section 4.3.6).
+  std::optional<std::string> TrimmedAttribute(std::string_view name) const;
   // xs:boolean; kInvalidArgument for other text.
   absl::StatusOr<bool> BooleanAttribute(std::string_view name, bool fallback) const;
   // All text below, without surrounding white space.
