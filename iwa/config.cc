@@ -7,6 +7,7 @@
 
 #include "libs/base/files.h"
 #include "libs/base/process.h"
+#include "libs/rpc/caller.h"
 #include "libs/service/component.h"
 
 namespace devicetrust::iwa {
@@ -52,7 +53,7 @@ absl::Status CheckFiles(const Config& config) {
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(CheckRequired(config));
-  if (!service::IsName(config.name)) {
+  if (!rpc::IsName(config.name)) {
     return absl::InvalidArgumentError("--name must be 1 to 64 of a-z 0-9 . _ -");
   }
   if (!config.spn.starts_with("HTTP/")) {

@@ -187,6 +187,17 @@ std::size_t Utf8Length(std::string_view text) {
   return 0;
 }
 
+std::string CutText(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) {
+    // Back to the first byte of the character that does not fit.
+    while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) {
+      --bytes_max;
+    }
+    text = text.substr(0, bytes_max);
+  }
+  return std::string(text);
+}
+
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = Utf8Length(text);

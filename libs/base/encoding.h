@@ -35,6 +35,8 @@ absl::StatusOr<Bytes> Base32Decode(std::string_view text);
 // none: overlong forms, surrogates, values above U+10FFFF (RFC 3629, section 4).
 std::size_t Utf8Length(std::string_view text);
 bool IsUtf8(std::string_view text);
+// At most `bytes_max` octets of UTF-8 text, never half a character.
+std::string CutText(std::string_view text, std::size_t bytes_max);
 
 // `text` as a JSON string with its quotes (RFC 8259 section 7). Bytes that are no UTF-8
 // become U+FFFD, so that any input gives valid JSON.

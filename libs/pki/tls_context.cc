@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 
+#include "absl/strings/ascii.h"
 #include "libs/base/check.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/tls_library.h"
@@ -268,9 +269,7 @@ DeviceVerdict PeerVerdict(ssl_st* session) {
 std::string ServerName(ssl_st* session) {
   const char* name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);  // Borrowed.
   std::string lower(name == nullptr ? "" : name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  absl::AsciiStrToLower(&lower);
   return lower;
 }
 

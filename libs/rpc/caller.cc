@@ -14,13 +14,6 @@ namespace {
 constexpr std::string_view kUrnPrefix = "urn:devicetrust:";
 constexpr std::size_t kNameMax = 64;
 
-bool IsName(std::string_view text) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), allowed);
-}
-
 // "gateway-2" is one of several gateways.
 std::string RoleOf(std::string_view name) {
   const std::size_t dash = name.rfind('-');
@@ -40,6 +33,13 @@ absl::Status NotAuthenticated(std::string message) {
 }
 
 }  // namespace
+
+bool IsName(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), allowed);
+}
 
 std::string Caller::ToString() const {
   return fmt::format("{}:{}", kind == Kind::kAdmin ? "admin" : "component", name);

@@ -23,6 +23,9 @@ struct Caller {
   std::string ToString() const;
 };
 
+// Whether a component, an admin or an org may be called so: 1 to 64 of a-z 0-9 . _ -
+bool IsName(std::string_view text);
+
 // kUnauthenticated: not of this form.
 absl::StatusOr<Caller> ParseCaller(std::string_view uri);
 

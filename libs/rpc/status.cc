@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "google/rpc/status.pb.h"
+#include "libs/base/encoding.h"
 #include "libs/base/log.h"
 #include "libs/rpc/detail_url.h"
 #include "libs/rpc/error.h"
@@ -19,13 +20,11 @@ constexpr std::size_t kMessageBytesMax = 1024;
 constexpr std::size_t kSubjectBytesMax = 256;
 constexpr std::size_t kRemedyBytesMax = 512;
 
-// Not longer than `bytes`, cut before a character of UTF-8.
+// Not longer than `bytes`, and visibly cut.
 std::string Cut(std::string_view text, std::size_t bytes) {
   constexpr std::string_view kMore = "…";
   if (text.size() <= bytes) return std::string(text);
-  std::size_t end = bytes - kMore.size();
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-  return std::string(text.substr(0, end)) + std::string(kMore);
+  return CutText(text, bytes - kMore.size()) + std::string(kMore);
 }
 
 }  // namespace

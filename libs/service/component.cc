@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -53,16 +52,9 @@ absl::Status CheckNames(const std::string& certificate_pem, const std::string& o
 
 }  // namespace
 
-bool IsName(std::string_view name) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-  };
-  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, fits);
-}
-
 absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::string_view self) {
   Component component;
-  if (!IsName(config.org)) {
+  if (!rpc::IsName(config.org)) {
     return absl::InvalidArgumentError("--org must be 1 to 64 of a-z 0-9 . _ -");
   }
   component.org_ = config.org;

@@ -13,9 +13,6 @@
 
 namespace devicetrust::service {
 
-// Of an org or a component: 1 to 64 of a-z 0-9 . _ -
-bool IsName(std::string_view name);
-
 // A service among the components of its org: how it calls them and is called by them.
 class Component {
  public:

@@ -7,11 +7,11 @@
 #include <set>
 #include <utility>
 
+#include "libs/base/encoding.h"
 #include "libs/http/url.h"
 #include "libs/pki/certificate.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/org/rule_messages.h"
-#include "policy-engine/policy/utf8.h"
 
 namespace devicetrust::policy {
 namespace {

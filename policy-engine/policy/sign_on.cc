@@ -10,7 +10,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/org/rule_messages.h"
-#include "policy-engine/policy/utf8.h"
+#include "policy-engine/policy/plain_text.h"
 #include "policy-engine/rules/explanation.h"
 #include "policy-engine/rules/user_agent.h"
 #include "policy-engine/sessions/session_changes.h"

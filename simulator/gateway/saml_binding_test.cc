@@ -101,7 +101,6 @@ TEST(SamlBindingTest, VerifiesTheRawQuery) {
 }
 
 TEST(SamlBindingTest, VerifiesALongerHashByOpenssl) {
-  if (std::system("command -v openssl >/dev/null") != 0) GTEST_SKIP() << "no openssl";
   const pki::Identity signer = NewSigner();
   const std::string octets =
       "SAMLRequest=" + Encoded("<a/>") +

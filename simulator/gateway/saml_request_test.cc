@@ -297,7 +297,6 @@ std::string SignWithXmlSec(const std::string& xml, const pki::Identity& signer,
 }
 
 TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
-  if (std::system("command -v xmlsec1 >/dev/null") != 0) GTEST_SKIP() << "no xmlsec1";
   constexpr std::string_view kSha256 = "http://www.w3.org/2001/04/xmlenc#sha256";
   constexpr std::string_view kSha384 = "http://www.w3.org/2001/04/xmldsig-more#sha384";
   constexpr std::string_view kSha512 = "http://www.w3.org/2001/04/xmlenc#sha512";

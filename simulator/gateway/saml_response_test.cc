@@ -79,7 +79,6 @@ constexpr const char* kAssertionSignature =
     "/*/*[local-name()='Assertion']/*[local-name()='Signature']";
 
 TEST_F(SamlResponseTest, BothSignaturesVerifyWithXmlsec1) {
-  if (std::system("command -v xmlsec1 >/dev/null") != 0) GTEST_SKIP() << "no xmlsec1";
   std::string xml = Build();
   EXPECT_EQ(XmlSec(xml, kResponseSignature), 0);
   EXPECT_EQ(XmlSec(xml, kAssertionSignature), 0);
