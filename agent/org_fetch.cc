@@ -2,24 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <optional>
-
+#include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::agent {
-namespace {
-
-using Answer = absl::StatusOr<http::ParsedResponse>;
-
-Task<void> FetchInto(http::ClientOptions options, http::ClientRequest request,
-                     std::optional<Answer>& answer) {
-  answer = co_await http::Fetch(std::move(options), std::move(request));
-}
-
-}  // namespace
 
 absl::StatusOr<Discovery> FetchDiscovery(const std::string& org_url, const std::string& trust_pem,
                                          const Clock& clock) {
@@ -41,18 +28,13 @@ absl::StatusOr<Discovery> FetchDiscovery(const std::string& org_url, const std::
   http::ClientRequest request;
   request.target = std::string(kDiscoveryPath);
 
-  boost::asio::io_context io;
-  std::optional<Answer> answer;
-  boost::asio::co_spawn(io, FetchInto(std::move(options), std::move(request), answer),
-                        [](std::exception_ptr) {});
-  io.run();
-  if (!answer) return absl::InternalError("the fetch of the org's document broke off");
-  if (!answer->ok()) return answer->status();
-  if ((*answer)->status != 200) {
+  DT_ASSIGN_OR_RETURN(const http::ParsedResponse answer,
+                      RunTask(http::Fetch(std::move(options), std::move(request))));
+  if (answer.status != 200) {
     return absl::UnavailableError(
-        fmt::format("{} answered {} for {}", url.Origin(), (*answer)->status, kDiscoveryPath));
+        fmt::format("{} answered {} for {}", url.Origin(), answer.status, kDiscoveryPath));
   }
-  return ParseDiscovery((*answer)->body);
+  return ParseDiscovery(answer.body);
 }
 
 }  // namespace devicetrust::agent

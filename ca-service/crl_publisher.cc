@@ -1,5 +1,7 @@
 #include "ca-service/crl_publisher.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -35,6 +37,36 @@ std::shared_ptr<const StoredCrl> CrlPublisher::Current() const {
   return current_;
 }
 
+void CrlPublisher::WhenUpToDate(Receiver receiver) {
+  const std::uint64_t generation = revocations_.generation();
+  std::shared_ptr<const StoredCrl> list;
+  {
+    const std::lock_guard lock(mutex_);
+    if (generation > released_) {
+      waiters_.push_back({generation, std::move(receiver)});
+      return;
+    }
+    list = current_;
+  }
+  receiver(std::move(list));
+}
+
+void CrlPublisher::Release(std::uint64_t generation) {
+  std::vector<Waiter> served;
+  std::shared_ptr<const StoredCrl> list;
+  {
+    const std::lock_guard lock(mutex_);
+    list = current_;
+    released_ = generation;
+    const auto first = std::partition(waiters_.begin(), waiters_.end(), [=](const Waiter& waiter) {
+      return waiter.generation > generation;
+    });
+    served.assign(std::move_iterator(first), std::move_iterator(waiters_.end()));
+    waiters_.erase(first, waiters_.end());
+  }
+  for (const Waiter& waiter : served) waiter.receiver(list);
+}
+
 void CrlPublisher::Run() {
   bool failing = false;
   while (!revocations_.stopped()) {
@@ -44,8 +76,10 @@ void CrlPublisher::Run() {
       Log(LogLevel::kError, "ca.crl.failed", {{"status", status.ToString()}});
     }
     failing = !status.ok();
+    Release(generation);
     revocations_.Wait(generation, kLookEvery);
   }
+  Release(std::numeric_limits<std::uint64_t>::max());
 }
 
 absl::Status CrlPublisher::Publish() {

@@ -16,6 +16,6 @@ std::string IssuerPath(const IssuingCa& ca);  // /ca/KEYID.crt, DER
 inline constexpr char kRootPath[] = "/ca/root.crt";
 
 // Serves these three and nothing else, from memory. Both must outlive it.
-http::Handler NewHttpFace(const IssuingCa& ca, const CrlPublisher& crl);
+http::Handler NewHttpFace(const IssuingCa& ca, CrlPublisher& crl);
 
 }  // namespace devicetrust::ca

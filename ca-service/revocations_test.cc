@@ -1,5 +1,6 @@
 #include "ca-service/revocations.h"
 
+#include <future>
 #include <thread>
 
 #include "ca-service/ca_fixture.h"
@@ -17,11 +18,12 @@ class RevocationsTest : public CaTest {
     const auto key = pki::PrivateKey::Generate().value();
     return Enroll(Token(key), key).value();
   }
-  // The published list once it holds everything up to `sequence`.
-  pki::Crl PublishedCrl(std::int64_t sequence) {
-    while (crl_->Current()->revocation_sequence < sequence) std::this_thread::yield();
-    return pki::ParseCrl(crl_->Current()->der, ca_->issuing()).value();
+  Bytes PublishedDer() {
+    std::promise<Bytes> der;
+    crl_->WhenUpToDate([&](const auto& list) { der.set_value(list->der); });
+    return der.get_future().get();
   }
+  pki::Crl PublishedCrl() { return pki::ParseCrl(PublishedDer(), ca_->issuing()).value(); }
 };
 
 TEST_F(RevocationsTest, RevokesAllOfAUserOnceInSequence) {
@@ -77,39 +79,48 @@ TEST_F(RevocationsTest, WakesAWaiterAndStops) {
 }
 
 TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber) {
-  const pki::Crl empty = PublishedCrl(0);
+  const pki::Crl empty = PublishedCrl();
   EXPECT_TRUE(empty.revoked.empty());
   EXPECT_EQ(empty.next_update, kStart + kCrlLifetime);
 
   const auto issued = EnrollNew();
-  const auto revoked =
-      revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada").value();
-  const pki::Crl crl = PublishedCrl(revoked.certificate.revocation_sequence);
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada"));
+  const pki::Crl crl = PublishedCrl();
   ASSERT_EQ(crl.revoked.size(), 1U);
   EXPECT_EQ(crl.revoked[0].serial_hex, issued.serial);
   EXPECT_EQ(crl.revoked[0].reason, pki::CrlReason::kKeyCompromise);
   EXPECT_GT(crl.number, empty.number);
 
-  const Bytes served = crl_->Current()->der;
+  const Bytes served = PublishedDer();
   Open();  // The same list over a restart, byte by byte.
-  EXPECT_EQ(crl_->Current()->der, served);
+  EXPECT_EQ(PublishedDer(), served);
+}
+
+TEST_F(RevocationsTest, ALaterListHoldsWhatWasRevokedBeforeItWasAskedFor) {
+  for (std::size_t revoked = 1; revoked <= 20; ++revoked) {
+    const auto issued = EnrollNew();
+    DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+    EXPECT_EQ(PublishedCrl().revoked.size(), revoked);
+  }
+  revocations_->Stop();  // The list that there is, as none will follow.
+  EXPECT_EQ(PublishedCrl().revoked.size(), 20U);
 }
 
 TEST_F(RevocationsTest, RenewsTheListAtHalfItsLifeAndForgetsTheExpired) {
   const auto issued = EnrollNew();
   DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
-  const auto number = PublishedCrl(1).number;
+  const auto number = PublishedCrl().number;
   clock_.Advance(hours(13));
   Open();
-  EXPECT_GT(PublishedCrl(1).number, number);
-  EXPECT_EQ(PublishedCrl(1).revoked.size(), 1U);
+  EXPECT_GT(PublishedCrl().number, number);
+  EXPECT_EQ(PublishedCrl().revoked.size(), 1U);
   clock_.Advance(std::chrono::days(365));
   Open();
-  EXPECT_EQ(PublishedCrl(1).revoked.size(),
+  EXPECT_EQ(PublishedCrl().revoked.size(),
             1U);  // RFC 5280, section 3.3: on one list after its end.
   clock_.Advance(2 * kCrlLifetime);
   Open();
-  EXPECT_TRUE(PublishedCrl(1).revoked.empty());
+  EXPECT_TRUE(PublishedCrl().revoked.empty());
 }
 
 TEST_F(RevocationsTest, OpensItsKeyOnlyWithTheRightKekAndOrg) {

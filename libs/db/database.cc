@@ -75,13 +75,16 @@ void Database::WriteLoop() {
       }
     }
     CommitBatch(batch);
-    std::vector<std::function<void()>> hooks;
-    {
-      const std::lock_guard lock(mutex_);
-      hooks = hooks_;
-    }
-    for (const auto& hook : hooks) hook();
   }
+}
+
+void Database::RunHooks() {
+  std::vector<std::function<void()>> hooks;
+  {
+    const std::lock_guard lock(mutex_);
+    hooks = hooks_;
+  }
+  for (const auto& hook : hooks) hook();
 }
 
 void Database::CommitBatch(std::span<Job* const> batch) {
@@ -94,6 +97,7 @@ void Database::CommitBatch(std::span<Job* const> batch) {
   if (status.ok()) {
     ++commits_;
     writes_ += batch.size();
+    RunHooks();
   } else {
     Log(LogLevel::kError, "db.commit.failed",
         {{"calls", batch.size()}, {"status", status.ToString()}});

@@ -75,7 +75,8 @@ class Database {
     return *std::move(result);
   }
 
-  // `hook` runs on the writer thread after every commit: it notifies somebody and returns.
+  // `hook` runs on the writer thread after every commit, before its Write() calls return: it
+  // notifies somebody and returns.
   void OnCommit(std::function<void()> hook);
 
   // Commits so far and the calls they carried: how well the grouping works.
@@ -117,6 +118,7 @@ class Database {
   absl::StatusOr<std::unique_ptr<Connection>> TakeReader();
   void GiveBackReader(std::unique_ptr<Connection> reader);
   void WriteLoop();
+  void RunHooks();
   void CommitBatch(std::span<Job* const> batch);
   absl::Status CommitTogether(std::span<Job* const> batch);
   absl::Status TryBatch(std::span<Job* const> batch, bool with_savepoints);

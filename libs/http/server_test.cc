@@ -2,19 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
-#include <boost/asio/use_future.hpp>
 #include <boost/asio/write.hpp>
 
 #include <atomic>
 #include <optional>
 #include <thread>
 
+#include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/sim/throwaway_pki.h"
-#include "libs/sim/virtual_clock.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::http {
@@ -90,22 +89,14 @@ class ServerTest : public ::testing::Test {
     return answer;
   }
 
-  template <typename T>
-  static T Run(Task<T> task) {
-    asio::io_context io;
-    std::future<T> result = asio::co_spawn(io, std::move(task), asio::use_future);
-    io.run();
-    return result.get();
-  }
-
   absl::StatusOr<ParsedResponse> Get(std::string target, const pki::Identity* identity = nullptr,
                                      std::string host = "gateway.localhost") {
-    return Run(Fetch(
+    return RunTask(Fetch(
         {.address = address(), .host = std::move(host), .tls = &client_tls_, .identity = identity},
         {.target = std::move(target), .fields = {}, .body = {}}));
   }
 
-  sim::VirtualClock clock_{kStart};
+  testing::SettableClock clock_{kStart};
   pki::Identity ca_ = sim::NewCa("CA", kStart);
   pki::Identity device_ = sim::NewIdentity("pc-1", pki::Usage::kClientAuth, ca_, kStart);
   std::shared_ptr<const pki::DeviceVerifier> verifier_ =
@@ -281,7 +272,7 @@ Task<int> TwoOnOneConnection(ClientOptions options) {
 
 TEST_F(ServerTest, ClientReusesItsConnection) {
   Start(true);
-  EXPECT_EQ(Run(TwoOnOneConnection(
+  EXPECT_EQ(RunTask(TwoOnOneConnection(
                 {.address = address(), .host = "gateway.localhost", .tls = &client_tls_})),
             2);
   EXPECT_EQ(server_->counters().connections, 1U);
@@ -291,7 +282,7 @@ TEST_F(ServerTest, ClientSaysWhenNobodyAnswers) {
   Start(false);
   const std::string gone = address();
   server_.reset();
-  DT_EXPECT_CODE(Run(Fetch({.address = gone, .host = "h"}, {})), kUnavailable);
+  DT_EXPECT_CODE(RunTask(Fetch({.address = gone, .host = "h"}, {})), kUnavailable);
 }
 
 TEST_F(ServerTest, DrainsWhatIsInHand) {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "libs/sim/throwaway_pki.h"
-#include "libs/sim/virtual_clock.h"
 #include "libs/testing/mutation.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
 
@@ -31,10 +31,8 @@ class DeviceVerifierTest : public ::testing::Test {
   std::unique_ptr<DeviceVerifier> NewVerifier(std::size_t cache_max = 16) {
     return DeviceVerifier::Create({ca_.certificate}, clock_, cache_max).value();
   }
-  void AdvanceTo(WallTime time) { clock_.RunUntil(io_, time); }
 
-  boost::asio::io_context io_;
-  sim::VirtualClock clock_{kJudgedAt};
+  testing::SettableClock clock_{kJudgedAt};
   Identity ca_ = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
 };
 
@@ -72,7 +70,7 @@ TEST_F(DeviceVerifierTest, SeesABadSignatureUnderTheRightName) {
 
 TEST_F(DeviceVerifierTest, JudgesWhatOpensslIssued) {
   const Certificate ca = Certificate::FromPem(testing::ReadVector("openssl/ca.pem")).value();
-  AdvanceTo(WallTime(std::chrono::sys_days{std::chrono::year{2027} / 1 / 1}));
+  clock_.Set(WallTime(std::chrono::sys_days{std::chrono::year{2027} / 1 / 1}));
   const auto verifier = DeviceVerifier::Create({ca}, clock_).value();
   const auto check = [&](const std::string& file) {
     return verifier->Check(Certificate::FromPem(testing::ReadVector("openssl/" + file)).value());
@@ -89,11 +87,11 @@ TEST_F(DeviceVerifierTest, KeepsToTheDatesAlsoWhenCached) {
   later.not_after = kJudgedAt + seconds{20};
   const Certificate leaf = Issue(later, ca_);
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kNotYetValid);
-  AdvanceTo(kJudgedAt + seconds{10});
+  clock_.Set(kJudgedAt + seconds{10});
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kGood);
-  AdvanceTo(kJudgedAt + seconds{20} + std::chrono::milliseconds{999});
+  clock_.Set(kJudgedAt + seconds{20} + std::chrono::milliseconds{999});
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kGood);  // The last second counts.
-  AdvanceTo(kJudgedAt + seconds{21});
+  clock_.Set(kJudgedAt + seconds{21});
   EXPECT_EQ(verifier->Check(leaf), DeviceVerdict::kExpired);
 }
 

@@ -12,7 +12,7 @@
 #include "libs/base/check.h"
 #include "libs/pki/openssl.h"
 #include "libs/sim/throwaway_pki.h"
-#include "libs/sim/virtual_clock.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::pki {
@@ -128,8 +128,7 @@ class TlsContextTest : public ::testing::Test {
     return PeerVerdict(connection.server.get());
   }
 
-  boost::asio::io_context io_;
-  sim::VirtualClock clock_{kConnectedAt};
+  testing::SettableClock clock_{kConnectedAt};
   sim::ThrowawayPki pki_{"acme", kConnectedAt};
   Identity device_ca_ = sim::NewCa("MTLS Certificate Authority", kConnectedAt);
   std::shared_ptr<const DeviceVerifier> verifier_;
@@ -180,7 +179,7 @@ TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   EXPECT_EQ(Verdict(&lookalike), DeviceVerdict::kForeignIssuer);
 
   const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
-  clock_.RunUntil(io_, kConnectedAt + std::chrono::days{364});
+  clock_.Set(kConnectedAt + std::chrono::days{364});
   EXPECT_EQ(Verdict(&device), DeviceVerdict::kGood);
 }
 
@@ -326,7 +325,7 @@ TEST_F(TlsContextTest, AClientChecksChainNameAndDates) {
   elsewhere.trusted = {pki_.deployment_ca().certificate};
   EXPECT_FALSE(connects(TlsContext::ForClient(std::move(elsewhere)).value(), "a.mtls.localhost"));
 
-  clock_.RunUntil(io_, kConnectedAt + std::chrono::days{400});
+  clock_.Set(kConnectedAt + std::chrono::days{400});
   EXPECT_FALSE(connects(client, "a.mtls.localhost"));
 }
 

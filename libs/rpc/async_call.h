@@ -1,11 +1,6 @@
 // gRPC calls from Asio coroutines. Link dt_asio.
 #pragma once
 
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/prepend.hpp>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -39,20 +34,13 @@ Task<absl::StatusOr<Response>> AsyncCall(Async& async,
   state->request = std::move(request);
   SetDeadline(state->context, timeout);
 
-  const auto start = [&async, method, state](auto handler) {
-    auto executor = boost::asio::get_associated_executor(handler);
-    // Keeps the io_context running; std::function wants what can be copied.
-    auto work = boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked);
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    (async.*method)(&state->context, &state->request, &state->response,
-                    [state, work, shared](grpc::Status status) {
-                      boost::asio::post(
-                          work, [shared, status = std::move(status)] { (*shared)(status); });
-                    });
+  const auto start = [&async, method, state](std::function<void(grpc::Status)> done) {
+    (async.*method)(
+        &state->context, &state->request, &state->response,
+        // It owns the state until gRPC is through with it.
+        [state, done = std::move(done)](grpc::Status status) { done(std::move(status)); });
   };
-  const grpc::Status status =
-      co_await boost::asio::async_initiate<decltype(boost::asio::use_awaitable),
-                                           void(grpc::Status)>(start, boost::asio::use_awaitable);
+  const grpc::Status status = co_await AwaitCallback<grpc::Status>(start);
   if (!status.ok()) co_return FromGrpc(status);
   co_return std::move(state->response);
 }

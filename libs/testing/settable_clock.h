@@ -13,6 +13,7 @@ class SettableClock final : public Clock {
   explicit SettableClock(WallTime now) : now_(now) {}
 
   WallTime Now() const override { return now_; }
+  void Set(WallTime now) { now_ = now; }
   void Advance(WallTime::duration by) { now_ = now_.load() + by; }
 
  private:

@@ -1,12 +1,9 @@
 #include "simulator/apps/app_listener.h"
 
 #include <gtest/gtest.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-
-#include <exception>
 
 #include "libs/base/encoding.h"
+#include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/http/form.h"
 #include "libs/sim/throwaway_pki.h"
@@ -15,13 +12,6 @@
 
 namespace devicetrust::simulator {
 namespace {
-
-Task<absl::StatusOr<http::ParsedResponse>> FetchOnce(http::ClientOptions options,
-                                                     http::ClientRequest request) {
-  absl::StatusOr<http::ParsedResponse> response =
-      co_await http::Fetch(std::move(options), std::move(request));
-  co_return response;
-}
 
 class AppListenerTest : public ::testing::Test {
  protected:
@@ -51,14 +41,7 @@ class AppListenerTest : public ::testing::Test {
     options.host = url.host;
     options.port = url.port;
     options.tls = tls_.get();
-    boost::asio::io_context io(1);
-    absl::StatusOr<http::ParsedResponse> result = absl::UnknownError("not run");
-    co_spawn(io, FetchOnce(std::move(options), std::move(request)),
-             [&result](std::exception_ptr, absl::StatusOr<http::ParsedResponse> end) {
-               result = std::move(end);
-             });
-    io.run();
-    return result.value();
+    return RunTask(http::Fetch(std::move(options), std::move(request))).value();
   }
   http::ParsedResponse Get(const std::string& path) {
     http::ClientRequest request;

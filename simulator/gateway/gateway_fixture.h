@@ -6,16 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
-
 #include <map>
 
+#include "libs/base/run_task.h"
 #include "libs/base/utc_time.h"
 #include "libs/sim/seeded_random.h"
 #include "libs/sim/throwaway_pki.h"
-#include "libs/sim/virtual_clock.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "simulator/gateway/fake_org.h"
 #include "simulator/gateway/mtls_host.h"
@@ -25,20 +22,11 @@
 
 namespace devicetrust::gateway {
 
-namespace asio = boost::asio;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
 inline constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 inline constexpr std::string_view kOrigin = "https://org.localhost:8443";
-
-template <typename T>
-T Await(Task<T> task) {
-  asio::io_context io;
-  std::future<T> result = asio::co_spawn(io, std::move(task), asio::use_future);
-  io.run();
-  return result.get();
-}
 
 inline std::string Location(const http::Response& response) {
   return std::string(response.fields.Find("location").value_or(""));
@@ -160,7 +148,7 @@ class Browser {
     request.fields.Set("user-agent", "Test/1.0");
     request.connection.tls = true;
     request.connection.server_name = host;
-    request.connection.peer_address = asio::ip::make_address("192.0.2.7");
+    request.connection.peer_address = boost::asio::ip::make_address("192.0.2.7");
     if (host.ends_with("mtls.localhost")) {
       request.connection.peer_certificate = certificate;
       request.connection.peer_verdict = verdict;
@@ -175,8 +163,8 @@ class Browser {
 
   http::Response Send(Gateway& gateway, const http::Request& request) {
     http::Response response = request.host == "org.localhost"
-                                  ? Await(gateway.org_host.Handle(request))
-                                  : Await(gateway.mtls_host.Handle(request));
+                                  ? RunTask(gateway.org_host.Handle(request))
+                                  : RunTask(gateway.mtls_host.Handle(request));
     for (const http::Field& field : response.fields.all()) {
       if (field.name != "set-cookie") continue;
       const std::string name = field.value.substr(0, field.value.find('='));
@@ -257,7 +245,7 @@ class GatewayTest : public ::testing::Test {
     EXPECT_EQ(document->root().Children(kSamlNs, "Assertion").size(), 1U);
   }
 
-  sim::VirtualClock clock_{kStart};
+  testing::SettableClock clock_{kStart};
   sim::SeededRandom random_{7};
   pki::Identity ca_ = sim::NewCa("MTLS Certificate Authority", kStart);
   pki::Identity device_ = sim::NewDevice("acme", "d-1", "e-1", ca_, kStart);

@@ -6,10 +6,6 @@
 #include <grpcpp/server_context.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -19,6 +15,7 @@
 #include "devicetrust/org/v1/policy.grpc.pb.h"
 #include "devicetrust/org/v1/sign_in.grpc.pb.h"
 #include "libs/base/files.h"
+#include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/rpc/server.h"
 #include "libs/sim/throwaway_pki.h"
@@ -28,7 +25,6 @@
 namespace devicetrust::gateway {
 namespace {
 
-namespace asio = boost::asio;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
@@ -187,16 +183,11 @@ class GatewayServerTest : public ::testing::Test {
     for (const auto& [name, bound] : gateway_->addresses()) {
       if (name == listener) address = bound;
     }
-    asio::io_context io;
     http::ClientRequest request;
     request.target = target;
-    auto result = asio::co_spawn(
-        io,
+    return RunTask(
         http::Fetch({.address = address, .host = host, .tls = &client_, .identity = identity},
-                    request),
-        asio::use_future);
-    io.run();
-    return result.get();
+                    std::move(request)));
   }
 
   std::string Check() {

@@ -1,14 +1,11 @@
 #include "simulator/scenario/app_suite.h"
 
 #include <fmt/format.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <array>
-#include <exception>
 #include <utility>
 
-#include "libs/base/task.h"
+#include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "simulator/apps/idp_metadata.h"
 #include "simulator/gateway/saml_metadata.h"
@@ -18,13 +15,6 @@ namespace {
 
 constexpr std::array kApps = {std::pair{"mail", "Mail"}, std::pair{"wiki", "Wiki"},
                               std::pair{"payroll", "Payroll"}, std::pair{"crm", "Customers"}};
-
-Task<absl::StatusOr<http::ParsedResponse>> Exchange(http::ClientOptions options,
-                                                    http::ClientRequest request) {
-  absl::StatusOr<http::ParsedResponse> response =
-      co_await http::Fetch(std::move(options), std::move(request));
-  co_return response;
-}
 
 std::string AppId(const std::string& file_name) {
   std::string id;
@@ -121,13 +111,8 @@ absl::StatusOr<std::string> FetchText(const std::string& url,
   http::ClientRequest request;
   request.target = parsed.target;
 
-  boost::asio::io_context io(1);
-  absl::StatusOr<http::ParsedResponse> response = absl::UnknownError("not run");
-  boost::asio::co_spawn(io, Exchange(std::move(options), std::move(request)),
-                        [&response](std::exception_ptr, absl::StatusOr<http::ParsedResponse> end) {
-                          response = std::move(end);
-                        });
-  io.run();
+  const absl::StatusOr<http::ParsedResponse> response =
+      RunTask(http::Fetch(std::move(options), std::move(request)));
   if (!response.ok()) return response.status();
   if (response->status != 200) {
     return absl::UnavailableError(fmt::format("{} answers {}", url, response->status));

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "libs/sim/seeded_random.h"
-#include "libs/sim/virtual_clock.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/temp_folder.h"
 #include "simulator/forest/account_table.h"
 
@@ -46,7 +46,7 @@ struct TestForest {
 
   static constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
   testing::TempFolder folder;
-  sim::VirtualClock clock{kNow};
+  testing::SettableClock clock{kNow};
   sim::SeededRandom random{7};
   std::unique_ptr<AccountTable> table;
   std::uint32_t realm = 0;
