@@ -95,7 +95,8 @@ void BM_SystemLogEnrolment(benchmark::State& state) {
   const testing::TempFolder folder;
   const auto database =
       db::Database::Open("sqlite:" + folder / "log.db", policy::LogMigrations()).value();
-  policy::SystemLog log(*database);
+  const SystemClock clock;
+  policy::SystemLog log(*database, clock);
   for (auto _ : state) {
     state.PauseTiming();
     std::string joined;

@@ -152,9 +152,9 @@ grpc::Status AdminService::WatchRevocations(
   if (sequence < 0) {
     return rpc::ToGrpc(Malformed("after_sequence is negative", "after_sequence"));
   }
-  while (!context->IsCancelled() && !revocations_.stopped()) {
+  while (!context->IsCancelled() && !revocations_.committed().stopped()) {
     // Read before the store is: a commit in between ends the wait below at once.
-    const std::uint64_t generation = revocations_.generation();
+    const std::uint64_t generation = revocations_.committed().Generation();
     const auto revocations = revocations_.After(sequence, kRevocationsPerMessageMax);
     if (!revocations.ok()) return rpc::ToGrpc(revocations.status());
 
@@ -168,10 +168,9 @@ grpc::Status AdminService::WatchRevocations(
     message.set_more(message.revocations_size() == kRevocationsPerMessageMax);
     if (!writer->Write(message)) return grpc::Status::CANCELLED;
     if (message.more()) continue;
-    revocations_.Wait(generation, kHeartbeat);
+    revocations_.committed().WaitForChange(generation, kHeartbeat);
   }
-  return rpc::ToGrpc(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DRAINING,
-                                    "the certificate authority is stopping"));
+  return rpc::ToGrpc(rpc::DrainingError());
 }
 
 grpc::Status AdminService::ListCertificates(grpc::ServerContext* /*context*/,

@@ -108,12 +108,12 @@ class CaTest : public ::testing::Test {
 
   // Again: as after a restart.
   void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
-    if (revocations_) revocations_->Stop();
+    if (revocations_) revocations_->committed().Stop();
     crl_.reset();
     revocations_.reset();
     outbox_.reset();
     database_.reset();
-    database_ = db::Database::Open("sqlite:" + folder_ / "ca.db", Migrations(), options).value();
+    database_ = db::Database::Open("sqlite:" + folder_ / store_, Migrations(), options).value();
     ca_.emplace(IssuingCa::LoadOrCreate(*database_, kek_, "acme", clock_, random_).value());
     outbox_ =
         std::make_unique<db::Outbox>(*database_,
@@ -137,7 +137,7 @@ class CaTest : public ::testing::Test {
                                    *ca_, *iwa_keys_, org_, *database_, *outbox_, clock_, random_);
   }
   void TearDown() override {
-    if (revocations_) revocations_->Stop();
+    if (revocations_) revocations_->committed().Stop();
   }
 
   token::UserToken Token(const pki::PrivateKey& key) {
@@ -165,6 +165,7 @@ class CaTest : public ::testing::Test {
   }
 
   testing::TempFolder folder_;
+  std::string store_ = "ca.db";
   testing::SettableClock clock_{kStart};
   SystemRandom random_;
   pki::AeadKey kek_ = pki::AeadKey::Generate("kek-test", random_).value();

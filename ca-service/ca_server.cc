@@ -160,7 +160,7 @@ Addresses CaServer::addresses() const {
 }
 
 void CaServer::Stop() {
-  if (parts_->revocations) parts_->revocations->Stop();  // Ends the streams.
+  if (parts_->revocations) parts_->revocations->committed().Stop();  // Ends the streams.
   if (parts_->edge) parts_->edge->Stop(kDrain);
   if (parts_->internal) parts_->internal->Stop(kDrain);
   if (parts_->http) parts_->http->Stop(kDrain);

@@ -156,15 +156,17 @@ absl::StatusOr<std::vector<StoredCertificate>> Tables::LiveOfUser(const std::str
 }
 
 absl::Status Tables::Revoke(StoredCertificate& certificate, v1::RevocationReason reason,
-                            std::int64_t now) {
-  DT_ASSIGN_OR_RETURN(certificate.revocation_sequence, db::NextSequence(txn_, "revocations"));
-  certificate.revoked_at = now;
+                            WallTime now) {
+  DT_ASSIGN_OR_RETURN(certificate.revocation_sequence,
+                      db::NextSequence(txn_, "revocations", UnixMicros(now)));
+  certificate.revoked_at = UnixSeconds(now);
   certificate.reason = reason;
   return txn_
       .Run(
           "UPDATE certificates SET revoked_at = $1, reason = $2, revocation_sequence = $3"
           " WHERE serial = $4",
-          {now, std::int64_t{reason}, certificate.revocation_sequence, certificate.serial})
+          {UnixSeconds(now), std::int64_t{reason}, certificate.revocation_sequence,
+           certificate.serial})
       .status();
 }
 

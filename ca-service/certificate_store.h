@@ -99,8 +99,7 @@ class Tables {
   absl::StatusOr<std::vector<StoredCertificate>> LiveOfUser(const std::string& user_id,
                                                             std::int64_t now);
   // Fills the three revocation fields of `certificate` with the next sequence number.
-  absl::Status Revoke(StoredCertificate& certificate, v1::RevocationReason reason,
-                      std::int64_t now);
+  absl::Status Revoke(StoredCertificate& certificate, v1::RevocationReason reason, WallTime now);
   // In sequence order, after `sequence`, of certificates that expire after `not_after`.
   absl::StatusOr<std::vector<StoredRevocation>> RevokedAfter(std::int64_t sequence,
                                                              std::int64_t not_after,

@@ -38,7 +38,7 @@ std::shared_ptr<const StoredCrl> CrlPublisher::Current() const {
 }
 
 void CrlPublisher::WhenUpToDate(Receiver receiver) {
-  const std::uint64_t generation = revocations_.generation();
+  const std::uint64_t generation = revocations_.committed().Generation();
   std::shared_ptr<const StoredCrl> list;
   {
     const std::lock_guard lock(mutex_);
@@ -69,15 +69,15 @@ void CrlPublisher::Release(std::uint64_t generation) {
 
 void CrlPublisher::Run() {
   bool failing = false;
-  while (!revocations_.stopped()) {
-    const std::uint64_t generation = revocations_.generation();
+  while (!revocations_.committed().stopped()) {
+    const std::uint64_t generation = revocations_.committed().Generation();
     const absl::Status status = Publish();
     if (!status.ok() && !failing) {
       Log(LogLevel::kError, "ca.crl.failed", {{"status", status.ToString()}});
     }
     failing = !status.ok();
     Release(generation);
-    revocations_.Wait(generation, kLookEvery);
+    revocations_.committed().WaitForChange(generation, kLookEvery);
   }
   Release(std::numeric_limits<std::uint64_t>::max());
 }

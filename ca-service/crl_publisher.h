@@ -26,7 +26,7 @@ class CrlPublisher {
                                                              const IssuingCa& ca,
                                                              Revocations& revocations,
                                                              const Clock& clock);
-  // Call Revocations::Stop() before.
+  // Stop Revocations::committed() before.
   ~CrlPublisher();
   CrlPublisher(const CrlPublisher&) = delete;
   CrlPublisher& operator=(const CrlPublisher&) = delete;

@@ -9,25 +9,20 @@
 namespace devicetrust::ca {
 
 Revocations::Revocations(db::Database& database, db::Outbox& outbox, const Clock& clock)
-    : database_(database), outbox_(outbox), clock_(clock), signal_(std::make_shared<Signal>()) {
-  database_.OnCommit([weak = std::weak_ptr<Signal>(signal_)] {
-    const auto signal = weak.lock();
-    if (signal == nullptr || !signal->written.exchange(false)) return;
-    {
-      const std::lock_guard lock(signal->mutex);
-      ++signal->generation;
-    }
-    signal->wake.notify_all();
+    : database_(database), outbox_(outbox), clock_(clock), shared_(std::make_shared<Shared>()) {
+  database_.OnCommit([weak = std::weak_ptr<Shared>(shared_)] {
+    const auto shared = weak.lock();
+    if (shared != nullptr && shared->written.exchange(false)) shared->committed.Fire();
   });
 }
 
 absl::Status Revocations::Revoke(db::Transaction& txn, StoredCertificate& certificate,
                                  v1::RevocationReason reason, const std::string& requested_by,
                                  WallTime now) {
-  DT_RETURN_IF_ERROR(Tables(txn).Revoke(certificate, reason, UnixSeconds(now)));
+  DT_RETURN_IF_ERROR(Tables(txn).Revoke(certificate, reason, now));
   DT_RETURN_IF_ERROR(outbox_.Append(txn, "revoke-" + certificate.serial,
                                     RevokedEvent(certificate, requested_by, now)));
-  signal_->written = true;
+  shared_->written = true;
   return absl::OkStatus();
 }
 
@@ -87,30 +82,6 @@ absl::StatusOr<std::vector<StoredRevocation>> Revocations::After(std::int64_t se
       });
   if (!result.ok()) return rpc::StoreError(result.status());
   return result;
-}
-
-std::uint64_t Revocations::generation() const {
-  const std::lock_guard lock(signal_->mutex);
-  return signal_->generation;
-}
-
-void Revocations::Wait(std::uint64_t seen, std::chrono::milliseconds timeout) {
-  std::unique_lock lock(signal_->mutex);
-  signal_->wake.wait_for(lock, timeout,
-                         [&] { return signal_->stopped || signal_->generation != seen; });
-}
-
-void Revocations::Stop() {
-  {
-    const std::lock_guard lock(signal_->mutex);
-    signal_->stopped = true;
-  }
-  signal_->wake.notify_all();
-}
-
-bool Revocations::stopped() const {
-  const std::lock_guard lock(signal_->mutex);
-  return signal_->stopped;
 }
 
 }  // namespace devicetrust::ca

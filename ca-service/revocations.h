@@ -1,15 +1,13 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "ca-service/certificate_store.h"
+#include "libs/base/change_signal.h"
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
 #include "libs/db/outbox.h"
@@ -21,7 +19,6 @@ class Revocations {
  public:
   // All three must outlive it.
   Revocations(db::Database& database, db::Outbox& outbox, const Clock& clock);
-  ~Revocations() { Stop(); }
 
   struct OfUser {
     int revoked = 0;
@@ -45,22 +42,13 @@ class Revocations {
   // store has never got that far, so the reader knows another store.
   absl::StatusOr<std::vector<StoredRevocation>> After(std::int64_t sequence, std::int64_t limit);
 
-  // Grows with every commit that revoked something.
-  std::uint64_t generation() const;
-  // Returns at the latest after `timeout`, at once when the generation is not `seen`.
-  void Wait(std::uint64_t seen, std::chrono::milliseconds timeout);
-
-  // Wait() returns at once from now on. Idempotent.
-  void Stop();
-  bool stopped() const;
+  // Fires at every commit that revoked something, before the call that did it returns.
+  ChangeSignal& committed() { return shared_->committed; }
 
  private:
-  struct Signal {  // Shared with the commit hook, which may outlive this object.
+  struct Shared {                      // With the commit hook, which may outlive this object.
     std::atomic<bool> written{false};  // A revocation is in the transaction now open.
-    mutable std::mutex mutex;          // Guards the next two.
-    std::uint64_t generation = 0;
-    bool stopped = false;
-    std::condition_variable wake;
+    ChangeSignal committed;
   };
 
   absl::Status Revoke(db::Transaction& txn, StoredCertificate& certificate,
@@ -69,7 +57,7 @@ class Revocations {
   db::Database& database_;
   db::Outbox& outbox_;
   const Clock& clock_;
-  const std::shared_ptr<Signal> signal_;
+  const std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace devicetrust::ca

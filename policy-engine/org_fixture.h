@@ -45,7 +45,7 @@ class OrgFixture : public ::testing::Test {
     kek_ = pki::AeadKey::Create("kek-test", secret).value();
     log_database_ = db::Database::Open("sqlite::memory:", LogMigrations()).value();
     database_ = db::Database::Open("sqlite::memory:", OrgMigrations()).value();
-    log_.emplace(*log_database_);
+    log_.emplace(*log_database_, clock_);
     db::OutboxOptions outbox_options;
     outbox_options.linger = std::chrono::milliseconds(0);
     outbox_ = std::make_unique<db::Outbox>(*database_, outbox_options, DeliverTo(*log_));

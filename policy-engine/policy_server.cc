@@ -131,7 +131,7 @@ absl::Status PolicyServer::Parts::Open() {
   DT_ASSIGN_OR_RETURN(log_database,
                       db::Database::Open(config.log_database, LogMigrations(), options));
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, OrgMigrations(), options));
-  log.emplace(*log_database);
+  log.emplace(*log_database, clock);
   db::OutboxOptions outbox_options;
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
@@ -229,6 +229,8 @@ void PolicyServer::Parts::Maintain() {
 
 void PolicyServer::Parts::Stop() {
   std::call_once(stopped, [this] {
+    if (sessions) sessions->announced().Stop();  // Ends the streams.
+    if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();
     maintenance.reset();
     if (revoker != nullptr) revoker->Stop();

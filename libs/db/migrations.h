@@ -25,9 +25,9 @@ struct Migration {
 // to some other component; the message names both. Otherwise as Transaction::Run.
 absl::Status Migrate(Connection& connection, std::span<const Migration> migrations);
 
-// The next value, from 1, of the sequence `name`. Values are given in commit order without
-// gaps: the counter's row stays locked until the transaction ends, so that a reader who
-// has seen N has seen all up to N. One that has a larger `least` jumps there.
+// The next value, from 1, of the sequence `name`: one more than the last, or `least` when that
+// is larger. Values are given in commit order: the counter's row stays locked until the
+// transaction ends, so that a reader who has seen N has seen all up to N.
 absl::StatusOr<std::int64_t> NextSequence(Transaction& txn, std::string_view name,
                                           std::int64_t least = 1);
 

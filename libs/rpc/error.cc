@@ -88,6 +88,11 @@ absl::Status StoreError(absl::Status status) {
   }
 }
 
+absl::Status DrainingError() {
+  return MakeError(absl::StatusCode::kUnavailable, reason::v1::DRAINING,
+                   "the server is stopping: try another one, or again in a moment");
+}
+
 absl::Status CheckPosition(std::int64_t after, std::int64_t last) {
   if (after < 0) {
     return MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,

@@ -34,9 +34,13 @@ std::string ReasonName(reason::v1::Reason reason);
 // already, and any other code, pass unchanged.
 absl::Status StoreError(absl::Status status);
 
-// Where the reader of a stream wants to go on: behind number `after` of `last`.
-// kInvalidArgument, MALFORMED_REQUEST: negative. kOutOfRange: there never were so many, so the
-// store was replaced by an older one, and the reader must begin anew.
+// UNAVAILABLE, DRAINING: what a server that is stopping answers to new calls, and how it ends
+// its streams.
+absl::Status DrainingError();
+
+// Where the reader of a stream wants to go on: behind `after`, where `last` is the newest.
+// kInvalidArgument, MALFORMED_REQUEST: negative. kOutOfRange: the store never came that far, so
+// it was replaced by an older one, and the reader must begin anew.
 absl::Status CheckPosition(std::int64_t after, std::int64_t last);
 
 }  // namespace devicetrust::rpc

@@ -22,6 +22,9 @@ absl::Status NotAllowed(std::string message) {
                    std::move(message));
 }
 
+// Time for streams to end as their methods choose, with DrainingError().
+constexpr std::chrono::milliseconds kStreamsEnd{500};
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Gate>> Gate::Create(const ListenerConfig& config,
@@ -51,10 +54,7 @@ absl::Status Gate::Admit(std::string_view path, const grpc::AuthContext* peer) c
     return NotAllowed(fmt::format("{} is not offered on this listener", path));
   }
   DT_RETURN_IF_ERROR(Authorize(found->second, path, peer));
-  if (draining_) {
-    return MakeError(absl::StatusCode::kUnavailable, reason::v1::DRAINING,
-                     "the server is stopping: try another one, or again in a moment");
-  }
+  if (draining_) return DrainingError();
   const bool full = found->second.stream ? streams_ >= streams_max_ : unary_ >= in_flight_max_;
   if (full) {
     return MakeError(absl::StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
@@ -63,10 +63,16 @@ absl::Status Gate::Admit(std::string_view path, const grpc::AuthContext* peer) c
   return absl::OkStatus();
 }
 
-void Gate::Drain() {
+void Gate::Drain(std::chrono::milliseconds at_most) {
+  using std::chrono::steady_clock;
+  const auto end = steady_clock::now() + at_most;
+  std::unique_lock lock(mutex_);
   draining_ = true;
-  const std::lock_guard lock(mutex_);
-  for (grpc::ServerContextBase* stream : open_streams_) stream->TryCancel();
+  const auto streams_ended = [this] { return open_streams_.empty(); };
+  if (!ended_.wait_until(lock, std::min(end, steady_clock::now() + kStreamsEnd), streams_ended)) {
+    for (grpc::ServerContextBase* stream : open_streams_) stream->TryCancel();
+  }
+  ended_.wait_until(lock, end, [&] { return unary_ == 0 && streams_ended(); });
 }
 
 absl::Status Gate::Authorize(const Rule& rule, std::string_view path,
@@ -131,11 +137,11 @@ class CountedCall final : public grpc::experimental::Interceptor {
   }
   // The call's context, about to end, deletes this.
   ~CountedCall() override {
-    if (stream_ != nullptr) {
-      const std::lock_guard lock(gate_->mutex_);
-      gate_->open_streams_.erase(stream_);
-    }
     --*count_;
+    if (stream_ == nullptr && !gate_->draining_) return;
+    const std::lock_guard lock(gate_->mutex_);
+    gate_->open_streams_.erase(stream_);
+    gate_->ended_.notify_all();
   }
   CountedCall(const CountedCall&) = delete;
   CountedCall& operator=(const CountedCall&) = delete;

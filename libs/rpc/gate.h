@@ -5,6 +5,8 @@
 #include <grpcpp/support/server_interceptor.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -29,8 +31,9 @@ class Gate {
   // `path` as on the wire: "/devicetrust.ca.v1.CertificateAuthority/Enroll".
   absl::Status Admit(std::string_view path, const grpc::AuthContext* peer) const;
 
-  // Refuses new calls and cancels the streams, which would not end by themselves.
-  void Drain();
+  // Refuses new calls and returns when those under way have ended, at the latest after
+  // `at_most`. Streams that do not end by themselves are cancelled before.
+  void Drain(std::chrono::milliseconds at_most);
   std::size_t in_flight() const { return unary_; }
 
  private:
@@ -53,6 +56,7 @@ class Gate {
   std::atomic<std::size_t> streams_{0};
   std::mutex mutex_;  // Of the next one.
   std::set<grpc::ServerContextBase*> open_streams_;
+  std::condition_variable ended_;  // A stream or, when draining, any call.
 };
 
 // Runs Admit() on the headers of each call.

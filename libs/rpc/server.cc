@@ -20,6 +20,9 @@
 namespace devicetrust::rpc {
 namespace {
 
+// For the last answers to leave, once all calls have ended.
+constexpr std::chrono::milliseconds kGoodbye{100};
+
 // gRPC does not say why it could not bind; trying it ourselves does.
 std::string WhyNotBound(const HostPort& address) {
   addrinfo hints{};
@@ -115,9 +118,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ListenerConfig config,
 
 void Server::Stop(std::chrono::milliseconds drain) {
   std::call_once(state_->stopped, [&] {
-    state_->gate->Drain();
     if (auto* health = state_->server->GetHealthCheckService()) health->Shutdown();
-    const gpr_timespec wait = gpr_time_from_millis(drain.count(), GPR_TIMESPAN);
+    state_->gate->Drain(drain);
+    // gRPC waits for clients to close their connections, which those without a call never do.
+    const gpr_timespec wait = gpr_time_from_millis(kGoodbye.count(), GPR_TIMESPAN);
     state_->server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), wait));
     state_->server->Wait();
     Log(LogLevel::kInfo, "rpc.stopped", {{"listener", state_->name}});

@@ -64,8 +64,8 @@ class Server {
   const std::string& address() const;  // host:port as bound.
   std::size_t in_flight() const;       // Unary calls.
 
-  // Refuses new calls, lets those in flight end, cancels what is left after `drain`. Streams
-  // are cancelled at once: their methods see it by ServerContext::IsCancelled(). Idempotent.
+  // Refuses new calls, lets those in flight end, cancels what is left after `drain`; streams
+  // that do not end by themselves soon. Idempotent.
   void Stop(std::chrono::milliseconds drain = std::chrono::seconds(2));
 
  private:

@@ -200,8 +200,10 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event*
         // The counter's row stays locked until the commit: numbers appear in commit order.
         DT_ASSIGN_OR_RETURN(
             const auto counter,
-            txn.Run("UPDATE log_counter SET value = value + $1 WHERE id = 1 RETURNING value",
-                    {count}));
+            txn.Run(
+                "UPDATE log_counter SET value ="
+                " CASE WHEN value < $2 THEN $2 ELSE value END + $1 WHERE id = 1 RETURNING value",
+                {count, UnixMicros(clock_.Now())}));
         std::int64_t sequence = db::Int(counter.front()[0]) - count;
         Appended appended;
         for (const v1::Event* event : events) {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/change_signal.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/db/database.h"
-#include "policy-engine/change_signal.h"
 
 namespace devicetrust::policy {
 
@@ -23,8 +23,8 @@ inline constexpr std::size_t kEventBytesMax = 16 * 1024;
 // Thread-safe.
 class SystemLog {
  public:
-  // `database` has LogMigrations() and must outlive this.
-  explicit SystemLog(db::Database& database) : database_(database) {}
+  // `database` has LogMigrations(). Both must outlive this.
+  SystemLog(db::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
 
   struct Appended {
     int stored = 0;
@@ -64,6 +64,7 @@ class SystemLog {
 
  private:
   db::Database& database_;
+  const Clock& clock_;
   ChangeSignal appended_;
 };
 

@@ -81,7 +81,7 @@ grpc::Status SystemLogService::Tail(grpc::ServerContext* context, const v1::Tail
   }
   ChangeSignal linger;  // Never fires.
   auto last_message = std::chrono::steady_clock::now() - kTailHeartbeat;
-  while (!context->IsCancelled()) {
+  while (!context->IsCancelled() && !log_.appended().stopped()) {
     const std::uint64_t seen = log_.appended().Generation();
     auto following = log_.After(request->filter(), after, kTailBatch);
     if (!following.ok()) return rpc::ToGrpc(WithReason(following.status()));
@@ -91,14 +91,14 @@ grpc::Status SystemLogService::Tail(grpc::ServerContext* context, const v1::Tail
       v1::TailResponse message;
       for (v1::Event& event : following->events) *message.add_events() = std::move(event);
       message.set_sequence(following->sequence);
-      if (!writer->Write(message)) break;  // The reader is gone.
+      if (!writer->Write(message)) return grpc::Status::CANCELLED;  // The reader is gone.
       last_message = now;
     }
     after = following->sequence;
     if (!more) log_.appended().WaitForChange(seen, kTailHeartbeat / 5);
     if (log_.appended().Generation() != seen) linger.WaitForChange(0, kTailLinger);
   }
-  return grpc::Status::OK;
+  return rpc::ToGrpc(rpc::DrainingError());
 }
 
 grpc::Status SystemLogService::Count(grpc::ServerContext* /*context*/,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/rpc/timestamps.h"
+#include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/migrations.h"
@@ -38,7 +39,8 @@ class SystemLogTest : public ::testing::Test {
 
   std::unique_ptr<db::Database> database_ =
       db::Database::Open("sqlite::memory:", LogMigrations()).value();
-  SystemLog log_{*database_};
+  testing::SettableClock clock_{kBegin};
+  SystemLog log_{*database_, clock_};
   SystemLogService service_{log_};
 };
 
@@ -120,6 +122,14 @@ TEST_F(SystemLogTest, FollowsFromASequenceNumber) {
   EXPECT_EQ(second->sequence, *log_.LastSequence());
   EXPECT_TRUE(log_.After(filter, second->sequence, 10)->events.empty());
   DT_EXPECT_CODE(log_.After(filter, second->sequence + 1, 10), kOutOfRange);
+
+  // A store that was restored from a backup, here an empty one, begins after all positions
+  // that it has lost.
+  const auto restored = db::Database::Open("sqlite::memory:", LogMigrations()).value();
+  clock_.Advance(std::chrono::seconds(1));
+  SystemLog later(*restored, clock_);
+  DT_ASSERT_OK(later.Append(std::vector{NewEvent("d", "x", 4)}));
+  EXPECT_EQ(later.After(filter, second->sequence, 10)->events.size(), 1u);
 }
 
 TEST_F(SystemLogTest, TakesAnyTimeAsABound) {

@@ -216,7 +216,7 @@ TEST_F(PeopleTest, DeactivatingEndsSessionsAndRevokes) {
 
   DT_ASSERT_OK(SetStatus(id, v1::ACTIVE));
   EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::ACTIVE);
-  EXPECT_EQ(sessions_->After(1, 10)->changes.at(0).activated_user_id(), id);
+  EXPECT_EQ(sessions_->After(changes[0].sequence(), 10)->changes.at(0).activated_user_id(), id);
   EXPECT_EQ(ca_.calls(), 1);
 }
 

@@ -17,7 +17,8 @@ enum ChangeKind : std::int64_t { kEnded = 1, kDeactivated = 2, kActivated = 3 };
 
 absl::Status AppendChange(db::Transaction& txn, ChangeKind kind, const std::string& subject,
                           WallTime at) {
-  DT_ASSIGN_OR_RETURN(const std::int64_t sequence, db::NextSequence(txn, kSequence));
+  DT_ASSIGN_OR_RETURN(const std::int64_t sequence,
+                      db::NextSequence(txn, kSequence, UnixMicros(at)));
   return txn
       .Run("INSERT INTO session_changes (sequence, at_ms, kind, subject) VALUES ($1, $2, $3, $4)",
            {sequence, UnixMillis(at), std::int64_t{kind}, subject})

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "devicetrust/org/v1/sign_in.pb.h"
+#include "libs/base/change_signal.h"
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
-#include "policy-engine/change_signal.h"
 
 namespace devicetrust::policy {
 

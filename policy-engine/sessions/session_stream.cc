@@ -14,7 +14,7 @@ namespace v1 = ::devicetrust::org::v1;
 
 constexpr int kChangesPerMessage = 1000;
 constexpr std::chrono::milliseconds kSessionHeartbeat{1000};
-// How often it looks for what another process on the same store has written, and for the end.
+// How often it looks for what another process on the same store has written.
 constexpr std::chrono::milliseconds kSessionPoll{200};
 
 }  // namespace
@@ -25,7 +25,7 @@ grpc::Status StreamSessionChanges(SessionChanges& changes, const Clock& clock,
                                   grpc::ServerWriter<v1::WatchSessionsResponse>& writer) {
   std::int64_t after = request.after_sequence();
   auto last_message = std::chrono::steady_clock::now() - kSessionHeartbeat;
-  while (!context.IsCancelled()) {
+  while (!context.IsCancelled() && !changes.announced().stopped()) {
     const std::uint64_t seen = changes.announced().Generation();
     auto following = changes.After(after, kChangesPerMessage);
     if (!following.ok()) return rpc::ToGrpc(rpc::StoreError(following.status()));
@@ -39,13 +39,13 @@ grpc::Status StreamSessionChanges(SessionChanges& changes, const Clock& clock,
       message.set_sequence(following->sequence);
       message.set_more(message.changes_size() == kChangesPerMessage);
       *message.mutable_sent_at() = rpc::ToTimestamp(clock.Now());
-      if (!writer.Write(message)) break;  // The reader is gone.
+      if (!writer.Write(message)) return grpc::Status::CANCELLED;  // The reader is gone.
       last_message = now;
       after = following->sequence;
     }
     if (!news) changes.announced().WaitForChange(seen, kSessionPoll);
   }
-  return grpc::Status::OK;
+  return rpc::ToGrpc(rpc::DrainingError());
 }
 
 }  // namespace devicetrust::policy

@@ -182,7 +182,7 @@ TEST_F(SignInTest, EndsASessionOnceAndTellsTheGateways) {
     ASSERT_TRUE(stream->Read(&message));
   } while (message.changes_size() == 0);
   EXPECT_EQ(message.changes(0).ended_session_id(), "session-1");
-  EXPECT_EQ(message.sequence(), 1);
+  EXPECT_EQ(message.sequence(), message.changes(0).sequence());
   watching.TryCancel();
   stream->Finish();
   server->Shutdown();
