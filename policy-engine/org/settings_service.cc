@@ -55,13 +55,17 @@ absl::StatusOr<SettingsService::Edit> SettingsService::Apply(const grpc::ServerC
                         .Outcome(v1::EventOutcome::SUCCESS)
                         .Take();
   Edit edited;
+  bool same = false;
   const absl::Status changed = store_.Change(
       std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
         edited = Edit{before.settings, before.forced_off, {}};
         DT_RETURN_IF_ERROR(edit(edited, before, caller));
+        same = edited.forced_off == before.forced_off &&
+               edited.settings.SerializeAsString() == before.settings.SerializeAsString();
+        if (same) return absl::AlreadyExistsError("nothing to change, and no event of it");
         return WriteSettings(txn, edited.settings, edited.forced_off);
       });
-  DT_RETURN_IF_ERROR(changed);
+  if (!same) DT_RETURN_IF_ERROR(changed);
   edited.settings = store_.state()->settings;
   return edited;
 }
@@ -94,6 +98,10 @@ absl::Status SettingsService::EditDeviceTrust(const v1::SetDeviceTrustRequest& r
   }
   edit.settings.set_device_trust_enabled(request.enabled());
   if (request.has_learn_more_url()) edit.settings.set_learn_more_url(request.learn_more_url());
+  const bool same = edit.forced_off == before.forced_off &&
+                    request.enabled() == before.settings.device_trust_enabled() &&
+                    edit.settings.learn_more_url() == before.settings.learn_more_url();
+  if (same) return absl::OkStatus();
   edit.settings.set_device_trust_changed_by(caller.ToString());
   *edit.settings.mutable_device_trust_changed_at() = rpc::ToTimestamp(clock_.Now());
   return absl::OkStatus();

@@ -46,6 +46,16 @@ TEST_F(SettingsTest, RemembersWhoAndWhenAndLogsIt) {
   EXPECT_EQ(events[0].targets(0).display_name(), "on");
 }
 
+TEST_F(SettingsTest, ACallThatChangesNothingLeavesNoTrace) {
+  ASSERT_TRUE(SetDeviceTrust(true).ok());
+  const std::string before = Settings().SerializeAsString();
+  clock_.Advance(std::chrono::hours(1));
+  ASSERT_TRUE(SetDeviceTrust(true).ok());
+  EXPECT_EQ(device_trust_.settings().SerializeAsString(), before);
+  EXPECT_EQ(Settings().SerializeAsString(), before);
+  EXPECT_EQ(EventsOf("org.settings.change").size(), 1u);
+}
+
 TEST_F(SettingsTest, AComponentChangesNothing) {
   BecomeComponent("gateway-1", "gateway");
   EXPECT_EQ(ReasonOf(SetDeviceTrust(true)), reason::v1::CALLER_NOT_ALLOWED);
