@@ -116,7 +116,7 @@ TEST_F(PolicyServerTest, StreamsSessionChangesWithAHeartbeatUntilDrained) {
   std::thread stopper([this] { server_->Stop(); });
   while (reader->Read(&message)) {
   }
-  reader->Finish();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
   stopper.join();
 }
 

@@ -265,6 +265,16 @@ TEST_F(ServerTest, EndsStreamsWhenItStops) {
   EXPECT_FALSE(reader->Finish().ok());
 }
 
+TEST_F(ServerTest, StopsAtOnceWhenItsClientsAreIdle) {
+  Start(Internal());
+  const auto policy = AsComponent("policy");
+  ca::v1::RevokeForUserRequest request;
+  request.set_user_id("u1");
+  DT_ASSERT_OK(Call(*policy, &CertificateAdmin::Stub::RevokeForUser, request));
+  server_->Stop(std::chrono::hours(1));
+  DT_EXPECT_CODE(Call(*policy, &CertificateAdmin::Stub::RevokeForUser, request), kUnavailable);
+}
+
 // The standard services' messages are not among Debian's headers: by field number.
 TEST_F(ServerTest, TellsItsHealthToEveryone) {
   ListenerConfig edge = Internal();
