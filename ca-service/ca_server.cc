@@ -13,6 +13,7 @@
 #include "ca-service/migrations.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/http/server.h"
+#include "libs/http/url.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
@@ -38,7 +39,22 @@ struct Files {
   pki::AeadKey kek;
 };
 
+// Printed in each certificate (RFC 5280, section 4.2.1.13); CrlPath() is put behind it.
+absl::Status CheckPublicUrl(const std::string& text) {
+  if (text.empty()) return absl::OkStatus();
+  const absl::StatusOr<http::Url> url = http::ParseUrl(text);
+  const bool good = url.ok() && !url->https && !text.ends_with('/') &&
+                    text.find_first_of("?#") == std::string::npos;
+  if (good) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "--public-http-url: \"{}\" is not of the form http://pki.example.com, without a slash at the"
+      " end",
+      text));
+}
+
 absl::StatusOr<Files> LoadFiles(const Config& config) {
+  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
+  DT_RETURN_IF_ERROR(CheckPublicUrl(config.public_http_url));
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "ca"));
   DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));

@@ -342,6 +342,16 @@ TEST_F(CaServerTest, KeepsItsKeysAndCertificatesOverARestart) {
 
 TEST_F(CaServerTest, NamesWhatIsWrongAtTheStart) {
   DT_EXPECT_OK(CheckConfig(config_));
+  for (const char* url :
+       {"hello", "ftp://x", "http://h/\n", "http://h/a?b", "https://h", "http://h/"}) {
+    Config printed = config_;  // Would be in every certificate for a year.
+    printed.public_http_url = url;
+    const absl::Status refused = CheckConfig(printed);
+    EXPECT_NE(refused.ToString().find("--public-http-url"), std::string::npos) << url;
+  }
+  Config elsewhere = config_;
+  elsewhere.database = "postgresql://x";
+  DT_EXPECT_CODE(CheckConfig(elsewhere), kInvalidArgument);
   Start();
   // A second one beside it: the same store, then the same port.
   DT_EXPECT_CODE(CaServer::Create(config_, clock_, random_), kFailedPrecondition);

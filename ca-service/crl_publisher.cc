@@ -84,25 +84,27 @@ void CrlPublisher::Run() {
 
 absl::Status CrlPublisher::Publish() {
   const WallTime now = clock_.Now();
-  std::int64_t sequence = 0;
-  DT_ASSIGN_OR_RETURN(
-      auto stored,
-      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::optional<StoredCrl>> {
-        Tables tables(txn);
-        DT_ASSIGN_OR_RETURN(sequence, tables.LastRevocation());
-        const auto current = Current();
-        if (current) return std::optional(*current);
-        return tables.LatestCrl();
-      }));
+  const auto current = Current();
+  DT_ASSIGN_OR_RETURN(const std::int64_t sequence, database_.Read([](db::Transaction& txn) {
+    return Tables(txn).LastRevocation();
+  }));
   const seconds age_max = kCrlLifetime / 2;
-  const bool fresh = stored && stored->revocation_sequence == sequence &&
-                     stored->this_update + age_max.count() > UnixSeconds(now);
-  if (fresh && Current() != nullptr) return absl::OkStatus();
-  if (!fresh) {
-    DT_ASSIGN_OR_RETURN(stored, Build(sequence, now));
+  const bool fresh = current && current->revocation_sequence == sequence &&
+                     current->this_update + age_max.count() > UnixSeconds(now);
+  if (fresh) return absl::OkStatus();
+  // At the start too: the stored list may be of a backup, older than one that clients have.
+  absl::StatusOr<StoredCrl> list = Build(sequence, now);
+  if (!list.ok() && !current) {
+    // The store takes no more now. An old list serves better than no CA.
+    const absl::Status failed = list.status();
+    DT_ASSIGN_OR_RETURN(
+        auto stored, database_.Read([](db::Transaction& txn) { return Tables(txn).LatestCrl(); }));
+    if (stored) list = *std::move(stored);
+    Log(LogLevel::kError, "ca.crl.failed", {{"status", failed.ToString()}});
   }
+  if (!list.ok()) return list.status();
   const std::lock_guard lock(mutex_);
-  current_ = std::make_shared<const StoredCrl>(*std::move(stored));
+  current_ = std::make_shared<const StoredCrl>(*std::move(list));
   return absl::OkStatus();
 }
 
@@ -112,7 +114,7 @@ absl::Status CrlPublisher::Publish() {
 absl::StatusOr<StoredCrl> CrlPublisher::Build(std::int64_t sequence, WallTime now) {
   pki::Crl crl;
   DT_ASSIGN_OR_RETURN(crl.number, database_.Write([now](db::Transaction& txn) {
-    return db::NextSequence(txn, "crls", UnixSeconds(now));
+    return db::NextSequence(txn, "crls", UnixMicros(now));
   }));
   crl.this_update = WallTime(seconds(UnixSeconds(now)));
   crl.next_update = crl.this_update + kCrlLifetime;

@@ -54,9 +54,10 @@ absl::StatusOr<Revocations::OfCertificate> Revocations::RevokeCertificate(
   auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<OfCertificate> {
     DT_ASSIGN_OR_RETURN(auto found, Tables(txn).FindBySerial(serial));
     if (!found) {
-      return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::UNKNOWN_SUBJECT,
-                            fmt::format("no certificate has serial {}", serial), serial,
-                            "Look it up by user or device in the list of certificates.");
+      return rpc::MakeError(
+          absl::StatusCode::kNotFound, reason::v1::UNKNOWN_SUBJECT,
+          fmt::format("no certificate has serial {}", serial), serial,
+          "Look it up in the System Log: events pki.cert.issue name serial, user and device.");
     }
     if (found->revoked_at) return OfCertificate{*std::move(found), true};
     DT_RETURN_IF_ERROR(Revoke(txn, *found, reason, requested_by, now));

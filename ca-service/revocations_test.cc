@@ -18,12 +18,11 @@ class RevocationsTest : public CaTest {
     const auto key = pki::PrivateKey::Generate().value();
     return Enroll(Token(key), key).value();
   }
-  Bytes PublishedDer() {
+  pki::Crl PublishedCrl() {
     std::promise<Bytes> der;
     crl_->WhenUpToDate([&](const auto& list) { der.set_value(list->der); });
-    return der.get_future().get();
+    return pki::ParseCrl(der.get_future().get(), ca_->issuing()).value();
   }
-  pki::Crl PublishedCrl() { return pki::ParseCrl(PublishedDer(), ca_->issuing()).value(); }
 };
 
 TEST_F(RevocationsTest, RevokesAllOfAUserOnceInSequence) {
@@ -70,11 +69,13 @@ TEST_F(RevocationsTest, GivesNoPositionAgainOverARestoreFromABackup) {
   const auto lost = EnrollNew();
   const auto revoked =
       revocations_->RevokeForUser(lost.user_id, v1::SUPERSEDED, "admin:ada").value();
+  const auto number = PublishedCrl().number;
   store_ = "restored.db";
   Open();
   clock_.Advance(std::chrono::seconds(1));
   const auto issued = EnrollNew();
   DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+  EXPECT_GT(PublishedCrl().number, number);
   const auto seen = revocations_->After(revoked.sequence, 10).value();
   ASSERT_EQ(seen.size(), 1U);
   EXPECT_EQ(seen[0].serial, issued.serial);
@@ -109,9 +110,10 @@ TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber
   EXPECT_EQ(crl.revoked[0].reason, pki::CrlReason::kKeyCompromise);
   EXPECT_GT(crl.number, empty.number);
 
-  const Bytes served = PublishedDer();
-  Open();  // The same list over a restart, byte by byte.
-  EXPECT_EQ(PublishedDer(), served);
+  Open();
+  const pki::Crl after_restart = PublishedCrl();
+  EXPECT_EQ(after_restart.revoked.size(), 1U);
+  EXPECT_GT(after_restart.number, crl.number);
 }
 
 TEST_F(RevocationsTest, ALaterListHoldsWhatWasRevokedBeforeItWasAskedFor) {

@@ -7,6 +7,7 @@
 
 #include "libs/base/files.h"
 #include "libs/base/process.h"
+#include "libs/db/connection.h"
 #include "libs/rpc/caller.h"
 #include "libs/service/component.h"
 
@@ -62,6 +63,7 @@ absl::Status CheckConfig(const Config& config) {
   if (config.realms.empty() || !std::ranges::all_of(config.realms, IsRealm)) {
     return absl::InvalidArgumentError("--realm must be a realm in capitals, such as CORP.TEST");
   }
+  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
   DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.org_address, "--org-address").status());

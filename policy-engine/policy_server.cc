@@ -262,6 +262,8 @@ void PolicyServer::ConnectCa(const std::string& address) { parts_->ca->ConnectTo
 void PolicyServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
+  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
+  DT_RETURN_IF_ERROR(db::CheckUrl(config.log_database));
   DT_ASSIGN_OR_RETURN(const PolicyFiles files, ReadFiles(config));
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.ca_address, "--ca-address").status());

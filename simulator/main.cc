@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 
@@ -87,7 +88,7 @@ void AddRun(CLI::App& app, RunOptions& options) {
   run->add_option("--devices", options.devices, "How many; four of five are domain-joined")
       ->check(CLI::Range(std::size_t{1}, std::size_t{50'000}))
       ->capture_default_str();
-  run->add_option("--seed", options.seed, "Names, mix, secrets and order follow from it")
+  run->add_option("--seed", options.seed, "Names, mix and secrets follow from it")
       ->check(WholeNumber())
       ->capture_default_str();
   // tools/quickstart gives these two; what follows counts.
@@ -143,6 +144,23 @@ void PreferThroughput() {
   static_cast<void>(sched_setscheduler(0, SCHED_BATCH, &none));  // Refused: slower, no worse.
 }
 
+// Services, devices, browsers and apps hold both ends of each connection.
+absl::Status CheckOpenFiles() {
+  constexpr rlim_t kNeeded = 1024;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kNeeded) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "needs {} open files and may have {}: run ulimit -n {} first, or raise the hard limit",
+      kNeeded, limit.rlim_cur, kNeeded));
+}
+
+// A script must not take half an answer for the whole.
+int Flushed(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  std::fputs("dt-sim: standard output can't be written to.\n", stderr);
+  return EXIT_FAILURE;
+}
+
 int Main(int argc, char** argv) {
   PrepareProcess();
   RunOptions run;
@@ -171,12 +189,19 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
   }
 
-  if (app.got_subcommand("explain")) return Report(Explain(explain, stdout));
-  if (app.got_subcommand("up")) return Report(RunUp(up, stdout));
+  if (app.got_subcommand("explain")) return Flushed(Report(Explain(explain, stdout)));
+  if (const absl::Status enough = CheckOpenFiles(); !enough.ok()) return Report(enough);
+  if (app.got_subcommand("up")) {
+    if (up.org_port != 0 && up.org_port == up.mtls_port) {
+      return Report(absl::InvalidArgumentError(
+          fmt::format("--org-port and --mtls-port are both {}: give them two ports", up.org_port)));
+    }
+    return Flushed(Report(RunUp(up, stdout)));
+  }
   PreferThroughput();
   const absl::StatusOr<bool> valid = RunScenario(run, stdout);
   if (!valid.ok()) return Report(valid.status());
-  return *valid ? EXIT_SUCCESS : EXIT_FAILURE;
+  return Flushed(*valid ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 }  // namespace

@@ -195,7 +195,8 @@ class Starting(unittest.TestCase):
             wait_file = pathlib.Path(self.folder, "ready")
             wait_file.write_text("of another environment\n")
             result = run(BIN / "dt-sim", "up", "--devices", "10", "--org-port", port, "--mtls-port", "0",
-                         "--wait-file", wait_file, check=False, timeout=60)
+                         "--wait-file", wait_file, check=False, timeout=60,
+                         env={**os.environ, "TMPDIR": str(self.folder)})  # Keeps its logs there.
         self.assertEqual(wait_file.read_text(), "of another environment\n")
         self.assertEqual(result.returncode, 1)
         self.assertIn(str(port), result.stderr)

@@ -68,6 +68,9 @@ class Transaction {
   Connection* connection_;  // Null once committed or moved from.
 };
 
+// "sqlite:/var/lib/dt/ca.db" or "sqlite::memory:". kInvalidArgument: of another form.
+absl::Status CheckUrl(const std::string& url);
+
 // One transaction at a time, one thread at a time.
 class Connection {
  public:
@@ -78,7 +81,7 @@ class Connection {
 
   virtual ~Connection() = default;
 
-  // `url`: "sqlite:/var/lib/dt/ca.db" or "sqlite::memory:".
+  // `url`: see CheckUrl().
   //
   // Errors:
   //   kInvalidArgument     unknown scheme.

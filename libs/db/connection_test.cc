@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <filesystem>
 
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
@@ -54,6 +55,8 @@ TEST(ConnectionTest, RefusesAFileThatIsInUse) {
   auto first = Connection::Open(url);
   DT_ASSERT_OK(first);
   DT_EXPECT_CODE(Connection::Open(url), kFailedPrecondition);
+  std::filesystem::create_symlink("ca.db", folder / "link.db");
+  DT_EXPECT_CODE(Connection::Open("sqlite:" + folder / "link.db"), kFailedPrecondition);
   first->reset();
   DT_EXPECT_OK(Connection::Open(url));
 }

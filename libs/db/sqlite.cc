@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <unordered_map>
 #include <utility>
@@ -36,7 +37,8 @@ absl::Status SqliteError(sqlite3* db) {
     default:
       break;
   }
-  switch (code & 0xFF) {
+  // Of the file that readers and writer share: it could not grow.
+  switch (code == SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : code & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return absl::AbortedError(message);
@@ -258,15 +260,20 @@ absl::Status LimitBytes(Connection& writer, std::int64_t bytes_max) {
   return sqlite->LimitBytes(bytes_max);
 }
 
+absl::Status CheckUrl(const std::string& url) {
+  if (url.size() > kScheme.size() && url.starts_with(kScheme)) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("database URL \"{}\" is not {}FILE", url, kScheme));
+}
+
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url, Mode mode) {
-  if (!url.starts_with(kScheme)) {
-    return absl::InvalidArgumentError(
-        fmt::format("database URL \"{}\" does not start with {}", url, kScheme));
-  }
+  DT_RETURN_IF_ERROR(CheckUrl(url));
   const std::string path = url.substr(kScheme.size());
   FileLock lock;
   if (path != kMemory && mode == Mode::kWriter) {
-    DT_ASSIGN_OR_RETURN(lock, FileLock::Acquire(path + ".lock"));
+    // By the file's own name, whatever link leads to it.
+    std::error_code unknown;
+    const std::filesystem::path real = std::filesystem::weakly_canonical(path, unknown);
+    DT_ASSIGN_OR_RETURN(lock, FileLock::Acquire((unknown ? path : real.string()) + ".lock"));
     DT_RETURN_IF_ERROR(CreatePrivately(path));
   }
   sqlite3* raw = nullptr;

@@ -2,6 +2,7 @@
 
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -61,8 +62,17 @@ absl::StatusOr<std::unique_ptr<DeviceVerifier>> DeviceVerifier::Create(
                                         issuer.common_name());
     }
   }
+  std::vector<Certificate> issuing;
+  for (const Certificate& one : issuers) {
+    const bool certifies_another =
+        std::any_of(issuers.begin(), issuers.end(), [&one](const Certificate& other) {
+          return X509_cmp(one.get(), other.get()) != 0 &&
+                 X509_check_issued(one.get(), other.get()) == X509_V_OK;
+        });
+    if (!certifies_another) issuing.push_back(one);
+  }
   return std::unique_ptr<DeviceVerifier>(
-      new DeviceVerifier(std::move(issuers), clock, cache_entries_max));
+      new DeviceVerifier(std::move(issuing), clock, cache_entries_max));
 }
 
 DeviceVerdict DeviceVerifier::Check(const Certificate& leaf) const {

@@ -43,8 +43,9 @@ class DeviceVerifier {
  public:
   static constexpr std::size_t kCacheEntriesMax = 64 * 1024;  // About 80 bytes each, twice.
 
-  // `issuers`: the CA certificates that sign devices, new and old during a rollover. What
-  // vouches for them is the caller's configuration. kInvalidArgument when there is none,
+  // `issuers`: the CA certificates that sign devices, new and old during a rollover; of a chain
+  // the CA that certifies another of them is left out. What vouches for them is the caller's
+  // configuration. kInvalidArgument when there is none,
   // one is no CA, or has name constraints, which are not evaluated here. `clock` outlives
   // the verifier.
   static absl::StatusOr<std::unique_ptr<DeviceVerifier>> Create(

@@ -43,6 +43,19 @@ TEST_F(DeviceVerifierTest, TrustsWhatTheDeviceCaIssued) {
   EXPECT_EQ(verifier->Check(device.certificate), DeviceVerdict::kGood);  // From the cache.
 }
 
+TEST_F(DeviceVerifierTest, OfAChainTheCaThatIssuesDevicesAlone) {
+  const Identity root = sim::NewCa("MTLS Root Certificate Authority", kJudgedAt);
+  const Identity issuing =
+      sim::NewIdentity("MTLS Certificate Authority", Usage::kCa, root, kJudgedAt);
+  const auto verifier =
+      DeviceVerifier::Create({issuing.certificate, root.certificate}, clock_).value();
+  EXPECT_EQ(verifier->issuers().size(), 1U);
+  EXPECT_EQ(verifier->Check(sim::NewDevice("acme", "d1", "e1", issuing, kJudgedAt).certificate),
+            DeviceVerdict::kGood);
+  EXPECT_EQ(verifier->Check(sim::NewDevice("acme", "d1", "e1", root, kJudgedAt).certificate),
+            DeviceVerdict::kForeignIssuer);
+}
+
 TEST_F(DeviceVerifierTest, NamesWhatIsWrong) {
   const auto verifier = NewVerifier();
   const Identity foreign = sim::NewCa("Another CA", kJudgedAt);

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "libs/base/encoding.h"
@@ -102,6 +103,9 @@ class Reader {
     }
     return WallTime(seconds(it->get<std::int64_t>()));
   }
+  std::optional<WallTime> OptionalTime(const char* name) {
+    return payload_.contains(name) ? std::optional(Time(name)) : std::nullopt;
+  }
   std::string KeyThumbprint() {
     const auto it = payload_.find("cnf");
     if (it != payload_.end() && it->is_object()) {
@@ -131,6 +135,7 @@ struct Expected {
   std::string_view audience;
   seconds lifetime_max;
   WallTime now;
+  seconds late_max = kClockSkew;  // After its end.
 };
 
 absl::Status CheckEnvelope(const Envelope& envelope, const KeySet::Entry& signer,
@@ -149,7 +154,7 @@ absl::Status CheckEnvelope(const Envelope& envelope, const KeySet::Entry& signer
   if (expected.now + kClockSkew < envelope.issued_at) {
     return Refuse(Problem::kNotYetValid, "token is of the future: compare the clocks");
   }
-  if (expected.now >= envelope.expires_at + kClockSkew) {
+  if (expected.now >= envelope.expires_at + expected.late_max) {
     return Refuse(Problem::kExpired, "token has expired: get a new one");
   }
   return absl::OkStatus();
@@ -166,8 +171,12 @@ absl::StatusOr<std::pair<Envelope, Reader>> OpenToken(std::string_view compact, 
   Reader reader(*std::move(payload));
   Envelope envelope{reader.Text("iss"), reader.Text("aud"), reader.Text("jti"),
                     reader.Time("iat"), reader.Time("exp"), jws.signer.kid};
+  const std::optional<WallTime> not_before = reader.OptionalTime("nbf");
   DT_RETURN_IF_ERROR(reader.status());
   DT_RETURN_IF_ERROR(CheckEnvelope(envelope, jws.signer, expected));
+  if (not_before && expected.now + kClockSkew < *not_before) {  // RFC 7519, section 4.1.5.
+    return Refuse(Problem::kNotYetValid, "token is not valid yet: compare the clocks");
+  }
   return std::pair(std::move(envelope), std::move(reader));
 }
 
@@ -235,8 +244,9 @@ absl::StatusOr<UserToken> VerifyUserToken(std::string_view compact, const KeySet
 
 absl::StatusOr<Proof> VerifyProof(std::string_view compact, const KeySet& keys,
                                   std::string_view audience, WallTime now) {
-  DT_ASSIGN_OR_RETURN(auto opened,
-                      OpenToken(compact, keys, {kProofType, audience, kProofLifetime, now}));
+  DT_ASSIGN_OR_RETURN(
+      auto opened,
+      OpenToken(compact, keys, {kProofType, audience, kProofLifetime, now, seconds(0)}));
   Reader& reader = opened.second;
   Proof proof;
   proof.envelope = std::move(opened.first);

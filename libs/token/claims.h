@@ -62,7 +62,7 @@ struct Proof {
   bool trusted = false;          // The certificate is good; whose it is, the org decides.
   std::string reason;            // reason: why not trusted, a name of reason.v1; else empty.
   std::string serial;            // serial: of the certificate shown, hex; empty without one.
-  std::string device_id;         // device: from its URI names, empty unless trusted.
+  std::string device_id;         // device: from its URI names when it is genuine; else empty.
   std::string enrolment_id;      // enrolment
 };
 
@@ -73,8 +73,9 @@ absl::StatusOr<std::string> Sign(const UserToken& token, const SigningKey& key);
 absl::StatusOr<std::string> Sign(const Proof& proof, const SigningKey& key);
 
 // Everything that VerifyEs256 checks, then issuer (the one that the key is registered for),
-// audience, times with kClockSkew, a lifetime no longer than the kind's, and every claim:
-// present, of its type, no duplicate members at any depth. Unknown claims are ignored.
+// audience, times with kClockSkew (a proof's end without: one deployment's clocks agree, and what
+// it says changes), `nbf` when there is one, a lifetime no longer than the kind's, and every
+// claim: present, of its type, no duplicate members at any depth. Unknown claims are ignored.
 // Refusals carry a Problem (see jws.h).
 absl::StatusOr<DeviceToken> VerifyDeviceToken(std::string_view compact, const KeySet& keys,
                                               std::string_view audience, WallTime now);

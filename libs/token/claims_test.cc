@@ -136,6 +136,10 @@ TEST_F(ClaimsTest, RefusesEveryWrongClaim) {
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1780272000.5; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = UnixSeconds(kNow) + 301; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = c["iat"]; }), Problem::kMalformed);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = UnixSeconds(kNow) + 30; }), Problem::kNone);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = UnixSeconds(kNow) + 31; }),
+            Problem::kNotYetValid);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = "x"; }), Problem::kMalformed);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["cnf"]["jkt"] = std::string(43, '!'); }),
             Problem::kMalformed);
 }

@@ -1,5 +1,6 @@
 #include "policy-engine/log/system_log.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -43,13 +44,14 @@ absl::Status ValidateEvent(const v1::Event& event) {
 }
 
 // What an event is found by: users by id and principal, devices by id, certificates by serial.
+// Without case: Kerberos writes alice@CORP.TEST, the directory alice@corp.test.
 std::set<std::string> SubjectsOf(const v1::Event& event) {
   std::set<std::string> subjects;
   const auto add = [&subjects](const std::string& type, const std::string& id,
                                const std::string& name) {
     if (type != "User" && type != "Device" && type != "Certificate") return;
-    if (!id.empty()) subjects.insert(id);
-    if (type == "User" && !name.empty()) subjects.insert(name);
+    if (!id.empty()) subjects.insert(absl::AsciiStrToLower(id));
+    if (type == "User" && !name.empty()) subjects.insert(absl::AsciiStrToLower(name));
   };
   add(event.actor().type(), event.actor().id(), event.actor().display_name());
   for (const v1::Target& target : event.targets()) {
@@ -57,7 +59,7 @@ std::set<std::string> SubjectsOf(const v1::Event& event) {
   }
   const auto device = event.debug_data().find("device_id");
   if (device != event.debug_data().end() && !device->second.empty()) {
-    subjects.insert(device->second);
+    subjects.insert(absl::AsciiStrToLower(device->second));
   }
   return subjects;
 }
@@ -120,8 +122,8 @@ absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
   for (int i = 0; i < kEventTypesPerFilterMax; ++i) {
     arguments.emplace_back(i < filter.types_size() ? filter.types(i) : std::string());
   }
-  std::string first = filter.user_id();
-  std::string second = filter.device_id();
+  std::string first = absl::AsciiStrToLower(filter.user_id());
+  std::string second = absl::AsciiStrToLower(filter.device_id());
   if (first.empty()) std::swap(first, second);
   arguments.emplace_back(std::move(first));
   arguments.emplace_back(std::move(second));

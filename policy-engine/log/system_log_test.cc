@@ -69,6 +69,8 @@ TEST_F(SystemLogTest, SearchesByTimeTypeUserAndDevice) {
   v1::EventFilter filter;
   filter.set_user_id("ada@corp.test");  // As actor and as target.
   EXPECT_EQ(Found(filter), "d c a ");
+  filter.set_user_id("ada@CORP.TEST");  // As Kerberos writes it.
+  EXPECT_EQ(Found(filter), "d c a ");
   filter.set_user_id("id-ada");
   EXPECT_EQ(Found(filter), "d c a ");
   filter.set_device_id("d3");

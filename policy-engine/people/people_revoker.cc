@@ -111,6 +111,13 @@ absl::StatusOr<std::optional<std::int32_t>> PeopleRevoker::PromiseAndTry(
   return revoked;
 }
 
+absl::StatusOr<bool> PeopleRevoker::Waits(db::Transaction& txn, const std::string& user_id) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT sequence FROM pending_revocations WHERE user_id = $1", {user_id}));
+  return !rows.empty();
+}
+
 absl::StatusOr<std::int64_t> PeopleRevoker::Pending() {
   return database_.Read([](db::Transaction& txn) -> absl::StatusOr<std::int64_t> {
     DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT COUNT(*) FROM pending_revocations"));

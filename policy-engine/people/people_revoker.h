@@ -51,6 +51,9 @@ class PeopleRevoker {
   absl::StatusOr<std::optional<std::int32_t>> PromiseAndTry(
       const std::string& user_id, const std::function<absl::Status()>& promise);
 
+  // A promise for the user is not yet kept: whatever certificates it has will be revoked.
+  static absl::StatusOr<bool> Waits(db::Transaction& txn, const std::string& user_id);
+
   absl::StatusOr<std::int64_t> Pending();  // Promises not yet kept.
   void Stop();                             // What waits stays in the store. Idempotent.
 

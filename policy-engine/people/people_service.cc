@@ -67,6 +67,14 @@ absl::Status ValidatePerson(const v1::PersonImport& person) {
   return absl::OkStatus();
 }
 
+absl::Status StillToRevoke(const std::string& principal) {
+  return rpc::MakeError(
+      absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+      fmt::format("the CA has not yet revoked the certificates that {} had when deactivated",
+                  principal),
+      principal, "Activate again when the CA answers.", std::chrono::seconds(5));
+}
+
 }  // namespace
 
 absl::Status ValidateImport(const v1::ImportPeopleRequest& request) {
@@ -193,7 +201,10 @@ absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
       person.user.set_status(request.status());
       *response.mutable_user() = person.user;
       // Asked again, a deactivation is promised again: perhaps a certificate has slipped in.
-      if (!activate) {
+      if (activate) {
+        DT_ASSIGN_OR_RETURN(const bool waits, PeopleRevoker::Waits(txn, request.user_id()));
+        if (waits) return StillToRevoke(person.user.principal());
+      } else {
         DT_RETURN_IF_ERROR(PeopleRevoker::Promise(txn, request.user_id(), caller.ToString(), now));
       }
       if (!changes) return absl::OkStatus();
@@ -208,6 +219,9 @@ absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
     });
   };
   if (activate) {
+    // What the CA has not yet revoked it would revoke later, and with it what is issued till then.
+    DT_RETURN_IF_ERROR(
+        parts_.revoker.PromiseAndTry(request.user_id(), [] { return absl::OkStatus(); }).status());
     DT_RETURN_IF_ERROR(change());
     parts_.sessions.Announce();
     return response;

@@ -50,9 +50,9 @@ absl::StatusOr<Person> FindPerson(db::Transaction& txn, std::string_view sql,
                                   const std::string& key) {
   DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(sql, {key}));
   if (rows.empty()) {
-    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN,
-                          "the org has no such user", key,
-                          "Import the user from Active Directory first.");
+    return rpc::MakeError(
+        absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN, "the org has no such user", key,
+        "Write the whole principal, user@domain; import the user from Active Directory if new.");
   }
   return PersonFromRow(rows.front());
 }

@@ -242,6 +242,21 @@ TEST_F(PeopleTest, KeepsThePromiseOnceTheCaIsBack) {
   EXPECT_EQ(next.Pending().value(), 0);
 }
 
+// Else the promise, kept late, would take the new certificates along.
+TEST_F(PeopleTest, IsNotActivatedBeforeTheCertificatesOfBeforeAreRevoked) {
+  const std::string id = ImportOne("ann");
+  ca_.SetAway(true);
+  DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));
+  const auto early = SetStatus(id, v1::ACTIVE);
+  EXPECT_EQ(early.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(rpc::ReasonOf(early.status()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::DEACTIVATED);
+  ca_.SetAway(false);
+  DT_ASSERT_OK(SetStatus(id, v1::ACTIVE));
+  EXPECT_EQ(revoker_->Pending().value(), 0);
+  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::ACTIVE);
+}
+
 TEST_F(PeopleTest, RepeatsUntilTheCaTakesIt) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);

@@ -20,7 +20,7 @@ struct ProofVerdict {
   std::string id;      // For single use; empty unless valid, as are the next ones.
   WallTime expires_at;
   std::string serial;     // Of the certificate shown; empty when there was none.
-  std::string device_id;  // Empty unless trusted.
+  std::string device_id;  // Of a genuine certificate, revoked or not; else empty.
   std::string enrolment_id;
 };
 

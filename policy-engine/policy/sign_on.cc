@@ -108,7 +108,6 @@ struct SignOn::Device {
   Trust trust = Trust::kNotTrusted;
   reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED;  // Why not trusted.
   std::optional<Platform> platform;                            // As the directory records it.
-  bool certificate_good = false;  // The gateway accepted it, whoever's it is.
 };
 
 struct SignOn::Attempt {
@@ -143,7 +142,6 @@ absl::StatusOr<SignOn::Device> SignOn::JudgeDevice(db::Transaction& txn, const A
   }
   if (!proof.trusted) return device;
 
-  device.certificate_good = true;
   DT_ASSIGN_OR_RETURN(const auto enrolment, FindEnrolment(txn, proof.enrolment_id));
   if (!enrolment || enrolment->device_id != proof.device_id) {
     device.reason = reason::v1::CERTIFICATE_UNKNOWN;
@@ -199,7 +197,7 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   record.set_trust(ToMessage(facts.trust));
   record.set_trust_reason(device.reason);
   record.set_certificate_serial(attempt.proof.serial);
-  if (device.certificate_good) record.set_device_id(attempt.proof.device_id);
+  record.set_device_id(attempt.proof.device_id);
   record.set_outcome(ToMessage(decided.outcome));
   record.set_rule_name(attempt.app->policy->rule(decided.rule).name);
   record.set_rule_index(static_cast<std::int32_t>(decided.rule + 1));

@@ -22,6 +22,7 @@ enum TransactionFlag : std::int64_t {
   kSignedIn = 4,
   kHasSession = 8,
   kHasSubject = 16,
+  kTrusts = 32,
 };
 
 void Pack(Packer& packer, const Session& session) {
@@ -98,6 +99,7 @@ absl::StatusOr<std::string> StateSealer::Seal(const Transaction& transaction,
   if (transaction.signed_in_here) flags |= kSignedIn;
   if (transaction.session) flags |= kHasSession;
   if (!transaction.subject_hash.empty()) flags |= kHasSubject;
+  if (transaction.decision_trusts) flags |= kTrusts;
   packer.Number(flags);
   packer.Time(transaction.started_at).Text(transaction.decision_code);
   if (transaction.session) Pack(packer, *transaction.session);
@@ -137,6 +139,7 @@ std::optional<Transaction> StateSealer::OpenTransaction(std::string_view text, W
   transaction.force_authn = (flags & kForce) != 0;
   transaction.is_passive = (flags & kPassive) != 0;
   transaction.signed_in_here = (flags & kSignedIn) != 0;
+  transaction.decision_trusts = (flags & kTrusts) != 0;
   transaction.started_at = unpacker.Time();
   transaction.decision_code = unpacker.Text();
   if ((flags & kHasSession) != 0) transaction.session = UnpackSession(unpacker);

@@ -52,7 +52,8 @@ struct Transaction {
   WallTime started_at;
   bool signed_in_here = false;  // The password was given within this transaction.
   std::optional<Session> session;
-  std::string decision_code;  // Waits for a second factor.
+  std::string decision_code;     // Waits for a second factor.
+  bool decision_trusts = false;  // It was made of a trusted device.
 };
 
 std::string TransactionCookie(std::string_view transaction_id);

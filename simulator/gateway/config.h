@@ -36,8 +36,8 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.
   std::size_t connections_max = 4096;  // Of each listener.
   // Of one address, so that a flood from one leaves others served; 0: no bound, as behind
-  // a load balancer or in a simulation.
-  std::size_t connections_per_address_max = 0;
+  // a load balancer. Large, because a simulation's browsers have one address.
+  std::size_t connections_per_address_max = 3072;
 };
 
 }  // namespace devicetrust::gateway

@@ -115,7 +115,7 @@ class FakeOrg final : public Org {
     }
     if (!spent_.insert(proof->envelope.id).second) return reason::v1::PROOF_REPLAYED;
     response.set_certificate_serial(proof->serial);
-    if (proof->trusted) return reason::v1::REASON_UNSPECIFIED;
+    if (proof->trusted) return request.withdrawn();
     reason::v1::Reason reason = reason::v1::PROOF_INVALID;
     reason::v1::Reason_Parse(proof->reason, &reason);
     return reason;

@@ -8,6 +8,8 @@
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "libs/token/claims.h"
+#include "libs/token/names.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/pages.h"
 #include "simulator/gateway/saml_request.h"
@@ -88,6 +90,16 @@ Task<http::Response> OrgHost::TakeProof(Turn& turn) {
   co_return co_await Decide(turn, *std::move(transaction), *app, std::move(shown));
 }
 
+// A proof is as old as its holder makes it; this looks at the certificate once more. Which
+// proofs hold, the org decides.
+reason::v1::Reason OrgHost::AgainstProof(const Turn& turn, const std::string& text) const {
+  const absl::StatusOr<token::Proof> proof =
+      token::VerifyProof(text, turn.keys->proof_keys, token::ProofAudience(site_.org), turn.now);
+  if (!proof.ok() || !proof->trusted) return reason::v1::REASON_UNSPECIFIED;
+  if (live_.IsRevoked(proof->serial)) return reason::v1::CERTIFICATE_REVOKED;
+  return live_.IsFresh() ? reason::v1::REASON_UNSPECIFIED : reason::v1::REVOCATION_DATA_STALE;
+}
+
 Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const org::v1::App& app,
                                      std::string proof) {
   const Session& session = *transaction.session;
@@ -100,6 +112,7 @@ Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const 
   if (session.factor_at) *info->mutable_factor_at() = rpc::ToTimestamp(*session.factor_at);
   *request.mutable_client() = ClientOf(turn.request);
   request.set_client_kind(org::v1::WEB_BROWSER);
+  request.set_withdrawn(AgainstProof(turn, proof));
   request.set_proof(std::move(proof));
   request.set_transaction_hash(ToString(pki::Sha256(transaction.id)));
   request.set_session_hash(ToString(pki::Sha256(session.id)));
@@ -132,6 +145,7 @@ http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org:
     case org::v1::FACTOR_REQUIRED:
       if (transaction.is_passive) return Fail(turn, transaction, SamlFailure::kNoPassive);
       transaction.decision_code = decision.code();
+      transaction.decision_trusts = decision.trust() == org::v1::DEVICE_TRUSTED;
       // By redirect, so that loading the page again does not spend the proof again.
       response = http::SeeOther("/factor?t=" + transaction.id);
       Keep(turn, transaction, response);

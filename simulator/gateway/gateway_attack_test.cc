@@ -105,6 +105,31 @@ TEST_F(GatewayTest, RevocationEndsTheSessionAndRefusesTheDevice) {
               HasSubstr("\"trusted\":false,\"reason\":\"CERTIFICATE_REVOKED\""));
 }
 
+TEST_F(GatewayTest, AProofIsWorthWhatItsCertificateIsWorthByNow) {
+  const auto proof_url = [&] {
+    const http::Response form = browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()));
+    return Location(browser_.Get(gateway_, Location(browser_.SignIn(gateway_, form))));
+  };
+  Gateway cut_off(org_, clock_, random_, std::chrono::milliseconds{0});
+  EXPECT_EQ(browser_.Get(cut_off, proof_url()).status, 403);
+  browser_.cookies.clear();
+  const std::string before = proof_url();
+  gateway_.Revoke(device_.certificate.serial_hex());
+  EXPECT_EQ(browser_.Get(gateway_, before).status, 403);
+}
+
+TEST_F(GatewayTest, AFactorIsNotTakenForATrustThatMayBeGone) {
+  org_.ask_factor = true;
+  const http::Response page = browser_.Follow(
+      gateway_,
+      browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));
+  const std::string id = Between(page.body, "name=\"t\" value=\"", "\"");
+  Gateway cut_off(org_, clock_, random_, std::chrono::milliseconds{0});
+  http::Response step = browser_.Post(cut_off, "/factor", "t=" + id + "&code=123456");
+  EXPECT_THAT(Location(step), HasSubstr(".mtls.localhost:8444/challenge?c="));
+  EXPECT_EQ(browser_.Follow(cut_off, std::move(step)).status, 403);
+}
+
 TEST_F(GatewayTest, EndedSessionsAndDeactivatedPeopleAreOut) {
   browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
   EXPECT_EQ(browser_.Get(gateway_, "/").status, 200);

@@ -88,8 +88,10 @@ inline org::v1::ListAppsResponse NewApps() {
 
 // One gateway with pictures and streams of its own.
 struct Gateway {
-  Gateway(Org& org, const Clock& clock, Random& random)
-      : live(minutes{10}),
+  // `age_max` 0: one that is cut off from both streams.
+  Gateway(Org& org, const Clock& clock, Random& random,
+          std::chrono::milliseconds age_max = minutes{10})
+      : live(age_max),
         site{"acme", "org.localhost", std::string(kOrigin), "mtls.localhost", 8444, true},
         org_host(site, view, live, org, clock, random),
         mtls_host(site, view, live, clock, random) {

@@ -60,14 +60,6 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
   if (connection.peer_verdict != pki::DeviceVerdict::kGood || !connection.peer_certificate) {
     return finding;
   }
-  if (live.IsRevoked(finding.serial)) {
-    finding.reason = reason::v1::CERTIFICATE_REVOKED;
-    return finding;
-  }
-  if (!live.IsFresh()) {
-    finding.reason = reason::v1::REVOCATION_DATA_STALE;
-    return finding;
-  }
   const std::vector<std::string> uris = connection.peer_certificate->uris();
   finding.device_id = OnlyId(uris, org, "device");
   finding.enrolment_id = OnlyId(uris, org, "enrolment");
@@ -75,6 +67,14 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
     finding.reason = reason::v1::CERTIFICATE_UNKNOWN;  // Not of this org.
     finding.device_id.clear();
     finding.enrolment_id.clear();
+    return finding;
+  }
+  if (live.IsRevoked(finding.serial)) {
+    finding.reason = reason::v1::CERTIFICATE_REVOKED;
+    return finding;
+  }
+  if (!live.IsFresh()) {
+    finding.reason = reason::v1::REVOCATION_DATA_STALE;
     return finding;
   }
   finding.trusted = true;

@@ -93,6 +93,8 @@ class OrgHost {
   Task<http::Response> TakeProof(Turn& turn);
   Task<http::Response> Decide(Turn& turn, Transaction transaction, const org::v1::App& app,
                               std::string proof);
+  // What is known by now against the certificate of a proof; unspecified: nothing.
+  reason::v1::Reason AgainstProof(const Turn& turn, const std::string& text) const;
   http::Response Conclude(Turn& turn, Transaction transaction, const org::v1::App& app,
                           const org::v1::EvaluateResponse& decision);
   http::Response SignInAgain(Turn& turn, Transaction transaction);

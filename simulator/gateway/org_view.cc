@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "libs/base/encoding.h"
+#include "libs/token/names.h"
 
 namespace devicetrust::gateway {
 
@@ -17,8 +18,15 @@ absl::StatusOr<Keyring> ToKeyring(std::string_view org, const org::v1::GatewayKe
     DT_ASSIGN_OR_RETURN(pki::AeadKey parsed, pki::AeadKey::Create(key.kid(), AsBytes(key.key())));
     cookie_keys.push_back(std::move(parsed));
   }
-  const org::v1::SigningKey& proof = keys.proof_keys(0);
-  DT_ASSIGN_OR_RETURN(pki::PrivateKey proof_key, pki::PrivateKey::FromPem(proof.private_key_pem()));
+  const org::v1::SigningKey& newest = keys.proof_keys(0);
+  DT_ASSIGN_OR_RETURN(pki::PrivateKey proof_key,
+                      pki::PrivateKey::FromPem(newest.private_key_pem()));
+  token::KeySet proof_keys;
+  for (const org::v1::SigningKey& key : keys.proof_keys()) {
+    DT_ASSIGN_OR_RETURN(const pki::PrivateKey parsed,
+                        pki::PrivateKey::FromPem(key.private_key_pem()));
+    proof_keys.Add(key.kid(), token::ProofIssuer(org), parsed.public_key());
+  }
   std::vector<pki::Certificate> certificates;
   for (const org::v1::SigningKey& key : keys.saml_keys()) {
     DT_ASSIGN_OR_RETURN(pki::Certificate certificate,
@@ -28,7 +36,7 @@ absl::StatusOr<Keyring> ToKeyring(std::string_view org, const org::v1::GatewayKe
   DT_ASSIGN_OR_RETURN(pki::PrivateKey saml_key,
                       pki::PrivateKey::FromPem(keys.saml_keys(0).private_key_pem()));
   return Keyring{StateSealer(std::string(org), std::move(cookie_keys)),
-                 token::SigningKey{proof.kid(), std::move(proof_key)},
+                 token::SigningKey{newest.kid(), std::move(proof_key)}, std::move(proof_keys),
                  pki::Identity{certificates.front(), std::move(saml_key)}, certificates};
 }
 

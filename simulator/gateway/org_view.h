@@ -23,6 +23,7 @@ namespace devicetrust::gateway {
 struct Keyring {
   StateSealer sealer;
   token::SigningKey proof_key;
+  token::KeySet proof_keys;  // Of all gateways.
   pki::Identity saml_signer;
   std::vector<pki::Certificate> saml_certificates;  // All in the metadata, newest first.
 };

@@ -142,6 +142,12 @@ Task<http::Response> OrgHost::FactorPost(Turn& turn) {
     co_return FactorForm(turn, *transaction, "Type the six digits.", kNotTaken);
   }
 
+  // Cut off from the CA since the decision: it may be told of a revocation too late.
+  if (transaction->decision_trusts && !live_.IsFresh()) {
+    transaction->decision_code.clear();
+    co_return co_await Advance(turn, *std::move(transaction));
+  }
+
   org::v1::CompleteFactorRequest complete;
   complete.set_code(transaction->decision_code);
   complete.set_session_id(transaction->session->id);

@@ -115,10 +115,14 @@ class Run {
 
   absl::Status RunPhases() {
     const std::size_t joined = fleet_.domain_joined;
-    // From the middle of the domain, so not the story's.
-    for (std::size_t i = 0; i < std::min(kRevoked, (joined + 3) / 4); ++i) {
-      const std::size_t device = (joined / 2 + i * 7) % joined;
-      if (device != 0 || joined == 1) revoked_.push_back(device);
+    // Spread from the middle of the domain, so not the story's, each once.
+    const std::size_t count = std::min(kRevoked, (joined + 3) / 4);
+    for (std::size_t at = joined / 2; revoked_.size() < count; at += 7) {
+      const auto taken = [&](std::size_t device) {
+        return (device == 0 && joined > 1) || std::ranges::count(revoked_, device) != 0;
+      };
+      while (taken(at % joined)) ++at;
+      revoked_.push_back(at % joined);
     }
     Meter enrol("enrol", joined);
     Meter signin("sign in", fleet_.users.size());

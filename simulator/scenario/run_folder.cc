@@ -26,10 +26,11 @@ absl::Status Failed(const std::string& path, const std::string& what) {
 
 // kInvalidArgument names TMPDIR, from which it comes.
 absl::StatusOr<fs::path> TemporaryFolder() {
+  const char* const named = ::getenv("TMPDIR");
+  if (named != nullptr && *named == '\0') return fs::path("/tmp");  // As if it were not set.
   std::error_code error;
   fs::path path = fs::temp_directory_path(error);
   if (!error) return path;
-  const char* const named = ::getenv("TMPDIR");
   return Failed(named == nullptr ? "/tmp" : named,
                 error.message() + ". Set TMPDIR to a folder that can be written to");
 }
@@ -123,6 +124,11 @@ absl::Status CheckWritable(const std::string& flag, const std::string& path,
   if (path.empty()) return absl::OkStatus();
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return Failed(flag + " " + path, "that is a folder");
+  // It is replaced, which a link, a pipe or a device would not survive.
+  const fs::file_status there = fs::symlink_status(path, ignored);
+  if (fs::exists(there) && !fs::is_regular_file(there)) {
+    return Failed(flag + " " + path, "that is no regular file; name one, or a new one");
+  }
   fs::path folder = fs::path(path).parent_path();
   if (folder.empty()) folder = ".";
   if (!run_dir.empty() && Plain(folder) == Plain(run_dir)) return absl::OkStatus();

@@ -25,7 +25,8 @@ class Chromium:
             command.append("--no-sandbox")
         self.process = subprocess.Popen(command, pass_fds=(from_us, to_us), stderr=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL,
-                                        env={**os.environ, "HOME": str(self.home)})
+                                        env={**os.environ, "HOME": str(self.home),
+                                             "TMPDIR": str(self.home)})
         os.close(from_us)
         os.close(to_us)
         self.session = None

@@ -123,6 +123,10 @@ std::vector<std::string> RevocationReasons() {
 }
 
 int Revoke(AdminClient& client, const RevokeOptions& options) {
+  if (options.user.empty() && options.serial.empty()) {
+    std::cerr << "dtctl: --user and --serial name somebody or something; this is an empty word.\n";
+    return kUsageError;
+  }
   return options.user.empty() ? RevokeSerial(client, options) : RevokeUser(client, options);
 }
 

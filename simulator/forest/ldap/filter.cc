@@ -70,7 +70,7 @@ absl::StatusOr<LdapFilter> ParseSubstring(std::string_view content) {
   BerReader reader(content);
   DT_ASSIGN_OR_RETURN(const std::string_view attribute, reader.Next(kBerOctetString));
   DT_ASSIGN_OR_RETURN(const std::string_view list, reader.Next(kBerSequence));
-  if (!reader.AtEnd()) return MalformedFilter();
+  if (!reader.AtEnd() || list.empty()) return MalformedFilter();
   const std::optional<LdapAttribute> known = FindLdapAttribute(attribute);
   LdapFilter filter;
   filter.parts.emplace_back();  // Initial.
