@@ -2,12 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <future>
-
 #include "libs/base/files.h"
 #include "libs/base/log.h"
-#include "libs/base/worker_pool.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
 
@@ -49,27 +45,6 @@ TEST(LogTest, WritesOneJsonObjectALine) {
   EXPECT_EQ(line.find("not.shown"), std::string::npos);
   DT_EXPECT_CODE(SetLogLevel("loud"), kInvalidArgument);
   DT_EXPECT_CODE(SetLogFile(path + "/below-a-file"), kInvalidArgument);
-}
-
-TEST(WorkerPoolTest, SaysNoWhenItsQueueIsFullAndRunsTheRest) {
-  std::atomic<int> done{0};
-  std::promise<void> gate;
-  const std::shared_future<void> open = gate.get_future().share();
-  std::promise<void> started;
-  {
-    WorkerPool pool(1, 2);
-    ASSERT_TRUE(pool.Submit([&, open] {
-      started.set_value();
-      open.wait();
-      ++done;
-    }));
-    started.get_future().wait();
-    ASSERT_TRUE(pool.Submit([&] { ++done; }));
-    ASSERT_TRUE(pool.Submit([&] { ++done; }));
-    EXPECT_FALSE(pool.Submit([&] { ++done; }));
-    gate.set_value();
-  }
-  EXPECT_EQ(done, 3);
 }
 
 }  // namespace
