@@ -4,7 +4,7 @@ namespace devicetrust {
 
 std::chrono::seconds CallLimiter::Count(const std::string& identity, Time now) {
   constexpr std::chrono::minutes kMinute{1};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (now - minute_begin_ >= kMinute) {
     counts_.clear();
     minute_begin_ = now;

@@ -2,9 +2,10 @@
 
 #include <chrono>
 #include <cstddef>
-#include <mutex>
 #include <string>
 #include <unordered_map>
+
+#include "libs/base/mutex.h"
 
 namespace devicetrust {
 
@@ -22,9 +23,10 @@ class CallLimiter {
 
  private:
   const std::size_t per_minute_;
-  std::mutex mutex_;
-  Time minute_begin_{};
-  std::unordered_map<std::string, std::size_t> counts_;  // Of this minute.
+  Mutex mutex_;
+  Time minute_begin_ ABSL_GUARDED_BY(mutex_){};
+  // Of this minute.
+  std::unordered_map<std::string, std::size_t> counts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
+
+#include "libs/base/mutex.h"
 
 namespace devicetrust {
 
@@ -13,43 +13,45 @@ class ChangeSignal {
  public:
   // Grows with each Fire().
   std::uint64_t Generation() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return generation_;
   }
 
   void Fire() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ++generation_;
     }
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   // Nobody waits any more. Idempotent.
   void Stop() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopped_ = true;
     }
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   bool stopped() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return stopped_;
   }
 
   // Returns when the generation is no longer `seen`, once stopped, or after `at_most`.
   void WaitForChange(std::uint64_t seen, std::chrono::milliseconds at_most) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, at_most, [&] { return stopped_ || generation_ != seen; });
+    const auto end = std::chrono::steady_clock::now() + at_most;
+    const MutexLock lock(mutex_);
+    while (!stopped_ && generation_ == seen && changed_.WaitUntil(mutex_, end)) {
+    }
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::uint64_t generation_ = 0;
-  bool stopped_ = false;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace devicetrust

@@ -4,17 +4,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "libs/base/check.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 
 namespace devicetrust {
@@ -47,28 +46,31 @@ class Coalescer {
   //   kResourceExhausted  too many wait already.
   Result Call(Request request, Deadline deadline) {
     const auto self = std::make_shared<Waiter>(std::move(request), deadline);
-    std::unique_lock lock(mutex_);
-    if (running_) {
-      if (waiting_.size() >= limits_.waiting_max) {
-        return absl::ResourceExhaustedError("too many calls wait for an answer");
+    {
+      const MutexLock lock(mutex_);
+      if (running_) {
+        if (waiting_.size() >= limits_.waiting_max) {
+          return absl::ResourceExhaustedError("too many calls wait for an answer");
+        }
+        waiting_.push_back(self);
+        while (!self->result && !self->leads && self->wake.WaitUntil(mutex_, deadline)) {
+        }
+        if (self->result) return *std::move(self->result);
+        if (!self->leads) {
+          std::erase(waiting_, self);  // Not there when its batch is under way.
+          return TooLate();
+        }
+      } else {
+        running_ = true;
+        waiting_.push_back(self);
       }
-      waiting_.push_back(self);
-      self->wake.wait_until(lock, deadline, [&] { return self->result || self->leads; });
-      if (self->result) return *std::move(self->result);
-      if (!self->leads) {
-        std::erase(waiting_, self);  // Not there when its batch is under way.
-        return TooLate();
-      }
-    } else {
-      running_ = true;
-      waiting_.push_back(self);
     }
-    return Lead(self, std::move(lock));
+    return Lead(self);
   }
 
   // Calls that wait for the batch under way to end.
   std::size_t waiting() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return waiting_.size();
   }
 
@@ -79,10 +81,10 @@ class Coalescer {
 
     Request request;
     const Deadline deadline;
-    // Guarded by the mutex of all.
+    // Guarded by the mutex of all, as the next one.
     std::optional<Result> result;
     bool leads = false;  // It is this one's turn to run a batch.
-    std::condition_variable wake;
+    CondVar wake;
   };
   using WaiterPtr = std::shared_ptr<Waiter>;  // Of its caller, and of the batch it is in.
 
@@ -90,16 +92,22 @@ class Coalescer {
     return absl::DeadlineExceededError("no answer before the deadline");
   }
 
-  Result Lead(const WaiterPtr& self, std::unique_lock<std::mutex> lock) {
-    if (std::chrono::steady_clock::now() >= self->deadline) {  // Its turn came too late.
-      std::erase(waiting_, self);
-      const WaiterPtr next = ChooseLeader();
-      lock.unlock();
-      if (next) next->wake.notify_one();
+  Result Lead(const WaiterPtr& self) {
+    std::vector<WaiterPtr> batch;
+    WaiterPtr next;
+    {
+      const MutexLock lock(mutex_);
+      if (std::chrono::steady_clock::now() < self->deadline) {
+        batch = TakeBatch(*self);
+      } else {  // Its turn came too late.
+        std::erase(waiting_, self);
+        next = ChooseLeader();
+      }
+    }
+    if (batch.empty()) {
+      if (next) next->wake.NotifyOne();
       return TooLate();
     }
-    const std::vector<WaiterPtr> batch = TakeBatch(*self);
-    lock.unlock();
 
     std::vector<Request> requests;
     requests.reserve(batch.size());
@@ -107,21 +115,23 @@ class Coalescer {
     std::vector<Result> results = run_(std::move(requests), self->deadline);
     DT_CHECK(results.size() == batch.size());
 
-    lock.lock();
-    for (std::size_t i = 0; i < batch.size(); ++i) batch[i]->result = std::move(results[i]);
-    const WaiterPtr next = ChooseLeader();
-    Result own = *std::move(self->result);
-    // Woken without the lock, which each of them needs first.
-    lock.unlock();
-    if (next) next->wake.notify_one();
-    for (const WaiterPtr& waiter : batch) {
-      if (waiter != self) waiter->wake.notify_one();
+    std::optional<Result> own;
+    {
+      const MutexLock lock(mutex_);
+      for (std::size_t i = 0; i < batch.size(); ++i) batch[i]->result = std::move(results[i]);
+      next = ChooseLeader();
+      own = std::move(self->result);
     }
-    return own;
+    // Woken without the lock, which each of them needs first.
+    if (next) next->wake.NotifyOne();
+    for (const WaiterPtr& waiter : batch) {
+      if (waiter != self) waiter->wake.NotifyOne();
+    }
+    return *std::move(own);
   }
 
   // The oldest that fit, `self` among them.
-  std::vector<WaiterPtr> TakeBatch(const Waiter& self) {
+  std::vector<WaiterPtr> TakeBatch(const Waiter& self) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<WaiterPtr> batch;
     bool has_self = false;
     while (!waiting_.empty() && batch.size() < limits_.batch_max) {
@@ -134,7 +144,7 @@ class Coalescer {
   }
 
   // Of those that the next batch will take; null, and nothing is under way, when none waits.
-  WaiterPtr ChooseLeader() {
+  WaiterPtr ChooseLeader() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     WaiterPtr leader;
     const std::size_t count = std::min(waiting_.size(), limits_.batch_max);
     for (std::size_t i = 0; i < count; ++i) {
@@ -147,9 +157,9 @@ class Coalescer {
 
   const CoalescerLimits limits_;
   const Run run_;
-  mutable std::mutex mutex_;  // Guards the next two.
-  std::deque<WaiterPtr> waiting_;
-  bool running_ = false;
+  mutable Mutex mutex_;
+  std::deque<WaiterPtr> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace devicetrust

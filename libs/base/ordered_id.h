@@ -1,4 +1,4 @@
-// Identifiers that sort by the time they were made.
+// Time-ordered identifiers, in the manner of UUIDv7 and ULID: they sort by when they were made.
 #pragma once
 
 #include <cstddef>
