@@ -1,4 +1,4 @@
-// The servers that an enrolment talks to. Blocking, thread-safe: one object serves any
+// The servers that an enrollment talks to. Blocking, thread-safe: one object serves any
 // number of computers.
 #pragma once
 

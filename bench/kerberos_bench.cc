@@ -1,4 +1,4 @@
-// What the Kerberos part of an enrolment costs: tickets from the KDC, the client's token, the
+// What the Kerberos part of an enrollment costs: tickets from the KDC, the client's token, the
 // acceptor's check of it and of the PAC, the client's check of the reply. CPU is of this
 // process; kdc_us is what krb5kdc spent beside it for each.
 #include <benchmark/benchmark.h>

@@ -1,4 +1,4 @@
-// What the stores of the CA and of the org cost in one enrolment: the CA's look-up and the
+// What the stores of the CA and of the org cost in one enrollment: the CA's look-up and the
 // transaction that records the certificate, and the two System Log events of it. On disk, and
 // durable before the call returns. Arguments: callers at once, which share commits.
 #include <benchmark/benchmark.h>
@@ -33,7 +33,7 @@ std::string NewId() {
 ca::StoredCertificate NewCertificate() {
   ca::StoredCertificate certificate;
   certificate.serial = pki::NewSerial(SystemClock().Now(), random).value();
-  certificate.enrolment_id = NewId();
+  certificate.enrollment_id = NewId();
   certificate.device_id = NewId();
   certificate.user_id = NewId();
   certificate.user_sid = "S-1-5-21-1-2-3-" + NewId().substr(0, 12);
@@ -52,7 +52,7 @@ struct CaStore {
   db::Outbox outbox{*database, {}, [](auto) { return absl::OkStatus(); }};
 };
 
-absl::Status Enrol(CaStore& store) {
+absl::Status Enroll(CaStore& store) {
   const ca::StoredCertificate certificate = NewCertificate();
   const std::string computer_sid = certificate.user_sid + "1";
   const ca::SpentToken spent{NewId(), certificate.key_thumbprint, UnixSeconds(kEnrolledAt) + 600};
@@ -73,11 +73,11 @@ absl::Status Enrol(CaStore& store) {
   });
 }
 
-void BM_CaStoreEnrolment(benchmark::State& state) {
+void BM_CaStoreEnrollment(benchmark::State& state) {
   static CaStore* store = nullptr;
   if (state.thread_index() == 0) store = new CaStore;
   for (auto _ : state) {
-    if (const absl::Status status = Enrol(*store); !status.ok()) {
+    if (const absl::Status status = Enroll(*store); !status.ok()) {
       return state.SkipWithError(status.ToString().c_str());
     }
   }
@@ -88,10 +88,10 @@ void BM_CaStoreEnrolment(benchmark::State& state) {
     delete store;
   }
 }
-BENCHMARK(BM_CaStoreEnrolment)->MeasureProcessCPUTime()->UseRealTime()->Threads(1)->Threads(16);
+BENCHMARK(BM_CaStoreEnrollment)->MeasureProcessCPUTime()->UseRealTime()->Threads(1)->Threads(16);
 
-// Time and items: of one enrolment. They come as the CA's outbox delivers them.
-void BM_SystemLogEnrolment(benchmark::State& state) {
+// Time and items: of one enrollment. They come as the CA's outbox delivers them.
+void BM_SystemLogEnrollment(benchmark::State& state) {
   const testing::TempFolder folder;
   const auto database =
       db::Database::Open("sqlite:" + folder / "log.db", policy::LogMigrations()).value();
@@ -112,7 +112,7 @@ void BM_SystemLogEnrolment(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_SystemLogEnrolment)->MeasureProcessCPUTime()->UseRealTime()->Arg(1)->Arg(16);
+BENCHMARK(BM_SystemLogEnrollment)->MeasureProcessCPUTime()->UseRealTime()->Arg(1)->Arg(16);
 
 }  // namespace
 }  // namespace devicetrust

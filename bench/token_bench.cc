@@ -1,4 +1,4 @@
-// Signing and verifying the JWTs of an enrolment: two of them are on each device's path.
+// Signing and verifying the JWTs of an enrollment: two of them are on each device's path.
 #include <benchmark/benchmark.h>
 
 #include "libs/token/claims.h"

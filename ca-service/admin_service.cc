@@ -90,7 +90,7 @@ void Fill(v1::CertificateRecord& record, const StoredCertificate& certificate) {
   record.set_serial(certificate.serial);
   record.set_user_id(certificate.user_id);
   record.set_device_id(certificate.device_id);
-  record.set_enrolment_id(certificate.enrolment_id);
+  record.set_enrollment_id(certificate.enrollment_id);
   record.mutable_issued_at()->set_seconds(certificate.issued_at);
   record.mutable_not_after()->set_seconds(certificate.not_after);
   if (certificate.revoked_at) {

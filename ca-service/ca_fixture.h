@@ -35,13 +35,13 @@ class FakeOrg final : public Org {
     key.set_jwk(token::ToJwk(iwa_key.key.public_key(), iwa_key.kid).value());
   }
 
-  absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
-      org::v1::EnrolmentRequest request) override {
+  absl::StatusOr<org::v1::AuthorizedEnrollment> AuthorizeEnrollment(
+      org::v1::EnrollmentRequest request) override {
     if (const auto hook = during_authorize) hook();
     const std::lock_guard lock(mutex_);
     requests.push_back(request);
     DT_RETURN_IF_ERROR(refusal_);
-    org::v1::AuthorizedEnrolment response;
+    org::v1::AuthorizedEnrollment response;
     response.set_user_id("user-of-" + request.user_sid());
     response.set_principal("alice@CORP.TEST");
     return response;
@@ -75,7 +75,7 @@ class FakeOrg final : public Org {
 
   // Not while a server calls.
   std::function<void()> during_authorize;
-  std::vector<org::v1::EnrolmentRequest> requests;
+  std::vector<org::v1::EnrollmentRequest> requests;
   org::v1::ListIwasResponse iwas;
   int lists = 0;
 
@@ -172,7 +172,7 @@ class CaTest : public ::testing::Test {
   token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
   FakeOrg org_{iwa_key_};
-  std::size_t calls_per_minute_ = 100'000;  // Tests enrol one computer many times.
+  std::size_t calls_per_minute_ = 100'000;  // Tests enroll one computer many times.
   std::unique_ptr<db::Database> database_;
   std::optional<IssuingCa> ca_;
   std::unique_ptr<db::Outbox> outbox_;

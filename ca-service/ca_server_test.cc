@@ -42,15 +42,15 @@ grpc::Status Answer(absl::StatusOr<Response> result, Response* response) {
 }
 
 // The gRPC face of a FakeOrg: this and the next two.
-class AuthorityService final : public org::v1::EnrolmentAuthority::Service {
+class AuthorityService final : public org::v1::EnrollmentAuthority::Service {
  public:
   explicit AuthorityService(Org& org) : org_(org) {}
-  grpc::Status AuthorizeEnrolments(grpc::ServerContext* /*context*/,
-                                   const org::v1::AuthorizeEnrolmentsRequest* request,
-                                   org::v1::AuthorizeEnrolmentsResponse* response) override {
-    for (const org::v1::EnrolmentRequest& enrolment : request->enrolments()) {
-      org::v1::EnrolmentResult& result = *response->add_results();
-      auto authorized = org_.AuthorizeEnrolment(enrolment);
+  grpc::Status AuthorizeEnrollments(grpc::ServerContext* /*context*/,
+                                   const org::v1::AuthorizeEnrollmentsRequest* request,
+                                   org::v1::AuthorizeEnrollmentsResponse* response) override {
+    for (const org::v1::EnrollmentRequest& enrollment : request->enrollments()) {
+      org::v1::EnrollmentResult& result = *response->add_results();
+      auto authorized = org_.AuthorizeEnrollment(enrollment);
       if (authorized.ok()) {
         *result.mutable_authorized() = *std::move(authorized);
       } else {
@@ -119,7 +119,7 @@ class CaServerTest : public ::testing::Test {
                                       .client_ca_pem = DeploymentCa(),
                                       .org = "acme"},
                                      {&authority_, &registry_, &log_},
-                                     {{package + "EnrolmentAuthority.AuthorizeEnrolments", {"ca"}},
+                                     {{package + "EnrollmentAuthority.AuthorizeEnrollments", {"ca"}},
                                       {package + "IwaRegistry.ListIwas", {"ca"}},
                                       {package + "SystemLog.Append", {"ca"}}})
                       .value();
@@ -195,7 +195,7 @@ class CaServerTest : public ::testing::Test {
   std::unique_ptr<CertificateAuthority::Stub> edge_;
 };
 
-TEST_F(CaServerTest, EnrolsRevokesAndPublishesForIndependentTools) {
+TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
   Start();
   const auto enrolled = Enroll(NewRequest());
   DT_ASSERT_OK(enrolled);

@@ -13,13 +13,13 @@ using db::Text;
 
 // In the order of FromRow().
 #define DT_CA_COLUMNS                                                              \
-  "serial, enrolment_id, device_id, user_id, user_sid, principal, key_thumbprint," \
+  "serial, enrollment_id, device_id, user_id, user_sid, principal, key_thumbprint," \
   " issued_at, not_after, der, revoked_at, reason, revocation_sequence"
 
 StoredCertificate FromRow(Row& row) {
   StoredCertificate certificate;
   certificate.serial = Text(row[0]);
-  certificate.enrolment_id = Text(row[1]);
+  certificate.enrollment_id = Text(row[1]);
   certificate.device_id = Text(row[2]);
   certificate.user_id = Text(row[3]);
   certificate.user_sid = Text(row[4]);
@@ -137,10 +137,10 @@ absl::StatusOr<std::vector<StoredCertificate>> Tables::List(const CertificateFil
 absl::Status Tables::Insert(const StoredCertificate& certificate) {
   return txn_
       .Run(
-          "INSERT INTO certificates (serial, enrolment_id, device_id, user_id, user_sid,"
+          "INSERT INTO certificates (serial, enrollment_id, device_id, user_id, user_sid,"
           " principal, key_thumbprint, issued_at, not_after, der)"
           " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-          {certificate.serial, certificate.enrolment_id, certificate.device_id, certificate.user_id,
+          {certificate.serial, certificate.enrollment_id, certificate.device_id, certificate.user_id,
            certificate.user_sid, certificate.principal, certificate.key_thumbprint,
            certificate.issued_at, certificate.not_after, certificate.der})
       .status();

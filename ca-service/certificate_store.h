@@ -18,7 +18,7 @@ namespace devicetrust::ca {
 // One row of the table of certificates.
 struct StoredCertificate {
   std::string serial;
-  std::string enrolment_id;
+  std::string enrollment_id;
   std::string device_id;
   std::string user_id;
   std::string user_sid;
@@ -70,7 +70,7 @@ class Tables {
  public:
   explicit Tables(db::Transaction& txn) : txn_(txn) {}
 
-  // What the store has on an enrolment, in one statement.
+  // What the store has on an enrollment, in one statement.
   struct Known {
     std::int64_t barrier = 0;          // See RaiseBarrier().
     std::int64_t barrier_of_user = 0;  // 0: never raised.
@@ -107,7 +107,7 @@ class Tables {
   absl::StatusOr<std::int64_t> LastRevocation();
   absl::StatusOr<std::int64_t> LastRevocationOfUser(const std::string& user_id);
 
-  // An enrolment reads Known::barrier before it asks the org about the user, and the user's in
+  // An enrollment reads Known::barrier before it asks the org about the user, and the user's in
   // the certificate's transaction: a higher one means that the org's answer may be older than a
   // revocation.
   absl::Status RaiseBarrier(const std::string& user_id);

@@ -32,7 +32,7 @@ absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
   switch (csr.status().code()) {
     case StatusCode::kFailedPrecondition:
       return MakeError(StatusCode::kInvalidArgument, reason::v1::KEY_NOT_ACCEPTED, message, {},
-                       "Make a P-256 key (named curve, uncompressed point) and enrol with it.");
+                       "Make a P-256 key (named curve, uncompressed point) and enroll with it.");
     case StatusCode::kPermissionDenied:
       return MakeError(StatusCode::kPermissionDenied, reason::v1::CSR_PROOF_INVALID, message, {},
                        "Sign the request with the private half of the key that it holds.");
@@ -44,7 +44,7 @@ absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
 
 absl::Status Replayed(std::string message) {
   return MakeError(StatusCode::kPermissionDenied, reason::v1::TOKEN_REPLAYED, std::move(message),
-                   {}, "Get a new user token and enrol again.");
+                   {}, "Get a new user token and enroll again.");
 }
 
 // The answer that the store alone allows: a certificate, none yet, or a refusal.
@@ -101,7 +101,7 @@ absl::Status Enroller::CheckShare(const token::UserToken& token) {
     const std::chrono::seconds wait = limiter_.Count(sid, now);
     if (wait == std::chrono::seconds(0)) continue;
     return MakeError(StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
-                     "too many enrolments were asked for in one minute", name,
+                     "too many enrollments were asked for in one minute", name,
                      "Wait; if it repeats, look for an agent that runs in a loop.", wait);
   }
   return absl::OkStatus();
@@ -128,7 +128,7 @@ absl::StatusOr<StoredCertificate> Enroller::EnrollGenuine(const token::UserToken
     return std::move(recorded.certificate);
   }
   return MakeError(StatusCode::kUnavailable, reason::v1::CONFLICTING_STATE,
-                   "this computer enrols many times at once", token.computer_name, "Try again.",
+                   "this computer enrolls many times at once", token.computer_name, "Try again.",
                    std::chrono::seconds(1));
 }
 
@@ -140,15 +140,15 @@ absl::StatusOr<Enroller::Recorded> Enroller::EnrollOnce(const token::UserToken& 
   if (known.certificate) return Recorded{*std::move(known.certificate)};
 
   StoredCertificate fresh;
-  DT_ASSIGN_OR_RETURN(fresh.enrolment_id, NewOrderedId(kIdOctets, now, random_));
+  DT_ASSIGN_OR_RETURN(fresh.enrollment_id, NewOrderedId(kIdOctets, now, random_));
   fresh.device_id = known.facts.device_id;
   if (fresh.device_id.empty()) {
     DT_ASSIGN_OR_RETURN(fresh.device_id, NewDeviceId());
   }
-  DT_ASSIGN_OR_RETURN(const auto user, Authorize(token, fresh.device_id, fresh.enrolment_id));
+  DT_ASSIGN_OR_RETURN(const auto user, Authorize(token, fresh.device_id, fresh.enrollment_id));
 
   DT_ASSIGN_OR_RETURN(const pki::Certificate certificate,
-                      ca_.Issue({config_.org, fresh.device_id, fresh.enrolment_id, config_.crl_url,
+                      ca_.Issue({config_.org, fresh.device_id, fresh.enrollment_id, config_.crl_url,
                                  config_.issuer_url},
                                 csr.public_key, config_.profile, now, random_));
   fresh.serial = certificate.serial_hex();
@@ -173,10 +173,10 @@ absl::StatusOr<Enroller::Known> Enroller::LookUp(const token::UserToken& token, 
   });
 }
 
-absl::StatusOr<org::v1::AuthorizedEnrolment> Enroller::Authorize(const token::UserToken& token,
+absl::StatusOr<org::v1::AuthorizedEnrollment> Enroller::Authorize(const token::UserToken& token,
                                                                  const std::string& device_id,
-                                                                 const std::string& enrolment_id) {
-  org::v1::EnrolmentRequest request;
+                                                                 const std::string& enrollment_id) {
+  org::v1::EnrollmentRequest request;
   request.set_iwa_name(
       token::IdOfUrn(token.envelope.issuer, config_.org, "iwa").value_or(std::string()));
   request.set_kid(token.envelope.key_id);
@@ -184,8 +184,8 @@ absl::StatusOr<org::v1::AuthorizedEnrolment> Enroller::Authorize(const token::Us
   request.set_computer_sid(token.computer_sid);
   request.set_realm(token.realm);
   request.set_device_id(device_id);
-  request.set_enrolment_id(enrolment_id);
-  DT_ASSIGN_OR_RETURN(auto answer, org_.AuthorizeEnrolment(std::move(request)));
+  request.set_enrollment_id(enrollment_id);
+  DT_ASSIGN_OR_RETURN(auto answer, org_.AuthorizeEnrollment(std::move(request)));
   if (answer.user_id().empty()) return absl::InternalError("the org named no user");
   return answer;
 }
@@ -207,8 +207,8 @@ absl::StatusOr<Enroller::Recorded> Enroller::Record(const token::UserToken& toke
     if (answer) return Recorded{*std::move(answer)};
     if (facts.barrier_of_user > known.facts.barrier) {
       return MakeError(StatusCode::kPermissionDenied, reason::v1::USER_REVOKED_MEANWHILE,
-                       "the user's certificates were revoked during this enrolment",
-                       fresh.principal, "If the user is still active, enrol again.");
+                       "the user's certificates were revoked during this enrollment",
+                       fresh.principal, "If the user is still active, enroll again.");
     }
     if (absl::Status full = outbox_.RefuseWhenFull(txn); absl::IsUnavailable(full)) {
       return MakeError(StatusCode::kUnavailable, reason::v1::LOG_BACKLOG_FULL,
@@ -235,7 +235,7 @@ void Enroller::TellRefusal(const token::UserToken& token, const absl::Status& re
                            std::string_view client_address) {
   const std::string reason = rpc::ReasonName(refused);
   const auto digest = pki::Sha256(token.envelope.id + "/" + reason);
-  const RefusedEnrolment event{"refused-" + HexEncode(std::span(digest).first(16)),
+  const RefusedEnrollment event{"refused-" + HexEncode(std::span(digest).first(16)),
                                token.user_sid,
                                token.user_name,
                                token.computer_sid,

@@ -70,9 +70,9 @@ class Enroller {
   absl::StatusOr<Recorded> EnrollOnce(const token::UserToken& token, const pki::VerifiedCsr& csr,
                                       std::string_view client_address);
   absl::StatusOr<Known> LookUp(const token::UserToken& token, WallTime now);
-  absl::StatusOr<org::v1::AuthorizedEnrolment> Authorize(const token::UserToken& token,
+  absl::StatusOr<org::v1::AuthorizedEnrollment> Authorize(const token::UserToken& token,
                                                          const std::string& device_id,
-                                                         const std::string& enrolment_id);
+                                                         const std::string& enrollment_id);
   absl::StatusOr<Recorded> Record(const token::UserToken& token, const Known& known,
                                   StoredCertificate fresh, std::string_view client_address,
                                   WallTime now);

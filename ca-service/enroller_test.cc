@@ -29,7 +29,7 @@ TEST_F(EnrollerTest, IssuesWhatTheProfileSaysAndNoUserName) {
   EXPECT_GE(leaf.serial_hex().size(), 32U);
   EXPECT_EQ(leaf.uris(),
             (std::vector<std::string>{"urn:devicetrust:acme:device:" + issued->device_id,
-                                      "urn:devicetrust:acme:enrolment:" + issued->enrolment_id}));
+                                      "urn:devicetrust:acme:enrollment:" + issued->enrollment_id}));
   EXPECT_EQ(leaf.crl_urls(), std::vector<std::string>{"http://ca.test/crl/a.crl"});
   EXPECT_EQ(ToString(issued->der).find("alice"), std::string::npos);
   EXPECT_EQ(ToString(issued->der).find("PC0042"), std::string::npos);
@@ -41,14 +41,14 @@ TEST_F(EnrollerTest, IssuesWhatTheProfileSaysAndNoUserName) {
   EXPECT_EQ(root_check->Check(leaf), pki::DeviceVerdict::kForeignIssuer);
 }
 
-TEST_F(EnrollerTest, TellsTheOrgWhoEnrolsAndLogsBothEventsOnce) {
+TEST_F(EnrollerTest, TellsTheOrgWhoEnrollsAndLogsBothEventsOnce) {
   const auto issued = Enroll(Token(key_), key_);
   DT_ASSERT_OK(issued);
   ASSERT_EQ(org_.requests.size(), 1U);
   EXPECT_EQ(org_.requests[0].iwa_name(), "iwa-1");
   EXPECT_EQ(org_.requests[0].kid(), "k1");
   EXPECT_EQ(org_.requests[0].device_id(), issued->device_id);
-  EXPECT_EQ(org_.requests[0].enrolment_id(), issued->enrolment_id);
+  EXPECT_EQ(org_.requests[0].enrollment_id(), issued->enrollment_id);
   EXPECT_EQ(org_.requests[0].computer_sid(), "S-1-5-21-1-2-3-2001");
   EXPECT_EQ(EventCounts(),
             (std::map<std::string, int>{{"user.credential.enroll", 1}, {"pki.cert.issue", 1}}));
@@ -87,7 +87,7 @@ TEST_F(EnrollerTest, CertifiesALiveKeyOnceAndAnotherKeyBesideIt) {
   const auto second = Enroll(Token(other), other).value();
   EXPECT_NE(second.der, first.der);
   EXPECT_EQ(second.device_id, first.device_id);
-  EXPECT_NE(second.enrolment_id, first.enrolment_id);
+  EXPECT_NE(second.enrollment_id, first.enrollment_id);
 
   clock_.Advance(days{365});
   EXPECT_NE(Enroll(Token(key_), key_).value().der, first.der);
@@ -155,7 +155,7 @@ TEST_F(EnrollerTest, KeepsATokenGoodThroughRefusedAttempts) {
 }
 
 // The user's certificates are revoked after the org said yes and before ours is stored.
-TEST_F(EnrollerTest, LetsNoEnrolmentInFlightSlipThroughARevocation) {
+TEST_F(EnrollerTest, LetsNoEnrollmentInFlightSlipThroughARevocation) {
   org_.during_authorize = [this] {
     EXPECT_EQ(
         revocations_->RevokeForUser("user-of-S-1-5-21-1-2-3-1104", v1::PRIVILEGE_WITHDRAWN, "org")
@@ -174,7 +174,7 @@ TEST_F(EnrollerTest, LetsNoEnrolmentInFlightSlipThroughARevocation) {
   DT_EXPECT_OK(Enroll(Token(key_), key_));
 }
 
-TEST_F(EnrollerTest, GivesOneComputerOneDeviceIdWhenTwoEnrolAtOnce) {
+TEST_F(EnrollerTest, GivesOneComputerOneDeviceIdWhenTwoEnrollAtOnce) {
   const auto other = pki::PrivateKey::Generate().value();
   std::string raced;
   org_.during_authorize = [&] {

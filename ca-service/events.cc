@@ -35,7 +35,7 @@ void Describe(Event& event, const StoredCertificate& certificate) {
   AddTarget(event, "Device", certificate.device_id, certificate.device_id);
   auto& debug = *event.mutable_debug_data();
   debug["device_id"] = certificate.device_id;
-  debug["enrolment_id"] = certificate.enrolment_id;
+  debug["enrollment_id"] = certificate.enrollment_id;
   debug["serial"] = certificate.serial;
 }
 
@@ -82,7 +82,7 @@ Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requ
   return Serialize(request);
 }
 
-Bytes RefusedEvent(const RefusedEnrolment& refused, WallTime now) {
+Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now) {
   org::v1::AppendRequest request;
   Event& event = *request.add_events();
   Start(event, refused.event_id, kEnrollEvent, "Device Trust certificate enrollment", now);

@@ -26,7 +26,7 @@ Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requ
                    WallTime now);
 
 // user.credential.enroll that was refused, of a genuine token. `event_id` is random.
-struct RefusedEnrolment {
+struct RefusedEnrollment {
   std::string event_id;
   std::string user_sid;
   std::string user_name;
@@ -34,6 +34,6 @@ struct RefusedEnrolment {
   std::string reason;  // Name of a reason.v1.Reason.
   std::string client_address;
 };
-Bytes RefusedEvent(const RefusedEnrolment& refused, WallTime now);
+Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now);
 
 }  // namespace devicetrust::ca

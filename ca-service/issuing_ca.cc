@@ -132,7 +132,7 @@ absl::StatusOr<pki::Certificate> IssuingCa::Issue(const DeviceSpec& spec, const 
   certificate.not_before = now - profile.backdate;
   certificate.not_after = std::min(now + profile.validity, issuing().not_after());
   certificate.uris = {token::Urn(spec.org, "device", spec.device_id),
-                      token::Urn(spec.org, "enrolment", spec.enrolment_id)};
+                      token::Urn(spec.org, "enrollment", spec.enrollment_id)};
   certificate.crl_urls = {spec.crl_url};
   certificate.ca_issuer_urls = {spec.issuer_url};
   return pki::SignCertificate(certificate, key, issuing_);

@@ -26,7 +26,7 @@ struct Profile {
 struct DeviceSpec {
   std::string org;
   std::string device_id;
-  std::string enrolment_id;
+  std::string enrollment_id;
   std::string crl_url;
   std::string issuer_url;
 };

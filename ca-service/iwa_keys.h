@@ -14,7 +14,7 @@
 namespace devicetrust::ca {
 
 // The keys of the IWAs that the org knows, fetched when a token names an unknown one.
-// Whether an IWA may enrol at all is AuthorizeEnrolments's to say, each time. Thread-safe.
+// Whether an IWA may enroll at all is AuthorizeEnrollments's to say, each time. Thread-safe.
 class IwaKeys {
  public:
   // `org` must outlive it.

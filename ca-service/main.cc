@@ -20,6 +20,6 @@ int main(int argc, char** argv) {
                  "Lifetime of a device certificate");
   program.Heading("Limits");
   program.Number("--account-calls-per-minute", config.account_calls_per_minute, 1, 1'000'000,
-                 "Enrolments that one computer, or one user, may ask for in a minute");
+                 "Enrollments that one computer, or one user, may ask for in a minute");
   return program.Run(argc, argv, service::StepsOf<ca::CaServer>(config));
 }

@@ -15,7 +15,7 @@ std::vector<db::Migration> Migrations() {
         // A computer's name in certificates, which tells an outsider nothing.
         "CREATE TABLE devices (computer_sid TEXT PRIMARY KEY, device_id TEXT NOT NULL)"
         " WITHOUT ROWID",
-        "CREATE TABLE certificates (serial TEXT PRIMARY KEY, enrolment_id TEXT NOT NULL,"
+        "CREATE TABLE certificates (serial TEXT PRIMARY KEY, enrollment_id TEXT NOT NULL,"
         " device_id TEXT NOT NULL, user_id TEXT NOT NULL, user_sid TEXT NOT NULL,"
         " principal TEXT NOT NULL, key_thumbprint TEXT NOT NULL, issued_at BIGINT NOT NULL, "
         "not_after BIGINT NOT NULL,"

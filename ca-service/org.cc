@@ -16,12 +16,12 @@
 namespace devicetrust::ca {
 namespace {
 
-using org::v1::EnrolmentAuthority;
+using org::v1::EnrollmentAuthority;
 using org::v1::IwaRegistry;
 using org::v1::SystemLog;
 
 constexpr std::chrono::milliseconds kAppendTimeout{5000};
-constexpr std::size_t kEnrolmentsPerCallMax = 64;  // The contract's.
+constexpr std::size_t kEnrollmentsPerCallMax = 64;  // The contract's.
 
 // Only what the org itself said goes on to the agent. All else (a refused connection, our
 // own certificate not accepted there) is a fault between two servers.
@@ -40,10 +40,10 @@ class GrpcOrg final : public Org {
   explicit GrpcOrg(const std::shared_ptr<grpc::Channel>& channel)
       : authority_(channel), registry_(channel), log_(channel) {}
 
-  absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
-      org::v1::EnrolmentRequest request) override {
+  absl::StatusOr<org::v1::AuthorizedEnrollment> AuthorizeEnrollment(
+      org::v1::EnrollmentRequest request) override {
     auto answer =
-        enrolments_.Call(std::move(request), std::chrono::steady_clock::now() + rpc::kCallTimeout);
+        enrollments_.Call(std::move(request), std::chrono::steady_clock::now() + rpc::kCallTimeout);
     if (!answer.ok()) return OrgError(answer.status());
     return answer;
   }
@@ -59,41 +59,41 @@ class GrpcOrg final : public Org {
   }
 
  private:
-  using Enrolments = Coalescer<org::v1::EnrolmentRequest, org::v1::AuthorizedEnrolment>;
+  using Enrollments = Coalescer<org::v1::EnrollmentRequest, org::v1::AuthorizedEnrollment>;
 
-  std::vector<Enrolments::Result> Authorize(std::vector<org::v1::EnrolmentRequest> enrolments,
-                                            Enrolments::Deadline deadline);
+  std::vector<Enrollments::Result> Authorize(std::vector<org::v1::EnrollmentRequest> enrollments,
+                                            Enrollments::Deadline deadline);
 
-  EnrolmentAuthority::Stub authority_;
+  EnrollmentAuthority::Stub authority_;
   IwaRegistry::Stub registry_;
   SystemLog::Stub log_;
-  Enrolments enrolments_{{.batch_max = kEnrolmentsPerCallMax},
-                         [this](auto enrolments, Enrolments::Deadline deadline) {
-                           return Authorize(std::move(enrolments), deadline);
+  Enrollments enrollments_{{.batch_max = kEnrollmentsPerCallMax},
+                         [this](auto enrollments, Enrollments::Deadline deadline) {
+                           return Authorize(std::move(enrollments), deadline);
                          }};
 };
 
-std::vector<GrpcOrg::Enrolments::Result> GrpcOrg::Authorize(
-    std::vector<org::v1::EnrolmentRequest> enrolments, Enrolments::Deadline deadline) {
-  const std::size_t count = enrolments.size();
-  org::v1::AuthorizeEnrolmentsRequest request;
-  for (auto& enrolment : enrolments) *request.add_enrolments() = std::move(enrolment);
+std::vector<GrpcOrg::Enrollments::Result> GrpcOrg::Authorize(
+    std::vector<org::v1::EnrollmentRequest> enrollments, Enrollments::Deadline deadline) {
+  const std::size_t count = enrollments.size();
+  org::v1::AuthorizeEnrollmentsRequest request;
+  for (auto& enrollment : enrollments) *request.add_enrollments() = std::move(enrollment);
   auto answer = rpc::Call(
-      authority_, &EnrolmentAuthority::Stub::AuthorizeEnrolments, request,
+      authority_, &EnrollmentAuthority::Stub::AuthorizeEnrollments, request,
       std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
   if (answer.ok() && static_cast<std::size_t>(answer->results_size()) != count) {
-    answer = absl::InternalError("the org answered for another number of enrolments");
+    answer = absl::InternalError("the org answered for another number of enrollments");
   }
-  if (!answer.ok()) return std::vector<Enrolments::Result>(count, answer.status());
-  std::vector<Enrolments::Result> results;
+  if (!answer.ok()) return std::vector<Enrollments::Result>(count, answer.status());
+  std::vector<Enrollments::Result> results;
   results.reserve(count);
-  for (org::v1::EnrolmentResult& result : *answer->mutable_results()) {
+  for (org::v1::EnrollmentResult& result : *answer->mutable_results()) {
     if (result.has_authorized()) {
       results.emplace_back(std::move(*result.mutable_authorized()));
     } else if (absl::Status refused = rpc::FromMessage(result.refused()); !refused.ok()) {
       results.emplace_back(std::move(refused));
     } else {
-      results.emplace_back(absl::InternalError("the org gave an enrolment no result"));
+      results.emplace_back(absl::InternalError("the org gave an enrollment no result"));
     }
   }
   return results;

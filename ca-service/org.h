@@ -20,8 +20,8 @@ class Org {
   virtual ~Org() = default;
 
   // At most two seconds. What several threads ask at once may travel together.
-  virtual absl::StatusOr<org::v1::AuthorizedEnrolment> AuthorizeEnrolment(
-      org::v1::EnrolmentRequest request) = 0;
+  virtual absl::StatusOr<org::v1::AuthorizedEnrollment> AuthorizeEnrollment(
+      org::v1::EnrollmentRequest request) = 0;
   virtual absl::StatusOr<org::v1::ListIwasResponse> ListIwas() = 0;
   // OK: the events are durable there.
   virtual absl::Status Append(const org::v1::AppendRequest& events) = 0;

@@ -24,7 +24,7 @@ class Revocations {
     int revoked = 0;
     std::int64_t sequence = 0;  // Of the user's last revocation, 0 without any.
   };
-  // Every certificate of the user, in one transaction, with a barrier against enrolments in
+  // Every certificate of the user, in one transaction, with a barrier against enrollments in
   // flight. Idempotent. Events go to the outbox even when its backlog is full.
   absl::StatusOr<OfUser> RevokeForUser(const std::string& user_id, v1::RevocationReason reason,
                                        const std::string& requested_by);

@@ -1,5 +1,5 @@
 # Release programs hold gRPC, Protobuf and Abseil themselves: calls into them need no table of
-# a shared library (4 % of an enrolment's CPU), and a program starts in 38 ms instead of 48.
+# a shared library (4 % of an enrollment's CPU), and a program starts in 38 ms instead of 48.
 # OpenSSL, Kerberos and SQLite stay shared: the system updates them.
 # Must be included where find_package() was called: imported targets belong to a folder.
 get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)

@@ -35,10 +35,10 @@ struct Config : service::ComponentConfig,
   std::size_t ldap_connections = 4;
 
   std::size_t in_flight_max = 512;            // Calls of agents at once.
-  std::size_t account_calls_per_minute = 60;  // Of one account; an enrolment takes one or two.
+  std::size_t account_calls_per_minute = 60;  // Of one account; an enrollment takes one or two.
 };
 
-// The version that the org is told: what decides whether an IWA may enrol devices (ORG-5).
+// The version that the org is told: what decides whether an IWA may enroll devices (ORG-5).
 inline constexpr const char* kIwaVersion = "1.12.0";
 
 // Checks what can be known without the network: what must be set, files, forms. The

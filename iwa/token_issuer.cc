@@ -126,7 +126,7 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
   if (!config_.realms.contains(accepted->identity.realm)) {
     return Denied(reason::v1::UNTRUSTED_FOREST,
                   fmt::format("this IWA does not serve the realm {}", accepted->identity.realm),
-                  accepted->identity, "Enrol through an IWA of the account's own forest.");
+                  accepted->identity, "Enroll through an IWA of the account's own forest.");
   }
   const std::chrono::seconds wait =
       limiter_.Count(accepted->identity.account_sid, std::chrono::steady_clock::now());
@@ -154,7 +154,7 @@ absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
     return rpc::MakeError(StatusCode::kPermissionDenied, reason::v1::UNTRUSTED_FOREST,
                           fmt::format("this IWA no longer serves the realm {}", device->realm),
                           device->computer_name,
-                          "Enrol through an IWA of the computer's own forest.");
+                          "Enroll through an IWA of the computer's own forest.");
   }
   return device;
 }

@@ -25,8 +25,8 @@ db::Migration Org() {
            "CREATE TABLE iwas ("
            " name TEXT PRIMARY KEY, enabled BIGINT NOT NULL, last_heartbeat BIGINT NOT NULL,"
            " iwa BYTEA NOT NULL)",
-           "CREATE TABLE enrolments ("
-           " enrolment_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, device_id TEXT NOT NULL,"
+           "CREATE TABLE enrollments ("
+           " enrollment_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, device_id TEXT NOT NULL,"
            " computer_sid TEXT NOT NULL, platform BIGINT NOT NULL, iwa_name TEXT NOT NULL,"
            " authorized_at BIGINT NOT NULL) WITHOUT ROWID",
            "CREATE TABLE gateway_keys ("

@@ -20,7 +20,7 @@
 #include "libs/testing/settable_clock.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
-#include "policy-engine/enrolment/iwa_registry.h"
+#include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"

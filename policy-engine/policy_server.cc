@@ -13,7 +13,7 @@
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
 #include "policy-engine/ca_link.h"
-#include "policy-engine/enrolment/iwa_registry.h"
+#include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/maintenance.h"
 #include "policy-engine/method_access.h"
@@ -115,7 +115,7 @@ struct PolicyServer::Parts {
   std::optional<SignOn> sign_on;
   std::optional<SettingsService> settings_service;
   std::optional<IwaRegistryService> iwa_service;
-  std::optional<EnrolmentService> enrolment_service;
+  std::optional<EnrollmentService> enrollment_service;
   std::optional<PolicyService> policy_service;
   std::optional<PeopleService> people_service;
   std::optional<SignInService> sign_in_service;
@@ -186,13 +186,13 @@ void PolicyServer::Parts::MakeServices() {
 
   settings_service.emplace(*store, clock, PeerCaller());
   iwa_service.emplace(*database, *events, clock, PeerCaller());
-  EnrolmentService::ComputerLookup computers;
+  EnrollmentService::ComputerLookup computers;
   if (directory != nullptr) {
     computers = [this](std::span<const std::string> sids) {
       return directory->FindComputersBySid(sids);
     };
   }
-  enrolment_service.emplace(*database, *store, clock, std::move(computers));
+  enrollment_service.emplace(*database, *store, clock, std::move(computers));
   policy_service.emplace(*store, *apps, *sign_on, PeerCaller());
   people_service.emplace(PeopleService::Parts{*database, *events, *sessions, *revoker, *factors,
                                               clock, random, config.org, PeerCaller()});
@@ -211,7 +211,7 @@ absl::Status PolicyServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(
       server,
       rpc::Server::Start(files.component.InternalListener(config),
-                         {&*settings_service, &*iwa_service, &*enrolment_service, &*policy_service,
+                         {&*settings_service, &*iwa_service, &*enrollment_service, &*policy_service,
                           &*people_service, &*sign_in_service, &*log_service},
                          InternalAccess()));
   maintenance.emplace(kRefreshPause, [this] { Maintain(); });

@@ -31,7 +31,7 @@ constexpr const char* kAbout =
     "  keep it running   dt-sim up --run-dir run\n"
     "  ask why           dt-sim explain 7F3K-9QXD\n";
 constexpr const char* kRunAbout =
-    "Enrols a fleet, signs everybody in, and checks that devices, org and System Log agree.\n\n"
+    "Enrolls a fleet, signs everybody in, and checks that devices, org and System Log agree.\n\n"
     "  dt-sim run\n"
     "  dt-sim run --devices 10000 --json result.json\n"
     "  dt-sim run --processes --run-dir build/run\n\n"

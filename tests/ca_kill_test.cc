@@ -1,4 +1,4 @@
-// dt-ca is killed in the middle of enrolments, again and again: every certificate that was
+// dt-ca is killed in the middle of enrollments, again and again: every certificate that was
 // acknowledged is there afterwards, every lost answer ended with the same one certificate,
 // and every event arrived exactly once (CA-5, LOG-2).
 #include <gtest/gtest.h>
@@ -26,12 +26,12 @@ constexpr int kPerThread = 60;
 constexpr int kTotal = kThreads * kPerThread;
 constexpr std::chrono::seconds kPatience{60};
 
-class Enrolments {
+class Enrollments {
  public:
-  explicit Enrolments(Deployment& deployment) : deployment_(deployment) {}
+  explicit Enrollments(Deployment& deployment) : deployment_(deployment) {}
 
   void Start() {
-    for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this, i] { EnrolAll(i); });
+    for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this, i] { EnrollAll(i); });
   }
   void Join() {
     for (std::thread& thread : threads_) thread.join();
@@ -54,13 +54,13 @@ class Enrolments {
   absl::Status failure() const { return failure_; }
 
  private:
-  void EnrolAll(int thread) {
+  void EnrollAll(int thread) {
     const auto channel = deployment_.CaEdge();
     const auto stub = ca::v1::CertificateAuthority::NewStub(channel);
     for (int i = 0; i < kPerThread; ++i) {
       const auto key = pki::PrivateKey::Generate();
       const absl::Status status =
-          EnrolOne(*channel, *stub, (thread + i) % Deployment::kPeople, *key);
+          EnrollOne(*channel, *stub, (thread + i) % Deployment::kPeople, *key);
       if (status.ok()) continue;
       const std::lock_guard lock(mutex_);
       failed_ = true;
@@ -70,7 +70,7 @@ class Enrolments {
     }
   }
 
-  absl::Status EnrolOne(grpc::Channel& channel, ca::v1::CertificateAuthority::Stub& stub,
+  absl::Status EnrollOne(grpc::Channel& channel, ca::v1::CertificateAuthority::Stub& stub,
                         int person, const pki::PrivateKey& key) {
     ca::v1::EnrollRequest request;
     DT_ASSIGN_OR_RETURN(*request.mutable_user_token(),
@@ -157,19 +157,19 @@ TEST(CaKill, NothingAcknowledgedIsLostAndEveryEventArrivesOnce) {
   DT_ASSERT_OK(deployment.StartCa());
   DT_ASSERT_OK(deployment.SetUpOrg());
 
-  Enrolments enrolments(deployment);
-  enrolments.Start();
+  Enrollments enrollments(deployment);
+  enrollments.Start();
   for (const int after : {20, 80, 140}) {
-    if (!enrolments.WaitFor(after)) break;
+    if (!enrollments.WaitFor(after)) break;
     deployment.Kill("dt-ca");
     DT_EXPECT_OK(deployment.StartCa());
   }
-  enrolments.WaitFor(kTotal);
-  enrolments.Join();
-  DT_ASSERT_OK(enrolments.failure());
-  EXPECT_GT(enrolments.retries(), 0) << "no enrolment was interrupted: the test showed nothing";
+  enrollments.WaitFor(kTotal);
+  enrollments.Join();
+  DT_ASSERT_OK(enrollments.failure());
+  EXPECT_GT(enrollments.retries(), 0) << "no enrollment was interrupted: the test showed nothing";
 
-  const auto acknowledged = enrolments.serials();
+  const auto acknowledged = enrollments.serials();
   EXPECT_EQ(acknowledged.size(), static_cast<std::size_t>(kTotal));
   EXPECT_EQ(StoredCertificates(deployment), acknowledged);
   for (const char* type : {"pki.cert.issue", "user.credential.enroll"}) {
@@ -205,7 +205,7 @@ TEST(CaKill, RevocationSurvivesAndTheLogCatchesUp) {
   revoke.set_requested_by("admin:test");
   DT_ASSERT_OK(rpc::Call(*admin, &ca::v1::CertificateAdmin::Stub::RevokeCertificate, revoke));
 
-  // And enrolment says why it can't go on, in time.
+  // And enrollment says why it can't go on, in time.
   const auto other = pki::PrivateKey::Generate();
   request.set_user_token(deployment.UserToken(1, other->public_key()).value());
   const Bytes other_csr = pki::BuildCsr("pc", *other).value();
@@ -224,7 +224,7 @@ TEST(CaKill, RevocationSurvivesAndTheLogCatchesUp) {
   DT_ASSERT_OK(answer);
   EXPECT_TRUE(answer->was_already_revoked());
 
-  // The org is back: the refused enrolment goes through with the same token.
+  // The org is back: the refused enrollment goes through with the same token.
   const auto edge_again = ca::v1::CertificateAuthority::NewStub(deployment.CaEdge());
   DT_EXPECT_OK(rpc::Call(*edge_again, &ca::v1::CertificateAuthority::Stub::Enroll, request,
                          std::chrono::seconds(10)));

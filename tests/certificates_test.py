@@ -52,7 +52,7 @@ class Certificates(EnvironmentTest):
         self.assertIn("CN = MTLS Certificate Authority", text)
         self.assertIn("TLS Web Client Authentication", text)
         self.assertRegex(text, r"URI:urn:devicetrust:[a-z0-9-]+:device:")
-        self.assertRegex(text, r"URI:urn:devicetrust:[a-z0-9-]+:enrolment:")
+        self.assertRegex(text, r"URI:urn:devicetrust:[a-z0-9-]+:enrollment:")
         self.assertIn(self.endpoints["crl_url"], text)  # Names exactly the one that is served.
         self.assertNotIn(self.device["user"], text)  # Opaque: who it is, the org knows.
         gnutls = run("certtool", "--certificate-info", "--infile", self.certificate).stdout

@@ -8,7 +8,7 @@ import unittest
 
 from support.environment import BIN, free_port, run
 
-FIELDS = ("enrol", "signin", "challenge", "decisions", "system_log", "resources", "seed", "valid",
+FIELDS = ("enroll", "signin", "challenge", "decisions", "system_log", "resources", "seed", "valid",
           "violations")
 
 
@@ -26,10 +26,10 @@ class Quickstart(unittest.TestCase):
         self.assertEqual(result["violations"], [])
         self.assertTrue(result["valid"])
         self.assertEqual(result["seed"], 11)
-        self.assertEqual(result["enrol"]["count"], 48)  # Four of five are domain-joined.
+        self.assertEqual(result["enroll"]["count"], 48)  # Four of five are domain-joined.
         self.assertEqual(result["system_log"]["pki.cert.issue"], 48)
         self.assertEqual(result["system_log"]["user.credential.enroll"], 48)
-        for step in ("enrol", "signin", "challenge"):
+        for step in ("enroll", "signin", "challenge"):
             self.assertEqual(result[step]["errors"], 0, step)
             self.assertGreater(result[step]["p99_ms"], 0, step)
             self.assertGreaterEqual(result[step]["p99_ms"], result[step]["p50_ms"], step)

@@ -1,5 +1,5 @@
 // Part of each program, not of the library. libkrb5, OpenSSL and gRPC allocate by the thousand
-// for each logon, from many threads: with jemalloc an enrolment costs 6 % less CPU, and 6 % less
+// for each logon, from many threads: with jemalloc an enrollment costs 6 % less CPU, and 6 % less
 // again with an arena per core, huge pages, and memory that goes back to the system after a minute
 // instead of ten seconds. MALLOC_CONF in the environment overrides it.
 extern "C" {

@@ -36,7 +36,7 @@ TEST(CertificateTest, ReadsWhatOpensslWrote) {
   EXPECT_EQ(certificate->common_name(), "PC0042");
   EXPECT_EQ(certificate->issuer_common_name(), "Example CA");
   EXPECT_EQ(certificate->serial_hex(), "0badc0de");
-  EXPECT_EQ(certificate->uris(), (Strings{"urn:example:device:1", "urn:example:enrolment:2"}));
+  EXPECT_EQ(certificate->uris(), (Strings{"urn:example:device:1", "urn:example:enrollment:2"}));
   EXPECT_EQ(certificate->dns_names(), Strings{"pc.example"});
   EXPECT_EQ(certificate->ip_addresses(), (Strings{"192.0.2.7", "2001:db8::7"}));
   EXPECT_EQ(certificate->crl_urls(), Strings{"http://ca.example/crl"});
@@ -95,7 +95,7 @@ std::vector<Certificate> OneOfEachShape() {
   CertificateSpec device = Spec();
   device.common_name = "";
   device.serial_hex = "ff00000000000000000000000000000001";  // Takes a leading zero octet.
-  device.uris = {"urn:devicetrust:acme:device:1", "urn:devicetrust:acme:enrolment:2"};
+  device.uris = {"urn:devicetrust:acme:device:1", "urn:devicetrust:acme:enrollment:2"};
   device.crl_urls = {"http://127.0.0.1:1/crl", "http://127.0.0.1:2/crl"};
   device.ca_issuer_urls = {"http://127.0.0.1:1/ca.cer"};
   CertificateSpec server = Spec();

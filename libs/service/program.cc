@@ -162,7 +162,7 @@ void Program::AddStore(StoreConfig& config) {
 void Program::AddStoreLimits(GrowingStoreConfig& config) {
   Heading("Store");
   Number("--log-backlog-max", config.log_backlog_max, 1, 100'000'000,
-         "Events that may wait for the System Log; beyond it, enrolment says UNAVAILABLE");
+         "Events that may wait for the System Log; beyond it, enrollment says UNAVAILABLE");
   Number("--store-bytes-max", config.store_bytes_max, 0, kStoreBytesMax,
          "Size limit of each database, 0: none");
 }

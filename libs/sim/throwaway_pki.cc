@@ -55,11 +55,11 @@ pki::Identity NewIdentity(const std::string& name, pki::Usage usage, const pki::
 }
 
 pki::Identity NewDevice(const std::string& org, const std::string& device_id,
-                        const std::string& enrolment_id, const pki::Identity& device_ca,
+                        const std::string& enrollment_id, const pki::Identity& device_ca,
                         WallTime now) {
   pki::CertificateSpec spec = Spec(device_id, pki::Usage::kClientAuth, now);
   spec.uris = {fmt::format("urn:devicetrust:{}:device:{}", org, device_id),
-               fmt::format("urn:devicetrust:{}:enrolment:{}", org, enrolment_id)};
+               fmt::format("urn:devicetrust:{}:enrollment:{}", org, enrollment_id)};
   return Issue(spec, device_ca);
 }
 

@@ -18,9 +18,9 @@ pki::Identity NewCa(const std::string& name, WallTime now);
 pki::Identity NewIdentity(const std::string& name, pki::Usage usage, const pki::Identity& ca,
                           WallTime now);
 
-// What a device CA issues: URI names urn:devicetrust:ORG:device:ID and :enrolment:ID.
+// What a device CA issues: URI names urn:devicetrust:ORG:device:ID and :enrollment:ID.
 pki::Identity NewDevice(const std::string& org, const std::string& device_id,
-                        const std::string& enrolment_id, const pki::Identity& device_ca,
+                        const std::string& enrollment_id, const pki::Identity& device_ca,
                         WallTime now);
 
 // Everything that a deployment is given from outside, for one org: a deployment CA with

@@ -215,7 +215,7 @@ absl::StatusOr<std::string> Sign(const Proof& proof, const SigningKey& key) {
   claims.AddOptional("reason", proof.reason);
   claims.AddOptional("serial", proof.serial);
   claims.AddOptional("device", proof.device_id);
-  claims.AddOptional("enrolment", proof.enrolment_id);
+  claims.AddOptional("enrollment", proof.enrollment_id);
   return std::move(claims).Sign(kProofType, kProofLifetime, key);
 }
 
@@ -256,9 +256,9 @@ absl::StatusOr<Proof> VerifyProof(std::string_view compact, const KeySet& keys,
   proof.reason = reader.OptionalText("reason");
   proof.serial = reader.OptionalText("serial");
   proof.device_id = reader.OptionalText("device");
-  proof.enrolment_id = reader.OptionalText("enrolment");
+  proof.enrollment_id = reader.OptionalText("enrollment");
   DT_RETURN_IF_ERROR(reader.status());
-  if (proof.trusted && (proof.serial.empty() || proof.enrolment_id.empty())) {
+  if (proof.trusted && (proof.serial.empty() || proof.enrollment_id.empty())) {
     return Refuse(Problem::kMalformed, "proof of a trusted device names no certificate");
   }
   return proof;

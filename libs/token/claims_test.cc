@@ -92,9 +92,9 @@ TEST_F(ClaimsTest, AProofKeepsWhatItSays) {
   EXPECT_EQ(read->serial, "01ab");
   EXPECT_EQ(read->device_id, "");
 
-  made.trusted = true;  // Without an enrolment nobody knows whose device it is.
+  made.trusted = true;  // Without an enrollment nobody knows whose device it is.
   EXPECT_FALSE(VerifyProof(Sign(made, key_).value(), keys, ProofAudience("acme"), kNow).ok());
-  made.enrolment_id = "e1";
+  made.enrollment_id = "e1";
   DT_EXPECT_OK(VerifyProof(Sign(made, key_).value(), keys, ProofAudience("acme"), kNow));
 }
 
@@ -188,7 +188,7 @@ TEST_F(ClaimsTest, NoMutationOfThePayloadDoesHarm) {
 TEST(NamesTest, ReadsOnlyItsOwnOrgAndKind) {
   EXPECT_EQ(IdOfUrn("urn:devicetrust:acme:device:1f", "acme", "device"), "1f");
   EXPECT_EQ(IdOfUrn("urn:devicetrust:acme:device:", "acme", "device"), std::nullopt);
-  EXPECT_EQ(IdOfUrn("urn:devicetrust:acme:enrolment:1f", "acme", "device"), std::nullopt);
+  EXPECT_EQ(IdOfUrn("urn:devicetrust:acme:enrollment:1f", "acme", "device"), std::nullopt);
   EXPECT_EQ(IdOfUrn("urn:devicetrust:other:device:1f", "acme", "device"), std::nullopt);
 }
 

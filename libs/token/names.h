@@ -26,7 +26,7 @@ inline std::string ProofIssuer(std::string_view org) { return Urn(org, "gateway"
 inline std::string ProofAudience(std::string_view org) { return Urn(org, "policy"); }
 
 // ID of urn:devicetrust:ORG:KIND:ID; nothing when `urn` is of another org or kind, or the
-// ID is empty. Device certificates carry one of kind "device" and one of "enrolment".
+// ID is empty. Device certificates carry one of kind "device" and one of "enrollment".
 inline std::optional<std::string> IdOfUrn(std::string_view urn, std::string_view org,
                                           std::string_view kind) {
   const std::string prefix = Urn(org, kind, "");

@@ -236,7 +236,7 @@ absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
   return response;
 }
 
-absl::StatusOr<v1::EnrolFactorResponse> PeopleService::Enrol(const v1::EnrolFactorRequest& request,
+absl::StatusOr<v1::EnrollFactorResponse> PeopleService::Enroll(const v1::EnrollFactorRequest& request,
                                                              const rpc::Caller& caller) {
   v1::GetUserRequest key;
   key.set_id(request.user_id());
@@ -258,7 +258,7 @@ absl::StatusOr<v1::EnrolFactorResponse> PeopleService::Enrol(const v1::EnrolFact
     return parts_.events.Append(txn, event);
   });
   if (!written.ok()) return written;
-  v1::EnrolFactorResponse response;
+  v1::EnrollFactorResponse response;
   response.set_secret(ToString(secret));
   response.set_otpauth_uri(TotpUri(secret, parts_.org_id, person.user.principal()));
   return response;
@@ -303,12 +303,12 @@ grpc::Status PeopleService::SetUserStatus(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status PeopleService::EnrolFactor(grpc::ServerContext* context,
-                                        const v1::EnrolFactorRequest* request,
-                                        v1::EnrolFactorResponse* response) {
+grpc::Status PeopleService::EnrollFactor(grpc::ServerContext* context,
+                                        const v1::EnrollFactorRequest* request,
+                                        v1::EnrollFactorResponse* response) {
   const auto caller = RequireAdmin(parts_.caller, context);
   if (!caller.ok()) return rpc::ToGrpc(caller.status());
-  auto enrolled = Enrol(*request, *caller);
+  auto enrolled = Enroll(*request, *caller);
   if (!enrolled.ok()) return rpc::ToGrpc(rpc::StoreError(enrolled.status()));
   *response = *std::move(enrolled);
   return grpc::Status::OK;

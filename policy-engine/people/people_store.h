@@ -25,7 +25,7 @@ absl::StatusOr<Person> FindPersonBySid(db::Transaction& txn, const std::string& 
 // Principals are compared without regard to ASCII case.
 absl::StatusOr<Person> FindPersonByPrincipal(db::Transaction& txn, std::string_view principal);
 
-// What an enrolment asks of a user; nullopt: the org knows none of this SID.
+// What an enrollment asks of a user; nullopt: the org knows none of this SID.
 struct Enrollee {
   std::string id;
   std::string principal;

@@ -309,10 +309,10 @@ TEST_F(PeopleTest, TakesEachCodeOnce) {
 
 TEST_F(PeopleTest, PausesAFactorAfterManyWrongCodes) {
   const std::string id = ImportOne("ann");
-  v1::EnrolFactorRequest request;
+  v1::EnrollFactorRequest request;
   request.set_user_id(id);
-  v1::EnrolFactorResponse enrolled;
-  ASSERT_TRUE(service_->EnrolFactor(nullptr, &request, &enrolled).ok());
+  v1::EnrollFactorResponse enrolled;
+  ASSERT_TRUE(service_->EnrollFactor(nullptr, &request, &enrolled).ok());
   EXPECT_THAT(enrolled.secret(), SizeIs(20));
   EXPECT_THAT(enrolled.otpauth_uri(), HasSubstr("otpauth://totp/acme:ann%40corp.test"));
   const auto right = [&] { return TotpCode(AsBytes(enrolled.secret()), TotpStepOf(clock_.Now())); };

@@ -53,7 +53,7 @@ ProofVerdict CheckProof(const org::v1::EvaluateRequest& request, const token::Ke
   verdict.expires_at = proof->envelope.expires_at;
   verdict.serial = proof->serial;
   verdict.device_id = proof->device_id;
-  verdict.enrolment_id = proof->enrolment_id;
+  verdict.enrollment_id = proof->enrollment_id;
   return verdict;
 }
 
@@ -76,7 +76,7 @@ std::string_view WordsOf(reason::v1::Reason reason) {
     case reason::v1::CERTIFICATE_OF_ANOTHER_USER:
       return "the certificate is another user's";
     case reason::v1::CERTIFICATE_UNKNOWN:
-      return "the org knows no enrolment of this certificate";
+      return "the org knows no enrollment of this certificate";
     case reason::v1::REVOCATION_DATA_STALE:
       return "the gateway's revocation data is too old";
     case reason::v1::CHALLENGE_NOT_DONE:

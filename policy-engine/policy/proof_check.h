@@ -21,7 +21,7 @@ struct ProofVerdict {
   WallTime expires_at;
   std::string serial;     // Of the certificate shown; empty when there was none.
   std::string device_id;  // Of a genuine certificate, revoked or not; else empty.
-  std::string enrolment_id;
+  std::string enrollment_id;
 };
 
 // Never fails: what is wrong with a proof makes the device not trusted. An empty proof means

@@ -142,13 +142,13 @@ absl::StatusOr<SignOn::Device> SignOn::JudgeDevice(db::Transaction& txn, const A
   }
   if (!proof.trusted) return device;
 
-  DT_ASSIGN_OR_RETURN(const auto enrolment, FindEnrolment(txn, proof.enrolment_id));
-  if (!enrolment || enrolment->device_id != proof.device_id) {
+  DT_ASSIGN_OR_RETURN(const auto enrollment, FindEnrollment(txn, proof.enrollment_id));
+  if (!enrollment || enrollment->device_id != proof.device_id) {
     device.reason = reason::v1::CERTIFICATE_UNKNOWN;
     return device;
   }
-  device.platform = enrolment->platform;
-  if (enrolment->user_id != user_id) {
+  device.platform = enrollment->platform;
+  if (enrollment->user_id != user_id) {
     device.reason = reason::v1::CERTIFICATE_OF_ANOTHER_USER;
     return device;
   }
@@ -351,7 +351,7 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::CompleteFactor(
     case FactorVerdict::kNotEnrolled:
       return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::FACTOR_NOT_ENROLLED,
                             "the user has no second factor", completion.user.principal(),
-                            "Ask an administrator to enrol one.");
+                            "Ask an administrator to enroll one.");
     case FactorVerdict::kThrottled:
       return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::THROTTLED,
                             "too many wrong codes", {}, "Wait some minutes and open the app again.",
@@ -414,15 +414,15 @@ std::string RemedyFor(const v1::Decision& decision) {
                  : "Device trust played no part: it is off, or no active rule of the app names it; "
                    "see the conditions of the rules, and switch it on if they need it.";
     case reason::v1::CERTIFICATE_NOT_PRESENTED:
-      return "Enrol the computer, and check that its browser is set up to choose the certificate; "
-             "a device that can't enrol needs a rule that lets it in.";
+      return "Enroll the computer, and check that its browser is set up to choose the certificate; "
+             "a device that can't enroll needs a rule that lets it in.";
     case reason::v1::CERTIFICATE_REVOKED:
-      return "If the revocation was wrong, remove the certificate from the computer and enrol it "
+      return "If the revocation was wrong, remove the certificate from the computer and enroll it "
              "again.";
     case reason::v1::CERTIFICATE_EXPIRED:
       return "Run the agent on the company network, it renews the certificate.";
     case reason::v1::CERTIFICATE_OF_ANOTHER_USER:
-      return "Sign in as the user who enrolled on this computer, or enrol the other one.";
+      return "Sign in as the user who enrolled on this computer, or enroll the other one.";
     case reason::v1::REVOCATION_DATA_STALE:
       return "The gateway has lost its revocation stream: check that ca and policy are running.";
     case reason::v1::CHALLENGE_NOT_DONE:
@@ -431,7 +431,7 @@ std::string RemedyFor(const v1::Decision& decision) {
       return "Open the app again; if it happens again, check what stands between browser and mTLS "
              "host.";
     default:
-      return "Remove the certificate from the computer and enrol it again.";
+      return "Remove the certificate from the computer and enroll it again.";
   }
 }
 

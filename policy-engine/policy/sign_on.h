@@ -8,7 +8,7 @@
 #include "libs/base/random.h"
 #include "libs/db/database.h"
 #include "libs/token/key_set.h"
-#include "policy-engine/enrolment/enrolment_service.h"
+#include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/org/org_store.h"
 #include "policy-engine/people/factor.h"
@@ -19,7 +19,7 @@
 namespace devicetrust::policy {
 
 // Decides sign-ons (DESIGN 11, 13). One Evaluate() is one transaction: session, user,
-// enrolment, proof spent, decision and events. Thread-safe.
+// enrollment, proof spent, decision and events. Thread-safe.
 class SignOn {
  public:
   // All references must outlive the SignOn.

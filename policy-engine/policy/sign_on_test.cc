@@ -24,14 +24,14 @@ class SignOnTest : public OrgFixture {
     EXPECT_TRUE(SetRules("mail", FiveRules()).ok());
     EXPECT_TRUE(SetDeviceTrust(true).ok());
     user_id_ = AddUser("ada", {"Staff"});
-    AddEnrolment("enrolment-1", user_id_, Platform::kWindows);
+    AddEnrollment("enrollment-1", user_id_, Platform::kWindows);
   }
 
-  void AddEnrolment(const std::string& id, const std::string& user_id, Platform platform) {
+  void AddEnrollment(const std::string& id, const std::string& user_id, Platform platform) {
     DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
       return txn
           .Run(
-              "INSERT INTO enrolments (enrolment_id, user_id, device_id, computer_sid, platform,"
+              "INSERT INTO enrollments (enrollment_id, user_id, device_id, computer_sid, platform,"
               " iwa_name, authorized_at) VALUES ($1, $2, 'device-1', 'S-1', $3, 'iwa-1', 0)",
               {id, user_id, static_cast<std::int64_t>(platform)})
           .status();
@@ -69,7 +69,7 @@ class SignOnTest : public OrgFixture {
     proof.trusted = true;
     proof.serial = "0a1b";
     proof.device_id = "device-1";
-    proof.enrolment_id = "enrolment-1";
+    proof.enrollment_id = "enrollment-1";
     return proof;
   }
   static std::string Signed(const token::Proof& proof) {
@@ -86,7 +86,7 @@ class SignOnTest : public OrgFixture {
     proof.reason = rpc::ReasonName(reason);
     proof.serial = serial;
     proof.device_id.clear();
-    proof.enrolment_id.clear();
+    proof.enrollment_id.clear();
     v1::EvaluateRequest request = Request();
     request.set_proof(Signed(proof));
     return request;
@@ -231,14 +231,14 @@ TEST_F(SignOnTest, AProofOfAnotherTransactionSessionOrKeyProvesNothing) {
 }
 
 TEST_F(SignOnTest, ACertificateCountsForItsOwnUserOnly) {
-  AddEnrolment("enrolment-2", AddUser("bob"), Platform::kWindows);
+  AddEnrollment("enrollment-2", AddUser("bob"), Platform::kWindows);
   token::Proof proof = NewProof();
-  proof.enrolment_id = "enrolment-2";
+  proof.enrollment_id = "enrollment-2";
   v1::EvaluateRequest request = Request();
   request.set_proof(Signed(proof));
   ExpectUntrusted(Evaluate(request), reason::v1::CERTIFICATE_OF_ANOTHER_USER);
   proof = NewProof();
-  proof.enrolment_id = "enrolment-9";
+  proof.enrollment_id = "enrollment-9";
   request.set_proof(Signed(proof));
   ExpectUntrusted(Evaluate(request), reason::v1::CERTIFICATE_UNKNOWN);
   proof = NewProof();

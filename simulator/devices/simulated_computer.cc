@@ -102,7 +102,7 @@ absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate
   }
   const Account row = world_->accounts().Read(*slot).account;
   LogonKey key = LogonKeyOf(row);
-  // One exchange with the KDC: a computer that lives for one enrolment needs no ticket-granting
+  // One exchange with the KDC: a computer that lives for one enrollment needs no ticket-granting
   // ticket.
   DT_ASSIGN_OR_RETURN(kerberos::Credentials credentials,
                       kerberos::Credentials::FromKey(

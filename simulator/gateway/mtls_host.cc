@@ -62,11 +62,11 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
   }
   const std::vector<std::string> uris = connection.peer_certificate->uris();
   finding.device_id = OnlyId(uris, org, "device");
-  finding.enrolment_id = OnlyId(uris, org, "enrolment");
-  if (finding.device_id.empty() || finding.enrolment_id.empty()) {
+  finding.enrollment_id = OnlyId(uris, org, "enrollment");
+  if (finding.device_id.empty() || finding.enrollment_id.empty()) {
     finding.reason = reason::v1::CERTIFICATE_UNKNOWN;  // Not of this org.
     finding.device_id.clear();
-    finding.enrolment_id.clear();
+    finding.enrollment_id.clear();
     return finding;
   }
   if (live.IsRevoked(finding.serial)) {
@@ -116,7 +116,7 @@ absl::StatusOr<std::string> MtlsHost::SignProof(const Challenge& challenge,
   proof.reason = finding.trusted ? "" : rpc::ReasonName(finding.reason);
   proof.serial = finding.serial;
   proof.device_id = finding.device_id;
-  proof.enrolment_id = finding.enrolment_id;
+  proof.enrollment_id = finding.enrollment_id;
   return token::Sign(proof, keys.proof_key);
 }
 

@@ -19,8 +19,8 @@ struct DeviceFinding {
   bool trusted = false;
   reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED;  // Why not.
   std::string serial;     // Of what was shown, trusted or not; empty without one.
-  std::string device_id;  // Of a genuine certificate, revoked or not, as enrolment_id.
-  std::string enrolment_id;
+  std::string device_id;  // Of a genuine certificate, revoked or not, as enrollment_id.
+  std::string enrollment_id;
 };
 
 // The verdict of the handshake, then revocation, both from memory. Called for each request,

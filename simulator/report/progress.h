@@ -50,7 +50,7 @@ class Meter {
   Histogram latency_;
 };
 
-// The line of one meter, without its end: "enrol   ███░  800/800   640/s   p50 …". On a terminal
+// The line of one meter, without its end: "enroll   ███░  800/800   640/s   p50 …". On a terminal
 // it is cut to fit.
 std::string ProgressLine(const Meter::Snapshot& meter, const Style& style);
 

@@ -18,7 +18,7 @@ std::string Contents(std::FILE* file) {
 
 TEST(ProgressTest, AFinishedMeterIsOnePlainLineWithoutATerminal) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), &std::fclose);
-  Meter meter("enrol", 2);
+  Meter meter("enroll", 2);
   meter.Start();
   meter.Done(milliseconds(11));
   meter.Done(milliseconds(41));
@@ -26,7 +26,7 @@ TEST(ProgressTest, AFinishedMeterIsOnePlainLineWithoutATerminal) {
   { const Progress progress(out.get(), Style{}, {&meter}); }
 
   const std::string text = Contents(out.get());
-  EXPECT_NE(text.find("enrol                  2/2"), std::string::npos) << text;
+  EXPECT_NE(text.find("enroll                  2/2"), std::string::npos) << text;
   EXPECT_NE(text.find("p50   11 ms"), std::string::npos) << text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
@@ -51,7 +51,7 @@ TEST(ProgressTest, ATerminalGetsABarAndErrorsAreNamed) {
 }
 
 TEST(ProgressTest, CountsFromEveryThread) {
-  Meter meter("enrol", 4000);
+  Meter meter("enroll", 4000);
   meter.Start();
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {

@@ -71,7 +71,7 @@ std::string DecisionTable(const RunResult& result) {
 std::string ToJson(const RunResult& result) {
   Json decisions = Json::object();
   for (const RuleCount& rule : result.decisions) decisions[rule.rule] = rule.count;
-  Json root{{"enrol", PhaseJson(result.enrol)},
+  Json root{{"enroll", PhaseJson(result.enroll)},
             {"signin", PhaseJson(result.signin)},
             {"challenge", PhaseJson(result.challenge)},
             {"decisions", std::move(decisions)},

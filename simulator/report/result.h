@@ -23,7 +23,7 @@ struct RuleCount {
 
 struct RunResult {
   std::uint64_t seed = 0;
-  Meter::Snapshot enrol;
+  Meter::Snapshot enroll;
   Meter::Snapshot signin;
   Meter::Snapshot challenge;
   std::vector<RuleCount> decisions;                      // In the order of the rules.
@@ -36,7 +36,7 @@ struct RunResult {
   bool valid() const { return violations.empty(); }
 };
 
-// One object with `enrol`, `signin`, `challenge` (each `count`, `errors`, `per_second`,
+// One object with `enroll`, `signin`, `challenge` (each `count`, `errors`, `per_second`,
 // `p50_ms`, `p99_ms`), `decisions` (rule name to count), `system_log` (event type to count),
 // `resources` (`wall_seconds`, `cpu_seconds` and `pss_bytes` in total, and `processes`, each
 // with `name`, `pid`, `cpu_seconds`, `pss_bytes`), `seed`, `valid`, `violations`.

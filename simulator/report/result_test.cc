@@ -18,7 +18,7 @@ Meter::Snapshot Phase(const std::string& name, std::uint64_t count) {
 RunResult Sample() {
   RunResult result;
   result.seed = 7;
-  result.enrol = Phase("enrol", 800);
+  result.enroll = Phase("enroll", 800);
   result.signin = Phase("sign in", 1000);
   result.challenge = Phase("challenge", 3000);
   result.decisions = {{"rule 1", "allowed", 0, "not exercised"},
@@ -33,12 +33,12 @@ TEST(ResultTest, TheJsonHasExactlyItsFields) {
   const auto json = nlohmann::json::parse(ToJson(Sample()));
   std::vector<std::string> keys;
   for (const auto& item : json.items()) keys.push_back(item.key());
-  EXPECT_EQ(keys, (std::vector<std::string>{"challenge", "decisions", "enrol", "resources", "seed",
+  EXPECT_EQ(keys, (std::vector<std::string>{"challenge", "decisions", "enroll", "resources", "seed",
                                             "signin", "system_log", "valid", "violations"}));
-  EXPECT_EQ(json["enrol"]["count"], 800);
-  EXPECT_EQ(json["enrol"]["errors"], 0);
-  EXPECT_DOUBLE_EQ(json["enrol"]["per_second"], 400);
-  EXPECT_NEAR(json["enrol"]["p50_ms"], 10, 0.1);
+  EXPECT_EQ(json["enroll"]["count"], 800);
+  EXPECT_EQ(json["enroll"]["errors"], 0);
+  EXPECT_DOUBLE_EQ(json["enroll"]["per_second"], 400);
+  EXPECT_NEAR(json["enroll"]["p50_ms"], 10, 0.1);
   EXPECT_EQ(json["decisions"]["rule 2"], 3200);
   EXPECT_EQ(json["resources"]["processes"][0]["pss_bytes"], 200u << 20);
   EXPECT_EQ(json["valid"], true);
@@ -47,9 +47,9 @@ TEST(ResultTest, TheJsonHasExactlyItsFields) {
 
 TEST(ResultTest, TheStepsStandInColumns) {
   RunResult result = Sample();
-  result.steps = {{"enrol: install", {}}, {"sign-in: challenge (mTLS handshake), or longer", {}}};
+  result.steps = {{"enroll: install", {}}, {"sign-in: challenge (mTLS handshake), or longer", {}}};
   const std::string text = Summary(result, Style{});
-  const std::size_t first = text.find("enrol: install");
+  const std::size_t first = text.find("enroll: install");
   const std::size_t second = text.find("sign-in: challenge");
   EXPECT_EQ(text.find("p50", first) - first, text.find("p50", second) - second) << text;
 }

@@ -68,7 +68,7 @@ class Environment {
   std::string iwa_keytab() const { return Path("iwa.keytab"); }
   const std::string& kek_file() const { return kek_file_; }
 
-  // All but users, devices and apps. Writes the test keys, so nobody should enrol meanwhile.
+  // All but users, devices and apps. Writes the test keys, so nobody should enroll meanwhile.
   absl::StatusOr<Endpoints> DescribeEndpoints();
 
   static constexpr const char* kIwaSpn = "HTTP/iwa.corp.test";

@@ -17,7 +17,7 @@ v1::Decision Refusal() {
   decision.set_rule_index(4);
   decision.set_trust(v1::DEVICE_NOT_TRUSTED);
   decision.set_trust_reason(reason::v1::CERTIFICATE_REVOKED);
-  decision.set_remedy("Enrol again.");
+  decision.set_remedy("Enroll again.");
   decision.set_client_kind(v1::WEB_BROWSER);
   decision.mutable_user()->set_display_name("Zoë <Q&A> Müller");
   v1::RuleTrace& rule = *decision.add_rules();
@@ -33,7 +33,7 @@ v1::Decision Refusal() {
 
 TEST(ExplainTest, TheRemedyComesFirstAndEachConditionIsShown) {
   const std::string text = ExplainText(Refusal(), Style{});
-  EXPECT_LT(text.find("Enrol again."), text.find("rule 2"));
+  EXPECT_LT(text.find("Enroll again."), text.find("rule 2"));
   EXPECT_NE(text.find("denied by rule 4 \"4 everything else\""), std::string::npos) << text;
   EXPECT_NE(text.find("not trusted: CERTIFICATE_REVOKED"), std::string::npos) << text;
   EXPECT_NE(text.find("device trust  no   wanted trusted, seen not trusted"), std::string::npos)

@@ -13,7 +13,7 @@
 #include "libs/base/random.h"
 #include "simulator/report/result.h"
 #include "simulator/scenario/app_suite.h"
-#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/enroll_phase.h"
 #include "simulator/scenario/environment.h"
 #include "simulator/scenario/explain.h"
 #include "simulator/scenario/run_folder.h"
@@ -87,8 +87,8 @@ class Run {
     return environment_->Check();
   }
 
-  EnrolConfig EnrolSettings() {
-    EnrolConfig config;
+  EnrollConfig EnrollSettings() {
+    EnrollConfig config;
     config.fleet = &fleet_;
     config.forest = &environment_->forest();
     config.org_url = environment_->org_origin();
@@ -102,7 +102,7 @@ class Run {
   SignInConfig SignInSettings() {
     SignInConfig config;
     config.fleet = &fleet_;
-    config.identity_of = [this](std::size_t device) { return enrol_->IdentityOf(device); };
+    config.identity_of = [this](std::size_t device) { return enroll_->IdentityOf(device); };
     config.apps = apps_.pointers();
     config.web_trust = web_trust_;
     config.check_url = environment_->check_url();
@@ -124,10 +124,10 @@ class Run {
       while (taken(at % joined)) ++at;
       revoked_.push_back(at % joined);
     }
-    Meter enrol("enrol", joined);
+    Meter enroll("enroll", joined);
     Meter signin("sign in", fleet_.users.size());
     Meter challenge("challenge", fleet_.users.size() * (apps_.pointers().size() - 1));
-    enrol_.emplace(EnrolSettings(), enrol);
+    enroll_.emplace(EnrollSettings(), enroll);
     sign_in_.emplace(SignInSettings(), signin, challenge);
     if (options_.story) DT_RETURN_IF_ERROR(TellStory());
     Print(style_.Bold(fmt::format("{}, {}, the five-rule allow-list",
@@ -136,20 +136,20 @@ class Run {
           style_.Dim(fmt::format("   seed {}", options_.seed)) + "\n");
     const double cpu_before = ReadResources().CpuSeconds();
     {
-      const Progress progress(out_, style_, {&enrol});
-      DT_RETURN_IF_ERROR(enrol_->Run());
+      const Progress progress(out_, style_, {&enroll});
+      DT_RETURN_IF_ERROR(enroll_->Run());
     }
     KeepPeak(result_.resources, ReadResources());
-    enrol_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before;
+    enroll_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before;
     {
       const Progress progress(out_, style_, {&signin, &challenge});
       DT_RETURN_IF_ERROR(sign_in_->Run());
     }
     KeepPeak(result_.resources, ReadResources());
-    result_.enrol = enrol.Read();
+    result_.enroll = enroll.Read();
     result_.signin = signin.Read();
     result_.challenge = challenge.Read();
-    visits_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before - enrol_cpu_seconds_;
+    visits_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before - enroll_cpu_seconds_;
     return absl::OkStatus();
   }
 
@@ -157,7 +157,7 @@ class Run {
     Story story(out_, style_, *environment_, fleet_);
     const bool spare = std::find(revoked_.begin(), revoked_.end(), 0) == revoked_.end();
     if (spare) {
-      DT_RETURN_IF_ERROR(story.Enrol(*enrol_, 0));
+      DT_RETURN_IF_ERROR(story.Enroll(*enroll_, 0));
       DT_RETURN_IF_ERROR(story.SignIn(*sign_in_, 0));
     }
     if (fleet_.domain_joined < fleet_.devices.size() &&
@@ -170,8 +170,8 @@ class Run {
   absl::Status Revoke() {
     revoked_at_ = Monotonic::now();
     for (const std::size_t device : revoked_) {
-      const std::optional<pki::Identity> identity = enrol_->IdentityOf(device);
-      if (!identity.has_value()) continue;  // Its enrolment failed, which is reported.
+      const std::optional<pki::Identity> identity = enroll_->IdentityOf(device);
+      if (!identity.has_value()) continue;  // Its enrollment failed, which is reported.
       DT_RETURN_IF_ERROR(environment_->org().RevokeCertificate(identity->certificate.serial_hex()));
       ++revocations_;
     }
@@ -180,13 +180,13 @@ class Run {
 
   absl::Status Verify() {
     for (std::size_t i = 0; i < agent::kStepCount; ++i) {
-      AddStep(fmt::format("enrol: {}", agent::StepName(static_cast<agent::Step>(i))),
-              enrol_->times()[i]);
+      AddStep(fmt::format("enroll: {}", agent::StepName(static_cast<agent::Step>(i))),
+              enroll_->times()[i]);
     }
     for (std::size_t i = 0; i < kSteps; ++i) {
       AddStep(fmt::format("sign-in: {}", StepName(static_cast<Step>(i))), sign_in_->times()[i]);
     }
-    const Seen seen = CountVisits(fleet_, *enrol_, *sign_in_, revocations_, result_);
+    const Seen seen = CountVisits(fleet_, *enroll_, *sign_in_, revocations_, result_);
     DT_RETURN_IF_ERROR(CompareWithLog(environment_->org(), started_, seen, result_));
     Narrate(seen);
     NarrateCost();
@@ -229,8 +229,8 @@ class Run {
       return count == 0 ? 0 : cpu_seconds * 1000 / static_cast<double>(count);
     };
     result_.story.push_back(fmt::format(
-        "Both sides together, an enrolment took {:.1f} ms of CPU, opening an app {:.1f} ms.",
-        each(enrol_cpu_seconds_, result_.enrol.done),
+        "Both sides together, an enrollment took {:.1f} ms of CPU, opening an app {:.1f} ms.",
+        each(enroll_cpu_seconds_, result_.enroll.done),
         each(visits_cpu_seconds_, result_.signin.done + result_.challenge.done)));
   }
 
@@ -295,12 +295,12 @@ class Run {
   AppSuite apps_;
   std::unique_ptr<Environment> environment_;
   std::vector<pki::Certificate> web_trust_;
-  std::optional<EnrolPhase> enrol_;
+  std::optional<EnrollPhase> enroll_;
   std::optional<SignInPhase> sign_in_;
   std::vector<std::size_t> revoked_;
   std::uint64_t revocations_ = 0;
   Monotonic::time_point revoked_at_{};
-  double enrol_cpu_seconds_ = 0;
+  double enroll_cpu_seconds_ = 0;
   double visits_cpu_seconds_ = 0;
   std::string example_code_;
   RunResult result_;

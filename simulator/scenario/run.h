@@ -1,4 +1,4 @@
-// `dt-sim run`: starts everything, enrols, signs in, checks that all agree, says so.
+// `dt-sim run`: starts everything, enrolls, signs in, checks that all agree, says so.
 #pragma once
 
 #include <cstdint>

@@ -93,7 +93,7 @@ absl::Status Story::TellTicket(const std::string& account) {
   return absl::OkStatus();
 }
 
-absl::Status Story::Enrol(EnrolPhase& phase, std::size_t device) {
+absl::Status Story::Enroll(EnrollPhase& phase, std::size_t device) {
   const FleetDevice& computer = fleet_.devices[device];
   const FleetUser& user = fleet_.users[computer.user];
   std::fputs(
@@ -112,7 +112,7 @@ absl::Status Story::Enrol(EnrolPhase& phase, std::size_t device) {
   return TellCertificate(phase, device);
 }
 
-absl::Status Story::TellCertificate(EnrolPhase& phase, std::size_t device) {
+absl::Status Story::TellCertificate(EnrollPhase& phase, std::size_t device) {
   const std::optional<pki::Identity> identity = phase.IdentityOf(device);
   if (!identity.has_value()) return absl::InternalError("enrolled, but the store has nothing");
   const pki::Certificate& certificate = identity->certificate;

@@ -8,7 +8,7 @@
 
 #include "libs/base/status.h"
 #include "simulator/report/format.h"
-#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/enroll_phase.h"
 #include "simulator/scenario/environment.h"
 #include "simulator/scenario/fleet.h"
 #include "simulator/scenario/sign_in_phase.h"
@@ -22,7 +22,7 @@ class Story {
       : out_(out), style_(style), environment_(environment), fleet_(fleet) {}
 
   // The computer `device` proves itself and gets its certificate. The error of any step.
-  absl::Status Enrol(EnrolPhase& phase, std::size_t device);
+  absl::Status Enroll(EnrollPhase& phase, std::size_t device);
   // Its user signs in and is let in.
   absl::Status SignIn(SignInPhase& phase, std::size_t device);
   // The user of a device without certificate signs in and is refused.
@@ -36,7 +36,7 @@ class Story {
   void Tell(std::string_view line, std::string_view details = "");
   // What the IWA will read from the PAC of an account's ticket.
   absl::Status TellTicket(const std::string& account);
-  absl::Status TellCertificate(EnrolPhase& phase, std::size_t device);
+  absl::Status TellCertificate(EnrollPhase& phase, std::size_t device);
   // The newest decision on that user.
   absl::StatusOr<org::v1::Decision> LastDecision(const std::string& principal);
 

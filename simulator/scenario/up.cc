@@ -18,7 +18,7 @@
 #include "simulator/apps/app_listener.h"
 #include "simulator/scenario/app_suite.h"
 #include "simulator/scenario/device_files.h"
-#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/enroll_phase.h"
 #include "simulator/scenario/environment.h"
 #include "simulator/scenario/run_folder.h"
 
@@ -57,7 +57,7 @@ class Up {
 
   absl::Status Go() {
     DT_RETURN_IF_ERROR(Start());
-    DT_RETURN_IF_ERROR(EnrolDevices());
+    DT_RETURN_IF_ERROR(EnrollDevices());
     DT_RETURN_IF_ERROR(DescribeDevices());
     DescribePeopleAndApps();
     DT_RETURN_IF_ERROR(WriteComputerKeytab());
@@ -129,9 +129,9 @@ class Up {
     return absl::Status(status.code(), message);
   }
 
-  absl::Status EnrolDevices() {
-    Meter meter("enrol", fleet_.domain_joined);
-    EnrolConfig config;
+  absl::Status EnrollDevices() {
+    Meter meter("enroll", fleet_.domain_joined);
+    EnrollConfig config;
     config.fleet = &fleet_;
     config.forest = &environment_->forest();
     config.org_url = environment_->org_origin();
@@ -143,9 +143,9 @@ class Up {
                  ? environment_->Check()
                  : absl::CancelledError("interrupted");
     };
-    enrol_.emplace(std::move(config), meter);
-    DT_RETURN_IF_ERROR(enrol_->Run());
-    if (!enrol_->errors().empty()) return absl::InternalError(enrol_->errors().front());
+    enroll_.emplace(std::move(config), meter);
+    DT_RETURN_IF_ERROR(enroll_->Run());
+    if (!enroll_->errors().empty()) return absl::InternalError(enroll_->errors().front());
     return absl::OkStatus();
   }
 
@@ -161,7 +161,7 @@ class Up {
       const FleetUser& user = fleet_.users[fleet_.devices[i].user];
       const std::string& name = user.account_name;
       if (i < joined) {
-        const pki::Identity identity = enrol_->IdentityOf(i).value();
+        const pki::Identity identity = enroll_->IdentityOf(i).value();
         const bool good = i + revoked < joined;
         if (!good) {
           DT_RETURN_IF_ERROR(
@@ -174,7 +174,7 @@ class Up {
         endpoints_.devices.push_back(std::move(device));
       } else if (i == joined) {
         const pki::Identity foreign =
-            sim::NewDevice("acme", "foreign-device", "foreign-enrolment",
+            sim::NewDevice("acme", "foreign-device", "foreign-enrollment",
                            sim::NewCa("Another Certificate Authority", clock_.Now()), clock_.Now());
         DT_ASSIGN_OR_RETURN(EndpointDevice device,
                             WriteDevice(folder, name, user.display_name, "foreign_ca", foreign));
@@ -304,7 +304,7 @@ class Up {
   std::vector<AppRegistration> own_;
   std::vector<AppRegistration> foreign_;
   std::unique_ptr<Environment> environment_;
-  std::optional<EnrolPhase> enrol_;
+  std::optional<EnrollPhase> enroll_;
   Endpoints endpoints_;
   std::vector<std::pair<std::string, std::string>> outside_;  // Path and content.
 };

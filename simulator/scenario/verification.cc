@@ -72,10 +72,10 @@ std::vector<RuleCount> RuleTable(const Seen& seen) {
 
 }  // namespace
 
-Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase& sign_in,
+Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhase& sign_in,
                  std::uint64_t revoked, RunResult& result) {
   Seen seen;
-  seen.enrolled = enrol.enrolled();
+  seen.enrolled = enroll.enrolled();
   seen.revoked = revoked;
   seen.passwords = sign_in.totals().passwords;
   seen.factors = sign_in.totals().factors;
@@ -96,11 +96,11 @@ Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase&
           visit.code.empty() ? "" : fmt::format(", code {}", visit.code)));
     }
   }
-  for (const std::string& error : enrol.errors()) result.violations.push_back(error);
+  for (const std::string& error : enroll.errors()) result.violations.push_back(error);
   for (const std::string& error : sign_in.totals().errors) result.violations.push_back(error);
-  if (enrol.enrolled() != fleet.domain_joined) {
+  if (enroll.enrolled() != fleet.domain_joined) {
     result.violations.push_back(fmt::format("{} of {} domain-joined computers hold a certificate",
-                                            Thousands(enrol.enrolled()),
+                                            Thousands(enroll.enrolled()),
                                             Thousands(fleet.domain_joined)));
   }
   return seen;

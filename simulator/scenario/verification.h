@@ -10,7 +10,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "simulator/report/result.h"
-#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/enroll_phase.h"
 #include "simulator/scenario/fleet.h"
 #include "simulator/scenario/org_client.h"
 #include "simulator/scenario/sign_in_phase.h"
@@ -35,7 +35,7 @@ struct Seen {
 
 // Counts, and checks each visit against what its device should have met. Adds to
 // `result.violations`.
-Seen CountVisits(const Fleet& fleet, const EnrolPhase& enrol, const SignInPhase& sign_in,
+Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhase& sign_in,
                  std::uint64_t revoked, RunResult& result);
 
 // Waits until the System Log has as many events as `seen` implies, at most for `delivery`, then

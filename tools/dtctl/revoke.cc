@@ -54,7 +54,7 @@ int RevokeUser(AdminClient& client, const RevokeOptions& options) {
   const auto live = std::count_if(certificates->begin(), certificates->end(),
                                   [](const auto& c) { return !c.has_revoked_at(); });
 
-  // Also with none left: the call leaves the barrier against enrolments in flight.
+  // Also with none left: the call leaves the barrier against enrollments in flight.
   const std::string what =
       fmt::format("revoke {} of {}", Plural(live, "certificate"), PersonText(*user));
   if (const int code = Confirm(what, options.yes); code != 0) return code;

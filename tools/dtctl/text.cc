@@ -158,9 +158,9 @@ std::string SettingsText(const org::v1::OrgSettings& settings) {
       "read-only     {}\nAD            {}\n",
       OnOff(settings.capability_enabled()), effective ? "yes" : "no",
       settings.learn_more_url().empty() ? "not set" : settings.learn_more_url(),
-      settings.read_only() ? "yes: nobody can enrol" : "no",
+      settings.read_only() ? "yes: nobody can enroll" : "no",
       settings.ad_integration_active() ? settings.ad_domain() + ", active"
-                                       : "not active: nobody can enrol");
+                                       : "not active: nobody can enroll");
   if (settings.inconsistent()) {
     out +=
         "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"

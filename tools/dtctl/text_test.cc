@@ -85,7 +85,7 @@ org::v1::Decision Refusal() {
   condition->set_condition("device trust");
   condition->set_wanted("trusted");
   condition->set_seen("not trusted");
-  decision.set_remedy("Remove the revoked certificate from the computer, then enrol again.");
+  decision.set_remedy("Remove the revoked certificate from the computer, then enroll again.");
   return decision;
 }
 

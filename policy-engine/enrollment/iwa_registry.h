@@ -14,10 +14,10 @@ namespace devicetrust::policy {
 inline constexpr int kIwaKeysMax = 4;
 inline constexpr int kIwaForestsMax = 64;
 
-// What an enrolment needs to know of the IWA that vouched for it.
+// What an enrollment needs to know of the IWA that vouched for it.
 // kPermissionDenied: IWA_UNKNOWN, IWA_DISABLED, IWA_TOO_OLD, TOKEN_UNKNOWN_KEY,
 // UNTRUSTED_FOREST.
-absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name, const std::string& kid,
+absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name, const std::string& kid,
                               const std::string& realm);
 
 // The IWA servers of the org (ORG-5). The contract says what each method does.

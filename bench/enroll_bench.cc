@@ -1,4 +1,4 @@
-// What X.509 costs in one enrolment. On the device: make a key, keep it, ask for the
+// What X.509 costs in one enrollment. On the device: make a key, keep it, ask for the
 // certificate, install it. At the CA: check the request, sign the certificate.
 #include <benchmark/benchmark.h>
 
@@ -18,7 +18,7 @@ pki::CertificateSpec DeviceSpec() {
           .not_before = kIssuedAt,
           .not_after = kIssuedAt + std::chrono::days(365),
           .uris = {"urn:devicetrust:acme:device:AAAAAAAAAAAAAAAAAAAAAA",
-                   "urn:devicetrust:acme:enrolment:BBBBBBBBBBBBBBBBBBBBBB"},
+                   "urn:devicetrust:acme:enrollment:BBBBBBBBBBBBBBBBBBBBBB"},
           .crl_urls = {"http://ca.example.com/device.crl"}};
 }
 
@@ -115,8 +115,8 @@ void BM_KeyThumbprint(benchmark::State& state) {
 }
 BENCHMARK(BM_KeyThumbprint);
 
-// What the device does in an enrolment with a new key each time: no cache helps.
-void BM_DeviceSideOfEnrolment(benchmark::State& state) {
+// What the device does in an enrollment with a new key each time: no cache helps.
+void BM_DeviceSideOfEnrollment(benchmark::State& state) {
   const pki::Identity ca = sim::NewCa("MTLS Certificate Authority", kIssuedAt);
   for (auto _ : state) {
     state.PauseTiming();
@@ -135,7 +135,7 @@ void BM_DeviceSideOfEnrolment(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_DeviceSideOfEnrolment);
+BENCHMARK(BM_DeviceSideOfEnrollment);
 
 }  // namespace
 }  // namespace devicetrust

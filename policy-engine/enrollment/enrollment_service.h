@@ -20,38 +20,38 @@ namespace devicetrust::policy {
 // an empty one or a system that we don't know.
 std::optional<Platform> PlatformFromDirectory(std::string_view operating_system);
 
-// An enrolment that the org has authorized: what makes its certificate count (CA-1).
-struct Enrolment {
+// An enrollment that the org has authorized: what makes its certificate count (CA-1).
+struct Enrollment {
   std::string user_id;
   std::string device_id;
   std::optional<Platform> platform;
 };
 // nullopt: the org knows none of this id.
-absl::StatusOr<std::optional<Enrolment>> FindEnrolment(db::Transaction& txn,
-                                                       const std::string& enrolment_id);
+absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
+                                                       const std::string& enrollment_id);
 
-inline constexpr std::size_t kEnrolmentsPerCallMax = 64;
+inline constexpr std::size_t kEnrollmentsPerCallMax = 64;
 
-// The org's word on enrolments. The contract says what it checks.
-class EnrolmentService final : public org::v1::EnrolmentAuthority::Service {
+// The org's word on enrollments. The contract says what it checks.
+class EnrollmentService final : public org::v1::EnrollmentAuthority::Service {
  public:
   // Looks up computers by SID, as LdapDirectory does; blocks for at most its timeout.
   using ComputerLookup = std::function<std::vector<absl::StatusOr<directory::Computer>>(
       std::span<const std::string> computer_sids)>;
 
   // Without `computers` every platform stays unknown.
-  EnrolmentService(db::Database& database, const OrgStore& store, const Clock& clock,
+  EnrollmentService(db::Database& database, const OrgStore& store, const Clock& clock,
                    ComputerLookup computers)
       : database_(database), store_(store), clock_(clock), computers_(std::move(computers)) {}
 
-  grpc::Status AuthorizeEnrolments(grpc::ServerContext* context,
-                                   const org::v1::AuthorizeEnrolmentsRequest* request,
-                                   org::v1::AuthorizeEnrolmentsResponse* response) override;
+  grpc::Status AuthorizeEnrollments(grpc::ServerContext* context,
+                                   const org::v1::AuthorizeEnrollmentsRequest* request,
+                                   org::v1::AuthorizeEnrollmentsResponse* response) override;
 
  private:
-  // One enrolment on its way through the checks.
+  // One enrollment on its way through the checks.
   struct Item {
-    const org::v1::EnrolmentRequest& request;
+    const org::v1::EnrollmentRequest& request;
     absl::Status status;  // The first refusal.
     std::optional<Platform> platform;
     Enrollee user;

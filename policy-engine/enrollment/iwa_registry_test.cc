@@ -1,11 +1,11 @@
-#include "policy-engine/enrolment/iwa_registry.h"
+#include "policy-engine/enrollment/iwa_registry.h"
 
 #include <gtest/gtest.h>
 
 #include "libs/directory/client.h"
 #include "libs/testing/status.h"
-#include "policy-engine/enrolment/enrolment_service.h"
-#include "policy-engine/enrolment/iwa_version.h"
+#include "policy-engine/enrollment/enrollment_service.h"
+#include "policy-engine/enrollment/iwa_version.h"
 #include "policy-engine/org_fixture.h"
 
 namespace devicetrust::policy {
@@ -21,7 +21,7 @@ std::string NewJwk(const std::string& kid) {
 class IwaTest : public OrgFixture {
  protected:
   IwaTest() {
-    enrolments_.emplace(*database_, *store_, clock_, [this](std::span<const std::string> sids) {
+    enrollments_.emplace(*database_, *store_, clock_, [this](std::span<const std::string> sids) {
       sids_asked_.assign(sids.begin(), sids.end());
       return std::vector(sids.size(), computer_);
     });
@@ -63,7 +63,7 @@ class IwaTest : public OrgFixture {
     return {response.iwas().begin(), response.iwas().end()};
   }
 
-  // An org in which `ada` may enrol through iwa-1.
+  // An org in which `ada` may enroll through iwa-1.
   void MakeReady() {
     ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
     ASSERT_TRUE(SetDeviceTrust(true).ok());
@@ -74,17 +74,17 @@ class IwaTest : public OrgFixture {
     request_.set_computer_sid("S-1-5-21-1-2-3-4001");
     request_.set_realm("CORP.TEST");
     request_.set_device_id("device-1");
-    request_.set_enrolment_id("enrolment-1");
+    request_.set_enrollment_id("enrollment-1");
   }
   // The results of several in one call, refused ones as the call of one would fail.
-  std::vector<grpc::Status> AuthorizeAll(const std::vector<v1::EnrolmentRequest>& requests) {
-    v1::AuthorizeEnrolmentsRequest request;
-    for (const v1::EnrolmentRequest& one : requests) *request.add_enrolments() = one;
-    v1::AuthorizeEnrolmentsResponse response;
-    const grpc::Status status = enrolments_->AuthorizeEnrolments(nullptr, &request, &response);
+  std::vector<grpc::Status> AuthorizeAll(const std::vector<v1::EnrollmentRequest>& requests) {
+    v1::AuthorizeEnrollmentsRequest request;
+    for (const v1::EnrollmentRequest& one : requests) *request.add_enrollments() = one;
+    v1::AuthorizeEnrollmentsResponse response;
+    const grpc::Status status = enrollments_->AuthorizeEnrollments(nullptr, &request, &response);
     if (!status.ok()) return {status};
     std::vector<grpc::Status> results;
-    for (const v1::EnrolmentResult& result : response.results()) {
+    for (const v1::EnrollmentResult& result : response.results()) {
       results.push_back(result.has_authorized() ? grpc::Status::OK
                                                 : rpc::ToGrpc(rpc::FromMessage(result.refused())));
       authorized_ = result.authorized();
@@ -94,10 +94,10 @@ class IwaTest : public OrgFixture {
   grpc::Status Authorize() { return AuthorizeAll({request_}).at(0); }
 
   absl::StatusOr<directory::Computer> computer_ = directory::Computer();
-  std::optional<EnrolmentService> enrolments_;
+  std::optional<EnrollmentService> enrollments_;
   v1::RegisterIwaResponse registered_;
-  v1::EnrolmentRequest request_;
-  v1::AuthorizedEnrolment authorized_;  // The last one.
+  v1::EnrollmentRequest request_;
+  v1::AuthorizedEnrollment authorized_;  // The last one.
   std::vector<std::string> sids_asked_;
   std::string user_id_;
 };
@@ -175,21 +175,21 @@ TEST_F(IwaTest, RefusesWhatIsNoIwa) {
   }));
 }
 
-TEST_F(IwaTest, AuthorizesAndRecordsTheEnrolment) {
+TEST_F(IwaTest, AuthorizesAndRecordsTheEnrollment) {
   MakeReady();
   ASSERT_TRUE(Authorize().ok());
   EXPECT_EQ(authorized_.user_id(), user_id_);
   EXPECT_EQ(authorized_.principal(), "ada@corp.test");
   EXPECT_EQ(authorized_.platform(), v1::WINDOWS);
   const auto found =
-      database_->Read([](db::Transaction& txn) { return FindEnrolment(txn, "enrolment-1"); });
+      database_->Read([](db::Transaction& txn) { return FindEnrollment(txn, "enrollment-1"); });
   ASSERT_TRUE(found.ok() && found->has_value());
   EXPECT_EQ((*found)->user_id, user_id_);
   EXPECT_EQ((*found)->device_id, "device-1");
   EXPECT_EQ((*found)->platform, Platform::kWindows);
 }
 
-TEST_F(IwaTest, IsIdempotentByEnrolmentAndNothingElse) {
+TEST_F(IwaTest, IsIdempotentByEnrollmentAndNothingElse) {
   MakeReady();
   ASSERT_TRUE(Authorize().ok());
   ASSERT_TRUE(Authorize().ok());
@@ -208,7 +208,7 @@ TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
   EXPECT_EQ(ReasonOf(status), reason::v1::ORG_READ_ONLY);
   EXPECT_TRUE(rpc::DetailOf(rpc::FromGrpc(status))->has_retry_after());
   const auto found =
-      database_->Read([](db::Transaction& txn) { return FindEnrolment(txn, "enrolment-1"); });
+      database_->Read([](db::Transaction& txn) { return FindEnrollment(txn, "enrollment-1"); });
   EXPECT_FALSE(found->has_value());
 }
 
@@ -229,7 +229,7 @@ TEST_F(IwaTest, EachSwitchOfTheOrgHasItsReason) {
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::CAPABILITY_OFF);
 }
 
-TEST_F(IwaTest, AnIwaThatMayNotVouchEnrolsNobody) {
+TEST_F(IwaTest, AnIwaThatMayNotVouchEnrollsNobody) {
   MakeReady();
   const auto refused_for = [this](reason::v1::Reason reason) {
     const grpc::Status status = Authorize();
@@ -280,7 +280,7 @@ TEST_F(IwaTest, TheDirectorysSilenceIsRetryableItsIgnoranceIsNot) {
   EXPECT_EQ(authorized_.platform(), v1::PLATFORM_KIND_UNSPECIFIED);
 }
 
-TEST_F(IwaTest, EveryFieldOfAnEnrolmentIsNeeded) {
+TEST_F(IwaTest, EveryFieldOfAnEnrollmentIsNeeded) {
   MakeReady();
   request_.clear_realm();
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::MALFORMED_REQUEST);
@@ -288,15 +288,15 @@ TEST_F(IwaTest, EveryFieldOfAnEnrolmentIsNeeded) {
 
 TEST_F(IwaTest, JudgesEachOfABatchByItself) {
   MakeReady();
-  v1::EnrolmentRequest second = request_;
-  second.set_enrolment_id("enrolment-2");
+  v1::EnrollmentRequest second = request_;
+  second.set_enrollment_id("enrollment-2");
   second.set_computer_sid("S-1-5-21-1-2-3-4002");
-  v1::EnrolmentRequest malformed = request_;
+  v1::EnrollmentRequest malformed = request_;
   malformed.clear_realm();
-  v1::EnrolmentRequest stranger = second;
-  stranger.set_enrolment_id("enrolment-3");
+  v1::EnrollmentRequest stranger = second;
+  stranger.set_enrollment_id("enrollment-3");
   stranger.set_user_sid("S-1-5-21-1-2-3-nobody");
-  v1::EnrolmentRequest conflicting = request_;
+  v1::EnrollmentRequest conflicting = request_;
   conflicting.set_device_id("device-2");
   const auto results = AuthorizeAll({request_, malformed, stranger, conflicting, second});
   ASSERT_EQ(results.size(), 5u);
@@ -306,14 +306,14 @@ TEST_F(IwaTest, JudgesEachOfABatchByItself) {
   EXPECT_EQ(ReasonOf(results[3]), reason::v1::CONFLICTING_STATE);
   EXPECT_TRUE(results[4].ok());
   EXPECT_EQ(sids_asked_.size(), 4u);  // In one search.
-  for (const char* id : {"enrolment-1", "enrolment-2"}) {
+  for (const char* id : {"enrollment-1", "enrollment-2"}) {
     const auto found =
-        database_->Read([id](db::Transaction& txn) { return FindEnrolment(txn, id); });
+        database_->Read([id](db::Transaction& txn) { return FindEnrollment(txn, id); });
     EXPECT_TRUE(found.ok() && found->has_value()) << id;
   }
 }
 
-TEST_F(IwaTest, TakesOneToSixtyFourEnrolmentsInACall) {
+TEST_F(IwaTest, TakesOneToSixtyFourEnrollmentsInACall) {
   MakeReady();
   EXPECT_EQ(ReasonOf(AuthorizeAll({}).at(0)), reason::v1::MALFORMED_REQUEST);
   EXPECT_EQ(AuthorizeAll(std::vector(64, request_)).size(), 64u);

@@ -1,4 +1,4 @@
-#include "policy-engine/enrolment/iwa_registry.h"
+#include "policy-engine/enrollment/iwa_registry.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "libs/rpc/status.h"
 #include "libs/token/key_set.h"
-#include "policy-engine/enrolment/iwa_version.h"
+#include "policy-engine/enrollment/iwa_version.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -135,7 +135,7 @@ absl::Status UnknownIwa(const std::string& name) {
 
 }  // namespace
 
-absl::Status CheckIwaMayEnrol(db::Transaction& txn, const std::string& name, const std::string& kid,
+absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name, const std::string& kid,
                               const std::string& realm) {
   DT_ASSIGN_OR_RETURN(const auto iwa, FindIwa(txn, name));
   if (!iwa) {

@@ -1,4 +1,4 @@
-#include "policy-engine/enrolment/enrolment_service.h"
+#include "policy-engine/enrollment/enrollment_service.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "google/rpc/status.pb.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
-#include "policy-engine/enrolment/iwa_registry.h"
+#include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/org/rule_messages.h"
 
 namespace devicetrust::policy {
@@ -17,23 +17,23 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-absl::Status ValidateEnrolment(const v1::EnrolmentRequest& request) {
+absl::Status ValidateEnrollment(const v1::EnrollmentRequest& request) {
   for (const std::string* field :
        {&request.iwa_name(), &request.kid(), &request.user_sid(), &request.computer_sid(),
-        &request.realm(), &request.device_id(), &request.enrolment_id()}) {
+        &request.realm(), &request.device_id(), &request.enrollment_id()}) {
     if (field->empty() || field->size() > 256) {
       return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
-                            "every field of an enrolment must be 1 to 256 bytes");
+                            "every field of an enrollment must be 1 to 256 bytes");
     }
   }
   return absl::OkStatus();
 }
 
 // ORG-1, ORG-3, ORG-4.
-absl::Status CheckOrgEnrols(const v1::OrgSettings& settings) {
+absl::Status CheckOrgEnrolls(const v1::OrgSettings& settings) {
   if (settings.read_only()) {
     return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
-                          "the org is in read-only mode: nobody can enrol or renew now", {},
+                          "the org is in read-only mode: nobody can enroll or renew now", {},
                           "Nothing is wrong with the computer; the agent tries again by itself.",
                           std::chrono::seconds(60));
   }
@@ -77,36 +77,36 @@ absl::StatusOr<Enrollee> FindEnrollingUser(db::Transaction& txn, const std::stri
   return *std::move(user);
 }
 
-absl::Status RecordEnrolment(db::Transaction& txn, const v1::EnrolmentRequest& request,
+absl::Status RecordEnrollment(db::Transaction& txn, const v1::EnrollmentRequest& request,
                              const std::string& user_id, std::optional<Platform> platform,
                              std::int64_t now) {
   DT_ASSIGN_OR_RETURN(
       const auto inserted,
-      txn.Run("INSERT INTO enrolments (enrolment_id, user_id, device_id, computer_sid, platform,"
+      txn.Run("INSERT INTO enrollments (enrollment_id, user_id, device_id, computer_sid, platform,"
               " iwa_name, authorized_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-              " ON CONFLICT (enrolment_id) DO NOTHING RETURNING enrolment_id",
-              {request.enrolment_id(), user_id, request.device_id(), request.computer_sid(),
+              " ON CONFLICT (enrollment_id) DO NOTHING RETURNING enrollment_id",
+              {request.enrollment_id(), user_id, request.device_id(), request.computer_sid(),
                static_cast<std::int64_t>(platform.value_or(Platform::kUnknown)), request.iwa_name(),
                now}));
   if (!inserted.empty()) return absl::OkStatus();
-  DT_ASSIGN_OR_RETURN(const auto known, FindEnrolment(txn, request.enrolment_id()));
+  DT_ASSIGN_OR_RETURN(const auto known, FindEnrollment(txn, request.enrollment_id()));
   if (known && known->user_id == user_id && known->device_id == request.device_id()) {
     return absl::OkStatus();
   }
   return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::CONFLICTING_STATE,
-                        "the enrolment id is taken by another user or device",
-                        request.enrolment_id());
+                        "the enrollment id is taken by another user or device",
+                        request.enrollment_id());
 }
 
 // The IWAs that a batch names, mostly one and the same, each looked up once.
 class IwaChecks {
  public:
   explicit IwaChecks(db::Transaction& txn) : txn_(txn) {}
-  absl::Status MayEnrol(const v1::EnrolmentRequest& request) {
+  absl::Status MayEnroll(const v1::EnrollmentRequest& request) {
     const auto [known, added] =
         checked_.try_emplace({request.iwa_name(), request.kid(), request.realm()});
     if (added) {
-      known->second = CheckIwaMayEnrol(txn_, request.iwa_name(), request.kid(), request.realm());
+      known->second = CheckIwaMayEnroll(txn_, request.iwa_name(), request.kid(), request.realm());
     }
     return known->second;
   }
@@ -117,11 +117,11 @@ class IwaChecks {
 };
 
 absl::Status AuthorizeOne(db::Transaction& txn, IwaChecks& iwas,
-                          const v1::EnrolmentRequest& request, std::optional<Platform> platform,
+                          const v1::EnrollmentRequest& request, std::optional<Platform> platform,
                           std::int64_t now, Enrollee& user) {
-  DT_RETURN_IF_ERROR(iwas.MayEnrol(request));
+  DT_RETURN_IF_ERROR(iwas.MayEnroll(request));
   DT_ASSIGN_OR_RETURN(user, FindEnrollingUser(txn, request.user_sid()));
-  return RecordEnrolment(txn, request, user.id, platform, now);
+  return RecordEnrollment(txn, request, user.id, platform, now);
 }
 
 // Of a computer that was looked up.
@@ -169,24 +169,24 @@ std::optional<Platform> PlatformFromDirectory(std::string_view operating_system)
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<Enrolment>> FindEnrolment(db::Transaction& txn,
-                                                       const std::string& enrolment_id) {
+absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
+                                                       const std::string& enrollment_id) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,
-      txn.Run("SELECT user_id, device_id, platform FROM enrolments WHERE enrolment_id = $1",
-              {enrolment_id}));
-  if (rows.empty()) return std::optional<Enrolment>();
+      txn.Run("SELECT user_id, device_id, platform FROM enrollments WHERE enrollment_id = $1",
+              {enrollment_id}));
+  if (rows.empty()) return std::optional<Enrollment>();
   const db::Row& row = rows.front();
-  Enrolment enrolment{db::Text(row[0]), db::Text(row[1]), std::nullopt};
+  Enrollment enrollment{db::Text(row[0]), db::Text(row[1]), std::nullopt};
   const std::int64_t platform = db::Int(row[2]);
   if (platform > 0 && platform <= kPlatformCount) {
-    enrolment.platform = static_cast<Platform>(platform);
+    enrollment.platform = static_cast<Platform>(platform);
   }
-  return std::optional<Enrolment>(std::move(enrolment));
+  return std::optional<Enrollment>(std::move(enrollment));
 }
 
 // One search for all that are not refused yet.
-void EnrolmentService::LookUpPlatforms(std::span<Item> items) {
+void EnrollmentService::LookUpPlatforms(std::span<Item> items) {
   if (!computers_) return;
   std::vector<std::string> sids;
   std::vector<Item*> asked;
@@ -208,16 +208,16 @@ void EnrolmentService::LookUpPlatforms(std::span<Item> items) {
 }
 
 // Refusals are in the items; an error is of the store, and then nothing is recorded.
-absl::Status EnrolmentService::Authorize(std::span<Item> items) {
-  const absl::Status open = CheckOrgEnrols(store_.state()->settings);
+absl::Status EnrollmentService::Authorize(std::span<Item> items) {
+  const absl::Status open = CheckOrgEnrolls(store_.state()->settings);
   for (Item& item : items) {
-    item.status = ValidateEnrolment(item.request);
+    item.status = ValidateEnrollment(item.request);
     item.status.Update(open);
   }
   LookUpPlatforms(items);
   const std::int64_t now = UnixSeconds(clock_.Now());
   std::vector<absl::Status> judged;
-  // One transaction: a user deactivated meanwhile is seen, or the enrolments are before it.
+  // One transaction: a user deactivated meanwhile is seen, or the enrollments are before it.
   // What is refused has changed nothing, so nothing has to be undone for it.
   DT_RETURN_IF_ERROR(database_.Write([&](db::Transaction& txn) -> absl::Status {
     judged.clear();
@@ -234,30 +234,30 @@ absl::Status EnrolmentService::Authorize(std::span<Item> items) {
   return absl::OkStatus();
 }
 
-grpc::Status EnrolmentService::AuthorizeEnrolments(grpc::ServerContext* /*context*/,
-                                                   const v1::AuthorizeEnrolmentsRequest* request,
-                                                   v1::AuthorizeEnrolmentsResponse* response) {
-  const auto count = static_cast<std::size_t>(request->enrolments_size());
-  if (count == 0 || count > kEnrolmentsPerCallMax) {
+grpc::Status EnrollmentService::AuthorizeEnrollments(grpc::ServerContext* /*context*/,
+                                                   const v1::AuthorizeEnrollmentsRequest* request,
+                                                   v1::AuthorizeEnrollmentsResponse* response) {
+  const auto count = static_cast<std::size_t>(request->enrollments_size());
+  if (count == 0 || count > kEnrollmentsPerCallMax) {
     return rpc::ToGrpc(
         rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
-                       fmt::format("1 to {} enrolments in one call", kEnrolmentsPerCallMax)));
+                       fmt::format("1 to {} enrollments in one call", kEnrollmentsPerCallMax)));
   }
   std::vector<Item> items;
   items.reserve(count);
-  for (const v1::EnrolmentRequest& enrolment : request->enrolments()) {
-    items.push_back({.request = enrolment, .status = {}, .platform = {}, .user = {}});
+  for (const v1::EnrollmentRequest& enrollment : request->enrollments()) {
+    items.push_back({.request = enrollment, .status = {}, .platform = {}, .user = {}});
   }
   if (const absl::Status status = Authorize(items); !status.ok()) {
     return rpc::ToGrpc(rpc::StoreError(status));
   }
   for (Item& item : items) {
-    v1::EnrolmentResult& result = *response->add_results();
+    v1::EnrollmentResult& result = *response->add_results();
     if (!item.status.ok()) {
       *result.mutable_refused() = rpc::ToMessage(item.status);
       continue;
     }
-    v1::AuthorizedEnrolment& authorized = *result.mutable_authorized();
+    v1::AuthorizedEnrollment& authorized = *result.mutable_authorized();
     authorized.set_user_id(std::move(item.user.id));
     authorized.set_principal(std::move(item.user.principal));
     if (item.platform) authorized.set_platform(ToMessage(*item.platform));

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/enrolment.h"
+#include "agent/enrollment.h"
 #include "agent/network_services.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
@@ -25,7 +25,7 @@
 
 namespace devicetrust::simulator {
 
-struct EnrolConfig {
+struct EnrollConfig {
   const Fleet* fleet = nullptr;
   Forest* forest = nullptr;
   std::string org_url;        // Where the agents are told to look.
@@ -36,13 +36,13 @@ struct EnrolConfig {
   std::size_t threads = 96;             // Computers under way at once: an attempt blocks.
 };
 
-class EnrolPhase {
+class EnrollPhase {
  public:
-  EnrolPhase(EnrolConfig config, Meter& meter);
-  ~EnrolPhase();
+  EnrollPhase(EnrollConfig config, Meter& meter);
+  ~EnrollPhase();
 
   // One computer alone, on this thread, with every step told to `trace`; Run() then leaves it
-  // out. The error of a refused or given-up enrolment.
+  // out. The error of a refused or given-up enrollment.
   absl::Status RunOne(std::size_t device, const agent::Trace& trace);
 
   // All the others. Blocks. The error of `watch`; a computer that fails is none, it is in
@@ -58,7 +58,7 @@ class EnrolPhase {
 
  private:
   using Monotonic = std::chrono::steady_clock;
-  struct Job;  // One computer's enrolment under way.
+  struct Job;  // One computer's enrollment under way.
 
   std::unique_ptr<Job> NewJob(std::size_t device, const agent::Trace& more);
   void Work();
@@ -67,7 +67,7 @@ class EnrolPhase {
   void Return(std::unique_ptr<Job> job, const agent::Outcome& outcome);
   void End(const Job& job, const agent::Outcome& outcome);
 
-  const EnrolConfig config_;
+  const EnrollConfig config_;
   Meter& meter_;
   ComputerWorld world_;
   agent::NetworkServices services_;

@@ -1,4 +1,4 @@
-#include "simulator/scenario/enrol_phase.h"
+#include "simulator/scenario/enroll_phase.h"
 
 #include <fmt/format.h>
 
@@ -18,7 +18,7 @@ std::chrono::microseconds Micros(std::chrono::nanoseconds time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time);
 }
 
-agent::NetworkConfig Network(const EnrolConfig& config) {
+agent::NetworkConfig Network(const EnrollConfig& config) {
   agent::NetworkConfig network;
   network.org_trust_pem = config.org_trust_pem;
   network.discovery_kept = kDiscoveryKept;
@@ -28,20 +28,20 @@ agent::NetworkConfig Network(const EnrolConfig& config) {
 
 }  // namespace
 
-struct EnrolPhase::Job {
+struct EnrollPhase::Job {
   std::size_t device = 0;
   Monotonic::time_point begun;
   Monotonic::time_point due;  // Of the next attempt.
-  std::optional<agent::Enrolment> enrolment;
+  std::optional<agent::Enrollment> enrollment;
   std::array<std::chrono::nanoseconds, agent::kStepCount> took{};  // Zero: not done.
 };
 
-bool EnrolPhase::Later::operator()(const std::unique_ptr<Job>& a,
+bool EnrollPhase::Later::operator()(const std::unique_ptr<Job>& a,
                                    const std::unique_ptr<Job>& b) const {
   return a->due > b->due;
 }
 
-EnrolPhase::EnrolPhase(EnrolConfig config, Meter& meter)
+EnrollPhase::EnrollPhase(EnrollConfig config, Meter& meter)
     : config_(std::move(config)),
       meter_(meter),
       world_(config_.forest->view(), config_.forest->realm(), config_.org_url, *config_.clock),
@@ -58,14 +58,14 @@ EnrolPhase::EnrolPhase(EnrolConfig config, Meter& meter)
   }
 }
 
-EnrolPhase::~EnrolPhase() = default;
+EnrollPhase::~EnrollPhase() = default;
 
-std::optional<pki::Identity> EnrolPhase::IdentityOf(std::size_t device) const {
+std::optional<pki::Identity> EnrollPhase::IdentityOf(std::size_t device) const {
   if (device >= computers_.size()) return std::nullopt;
   return computers_[device].DeviceIdentity();
 }
 
-std::unique_ptr<EnrolPhase::Job> EnrolPhase::NewJob(std::size_t device, const agent::Trace& more) {
+std::unique_ptr<EnrollPhase::Job> EnrollPhase::NewJob(std::size_t device, const agent::Trace& more) {
   auto job = std::make_unique<Job>();
   job->device = device;
   job->begun = Monotonic::now();
@@ -74,17 +74,17 @@ std::unique_ptr<EnrolPhase::Job> EnrolPhase::NewJob(std::size_t device, const ag
     job->took[static_cast<std::size_t>(step)] = took;
     if (more) more(step, took, detail);
   };
-  job->enrolment.emplace(computers_[device], services_, *config_.clock, *config_.random,
-                         agent::EnrolmentOptions{.trace_details = static_cast<bool>(more)},
+  job->enrollment.emplace(computers_[device], services_, *config_.clock, *config_.random,
+                         agent::EnrollmentOptions{.trace_details = static_cast<bool>(more)},
                          std::move(trace));
   return job;
 }
 
-absl::Status EnrolPhase::RunOne(std::size_t device, const agent::Trace& trace) {
+absl::Status EnrollPhase::RunOne(std::size_t device, const agent::Trace& trace) {
   begun_[device] = true;
   const std::unique_ptr<Job> job = NewJob(device, trace);
   while (true) {
-    const agent::Outcome outcome = job->enrolment->Attempt();
+    const agent::Outcome outcome = job->enrollment->Attempt();
     if (outcome.kind != agent::Outcome::Kind::kTryAgain) {
       const std::lock_guard lock(mutex_);
       End(*job, outcome);
@@ -95,10 +95,10 @@ absl::Status EnrolPhase::RunOne(std::size_t device, const agent::Trace& trace) {
   }
 }
 
-absl::Status EnrolPhase::Run() {
+absl::Status EnrollPhase::Run() {
   meter_.Start();
   std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < config_.threads; ++i) threads.emplace_back(&EnrolPhase::Work, this);
+  for (std::size_t i = 0; i < config_.threads; ++i) threads.emplace_back(&EnrollPhase::Work, this);
 
   absl::Status status;
   {
@@ -117,15 +117,15 @@ absl::Status EnrolPhase::Run() {
   return status;
 }
 
-void EnrolPhase::Work() {
+void EnrollPhase::Work() {
   while (std::unique_ptr<Job> job = NextJob()) {
-    const agent::Outcome outcome = job->enrolment->Attempt();
+    const agent::Outcome outcome = job->enrollment->Attempt();
     Return(std::move(job), outcome);
   }
 }
 
 // Waits for a job that is due; null when there is nothing left to do.
-std::unique_ptr<EnrolPhase::Job> EnrolPhase::NextJob() {
+std::unique_ptr<EnrollPhase::Job> EnrollPhase::NextJob() {
   std::unique_lock lock(mutex_);
   while (!stop_) {
     if (!waiting_.empty() && waiting_.top()->due <= Monotonic::now()) {
@@ -155,7 +155,7 @@ std::unique_ptr<EnrolPhase::Job> EnrolPhase::NextJob() {
   return nullptr;
 }
 
-void EnrolPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome) {
+void EnrollPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome) {
   const std::lock_guard lock(mutex_);
   if (outcome.kind == agent::Outcome::Kind::kTryAgain) {
     job->due = Monotonic::now() + outcome.pause;
@@ -168,7 +168,7 @@ void EnrolPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome)
 }
 
 // With mutex_ held.
-void EnrolPhase::End(const Job& job, const agent::Outcome& outcome) {
+void EnrollPhase::End(const Job& job, const agent::Outcome& outcome) {
   for (std::size_t i = 0; i < agent::kStepCount; ++i) {
     if (job.took[i].count() > 0) times_[i].Record(Micros(job.took[i]));
   }
@@ -179,7 +179,7 @@ void EnrolPhase::End(const Job& job, const agent::Outcome& outcome) {
   }
   meter_.Failed();
   if (errors_.size() < kErrorsKept) {
-    errors_.push_back(fmt::format("enrolment of {}: {}",
+    errors_.push_back(fmt::format("enrollment of {}: {}",
                                   config_.fleet->devices[job.device].computer_name,
                                   outcome.status.ToString()));
   }

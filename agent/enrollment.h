@@ -23,7 +23,7 @@ enum class Step { kDiscover, kMakeKey, kDeviceToken, kUserToken, kCertificate, k
 inline constexpr std::size_t kStepCount = 6;
 std::string_view StepName(Step step);  // "discover", "make key", …
 
-struct EnrolmentOptions {
+struct EnrollmentOptions {
   int attempts_max = 6;  // In one run of the task; the next run is a day or a logon away.
   std::chrono::milliseconds first_pause{500};
   std::chrono::milliseconds longest_pause{60'000};
@@ -54,24 +54,24 @@ using Trace =
 // when to come back, so a thousand of them share a few threads.
 //
 // Every end is an entry in the computer's event log, with reason and remedy.
-class Enrolment {
+class Enrollment {
  public:
   // All must outlive it. `trace` may be empty.
-  Enrolment(Computer& computer, Services& services, const Clock& clock, Random& random,
-            const EnrolmentOptions& options = {}, Trace trace = {});
+  Enrollment(Computer& computer, Services& services, const Clock& clock, Random& random,
+            const EnrollmentOptions& options = {}, Trace trace = {});
 
   // Blocks for the network round trips of one attempt. One thread at a time.
   Outcome Attempt();
 
  private:
-  absl::Status Enrol();
+  absl::Status Enroll();
   absl::Status Discover();
   absl::Status MakeKey();
   absl::Status GetDeviceToken();
   absl::Status GetUserToken();
   absl::Status GetCertificate();
   absl::Status Install();
-  absl::Status Run(Step step, absl::Status (Enrolment::*body)());
+  absl::Status Run(Step step, absl::Status (Enrollment::*body)());
   absl::StatusOr<TokenAnswer> Prove(Account account, const kerberos::BoundRequest& request);
   std::optional<Outcome> CheckPreconditions();
   Outcome Conclude(const absl::Status& status);
@@ -84,7 +84,7 @@ class Enrolment {
   Computer& computer_;
   Services& services_;
   const Clock& clock_;
-  const EnrolmentOptions options_;
+  const EnrollmentOptions options_;
   const Trace trace_;
   Backoff backoff_;
   int attempts_ = 0;

@@ -16,7 +16,7 @@ struct IwaVersion {
   static std::optional<IwaVersion> Parse(std::string_view text);
 };
 
-// The first version whose tokens enrol anybody (ORG-5).
+// The first version whose tokens enroll anybody (ORG-5).
 inline constexpr IwaVersion kIwaVersionDeviceTrust{{1, 11, 0, 0}};
 
 }  // namespace devicetrust::policy

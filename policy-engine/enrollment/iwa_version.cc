@@ -1,4 +1,4 @@
-#include "policy-engine/enrolment/iwa_version.h"
+#include "policy-engine/enrollment/iwa_version.h"
 
 #include <algorithm>
 #include <charconv>

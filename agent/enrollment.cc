@@ -1,4 +1,4 @@
-#include "agent/enrolment.h"
+#include "agent/enrollment.h"
 
 #include <fmt/format.h>
 
@@ -86,8 +86,8 @@ std::string_view StepName(Step step) {
   return kNames[static_cast<std::size_t>(step)];
 }
 
-Enrolment::Enrolment(Computer& computer, Services& services, const Clock& clock, Random& random,
-                     const EnrolmentOptions& options, Trace trace)
+Enrollment::Enrollment(Computer& computer, Services& services, const Clock& clock, Random& random,
+                     const EnrollmentOptions& options, Trace trace)
     : computer_(computer),
       services_(services),
       clock_(clock),
@@ -95,14 +95,14 @@ Enrolment::Enrolment(Computer& computer, Services& services, const Clock& clock,
       trace_(std::move(trace)),
       backoff_(options.first_pause, options.longest_pause, random) {}
 
-Outcome Enrolment::Attempt() {
+Outcome Enrollment::Attempt() {
   if (std::optional<Outcome> early = CheckPreconditions()) return *std::move(early);
   ++attempts_;
-  const absl::Status status = Enrol();
+  const absl::Status status = Enroll();
   return status.ok() ? Enrolled() : Conclude(status);
 }
 
-std::optional<Outcome> Enrolment::CheckPreconditions() {
+std::optional<Outcome> Enrollment::CheckPreconditions() {
   const auto not_now = [&](reason::v1::Reason why, const std::string& message) {
     Outcome outcome;
     outcome.status = rpc::MakeError(absl::StatusCode::kFailedPrecondition, why, message,
@@ -136,19 +136,19 @@ std::optional<Outcome> Enrolment::CheckPreconditions() {
 }
 
 // What an earlier attempt brought is used again while it is good.
-absl::Status Enrolment::Enrol() {
-  if (discovery_ == nullptr) DT_RETURN_IF_ERROR(Run(Step::kDiscover, &Enrolment::Discover));
-  if (!key_) DT_RETURN_IF_ERROR(Run(Step::kMakeKey, &Enrolment::MakeKey));
+absl::Status Enrollment::Enroll() {
+  if (discovery_ == nullptr) DT_RETURN_IF_ERROR(Run(Step::kDiscover, &Enrollment::Discover));
+  if (!key_) DT_RETURN_IF_ERROR(Run(Step::kMakeKey, &Enrollment::MakeKey));
   if (!tokens_fresh()) DropTokens();
   if (device_token_.empty()) {
-    DT_RETURN_IF_ERROR(Run(Step::kDeviceToken, &Enrolment::GetDeviceToken));
+    DT_RETURN_IF_ERROR(Run(Step::kDeviceToken, &Enrollment::GetDeviceToken));
   }
-  if (user_token_.empty()) DT_RETURN_IF_ERROR(Run(Step::kUserToken, &Enrolment::GetUserToken));
-  DT_RETURN_IF_ERROR(Run(Step::kCertificate, &Enrolment::GetCertificate));
-  return Run(Step::kInstall, &Enrolment::Install);
+  if (user_token_.empty()) DT_RETURN_IF_ERROR(Run(Step::kUserToken, &Enrollment::GetUserToken));
+  DT_RETURN_IF_ERROR(Run(Step::kCertificate, &Enrollment::GetCertificate));
+  return Run(Step::kInstall, &Enrollment::Install);
 }
 
-absl::Status Enrolment::Run(Step step, absl::Status (Enrolment::*body)()) {
+absl::Status Enrollment::Run(Step step, absl::Status (Enrollment::*body)()) {
   step_ = step;
   detail_.clear();
   const auto start = std::chrono::steady_clock::now();
@@ -157,7 +157,7 @@ absl::Status Enrolment::Run(Step step, absl::Status (Enrolment::*body)()) {
   return absl::OkStatus();
 }
 
-absl::Status Enrolment::Discover() {
+absl::Status Enrollment::Discover() {
   const std::optional<std::string> org_url = computer_.RegistryValue(kOrgUrlValue);
   if (!org_url) {
     return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::MALFORMED_REQUEST,
@@ -172,7 +172,7 @@ absl::Status Enrolment::Discover() {
   return absl::OkStatus();
 }
 
-absl::Status Enrolment::MakeKey() {
+absl::Status Enrollment::MakeKey() {
   key_ = computer_.PendingKey();
   const bool kept = key_.has_value();
   if (!kept) {
@@ -189,7 +189,7 @@ absl::Status Enrolment::MakeKey() {
 }
 
 // One Kerberos exchange with the chosen IWA, both sides proved, good for this request alone.
-absl::StatusOr<TokenAnswer> Enrolment::Prove(Account account,
+absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account,
                                              const kerberos::BoundRequest& request) {
   std::vector<const IwaEntry*> serving;
   for (const IwaEntry& iwa : discovery_->iwas) {
@@ -228,7 +228,7 @@ absl::StatusOr<TokenAnswer> Enrolment::Prove(Account account,
   return answer;
 }
 
-absl::Status Enrolment::GetDeviceToken() {
+absl::Status Enrollment::GetDeviceToken() {
   tokens_since_ = clock_.Now();
   DT_ASSIGN_OR_RETURN(TokenAnswer answer,
                       Prove(Account::kComputer, {"IssueDeviceToken", {}, {}, {}}));
@@ -236,14 +236,14 @@ absl::Status Enrolment::GetDeviceToken() {
   return absl::OkStatus();
 }
 
-absl::Status Enrolment::GetUserToken() {
+absl::Status Enrollment::GetUserToken() {
   DT_ASSIGN_OR_RETURN(TokenAnswer answer,
                       Prove(Account::kUser, {"IssueUserToken", {}, {}, device_token_}));
   user_token_ = std::move(answer.token);
   return absl::OkStatus();
 }
 
-absl::Status Enrolment::GetCertificate() {
+absl::Status Enrollment::GetCertificate() {
   DT_ASSIGN_OR_RETURN(answer_, services_.Enroll(*discovery_, user_token_, csr_));
   if (detailed()) {
     detail_ = fmt::format("CSR of {} bytes to {}", csr_.size(), discovery_->ca_address);
@@ -251,7 +251,7 @@ absl::Status Enrolment::GetCertificate() {
   return absl::OkStatus();
 }
 
-absl::Status Enrolment::Install() {
+absl::Status Enrollment::Install() {
   const auto unusable = [&](std::string_view what) {
     return rpc::MakeError(absl::StatusCode::kInternal, reason::v1::INTERNAL_ERROR,
                           fmt::format("The CA's answer is unusable: {}", what), computer_.name(),
@@ -280,7 +280,7 @@ absl::Status Enrolment::Install() {
   return absl::OkStatus();
 }
 
-Outcome Enrolment::Enrolled() {
+Outcome Enrollment::Enrolled() {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kEnrolled;
   outcome.serial = serial_;
@@ -290,7 +290,7 @@ Outcome Enrolment::Enrolled() {
   return outcome;
 }
 
-Outcome Enrolment::Conclude(const absl::Status& status) {
+Outcome Enrollment::Conclude(const absl::Status& status) {
   Outcome outcome;
   outcome.status = status;
   outcome.failed_step = step_;
@@ -304,7 +304,7 @@ Outcome Enrolment::Conclude(const absl::Status& status) {
   if (why == reason::v1::TOKEN_REPLAYED || why == reason::v1::KEY_NOT_ACCEPTED) DropKey();
 
   Event event{kEventRefused, EventLevel::kError,
-              fmt::format("Enrolment failed at \"{}\": {}", StepName(step_), Text(status)),
+              fmt::format("Enrollment failed at \"{}\": {}", StepName(step_), Text(status)),
               rpc::ReasonName(why), remedy};
   outcome.kind = Outcome::Kind::kRefused;
   if (stale || IsTransient(status)) {
@@ -320,17 +320,17 @@ Outcome Enrolment::Conclude(const absl::Status& status) {
   return outcome;
 }
 
-void Enrolment::DropKey() {
+void Enrollment::DropKey() {
   DropTokens();  // They are bound to it.
   key_.reset();
   computer_.ForgetPendingKey();
 }
 
-void Enrolment::DropTokens() {
+void Enrollment::DropTokens() {
   device_token_.clear();
   user_token_.clear();
 }
 
-bool Enrolment::tokens_fresh() const { return clock_.Now() - tokens_since_ < kTokensUsable; }
+bool Enrollment::tokens_fresh() const { return clock_.Now() - tokens_since_ < kTokensUsable; }
 
 }  // namespace devicetrust::agent

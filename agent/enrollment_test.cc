@@ -1,4 +1,4 @@
-#include "agent/enrolment.h"
+#include "agent/enrollment.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -155,15 +155,15 @@ class FakeServices final : public Services {
   std::map<std::string, pki::Certificate> issued;
 };
 
-class EnrolmentTest : public ::testing::Test {
+class EnrollmentTest : public ::testing::Test {
  protected:
-  Enrolment New(EnrolmentOptions options = {}) {
-    return Enrolment(computer_, services_, clock_, random_, options);
+  Enrollment New(EnrollmentOptions options = {}) {
+    return Enrollment(computer_, services_, clock_, random_, options);
   }
   // Attempts until it need not come back; how often.
-  Outcome RunToEnd(Enrolment& enrolment, int* attempts = nullptr) {
+  Outcome RunToEnd(Enrollment& enrollment, int* attempts = nullptr) {
     for (int i = 1;; ++i) {
-      Outcome outcome = enrolment.Attempt();
+      Outcome outcome = enrollment.Attempt();
       if (attempts != nullptr) *attempts = i;
       if (outcome.kind != Kind::kTryAgain) return outcome;
       EXPECT_GT(outcome.pause.count(), 0);
@@ -179,14 +179,14 @@ class EnrolmentTest : public ::testing::Test {
 
 const absl::Status kDown = absl::UnavailableError("connection refused");
 
-TEST_F(EnrolmentTest, TheWholeWay) {
+TEST_F(EnrollmentTest, TheWholeWay) {
   std::vector<std::string> steps;
-  Enrolment enrolment(computer_, services_, clock_, random_, {},
+  Enrollment enrollment(computer_, services_, clock_, random_, {},
                       [&](Step step, std::chrono::nanoseconds, const std::string& detail) {
                         steps.push_back(std::string(StepName(step)));
                         EXPECT_FALSE(detail.empty());
                       });
-  const Outcome outcome = enrolment.Attempt();
+  const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kEnrolled) << outcome.status;
   const std::vector<std::string> calls = {"discover", "device@iwa-1", "user@iwa-1", "enroll"};
   EXPECT_EQ(services_.calls, calls);
@@ -201,28 +201,28 @@ TEST_F(EnrolmentTest, TheWholeWay) {
   EXPECT_FALSE(computer_.pending);
 }
 
-TEST_F(EnrolmentTest, NothingIsDoneWhileACertificateIsPresent) {
-  Enrolment first = New();
+TEST_F(EnrollmentTest, NothingIsDoneWhileACertificateIsPresent) {
+  Enrollment first = New();
   EXPECT_EQ(first.Attempt().kind, Kind::kEnrolled);
   services_.calls.clear();
-  Enrolment second = New();
+  Enrollment second = New();
   EXPECT_EQ(second.Attempt().kind, Kind::kNothingToDo);
   EXPECT_TRUE(services_.calls.empty());
   EXPECT_EQ(computer_.events.back().id, kEventNothingToDo);
 }
 
-TEST_F(EnrolmentTest, CertificatesOfOthersDoNotCount) {
+TEST_F(EnrollmentTest, CertificatesOfOthersDoNotCount) {
   const pki::Identity other = sim::NewCa("Some Other CA", clock_.Now());
   computer_.store.push_back(
       sim::NewIdentity("smartcard", pki::Usage::kClientAuth, other, clock_.Now()));
-  Enrolment enrolment = New();
-  EXPECT_EQ(enrolment.Attempt().kind, Kind::kEnrolled);
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kEnrolled);
 }
 
-TEST_F(EnrolmentTest, WithoutDomainUserOrNetworkItWaits) {
+TEST_F(EnrollmentTest, WithoutDomainUserOrNetworkItWaits) {
   const auto reason = [&] {
-    Enrolment enrolment = New();
-    const Outcome outcome = enrolment.Attempt();
+    Enrollment enrollment = New();
+    const Outcome outcome = enrollment.Attempt();
     EXPECT_EQ(outcome.kind, Kind::kNotNow);
     EXPECT_EQ(computer_.events.back().id, kEventNotNow);
     EXPECT_FALSE(computer_.events.back().remedy.empty());
@@ -238,11 +238,11 @@ TEST_F(EnrolmentTest, WithoutDomainUserOrNetworkItWaits) {
 }
 
 // The CA issued and recorded, then the connection broke.
-TEST_F(EnrolmentTest, ALostAnswerEndsWithTheSameOneCertificate) {
+TEST_F(EnrollmentTest, ALostAnswerEndsWithTheSameOneCertificate) {
   services_.errors["enroll"] = {absl::DeadlineExceededError("no answer"), kDown};
-  Enrolment enrolment = New();
+  Enrollment enrollment = New();
   int attempts = 0;
-  EXPECT_EQ(RunToEnd(enrolment, &attempts).kind, Kind::kEnrolled);
+  EXPECT_EQ(RunToEnd(enrollment, &attempts).kind, Kind::kEnrolled);
   EXPECT_EQ(attempts, 3);
   EXPECT_EQ(services_.issued.size(), 1u);
   EXPECT_EQ(computer_.store.size(), 1u);
@@ -253,75 +253,75 @@ TEST_F(EnrolmentTest, ALostAnswerEndsWithTheSameOneCertificate) {
   EXPECT_EQ(computer_.events.back().id, kEventEnrolled);
 }
 
-TEST_F(EnrolmentTest, ALostAnswerAndARestartEndWithTheSameOneCertificate) {
+TEST_F(EnrollmentTest, ALostAnswerAndARestartEndWithTheSameOneCertificate) {
   services_.errors["enroll"] = {absl::DeadlineExceededError("no answer")};
   {
-    Enrolment enrolment = New();
-    EXPECT_EQ(enrolment.Attempt().kind, Kind::kTryAgain);
+    Enrollment enrollment = New();
+    EXPECT_EQ(enrollment.Attempt().kind, Kind::kTryAgain);
   }
-  Enrolment next_run = New();
+  Enrollment next_run = New();
   EXPECT_EQ(next_run.Attempt().kind, Kind::kEnrolled);
   EXPECT_EQ(services_.issued.size(), 1u);
   EXPECT_NE(services_.user_tokens[0], services_.user_tokens[1]);
 }
 
-TEST_F(EnrolmentTest, OldTokensAreReplacedTheKeyStays) {
+TEST_F(EnrollmentTest, OldTokensAreReplacedTheKeyStays) {
   services_.errors["enroll"] = {kDown};
-  Enrolment enrolment = New();
-  EXPECT_EQ(enrolment.Attempt().kind, Kind::kTryAgain);
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kTryAgain);
   clock_.Advance(std::chrono::seconds(290));
-  EXPECT_EQ(enrolment.Attempt().kind, Kind::kEnrolled);
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kEnrolled);
   EXPECT_NE(services_.user_tokens[0], services_.user_tokens[1]);
   EXPECT_EQ(services_.issued.size(), 1u);
 }
 
-TEST_F(EnrolmentTest, AnExpiredTokenIsReplacedWhateverOurClockSays) {
+TEST_F(EnrollmentTest, AnExpiredTokenIsReplacedWhateverOurClockSays) {
   services_.errors["enroll"] = {
       rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::TOKEN_EXPIRED, "too old")};
-  Enrolment enrolment = New();
-  EXPECT_EQ(RunToEnd(enrolment).kind, Kind::kEnrolled);
+  Enrollment enrollment = New();
+  EXPECT_EQ(RunToEnd(enrollment).kind, Kind::kEnrolled);
   EXPECT_EQ(services_.issued.size(), 1u);
 }
 
-TEST_F(EnrolmentTest, ASpentKeyIsGivenUp) {
+TEST_F(EnrollmentTest, ASpentKeyIsGivenUp) {
   services_.errors["enroll"] = {
       rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::TOKEN_REPLAYED, "revoked")};
-  Enrolment enrolment = New();
-  EXPECT_EQ(RunToEnd(enrolment).kind, Kind::kEnrolled);
+  Enrollment enrollment = New();
+  EXPECT_EQ(RunToEnd(enrollment).kind, Kind::kEnrolled);
   EXPECT_EQ(services_.issued.size(), 2u);
   EXPECT_EQ(computer_.store.size(), 1u);
 }
 
 // The next run makes another key, unless the key was not what the CA minded.
-TEST_F(EnrolmentTest, AKeyThatTheCaDoesNotTakeIsForgotten) {
+TEST_F(EnrollmentTest, AKeyThatTheCaDoesNotTakeIsForgotten) {
   services_.refuse_before_issuing = true;
   for (const auto& [reason, forgotten] : {std::pair{reason::v1::KEY_NOT_ACCEPTED, true},
                                           {reason::v1::CSR_MALFORMED, false},
                                           {reason::v1::CSR_PROOF_INVALID, false}}) {
     services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kInvalidArgument, reason,
                                                  "certificate request: no", {}, "Make another.")};
-    Enrolment enrolment = New();
-    EXPECT_EQ(enrolment.Attempt().kind, Kind::kRefused);
+    Enrollment enrollment = New();
+    EXPECT_EQ(enrollment.Attempt().kind, Kind::kRefused);
     EXPECT_EQ(!computer_.pending.has_value(), forgotten);
     EXPECT_EQ(computer_.events.back().remedy, "Make another.");
   }
 }
 
-TEST_F(EnrolmentTest, TheNextIwaIsAskedWhenOneIsDown) {
+TEST_F(EnrollmentTest, TheNextIwaIsAskedWhenOneIsDown) {
   services_.errors["device"] = {kDown};
-  Enrolment enrolment = New();
-  EXPECT_EQ(RunToEnd(enrolment).kind, Kind::kEnrolled);
+  Enrollment enrollment = New();
+  EXPECT_EQ(RunToEnd(enrollment).kind, Kind::kEnrolled);
   const std::vector<std::string> calls = {"discover", "device@iwa-1", "device@iwa-2", "user@iwa-2",
                                           "enroll"};
   EXPECT_EQ(services_.calls, calls);
 }
 
-TEST_F(EnrolmentTest, ARefusalIsFinalAndSaysWhatToDo) {
+TEST_F(EnrollmentTest, ARefusalIsFinalAndSaysWhatToDo) {
   services_.errors["device"] = {rpc::MakeError(absl::StatusCode::kPermissionDenied,
                                                reason::v1::COMPUTER_DISABLED,
                                                "the computer account is disabled", "PC1$")};
-  Enrolment enrolment = New();
-  const Outcome outcome = enrolment.Attempt();
+  Enrollment enrollment = New();
+  const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kRefused);
   EXPECT_EQ(outcome.failed_step, Step::kDeviceToken);
   const Event& event = computer_.events.back();
@@ -330,32 +330,32 @@ TEST_F(EnrolmentTest, ARefusalIsFinalAndSaysWhatToDo) {
   EXPECT_NE(event.remedy.find("Enable the computer"), std::string::npos);
 }
 
-TEST_F(EnrolmentTest, AReadOnlyOrgIsTriedAgainWhenItSays) {
+TEST_F(EnrollmentTest, AReadOnlyOrgIsTriedAgainWhenItSays) {
   services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kUnavailable,
                                                reason::v1::ORG_READ_ONLY, "read-only", {}, {},
                                                std::chrono::seconds(30))};
   services_.refuse_before_issuing = true;
-  Enrolment enrolment = New();
-  const Outcome outcome = enrolment.Attempt();
+  Enrollment enrollment = New();
+  const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kTryAgain);
   EXPECT_GE(outcome.pause, std::chrono::seconds(30));
   EXPECT_EQ(computer_.events.back().reason, "ORG_READ_ONLY");
 }
 
-TEST_F(EnrolmentTest, ItGivesUpUntilTheNextRun) {
+TEST_F(EnrollmentTest, ItGivesUpUntilTheNextRun) {
   for (int i = 0; i < 50; ++i) services_.errors["discover"].push_back(kDown);
-  Enrolment enrolment = New({.attempts_max = 4});
+  Enrollment enrollment = New({.attempts_max = 4});
   int attempts = 0;
-  EXPECT_EQ(RunToEnd(enrolment, &attempts).kind, Kind::kNotNow);
+  EXPECT_EQ(RunToEnd(enrollment, &attempts).kind, Kind::kNotNow);
   EXPECT_EQ(attempts, 4);
   EXPECT_EQ(computer_.events.back().reason, "DEPENDENCY_UNAVAILABLE");
 }
 
-TEST_F(EnrolmentTest, KerberosFailuresAreNamed) {
+TEST_F(EnrollmentTest, KerberosFailuresAreNamed) {
   const auto reason = [&](kerberos::Failure failure) {
     computer_.kerberos_status = kerberos::MakeFailure(failure, "said no");
-    Enrolment enrolment = New({.attempts_max = 1});
-    return rpc::ReasonName(enrolment.Attempt().status);
+    Enrollment enrollment = New({.attempts_max = 1});
+    return rpc::ReasonName(enrollment.Attempt().status);
   };
   EXPECT_EQ(reason(kerberos::Failure::kClockSkew), "CLOCK_SKEW");
   EXPECT_EQ(reason(kerberos::Failure::kAccountRevoked), "COMPUTER_DISABLED");
@@ -363,33 +363,33 @@ TEST_F(EnrolmentTest, KerberosFailuresAreNamed) {
   EXPECT_EQ(reason(kerberos::Failure::kUnreachable), "DOMAIN_CONTROLLER_UNREACHABLE");
 }
 
-TEST_F(EnrolmentTest, AnImpostorsTokenIsNotUsed) {
+TEST_F(EnrollmentTest, AnImpostorsTokenIsNotUsed) {
   services_.impostor = true;
-  Enrolment enrolment = New();
-  const Outcome outcome = enrolment.Attempt();
+  Enrollment enrollment = New();
+  const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kRefused);
   EXPECT_TRUE(services_.user_tokens.empty());
 }
 
-TEST_F(EnrolmentTest, ACertificateForAnotherKeyIsNotInstalled) {
+TEST_F(EnrollmentTest, ACertificateForAnotherKeyIsNotInstalled) {
   services_.substitute = true;
-  Enrolment enrolment = New();
-  EXPECT_EQ(enrolment.Attempt().kind, Kind::kRefused);
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kRefused);
   EXPECT_TRUE(computer_.store.empty());
 }
 
-TEST_F(EnrolmentTest, NoIwaServesThisForest) {
+TEST_F(EnrollmentTest, NoIwaServesThisForest) {
   services_.iwas = {{"iwa-1", "iwa:1", "HTTP/iwa", {"elsewhere.test"}, true}};
-  Enrolment enrolment = New();
-  const Outcome outcome = enrolment.Attempt();
+  Enrollment enrollment = New();
+  const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kRefused);
   EXPECT_EQ(rpc::ReasonOf(outcome.status), reason::v1::UNTRUSTED_FOREST);
 }
 
-TEST_F(EnrolmentTest, WithoutOrgUrlTheRemedyIsToInstallAgain) {
+TEST_F(EnrollmentTest, WithoutOrgUrlTheRemedyIsToInstallAgain) {
   computer_.org_url.reset();
-  Enrolment enrolment = New();
-  EXPECT_EQ(enrolment.Attempt().kind, Kind::kRefused);
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kRefused);
   EXPECT_NE(computer_.events.back().remedy.find("Install"), std::string::npos);
 }
 
