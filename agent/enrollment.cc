@@ -87,7 +87,7 @@ std::string_view StepName(Step step) {
 }
 
 Enrollment::Enrollment(Computer& computer, Services& services, const Clock& clock, Random& random,
-                     const EnrollmentOptions& options, Trace trace)
+                       const EnrollmentOptions& options, Trace trace)
     : computer_(computer),
       services_(services),
       clock_(clock),
@@ -122,14 +122,14 @@ std::optional<Outcome> Enrollment::CheckPreconditions() {
     return outcome;
   }
   if (computer_.domain().empty()) {
-    return not_now(reason::v1::NOT_DOMAIN_JOINED,
+    return not_now(reason::v1::REASON_NOT_DOMAIN_JOINED,
                    "This computer is not joined to a domain, so it cannot prove itself.");
   }
   if (!computer_.logged_on_user()) {
-    return not_now(reason::v1::NOT_A_USER, "Nobody is logged on.");
+    return not_now(reason::v1::REASON_NOT_A_USER, "Nobody is logged on.");
   }
   if (computer_.network_place() != NetworkPlace::kCorporate) {
-    return not_now(reason::v1::DOMAIN_CONTROLLER_UNREACHABLE,
+    return not_now(reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE,
                    "The corporate network is not reachable from here.");
   }
   return std::nullopt;
@@ -160,7 +160,8 @@ absl::Status Enrollment::Run(Step step, absl::Status (Enrollment::*body)()) {
 absl::Status Enrollment::Discover() {
   const std::optional<std::string> org_url = computer_.RegistryValue(kOrgUrlValue);
   if (!org_url) {
-    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::MALFORMED_REQUEST,
+    return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
+                          reason::v1::REASON_MALFORMED_REQUEST,
                           fmt::format("The registry value {} is not set.", kOrgUrlValue),
                           computer_.name(), "Install the agent again with the org's URL.");
   }
@@ -190,15 +191,16 @@ absl::Status Enrollment::MakeKey() {
 
 // One Kerberos exchange with the chosen IWA, both sides proved, good for this request alone.
 absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account,
-                                             const kerberos::BoundRequest& request) {
+                                              const kerberos::BoundRequest& request) {
   std::vector<const IwaEntry*> serving;
   for (const IwaEntry& iwa : discovery_->iwas) {
     if (Serves(iwa, computer_.domain())) serving.push_back(&iwa);
   }
   if (serving.empty()) {
-    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::UNTRUSTED_FOREST,
-                          fmt::format("No IWA of the org serves {}.", computer_.domain()),
-                          computer_.domain(), std::string(RemedyFor(reason::v1::UNTRUSTED_FOREST)));
+    return rpc::MakeError(
+        absl::StatusCode::kFailedPrecondition, reason::v1::REASON_UNTRUSTED_FOREST,
+        fmt::format("No IWA of the org serves {}.", computer_.domain()), computer_.domain(),
+        std::string(RemedyFor(reason::v1::REASON_UNTRUSTED_FOREST)));
   }
   const IwaEntry& iwa = *serving[iwa_choice_ % serving.size()];
   kerberos::BoundRequest bound = request;
@@ -217,7 +219,7 @@ absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account,
     return answer;
   }
   if (const absl::Status proved = (*negotiation)->Finish(answer->spnego_reply); !proved.ok()) {
-    return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::TICKET_INVALID,
+    return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_TICKET_INVALID,
                           Text(proved), iwa.name,
                           "Something between this computer and the IWA answers in its name.");
   }
@@ -253,7 +255,7 @@ absl::Status Enrollment::GetCertificate() {
 
 absl::Status Enrollment::Install() {
   const auto unusable = [&](std::string_view what) {
-    return rpc::MakeError(absl::StatusCode::kInternal, reason::v1::INTERNAL_ERROR,
+    return rpc::MakeError(absl::StatusCode::kInternal, reason::v1::REASON_INTERNAL_ERROR,
                           fmt::format("The CA's answer is unusable: {}", what), computer_.name(),
                           "Look into the log of dt-ca.");
   };
@@ -301,7 +303,8 @@ Outcome Enrollment::Conclude(const absl::Status& status) {
   const bool stale = WantsNewTokens(status);
   if (stale) DropTokens();
   // The CA will not certify this key any more, however fresh the token.
-  if (why == reason::v1::TOKEN_REPLAYED || why == reason::v1::KEY_NOT_ACCEPTED) DropKey();
+  if (why == reason::v1::REASON_TOKEN_REPLAYED || why == reason::v1::REASON_KEY_NOT_ACCEPTED)
+    DropKey();
 
   Event event{kEventRefused, EventLevel::kError,
               fmt::format("Enrollment failed at \"{}\": {}", StepName(step_), Text(status)),

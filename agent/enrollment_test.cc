@@ -182,10 +182,10 @@ const absl::Status kDown = absl::UnavailableError("connection refused");
 TEST_F(EnrollmentTest, TheWholeWay) {
   std::vector<std::string> steps;
   Enrollment enrollment(computer_, services_, clock_, random_, {},
-                      [&](Step step, std::chrono::nanoseconds, const std::string& detail) {
-                        steps.push_back(std::string(StepName(step)));
-                        EXPECT_FALSE(detail.empty());
-                      });
+                        [&](Step step, std::chrono::nanoseconds, const std::string& detail) {
+                          steps.push_back(std::string(StepName(step)));
+                          EXPECT_FALSE(detail.empty());
+                        });
   const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kEnrolled) << outcome.status;
   const std::vector<std::string> calls = {"discover", "device@iwa-1", "user@iwa-1", "enroll"};
@@ -229,11 +229,11 @@ TEST_F(EnrollmentTest, WithoutDomainUserOrNetworkItWaits) {
     return rpc::ReasonOf(outcome.status);
   };
   computer_.place = NetworkPlace::kInternet;
-  EXPECT_EQ(reason(), reason::v1::DOMAIN_CONTROLLER_UNREACHABLE);
+  EXPECT_EQ(reason(), reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE);
   computer_.user.reset();
-  EXPECT_EQ(reason(), reason::v1::NOT_A_USER);
+  EXPECT_EQ(reason(), reason::v1::REASON_NOT_A_USER);
   computer_.domain_name.clear();
-  EXPECT_EQ(reason(), reason::v1::NOT_DOMAIN_JOINED);
+  EXPECT_EQ(reason(), reason::v1::REASON_NOT_DOMAIN_JOINED);
   EXPECT_TRUE(services_.calls.empty());
 }
 
@@ -276,16 +276,16 @@ TEST_F(EnrollmentTest, OldTokensAreReplacedTheKeyStays) {
 }
 
 TEST_F(EnrollmentTest, AnExpiredTokenIsReplacedWhateverOurClockSays) {
-  services_.errors["enroll"] = {
-      rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::TOKEN_EXPIRED, "too old")};
+  services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kUnauthenticated,
+                                               reason::v1::REASON_TOKEN_EXPIRED, "too old")};
   Enrollment enrollment = New();
   EXPECT_EQ(RunToEnd(enrollment).kind, Kind::kEnrolled);
   EXPECT_EQ(services_.issued.size(), 1u);
 }
 
 TEST_F(EnrollmentTest, ASpentKeyIsGivenUp) {
-  services_.errors["enroll"] = {
-      rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::TOKEN_REPLAYED, "revoked")};
+  services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kPermissionDenied,
+                                               reason::v1::REASON_TOKEN_REPLAYED, "revoked")};
   Enrollment enrollment = New();
   EXPECT_EQ(RunToEnd(enrollment).kind, Kind::kEnrolled);
   EXPECT_EQ(services_.issued.size(), 2u);
@@ -295,9 +295,9 @@ TEST_F(EnrollmentTest, ASpentKeyIsGivenUp) {
 // The next run makes another key, unless the key was not what the CA minded.
 TEST_F(EnrollmentTest, AKeyThatTheCaDoesNotTakeIsForgotten) {
   services_.refuse_before_issuing = true;
-  for (const auto& [reason, forgotten] : {std::pair{reason::v1::KEY_NOT_ACCEPTED, true},
-                                          {reason::v1::CSR_MALFORMED, false},
-                                          {reason::v1::CSR_PROOF_INVALID, false}}) {
+  for (const auto& [reason, forgotten] : {std::pair{reason::v1::REASON_KEY_NOT_ACCEPTED, true},
+                                          {reason::v1::REASON_CSR_MALFORMED, false},
+                                          {reason::v1::REASON_CSR_PROOF_INVALID, false}}) {
     services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kInvalidArgument, reason,
                                                  "certificate request: no", {}, "Make another.")};
     Enrollment enrollment = New();
@@ -318,7 +318,7 @@ TEST_F(EnrollmentTest, TheNextIwaIsAskedWhenOneIsDown) {
 
 TEST_F(EnrollmentTest, ARefusalIsFinalAndSaysWhatToDo) {
   services_.errors["device"] = {rpc::MakeError(absl::StatusCode::kPermissionDenied,
-                                               reason::v1::COMPUTER_DISABLED,
+                                               reason::v1::REASON_COMPUTER_DISABLED,
                                                "the computer account is disabled", "PC1$")};
   Enrollment enrollment = New();
   const Outcome outcome = enrollment.Attempt();
@@ -332,8 +332,8 @@ TEST_F(EnrollmentTest, ARefusalIsFinalAndSaysWhatToDo) {
 
 TEST_F(EnrollmentTest, AReadOnlyOrgIsTriedAgainWhenItSays) {
   services_.errors["enroll"] = {rpc::MakeError(absl::StatusCode::kUnavailable,
-                                               reason::v1::ORG_READ_ONLY, "read-only", {}, {},
-                                               std::chrono::seconds(30))};
+                                               reason::v1::REASON_ORG_READ_ONLY, "read-only", {},
+                                               {}, std::chrono::seconds(30))};
   services_.refuse_before_issuing = true;
   Enrollment enrollment = New();
   const Outcome outcome = enrollment.Attempt();
@@ -383,7 +383,7 @@ TEST_F(EnrollmentTest, NoIwaServesThisForest) {
   Enrollment enrollment = New();
   const Outcome outcome = enrollment.Attempt();
   EXPECT_EQ(outcome.kind, Kind::kRefused);
-  EXPECT_EQ(rpc::ReasonOf(outcome.status), reason::v1::UNTRUSTED_FOREST);
+  EXPECT_EQ(rpc::ReasonOf(outcome.status), reason::v1::REASON_UNTRUSTED_FOREST);
 }
 
 TEST_F(EnrollmentTest, WithoutOrgUrlTheRemedyIsToInstallAgain) {

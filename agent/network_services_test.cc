@@ -27,8 +27,8 @@ class EchoIwa final : public iwa::v1::DomainProof::Service {
   grpc::Status IssueUserToken(grpc::ServerContext*, const iwa::v1::IssueUserTokenRequest* request,
                               iwa::v1::IssueUserTokenResponse*) override {
     return rpc::ToGrpc(rpc::MakeError(absl::StatusCode::kPermissionDenied,
-                                      reason::v1::USER_DISABLED, "no", request->device_token(),
-                                      "Enable them."));
+                                      reason::v1::REASON_USER_DISABLED, "no",
+                                      request->device_token(), "Enable them."));
   }
 };
 
@@ -156,7 +156,7 @@ TEST_F(NetworkServicesTest, CallsCrossWithTheirReasons) {
   EXPECT_EQ(device->spnego_reply, (Bytes{'r', 'e', ':', 's', 0, 'p'}));
   const auto user =
       services.IssueUserToken(discovery_, discovery_.iwas[0], {'s'}, "jkt", "the token");
-  EXPECT_EQ(rpc::ReasonOf(user.status()), reason::v1::USER_DISABLED);
+  EXPECT_EQ(rpc::ReasonOf(user.status()), reason::v1::REASON_USER_DISABLED);
   EXPECT_EQ(rpc::DetailOf(user.status())->subject(), "the token");
   const auto certificate = services.Enroll(discovery_, "token", {1, 2, 3});
   DT_ASSERT_OK(certificate);

@@ -23,7 +23,7 @@ constexpr std::size_t kRequesterBytesMax = 128;
 constexpr std::size_t kSerialOctetsMax = 20;  // RFC 5280, section 4.1.2.2.
 
 absl::Status Malformed(std::string message, std::string subject) {
-  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message), std::move(subject));
 }
 

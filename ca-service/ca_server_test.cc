@@ -46,8 +46,8 @@ class AuthorityService final : public org::v1::EnrollmentAuthority::Service {
  public:
   explicit AuthorityService(Org& org) : org_(org) {}
   grpc::Status AuthorizeEnrollments(grpc::ServerContext* /*context*/,
-                                   const org::v1::AuthorizeEnrollmentsRequest* request,
-                                   org::v1::AuthorizeEnrollmentsResponse* response) override {
+                                    const org::v1::AuthorizeEnrollmentsRequest* request,
+                                    org::v1::AuthorizeEnrollmentsResponse* response) override {
     for (const org::v1::EnrollmentRequest& enrollment : request->enrollments()) {
       org::v1::EnrollmentResult& result = *response->add_results();
       auto authorized = org_.AuthorizeEnrollment(enrollment);
@@ -112,17 +112,18 @@ class CaServerTest : public ::testing::Test {
 
   void StartOrg(const std::string& listen) {
     const std::string package = "devicetrust.org.v1.";
-    org_server_ = rpc::Server::Start({.name = "org",
-                                      .flag = "--internal-listen",
-                                      .listen = listen,
-                                      .identity = Pem(pki_.Component("policy")),
-                                      .client_ca_pem = DeploymentCa(),
-                                      .org = "acme"},
-                                     {&authority_, &registry_, &log_},
-                                     {{package + "EnrollmentAuthority.AuthorizeEnrollments", {"ca"}},
-                                      {package + "IwaRegistry.ListIwas", {"ca"}},
-                                      {package + "SystemLog.Append", {"ca"}}})
-                      .value();
+    org_server_ =
+        rpc::Server::Start({.name = "org",
+                            .flag = "--internal-listen",
+                            .listen = listen,
+                            .identity = Pem(pki_.Component("policy")),
+                            .client_ca_pem = DeploymentCa(),
+                            .org = "acme"},
+                           {&authority_, &registry_, &log_},
+                           {{package + "EnrollmentAuthority.AuthorizeEnrollments", {"ca"}},
+                            {package + "IwaRegistry.ListIwas", {"ca"}},
+                            {package + "SystemLog.Append", {"ca"}}})
+            .value();
   }
   void Start() {
     auto server = CaServer::Create(config_, clock_, random_);
@@ -221,7 +222,7 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
 
   v1::RevokeCertificateRequest revoke;
   revoke.set_serial(leaf.serial_hex());
-  revoke.set_reason(v1::KEY_COMPROMISE);
+  revoke.set_reason(v1::REVOCATION_REASON_KEY_COMPROMISE);
   DT_ASSERT_OK(Call(*As(pki_.Admin("ada")), &CertificateAdmin::Stub::RevokeCertificate, revoke));
   DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), Get(path)));  // SPEC CA-3: at once.
   EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("crl.der") + " -CAfile " +
@@ -310,17 +311,17 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
 TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {
   Start();
   DT_ASSERT_OK(Enroll(NewRequest()));
-  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_ORG_READ_ONLY,
                                   "the org is in read-only mode"));
   const v1::EnrollRequest request = NewRequest();
-  EXPECT_EQ(rpc::ReasonOf(Enroll(request).status()), reason::v1::ORG_READ_ONLY);
+  EXPECT_EQ(rpc::ReasonOf(Enroll(request).status()), reason::v1::REASON_ORG_READ_ONLY);
   org_.set_refusal(absl::OkStatus());
 
   const std::string address = org_server_->address();
   org_server_.reset();
   const auto refused = Enroll(request);
   DT_EXPECT_CODE(refused, kUnavailable);
-  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   EXPECT_NE(rpc::DetailOf(refused.status())->remedy().find("--org-address"), std::string::npos);
 
   StartOrg(address);

@@ -31,20 +31,21 @@ absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
   const std::string message = "certificate request: " + std::string(csr.status().message());
   switch (csr.status().code()) {
     case StatusCode::kFailedPrecondition:
-      return MakeError(StatusCode::kInvalidArgument, reason::v1::KEY_NOT_ACCEPTED, message, {},
+      return MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_KEY_NOT_ACCEPTED, message,
+                       {},
                        "Make a P-256 key (named curve, uncompressed point) and enroll with it.");
     case StatusCode::kPermissionDenied:
-      return MakeError(StatusCode::kPermissionDenied, reason::v1::CSR_PROOF_INVALID, message, {},
-                       "Sign the request with the private half of the key that it holds.");
+      return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_CSR_PROOF_INVALID, message,
+                       {}, "Sign the request with the private half of the key that it holds.");
     default:
-      return MakeError(StatusCode::kInvalidArgument, reason::v1::CSR_MALFORMED, message, {},
+      return MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_CSR_MALFORMED, message, {},
                        "Send one PKCS#10 request as DER, signed by ECDSA with SHA-256.");
   }
 }
 
 absl::Status Replayed(std::string message) {
-  return MakeError(StatusCode::kPermissionDenied, reason::v1::TOKEN_REPLAYED, std::move(message),
-                   {}, "Get a new user token and enroll again.");
+  return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_TOKEN_REPLAYED,
+                   std::move(message), {}, "Get a new user token and enroll again.");
 }
 
 // The answer that the store alone allows: a certificate, none yet, or a refusal.
@@ -100,7 +101,7 @@ absl::Status Enroller::CheckShare(const token::UserToken& token) {
                                   std::tie(token.user_sid, token.user_name)}) {
     const std::chrono::seconds wait = limiter_.Count(sid, now);
     if (wait == std::chrono::seconds(0)) continue;
-    return MakeError(StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
+    return MakeError(StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
                      "too many enrollments were asked for in one minute", name,
                      "Wait; if it repeats, look for an agent that runs in a loop.", wait);
   }
@@ -112,7 +113,7 @@ absl::StatusOr<StoredCertificate> Enroller::EnrollGenuine(const token::UserToken
                                                           std::string_view client_address) {
   DT_ASSIGN_OR_RETURN(const pki::VerifiedCsr csr, CheckCsr(csr_der));
   if (csr.public_key.Thumbprint() != token.key_thumbprint) {
-    return MakeError(StatusCode::kPermissionDenied, reason::v1::TOKEN_WRONG_KEY,
+    return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_TOKEN_WRONG_KEY,
                      "the certificate request holds another key than the user token names", {},
                      "Ask for both tokens with the thumbprint of the key to be certified.");
   }
@@ -127,7 +128,7 @@ absl::StatusOr<StoredCertificate> Enroller::EnrollGenuine(const token::UserToken
     }
     return std::move(recorded.certificate);
   }
-  return MakeError(StatusCode::kUnavailable, reason::v1::CONFLICTING_STATE,
+  return MakeError(StatusCode::kUnavailable, reason::v1::REASON_CONFLICTING_STATE,
                    "this computer enrolls many times at once", token.computer_name, "Try again.",
                    std::chrono::seconds(1));
 }
@@ -173,9 +174,8 @@ absl::StatusOr<Enroller::Known> Enroller::LookUp(const token::UserToken& token, 
   });
 }
 
-absl::StatusOr<org::v1::AuthorizedEnrollment> Enroller::Authorize(const token::UserToken& token,
-                                                                 const std::string& device_id,
-                                                                 const std::string& enrollment_id) {
+absl::StatusOr<org::v1::AuthorizedEnrollment> Enroller::Authorize(
+    const token::UserToken& token, const std::string& device_id, const std::string& enrollment_id) {
   org::v1::EnrollmentRequest request;
   request.set_iwa_name(
       token::IdOfUrn(token.envelope.issuer, config_.org, "iwa").value_or(std::string()));
@@ -206,12 +206,12 @@ absl::StatusOr<Enroller::Recorded> Enroller::Record(const token::UserToken& toke
     DT_ASSIGN_OR_RETURN(auto answer, FindAnswer(tables, token, facts, now));
     if (answer) return Recorded{*std::move(answer)};
     if (facts.barrier_of_user > known.facts.barrier) {
-      return MakeError(StatusCode::kPermissionDenied, reason::v1::USER_REVOKED_MEANWHILE,
+      return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_USER_REVOKED_MEANWHILE,
                        "the user's certificates were revoked during this enrollment",
                        fresh.principal, "If the user is still active, enroll again.");
     }
     if (absl::Status full = outbox_.RefuseWhenFull(txn); absl::IsUnavailable(full)) {
-      return MakeError(StatusCode::kUnavailable, reason::v1::LOG_BACKLOG_FULL,
+      return MakeError(StatusCode::kUnavailable, reason::v1::REASON_LOG_BACKLOG_FULL,
                        std::string(full.message()), {}, "Bring the System Log (dt-policy) back.",
                        std::chrono::seconds(10));
     } else {
@@ -236,11 +236,11 @@ void Enroller::TellRefusal(const token::UserToken& token, const absl::Status& re
   const std::string reason = rpc::ReasonName(refused);
   const auto digest = pki::Sha256(token.envelope.id + "/" + reason);
   const RefusedEnrollment event{"refused-" + HexEncode(std::span(digest).first(16)),
-                               token.user_sid,
-                               token.user_name,
-                               token.computer_sid,
-                               reason,
-                               std::string(client_address)};
+                                token.user_sid,
+                                token.user_name,
+                                token.computer_sid,
+                                reason,
+                                std::string(client_address)};
   const absl::Status told = database_.Write([&](db::Transaction& txn) -> absl::Status {
     DT_RETURN_IF_ERROR(outbox_.RefuseWhenFull(txn));
     return outbox_.Append(txn, event.event_id, RefusedEvent(event, clock_.Now()));

@@ -55,7 +55,7 @@ TEST_F(EnrollerTest, TellsTheOrgWhoEnrollsAndLogsBothEventsOnce) {
   for (const auto& event : org_.log()) {
     EXPECT_EQ(event.debug_data().at("device_id"), issued->device_id);
     EXPECT_LE(event.id().size(), 64U);
-    EXPECT_EQ(event.outcome().result(), org::v1::EventOutcome::SUCCESS);
+    EXPECT_EQ(event.outcome().result(), org::v1::EventOutcome::RESULT_SUCCESS);
     EXPECT_EQ(event.at().seconds(), UnixSeconds(kStart));
     ASSERT_EQ(event.targets_size(), 3);
     EXPECT_EQ(event.targets(0).id(), issued->serial);
@@ -109,20 +109,20 @@ TEST_F(EnrollerTest, RefusesAReplayForAnotherKeyAndLogsIt) {
   DT_ASSERT_OK(Enroll(token, key_));
   const auto other = pki::PrivateKey::Generate().value();
   // The token names another key.
-  EXPECT_EQ(rpc::ReasonOf(Enroll(token, other).status()), reason::v1::TOKEN_WRONG_KEY);
+  EXPECT_EQ(rpc::ReasonOf(Enroll(token, other).status()), reason::v1::REASON_TOKEN_WRONG_KEY);
   // The same `jti` on a token for the other key, by an IWA gone wrong.
   token::UserToken doubled = Token(other);
   doubled.envelope.id = token.envelope.id;
   for (int i = 0; i < 3; ++i) {
     const auto refused = Enroll(doubled, other);
     DT_EXPECT_CODE(refused, kPermissionDenied);
-    EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::TOKEN_REPLAYED);
+    EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_TOKEN_REPLAYED);
   }
   EXPECT_EQ(CountCertificates(), 1);
   EXPECT_GE(EventCounts()["user.credential.enroll"], 3);
   int denied = 0;
   for (const auto& event : org_.log()) {
-    if (event.outcome().result() != org::v1::EventOutcome::DENY) continue;
+    if (event.outcome().result() != org::v1::EventOutcome::RESULT_DENY) continue;
     if (event.outcome().reason() == "TOKEN_REPLAYED") ++denied;
   }
   EXPECT_GE(denied, 1);
@@ -131,8 +131,9 @@ TEST_F(EnrollerTest, RefusesAReplayForAnotherKeyAndLogsIt) {
 TEST_F(EnrollerTest, RefusesTheTokenOfARevokedCertificate) {
   const token::UserToken token = Token(key_);
   const auto issued = Enroll(token, key_).value();
-  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada"));
-  EXPECT_EQ(rpc::ReasonOf(Enroll(token, key_).status()), reason::v1::TOKEN_REPLAYED);
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_KEY_COMPROMISE,
+                                               "admin:ada"));
+  EXPECT_EQ(rpc::ReasonOf(Enroll(token, key_).status()), reason::v1::REASON_TOKEN_REPLAYED);
   EXPECT_EQ(CountCertificates(), 1);
 }
 
@@ -142,12 +143,12 @@ TEST_F(EnrollerTest, KeepsATokenGoodThroughRefusedAttempts) {
   Bytes forged = Csr(key_);
   forged.back() ^= 1;
   EXPECT_EQ(rpc::ReasonOf(enroller_->Enroll(Signed(token), ToString(forged), "").status()),
-            reason::v1::CSR_PROOF_INVALID);
-  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+            reason::v1::REASON_CSR_PROOF_INVALID);
+  org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_ORG_READ_ONLY,
                                   "the org is read-only", {}, {}, seconds{30}));
   const auto read_only = Enroll(token, key_);
   DT_EXPECT_CODE(read_only, kUnavailable);
-  EXPECT_EQ(rpc::ReasonOf(read_only.status()), reason::v1::ORG_READ_ONLY);
+  EXPECT_EQ(rpc::ReasonOf(read_only.status()), reason::v1::REASON_ORG_READ_ONLY);
   EXPECT_EQ(rpc::DetailOf(read_only.status())->retry_after().seconds(), 30);
   EXPECT_EQ(CountCertificates(), 0);
   org_.set_refusal(absl::OkStatus());
@@ -157,19 +158,21 @@ TEST_F(EnrollerTest, KeepsATokenGoodThroughRefusedAttempts) {
 // The user's certificates are revoked after the org said yes and before ours is stored.
 TEST_F(EnrollerTest, LetsNoEnrollmentInFlightSlipThroughARevocation) {
   org_.during_authorize = [this] {
-    EXPECT_EQ(
-        revocations_->RevokeForUser("user-of-S-1-5-21-1-2-3-1104", v1::PRIVILEGE_WITHDRAWN, "org")
-            .value()
-            .revoked,
-        0);
+    EXPECT_EQ(revocations_
+                  ->RevokeForUser("user-of-S-1-5-21-1-2-3-1104",
+                                  v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN, "org")
+                  .value()
+                  .revoked,
+              0);
   };
   const auto refused = Enroll(Token(key_), key_);
   DT_EXPECT_CODE(refused, kPermissionDenied);
-  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::USER_REVOKED_MEANWHILE);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_USER_REVOKED_MEANWHILE);
   EXPECT_EQ(CountCertificates(), 0);
   // Another user's revocation at the same moment is no obstacle, nor is an earlier one.
   org_.during_authorize = [this] {
-    DT_EXPECT_OK(revocations_->RevokeForUser("user-of-somebody", v1::SUPERSEDED, "org"));
+    DT_EXPECT_OK(
+        revocations_->RevokeForUser("user-of-somebody", v1::REVOCATION_REASON_SUPERSEDED, "org"));
   };
   DT_EXPECT_OK(Enroll(Token(key_), key_));
 }
@@ -196,8 +199,11 @@ TEST_F(EnrollerTest, SaysNoWhileTooManyEventsWaitAndRevokesAllTheSame) {
   const auto third_key = pki::PrivateKey::Generate().value();
   const auto refused = Enroll(Token(third_key), third_key);
   DT_EXPECT_CODE(refused, kUnavailable);
-  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::LOG_BACKLOG_FULL);
-  EXPECT_EQ(revocations_->RevokeForUser(first.user_id, v1::SUPERSEDED, "org").value().revoked, 2);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_LOG_BACKLOG_FULL);
+  EXPECT_EQ(revocations_->RevokeForUser(first.user_id, v1::REVOCATION_REASON_SUPERSEDED, "org")
+                .value()
+                .revoked,
+            2);
 
   org_.set_log_down(false);
   EXPECT_EQ(EventCounts(),
@@ -214,14 +220,15 @@ TEST_F(EnrollerTest, SaysThatTheStoreIsFullAndWritesNothing) {
     status = Enroll(Token(key), key).status();
   }
   DT_EXPECT_CODE(status, kUnavailable);
-  EXPECT_EQ(rpc::ReasonOf(status), reason::v1::STORE_FULL);
+  EXPECT_EQ(rpc::ReasonOf(status), reason::v1::REASON_STORE_FULL);
   EXPECT_FALSE(rpc::DetailOf(status)->remedy().empty());
 }
 
 TEST_F(EnrollerTest, FailsClosedWithoutTheOrg) {
   org_.set_refusal(rpc::MakeError(absl::StatusCode::kUnavailable,
-                                  reason::v1::DEPENDENCY_UNAVAILABLE, "no answer"));
-  EXPECT_EQ(rpc::ReasonOf(Enroll(Token(key_), key_).status()), reason::v1::DEPENDENCY_UNAVAILABLE);
+                                  reason::v1::REASON_DEPENDENCY_UNAVAILABLE, "no answer"));
+  EXPECT_EQ(rpc::ReasonOf(Enroll(Token(key_), key_).status()),
+            reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   EXPECT_EQ(CountCertificates(), 0);
 }
 
@@ -233,7 +240,7 @@ TEST_F(EnrollerTest, OneWildCallerDoesNotUseUpTheOthersShare) {
     std::string forged = Signed(Token(key_));
     forged[forged.size() - 10] = forged[forged.size() - 10] == 'A' ? 'B' : 'A';
     EXPECT_EQ(rpc::ReasonOf(enroller_->Enroll(forged, ToString(Csr(key_)), "").status()),
-              reason::v1::TOKEN_SIGNATURE_INVALID);
+              reason::v1::REASON_TOKEN_SIGNATURE_INVALID);
   }
   token::UserToken token = Token(key_);
   DT_ASSERT_OK(Enroll(token, key_));
@@ -241,7 +248,7 @@ TEST_F(EnrollerTest, OneWildCallerDoesNotUseUpTheOthersShare) {
   const auto refused = Enroll(token, key_);
   DT_EXPECT_CODE(refused, kResourceExhausted);
   const auto detail = rpc::DetailOf(refused.status());
-  EXPECT_EQ(detail->reason(), reason::v1::TOO_MANY_REQUESTS);
+  EXPECT_EQ(detail->reason(), reason::v1::REASON_TOO_MANY_REQUESTS);
   EXPECT_EQ(detail->subject(), "PC0042$");
   EXPECT_GT(detail->retry_after().seconds(), 0);
   EXPECT_LE(detail->retry_after().seconds(), 60);
@@ -288,7 +295,7 @@ TEST_F(EnrollerTest, AsksForIwaKeysRarely) {
   const token::SigningKey stranger{"k9", pki::PrivateKey::Generate().value()};
   for (int i = 0; i < 20; ++i) {
     const auto refused = enroller_->Enroll(token::Sign(Token(key_), stranger).value(), "", "");
-    EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::TOKEN_UNKNOWN_KEY);
+    EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_TOKEN_UNKNOWN_KEY);
   }
   EXPECT_LE(org_.lists, 3);
 }
@@ -315,30 +322,30 @@ INSTANTIATE_TEST_SUITE_P(, BadTokenTest,
                                                       token.envelope.issued_at -= seconds{331};
                                                       token.envelope.expires_at -= seconds{331};
                                                     },
-                                                    reason::v1::TOKEN_EXPIRED},
+                                                    reason::v1::REASON_TOKEN_EXPIRED},
                                            BadToken{"OfTheFuture",
                                                     [](token::UserToken& token) {
                                                       token.envelope.issued_at += seconds{60};
                                                       token.envelope.expires_at += seconds{60};
                                                     },
-                                                    reason::v1::TOKEN_NOT_YET_VALID},
+                                                    reason::v1::REASON_TOKEN_NOT_YET_VALID},
                                            BadToken{"ForAnotherOrgsCa",
                                                     [](token::UserToken& token) {
                                                       token.envelope.audience =
                                                           token::CaUrn("umbrella");
                                                     },
-                                                    reason::v1::TOKEN_WRONG_AUDIENCE},
+                                                    reason::v1::REASON_TOKEN_WRONG_AUDIENCE},
                                            BadToken{"InTheNameOfAnotherIwa",
                                                     [](token::UserToken& token) {
                                                       token.envelope.issuer =
                                                           token::IwaUrn("acme", "iwa-2");
                                                     },
-                                                    reason::v1::TOKEN_WRONG_ISSUER},
+                                                    reason::v1::REASON_TOKEN_WRONG_ISSUER},
                                            BadToken{"ForAnotherKey",
                                                     [](token::UserToken& token) {
                                                       token.key_thumbprint = std::string(43, 'A');
                                                     },
-                                                    reason::v1::TOKEN_WRONG_KEY}),
+                                                    reason::v1::REASON_TOKEN_WRONG_KEY}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 struct BadBytes {
@@ -365,47 +372,47 @@ INSTANTIATE_TEST_SUITE_P(
     , BadBytesTest,
     ::testing::Values(
         BadBytes{"NoToken", [](std::string) { return std::string(); }, &SameCsr,
-                 reason::v1::TOKEN_MALFORMED},
+                 reason::v1::REASON_TOKEN_MALFORMED},
         BadBytes{"OversizedToken",
                  [](std::string good) { return good + std::string(8 * 1024, 'A'); }, &SameCsr,
-                 reason::v1::TOKEN_MALFORMED},
+                 reason::v1::REASON_TOKEN_MALFORMED},
         BadBytes{"ForgedToken",
                  [](std::string good) {
                    good[good.size() - 10] = good[good.size() - 10] == 'A' ? 'B' : 'A';
                    return good;
                  },
-                 &SameCsr, reason::v1::TOKEN_SIGNATURE_INVALID},
-        BadBytes{"NoCsr", &Same, [](Bytes) { return Bytes(); }, reason::v1::CSR_MALFORMED},
+                 &SameCsr, reason::v1::REASON_TOKEN_SIGNATURE_INVALID},
+        BadBytes{"NoCsr", &Same, [](Bytes) { return Bytes(); }, reason::v1::REASON_CSR_MALFORMED},
         BadBytes{"OversizedCsr", &Same, [](Bytes) { return Bytes(pki::kCsrBytesMax + 1, 0x30); },
-                 reason::v1::CSR_MALFORMED},
+                 reason::v1::REASON_CSR_MALFORMED},
         BadBytes{"TrailingByte", &Same,
                  [](Bytes good) {
                    good.push_back(0);
                    return good;
                  },
-                 reason::v1::CSR_MALFORMED},
+                 reason::v1::REASON_CSR_MALFORMED},
         BadBytes{"CutCsr", &Same,
                  [](Bytes good) {
                    good.resize(good.size() / 2);
                    return good;
                  },
-                 reason::v1::CSR_MALFORMED},
+                 reason::v1::REASON_CSR_MALFORMED},
         BadBytes{"WeakDigest", &Same,
                  [](Bytes) { return testing::ReadVectorBytes("openssl/csr-sha1.der"); },
-                 reason::v1::CSR_MALFORMED},
+                 reason::v1::REASON_CSR_MALFORMED},
         BadBytes{"PointOffTheCurve", &Same,
                  [](Bytes good) {
                    static constexpr std::uint8_t kPoint[] = {0x03, 0x42, 0x00, 0x04};
                    std::ranges::search(good, kPoint).begin()[4] ^= 1;
                    return good;
                  },
-                 reason::v1::KEY_NOT_ACCEPTED},
+                 reason::v1::REASON_KEY_NOT_ACCEPTED},
         BadBytes{"ForgedCsr", &Same,
                  [](Bytes good) {
                    good.back() ^= 1;
                    return good;
                  },
-                 reason::v1::CSR_PROOF_INVALID}),
+                 reason::v1::REASON_CSR_PROOF_INVALID}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

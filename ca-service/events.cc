@@ -1,6 +1,7 @@
 #include "ca-service/events.h"
 
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::ca {
@@ -56,14 +57,14 @@ Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view clie
   SetActor(enrolled, "User", certificate.user_id, certificate.principal);
   enrolled.mutable_client()->set_address(std::string(client_address));
   Describe(enrolled, certificate);
-  enrolled.mutable_outcome()->set_result(EventOutcome::SUCCESS);
+  enrolled.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
 
   Event& issued = *request.add_events();
   Start(issued, "issue-" + certificate.serial, kIssueEvent, "Device Trust certificate issuance",
         now);
   SetActor(issued, "Component", "ca", "Device Trust certificate authority");
   Describe(issued, certificate);
-  issued.mutable_outcome()->set_result(EventOutcome::SUCCESS);
+  issued.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
   return Serialize(request);
 }
 
@@ -76,9 +77,8 @@ Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requ
   SetActor(event, requested_by.starts_with("admin:") ? "Admin" : "Component", requested_by,
            requested_by);
   Describe(event, certificate);
-  (*event.mutable_debug_data())["revocation_reason"] =
-      v1::RevocationReason_Name(certificate.reason);
-  event.mutable_outcome()->set_result(EventOutcome::SUCCESS);
+  (*event.mutable_debug_data())["revocation_reason"] = rpc::EnumName(certificate.reason);
+  event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
   return Serialize(request);
 }
 
@@ -89,7 +89,7 @@ Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now) {
   SetActor(event, "User", refused.user_sid, refused.user_name);
   event.mutable_client()->set_address(refused.client_address);
   (*event.mutable_debug_data())["computer_sid"] = refused.computer_sid;
-  event.mutable_outcome()->set_result(EventOutcome::DENY);
+  event.mutable_outcome()->set_result(EventOutcome::RESULT_DENY);
   event.mutable_outcome()->set_reason(refused.reason);
   return Serialize(request);
 }

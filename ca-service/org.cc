@@ -28,7 +28,7 @@ constexpr std::size_t kEnrollmentsPerCallMax = 64;  // The contract's.
 absl::Status OrgError(absl::Status status) {
   if (status.ok() || rpc::DetailOf(status)) return status;
   Log(LogLevel::kWarning, "ca.org.unreachable", {{"status", status.ToString()}});
-  return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+  return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                         "the org does not answer the certificate authority", "org",
                         "Try again; if it stays, check that dt-policy runs and that dt-ca's "
                         "--org-address names it.",
@@ -62,15 +62,15 @@ class GrpcOrg final : public Org {
   using Enrollments = Coalescer<org::v1::EnrollmentRequest, org::v1::AuthorizedEnrollment>;
 
   std::vector<Enrollments::Result> Authorize(std::vector<org::v1::EnrollmentRequest> enrollments,
-                                            Enrollments::Deadline deadline);
+                                             Enrollments::Deadline deadline);
 
   EnrollmentAuthority::Stub authority_;
   IwaRegistry::Stub registry_;
   SystemLog::Stub log_;
   Enrollments enrollments_{{.batch_max = kEnrollmentsPerCallMax},
-                         [this](auto enrollments, Enrollments::Deadline deadline) {
-                           return Authorize(std::move(enrollments), deadline);
-                         }};
+                           [this](auto enrollments, Enrollments::Deadline deadline) {
+                             return Authorize(std::move(enrollments), deadline);
+                           }};
 };
 
 std::vector<GrpcOrg::Enrollments::Result> GrpcOrg::Authorize(

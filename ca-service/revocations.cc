@@ -55,7 +55,7 @@ absl::StatusOr<Revocations::OfCertificate> Revocations::RevokeCertificate(
     DT_ASSIGN_OR_RETURN(auto found, Tables(txn).FindBySerial(serial));
     if (!found) {
       return rpc::MakeError(
-          absl::StatusCode::kNotFound, reason::v1::UNKNOWN_SUBJECT,
+          absl::StatusCode::kNotFound, reason::v1::REASON_UNKNOWN_SUBJECT,
           fmt::format("no certificate has serial {}", serial), serial,
           "Look it up in the System Log: events pki.cert.issue name serial, user and device.");
     }

@@ -29,19 +29,25 @@ TEST_F(RevocationsTest, RevokesAllOfAUserOnceInSequence) {
   const auto first = EnrollNew();
   const auto second = EnrollNew();
   const auto revoked =
-      revocations_->RevokeForUser(first.user_id, v1::PRIVILEGE_WITHDRAWN, "admin:ada").value();
+      revocations_
+          ->RevokeForUser(first.user_id, v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN, "admin:ada")
+          .value();
   EXPECT_EQ(revoked.revoked, 2);
   const auto again =
-      revocations_->RevokeForUser(first.user_id, v1::KEY_COMPROMISE, "admin:ada").value();
+      revocations_->RevokeForUser(first.user_id, v1::REVOCATION_REASON_KEY_COMPROMISE, "admin:ada")
+          .value();
   EXPECT_EQ(again.revoked, 0);
   EXPECT_EQ(again.sequence, revoked.sequence);
-  EXPECT_EQ(revocations_->RevokeForUser("nobody", v1::SUPERSEDED, "admin:ada").value().sequence, 0);
+  EXPECT_EQ(revocations_->RevokeForUser("nobody", v1::REVOCATION_REASON_SUPERSEDED, "admin:ada")
+                .value()
+                .sequence,
+            0);
 
   const auto feed = revocations_->After(0, 10).value();
   ASSERT_EQ(feed.size(), 2U);
   EXPECT_LT(feed[0].sequence, feed[1].sequence);
   EXPECT_EQ(feed[1].sequence, revoked.sequence);
-  EXPECT_EQ(feed[1].reason, v1::PRIVILEGE_WITHDRAWN);
+  EXPECT_EQ(feed[1].reason, v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN);
   EXPECT_EQ(feed[1].not_after, second.not_after);
   EXPECT_EQ(revocations_->After(feed[0].sequence, 10).value().size(), 1U);
   EXPECT_TRUE(revocations_->After(revoked.sequence, 10).value().empty());
@@ -52,29 +58,35 @@ TEST_F(RevocationsTest, RevokesAllOfAUserOnceInSequence) {
 TEST_F(RevocationsTest, KeepsTheFirstTimeAndReasonOfACertificate) {
   const auto issued = EnrollNew();
   const auto first =
-      revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada").value();
+      revocations_
+          ->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_KEY_COMPROMISE, "admin:ada")
+          .value();
   EXPECT_FALSE(first.was_already_revoked);
   clock_.Advance(hours(1));
   const auto second =
-      revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada").value();
+      revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED, "admin:ada")
+          .value();
   EXPECT_TRUE(second.was_already_revoked);
-  EXPECT_EQ(second.certificate.reason, v1::KEY_COMPROMISE);
+  EXPECT_EQ(second.certificate.reason, v1::REVOCATION_REASON_KEY_COMPROMISE);
   EXPECT_EQ(second.certificate.revoked_at, first.certificate.revoked_at);
-  const auto unknown = revocations_->RevokeCertificate("0a", v1::SUPERSEDED, "admin:ada");
-  EXPECT_EQ(rpc::ReasonOf(unknown.status()), reason::v1::UNKNOWN_SUBJECT);
+  const auto unknown =
+      revocations_->RevokeCertificate("0a", v1::REVOCATION_REASON_SUPERSEDED, "admin:ada");
+  EXPECT_EQ(rpc::ReasonOf(unknown.status()), reason::v1::REASON_UNKNOWN_SUBJECT);
 }
 
 // Whatever was revoked since, a reader of the lost store sees (fail closed).
 TEST_F(RevocationsTest, GivesNoPositionAgainOverARestoreFromABackup) {
   const auto lost = EnrollNew();
   const auto revoked =
-      revocations_->RevokeForUser(lost.user_id, v1::SUPERSEDED, "admin:ada").value();
+      revocations_->RevokeForUser(lost.user_id, v1::REVOCATION_REASON_SUPERSEDED, "admin:ada")
+          .value();
   const auto number = PublishedCrl().number;
   store_ = "restored.db";
   Open();
   clock_.Advance(std::chrono::seconds(1));
   const auto issued = EnrollNew();
-  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                               "admin:ada"));
   EXPECT_GT(PublishedCrl().number, number);
   const auto seen = revocations_->After(revoked.sequence, 10).value();
   ASSERT_EQ(seen.size(), 1U);
@@ -85,7 +97,8 @@ TEST_F(RevocationsTest, WakesAWaiterAndStops) {
   const auto issued = EnrollNew();
   const std::uint64_t seen = revocations_->committed().Generation();
   std::thread revoker([&] {
-    DT_EXPECT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+    DT_EXPECT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                                 "admin:ada"));
   });
   while (revocations_->committed().Generation() == seen) {
     revocations_->committed().WaitForChange(seen, milliseconds(10'000));
@@ -103,7 +116,8 @@ TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber
   EXPECT_EQ(empty.next_update, kStart + kCrlLifetime);
 
   const auto issued = EnrollNew();
-  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::KEY_COMPROMISE, "admin:ada"));
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_KEY_COMPROMISE,
+                                               "admin:ada"));
   const pki::Crl crl = PublishedCrl();
   ASSERT_EQ(crl.revoked.size(), 1U);
   EXPECT_EQ(crl.revoked[0].serial_hex, issued.serial);
@@ -119,7 +133,8 @@ TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber
 TEST_F(RevocationsTest, ALaterListHoldsWhatWasRevokedBeforeItWasAskedFor) {
   for (std::size_t revoked = 1; revoked <= 20; ++revoked) {
     const auto issued = EnrollNew();
-    DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+    DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                                 "admin:ada"));
     EXPECT_EQ(PublishedCrl().revoked.size(), revoked);
   }
   revocations_->committed().Stop();  // The list that there is, as none will follow.
@@ -128,7 +143,8 @@ TEST_F(RevocationsTest, ALaterListHoldsWhatWasRevokedBeforeItWasAskedFor) {
 
 TEST_F(RevocationsTest, RenewsTheListAtHalfItsLifeAndForgetsTheExpired) {
   const auto issued = EnrollNew();
-  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::SUPERSEDED, "admin:ada"));
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                               "admin:ada"));
   const auto number = PublishedCrl().number;
   clock_.Advance(hours(13));
   Open();

@@ -29,41 +29,43 @@ absl::Status TicketRefusal(const absl::Status& failure) {
   switch (kerberos::FailureOf(failure)) {
     case Failure::kClockSkew:
       return refuse(
-          reason::v1::CLOCK_SKEW,
+          reason::v1::REASON_CLOCK_SKEW,
           "Set the computer's clock from the domain: w32tm /resync, or chronyc makestep.");
     case Failure::kTicketExpired:
-      return refuse(reason::v1::TICKET_EXPIRED,
+      return refuse(reason::v1::REASON_TICKET_EXPIRED,
                     "Lock and unlock the computer, or run kinit, for a new ticket.");
     case Failure::kTicketInvalid:
       return refuse(
-          reason::v1::TICKET_INVALID,
+          reason::v1::REASON_TICKET_INVALID,
           "Run klist purge and try again; if it stays, export the service's keytab anew.");
     case Failure::kReplayed:
-      return refuse(reason::v1::TICKET_REPLAYED, "Make a new Negotiate exchange for each call.");
+      return refuse(reason::v1::REASON_TICKET_REPLAYED,
+                    "Make a new Negotiate exchange for each call.");
     case Failure::kNotBound:
-      return refuse(reason::v1::TICKET_NOT_BOUND,
+      return refuse(reason::v1::REASON_TICKET_NOT_BOUND,
                     "Update the agent: the exchange must be bound to this very request.");
     case Failure::kMalformed:
-      return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::TICKET_INVALID,
+      return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_TICKET_INVALID,
                             TextOf(failure), {},
                             "Use Kerberos: the computer must reach a domain controller and know "
                             "the IWA's service principal; NTLM is not accepted.");
     case Failure::kMisconfigured:  // Its text names files of ours.
       Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
-      return rpc::MakeError(StatusCode::kUnavailable, reason::v1::STORE_UNAVAILABLE,
+      return rpc::MakeError(StatusCode::kUnavailable, reason::v1::REASON_STORE_UNAVAILABLE,
                             "the IWA can't check tickets now", {},
                             "Try again; if it stays, look for iwa.kerberos.fault in its log.",
                             kRetryAfter);
     default:
       Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
-      return rpc::MakeError(StatusCode::kInternal, reason::v1::INTERNAL_ERROR, TextOf(failure));
+      return rpc::MakeError(StatusCode::kInternal, reason::v1::REASON_INTERNAL_ERROR,
+                            TextOf(failure));
   }
 }
 
 absl::Status DirectoryRefusal(const absl::Status& failure) {
   Log(LogLevel::kWarning, "iwa.directory.fault", {{"error", failure.ToString()}});
   if (failure.code() == StatusCode::kInternal) return failure;
-  return rpc::MakeError(StatusCode::kUnavailable, reason::v1::DOMAIN_CONTROLLER_UNREACHABLE,
+  return rpc::MakeError(StatusCode::kUnavailable, reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE,
                         "the directory does not answer", {},
                         "Try again; if it stays, check --ldap-url and the service account.",
                         kRetryAfter);

@@ -17,7 +17,7 @@ using absl::StatusCode;
 constexpr std::size_t kIssuedTokensKept = 4096;  // About 3 MiB.
 
 absl::Status Malformed(std::string message) {
-  return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message));
 }
 
@@ -30,7 +30,7 @@ absl::Status Denied(reason::v1::Reason reason, std::string message,
 absl::Status CheckInput(std::span<const std::uint8_t> spnego, std::string_view key_thumbprint) {
   if (spnego.empty()) return Malformed("spnego_token is empty");
   if (spnego.size() > kerberos::kSpnegoBytesMax) {
-    return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::REQUEST_TOO_LARGE,
+    return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_REQUEST_TOO_LARGE,
                           "spnego_token is longer than 48 KiB", {},
                           "Make the account a member of fewer groups.");
   }
@@ -56,7 +56,7 @@ absl::Status CheckSameAccount(const kerberos::Identity& identity,
       identity.account_sid.starts_with(identity.domain_sid + "-")) {
     return absl::OkStatus();
   }
-  return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::TICKET_INVALID,
+  return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::REASON_TICKET_INVALID,
                         "the ticket's name and SID are of different accounts", identity.principal,
                         "Log on again; if it stays, look for a renamed account.");
 }
@@ -124,14 +124,14 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
       domain_.Accept(spnego, kerberos::BindingsOf(request));
   if (!accepted.ok()) return TicketRefusal(accepted.status());
   if (!config_.realms.contains(accepted->identity.realm)) {
-    return Denied(reason::v1::UNTRUSTED_FOREST,
+    return Denied(reason::v1::REASON_UNTRUSTED_FOREST,
                   fmt::format("this IWA does not serve the realm {}", accepted->identity.realm),
                   accepted->identity, "Enroll through an IWA of the account's own forest.");
   }
   const std::chrono::seconds wait =
       limiter_.Count(accepted->identity.account_sid, std::chrono::steady_clock::now());
   if (wait > std::chrono::seconds(0)) {
-    return rpc::MakeError(StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
+    return rpc::MakeError(StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
                           "the account asked for too many tokens", accepted->identity.principal,
                           "Wait; if it repeats, look for an agent that runs in a loop.", wait);
   }
@@ -146,12 +146,12 @@ absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
       known ? *known : token::VerifyDeviceToken(device_token, own_keys_, urn_, now);
   if (!device.ok()) return TokenRefusal(device.status());
   if (device->key_thumbprint != key_thumbprint) {
-    return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::TOKEN_WRONG_KEY,
+    return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::REASON_TOKEN_WRONG_KEY,
                           "the device token is good for another key", device->computer_name,
                           "Get both tokens for the same key.");
   }
   if (!config_.realms.contains(device->realm)) {
-    return rpc::MakeError(StatusCode::kPermissionDenied, reason::v1::UNTRUSTED_FOREST,
+    return rpc::MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_UNTRUSTED_FOREST,
                           fmt::format("this IWA no longer serves the realm {}", device->realm),
                           device->computer_name,
                           "Enroll through an IWA of the computer's own forest.");
@@ -161,38 +161,39 @@ absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
 
 absl::Status TokenIssuer::CheckComputer(const kerberos::Identity& identity) {
   if (!identity.is_computer) {
-    return Denied(reason::v1::NOT_A_COMPUTER, "the ticket is not of a computer account", identity,
+    return Denied(reason::v1::REASON_NOT_A_COMPUTER, "the ticket is not of a computer account",
+                  identity,
                   "Run the device task as the network service, so that it uses the computer's "
                   "own account.");
   }
   const absl::StatusOr<directory::Computer> account = domain_.FindComputer(identity.account_sid);
   if (absl::IsNotFound(account.status())) {
-    return Denied(reason::v1::NOT_DOMAIN_JOINED, "the domain has no such computer", identity,
+    return Denied(reason::v1::REASON_NOT_DOMAIN_JOINED, "the domain has no such computer", identity,
                   "Join the computer to the domain again.");
   }
   if (!account.ok()) return DirectoryRefusal(account.status());
   DT_RETURN_IF_ERROR(CheckSameAccount(identity, *account));
   if (!account->enabled) {
-    return Denied(reason::v1::COMPUTER_DISABLED, "the computer's account is disabled", identity,
-                  "Enable the computer's account in Active Directory.");
+    return Denied(reason::v1::REASON_COMPUTER_DISABLED, "the computer's account is disabled",
+                  identity, "Enable the computer's account in Active Directory.");
   }
   return absl::OkStatus();
 }
 
 absl::Status TokenIssuer::CheckUser(const kerberos::Identity& identity) {
   if (identity.is_computer) {
-    return Denied(reason::v1::NOT_A_USER, "the ticket is of a computer account", identity,
+    return Denied(reason::v1::REASON_NOT_A_USER, "the ticket is of a computer account", identity,
                   "Run the user task as the logged-on user.");
   }
   const absl::StatusOr<directory::User> account = domain_.FindUser(identity.account_sid);
   if (absl::IsNotFound(account.status())) {
-    return Denied(reason::v1::USER_NOT_IN_DOMAIN, "the domain has no such user", identity,
+    return Denied(reason::v1::REASON_USER_NOT_IN_DOMAIN, "the domain has no such user", identity,
                   "Log on with an account of the domain.");
   }
   if (!account.ok()) return DirectoryRefusal(account.status());
   DT_RETURN_IF_ERROR(CheckSameAccount(identity, *account));
   if (!account->enabled) {
-    return Denied(reason::v1::USER_DISABLED, "the user's account is disabled", identity,
+    return Denied(reason::v1::REASON_USER_DISABLED, "the user's account is disabled", identity,
                   "Enable the user's account in Active Directory.");
   }
   return absl::OkStatus();

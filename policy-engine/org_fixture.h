@@ -116,7 +116,7 @@ class OrgFixture : public ::testing::Test {
     org::v1::App app;
     app.set_id(id);
     app.set_label("App " + id);
-    app.set_protocol(org::v1::SAML2);
+    app.set_protocol(org::v1::APP_PROTOCOL_SAML2);
     app.set_has_client_conditions(true);
     app.mutable_saml()->set_entity_id("https://" + id + ".example.com/saml");
     app.mutable_saml()->add_acs()->set_url("https://" + id + ".example.com/acs");
@@ -137,7 +137,8 @@ class OrgFixture : public ::testing::Test {
     for (const auto client : clients) rule.add_clients(client);
     for (const auto platform : platforms) rule.add_platforms(platform);
     rule.set_trust(trust);
-    rule.mutable_action()->set_access(allow ? org::v1::Action::ALLOWED : org::v1::Action::DENIED);
+    rule.mutable_action()->set_access(allow ? org::v1::Action::ACCESS_ALLOWED
+                                            : org::v1::Action::ACCESS_DENIED);
     rule.mutable_action()->set_prompt_for_factor(factor);
     return rule;
   }

@@ -155,7 +155,7 @@ absl::Status PolicyServer::Parts::ApplyCapability() {
   v1::Event event = EventBuilder("org.settings.change", "Change of an org setting", clock.Now())
                         .Actor(operator_itself)
                         .Target("Setting", "capability", *config.capability ? "on" : "off")
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   return store->Change(std::move(event), [this](db::Transaction& txn, const OrgState& before) {
     v1::OrgSettings changed = before.settings;

@@ -172,7 +172,7 @@ TEST_F(PolicyServerTest, AFullStoreRefusesChangesAndStillAnswers) {
     full = rpc::Call(*people, &v1::People::Stub::ImportPeople, request).status();
   }
   DT_EXPECT_CODE(full, kUnavailable);
-  EXPECT_EQ(rpc::ReasonOf(full), reason::v1::STORE_FULL);
+  EXPECT_EQ(rpc::ReasonOf(full), reason::v1::REASON_STORE_FULL);
   const auto settings = v1::Settings::NewStub(ChannelOf("gateway-1"));
   DT_EXPECT_OK(rpc::Call(*settings, &v1::Settings::Stub::GetSettings, {}));
 }

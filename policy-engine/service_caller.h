@@ -23,7 +23,7 @@ inline absl::StatusOr<rpc::Caller> RequireAdmin(const CallerLookup& lookup,
                                                 const grpc::ServerContext* context) {
   absl::StatusOr<rpc::Caller> caller = lookup(context);
   if (!caller.ok() || caller->kind == rpc::Caller::Kind::kAdmin) return caller;
-  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::CALLER_NOT_ALLOWED,
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
                         "this call changes the org and needs an admin identity", caller->name,
                         "Call with a certificate of an admin.");
 }

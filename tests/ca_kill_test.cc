@@ -71,7 +71,7 @@ class Enrollments {
   }
 
   absl::Status EnrollOne(grpc::Channel& channel, ca::v1::CertificateAuthority::Stub& stub,
-                        int person, const pki::PrivateKey& key) {
+                         int person, const pki::PrivateKey& key) {
     ca::v1::EnrollRequest request;
     DT_ASSIGN_OR_RETURN(*request.mutable_user_token(),
                         deployment_.UserToken(person, key.public_key()));
@@ -213,7 +213,7 @@ TEST(CaKill, RevocationSurvivesAndTheLogCatchesUp) {
   const auto refused = rpc::Call(*edge, &ca::v1::CertificateAuthority::Stub::Enroll, request,
                                  std::chrono::seconds(10));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable) << refused.status();
-  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
 
   deployment.Kill("dt-ca");
   DT_ASSERT_OK(deployment.StartCa());

@@ -27,7 +27,7 @@ std::string RoleOf(std::string_view name) {
 }
 
 absl::Status NotAuthenticated(std::string message) {
-  return MakeError(absl::StatusCode::kUnauthenticated, reason::v1::CALLER_NOT_AUTHENTICATED,
+  return MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_CALLER_NOT_AUTHENTICATED,
                    std::move(message), {},
                    "Call with a certificate of the deployment CA that names the caller.");
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "libs/base/check.h"
 #include "libs/rpc/detail_url.h"
+#include "libs/rpc/enum_name.h"
 
 namespace devicetrust::rpc {
 
@@ -41,31 +42,31 @@ Reason ReasonOf(const absl::Status& status) {
       return reason::v1::REASON_UNSPECIFIED;
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kOutOfRange:
-      return reason::v1::MALFORMED_REQUEST;
+      return reason::v1::REASON_MALFORMED_REQUEST;
     case absl::StatusCode::kNotFound:
-      return reason::v1::UNKNOWN_SUBJECT;
+      return reason::v1::REASON_UNKNOWN_SUBJECT;
     case absl::StatusCode::kAlreadyExists:
-      return reason::v1::ALREADY_EXISTS;
+      return reason::v1::REASON_ALREADY_EXISTS;
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kAborted:
-      return reason::v1::CONFLICTING_STATE;
+      return reason::v1::REASON_CONFLICTING_STATE;
     case absl::StatusCode::kUnauthenticated:
-      return reason::v1::CALLER_NOT_AUTHENTICATED;
+      return reason::v1::REASON_CALLER_NOT_AUTHENTICATED;
     case absl::StatusCode::kPermissionDenied:
-      return reason::v1::CALLER_NOT_ALLOWED;
+      return reason::v1::REASON_CALLER_NOT_ALLOWED;
     case absl::StatusCode::kResourceExhausted:
-      return reason::v1::TOO_MANY_REQUESTS;
+      return reason::v1::REASON_TOO_MANY_REQUESTS;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kCancelled:
-      return reason::v1::DEPENDENCY_UNAVAILABLE;
+      return reason::v1::REASON_DEPENDENCY_UNAVAILABLE;
     default:
-      return reason::v1::INTERNAL_ERROR;
+      return reason::v1::REASON_INTERNAL_ERROR;
   }
 }
 
 std::string ReasonName(Reason reason) {
-  return reason == reason::v1::REASON_UNSPECIFIED ? std::string() : reason::v1::Reason_Name(reason);
+  return reason == reason::v1::REASON_UNSPECIFIED ? std::string() : EnumName(reason);
 }
 
 std::string ReasonName(const absl::Status& status) { return ReasonName(ReasonOf(status)); }
@@ -75,12 +76,13 @@ absl::Status StoreError(absl::Status status) {
   constexpr std::chrono::seconds kRetryAfter{5};
   switch (status.code()) {
     case absl::StatusCode::kResourceExhausted:
-      return MakeError(
-          absl::StatusCode::kUnavailable, reason::v1::STORE_FULL, std::string(status.message()), {},
-          "Free disk space on the server, or raise its store's size limit.", kRetryAfter);
+      return MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_STORE_FULL,
+                       std::string(status.message()), {},
+                       "Free disk space on the server, or raise its store's size limit.",
+                       kRetryAfter);
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kAborted:
-      return MakeError(absl::StatusCode::kUnavailable, reason::v1::STORE_UNAVAILABLE,
+      return MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_STORE_UNAVAILABLE,
                        std::string(status.message()), {},
                        "Try again; if it stays, check the server's disk.", kRetryAfter);
     default:
@@ -89,13 +91,13 @@ absl::Status StoreError(absl::Status status) {
 }
 
 absl::Status DrainingError() {
-  return MakeError(absl::StatusCode::kUnavailable, reason::v1::DRAINING,
+  return MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DRAINING,
                    "the server is stopping: try another one, or again in a moment");
 }
 
 absl::Status CheckPosition(std::int64_t after, std::int64_t last) {
   if (after < 0) {
-    return MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+    return MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                      "after_sequence is negative", "after_sequence");
   }
   if (after <= last) return absl::OkStatus();

@@ -14,7 +14,7 @@ using reason::v1::Reason;
 
 TEST(ErrorTest, CrossesGrpcWithItsDetail) {
   const absl::Status sent =
-      MakeError(absl::StatusCode::kPermissionDenied, reason::v1::COMPUTER_DISABLED,
+      MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_COMPUTER_DISABLED,
                 "computer account is disabled", "PC0042$", "Enable it.", std::chrono::seconds(30));
   const absl::Status received = FromGrpc(ToGrpc(sent));
   EXPECT_EQ(received.code(), absl::StatusCode::kPermissionDenied);
@@ -30,10 +30,10 @@ TEST(ErrorTest, CrossesGrpcWithItsDetail) {
 TEST(ErrorTest, HidesWhatIsInternalAndNamesAReasonForTheRest) {
   const absl::Status internal = FromGrpc(ToGrpc(absl::InternalError("password is hunter2")));
   EXPECT_EQ(std::string(internal.message()), "internal error");
-  EXPECT_EQ(ReasonOf(internal), reason::v1::INTERNAL_ERROR);
+  EXPECT_EQ(ReasonOf(internal), reason::v1::REASON_INTERNAL_ERROR);
   EXPECT_EQ(ReasonOf(FromGrpc(ToGrpc(absl::NotFoundError("no such user")))),
-            reason::v1::UNKNOWN_SUBJECT);
-  EXPECT_EQ(ReasonOf(absl::DeadlineExceededError("")), reason::v1::DEPENDENCY_UNAVAILABLE);
+            reason::v1::REASON_UNKNOWN_SUBJECT);
+  EXPECT_EQ(ReasonOf(absl::DeadlineExceededError("")), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   EXPECT_EQ(ReasonOf(absl::OkStatus()), reason::v1::REASON_UNSPECIFIED);
 }
 
@@ -41,11 +41,12 @@ TEST(ErrorTest, HidesWhatIsInternalAndNamesAReasonForTheRest) {
 TEST(ErrorTest, QuotesNoMoreThanFitsIntoATrailer) {
   std::string umlauts = "x";
   for (int i = 0; i < 20'000; ++i) umlauts += "ü";
-  const grpc::Status sent = ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN,
-                                             "no user " + umlauts, umlauts, umlauts));
+  const grpc::Status sent =
+      ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_USER_UNKNOWN,
+                       "no user " + umlauts, umlauts, umlauts));
   EXPECT_LT(3 * sent.error_message().size() + 4 * sent.error_details().size() / 3, 8000U);
   const absl::Status received = FromGrpc(sent);
-  EXPECT_EQ(ReasonOf(received), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(ReasonOf(received), reason::v1::REASON_USER_UNKNOWN);
   EXPECT_TRUE(std::string(received.message()).starts_with("no user xüü"));
   EXPECT_TRUE(std::string(received.message()).ends_with("ü…"));
   EXPECT_TRUE(DetailOf(received)->subject().ends_with("ü…"));
@@ -68,10 +69,11 @@ TEST(ErrorTest, KeepsAStatusWhoseDetailIsGarbage) {
 TEST(ErrorTest, TellsAFullStoreFromABrokenOne) {
   const absl::Status full = StoreError(absl::ResourceExhaustedError("the store is full"));
   EXPECT_EQ(full.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ReasonOf(full), reason::v1::STORE_FULL);
+  EXPECT_EQ(ReasonOf(full), reason::v1::REASON_STORE_FULL);
   EXPECT_GT(DetailOf(full)->retry_after().seconds(), 0);
-  EXPECT_EQ(ReasonOf(StoreError(absl::UnavailableError("disk"))), reason::v1::STORE_UNAVAILABLE);
-  EXPECT_EQ(ReasonOf(StoreError(full)), reason::v1::STORE_FULL);
+  EXPECT_EQ(ReasonOf(StoreError(absl::UnavailableError("disk"))),
+            reason::v1::REASON_STORE_UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(StoreError(full)), reason::v1::REASON_STORE_FULL);
   DT_EXPECT_CODE(StoreError(absl::NotFoundError("row")), kNotFound);
 }
 

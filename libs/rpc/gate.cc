@@ -18,7 +18,7 @@ constexpr std::string_view kReflectionPrefix = "/grpc.reflection.";
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
 absl::Status NotAllowed(std::string message) {
-  return MakeError(absl::StatusCode::kPermissionDenied, reason::v1::CALLER_NOT_ALLOWED,
+  return MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
                    std::move(message));
 }
 
@@ -57,7 +57,7 @@ absl::Status Gate::Admit(std::string_view path, const grpc::AuthContext* peer) c
   if (draining_) return DrainingError();
   const bool full = found->second.stream ? streams_ >= streams_max_ : unary_ >= in_flight_max_;
   if (full) {
-    return MakeError(absl::StatusCode::kResourceExhausted, reason::v1::TOO_MANY_REQUESTS,
+    return MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
                      "too many calls at once: try again in a moment");
   }
   return absl::OkStatus();

@@ -41,8 +41,8 @@ class FakeService final : public CertificateAdmin::Service {
       open_.wait();
     }
     if (ask->user_id() == "unknown") {
-      return ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN, "no user",
-                              ask->user_id(), "Import the user."));
+      return ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_USER_UNKNOWN,
+                              "no user", ask->user_id(), "Import the user."));
     }
     const auto caller = CallerOf(*context);
     answer->set_revoked(caller.ok() && caller->role == "policy" ? 1 : 2);
@@ -211,7 +211,7 @@ TEST_F(ServerTest, CarriesErrorDetailsToTheClient) {
   Start(Internal());
   const auto refused = Revoke(*AsComponent("policy"), "unknown");
   DT_EXPECT_CODE(refused, kNotFound);
-  EXPECT_EQ(ReasonOf(refused.status()), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(ReasonOf(refused.status()), reason::v1::REASON_USER_UNKNOWN);
   EXPECT_EQ(DetailOf(refused.status())->remedy(), "Import the user.");
 }
 
@@ -233,7 +233,7 @@ TEST_F(ServerTest, SaysNoBeyondItsCapAndRecovers) {
   service_.WaitInside();
   const auto refused = Revoke(*policy, "u1");
   DT_EXPECT_CODE(refused, kResourceExhausted);
-  EXPECT_EQ(ReasonOf(refused.status()), reason::v1::TOO_MANY_REQUESTS);
+  EXPECT_EQ(ReasonOf(refused.status()), reason::v1::REASON_TOO_MANY_REQUESTS);
   service_.Open();
   held.join();
   while (server_->in_flight() != 0) std::this_thread::yield();
@@ -338,7 +338,7 @@ TEST_F(ServerTest, AnswersACoroutineOnItsOwnThread) {
   co_spawn(io, RevokeAsync(*policy, "unknown", bad, thread), boost::asio::detached);
   io.run();
   DT_EXPECT_OK(good);
-  EXPECT_EQ(ReasonOf(bad), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(ReasonOf(bad), reason::v1::REASON_USER_UNKNOWN);
   EXPECT_EQ(thread, std::this_thread::get_id());
 }
 

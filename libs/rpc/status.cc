@@ -37,7 +37,7 @@ google::rpc::Status ToMessage(const absl::Status& status) {
   reason::v1::ErrorDetail detail;
   if (hide) {
     Log(LogLevel::kError, "rpc.internal_error", {{"status", status.ToString()}});
-    detail.set_reason(reason::v1::INTERNAL_ERROR);
+    detail.set_reason(reason::v1::REASON_INTERNAL_ERROR);
   } else {
     detail = DetailOf(status).value_or(reason::v1::ErrorDetail());
     detail.set_reason(ReasonOf(status));

@@ -22,7 +22,8 @@ absl::Status ValidateEnrollment(const v1::EnrollmentRequest& request) {
        {&request.iwa_name(), &request.kid(), &request.user_sid(), &request.computer_sid(),
         &request.realm(), &request.device_id(), &request.enrollment_id()}) {
     if (field->empty() || field->size() > 256) {
-      return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+      return rpc::MakeError(absl::StatusCode::kInvalidArgument,
+                            reason::v1::REASON_MALFORMED_REQUEST,
                             "every field of an enrollment must be 1 to 256 bytes");
     }
   }
@@ -32,24 +33,25 @@ absl::Status ValidateEnrollment(const v1::EnrollmentRequest& request) {
 // ORG-1, ORG-3, ORG-4.
 absl::Status CheckOrgEnrolls(const v1::OrgSettings& settings) {
   if (settings.read_only()) {
-    return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::ORG_READ_ONLY,
+    return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_ORG_READ_ONLY,
                           "the org is in read-only mode: nobody can enroll or renew now", {},
                           "Nothing is wrong with the computer; the agent tries again by itself.",
                           std::chrono::seconds(60));
   }
   if (!settings.capability_enabled()) {
-    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::CAPABILITY_OFF,
+    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CAPABILITY_OFF,
                           "the operator has switched Device Trust off for this deployment", {},
                           "Ask the operator to switch the capability on.");
   }
   if (!settings.device_trust_enabled()) {
-    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::DEVICE_TRUST_OFF,
+    return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
+                          reason::v1::REASON_DEVICE_TRUST_OFF,
                           "Device Trust is switched off in the org's settings", {},
                           "Switch it on: dtctl device-trust on.");
   }
   if (!settings.ad_integration_active()) {
     return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
-                          reason::v1::AD_INTEGRATION_INACTIVE,
+                          reason::v1::REASON_AD_INTEGRATION_INACTIVE,
                           "the org has no active Active Directory integration", {},
                           "Activate the AD integration in the org's settings.");
   }
@@ -60,17 +62,17 @@ absl::Status CheckOrgEnrolls(const v1::OrgSettings& settings) {
 absl::StatusOr<Enrollee> FindEnrollingUser(db::Transaction& txn, const std::string& sid) {
   DT_ASSIGN_OR_RETURN(std::optional<Enrollee> user, FindEnrollee(txn, sid));
   if (!user) {
-    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_UNKNOWN,
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_UNKNOWN,
                           "the user is not in the org", sid,
                           "Import the user from Active Directory first.");
   }
   if (!user->active) {
-    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_DEACTIVATED,
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_DEACTIVATED,
                           "the user is deactivated in the org", user->principal,
                           "Activate the user in the org.");
   }
   if (!user->from_ad) {
-    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_NOT_FROM_AD,
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_NOT_FROM_AD,
                           "the user does not come from Active Directory", user->principal,
                           "Import the user from Active Directory.");
   }
@@ -78,8 +80,8 @@ absl::StatusOr<Enrollee> FindEnrollingUser(db::Transaction& txn, const std::stri
 }
 
 absl::Status RecordEnrollment(db::Transaction& txn, const v1::EnrollmentRequest& request,
-                             const std::string& user_id, std::optional<Platform> platform,
-                             std::int64_t now) {
+                              const std::string& user_id, std::optional<Platform> platform,
+                              std::int64_t now) {
   DT_ASSIGN_OR_RETURN(
       const auto inserted,
       txn.Run("INSERT INTO enrollments (enrollment_id, user_id, device_id, computer_sid, platform,"
@@ -93,7 +95,7 @@ absl::Status RecordEnrollment(db::Transaction& txn, const v1::EnrollmentRequest&
   if (known && known->user_id == user_id && known->device_id == request.device_id()) {
     return absl::OkStatus();
   }
-  return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::CONFLICTING_STATE,
+  return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CONFLICTING_STATE,
                         "the enrollment id is taken by another user or device",
                         request.enrollment_id());
 }
@@ -132,10 +134,11 @@ absl::StatusOr<std::optional<Platform>> PlatformOf(
     case absl::StatusCode::kNotFound:  // The IWA has seen its ticket; its system stays unknown.
       return std::optional<Platform>();
     case absl::StatusCode::kInvalidArgument:
-      return rpc::MakeError(computer.status().code(), reason::v1::MALFORMED_REQUEST,
+      return rpc::MakeError(computer.status().code(), reason::v1::REASON_MALFORMED_REQUEST,
                             "the computer's SID is malformed", computer_sid);
     default:
-      return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+      return rpc::MakeError(absl::StatusCode::kUnavailable,
+                            reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                             fmt::format("the directory does not answer: {}",
                                         std::string(computer.status().message())),
                             computer_sid, "Check the domain controller; the agent tries again.",
@@ -170,7 +173,7 @@ std::optional<Platform> PlatformFromDirectory(std::string_view operating_system)
 }
 
 absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
-                                                       const std::string& enrollment_id) {
+                                                         const std::string& enrollment_id) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn.Run("SELECT user_id, device_id, platform FROM enrollments WHERE enrollment_id = $1",
@@ -235,12 +238,12 @@ absl::Status EnrollmentService::Authorize(std::span<Item> items) {
 }
 
 grpc::Status EnrollmentService::AuthorizeEnrollments(grpc::ServerContext* /*context*/,
-                                                   const v1::AuthorizeEnrollmentsRequest* request,
-                                                   v1::AuthorizeEnrollmentsResponse* response) {
+                                                     const v1::AuthorizeEnrollmentsRequest* request,
+                                                     v1::AuthorizeEnrollmentsResponse* response) {
   const auto count = static_cast<std::size_t>(request->enrollments_size());
   if (count == 0 || count > kEnrollmentsPerCallMax) {
     return rpc::ToGrpc(
-        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                        fmt::format("1 to {} enrollments in one call", kEnrollmentsPerCallMax)));
   }
   std::vector<Item> items;

@@ -17,7 +17,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 absl::Status IwaInputError(std::string message) {
-  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message), "iwa");
 }
 
@@ -109,7 +109,7 @@ absl::Status RefuseForeignKeys(db::Transaction& txn, const v1::Iwa& iwa) {
     for (const v1::IwaKey& theirs : other.keys()) {
       for (const v1::IwaKey& ours : iwa.keys()) {
         if (ours.kid() != theirs.kid()) continue;
-        return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::ALREADY_EXISTS,
+        return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_ALREADY_EXISTS,
                               fmt::format("key '{}' belongs to IWA '{}'", ours.kid(), other.name()),
                               iwa.name(), "Give each IWA a signing key of its own.");
       }
@@ -128,41 +128,42 @@ Bytes IwaBlob(v1::Iwa iwa) {
 }
 
 absl::Status UnknownIwa(const std::string& name) {
-  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::IWA_UNKNOWN,
+  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_IWA_UNKNOWN,
                         "no IWA of this name is registered", name,
                         "Start it: it registers itself.");
 }
 
 }  // namespace
 
-absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name, const std::string& kid,
-                              const std::string& realm) {
+absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
+                               const std::string& kid, const std::string& realm) {
   DT_ASSIGN_OR_RETURN(const auto iwa, FindIwa(txn, name));
   if (!iwa) {
-    return IwaRefusal(reason::v1::IWA_UNKNOWN, "the token's IWA is not registered with the org",
-                      name, "Register the IWA: start it with the org's address.");
+    return IwaRefusal(reason::v1::REASON_IWA_UNKNOWN,
+                      "the token's IWA is not registered with the org", name,
+                      "Register the IWA: start it with the org's address.");
   }
   if (!iwa->enabled()) {
-    return IwaRefusal(reason::v1::IWA_DISABLED, "the IWA is disabled in the org", name,
+    return IwaRefusal(reason::v1::REASON_IWA_DISABLED, "the IWA is disabled in the org", name,
                       "Enable it in the org's list of IWAs.");
   }
   if (!iwa->device_trust_capable()) {
     return IwaRefusal(
-        reason::v1::IWA_TOO_OLD,
+        reason::v1::REASON_IWA_TOO_OLD,
         fmt::format("version {} of the IWA is too old for Device Trust", iwa->version()), name,
         "Install version 1.11.0 or later on it.");
   }
   const bool known =
       std::ranges::any_of(iwa->keys(), [&kid](const v1::IwaKey& key) { return key.kid() == kid; });
   if (!known) {
-    return IwaRefusal(reason::v1::TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA", name,
-                      "Ask the IWA for a new token.");
+    return IwaRefusal(reason::v1::REASON_TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA",
+                      name, "Ask the IWA for a new token.");
   }
   const bool serves = std::ranges::any_of(iwa->forests(), [&realm](const std::string& forest) {
     return absl::EqualsIgnoreCase(forest, realm);
   });
   if (serves) return absl::OkStatus();
-  return IwaRefusal(reason::v1::UNTRUSTED_FOREST,
+  return IwaRefusal(reason::v1::REASON_UNTRUSTED_FOREST,
                     fmt::format("the IWA is not registered for {}", realm), name,
                     "Add the forest to the IWA's configuration.");
 }
@@ -171,7 +172,7 @@ absl::StatusOr<rpc::Caller> IwaRegistryService::RequireSelf(const grpc::ServerCo
                                                             const std::string& name) const {
   DT_ASSIGN_OR_RETURN(rpc::Caller caller, caller_(context));
   if (caller.kind == rpc::Caller::Kind::kComponent && caller.name == name) return caller;
-  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::CALLER_NOT_ALLOWED,
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
                         fmt::format("{} may not speak for IWA '{}'", caller.ToString(),
                                     std::string_view(name).substr(0, 64)),
                         name, "Give the IWA the name that its internal certificate has.");
@@ -184,7 +185,7 @@ absl::StatusOr<v1::Iwa> IwaRegistryService::RegisterIwa(const grpc::ServerContex
   v1::Event event = EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
                         .Actor(caller)
                         .Target("Iwa", iwa.name(), iwa.address())
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Debug("version", iwa.version())
                         .Take();
   DT_RETURN_IF_ERROR(events_.Identify(event));
@@ -246,7 +247,7 @@ absl::StatusOr<v1::Iwa> IwaRegistryService::SetEnabled(const grpc::ServerContext
                                  enabled ? "IWA enabled" : "IWA disabled", clock_.Now())
                         .Actor(caller)
                         .Target("Iwa", name)
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   DT_RETURN_IF_ERROR(events_.Identify(event));
   return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<v1::Iwa> {

@@ -131,14 +131,15 @@ TEST_F(IwaTest, SpeaksForItselfOnly) {
   *request.mutable_iwa() = NewIwa("iwa-1");
   BecomeComponent("iwa-2", "iwa");
   EXPECT_EQ(ReasonOf(iwas_->Register(nullptr, &request, &registered_)),
-            reason::v1::CALLER_NOT_ALLOWED);
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
   v1::HeartbeatRequest beat;
   v1::HeartbeatResponse response;
   beat.set_name("iwa-1");
-  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)), reason::v1::CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)),
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
   BecomeAdmin();
   EXPECT_EQ(ReasonOf(iwas_->Register(nullptr, &request, &registered_)),
-            reason::v1::CALLER_NOT_ALLOWED);
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
 }
 
 TEST_F(IwaTest, HeartbeatsMoveTheTimeOfARegisteredOne) {
@@ -146,7 +147,7 @@ TEST_F(IwaTest, HeartbeatsMoveTheTimeOfARegisteredOne) {
   v1::HeartbeatResponse response;
   beat.set_name("iwa-1");
   BecomeComponent("iwa-1", "iwa");
-  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)), reason::v1::IWA_UNKNOWN);
+  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)), reason::v1::REASON_IWA_UNKNOWN);
   ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
   clock_.Advance(std::chrono::seconds(90));
   BecomeComponent("iwa-1", "iwa");
@@ -180,7 +181,7 @@ TEST_F(IwaTest, AuthorizesAndRecordsTheEnrollment) {
   ASSERT_TRUE(Authorize().ok());
   EXPECT_EQ(authorized_.user_id(), user_id_);
   EXPECT_EQ(authorized_.principal(), "ada@corp.test");
-  EXPECT_EQ(authorized_.platform(), v1::WINDOWS);
+  EXPECT_EQ(authorized_.platform(), v1::PLATFORM_KIND_WINDOWS);
   const auto found =
       database_->Read([](db::Transaction& txn) { return FindEnrollment(txn, "enrollment-1"); });
   ASSERT_TRUE(found.ok() && found->has_value());
@@ -194,7 +195,7 @@ TEST_F(IwaTest, IsIdempotentByEnrollmentAndNothingElse) {
   ASSERT_TRUE(Authorize().ok());
   ASSERT_TRUE(Authorize().ok());
   request_.set_device_id("device-2");
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_CONFLICTING_STATE);
 }
 
 TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
@@ -205,7 +206,7 @@ TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
   ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
   const grpc::Status status = Authorize();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(ReasonOf(status), reason::v1::ORG_READ_ONLY);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_ORG_READ_ONLY);
   EXPECT_TRUE(rpc::DetailOf(rpc::FromGrpc(status))->has_retry_after());
   const auto found =
       database_->Read([](db::Transaction& txn) { return FindEnrollment(txn, "enrollment-1"); });
@@ -215,18 +216,18 @@ TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
 TEST_F(IwaTest, EachSwitchOfTheOrgHasItsReason) {
   MakeReady();
   ASSERT_TRUE(SetDeviceTrust(false).ok());
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::DEVICE_TRUST_OFF);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_DEVICE_TRUST_OFF);
   ASSERT_TRUE(SetDeviceTrust(true).ok());
 
   v1::SetAdIntegrationRequest ad;
   v1::OrgSettings settings;
   ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &settings).ok());
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::AD_INTEGRATION_INACTIVE);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_AD_INTEGRATION_INACTIVE);
 
   v1::SetCapabilityRequest off;
   v1::SetCapabilityResponse response;
   ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::CAPABILITY_OFF);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_CAPABILITY_OFF);
 }
 
 TEST_F(IwaTest, AnIwaThatMayNotVouchEnrollsNobody) {
@@ -237,21 +238,21 @@ TEST_F(IwaTest, AnIwaThatMayNotVouchEnrollsNobody) {
     EXPECT_EQ(ReasonOf(status), reason);
   };
   request_.set_iwa_name("iwa-9");
-  refused_for(reason::v1::IWA_UNKNOWN);
+  refused_for(reason::v1::REASON_IWA_UNKNOWN);
   request_.set_iwa_name("iwa-1");
   request_.set_kid("key-9");
-  refused_for(reason::v1::TOKEN_UNKNOWN_KEY);
+  refused_for(reason::v1::REASON_TOKEN_UNKNOWN_KEY);
   request_.set_kid("key-1");
   request_.set_realm("OTHER.TEST");
-  refused_for(reason::v1::UNTRUSTED_FOREST);
+  refused_for(reason::v1::REASON_UNTRUSTED_FOREST);
   request_.set_realm("CORP.TEST");
   ASSERT_TRUE(SetEnabled("iwa-1", false).ok());
-  refused_for(reason::v1::IWA_DISABLED);
+  refused_for(reason::v1::REASON_IWA_DISABLED);
   ASSERT_TRUE(SetEnabled("iwa-1", true).ok());
   v1::Iwa old = NewIwa("iwa-1");
   old.set_version("1.10.9");
   ASSERT_TRUE(Register(old).ok());
-  refused_for(reason::v1::IWA_TOO_OLD);
+  refused_for(reason::v1::REASON_IWA_TOO_OLD);
   EXPECT_EQ(EventsOf("org.iwa.disable").size(), 1u);
 }
 
@@ -260,21 +261,21 @@ TEST_F(IwaTest, AUserMustBeThereAndActive) {
   request_.set_user_sid("S-1-5-21-1-2-3-nobody");
   const grpc::Status unknown = Authorize();
   EXPECT_EQ(unknown.error_code(), grpc::StatusCode::PERMISSION_DENIED);
-  EXPECT_EQ(ReasonOf(unknown), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(ReasonOf(unknown), reason::v1::REASON_USER_UNKNOWN);
   request_.set_user_sid("S-1-5-21-1-2-3-ada");
   const auto set = [this](const char* column) {
     DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) { return txn.Run(column).status(); }));
   };
   set("UPDATE users SET from_ad = 0");
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::USER_NOT_FROM_AD);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_USER_NOT_FROM_AD);
   set("UPDATE users SET status = 2");
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::USER_DEACTIVATED);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_USER_DEACTIVATED);
 }
 
 TEST_F(IwaTest, TheDirectorysSilenceIsRetryableItsIgnoranceIsNot) {
   MakeReady();
   computer_ = absl::UnavailableError("timed out");
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   computer_ = absl::NotFoundError("no such computer");
   ASSERT_TRUE(Authorize().ok());
   EXPECT_EQ(authorized_.platform(), v1::PLATFORM_KIND_UNSPECIFIED);
@@ -283,7 +284,7 @@ TEST_F(IwaTest, TheDirectorysSilenceIsRetryableItsIgnoranceIsNot) {
 TEST_F(IwaTest, EveryFieldOfAnEnrollmentIsNeeded) {
   MakeReady();
   request_.clear_realm();
-  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_MALFORMED_REQUEST);
 }
 
 TEST_F(IwaTest, JudgesEachOfABatchByItself) {
@@ -301,9 +302,9 @@ TEST_F(IwaTest, JudgesEachOfABatchByItself) {
   const auto results = AuthorizeAll({request_, malformed, stranger, conflicting, second});
   ASSERT_EQ(results.size(), 5u);
   EXPECT_TRUE(results[0].ok());
-  EXPECT_EQ(ReasonOf(results[1]), reason::v1::MALFORMED_REQUEST);
-  EXPECT_EQ(ReasonOf(results[2]), reason::v1::USER_UNKNOWN);
-  EXPECT_EQ(ReasonOf(results[3]), reason::v1::CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(results[1]), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(results[2]), reason::v1::REASON_USER_UNKNOWN);
+  EXPECT_EQ(ReasonOf(results[3]), reason::v1::REASON_CONFLICTING_STATE);
   EXPECT_TRUE(results[4].ok());
   EXPECT_EQ(sids_asked_.size(), 4u);  // In one search.
   for (const char* id : {"enrollment-1", "enrollment-2"}) {
@@ -315,9 +316,10 @@ TEST_F(IwaTest, JudgesEachOfABatchByItself) {
 
 TEST_F(IwaTest, TakesOneToSixtyFourEnrollmentsInACall) {
   MakeReady();
-  EXPECT_EQ(ReasonOf(AuthorizeAll({}).at(0)), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(AuthorizeAll({}).at(0)), reason::v1::REASON_MALFORMED_REQUEST);
   EXPECT_EQ(AuthorizeAll(std::vector(64, request_)).size(), 64u);
-  EXPECT_EQ(ReasonOf(AuthorizeAll(std::vector(65, request_)).at(0)), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(AuthorizeAll(std::vector(65, request_)).at(0)),
+            reason::v1::REASON_MALFORMED_REQUEST);
 }
 
 TEST(IwaVersionTest, ComparesNumbersNotText) {

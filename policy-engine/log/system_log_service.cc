@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kTailHeartbeat{1000};
 constexpr std::chrono::milliseconds kTailLinger{50};
 
 absl::Status PageError(std::string message) {
-  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message));
 }
 

@@ -39,19 +39,20 @@ absl::StatusOr<LocationCondition> LocationFromMessage(const v1::Rule& rule) {
   LocationCondition location;
   location.zones = ToVector(rule.location().zones());
   switch (rule.location().kind()) {
-    case v1::LocationCondition::ANYWHERE:
+    case v1::LocationCondition::KIND_UNSPECIFIED:
+    case v1::LocationCondition::KIND_ANYWHERE:
       location.kind = Location::kAnywhere;
       return location;
-    case v1::LocationCondition::ON_NETWORK:
+    case v1::LocationCondition::KIND_ON_NETWORK:
       location.kind = Location::kOnNetwork;
       return location;
-    case v1::LocationCondition::OFF_NETWORK:
+    case v1::LocationCondition::KIND_OFF_NETWORK:
       location.kind = Location::kOffNetwork;
       return location;
-    case v1::LocationCondition::IN_ZONES:
+    case v1::LocationCondition::KIND_IN_ZONES:
       location.kind = Location::kInZones;
       return location;
-    case v1::LocationCondition::NOT_IN_ZONES:
+    case v1::LocationCondition::KIND_NOT_IN_ZONES:
       location.kind = Location::kNotInZones;
       return location;
     default:
@@ -61,11 +62,12 @@ absl::StatusOr<LocationCondition> LocationFromMessage(const v1::Rule& rule) {
 
 absl::StatusOr<TrustCondition> TrustConditionFromMessage(const v1::Rule& rule) {
   switch (rule.trust()) {
-    case v1::TRUST_ANY:
+    case v1::TRUST_CONDITION_UNSPECIFIED:
+    case v1::TRUST_CONDITION_ANY:
       return TrustCondition::kAny;
-    case v1::TRUSTED:
+    case v1::TRUST_CONDITION_TRUSTED:
       return TrustCondition::kTrusted;
-    case v1::NOT_TRUSTED:
+    case v1::TRUST_CONDITION_NOT_TRUSTED:
       return TrustCondition::kNotTrusted;
     default:
       return MessageError(rule, "device trust: unknown value");
@@ -83,10 +85,10 @@ absl::StatusOr<Actions> ActionsFromMessage(const v1::Rule& rule) {
   const v1::Action& message = rule.action();
   Actions actions;
   switch (message.access()) {
-    case v1::Action::ALLOWED:
+    case v1::Action::ACCESS_ALLOWED:
       actions.allow = true;
       break;
-    case v1::Action::DENIED:
+    case v1::Action::ACCESS_DENIED:
       actions.allow = false;
       break;
     default:
@@ -94,13 +96,14 @@ absl::StatusOr<Actions> ActionsFromMessage(const v1::Rule& rule) {
   }
   actions.prompt_for_factor = message.prompt_for_factor();
   switch (message.factor_frequency()) {
-    case v1::ONCE_PER_SESSION:
+    case v1::FACTOR_FREQUENCY_UNSPECIFIED:
+    case v1::FACTOR_FREQUENCY_ONCE_PER_SESSION:
       actions.factor_frequency = FactorFrequency::kOncePerSession;
       break;
-    case v1::EVERY_SIGN_ON:
+    case v1::FACTOR_FREQUENCY_EVERY_SIGN_ON:
       actions.factor_frequency = FactorFrequency::kEverySignOn;
       break;
-    case v1::EVERY_INTERVAL:
+    case v1::FACTOR_FREQUENCY_EVERY_INTERVAL:
       actions.factor_frequency = FactorFrequency::kEveryInterval;
       break;
     default:
@@ -162,7 +165,7 @@ v1::Rule DefaultRuleMessage() {
   message.set_active(true);
   message.set_is_default(true);
   message.mutable_people()->set_everyone(true);
-  message.mutable_action()->set_access(v1::Action::ALLOWED);
+  message.mutable_action()->set_access(v1::Action::ACCESS_ALLOWED);
   return message;
 }
 
@@ -182,17 +185,17 @@ absl::StatusOr<std::vector<Zone>> ZonesFromMessages(
 
 Platform PlatformFromMessage(v1::PlatformKind platform) {
   switch (platform) {
-    case v1::IOS:
+    case v1::PLATFORM_KIND_IOS:
       return Platform::kIos;
-    case v1::ANDROID:
+    case v1::PLATFORM_KIND_ANDROID:
       return Platform::kAndroid;
-    case v1::OTHER_MOBILE:
+    case v1::PLATFORM_KIND_OTHER_MOBILE:
       return Platform::kOtherMobile;
-    case v1::WINDOWS:
+    case v1::PLATFORM_KIND_WINDOWS:
       return Platform::kWindows;
-    case v1::MACOS:
+    case v1::PLATFORM_KIND_MACOS:
       return Platform::kMacos;
-    case v1::OTHER_DESKTOP:
+    case v1::PLATFORM_KIND_OTHER_DESKTOP:
       return Platform::kOtherDesktop;
     default:
       return Platform::kUnknown;
@@ -202,17 +205,17 @@ Platform PlatformFromMessage(v1::PlatformKind platform) {
 v1::PlatformKind ToMessage(Platform platform) {
   switch (platform) {
     case Platform::kIos:
-      return v1::IOS;
+      return v1::PLATFORM_KIND_IOS;
     case Platform::kAndroid:
-      return v1::ANDROID;
+      return v1::PLATFORM_KIND_ANDROID;
     case Platform::kOtherMobile:
-      return v1::OTHER_MOBILE;
+      return v1::PLATFORM_KIND_OTHER_MOBILE;
     case Platform::kWindows:
-      return v1::WINDOWS;
+      return v1::PLATFORM_KIND_WINDOWS;
     case Platform::kMacos:
-      return v1::MACOS;
+      return v1::PLATFORM_KIND_MACOS;
     case Platform::kOtherDesktop:
-      return v1::OTHER_DESKTOP;
+      return v1::PLATFORM_KIND_OTHER_DESKTOP;
     case Platform::kUnknown:
       break;
   }
@@ -221,11 +224,11 @@ v1::PlatformKind ToMessage(Platform platform) {
 
 ClientKind ClientFromMessage(v1::ClientKind client) {
   switch (client) {
-    case v1::WEB_BROWSER:
+    case v1::CLIENT_KIND_WEB_BROWSER:
       return ClientKind::kWebBrowser;
-    case v1::MODERN_AUTH:
+    case v1::CLIENT_KIND_MODERN_AUTH:
       return ClientKind::kModernAuth;
-    case v1::EXCHANGE_ACTIVESYNC_OR_LEGACY:
+    case v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY:
       return ClientKind::kLegacyAuth;
     default:
       return ClientKind::kUnknown;
@@ -235,11 +238,11 @@ ClientKind ClientFromMessage(v1::ClientKind client) {
 v1::ClientKind ToMessage(ClientKind client) {
   switch (client) {
     case ClientKind::kWebBrowser:
-      return v1::WEB_BROWSER;
+      return v1::CLIENT_KIND_WEB_BROWSER;
     case ClientKind::kModernAuth:
-      return v1::MODERN_AUTH;
+      return v1::CLIENT_KIND_MODERN_AUTH;
     case ClientKind::kLegacyAuth:
-      return v1::EXCHANGE_ACTIVESYNC_OR_LEGACY;
+      return v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY;
     case ClientKind::kUnknown:
       break;
   }
@@ -249,9 +252,9 @@ v1::ClientKind ToMessage(ClientKind client) {
 v1::TrustState ToMessage(Trust trust) {
   switch (trust) {
     case Trust::kTrusted:
-      return v1::DEVICE_TRUSTED;
+      return v1::TRUST_STATE_TRUSTED;
     case Trust::kNotTrusted:
-      return v1::DEVICE_NOT_TRUSTED;
+      return v1::TRUST_STATE_NOT_TRUSTED;
     case Trust::kNotEvaluated:
       break;
   }
@@ -260,7 +263,7 @@ v1::TrustState ToMessage(Trust trust) {
 
 Trust TrustFromMessage(v1::TrustState trust) {
   switch (trust) {
-    case v1::DEVICE_TRUSTED:
+    case v1::TRUST_STATE_TRUSTED:
       return Trust::kTrusted;
     case v1::TRUST_STATE_UNSPECIFIED:
       return Trust::kNotEvaluated;
@@ -272,15 +275,15 @@ Trust TrustFromMessage(v1::TrustState trust) {
 v1::Outcome ToMessage(Outcome outcome) {
   switch (outcome) {
     case Outcome::kAllowed:
-      return v1::ALLOWED;
+      return v1::OUTCOME_ALLOWED;
     case Outcome::kFactorRequired:
-      return v1::FACTOR_REQUIRED;
+      return v1::OUTCOME_FACTOR_REQUIRED;
     case Outcome::kReauthenticate:
-      return v1::REAUTHENTICATION_REQUIRED;
+      return v1::OUTCOME_REAUTHENTICATION_REQUIRED;
     case Outcome::kDenied:
       break;
   }
-  return v1::DENIED;
+  return v1::OUTCOME_DENIED;
 }
 
 void AddTrace(const std::vector<RuleExplanation>& rules, v1::Decision& decision) {

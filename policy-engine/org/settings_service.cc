@@ -52,7 +52,7 @@ absl::StatusOr<SettingsService::Edit> SettingsService::Apply(const grpc::ServerC
   v1::Event event = EventBuilder("org.settings.change", "Change of an org setting", clock_.Now())
                         .Actor(caller)
                         .Target("Setting", what, value)
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   Edit edited;
   bool same = false;
@@ -77,7 +77,7 @@ absl::Status SettingsService::EditDeviceTrust(const v1::SetDeviceTrustRequest& r
   const bool switches_off = edit.settings.device_trust_enabled() && !request.enabled();
   if (switches_off && !in_use.empty() && !request.force()) {
     return rpc::MakeError(
-        absl::StatusCode::kFailedPrecondition, reason::v1::SETTING_IN_USE,
+        absl::StatusCode::kFailedPrecondition, reason::v1::REASON_SETTING_IN_USE,
         fmt::format("Device Trust can't be switched off while {} active rules use it: {}",
                     in_use.size(), FirstOf(in_use)),
         "device_trust",
@@ -113,7 +113,7 @@ grpc::Status SettingsService::SetDeviceTrust(grpc::ServerContext* context,
   if (request->has_learn_more_url() && !request->learn_more_url().empty()) {
     const absl::Status valid = ValidateLearnMoreUrl(request->learn_more_url());
     if (!valid.ok()) {
-      return rpc::ToGrpc(rpc::MakeError(valid.code(), reason::v1::MALFORMED_REQUEST,
+      return rpc::ToGrpc(rpc::MakeError(valid.code(), reason::v1::REASON_MALFORMED_REQUEST,
                                         std::string(valid.message()), "learn_more_url"));
     }
   }
@@ -166,7 +166,7 @@ grpc::Status SettingsService::SetAdIntegration(grpc::ServerContext* context,
                                                v1::OrgSettings* response) {
   if ((request->active() || !request->domain().empty()) && !IsDnsName(request->domain())) {
     return rpc::ToGrpc(
-        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                        "the domain must be a DNS name such as corp.example.com", "domain"));
   }
   const auto edited =

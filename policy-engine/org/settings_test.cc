@@ -58,7 +58,7 @@ TEST_F(SettingsTest, ACallThatChangesNothingLeavesNoTrace) {
 
 TEST_F(SettingsTest, AComponentChangesNothing) {
   BecomeComponent("gateway-1", "gateway");
-  EXPECT_EQ(ReasonOf(SetDeviceTrust(true)), reason::v1::CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(SetDeviceTrust(true)), reason::v1::REASON_CALLER_NOT_ALLOWED);
   EXPECT_FALSE(Settings().device_trust_enabled());
   EXPECT_TRUE(EventsOf("").empty());
 }
@@ -69,7 +69,7 @@ TEST_F(SettingsTest, IsNotSwitchedOffWhileRulesUseItUnlessForced) {
   ASSERT_TRUE(SetDeviceTrust(true).ok());
   const grpc::Status refused = SetDeviceTrust(false);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_EQ(ReasonOf(refused), reason::v1::SETTING_IN_USE);
+  EXPECT_EQ(ReasonOf(refused), reason::v1::REASON_SETTING_IN_USE);
   EXPECT_NE(refused.error_message().find("app 'mail', rule 'Windows, trusted'"), std::string::npos);
   EXPECT_TRUE(Settings().device_trust_enabled());
 
@@ -120,7 +120,7 @@ TEST_F(SettingsTest, KeepsOtherSwitchesApart) {
   v1::SetAdIntegrationRequest ad;
   ad.set_active(true);
   EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(nullptr, &ad, &settings)),
-            reason::v1::MALFORMED_REQUEST);
+            reason::v1::REASON_MALFORMED_REQUEST);
   ad.set_domain("emea.corp.test");
   ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &settings).ok());
   EXPECT_TRUE(settings.read_only());
@@ -137,7 +137,7 @@ TEST_F(SettingsTest, TheLearnMoreAddressStaysUnlessGiven) {
   EXPECT_EQ(Settings().learn_more_url(), "https://help.example.com/trust");
   request.set_learn_more_url("http://help.example.com/");
   EXPECT_EQ(ReasonOf(settings_->SetDeviceTrust(nullptr, &request, &device_trust_)),
-            reason::v1::MALFORMED_REQUEST);
+            reason::v1::REASON_MALFORMED_REQUEST);
   request.set_learn_more_url("");
   ASSERT_TRUE(settings_->SetDeviceTrust(nullptr, &request, &device_trust_).ok());
   EXPECT_EQ(Settings().learn_more_url(), "");

@@ -21,7 +21,7 @@ absl::StatusOr<SealedFactor> Factors::Seal(const std::string& user_id,
                                            std::span<const std::uint8_t> secret) {
   if (secret.size() < kTotpSecretBytesMin || secret.size() > kTotpSecretBytesMax) {
     return rpc::MakeError(
-        absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+        absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
         fmt::format("a TOTP secret has {} to {} bytes", kTotpSecretBytesMin, kTotpSecretBytesMax),
         "secret");
   }

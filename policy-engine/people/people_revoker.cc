@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<PeopleRevoker::Waiting>> PeopleRevoker::ReadWaiting(
 absl::StatusOr<std::int32_t> PeopleRevoker::Keep(const Waiting& waiting) {
   ca::v1::RevokeForUserRequest request;
   request.set_user_id(waiting.user_id);
-  request.set_reason(ca::v1::CESSATION_OF_OPERATION);
+  request.set_reason(ca::v1::REVOCATION_REASON_CESSATION_OF_OPERATION);
   request.set_requested_by(waiting.requested_by);
   const absl::StatusOr<ca::v1::RevokeForUserResponse> answer = revoke_(request);
   if (!answer.ok()) {

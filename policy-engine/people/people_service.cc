@@ -26,7 +26,7 @@ constexpr int kPageSizeDefault = 100;
 constexpr int kPageSizeMax = 1'000;
 
 absl::Status MalformedPeople(std::string message, std::string subject) {
-  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message), std::move(subject));
 }
 
@@ -69,7 +69,7 @@ absl::Status ValidatePerson(const v1::PersonImport& person) {
 
 absl::Status StillToRevoke(const std::string& principal) {
   return rpc::MakeError(
-      absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+      absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
       fmt::format("the CA has not yet revoked the certificates that {} had when deactivated",
                   principal),
       principal, "Activate again when the CA answers.", std::chrono::seconds(5));
@@ -104,7 +104,7 @@ absl::StatusOr<v1::ImportPeopleResponse> PeopleService::Import(
   v1::Event event =
       EventBuilder("user.import", "People imported from Active Directory", parts_.clock.Now())
           .Actor(caller)
-          .Outcome(v1::EventOutcome::SUCCESS)
+          .Outcome(v1::EventOutcome::RESULT_SUCCESS)
           .Debug("people", std::to_string(request.people_size()))
           .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
@@ -116,7 +116,7 @@ absl::StatusOr<v1::ImportPeopleResponse> PeopleService::Import(
       const v1::PersonImport& person = request.people(i);
       const auto stored = StorePerson(txn, person, new_ids[static_cast<std::size_t>(i)]);
       if (absl::IsAlreadyExists(stored.status())) {
-        return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::ALREADY_EXISTS,
+        return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_ALREADY_EXISTS,
                               "another user of the org has this principal", person.principal(),
                               "Change the principal, or import the other user first.");
       }
@@ -181,15 +181,16 @@ absl::StatusOr<v1::ListUsersResponse> PeopleService::List(const v1::ListUsersReq
 
 absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
     const v1::SetUserStatusRequest& request, const rpc::Caller& caller) {
-  if (request.status() != v1::ACTIVE && request.status() != v1::DEACTIVATED) {
+  if (request.status() != v1::USER_STATUS_ACTIVE &&
+      request.status() != v1::USER_STATUS_DEACTIVATED) {
     return MalformedPeople("status is ACTIVE or DEACTIVATED", "status");
   }
-  const bool activate = request.status() == v1::ACTIVE;
+  const bool activate = request.status() == v1::USER_STATUS_ACTIVE;
   const WallTime now = parts_.clock.Now();
   v1::Event event = EventBuilder(activate ? "user.lifecycle.activate" : "user.lifecycle.deactivate",
                                  activate ? "User activated" : "User deactivated", now)
                         .Actor(caller)
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
 
@@ -236,8 +237,8 @@ absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
   return response;
 }
 
-absl::StatusOr<v1::EnrollFactorResponse> PeopleService::Enroll(const v1::EnrollFactorRequest& request,
-                                                             const rpc::Caller& caller) {
+absl::StatusOr<v1::EnrollFactorResponse> PeopleService::Enroll(
+    const v1::EnrollFactorRequest& request, const rpc::Caller& caller) {
   v1::GetUserRequest key;
   key.set_id(request.user_id());
   DT_ASSIGN_OR_RETURN(const Person person, Find(key));
@@ -250,7 +251,7 @@ absl::StatusOr<v1::EnrollFactorResponse> PeopleService::Enroll(const v1::EnrollF
       EventBuilder("user.mfa.factor.activate", "Second factor enrolled", parts_.clock.Now())
           .Actor(caller)
           .Target("User", person.user.id(), person.user.principal())
-          .Outcome(v1::EventOutcome::SUCCESS)
+          .Outcome(v1::EventOutcome::RESULT_SUCCESS)
           .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
   const absl::Status written = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
@@ -304,8 +305,8 @@ grpc::Status PeopleService::SetUserStatus(grpc::ServerContext* context,
 }
 
 grpc::Status PeopleService::EnrollFactor(grpc::ServerContext* context,
-                                        const v1::EnrollFactorRequest* request,
-                                        v1::EnrollFactorResponse* response) {
+                                         const v1::EnrollFactorRequest* request,
+                                         v1::EnrollFactorResponse* response) {
   const auto caller = RequireAdmin(parts_.caller, context);
   if (!caller.ok()) return rpc::ToGrpc(caller.status());
   auto enrolled = Enroll(*request, *caller);

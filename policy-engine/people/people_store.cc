@@ -39,7 +39,8 @@ Person PersonFromRow(const db::Row& row) {
     user.add_groups(groups.substr(begin, end - begin));
     begin = end + 1;
   }
-  user.set_status(db::Int(row[9]) == v1::ACTIVE ? v1::ACTIVE : v1::DEACTIVATED);
+  user.set_status(db::Int(row[9]) == v1::USER_STATUS_ACTIVE ? v1::USER_STATUS_ACTIVE
+                                                            : v1::USER_STATUS_DEACTIVATED);
   user.set_from_ad(db::Int(row[10]) != 0);
   user.set_has_factor(!db::IsNull(row[12]));
   person.sessions_from = AtUnixMillis(db::Int(row[11]));
@@ -51,7 +52,8 @@ absl::StatusOr<Person> FindPerson(db::Transaction& txn, std::string_view sql,
   DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(sql, {key}));
   if (rows.empty()) {
     return rpc::MakeError(
-        absl::StatusCode::kNotFound, reason::v1::USER_UNKNOWN, "the org has no such user", key,
+        absl::StatusCode::kNotFound, reason::v1::REASON_USER_UNKNOWN, "the org has no such user",
+        key,
         "Write the whole principal, user@domain; import the user from Active Directory if new.");
   }
   return PersonFromRow(rows.front());
@@ -104,8 +106,8 @@ absl::StatusOr<std::optional<Enrollee>> FindEnrollee(db::Transaction& txn, const
       txn.Run("SELECT id, principal, status, from_ad FROM users WHERE sid = $1", {sid}));
   if (rows.empty()) return std::optional<Enrollee>();
   const db::Row& row = rows.front();
-  return std::optional<Enrollee>(
-      {db::Text(row[0]), db::Text(row[1]), db::Int(row[2]) == v1::ACTIVE, db::Int(row[3]) != 0});
+  return std::optional<Enrollee>({db::Text(row[0]), db::Text(row[1]),
+                                  db::Int(row[2]) == v1::USER_STATUS_ACTIVE, db::Int(row[3]) != 0});
 }
 
 absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const v1::PersonImport& person,
@@ -121,7 +123,7 @@ absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const v1::PersonI
               " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
               {new_id, person.sid(), LowerPrincipal(person.principal()), person.account_name(),
                person.display_name(), person.email(), person.given_name(), person.surname(),
-               JoinGroups(person), std::int64_t{v1::ACTIVE}}));
+               JoinGroups(person), std::int64_t{v1::USER_STATUS_ACTIVE}}));
   const std::string& id = db::Text(rows.front()[0]);
   return StoredPerson{id, id == new_id};
 }

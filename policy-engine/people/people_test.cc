@@ -119,7 +119,7 @@ TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   ASSERT_TRUE(Import({NewPerson("ann", 1), NewPerson("bob", 2)}).ok());
   EXPECT_EQ(imported_.added(), 2);
   const std::string ann = imported_.user_ids(0);
-  DT_ASSERT_OK(SetStatus(ann, v1::DEACTIVATED));
+  DT_ASSERT_OK(SetStatus(ann, v1::USER_STATUS_DEACTIVATED));
 
   v1::PersonImport changed = NewPerson("ann", 1);
   changed.set_principal("ann.lee@corp.test");
@@ -131,7 +131,7 @@ TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   const auto user = GetByPrincipal("ANN.Lee@corp.test");
   DT_ASSERT_OK(user);
   EXPECT_EQ(user->id(), ann);
-  EXPECT_EQ(user->status(), v1::DEACTIVATED);
+  EXPECT_EQ(user->status(), v1::USER_STATUS_DEACTIVATED);
   EXPECT_THAT(user->groups(), ElementsAre("Staff", "Admins"));
   EXPECT_EQ(GetByPrincipal("ann@corp.test").status().code(), absl::StatusCode::kNotFound);
 }
@@ -201,9 +201,9 @@ TEST_F(PeopleTest, ListsInPages) {
 
 TEST_F(PeopleTest, DeactivatingEndsSessionsAndRevokes) {
   const std::string id = ImportOne("ann");
-  const auto response = SetStatus(id, v1::DEACTIVATED);
+  const auto response = SetStatus(id, v1::USER_STATUS_DEACTIVATED);
   DT_ASSERT_OK(response);
-  EXPECT_EQ(response->user().status(), v1::DEACTIVATED);
+  EXPECT_EQ(response->user().status(), v1::USER_STATUS_DEACTIVATED);
   EXPECT_EQ(response->certificates_revoked(), 3);
   const auto revoked = ca_.WaitForRevoked(1);
   ASSERT_THAT(revoked, SizeIs(1));
@@ -214,8 +214,8 @@ TEST_F(PeopleTest, DeactivatingEndsSessionsAndRevokes) {
   ASSERT_THAT(changes, SizeIs(1));
   EXPECT_EQ(changes[0].deactivated_user_id(), id);
 
-  DT_ASSERT_OK(SetStatus(id, v1::ACTIVE));
-  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::ACTIVE);
+  DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_ACTIVE));
+  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::USER_STATUS_ACTIVE);
   EXPECT_EQ(sessions_->After(changes[0].sequence(), 10)->changes.at(0).activated_user_id(), id);
   EXPECT_EQ(ca_.calls(), 1);
 }
@@ -224,10 +224,10 @@ TEST_F(PeopleTest, DeactivatingEndsSessionsAndRevokes) {
 TEST_F(PeopleTest, KeepsThePromiseOnceTheCaIsBack) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);
-  const auto response = SetStatus(id, v1::DEACTIVATED);
+  const auto response = SetStatus(id, v1::USER_STATUS_DEACTIVATED);
   DT_ASSERT_OK(response);
   EXPECT_FALSE(response->has_certificates_revoked());
-  EXPECT_EQ(response->user().status(), v1::DEACTIVATED);
+  EXPECT_EQ(response->user().status(), v1::USER_STATUS_DEACTIVATED);
   EXPECT_EQ(revoker_->Pending().value(), 1);
   revoker_->Stop();
   EXPECT_EQ(revoker_->Pending().value(), 1);
@@ -246,40 +246,42 @@ TEST_F(PeopleTest, KeepsThePromiseOnceTheCaIsBack) {
 TEST_F(PeopleTest, IsNotActivatedBeforeTheCertificatesOfBeforeAreRevoked) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);
-  DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));
-  const auto early = SetStatus(id, v1::ACTIVE);
+  DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));
+  const auto early = SetStatus(id, v1::USER_STATUS_ACTIVE);
   EXPECT_EQ(early.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(rpc::ReasonOf(early.status()), reason::v1::DEPENDENCY_UNAVAILABLE);
-  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::DEACTIVATED);
+  EXPECT_EQ(rpc::ReasonOf(early.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::USER_STATUS_DEACTIVATED);
   ca_.SetAway(false);
-  DT_ASSERT_OK(SetStatus(id, v1::ACTIVE));
+  DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_ACTIVE));
   EXPECT_EQ(revoker_->Pending().value(), 0);
-  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::ACTIVE);
+  EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::USER_STATUS_ACTIVE);
 }
 
 TEST_F(PeopleTest, RepeatsUntilTheCaTakesIt) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);
-  DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));
+  DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));
   ca_.SetAway(false);
   EXPECT_THAT(ca_.WaitForRevoked(1), SizeIs(1));
 }
 
 TEST_F(PeopleTest, RefusesUnknownUsersAndCallersWhoAreNoAdmins) {
-  EXPECT_EQ(rpc::ReasonOf(SetStatus("nobody", v1::DEACTIVATED).status()), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(rpc::ReasonOf(SetStatus("nobody", v1::USER_STATUS_DEACTIVATED).status()),
+            reason::v1::REASON_USER_UNKNOWN);
   EXPECT_EQ(ca_.calls(), 0);
   EXPECT_EQ(SetStatus("nobody", v1::USER_STATUS_UNSPECIFIED).status().code(),
             absl::StatusCode::kInvalidArgument);
   const std::string id = ImportOne("ann");
   BecomeComponent("gateway-1", "gateway");
-  EXPECT_EQ(rpc::ReasonOf(SetStatus(id, v1::DEACTIVATED).status()), reason::v1::CALLER_NOT_ALLOWED);
+  EXPECT_EQ(rpc::ReasonOf(SetStatus(id, v1::USER_STATUS_DEACTIVATED).status()),
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
   EXPECT_EQ(Import({NewPerson("x", 77)}).error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
 
 TEST_F(PeopleTest, TellsTheSystemLog) {
   const std::string id = ImportOne("ann");
-  DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));
-  DT_ASSERT_OK(SetStatus(id, v1::DEACTIVATED));  // No change, no event.
+  DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));
+  DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));  // No change, no event.
   const std::vector<v1::Event> delivered = EventsOf("");
   ASSERT_THAT(delivered, SizeIs(2));
   EXPECT_EQ(delivered[0].type(), "user.import");

@@ -19,18 +19,18 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 absl::Status AppError(const std::string& field, std::string message) {
-  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message), field);
 }
 
 absl::Status RuleRefusal(const absl::Status& status, const std::string& subject) {
   if (status.ok() || status.code() != absl::StatusCode::kInvalidArgument) return status;
-  return rpc::MakeError(status.code(), reason::v1::RULE_INVALID, std::string(status.message()),
-                        subject);
+  return rpc::MakeError(status.code(), reason::v1::REASON_RULE_INVALID,
+                        std::string(status.message()), subject);
 }
 
 absl::Status UnknownApp(const std::string& id) {
-  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::APP_UNKNOWN,
+  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
                         "the org has no such app", id, "List the apps, or add it first.");
 }
 
@@ -113,7 +113,7 @@ v1::Event AdminEvent(std::string_view type, std::string_view message, const rpc:
   return EventBuilder(type, message, now)
       .Actor(admin)
       .Target("AppInstance", target, name)
-      .Outcome(v1::EventOutcome::SUCCESS)
+      .Outcome(v1::EventOutcome::RESULT_SUCCESS)
       .Take();
 }
 
@@ -131,7 +131,7 @@ void NormalizeRule(v1::Rule& rule) {
 
 absl::Status CheckVersion(std::int64_t expected, const OrgState& before) {
   if (expected == 0 || expected == before.version) return absl::OkStatus();
-  return rpc::MakeError(absl::StatusCode::kAborted, reason::v1::CONFLICTING_STATE,
+  return rpc::MakeError(absl::StatusCode::kAborted, reason::v1::REASON_CONFLICTING_STATE,
                         fmt::format("the org is at version {}, not at {}: somebody changed it",
                                     before.version, expected),
                         {}, "List the apps again, and apply the change to what they are now.");
@@ -145,7 +145,7 @@ absl::Status CheckSize(const v1::App& app, const OrgState& before) {
   }
   if (bytes <= kAppsBytesMax) return absl::OkStatus();
   return rpc::MakeError(
-      absl::StatusCode::kFailedPrecondition, reason::v1::CONFLICTING_STATE,
+      absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CONFLICTING_STATE,
       fmt::format("the org's apps and rules would take {} bytes; {} are the limit", bytes,
                   kAppsBytesMax),
       app.id(), "Name groups in the rules instead of people.");
@@ -165,7 +165,7 @@ absl::Status ValidateApp(const v1::App& app) {
   if (app.label().empty() || app.label().size() > 200 || !IsPrintable(app.label())) {
     return AppError("label", "the label must be 1 to 200 printable bytes");
   }
-  if (app.protocol() != v1::SAML2) {
+  if (app.protocol() != v1::APP_PROTOCOL_SAML2) {
     return AppError("protocol", "this release signs people in to SAML 2.0 apps");
   }
   return ValidateSaml(app.saml());
@@ -192,7 +192,7 @@ absl::StatusOr<v1::App> AppAdmin::PutApp(const rpc::Caller& admin,
         if (known != nullptr) *app.mutable_rules() = WithoutDefaultRule(known->app).rules();
         if (known == nullptr && before.apps.size() >= kAppsMax) {
           return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
-                                reason::v1::CONFLICTING_STATE,
+                                reason::v1::REASON_CONFLICTING_STATE,
                                 fmt::format("the org has {} apps, which is the limit", kAppsMax));
         }
         DT_RETURN_IF_ERROR(RuleRefusal(CheckCompiles(app, before.zones), app.id()));
@@ -200,7 +200,7 @@ absl::StatusOr<v1::App> AppAdmin::PutApp(const rpc::Caller& admin,
         return WriteApp(txn, app, known == nullptr ? 1 : known->revision + 1);
       });
   if (status.code() == absl::StatusCode::kAlreadyExists) {
-    return rpc::MakeError(status.code(), reason::v1::ALREADY_EXISTS,
+    return rpc::MakeError(status.code(), reason::v1::REASON_ALREADY_EXISTS,
                           "another app has this entity id", app.saml().entity_id(),
                           "Change that app, or give this one another entity id.");
   }
@@ -213,7 +213,8 @@ absl::StatusOr<v1::App> AppAdmin::SetRules(const rpc::Caller& admin,
   std::vector<std::string> names;
   for (const v1::Rule& rule : request.rules()) {
     if (rule.is_default() || rule.name() == DefaultRule().name) {
-      return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::RULE_NOT_EDITABLE,
+      return rpc::MakeError(absl::StatusCode::kInvalidArgument,
+                            reason::v1::REASON_RULE_NOT_EDITABLE,
                             "the default rule is always there, last, and can't be edited",
                             rule.name(), "Leave it out of the list.");
     }
@@ -248,7 +249,7 @@ absl::Status AppAdmin::SetZones(const rpc::Caller& admin, const v1::SetZonesRequ
   v1::Event event = EventBuilder("org.zones.change", "Network zones changed", clock_.Now())
                         .Actor(admin)
                         .Target("Setting", "zones", fmt::format("{} zones", zones->size()))
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   return store_.Change(
       std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {

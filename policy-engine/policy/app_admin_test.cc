@@ -39,7 +39,7 @@ TEST_F(AppAdminTest, ANewAppHasTheDefaultRuleOnly) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   ASSERT_EQ(app_.rules_size(), 1);
   EXPECT_TRUE(app_.rules(0).is_default());
-  EXPECT_EQ(app_.rules(0).action().access(), v1::Action::ALLOWED);
+  EXPECT_EQ(app_.rules(0).action().access(), v1::Action::ACCESS_ALLOWED);
   EXPECT_EQ(EventsOf("application.lifecycle.update").size(), 1u);
 }
 
@@ -79,7 +79,7 @@ TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
   *change.add_rules() = FiveRules()[1];
   const grpc::Status late = policy_->SetRules(nullptr, &change, &response);
   EXPECT_EQ(late.error_code(), grpc::StatusCode::ABORTED);
-  EXPECT_EQ(ReasonOf(late), reason::v1::CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(late), reason::v1::REASON_CONFLICTING_STATE);
   v1::PutAppRequest put;
   *put.mutable_app() = SamlApp("mail");
   put.set_expected_version(read);
@@ -119,7 +119,7 @@ TEST_F(AppAdminTest, RefusesMoreThanGatewaysTakeInOneMessage) {
     taken += status.ok() ? 1 : 0;
   }
   EXPECT_EQ(taken, 2);
-  EXPECT_EQ(ReasonOf(status), reason::v1::CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_CONFLICTING_STATE);
   EXPECT_LT(List().ByteSizeLong(), kAppsBytesMax + 1000);
 }
 
@@ -129,7 +129,7 @@ TEST_F(AppAdminTest, OneEntityIdIsOneApp) {
   *other.mutable_saml()->mutable_entity_id() = SamlApp("mail").saml().entity_id();
   const grpc::Status status = PutApp(other);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
-  EXPECT_EQ(ReasonOf(status), reason::v1::ALREADY_EXISTS);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_ALREADY_EXISTS);
   EXPECT_EQ(List().apps_size(), 1);
 }
 
@@ -139,7 +139,7 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
       {"id", [](v1::App& app) { app.set_id("../x"); }},
       {"id", [](v1::App& app) { app.set_id("Mail"); }},
       {"label", [](v1::App& app) { app.set_label("a\nb"); }},
-      {"protocol", [](v1::App& app) { app.set_protocol(v1::WS_FED); }},
+      {"protocol", [](v1::App& app) { app.set_protocol(v1::APP_PROTOCOL_WS_FED); }},
       {"saml.entity_id", [](v1::App& app) { app.mutable_saml()->set_entity_id(""); }},
       {"saml.acs", [](v1::App& app) { app.mutable_saml()->clear_acs(); }},
       {"saml.acs", [](v1::App& app) { *app.mutable_saml()->add_acs() = app.saml().acs(0); }},
@@ -156,7 +156,7 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
     v1::App app = SamlApp("mail");
     bad[i].second(app);
     const grpc::Status status = PutApp(app);
-    EXPECT_EQ(ReasonOf(status), reason::v1::MALFORMED_REQUEST) << i;
+    EXPECT_EQ(ReasonOf(status), reason::v1::REASON_MALFORMED_REQUEST) << i;
     EXPECT_EQ(rpc::DetailOf(rpc::FromGrpc(status))->subject(), bad[i].first) << i;
   }
   const auto put_with = [this](const char* url) {
@@ -180,54 +180,55 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
 TEST_F(AppAdminTest, RefusesRulesThatBreakPol3WithAReason) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   std::vector<v1::Rule> rules = FiveRules();
-  rules[1].add_clients(v1::EXCHANGE_ACTIVESYNC_OR_LEGACY);
+  rules[1].add_clients(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
   const grpc::Status status = SetRules("mail", rules);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(ReasonOf(status), reason::v1::RULE_INVALID);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_RULE_INVALID);
   EXPECT_NE(status.error_message().find("Windows, trusted"), std::string::npos);
   EXPECT_EQ(List().apps(0).rules_size(), 1);  // Nothing half-written.
 }
 
 TEST_F(AppAdminTest, RefusesTheDefaultRuleUnknownValuesAndUnknownApps) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
-  EXPECT_EQ(ReasonOf(SetRules("mail", {app_.rules(0)})), reason::v1::RULE_NOT_EDITABLE);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {app_.rules(0)})), reason::v1::REASON_RULE_NOT_EDITABLE);
   v1::Rule rule = FiveRules()[1];
   rule.add_platforms(static_cast<v1::PlatformKind>(99));
-  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::RULE_INVALID);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
   rule = FiveRules()[1];
   rule.set_trust(static_cast<v1::TrustCondition>(7));
-  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::RULE_INVALID);
-  EXPECT_EQ(ReasonOf(SetRules("none", {})), reason::v1::APP_UNKNOWN);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
+  EXPECT_EQ(ReasonOf(SetRules("none", {})), reason::v1::REASON_APP_UNKNOWN);
 }
 
 TEST_F(AppAdminTest, AZoneInUseDoesNotVanish) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   ASSERT_TRUE(SetZones({{"network", "10.0.0.0/8"}, {"branch", "192.0.2.0/24"}}).ok());
   v1::Rule rule = FiveRules()[3];
-  rule.mutable_location()->set_kind(v1::LocationCondition::IN_ZONES);
+  rule.mutable_location()->set_kind(v1::LocationCondition::KIND_IN_ZONES);
   rule.mutable_location()->add_zones("branch");
   ASSERT_TRUE(SetRules("mail", {rule}).ok());
   const grpc::Status status = SetZones({{"network", "10.0.0.0/8"}});
-  EXPECT_EQ(ReasonOf(status), reason::v1::RULE_INVALID);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_RULE_INVALID);
   EXPECT_TRUE(SetZones({{"branch", "198.51.100.0/24"}}).ok());
   // On and off network mean the zone "network".
-  rule.mutable_location()->set_kind(v1::LocationCondition::OFF_NETWORK);
+  rule.mutable_location()->set_kind(v1::LocationCondition::KIND_OFF_NETWORK);
   rule.mutable_location()->clear_zones();
-  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::RULE_INVALID);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
   ASSERT_TRUE(SetZones({{"network", "10.0.0.0/8"}, {"branch", "192.0.2.0/24"}}).ok());
   ASSERT_TRUE(SetRules("mail", {rule}).ok());
-  EXPECT_EQ(ReasonOf(SetZones({{"branch", "192.0.2.0/24"}})), reason::v1::RULE_INVALID);
-  EXPECT_EQ(ReasonOf(SetZones({{"branch", "10.0.0.1/8"}})), reason::v1::MALFORMED_REQUEST);
-  EXPECT_EQ(ReasonOf(SetZones({{"a", "::/0"}, {"a", "::/0"}})), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(SetZones({{"branch", "192.0.2.0/24"}})), reason::v1::REASON_RULE_INVALID);
+  EXPECT_EQ(ReasonOf(SetZones({{"branch", "10.0.0.1/8"}})), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(SetZones({{"a", "::/0"}, {"a", "::/0"}})),
+            reason::v1::REASON_MALFORMED_REQUEST);
 }
 
 TEST_F(AppAdminTest, OnlyAdminsChangeAndTheLogSaysWho) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
   BecomeComponent("gateway-1", "gateway");
-  EXPECT_EQ(ReasonOf(PutApp(SamlApp("other"))), reason::v1::CALLER_NOT_ALLOWED);
-  EXPECT_EQ(ReasonOf(SetRules("mail", {})), reason::v1::CALLER_NOT_ALLOWED);
-  EXPECT_EQ(ReasonOf(SetZones({})), reason::v1::CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(PutApp(SamlApp("other"))), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {})), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(SetZones({})), reason::v1::REASON_CALLER_NOT_ALLOWED);
   const auto events = EventsOf("policy.rules.change");
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].actor().display_name(), "admin:ada");

@@ -17,7 +17,7 @@ constexpr std::int64_t kPrunedPerCall = 5000;
 constexpr std::chrono::minutes kProofGrace{5};
 
 absl::Status UnknownDecision(std::string_view code) {
-  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::DECISION_UNKNOWN,
+  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
                         "there is no decision of this code", std::string(code.substr(0, 32)),
                         "Check the code on the refusal page; decisions are kept for 90 days.");
 }

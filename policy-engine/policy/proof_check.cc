@@ -2,6 +2,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 ProofVerdict Invalid(std::string detail) {
   ProofVerdict verdict;
-  verdict.reason = reason::v1::PROOF_INVALID;
+  verdict.reason = reason::v1::REASON_PROOF_INVALID;
   verdict.detail = std::move(detail);
   return verdict;
 }
@@ -22,9 +23,10 @@ bool Matches(const std::string& claim, const std::string& hash) {
 
 // The gateway's word, as a reason of ours; one that this release does not know stays a refusal.
 reason::v1::Reason ReasonOf(const token::Proof& proof) {
-  reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED;
-  const bool known = reason::v1::Reason_Parse(proof.reason, &reason);
-  return known && reason != reason::v1::REASON_UNSPECIFIED ? reason : reason::v1::PROOF_INVALID;
+  const auto reason = rpc::EnumNamed<reason::v1::Reason>(proof.reason);
+  return reason.value_or(reason::v1::REASON_UNSPECIFIED) == reason::v1::REASON_UNSPECIFIED
+             ? reason::v1::REASON_PROOF_INVALID
+             : *reason;
 }
 
 }  // namespace
@@ -61,29 +63,29 @@ std::string_view WordsOf(reason::v1::Reason reason) {
   switch (reason) {
     case reason::v1::REASON_UNSPECIFIED:
       return "";
-    case reason::v1::CERTIFICATE_NOT_PRESENTED:
+    case reason::v1::REASON_CERTIFICATE_NOT_PRESENTED:
       return "no certificate was presented";
-    case reason::v1::CERTIFICATE_OF_ANOTHER_CA:
+    case reason::v1::REASON_CERTIFICATE_OF_ANOTHER_CA:
       return "the certificate is of another CA";
-    case reason::v1::CERTIFICATE_SIGNATURE_INVALID:
+    case reason::v1::REASON_CERTIFICATE_SIGNATURE_INVALID:
       return "the certificate's signature is wrong";
-    case reason::v1::CERTIFICATE_EXPIRED:
+    case reason::v1::REASON_CERTIFICATE_EXPIRED:
       return "the certificate has expired";
-    case reason::v1::CERTIFICATE_NOT_YET_VALID:
+    case reason::v1::REASON_CERTIFICATE_NOT_YET_VALID:
       return "the certificate is not valid yet";
-    case reason::v1::CERTIFICATE_REVOKED:
+    case reason::v1::REASON_CERTIFICATE_REVOKED:
       return "the certificate is revoked";
-    case reason::v1::CERTIFICATE_OF_ANOTHER_USER:
+    case reason::v1::REASON_CERTIFICATE_OF_ANOTHER_USER:
       return "the certificate is another user's";
-    case reason::v1::CERTIFICATE_UNKNOWN:
+    case reason::v1::REASON_CERTIFICATE_UNKNOWN:
       return "the org knows no enrollment of this certificate";
-    case reason::v1::REVOCATION_DATA_STALE:
+    case reason::v1::REASON_REVOCATION_DATA_STALE:
       return "the gateway's revocation data is too old";
-    case reason::v1::CHALLENGE_NOT_DONE:
+    case reason::v1::REASON_CHALLENGE_NOT_DONE:
       return "no device challenge was made";
-    case reason::v1::PROOF_REPLAYED:
+    case reason::v1::REASON_PROOF_REPLAYED:
       return "the proof was used before";
-    case reason::v1::PROOF_INVALID:
+    case reason::v1::REASON_PROOF_INVALID:
       return "the proof does not hold";
     default:
       return "the certificate is not acceptable";

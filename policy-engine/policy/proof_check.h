@@ -15,7 +15,7 @@ namespace devicetrust::policy {
 struct ProofVerdict {
   bool valid = false;    // Signed by a gateway's key, fresh, of this transaction and session.
   bool trusted = false;  // And the gateway found a good certificate.
-  reason::v1::Reason reason = reason::v1::CHALLENGE_NOT_DONE;  // Why not trusted.
+  reason::v1::Reason reason = reason::v1::REASON_CHALLENGE_NOT_DONE;  // Why not trusted.
   std::string detail;  // For our log: what is wrong with an invalid proof.
   std::string id;      // For single use; empty unless valid, as are the next ones.
   WallTime expires_at;

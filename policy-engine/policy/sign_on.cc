@@ -33,7 +33,7 @@ absl::Status ValidateRequest(const v1::EvaluateRequest& request) {
   const v1::SessionInfo& session = request.session();
   for (const std::string* id : {&request.app_id(), &session.session_id(), &session.user_id()}) {
     if (!id->empty() && id->size() <= kIdBytesMax) continue;
-    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                           "app, session and user ids must be 1 to 256 bytes");
   }
   return absl::OkStatus();
@@ -43,17 +43,17 @@ absl::Status CheckSessionAge(const v1::SessionInfo& session, WallTime now) {
   const WallTime begun = rpc::FromTimestamp(session.authenticated_at());
   const bool fresh = begun <= now + kClockSkewOfGateways && now - begun < kSessionLifetime;
   if (fresh) return absl::OkStatus();
-  return SessionError(reason::v1::SESSION_EXPIRED, "the session is older than 12 hours");
+  return SessionError(reason::v1::REASON_SESSION_EXPIRED, "the session is older than 12 hours");
 }
 
 // The session has not been ended, nor its user deactivated since.
 absl::StatusOr<Person> CheckSession(db::Transaction& txn, const std::string& session_id,
                                     const std::string& user_id, WallTime begun) {
   DT_ASSIGN_OR_RETURN(const bool ended, SessionChanges::HasEnded(txn, session_id));
-  if (ended) return SessionError(reason::v1::SESSION_ENDED, "the session was ended");
+  if (ended) return SessionError(reason::v1::REASON_SESSION_ENDED, "the session was ended");
   DT_ASSIGN_OR_RETURN(Person person, FindPersonById(txn, user_id));
-  if (person.user.status() != v1::ACTIVE || begun < person.sessions_from) {
-    return SessionError(reason::v1::SESSION_ENDED, "the user was deactivated");
+  if (person.user.status() != v1::USER_STATUS_ACTIVE || begun < person.sessions_from) {
+    return SessionError(reason::v1::REASON_SESSION_ENDED, "the user was deactivated");
   }
   return person;
 }
@@ -74,12 +74,12 @@ std::string PlatformName(const v1::Decision& decision) {
 
 EventResult ResultOf(v1::Outcome outcome) {
   switch (outcome) {
-    case v1::ALLOWED:
-      return v1::EventOutcome::ALLOW;
-    case v1::DENIED:
-      return v1::EventOutcome::DENY;
+    case v1::OUTCOME_ALLOWED:
+      return v1::EventOutcome::RESULT_ALLOW;
+    case v1::OUTCOME_DENIED:
+      return v1::EventOutcome::RESULT_DENY;
     default:
-      return v1::EventOutcome::CHALLENGE;
+      return v1::EventOutcome::RESULT_CHALLENGE;
   }
 }
 
@@ -92,8 +92,8 @@ v1::EvaluateResponse ResponseOf(const v1::Decision& decision, const v1::User& us
   response.set_trust(decision.trust());
   response.set_reason(decision.trust_reason());
   if (decision.trust_reason() == reason::v1::REASON_UNSPECIFIED &&
-      decision.outcome() == v1::DENIED) {
-    response.set_reason(reason::v1::DENIED_BY_RULE);
+      decision.outcome() == v1::OUTCOME_DENIED) {
+    response.set_reason(reason::v1::REASON_DENIED_BY_RULE);
   }
   if (!decision.device_id().empty()) {
     response.set_certificate_serial(decision.certificate_serial());
@@ -137,19 +137,19 @@ absl::StatusOr<SignOn::Device> SignOn::JudgeDevice(db::Transaction& txn, const A
   if (!proof.valid) return device;
   DT_ASSIGN_OR_RETURN(const bool fresh, ConsumeProof(txn, proof.id, proof.expires_at));
   if (!fresh) {
-    device.reason = reason::v1::PROOF_REPLAYED;
+    device.reason = reason::v1::REASON_PROOF_REPLAYED;
     return device;
   }
   if (!proof.trusted) return device;
 
   DT_ASSIGN_OR_RETURN(const auto enrollment, FindEnrollment(txn, proof.enrollment_id));
   if (!enrollment || enrollment->device_id != proof.device_id) {
-    device.reason = reason::v1::CERTIFICATE_UNKNOWN;
+    device.reason = reason::v1::REASON_CERTIFICATE_UNKNOWN;
     return device;
   }
   device.platform = enrollment->platform;
   if (enrollment->user_id != user_id) {
-    device.reason = reason::v1::CERTIFICATE_OF_ANOTHER_USER;
+    device.reason = reason::v1::REASON_CERTIFICATE_OF_ANOTHER_USER;
     return device;
   }
   device.trust = Trust::kTrusted;
@@ -210,22 +210,23 @@ absl::Status SignOn::AppendEvents(db::Transaction& txn, const Attempt& attempt) 
   const std::string reason = rpc::ReasonName(record.trust_reason());
   const bool evaluated = record.trust() != v1::TRUST_STATE_UNSPECIFIED;
   if (evaluated && attempt.proof.valid && !attempt.proof.serial.empty()) {
-    const bool trusted = record.trust() == v1::DEVICE_TRUSTED;
-    v1::Event event = EventBuilder("user.authentication.authenticate",
-                                   "Authentication of device through a certificate", attempt.now)
-                          .ActorUser(record.user().id(), record.user().principal())
-                          .Client(record.client(), PlatformName(record))
-                          .Target("Certificate", record.certificate_serial())
-                          .Outcome(trusted ? v1::EventOutcome::SUCCESS : v1::EventOutcome::FAILURE,
-                                   trusted ? std::string() : reason)
-                          .Debug("device_id", record.device_id())
-                          .Debug("serial", record.certificate_serial())
-                          .Debug("code", record.code())
-                          .Take();
+    const bool trusted = record.trust() == v1::TRUST_STATE_TRUSTED;
+    v1::Event event =
+        EventBuilder("user.authentication.authenticate",
+                     "Authentication of device through a certificate", attempt.now)
+            .ActorUser(record.user().id(), record.user().principal())
+            .Client(record.client(), PlatformName(record))
+            .Target("Certificate", record.certificate_serial())
+            .Outcome(trusted ? v1::EventOutcome::RESULT_SUCCESS : v1::EventOutcome::RESULT_FAILURE,
+                     trusted ? std::string() : reason)
+            .Debug("device_id", record.device_id())
+            .Debug("serial", record.certificate_serial())
+            .Debug("code", record.code())
+            .Take();
     event.set_id(attempt.device_event.id());
     DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
   }
-  const bool denied = record.outcome() == v1::DENIED;
+  const bool denied = record.outcome() == v1::OUTCOME_DENIED;
   v1::Event event =
       EventBuilder("policy.evaluate_sign_on", "Evaluation of a sign-on policy", attempt.now)
           .ActorUser(record.user().id(), record.user().principal())
@@ -233,10 +234,11 @@ absl::Status SignOn::AppendEvents(db::Transaction& txn, const Attempt& attempt) 
           .Target("AppInstance", record.app_id(), record.app_label())
           .Target("Rule", fmt::format("{}", record.rule_index()), record.rule_name())
           .Outcome(ResultOf(record.outcome()),
-                   denied ? rpc::ReasonName(reason::v1::DENIED_BY_RULE) : std::string())
+                   denied ? rpc::ReasonName(reason::v1::REASON_DENIED_BY_RULE) : std::string())
           .Debug("code", record.code())
           .Debug("trust", std::string(Name(TrustFromMessage(record.trust()))))
-          .Debug("trust_reason", evaluated && record.trust() != v1::DEVICE_TRUSTED ? reason : "")
+          .Debug("trust_reason",
+                 evaluated && record.trust() != v1::TRUST_STATE_TRUSTED ? reason : "")
           .Debug("device_id", record.device_id())
           .Debug("serial", record.certificate_serial())
           .Take();
@@ -251,7 +253,7 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest&
   attempt.state = parts_.store.state();
   attempt.app = attempt.state->FindApp(request.app_id());
   if (attempt.app == nullptr) {
-    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::APP_UNKNOWN,
+    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
                           "the org has no such app", request.app_id());
   }
   DT_RETURN_IF_ERROR(CheckSessionAge(request.session(), attempt.now));
@@ -272,8 +274,8 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest&
 
   const v1::Decision& record = attempt.stored.record;
   v1::EvaluateResponse response = ResponseOf(record, attempt.person.user);
-  const bool untrusted = record.trust() == v1::DEVICE_NOT_TRUSTED;
-  if (record.outcome() == v1::DENIED && untrusted && attempt.app->policy->uses_trust()) {
+  const bool untrusted = record.trust() == v1::TRUST_STATE_NOT_TRUSTED;
+  if (record.outcome() == v1::OUTCOME_DENIED && untrusted && attempt.app->policy->uses_trust()) {
     response.set_show_security_message(true);
     response.set_learn_more_url(attempt.state->settings.learn_more_url());
   }
@@ -292,14 +294,14 @@ absl::Status SignOn::TryFactor(db::Transaction& txn, const v1::CompleteFactorReq
   DT_ASSIGN_OR_RETURN(StoredDecision decision, FindDecision(txn, request.code()));
   const WallTime decided_at = rpc::FromTimestamp(decision.record.at());
   if (decision.session_id != request.session_id() || now - decided_at >= kFactorWindow) {
-    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::DECISION_UNKNOWN,
+    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
                           "no open decision of this code in this session", request.code(),
                           "Open the app again.");
   }
-  if (decision.record.outcome() != v1::FACTOR_REQUIRED || decision.factor_completed_at) {
-    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::CONFLICTING_STATE,
-                          "the decision asks for no factor, or had it", request.code(),
-                          "Open the app again.");
+  if (decision.record.outcome() != v1::OUTCOME_FACTOR_REQUIRED || decision.factor_completed_at) {
+    return rpc::MakeError(
+        absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CONFLICTING_STATE,
+        "the decision asks for no factor, or had it", request.code(), "Open the app again.");
   }
   DT_ASSIGN_OR_RETURN(const Person person, CheckSession(txn, decision.session_id,
                                                         decision.record.user().id(), decided_at));
@@ -324,8 +326,8 @@ absl::Status SignOn::TryFactor(db::Transaction& txn, const v1::CompleteFactorReq
           .ActorUser(completion.user.id(), completion.user.principal())
           .Client(completion.record.client())
           .Target("AppInstance", completion.record.app_id(), completion.record.app_label())
-          .Outcome(accepted ? v1::EventOutcome::SUCCESS : v1::EventOutcome::FAILURE,
-                   accepted ? "" : rpc::ReasonName(reason::v1::FACTOR_WRONG))
+          .Outcome(accepted ? v1::EventOutcome::RESULT_SUCCESS : v1::EventOutcome::RESULT_FAILURE,
+                   accepted ? "" : rpc::ReasonName(reason::v1::REASON_FACTOR_WRONG))
           .Debug("code", code)
           .Take();
   event.set_id(completion.event.id());
@@ -343,21 +345,21 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::CompleteFactor(
     case FactorVerdict::kAccepted:
       break;
     case FactorVerdict::kWrong:
-      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::FACTOR_WRONG,
+      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_WRONG,
                             "the code is wrong", {}, "Type the code that the app shows now.");
     case FactorVerdict::kReused:
-      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::FACTOR_REUSED,
+      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_REUSED,
                             "the code was used already", {}, "Wait for the next code.");
     case FactorVerdict::kNotEnrolled:
-      return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::FACTOR_NOT_ENROLLED,
-                            "the user has no second factor", completion.user.principal(),
-                            "Ask an administrator to enroll one.");
+      return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
+                            reason::v1::REASON_FACTOR_NOT_ENROLLED, "the user has no second factor",
+                            completion.user.principal(), "Ask an administrator to enroll one.");
     case FactorVerdict::kThrottled:
-      return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::THROTTLED,
+      return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_THROTTLED,
                             "too many wrong codes", {}, "Wait some minutes and open the app again.",
                             kFactorWindow);
   }
-  completion.record.set_outcome(v1::ALLOWED);
+  completion.record.set_outcome(v1::OUTCOME_ALLOWED);
   v1::EvaluateResponse response = ResponseOf(completion.record, completion.user);
   *response.mutable_factor_at() = rpc::ToTimestamp(now);
   return response;
@@ -388,7 +390,7 @@ absl::StatusOr<v1::Decision> SignOn::Explain(const std::string& code) {
            decision);
   if (stored.factor_completed_at) {
     *decision.mutable_factor_completed_at() = rpc::ToTimestamp(*stored.factor_completed_at);
-    decision.set_outcome(v1::ALLOWED);
+    decision.set_outcome(v1::OUTCOME_ALLOWED);
   }
   DT_ASSIGN_OR_RETURN(const auto revoked_at, parts_.log.RevokedAt(decision.certificate_serial()));
   if (revoked_at) *decision.mutable_certificate_revoked_at() = rpc::ToTimestamp(*revoked_at);
@@ -398,36 +400,36 @@ absl::StatusOr<v1::Decision> SignOn::Explain(const std::string& code) {
 
 std::string RemedyFor(const v1::Decision& decision) {
   switch (decision.outcome()) {
-    case v1::ALLOWED:
+    case v1::OUTCOME_ALLOWED:
       return "";
-    case v1::FACTOR_REQUIRED:
+    case v1::OUTCOME_FACTOR_REQUIRED:
       return "The user was asked for a second factor and has not given it yet.";
-    case v1::REAUTHENTICATION_REQUIRED:
+    case v1::OUTCOME_REAUTHENTICATION_REQUIRED:
       return "The user was asked to sign in again.";
     default:
       break;
   }
   switch (decision.trust_reason()) {
     case reason::v1::REASON_UNSPECIFIED:
-      return decision.trust() == v1::DEVICE_TRUSTED
+      return decision.trust() == v1::TRUST_STATE_TRUSTED
                  ? "The device is trusted; the rule denies for another reason, see its conditions."
                  : "Device trust played no part: it is off, or no active rule of the app names it; "
                    "see the conditions of the rules, and switch it on if they need it.";
-    case reason::v1::CERTIFICATE_NOT_PRESENTED:
+    case reason::v1::REASON_CERTIFICATE_NOT_PRESENTED:
       return "Enroll the computer, and check that its browser is set up to choose the certificate; "
              "a device that can't enroll needs a rule that lets it in.";
-    case reason::v1::CERTIFICATE_REVOKED:
+    case reason::v1::REASON_CERTIFICATE_REVOKED:
       return "If the revocation was wrong, remove the certificate from the computer and enroll it "
              "again.";
-    case reason::v1::CERTIFICATE_EXPIRED:
+    case reason::v1::REASON_CERTIFICATE_EXPIRED:
       return "Run the agent on the company network, it renews the certificate.";
-    case reason::v1::CERTIFICATE_OF_ANOTHER_USER:
+    case reason::v1::REASON_CERTIFICATE_OF_ANOTHER_USER:
       return "Sign in as the user who enrolled on this computer, or enroll the other one.";
-    case reason::v1::REVOCATION_DATA_STALE:
+    case reason::v1::REASON_REVOCATION_DATA_STALE:
       return "The gateway has lost its revocation stream: check that ca and policy are running.";
-    case reason::v1::CHALLENGE_NOT_DONE:
-    case reason::v1::PROOF_INVALID:
-    case reason::v1::PROOF_REPLAYED:
+    case reason::v1::REASON_CHALLENGE_NOT_DONE:
+    case reason::v1::REASON_PROOF_INVALID:
+    case reason::v1::REASON_PROOF_REPLAYED:
       return "Open the app again; if it happens again, check what stands between browser and mTLS "
              "host.";
     default:

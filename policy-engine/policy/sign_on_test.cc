@@ -51,7 +51,7 @@ class SignOnTest : public OrgFixture {
     *request.mutable_session()->mutable_authenticated_at() = rpc::ToTimestamp(clock_.Now());
     request.mutable_client()->set_address("203.0.113.5");
     request.mutable_client()->set_user_agent(user_agent);
-    request.set_client_kind(v1::WEB_BROWSER);
+    request.set_client_kind(v1::CLIENT_KIND_WEB_BROWSER);
     request.set_transaction_hash(Hash("transaction-1"));
     request.set_session_hash(Hash("session-1"));
     return request;
@@ -118,9 +118,9 @@ class SignOnTest : public OrgFixture {
     return decision;
   }
   void ExpectUntrusted(const v1::EvaluateResponse& response, reason::v1::Reason reason) {
-    EXPECT_EQ(response.outcome(), v1::DENIED);
+    EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
     EXPECT_EQ(response.rule_index(), 4);
-    EXPECT_EQ(response.trust(), v1::DEVICE_NOT_TRUSTED);
+    EXPECT_EQ(response.trust(), v1::TRUST_STATE_NOT_TRUSTED);
     EXPECT_EQ(response.reason(), reason) << rpc::ReasonName(response.reason());
     EXPECT_TRUE(response.show_security_message());
   }
@@ -131,17 +131,17 @@ class SignOnTest : public OrgFixture {
 
 TEST_F(SignOnTest, ATrustedComputerIsAllowedWithItsFactor) {
   const v1::EvaluateResponse response = Evaluate(Trusted());
-  EXPECT_EQ(response.outcome(), v1::FACTOR_REQUIRED);
+  EXPECT_EQ(response.outcome(), v1::OUTCOME_FACTOR_REQUIRED);
   EXPECT_EQ(response.rule_name(), "Windows, trusted");
   EXPECT_EQ(response.rule_index(), 2);
-  EXPECT_EQ(response.trust(), v1::DEVICE_TRUSTED);
+  EXPECT_EQ(response.trust(), v1::TRUST_STATE_TRUSTED);
   EXPECT_EQ(response.certificate_serial(), "0a1b");
   EXPECT_EQ(response.user().principal(), "ada@corp.test");
   EXPECT_FALSE(response.show_security_message());
 
   clock_.Advance(seconds(20));
   ASSERT_TRUE(Complete(response.code()).ok());
-  EXPECT_EQ(completed_.outcome(), v1::ALLOWED);
+  EXPECT_EQ(completed_.outcome(), v1::OUTCOME_ALLOWED);
   EXPECT_EQ(completed_.code(), response.code());
   EXPECT_EQ(completed_.certificate_serial(), "0a1b");
   EXPECT_EQ(completed_.factor_at().seconds(), UnixSeconds(clock_.Now()));
@@ -149,28 +149,29 @@ TEST_F(SignOnTest, ATrustedComputerIsAllowedWithItsFactor) {
   // The next app in this session asks for no factor again.
   v1::EvaluateRequest next = Trusted();
   *next.mutable_session()->mutable_factor_at() = completed_.factor_at();
-  EXPECT_EQ(Evaluate(next).outcome(), v1::ALLOWED);
+  EXPECT_EQ(Evaluate(next).outcome(), v1::OUTCOME_ALLOWED);
 }
 
 TEST_F(SignOnTest, LegacyMailNeedsNoDevice) {
   v1::EvaluateRequest request = Request("Apple-iPhone/1.0");
-  request.set_client_kind(v1::EXCHANGE_ACTIVESYNC_OR_LEGACY);
+  request.set_client_kind(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
   EXPECT_EQ(Evaluate(request).rule_index(), 1);
-  EXPECT_EQ(Evaluate(request).outcome(), v1::ALLOWED);
+  EXPECT_EQ(Evaluate(request).outcome(), v1::OUTCOME_ALLOWED);
 }
 
 TEST_F(SignOnTest, UntrustedWindowsIsDeniedWithItsReason) {
-  ExpectUntrusted(Evaluate(Request()), reason::v1::CHALLENGE_NOT_DONE);
-  ExpectUntrusted(Evaluate(Refused(reason::v1::CERTIFICATE_NOT_PRESENTED, "")),
-                  reason::v1::CERTIFICATE_NOT_PRESENTED);
-  ExpectUntrusted(Evaluate(Refused(reason::v1::CERTIFICATE_REVOKED, "0a1b")),
-                  reason::v1::CERTIFICATE_REVOKED);
-  ExpectUntrusted(Evaluate(Refused(reason::v1::REVOCATION_DATA_STALE, "0a1b")),
-                  reason::v1::REVOCATION_DATA_STALE);
+  ExpectUntrusted(Evaluate(Request()), reason::v1::REASON_CHALLENGE_NOT_DONE);
+  ExpectUntrusted(Evaluate(Refused(reason::v1::REASON_CERTIFICATE_NOT_PRESENTED, "")),
+                  reason::v1::REASON_CERTIFICATE_NOT_PRESENTED);
+  ExpectUntrusted(Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b")),
+                  reason::v1::REASON_CERTIFICATE_REVOKED);
+  ExpectUntrusted(Evaluate(Refused(reason::v1::REASON_REVOCATION_DATA_STALE, "0a1b")),
+                  reason::v1::REASON_REVOCATION_DATA_STALE);
 }
 
 TEST_F(SignOnTest, AGatewayMayWithdrawWhatAProofSays) {
-  for (const auto reason : {reason::v1::CERTIFICATE_REVOKED, reason::v1::REVOCATION_DATA_STALE}) {
+  for (const auto reason :
+       {reason::v1::REASON_CERTIFICATE_REVOKED, reason::v1::REASON_REVOCATION_DATA_STALE}) {
     v1::EvaluateRequest request = Trusted();
     request.set_withdrawn(reason);
     ExpectUntrusted(Evaluate(request), reason);
@@ -185,7 +186,7 @@ TEST_F(SignOnTest, AMacIsAllowedWithAFactorAndAnUnknownSystemIsNot) {
   v1::EvaluateRequest mac = Request(kMacAgent);
   EXPECT_EQ(Evaluate(mac).rule_index(), 3);
   for (const char* unknown : {"", "curl/8.0", "\x01\xff"}) {
-    EXPECT_EQ(Evaluate(Request(unknown)).outcome(), v1::DENIED);
+    EXPECT_EQ(Evaluate(Request(unknown)).outcome(), v1::OUTCOME_DENIED);
   }
 }
 
@@ -199,35 +200,35 @@ TEST_F(SignOnTest, TheDirectorysSystemOutranksTheUserAgent) {
 
 TEST_F(SignOnTest, AProofIsGoodOnce) {
   const v1::EvaluateRequest request = Trusted();
-  EXPECT_EQ(Evaluate(request).trust(), v1::DEVICE_TRUSTED);
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_REPLAYED);
+  EXPECT_EQ(Evaluate(request).trust(), v1::TRUST_STATE_TRUSTED);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_REPLAYED);
   clock_.Advance(seconds(29));
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_REPLAYED);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_REPLAYED);
   // Also after clean-up.
   DT_ASSERT_OK(
       database_->Write([this](db::Transaction& txn) { return PruneDecisions(txn, clock_.Now()); }));
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_REPLAYED);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_REPLAYED);
   clock_.Advance(seconds(1));  // No clock skew is allowed at its end.
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_INVALID);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
 }
 
 TEST_F(SignOnTest, AProofOfAnotherTransactionSessionOrKeyProvesNothing) {
   v1::EvaluateRequest request = Trusted();
   request.set_transaction_hash(Hash("transaction-2"));
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_INVALID);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
   request.clear_transaction_hash();
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_INVALID);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
   request = Trusted();
   request.set_session_hash(Hash("session-2"));
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_INVALID);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
   request.set_proof("a.b.c");
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_INVALID);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
   const auto foreign = pki::PrivateKey::Generate().value();
   request = Request();
   request.set_proof(token::Sign(NewProof(), {ProofKey().kid, foreign}).value());
-  ExpectUntrusted(Evaluate(request), reason::v1::PROOF_INVALID);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
   // None of these spent anything: a refused proof leaves a good one good.
-  EXPECT_EQ(Evaluate(Trusted()).trust(), v1::DEVICE_TRUSTED);
+  EXPECT_EQ(Evaluate(Trusted()).trust(), v1::TRUST_STATE_TRUSTED);
 }
 
 TEST_F(SignOnTest, ACertificateCountsForItsOwnUserOnly) {
@@ -236,15 +237,15 @@ TEST_F(SignOnTest, ACertificateCountsForItsOwnUserOnly) {
   proof.enrollment_id = "enrollment-2";
   v1::EvaluateRequest request = Request();
   request.set_proof(Signed(proof));
-  ExpectUntrusted(Evaluate(request), reason::v1::CERTIFICATE_OF_ANOTHER_USER);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_CERTIFICATE_OF_ANOTHER_USER);
   proof = NewProof();
   proof.enrollment_id = "enrollment-9";
   request.set_proof(Signed(proof));
-  ExpectUntrusted(Evaluate(request), reason::v1::CERTIFICATE_UNKNOWN);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_CERTIFICATE_UNKNOWN);
   proof = NewProof();
   proof.device_id = "device-9";
   request.set_proof(Signed(proof));
-  ExpectUntrusted(Evaluate(request), reason::v1::CERTIFICATE_UNKNOWN);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_CERTIFICATE_UNKNOWN);
 }
 
 // ORG-2: neither message nor link, and no rule that names trust matches.
@@ -258,21 +259,21 @@ TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
   ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
   for (const v1::EvaluateRequest& request : {Request(), Trusted()}) {
     const v1::EvaluateResponse response = Evaluate(request);
-    EXPECT_EQ(response.outcome(), v1::DENIED);
+    EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
     EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
-    EXPECT_EQ(response.reason(), reason::v1::DENIED_BY_RULE);
+    EXPECT_EQ(response.reason(), reason::v1::REASON_DENIED_BY_RULE);
     EXPECT_FALSE(response.show_security_message());
     EXPECT_EQ(response.learn_more_url(), "");
   }
-  EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::FACTOR_REQUIRED);
+  EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 }
 
 TEST_F(SignOnTest, AnAppWithoutATrustRuleBlamesNoDevice) {
   ASSERT_TRUE(SetRules("mail", {FiveRules()[3]}).ok());
   const v1::EvaluateResponse response = Evaluate(Request());
-  EXPECT_EQ(response.outcome(), v1::DENIED);
+  EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
   EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
-  EXPECT_EQ(response.reason(), reason::v1::DENIED_BY_RULE);
+  EXPECT_EQ(response.reason(), reason::v1::REASON_DENIED_BY_RULE);
   EXPECT_FALSE(response.show_security_message());
 }
 
@@ -281,84 +282,84 @@ TEST_F(SignOnTest, SignInsGoOnInReadOnlyModeAndWithoutTheCapability) {
   read_only.set_read_only(true);
   v1::OrgSettings settings;
   ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
-  EXPECT_EQ(Evaluate(Trusted()).outcome(), v1::FACTOR_REQUIRED);
+  EXPECT_EQ(Evaluate(Trusted()).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 
   v1::SetCapabilityRequest off;
   v1::SetCapabilityResponse response;
   ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
   EXPECT_EQ(Evaluate(Trusted()).trust(), v1::TRUST_STATE_UNSPECIFIED);
-  EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::FACTOR_REQUIRED);
+  EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 }
 
 TEST_F(SignOnTest, ASessionEndsByAgeBySignOutAndWithItsUser) {
   v1::EvaluateRequest request = Request();
   *request.mutable_session()->mutable_authenticated_at() =
       rpc::ToTimestamp(clock_.Now() - kSessionLifetime);
-  EXPECT_EQ(Refusal(request), reason::v1::SESSION_EXPIRED);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_EXPIRED);
   *request.mutable_session()->mutable_authenticated_at() =
       rpc::ToTimestamp(clock_.Now() + minutes(1));
-  EXPECT_EQ(Refusal(request), reason::v1::SESSION_EXPIRED);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_EXPIRED);
 
   DT_ASSERT_OK(sessions_->EndSession("session-1", clock_.Now()));
-  EXPECT_EQ(Refusal(Request()), reason::v1::SESSION_ENDED);
+  EXPECT_EQ(Refusal(Request()), reason::v1::REASON_SESSION_ENDED);
   request = Request();
   request.mutable_session()->set_session_id("session-2");
-  EXPECT_EQ(Evaluate(request).outcome(), v1::DENIED);
+  EXPECT_EQ(Evaluate(request).outcome(), v1::OUTCOME_DENIED);
 
   DT_ASSERT_OK(database_->Write(
       [](db::Transaction& txn) { return txn.Run("UPDATE users SET status = 2").status(); }));
-  EXPECT_EQ(Refusal(request), reason::v1::SESSION_ENDED);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_ENDED);
 }
 
 TEST_F(SignOnTest, RefusesUnknownAppsAndUsersAndMalformedRequests) {
   v1::EvaluateRequest request = Request();
   request.set_app_id("none");
-  EXPECT_EQ(Refusal(request), reason::v1::APP_UNKNOWN);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_APP_UNKNOWN);
   request = Request();
   request.mutable_session()->set_user_id("nobody");
-  EXPECT_EQ(Refusal(request), reason::v1::USER_UNKNOWN);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_USER_UNKNOWN);
   request.mutable_session()->clear_user_id();
-  EXPECT_EQ(Refusal(request), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_MALFORMED_REQUEST);
 }
 
 TEST_F(SignOnTest, AFactorFinishesItsDecisionOnceInTimeAndInItsSession) {
   const std::string code = Evaluate(Trusted()).code();
-  EXPECT_EQ(ReasonOf(Complete("0000-0000")), reason::v1::DECISION_UNKNOWN);
-  EXPECT_EQ(ReasonOf(Complete(code, "session-2")), reason::v1::DECISION_UNKNOWN);
+  EXPECT_EQ(ReasonOf(Complete("0000-0000")), reason::v1::REASON_DECISION_UNKNOWN);
+  EXPECT_EQ(ReasonOf(Complete(code, "session-2")), reason::v1::REASON_DECISION_UNKNOWN);
   ASSERT_TRUE(Complete(code).ok());
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::CONFLICTING_STATE);
-  EXPECT_EQ(ReasonOf(Complete(Evaluate(Request()).code())), reason::v1::CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(Complete(Evaluate(Request()).code())), reason::v1::REASON_CONFLICTING_STATE);
   const std::string late = Evaluate(Trusted()).code();
   clock_.Advance(kFactorWindow);
-  EXPECT_EQ(ReasonOf(Complete(late)), reason::v1::DECISION_UNKNOWN);
+  EXPECT_EQ(ReasonOf(Complete(late)), reason::v1::REASON_DECISION_UNKNOWN);
 }
 
 TEST_F(SignOnTest, WrongFactorsAreCountedAndEndTheDecision) {
   const std::string code = Evaluate(Trusted()).code();
   factor_verdict_ = FactorVerdict::kWrong;
   for (int i = 0; i < kFactorFailuresMax; ++i) {
-    EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::FACTOR_WRONG);
+    EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_FACTOR_WRONG);
   }
   factor_verdict_ = FactorVerdict::kAccepted;
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::THROTTLED);
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_THROTTLED);
   EXPECT_EQ(EventsOf("user.authentication.verify").size(), 5u);
 
   const std::string other = Evaluate(Trusted()).code();
   factor_verdict_ = FactorVerdict::kNotEnrolled;
-  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::FACTOR_NOT_ENROLLED);
+  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::REASON_FACTOR_NOT_ENROLLED);
   factor_verdict_ = FactorVerdict::kReused;
-  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::FACTOR_REUSED);
+  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::REASON_FACTOR_REUSED);
 }
 
 TEST_F(SignOnTest, NoFactorHelpsAUserWhoWasDeactivatedMeanwhile) {
   const std::string code = Evaluate(Trusted()).code();
   DT_ASSERT_OK(database_->Write(
       [](db::Transaction& txn) { return txn.Run("UPDATE users SET status = 2").status(); }));
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::SESSION_ENDED);
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_SESSION_ENDED);
 }
 
 TEST_F(SignOnTest, ADecisionIsExplainedByTheRulesOfItsTime) {
-  const std::string code = Evaluate(Refused(reason::v1::CERTIFICATE_REVOKED, "0a1b")).code();
+  const std::string code = Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b")).code();
   ASSERT_TRUE(SetRules("mail", {}).ok());
   std::string typed = code;
   for (char& c : typed) c = static_cast<char>(std::tolower(c));
@@ -366,7 +367,7 @@ TEST_F(SignOnTest, ADecisionIsExplainedByTheRulesOfItsTime) {
 
   const v1::Decision decision = Explain(typed);
   EXPECT_EQ(decision.code(), code);
-  EXPECT_EQ(decision.outcome(), v1::DENIED);
+  EXPECT_EQ(decision.outcome(), v1::OUTCOME_DENIED);
   EXPECT_EQ(decision.app_label(), "App mail");
   ASSERT_EQ(decision.rules_size(), 4);
   EXPECT_TRUE(decision.rules(3).matched());
@@ -381,7 +382,7 @@ TEST_F(SignOnTest, ADecisionIsExplainedByTheRulesOfItsTime) {
 
 TEST_F(SignOnTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {
   const std::string code = Evaluate(Trusted()).code();
-  EXPECT_EQ(Explain(code).outcome(), v1::FACTOR_REQUIRED);
+  EXPECT_EQ(Explain(code).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
   ASSERT_TRUE(Complete(code).ok());
   v1::Event revoked = EventBuilder("pki.cert.revoke", "Device Trust certificate revocation",
                                    clock_.Now() + seconds(9))
@@ -390,7 +391,7 @@ TEST_F(SignOnTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {
   revoked.set_id("event-1");
   DT_ASSERT_OK(log_->Append({&revoked, 1}));
   const v1::Decision decision = Explain(code);
-  EXPECT_EQ(decision.outcome(), v1::ALLOWED);
+  EXPECT_EQ(decision.outcome(), v1::OUTCOME_ALLOWED);
   EXPECT_EQ(decision.remedy(), "");
   EXPECT_TRUE(decision.has_factor_completed_at());
   EXPECT_EQ(decision.certificate_revoked_at().seconds(), UnixSeconds(clock_.Now()) + 9);
@@ -399,26 +400,26 @@ TEST_F(SignOnTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {
   for (const char* bad : {"", "0000-0000", "!!", "7F3K-9QXD-7F3K"}) {
     request.set_code(bad);
     EXPECT_EQ(ReasonOf(policy_->ExplainDecision(nullptr, &request, &none)),
-              reason::v1::DECISION_UNKNOWN);
+              reason::v1::REASON_DECISION_UNKNOWN);
   }
 }
 
 // What LOG-1 asks for, and what a run compares with what its devices saw.
 TEST_F(SignOnTest, TheLogTellsOfDevicesAndDecisions) {
   Evaluate(Trusted());
-  Evaluate(Refused(reason::v1::CERTIFICATE_REVOKED, "0a1b"));
-  Evaluate(Refused(reason::v1::CERTIFICATE_NOT_PRESENTED, ""));
+  Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b"));
+  Evaluate(Refused(reason::v1::REASON_CERTIFICATE_NOT_PRESENTED, ""));
   const auto devices = EventsOf("user.authentication.authenticate");
   ASSERT_EQ(devices.size(), 2u);  // Nobody shows nothing.
-  EXPECT_EQ(devices[0].outcome().result(), v1::EventOutcome::SUCCESS);
+  EXPECT_EQ(devices[0].outcome().result(), v1::EventOutcome::RESULT_SUCCESS);
   EXPECT_EQ(devices[0].debug_data().at("device_id"), "device-1");
   EXPECT_EQ(devices[0].actor().display_name(), "ada@corp.test");
-  EXPECT_EQ(devices[1].outcome().result(), v1::EventOutcome::FAILURE);
+  EXPECT_EQ(devices[1].outcome().result(), v1::EventOutcome::RESULT_FAILURE);
   EXPECT_EQ(devices[1].outcome().reason(), "CERTIFICATE_REVOKED");
   const auto decisions = EventsOf("policy.evaluate_sign_on");
   ASSERT_EQ(decisions.size(), 3u);
-  EXPECT_EQ(decisions[0].outcome().result(), v1::EventOutcome::CHALLENGE);
-  EXPECT_EQ(decisions[1].outcome().result(), v1::EventOutcome::DENY);
+  EXPECT_EQ(decisions[0].outcome().result(), v1::EventOutcome::RESULT_CHALLENGE);
+  EXPECT_EQ(decisions[1].outcome().result(), v1::EventOutcome::RESULT_DENY);
   EXPECT_EQ(decisions[1].client().address(), "203.0.113.5");
 }
 
@@ -430,7 +431,7 @@ TEST_F(SignOnTest, OfManyAtOnceOneSpendsTheProof) {
   for (int i = 0; i < 8; ++i) {
     gateways.emplace_back([&] {
       const auto response = sign_on_->Evaluate(request);
-      if (response.ok() && response->trust() == v1::DEVICE_TRUSTED) ++trusted;
+      if (response.ok() && response->trust() == v1::TRUST_STATE_TRUSTED) ++trusted;
     });
   }
   for (std::thread& gateway : gateways) gateway.join();
@@ -453,7 +454,7 @@ TEST_F(SignOnTest, GarbageIsDecidedAndNeverTrusted) {
     if (i % 3 == 0) request.set_proof(garbage(300));
     const auto decided = sign_on_->Evaluate(request);
     DT_ASSERT_OK(decided);
-    ASSERT_NE(decided->trust(), v1::DEVICE_TRUSTED);
+    ASSERT_NE(decided->trust(), v1::TRUST_STATE_TRUSTED);
     ASSERT_NE(decided->outcome(), v1::OUTCOME_UNSPECIFIED);
     ASSERT_GE(decided->rule_index(), 1);
   }

@@ -24,14 +24,14 @@ constexpr std::size_t kSignInAddressBytesMax = 64;
 constexpr std::size_t kEndedSessionIdBytesMax = 64;
 
 absl::Status MalformedSignIn(std::string message, std::string subject) {
-  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::MALFORMED_REQUEST,
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                         std::move(message), std::move(subject));
 }
 
 // The one answer to whoever has not shown the right password: it does not tell whether the
 // user exists. `reason` is for the System Log alone.
 absl::Status WrongPassword() {
-  return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::PASSWORD_WRONG,
+  return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_PASSWORD_WRONG,
                         "user name or password is wrong", {},
                         "Check both; your password is that of your Windows account.");
 }
@@ -48,26 +48,31 @@ absl::Status StatusOfVerdict(PasswordVerdict verdict) {
     case PasswordVerdict::kWrong:
       return WrongPassword();
     case PasswordVerdict::kDisabled:
-      return RefusedSignIn(reason::v1::USER_DISABLED, "the account is disabled in Active Directory",
+      return RefusedSignIn(reason::v1::REASON_USER_DISABLED,
+                           "the account is disabled in Active Directory",
                            "Ask your administrator to enable the account.");
     case PasswordVerdict::kLocked:
-      return RefusedSignIn(reason::v1::ACCOUNT_LOCKED, "the account is locked in Active Directory",
+      return RefusedSignIn(reason::v1::REASON_ACCOUNT_LOCKED,
+                           "the account is locked in Active Directory",
                            "Wait until the lock ends, or ask your administrator to unlock it.");
     case PasswordVerdict::kMustChange:
-      return RefusedSignIn(reason::v1::PASSWORD_MUST_CHANGE, "the password must be changed first",
+      return RefusedSignIn(reason::v1::REASON_PASSWORD_MUST_CHANGE,
+                           "the password must be changed first",
                            "Sign in to a Windows computer of the company and change it there.");
     case PasswordVerdict::kExpired:
-      return RefusedSignIn(reason::v1::USER_DISABLED, "the account has expired in Active Directory",
+      return RefusedSignIn(reason::v1::REASON_USER_DISABLED,
+                           "the account has expired in Active Directory",
                            "Ask your administrator to prolong the account.");
     case PasswordVerdict::kNotPermittedNow:
-      return RefusedSignIn(reason::v1::USER_DISABLED, "the account may not sign in at this time",
+      return RefusedSignIn(reason::v1::REASON_USER_DISABLED,
+                           "the account may not sign in at this time",
                            "Try again within your logon hours.");
   }
   return absl::InternalError("no such password verdict");
 }
 
 absl::Status ThrottledSignIn(std::chrono::seconds retry_after) {
-  return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::THROTTLED,
+  return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_THROTTLED,
                         "too many failed attempts", {}, "Wait a little before you try again.",
                         retry_after);
 }
@@ -137,7 +142,7 @@ absl::StatusOr<v1::VerifyPasswordResponse> SignInService::Verify(
 absl::Status SignInService::Judge(const v1::VerifyPasswordRequest& request, Attempt& attempt) {
   const std::string& address = request.client().address();
   if (const auto refusal = throttle_.Begin(attempt.principal, address, parts_.clock.Now())) {
-    attempt.precise_reason = reason::v1::THROTTLED;
+    attempt.precise_reason = reason::v1::REASON_THROTTLED;
     attempt.worth_an_event = refusal->first;
     return ThrottledSignIn(refusal->retry_after);
   }
@@ -159,22 +164,22 @@ absl::Status SignInService::Judge(const v1::VerifyPasswordRequest& request, Atte
       parts_.check_password(bind_name, request.password());
   if (!verdict.ok()) {
     throttle_.Forget(attempt.principal, address, parts_.clock.Now());
-    attempt.precise_reason = reason::v1::DEPENDENCY_UNAVAILABLE;
+    attempt.precise_reason = reason::v1::REASON_DEPENDENCY_UNAVAILABLE;
     Log(LogLevel::kError, "sign_in.directory_unavailable",
         {{"error", std::string(verdict.status().message())}});
-    return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+    return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                           "the directory that checks passwords does not answer", "directory",
                           "Try again in a moment.", std::chrono::seconds{2});
   }
   const bool right = *verdict != PasswordVerdict::kWrong && *verdict != PasswordVerdict::kLocked;
   if (!attempt.user) {
-    attempt.precise_reason = reason::v1::USER_UNKNOWN;
+    attempt.precise_reason = reason::v1::REASON_USER_UNKNOWN;
     return WrongPassword();
   }
   if (right) throttle_.Succeeded(attempt.principal, address, parts_.clock.Now());
-  if (right && attempt.user->status() != v1::ACTIVE) {
-    attempt.precise_reason = reason::v1::USER_DEACTIVATED;
-    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::USER_DEACTIVATED,
+  if (right && attempt.user->status() != v1::USER_STATUS_ACTIVE) {
+    attempt.precise_reason = reason::v1::REASON_USER_DEACTIVATED;
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_DEACTIVATED,
                           "the user is deactivated in this org", {},
                           "Ask your administrator to activate you.");
   }
@@ -192,9 +197,9 @@ absl::Status SignInService::Record(const v1::VerifyPasswordRequest& request, con
                     attempt.user ? attempt.user->principal() : typed);
   builder.Client(request.client());
   if (success) {
-    builder.Outcome(v1::EventOutcome::SUCCESS);
+    builder.Outcome(v1::EventOutcome::RESULT_SUCCESS);
   } else {
-    builder.Outcome(v1::EventOutcome::FAILURE, rpc::ReasonName(attempt.precise_reason));
+    builder.Outcome(v1::EventOutcome::RESULT_FAILURE, rpc::ReasonName(attempt.precise_reason));
   }
   v1::Event event = builder.Debug("session_id", response.session_id()).Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
@@ -212,7 +217,7 @@ grpc::Status SignInService::EndSession(grpc::ServerContext* /*context*/,
   const WallTime now = parts_.clock.Now();
   v1::Event event = EventBuilder("user.session.end", "User logout from the org", now)
                         .ActorUser(request->user_id(), {})
-                        .Outcome(v1::EventOutcome::SUCCESS)
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Debug("session_id", session_id)
                         .Take();
   absl::Status ended = parts_.events.Identify(event);

@@ -28,7 +28,7 @@ class SignInTest : public OrgFixture {
     AddUser("ada");
     const std::string gone = AddUser("gone");
     DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
-      return SetPersonStatus(txn, gone, v1::DEACTIVATED, clock_.Now());
+      return SetPersonStatus(txn, gone, v1::USER_STATUS_DEACTIVATED, clock_.Now());
     }));
   }
 
@@ -87,7 +87,7 @@ TEST_F(SignInTest, OpensASessionForTheRightPassword) {
   const auto events = EventsOf("");
   ASSERT_THAT(events, SizeIs(2));
   EXPECT_EQ(events[0].type(), "user.session.start");
-  EXPECT_EQ(events[0].outcome().result(), v1::EventOutcome::SUCCESS);
+  EXPECT_EQ(events[0].outcome().result(), v1::EventOutcome::RESULT_SUCCESS);
   EXPECT_EQ(events[0].actor().id(), "id-ada");
   EXPECT_EQ(events[0].debug_data().at("session_id"), first->session_id());
 }
@@ -97,7 +97,7 @@ TEST_F(SignInTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   const absl::Status wrong = SignIn("ada", "wrong").status();
   const absl::Status unknown = SignIn("eve", "right").status();
   const absl::Status elsewhere = SignIn("other\\ada", "right").status();
-  EXPECT_EQ(rpc::ReasonOf(wrong), reason::v1::PASSWORD_WRONG);
+  EXPECT_EQ(rpc::ReasonOf(wrong), reason::v1::REASON_PASSWORD_WRONG);
   EXPECT_EQ(wrong, unknown);
   EXPECT_EQ(wrong, elsewhere);
   EXPECT_EQ(binds_, 3);  // All three cost the same.
@@ -111,30 +111,30 @@ TEST_F(SignInTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
 
 TEST_F(SignInTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
   const std::map<PasswordVerdict, reason::v1::Reason> states = {
-      {PasswordVerdict::kDisabled, reason::v1::USER_DISABLED},
-      {PasswordVerdict::kMustChange, reason::v1::PASSWORD_MUST_CHANGE},
-      {PasswordVerdict::kExpired, reason::v1::USER_DISABLED},
-      {PasswordVerdict::kNotPermittedNow, reason::v1::USER_DISABLED}};
+      {PasswordVerdict::kDisabled, reason::v1::REASON_USER_DISABLED},
+      {PasswordVerdict::kMustChange, reason::v1::REASON_PASSWORD_MUST_CHANGE},
+      {PasswordVerdict::kExpired, reason::v1::REASON_USER_DISABLED},
+      {PasswordVerdict::kNotPermittedNow, reason::v1::REASON_USER_DISABLED}};
   for (const auto& [state, reason] : states) {
     state_ = state;
     EXPECT_EQ(Refusal("ada", "right"), reason);
-    EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::PASSWORD_WRONG);
+    EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
   }
   state_ = PasswordVerdict::kLocked;
-  EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::ACCOUNT_LOCKED);
-  EXPECT_EQ(Refusal("eve", "wrong"), reason::v1::PASSWORD_WRONG);
+  EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_ACCOUNT_LOCKED);
+  EXPECT_EQ(Refusal("eve", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
   state_ = PasswordVerdict::kAccepted;
-  EXPECT_EQ(Refusal("gone", "right"), reason::v1::USER_DEACTIVATED);
-  EXPECT_EQ(Refusal("gone", "wrong"), reason::v1::PASSWORD_WRONG);
+  EXPECT_EQ(Refusal("gone", "right"), reason::v1::REASON_USER_DEACTIVATED);
+  EXPECT_EQ(Refusal("gone", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
 }
 
 TEST_F(SignInTest, ThrottlesFailuresOfOneAddressAlone) {
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::PASSWORD_WRONG);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
   const absl::Status refused = SignIn("ada", "right").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::THROTTLED);
+  EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::REASON_THROTTLED);
   EXPECT_TRUE(rpc::DetailOf(refused)->has_retry_after());
-  EXPECT_EQ(Refusal("ada", "right"), reason::v1::THROTTLED);
+  EXPECT_EQ(Refusal("ada", "right"), reason::v1::REASON_THROTTLED);
   EXPECT_EQ(binds_, 5);
   DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
   DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
@@ -146,15 +146,15 @@ TEST_F(SignInTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {
   for (int i = 0; i < 10; ++i) {
     const absl::Status status = SignIn("ada", "right").status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-    EXPECT_EQ(rpc::ReasonOf(status), reason::v1::DEPENDENCY_UNAVAILABLE);
+    EXPECT_EQ(rpc::ReasonOf(status), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
   away_ = false;
   DT_EXPECT_OK(SignIn("ada", "right"));
 }
 
 TEST_F(SignInTest, RefusesMalformedRequests) {
-  EXPECT_EQ(Refusal(std::string(257, 'a'), "right"), reason::v1::MALFORMED_REQUEST);
-  EXPECT_EQ(Refusal("ada", std::string(257, 'a')), reason::v1::MALFORMED_REQUEST);
+  EXPECT_EQ(Refusal(std::string(257, 'a'), "right"), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(Refusal("ada", std::string(257, 'a')), reason::v1::REASON_MALFORMED_REQUEST);
   EXPECT_EQ(SignIn("ada", "right", "").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(binds_, 0);
 }

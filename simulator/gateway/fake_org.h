@@ -11,6 +11,7 @@
 #include <string>
 
 #include "libs/base/encoding.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
@@ -28,8 +29,8 @@ class FakeOrg final : public Org {
     if (unavailable) co_return absl::UnavailableError("down");
     if (!Arrives(request)) co_return absl::InternalError("not parsed");
     if (request.password() != "right" && request.password() != "also right") {
-      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::PASSWORD_WRONG,
-                               "wrong");
+      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated,
+                               reason::v1::REASON_PASSWORD_WRONG, "wrong");
     }
     last_client = request.client();
     org::v1::VerifyPasswordResponse response;
@@ -54,11 +55,11 @@ class FakeOrg final : public Org {
     const reason::v1::Reason problem = TakeProof(request, response);
     response.set_reason(problem);
     const bool trusted = problem == reason::v1::REASON_UNSPECIFIED;
-    response.set_trust(trusted ? org::v1::DEVICE_TRUSTED : org::v1::DEVICE_NOT_TRUSTED);
-    response.set_outcome(!trusted ? org::v1::DENIED
+    response.set_trust(trusted ? org::v1::TRUST_STATE_TRUSTED : org::v1::TRUST_STATE_NOT_TRUSTED);
+    response.set_outcome(!trusted ? org::v1::OUTCOME_DENIED
                          : ask_factor && !request.session().has_factor_at()
-                             ? org::v1::FACTOR_REQUIRED
-                             : org::v1::ALLOWED);
+                             ? org::v1::OUTCOME_FACTOR_REQUIRED
+                             : org::v1::OUTCOME_ALLOWED);
     waiting_[response.code()] = response;
     co_return response;
   }
@@ -67,14 +68,16 @@ class FakeOrg final : public Org {
       org::v1::CompleteFactorRequest request) override {
     const auto at = waiting_.find(request.code());
     if (at == waiting_.end()) {
-      co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::DECISION_UNKNOWN, "old");
+      co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
+                               "old");
     }
     if (request.totp() != "123456") {
-      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::FACTOR_WRONG, "no");
+      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_WRONG,
+                               "no");
     }
     org::v1::EvaluateResponse response = at->second;
     waiting_.erase(at);
-    response.set_outcome(org::v1::ALLOWED);
+    response.set_outcome(org::v1::OUTCOME_ALLOWED);
     response.mutable_factor_at()->set_seconds(UnixSeconds(clock_.Now()));
     co_return response;
   }
@@ -105,20 +108,19 @@ class FakeOrg final : public Org {
   // As the real one: everything is checked before the proof is spent.
   reason::v1::Reason TakeProof(const org::v1::EvaluateRequest& request,
                                org::v1::EvaluateResponse& response) {
-    if (request.proof().empty()) return reason::v1::CHALLENGE_NOT_DONE;
+    if (request.proof().empty()) return reason::v1::REASON_CHALLENGE_NOT_DONE;
     const auto proof = token::VerifyProof(request.proof(), proof_keys_,
                                           token::ProofAudience("acme"), clock_.Now());
     if (!proof.ok() ||
         proof->transaction_hash != Base64UrlEncode(AsBytes(request.transaction_hash())) ||
         proof->session_hash != Base64UrlEncode(AsBytes(request.session_hash()))) {
-      return reason::v1::PROOF_INVALID;
+      return reason::v1::REASON_PROOF_INVALID;
     }
-    if (!spent_.insert(proof->envelope.id).second) return reason::v1::PROOF_REPLAYED;
+    if (!spent_.insert(proof->envelope.id).second) return reason::v1::REASON_PROOF_REPLAYED;
     response.set_certificate_serial(proof->serial);
     if (proof->trusted) return request.withdrawn();
-    reason::v1::Reason reason = reason::v1::PROOF_INVALID;
-    reason::v1::Reason_Parse(proof->reason, &reason);
-    return reason;
+    return rpc::EnumNamed<reason::v1::Reason>(proof->reason)
+        .value_or(reason::v1::REASON_PROOF_INVALID);
   }
 
   const Clock& clock_;

@@ -96,8 +96,9 @@ reason::v1::Reason OrgHost::AgainstProof(const Turn& turn, const std::string& te
   const absl::StatusOr<token::Proof> proof =
       token::VerifyProof(text, turn.keys->proof_keys, token::ProofAudience(site_.org), turn.now);
   if (!proof.ok() || !proof->trusted) return reason::v1::REASON_UNSPECIFIED;
-  if (live_.IsRevoked(proof->serial)) return reason::v1::CERTIFICATE_REVOKED;
-  return live_.IsFresh() ? reason::v1::REASON_UNSPECIFIED : reason::v1::REVOCATION_DATA_STALE;
+  if (live_.IsRevoked(proof->serial)) return reason::v1::REASON_CERTIFICATE_REVOKED;
+  return live_.IsFresh() ? reason::v1::REASON_UNSPECIFIED
+                         : reason::v1::REASON_REVOCATION_DATA_STALE;
 }
 
 Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const org::v1::App& app,
@@ -111,7 +112,7 @@ Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const 
   *info->mutable_authenticated_at() = rpc::ToTimestamp(session.authenticated_at);
   if (session.factor_at) *info->mutable_factor_at() = rpc::ToTimestamp(*session.factor_at);
   *request.mutable_client() = ClientOf(turn.request);
-  request.set_client_kind(org::v1::WEB_BROWSER);
+  request.set_client_kind(org::v1::CLIENT_KIND_WEB_BROWSER);
   request.set_withdrawn(AgainstProof(turn, proof));
   request.set_proof(std::move(proof));
   request.set_transaction_hash(ToString(pki::Sha256(transaction.id)));
@@ -134,23 +135,23 @@ http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org:
   if (decision.has_factor_at()) {
     session.factor_at = rpc::FromTimestamp(decision.factor_at());
   }
-  if (decision.trust() == org::v1::DEVICE_TRUSTED) {
+  if (decision.trust() == org::v1::TRUST_STATE_TRUSTED) {
     session.last_serial = decision.certificate_serial();
   }
   http::Response response;
   switch (decision.outcome()) {
-    case org::v1::ALLOWED:
+    case org::v1::OUTCOME_ALLOWED:
       response = Answer(turn, transaction, app, decision.user());
       break;
-    case org::v1::FACTOR_REQUIRED:
+    case org::v1::OUTCOME_FACTOR_REQUIRED:
       if (transaction.is_passive) return Fail(turn, transaction, SamlFailure::kNoPassive);
       transaction.decision_code = decision.code();
-      transaction.decision_trusts = decision.trust() == org::v1::DEVICE_TRUSTED;
+      transaction.decision_trusts = decision.trust() == org::v1::TRUST_STATE_TRUSTED;
       // By redirect, so that loading the page again does not spend the proof again.
       response = http::SeeOther("/factor?t=" + transaction.id);
       Keep(turn, transaction, response);
       return response;
-    case org::v1::REAUTHENTICATION_REQUIRED:
+    case org::v1::OUTCOME_REAUTHENTICATION_REQUIRED:
       transaction.force_authn = true;
       return SignInAgain(turn, std::move(transaction));
     default:

@@ -176,7 +176,7 @@ TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
   http::Connection connection;
   connection.peer_certificate = device_.certificate;
   connection.peer_verdict = pki::DeviceVerdict::kGood;
-  EXPECT_EQ(Inspect(connection, "acme", live).reason, reason::v1::REVOCATION_DATA_STALE);
+  EXPECT_EQ(Inspect(connection, "acme", live).reason, reason::v1::REASON_REVOCATION_DATA_STALE);
   live.Apply(ca::v1::WatchRevocationsResponse());
   EXPECT_FALSE(Inspect(connection, "acme", live).trusted);  // The other stream is silent.
   live.Apply(org::v1::WatchSessionsResponse(), kStart);
@@ -189,7 +189,7 @@ TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
   part.set_more(true);
   reading.Apply(part);
   reading.Apply(org::v1::WatchSessionsResponse(), kStart);
-  EXPECT_EQ(Inspect(connection, "acme", reading).reason, reason::v1::REVOCATION_DATA_STALE);
+  EXPECT_EQ(Inspect(connection, "acme", reading).reason, reason::v1::REASON_REVOCATION_DATA_STALE);
   part.set_more(false);
   reading.Apply(part);
   EXPECT_TRUE(Inspect(connection, "acme", reading).trusted);

@@ -76,12 +76,12 @@ inline org::v1::ListAppsResponse NewApps() {
   org::v1::App* app = apps.add_apps();
   app->set_id("mail");
   app->set_label("Mail & <more>");
-  app->set_protocol(org::v1::SAML2);
+  app->set_protocol(org::v1::APP_PROTOCOL_SAML2);
   app->mutable_saml()->set_entity_id("https://sp.example/mail");
   org::v1::AssertionConsumerService* acs = app->mutable_saml()->add_acs();
   acs->set_url("https://sp.example/acs?a=1&b=2");
   app->add_rules()->set_active(true);
-  app->mutable_rules(0)->set_trust(org::v1::TRUSTED);
+  app->mutable_rules(0)->set_trust(org::v1::TRUST_CONDITION_TRUSTED);
   app->add_rules()->set_is_default(true);
   return apps;
 }

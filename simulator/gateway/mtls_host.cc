@@ -18,22 +18,22 @@ reason::v1::Reason ReasonOfVerdict(pki::DeviceVerdict verdict) {
     case pki::DeviceVerdict::kGood:
       return reason::v1::REASON_UNSPECIFIED;
     case pki::DeviceVerdict::kNone:
-      return reason::v1::CERTIFICATE_NOT_PRESENTED;
+      return reason::v1::REASON_CERTIFICATE_NOT_PRESENTED;
     case pki::DeviceVerdict::kForeignIssuer:
-      return reason::v1::CERTIFICATE_OF_ANOTHER_CA;
+      return reason::v1::REASON_CERTIFICATE_OF_ANOTHER_CA;
     case pki::DeviceVerdict::kBadSignature:
-      return reason::v1::CERTIFICATE_SIGNATURE_INVALID;
+      return reason::v1::REASON_CERTIFICATE_SIGNATURE_INVALID;
     case pki::DeviceVerdict::kNotYetValid:
-      return reason::v1::CERTIFICATE_NOT_YET_VALID;
+      return reason::v1::REASON_CERTIFICATE_NOT_YET_VALID;
     case pki::DeviceVerdict::kExpired:
-      return reason::v1::CERTIFICATE_EXPIRED;
+      return reason::v1::REASON_CERTIFICATE_EXPIRED;
     case pki::DeviceVerdict::kWrongUsage:
     case pki::DeviceVerdict::kCriticalExtension:
-      return reason::v1::CERTIFICATE_WRONG_USAGE;
+      return reason::v1::REASON_CERTIFICATE_WRONG_USAGE;
     case pki::DeviceVerdict::kMalformed:
-      return reason::v1::CERTIFICATE_MALFORMED;
+      return reason::v1::REASON_CERTIFICATE_MALFORMED;
   }
-  return reason::v1::CERTIFICATE_MALFORMED;
+  return reason::v1::REASON_CERTIFICATE_MALFORMED;
 }
 
 // The one URI name of that kind; empty when there is none or more than one.
@@ -64,17 +64,17 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
   finding.device_id = OnlyId(uris, org, "device");
   finding.enrollment_id = OnlyId(uris, org, "enrollment");
   if (finding.device_id.empty() || finding.enrollment_id.empty()) {
-    finding.reason = reason::v1::CERTIFICATE_UNKNOWN;  // Not of this org.
+    finding.reason = reason::v1::REASON_CERTIFICATE_UNKNOWN;  // Not of this org.
     finding.device_id.clear();
     finding.enrollment_id.clear();
     return finding;
   }
   if (live.IsRevoked(finding.serial)) {
-    finding.reason = reason::v1::CERTIFICATE_REVOKED;
+    finding.reason = reason::v1::REASON_CERTIFICATE_REVOKED;
     return finding;
   }
   if (!live.IsFresh()) {
-    finding.reason = reason::v1::REVOCATION_DATA_STALE;
+    finding.reason = reason::v1::REASON_REVOCATION_DATA_STALE;
     return finding;
   }
   finding.trusted = true;

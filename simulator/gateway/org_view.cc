@@ -61,7 +61,8 @@ const org::v1::App* AppDirectory::FindByEntityId(const std::string& entity_id) c
 bool AppDirectory::NeedsChallenge(const org::v1::App& app) const {
   return device_trust_effective_ &&
          std::any_of(app.rules().begin(), app.rules().end(), [](const org::v1::Rule& rule) {
-           return rule.active() && rule.trust() != org::v1::TRUST_ANY;
+           return rule.active() && (rule.trust() == org::v1::TRUST_CONDITION_TRUSTED ||
+                                    rule.trust() == org::v1::TRUST_CONDITION_NOT_TRUSTED);
          });
 }
 

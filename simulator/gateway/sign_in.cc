@@ -22,18 +22,18 @@ constexpr std::string_view kWrong = "User name or password is wrong.";
 // like a wrong password.
 std::pair<std::string_view, int> ComplaintOf(const absl::Status& status) {
   switch (rpc::ReasonOf(status)) {
-    case reason::v1::USER_DISABLED:
+    case reason::v1::REASON_USER_DISABLED:
       return {"This account is disabled. Contact your administrator.", kNotTaken};
-    case reason::v1::ACCOUNT_LOCKED:
+    case reason::v1::REASON_ACCOUNT_LOCKED:
       return {"This account is locked. Wait, or contact your administrator.", kNotTaken};
-    case reason::v1::PASSWORD_EXPIRED:
-    case reason::v1::PASSWORD_MUST_CHANGE:
+    case reason::v1::REASON_PASSWORD_EXPIRED:
+    case reason::v1::REASON_PASSWORD_MUST_CHANGE:
       return {"Your password has to be changed. Do that on your computer, then sign in here.",
               kNotTaken};
-    case reason::v1::USER_DEACTIVATED:
+    case reason::v1::REASON_USER_DEACTIVATED:
       return {"This account may not sign in. Contact your administrator.", kNotTaken};
-    case reason::v1::THROTTLED:
-    case reason::v1::TOO_MANY_REQUESTS:
+    case reason::v1::REASON_THROTTLED:
+    case reason::v1::REASON_TOO_MANY_REQUESTS:
       return {"Too many attempts. Wait a minute and try again.", 429};
     default:
       break;
@@ -158,21 +158,21 @@ Task<http::Response> OrgHost::FactorPost(Turn& turn) {
 
   const std::string shown_code = transaction->decision_code;
   switch (rpc::ReasonOf(decision.status())) {
-    case reason::v1::FACTOR_WRONG:
+    case reason::v1::REASON_FACTOR_WRONG:
       co_return FactorForm(turn, *transaction, "That code is wrong. Type the current one.",
                            kNotTaken);
-    case reason::v1::FACTOR_REUSED:
+    case reason::v1::REASON_FACTOR_REUSED:
       co_return FactorForm(turn, *transaction, "That code was used already. Wait for the next one.",
                            kNotTaken);
-    case reason::v1::THROTTLED:
+    case reason::v1::REASON_THROTTLED:
       co_return FactorForm(turn, *transaction, "Too many wrong codes. Start again later.", 429);
-    case reason::v1::FACTOR_NOT_ENROLLED:
+    case reason::v1::REASON_FACTOR_NOT_ENROLLED:
       co_return RenderRefusal({.app_label = turn.app_label,
                                .code = shown_code,
                                .detail = "This app asks for a verification code, and you have no "
                                          "authenticator set up. Contact your administrator."});
-    case reason::v1::DECISION_UNKNOWN:
-    case reason::v1::CONFLICTING_STATE:
+    case reason::v1::REASON_DECISION_UNKNOWN:
+    case reason::v1::REASON_CONFLICTING_STATE:
       // Too old, or finished in another tab: decide anew.
       transaction->decision_code.clear();
       co_return co_await Advance(turn, *std::move(transaction));

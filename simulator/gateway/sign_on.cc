@@ -27,15 +27,15 @@ absl::StatusOr<std::string> IssuerOf(const SamlMessage& message) {
 reason::v1::Reason SamlReason(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kNotFound:
-      return reason::v1::SAML_UNKNOWN_SERVICE_PROVIDER;
+      return reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER;
     case absl::StatusCode::kFailedPrecondition:
-      return reason::v1::SAML_ACS_NOT_REGISTERED;
+      return reason::v1::REASON_SAML_ACS_NOT_REGISTERED;
     case absl::StatusCode::kPermissionDenied:
-      return reason::v1::SAML_SIGNATURE_INVALID;
+      return reason::v1::REASON_SAML_SIGNATURE_INVALID;
     case absl::StatusCode::kDeadlineExceeded:
-      return reason::v1::SAML_REQUEST_EXPIRED;
+      return reason::v1::REASON_SAML_REQUEST_EXPIRED;
     default:
-      return reason::v1::SAML_REQUEST_MALFORMED;
+      return reason::v1::REASON_SAML_REQUEST_MALFORMED;
   }
 }
 

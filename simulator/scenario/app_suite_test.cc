@@ -46,7 +46,7 @@ TEST(AppSuiteTest, ReadsAForeignAppsMetadata) {
   EXPECT_TRUE(app->saml.acs(0).is_default());
   EXPECT_EQ(app->saml.name_id_formats_size(), 1);
   ASSERT_EQ(app->rules.size(), 2u);
-  EXPECT_EQ(app->rules[0].trust(), org::v1::TRUSTED);
+  EXPECT_EQ(app->rules[0].trust(), org::v1::TRUST_CONDITION_TRUSTED);
 }
 
 TEST(AppSuiteTest, NamesTheFileThatIsNoMetadata) {

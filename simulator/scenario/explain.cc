@@ -8,6 +8,8 @@
 
 #include "libs/base/files.h"
 #include "libs/base/utc_time.h"
+#include "libs/rpc/enum_name.h"
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::simulator {
@@ -31,13 +33,13 @@ std::string Plain(std::string name) {
 
 std::string_view Outcome(v1::Outcome outcome) {
   switch (outcome) {
-    case v1::ALLOWED:
+    case v1::OUTCOME_ALLOWED:
       return "allowed";
-    case v1::FACTOR_REQUIRED:
+    case v1::OUTCOME_FACTOR_REQUIRED:
       return "allowed after a second factor, which was not given";
-    case v1::DENIED:
+    case v1::OUTCOME_DENIED:
       return "denied";
-    case v1::REAUTHENTICATION_REQUIRED:
+    case v1::OUTCOME_REAUTHENTICATION_REQUIRED:
       return "sent back to sign in again";
     default:
       return "undecided";
@@ -46,10 +48,10 @@ std::string_view Outcome(v1::Outcome outcome) {
 
 std::string TrustLine(const v1::Decision& decision) {
   switch (decision.trust()) {
-    case v1::DEVICE_TRUSTED:
+    case v1::TRUST_STATE_TRUSTED:
       return "trusted";
-    case v1::DEVICE_NOT_TRUSTED:
-      return "not trusted: " + reason::v1::Reason_Name(decision.trust_reason());
+    case v1::TRUST_STATE_NOT_TRUSTED:
+      return "not trusted: " + rpc::ReasonName(decision.trust_reason());
     default:
       return "not evaluated: Device Trust is off";
   }
@@ -82,7 +84,7 @@ std::string RulesText(const v1::Decision& decision, const Style& style) {
 }  // namespace
 
 std::string ExplainText(const v1::Decision& decision, const Style& style) {
-  const bool good = decision.outcome() == v1::ALLOWED;
+  const bool good = decision.outcome() == v1::OUTCOME_ALLOWED;
   const std::string outcome(Outcome(decision.outcome()));
   std::string text = fmt::format(
       "{}  {}\n  {} by rule {} \"{}\"\n", style.Bold(decision.code()), Time(decision.at()),
@@ -91,11 +93,10 @@ std::string ExplainText(const v1::Decision& decision, const Style& style) {
   text += fmt::format("\n  who          {} ({})\n  app          {} ({})\n",
                       decision.user().display_name(), decision.user().principal(),
                       decision.app_label(), decision.app_id());
-  text +=
-      fmt::format("  from         {}, {}\n  platform     {} (says the {})\n",
-                  decision.client().address(), Plain(v1::ClientKind_Name(decision.client_kind())),
-                  Plain(v1::PlatformKind_Name(decision.platform())),
-                  decision.platform_source().empty() ? "user agent" : decision.platform_source());
+  text += fmt::format(
+      "  from         {}, {}\n  platform     {} (says the {})\n", decision.client().address(),
+      Plain(rpc::EnumName(decision.client_kind())), Plain(rpc::EnumName(decision.platform())),
+      decision.platform_source().empty() ? "user agent" : decision.platform_source());
   text += fmt::format("  user agent   {}\n", decision.client().user_agent());
   text += fmt::format("  device       {}\n", TrustLine(decision));
   if (!decision.certificate_serial().empty()) {

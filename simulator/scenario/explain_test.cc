@@ -12,13 +12,13 @@ namespace v1 = ::devicetrust::org::v1;
 v1::Decision Refusal() {
   v1::Decision decision;
   decision.set_code("7F3K-9QXD");
-  decision.set_outcome(v1::DENIED);
+  decision.set_outcome(v1::OUTCOME_DENIED);
   decision.set_rule_name("4 everything else");
   decision.set_rule_index(4);
-  decision.set_trust(v1::DEVICE_NOT_TRUSTED);
-  decision.set_trust_reason(reason::v1::CERTIFICATE_REVOKED);
+  decision.set_trust(v1::TRUST_STATE_NOT_TRUSTED);
+  decision.set_trust_reason(reason::v1::REASON_CERTIFICATE_REVOKED);
   decision.set_remedy("Enroll again.");
-  decision.set_client_kind(v1::WEB_BROWSER);
+  decision.set_client_kind(v1::CLIENT_KIND_WEB_BROWSER);
   decision.mutable_user()->set_display_name("Zoë <Q&A> Müller");
   v1::RuleTrace& rule = *decision.add_rules();
   rule.set_index(2);

@@ -11,6 +11,7 @@
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::simulator {
@@ -42,34 +43,37 @@ v1::Rule NewRule(const std::string& name, v1::Action::Access access, bool factor
 }  // namespace
 
 std::vector<v1::Rule> FiveRuleExample() {
-  v1::Rule legacy = NewRule("1 legacy mail client", v1::Action::ALLOWED, false);
-  legacy.add_clients(v1::EXCHANGE_ACTIVESYNC_OR_LEGACY);
+  v1::Rule legacy = NewRule("1 legacy mail client", v1::Action::ACCESS_ALLOWED, false);
+  legacy.add_clients(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
 
-  v1::Rule trusted = NewRule("2 browser or modern client, Windows, trusted", v1::Action::ALLOWED,
-                             /*factor=*/true);
-  trusted.add_clients(v1::WEB_BROWSER);
-  trusted.add_clients(v1::MODERN_AUTH);
-  trusted.add_platforms(v1::WINDOWS);
-  trusted.set_trust(v1::TRUSTED);
+  v1::Rule trusted =
+      NewRule("2 browser or modern client, Windows, trusted", v1::Action::ACCESS_ALLOWED,
+              /*factor=*/true);
+  trusted.add_clients(v1::CLIENT_KIND_WEB_BROWSER);
+  trusted.add_clients(v1::CLIENT_KIND_MODERN_AUTH);
+  trusted.add_platforms(v1::PLATFORM_KIND_WINDOWS);
+  trusted.set_trust(v1::TRUST_CONDITION_TRUSTED);
 
-  v1::Rule others = NewRule("3 browser or modern client, off Windows", v1::Action::ALLOWED,
+  v1::Rule others = NewRule("3 browser or modern client, off Windows", v1::Action::ACCESS_ALLOWED,
                             /*factor=*/true);
-  others.add_clients(v1::WEB_BROWSER);
-  others.add_clients(v1::MODERN_AUTH);
+  others.add_clients(v1::CLIENT_KIND_WEB_BROWSER);
+  others.add_clients(v1::CLIENT_KIND_MODERN_AUTH);
   for (const v1::PlatformKind platform :
-       {v1::IOS, v1::ANDROID, v1::OTHER_MOBILE, v1::MACOS, v1::OTHER_DESKTOP}) {
+       {v1::PLATFORM_KIND_IOS, v1::PLATFORM_KIND_ANDROID, v1::PLATFORM_KIND_OTHER_MOBILE,
+        v1::PLATFORM_KIND_MACOS, v1::PLATFORM_KIND_OTHER_DESKTOP}) {
     others.add_platforms(platform);
   }
-  return {legacy, trusted, others, NewRule("4 everything else", v1::Action::DENIED, false)};
+  return {legacy, trusted, others, NewRule("4 everything else", v1::Action::ACCESS_DENIED, false)};
 }
 
 std::vector<v1::Rule> TrustedOnly() {
-  v1::Rule trusted = NewRule("1 trusted device", v1::Action::ALLOWED, false);
-  trusted.set_trust(v1::TRUSTED);
-  for (const v1::PlatformKind platform : {v1::IOS, v1::ANDROID, v1::WINDOWS, v1::MACOS}) {
+  v1::Rule trusted = NewRule("1 trusted device", v1::Action::ACCESS_ALLOWED, false);
+  trusted.set_trust(v1::TRUST_CONDITION_TRUSTED);
+  for (const v1::PlatformKind platform : {v1::PLATFORM_KIND_IOS, v1::PLATFORM_KIND_ANDROID,
+                                          v1::PLATFORM_KIND_WINDOWS, v1::PLATFORM_KIND_MACOS}) {
     trusted.add_platforms(platform);  // POL-3: trust is for these four.
   }
-  return {trusted, NewRule("2 everything else", v1::Action::DENIED, false)};
+  return {trusted, NewRule("2 everything else", v1::Action::ACCESS_DENIED, false)};
 }
 
 absl::Status OrgClient::SetUp(const Fleet& fleet, const std::vector<std::string>& sids,
@@ -117,7 +121,7 @@ absl::Status OrgClient::Register(const AppRegistration& app) {
   v1::PutAppRequest put;
   put.mutable_app()->set_id(app.id);
   put.mutable_app()->set_label(app.label);
-  put.mutable_app()->set_protocol(v1::SAML2);
+  put.mutable_app()->set_protocol(v1::APP_PROTOCOL_SAML2);
   *put.mutable_app()->mutable_saml() = app.saml;
   put.mutable_app()->set_has_client_conditions(
       std::any_of(app.rules.begin(), app.rules.end(),
@@ -155,7 +159,7 @@ absl::Status OrgClient::RevokeCertificate(const std::string& serial) {
   const auto admin = ca::v1::CertificateAdmin::NewStub(ca_);
   ca::v1::RevokeCertificateRequest request;
   request.set_serial(serial);
-  request.set_reason(ca::v1::KEY_COMPROMISE);
+  request.set_reason(ca::v1::REVOCATION_REASON_KEY_COMPROMISE);
   request.set_requested_by("admin:dt-sim");
   return rpc::Call(*admin, &ca::v1::CertificateAdmin::Stub::RevokeCertificate, request, kTimeout)
       .status();
@@ -193,8 +197,7 @@ absl::Status OrgClient::ForEachEvent(const std::string& type, WallTime since, Vi
 absl::StatusOr<std::vector<LoggedDecision>> OrgClient::ListDecisions(WallTime since) {
   std::vector<LoggedDecision> decisions;
   DT_RETURN_IF_ERROR(ForEachEvent(kDecisionEvent, since, [&decisions](const v1::Event& event) {
-    LoggedDecision decision{CodeOf(event), "",
-                            v1::EventOutcome::Result_Name(event.outcome().result()),
+    LoggedDecision decision{CodeOf(event), "", rpc::EnumName(event.outcome().result()),
                             event.outcome().reason()};
     for (const v1::Target& target : event.targets()) {
       if (target.type() == "Rule") decision.rule = target.display_name();
@@ -221,7 +224,7 @@ absl::StatusOr<std::map<std::string, std::uint64_t>> OrgClient::CountOutcomes(
     const std::string& type, WallTime since) {
   std::map<std::string, std::uint64_t> counts;
   DT_RETURN_IF_ERROR(ForEachEvent(type, since, [&counts](const v1::Event& event) {
-    std::string key = v1::EventOutcome::Result_Name(event.outcome().result());
+    std::string key = rpc::EnumName(event.outcome().result());
     if (!event.outcome().reason().empty()) key += " " + event.outcome().reason();
     ++counts[key];
   }));

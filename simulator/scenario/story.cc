@@ -9,6 +9,7 @@
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
+#include "libs/rpc/error.h"
 #include "simulator/scenario/app_suite.h"
 
 namespace devicetrust::simulator {
@@ -155,7 +156,7 @@ absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
   if (!phase.totals().errors.empty()) return absl::InternalError(phase.totals().errors.front());
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, LastDecision(user.principal));
   Tell(fmt::format("{}: rule \"{}\", device {}", style_.Good("allowed"), decision.rule_name(),
-                   decision.trust() == org::v1::DEVICE_TRUSTED ? "trusted" : "not trusted"));
+                   decision.trust() == org::v1::TRUST_STATE_TRUSTED ? "trusted" : "not trusted"));
   return absl::OkStatus();
 }
 
@@ -172,7 +173,7 @@ absl::Status Story::Refusal(SignInPhase& phase, std::size_t device) {
   const std::string& code = phase.record(device, 0).code;
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, environment_.org().Explain(code));
   Tell(fmt::format("{}: rule \"{}\", {}, code {}", style_.Bad("refused"), decision.rule_name(),
-                   reason::v1::Reason_Name(decision.trust_reason()), style_.Bold(code)),
+                   rpc::ReasonName(decision.trust_reason()), style_.Bold(code)),
        decision.remedy());
   std::fputs("\n", out_);
   return absl::OkStatus();

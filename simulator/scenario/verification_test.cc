@@ -74,8 +74,8 @@ class CompareTest : public ::testing::Test {
     log_.Add("pki.cert.revoke");
     for (int i = 0; i < 4; ++i) log_.Add("user.session.start");
     for (int i = 0; i < 2; ++i) log_.Add("user.authentication.verify");
-    for (int i = 0; i < 5; ++i) log_.Authenticate(Outcome::SUCCESS);
-    log_.Authenticate(Outcome::FAILURE, "CERTIFICATE_REVOKED");
+    for (int i = 0; i < 5; ++i) log_.Authenticate(Outcome::RESULT_SUCCESS);
+    log_.Authenticate(Outcome::RESULT_FAILURE, "CERTIFICATE_REVOKED");
     for (int i = 0; i < 5; ++i) log_.Decide(rules[1].name());
     for (int i = 0; i < 2; ++i) log_.Decide(rules[2].name());
     for (int i = 0; i < 2; ++i) log_.Decide(rules[3].name());
@@ -132,7 +132,7 @@ TEST_F(CompareTest, ADecisionOfAnotherRuleIsNamed) {
 
 TEST_F(CompareTest, ARefusalForAnotherReasonIsNamed) {
   log_.Remove("user.authentication.authenticate");
-  log_.Authenticate(Outcome::FAILURE, "CERTIFICATE_EXPIRED");
+  log_.Authenticate(Outcome::RESULT_FAILURE, "CERTIFICATE_EXPIRED");
   EXPECT_THAT(Compare().violations,
               ElementsAre(HasSubstr("trusted device authentications: the System Log has 4")));
 }

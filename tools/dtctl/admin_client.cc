@@ -45,7 +45,7 @@ absl::Status Explained(const absl::Status& status, std::string_view server,
                       status.code() == absl::StatusCode::kDeadlineExceeded;
   if (!silent || rpc::DetailOf(status).has_value()) return status;
   return rpc::MakeError(
-      absl::StatusCode::kUnavailable, reason::v1::DEPENDENCY_UNAVAILABLE,
+      absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
       fmt::format("the {} does not answer at {} ({})", server, endpoint.address,
                   std::string(status.message())),
       endpoint.address,

@@ -16,11 +16,11 @@ constexpr int kUsageError = 2;
 const std::map<std::string, ca::v1::RevocationReason>& ReasonWords() {
   static const std::map<std::string, ca::v1::RevocationReason> words = {
       {"unspecified", ca::v1::REVOCATION_REASON_UNSPECIFIED},
-      {"key-compromise", ca::v1::KEY_COMPROMISE},
-      {"affiliation-changed", ca::v1::AFFILIATION_CHANGED},
-      {"superseded", ca::v1::SUPERSEDED},
-      {"cessation-of-operation", ca::v1::CESSATION_OF_OPERATION},
-      {"privilege-withdrawn", ca::v1::PRIVILEGE_WITHDRAWN}};
+      {"key-compromise", ca::v1::REVOCATION_REASON_KEY_COMPROMISE},
+      {"affiliation-changed", ca::v1::REVOCATION_REASON_AFFILIATION_CHANGED},
+      {"superseded", ca::v1::REVOCATION_REASON_SUPERSEDED},
+      {"cessation-of-operation", ca::v1::REVOCATION_REASON_CESSATION_OF_OPERATION},
+      {"privilege-withdrawn", ca::v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN}};
   return words;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 #include "tools/dtctl/times.h"
 
@@ -16,13 +17,13 @@ using org::v1::RuleTrace;
 
 std::string OutcomeWord(org::v1::Outcome outcome) {
   switch (outcome) {
-    case org::v1::ALLOWED:
+    case org::v1::OUTCOME_ALLOWED:
       return "ALLOWED";
-    case org::v1::FACTOR_REQUIRED:
+    case org::v1::OUTCOME_FACTOR_REQUIRED:
       return "FACTOR REQUIRED";
-    case org::v1::DENIED:
+    case org::v1::OUTCOME_DENIED:
       return "DENIED";
-    case org::v1::REAUTHENTICATION_REQUIRED:
+    case org::v1::OUTCOME_REAUTHENTICATION_REQUIRED:
       return "SIGN-IN REQUIRED AGAIN";
     default:
       return "UNKNOWN";
@@ -31,17 +32,17 @@ std::string OutcomeWord(org::v1::Outcome outcome) {
 
 std::string PlatformWord(org::v1::PlatformKind platform) {
   switch (platform) {
-    case org::v1::IOS:
+    case org::v1::PLATFORM_KIND_IOS:
       return "iOS";
-    case org::v1::ANDROID:
+    case org::v1::PLATFORM_KIND_ANDROID:
       return "Android";
-    case org::v1::OTHER_MOBILE:
+    case org::v1::PLATFORM_KIND_OTHER_MOBILE:
       return "other mobile";
-    case org::v1::WINDOWS:
+    case org::v1::PLATFORM_KIND_WINDOWS:
       return "Windows";
-    case org::v1::MACOS:
+    case org::v1::PLATFORM_KIND_MACOS:
       return "macOS";
-    case org::v1::OTHER_DESKTOP:
+    case org::v1::PLATFORM_KIND_OTHER_DESKTOP:
       return "other desktop";
     default:
       return "unknown platform";
@@ -50,11 +51,11 @@ std::string PlatformWord(org::v1::PlatformKind platform) {
 
 std::string ClientWord(org::v1::ClientKind kind) {
   switch (kind) {
-    case org::v1::WEB_BROWSER:
+    case org::v1::CLIENT_KIND_WEB_BROWSER:
       return "web browser";
-    case org::v1::MODERN_AUTH:
+    case org::v1::CLIENT_KIND_MODERN_AUTH:
       return "modern authentication";
-    case org::v1::EXCHANGE_ACTIVESYNC_OR_LEGACY:
+    case org::v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY:
       return "Exchange ActiveSync or legacy";
     default:
       return "unknown client";
@@ -63,12 +64,11 @@ std::string ClientWord(org::v1::ClientKind kind) {
 
 std::string TrustLine(const Decision& decision) {
   switch (decision.trust()) {
-    case org::v1::DEVICE_TRUSTED:
+    case org::v1::TRUST_STATE_TRUSTED:
       return fmt::format("trusted: certificate {}, device {}", decision.certificate_serial(),
                          decision.device_id());
-    case org::v1::DEVICE_NOT_TRUSTED: {
-      std::string line =
-          fmt::format("not trusted: {}", reason::v1::Reason_Name(decision.trust_reason()));
+    case org::v1::TRUST_STATE_NOT_TRUSTED: {
+      std::string line = fmt::format("not trusted: {}", rpc::ReasonName(decision.trust_reason()));
       if (!decision.certificate_serial().empty()) {
         line += fmt::format(", certificate {}", decision.certificate_serial());
       }
@@ -134,9 +134,8 @@ std::string PersonText(const org::v1::User& user) {
 }
 
 std::string EventLine(const Event& event) {
-  std::string line =
-      fmt::format("{}  {:<32} {:<9} {}", FormatTime(event.at()), event.type(),
-                  org::v1::EventOutcome::Result_Name(event.outcome().result()), Who(event));
+  std::string line = fmt::format("{}  {:<32} {:<9} {}", FormatTime(event.at()), event.type(),
+                                 rpc::EnumName(event.outcome().result()), Who(event));
   if (const std::string what = What(event); !what.empty()) line += " → " + what;
   if (!event.outcome().reason().empty()) line += "  " + event.outcome().reason();
   for (const auto& [key, word] : {std::pair("device_id", "device"), std::pair("code", "code")}) {
@@ -193,7 +192,7 @@ std::string ErrorText(const absl::Status& status) {
   const auto detail = rpc::DetailOf(status);
   if (!detail.has_value()) return Printable(std::move(out)) + "\n";
   if (detail->reason() != reason::v1::REASON_UNSPECIFIED) {
-    out += fmt::format("  [{}]", reason::v1::Reason_Name(detail->reason()));
+    out += fmt::format("  [{}]", rpc::ReasonName(detail->reason()));
   }
   out = Printable(std::move(out)) + "\n";
   if (!detail->remedy().empty()) out += "       " + Printable(detail->remedy()) + "\n";

@@ -19,7 +19,7 @@ org::v1::Event Revocation() {
   auto* target = event.add_targets();
   target->set_type("Certificate");
   target->set_id("4a1f03");
-  event.mutable_outcome()->set_result(org::v1::EventOutcome::SUCCESS);
+  event.mutable_outcome()->set_result(org::v1::EventOutcome::RESULT_SUCCESS);
   (*event.mutable_debug_data())["device_id"] = "d-17";
   return event;
 }
@@ -69,11 +69,11 @@ TEST(SettingsText, InForceNeedsBothSwitches) {
 org::v1::Decision Refusal() {
   org::v1::Decision decision;
   decision.set_code("7F3K-9QXD");
-  decision.set_outcome(org::v1::DENIED);
+  decision.set_outcome(org::v1::OUTCOME_DENIED);
   decision.set_rule_index(4);
   decision.set_rule_name("Everything else");
-  decision.set_trust(org::v1::DEVICE_NOT_TRUSTED);
-  decision.set_trust_reason(reason::v1::CERTIFICATE_REVOKED);
+  decision.set_trust(org::v1::TRUST_STATE_NOT_TRUSTED);
+  decision.set_trust_reason(reason::v1::REASON_CERTIFICATE_REVOKED);
   decision.set_certificate_serial("4a1f03");
   decision.mutable_user()->set_display_name("Ada Lovelace");
   decision.mutable_user()->set_principal("ada@corp.test");
@@ -99,9 +99,9 @@ TEST(DecisionText, NamesPersonReasonConditionAndRemedy) {
 }
 
 TEST(ErrorText, ShowsReasonRemedyAndWhenToTryAgain) {
-  const absl::Status status = rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::STORE_FULL,
-                                             "the disk of dt-ca is full", "dt-ca",
-                                             "Make room on its disk.", std::chrono::seconds(30));
+  const absl::Status status = rpc::MakeError(
+      absl::StatusCode::kUnavailable, reason::v1::REASON_STORE_FULL, "the disk of dt-ca is full",
+      "dt-ca", "Make room on its disk.", std::chrono::seconds(30));
   EXPECT_EQ(ErrorText(status),
             "dtctl: the disk of dt-ca is full  [STORE_FULL]\n"
             "       Make room on its disk.\n"
