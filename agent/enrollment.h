@@ -58,7 +58,7 @@ class Enrollment {
  public:
   // All must outlive it. `trace` may be empty.
   Enrollment(Computer& computer, Services& services, const Clock& clock, Random& random,
-            const EnrollmentOptions& options = {}, Trace trace = {});
+             const EnrollmentOptions& options = {}, Trace trace = {});
 
   // Blocks for the network round trips of one attempt. One thread at a time.
   Outcome Attempt();

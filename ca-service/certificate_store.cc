@@ -12,7 +12,7 @@ using db::Row;
 using db::Text;
 
 // In the order of FromRow().
-#define DT_CA_COLUMNS                                                              \
+#define DT_CA_COLUMNS                                                               \
   "serial, enrollment_id, device_id, user_id, user_sid, principal, key_thumbprint," \
   " issued_at, not_after, der, revoked_at, reason, revocation_sequence"
 
@@ -140,9 +140,10 @@ absl::Status Tables::Insert(const StoredCertificate& certificate) {
           "INSERT INTO certificates (serial, enrollment_id, device_id, user_id, user_sid,"
           " principal, key_thumbprint, issued_at, not_after, der)"
           " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-          {certificate.serial, certificate.enrollment_id, certificate.device_id, certificate.user_id,
-           certificate.user_sid, certificate.principal, certificate.key_thumbprint,
-           certificate.issued_at, certificate.not_after, certificate.der})
+          {certificate.serial, certificate.enrollment_id, certificate.device_id,
+           certificate.user_id, certificate.user_sid, certificate.principal,
+           certificate.key_thumbprint, certificate.issued_at, certificate.not_after,
+           certificate.der})
       .status();
 }
 

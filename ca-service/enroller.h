@@ -71,8 +71,8 @@ class Enroller {
                                       std::string_view client_address);
   absl::StatusOr<Known> LookUp(const token::UserToken& token, WallTime now);
   absl::StatusOr<org::v1::AuthorizedEnrollment> Authorize(const token::UserToken& token,
-                                                         const std::string& device_id,
-                                                         const std::string& enrollment_id);
+                                                          const std::string& device_id,
+                                                          const std::string& enrollment_id);
   absl::StatusOr<Recorded> Record(const token::UserToken& token, const Known& known,
                                   StoredCertificate fresh, std::string_view client_address,
                                   WallTime now);

@@ -63,7 +63,7 @@ struct Proof {
   std::string reason;            // reason: why not trusted, a name of reason.v1; else empty.
   std::string serial;            // serial: of the certificate shown, hex; empty without one.
   std::string device_id;         // device: from its URI names when it is genuine; else empty.
-  std::string enrollment_id;      // enrollment
+  std::string enrollment_id;     // enrollment
 };
 
 // Compact JWS. kInvalidArgument when a field is empty that must not be, longer than 256

@@ -28,7 +28,7 @@ struct Enrollment {
 };
 // nullopt: the org knows none of this id.
 absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
-                                                       const std::string& enrollment_id);
+                                                         const std::string& enrollment_id);
 
 inline constexpr std::size_t kEnrollmentsPerCallMax = 64;
 
@@ -41,12 +41,12 @@ class EnrollmentService final : public org::v1::EnrollmentAuthority::Service {
 
   // Without `computers` every platform stays unknown.
   EnrollmentService(db::Database& database, const OrgStore& store, const Clock& clock,
-                   ComputerLookup computers)
+                    ComputerLookup computers)
       : database_(database), store_(store), clock_(clock), computers_(std::move(computers)) {}
 
   grpc::Status AuthorizeEnrollments(grpc::ServerContext* context,
-                                   const org::v1::AuthorizeEnrollmentsRequest* request,
-                                   org::v1::AuthorizeEnrollmentsResponse* response) override;
+                                    const org::v1::AuthorizeEnrollmentsRequest* request,
+                                    org::v1::AuthorizeEnrollmentsResponse* response) override;
 
  private:
   // One enrollment on its way through the checks.

@@ -17,8 +17,8 @@ inline constexpr int kIwaForestsMax = 64;
 // What an enrollment needs to know of the IWA that vouched for it.
 // kPermissionDenied: IWA_UNKNOWN, IWA_DISABLED, IWA_TOO_OLD, TOKEN_UNKNOWN_KEY,
 // UNTRUSTED_FOREST.
-absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name, const std::string& kid,
-                              const std::string& realm);
+absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
+                               const std::string& kid, const std::string& realm);
 
 // The IWA servers of the org (ORG-5). The contract says what each method does.
 class IwaRegistryService final : public org::v1::IwaRegistry::Service {

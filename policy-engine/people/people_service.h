@@ -45,8 +45,9 @@ class PeopleService final : public org::v1::People::Service {
   grpc::Status SetUserStatus(grpc::ServerContext* context,
                              const org::v1::SetUserStatusRequest* request,
                              org::v1::SetUserStatusResponse* response) override;
-  grpc::Status EnrollFactor(grpc::ServerContext* context, const org::v1::EnrollFactorRequest* request,
-                           org::v1::EnrollFactorResponse* response) override;
+  grpc::Status EnrollFactor(grpc::ServerContext* context,
+                            const org::v1::EnrollFactorRequest* request,
+                            org::v1::EnrollFactorResponse* response) override;
 
  private:
   absl::StatusOr<org::v1::ImportPeopleResponse> Import(const org::v1::ImportPeopleRequest& request,
@@ -55,7 +56,7 @@ class PeopleService final : public org::v1::People::Service {
   absl::StatusOr<org::v1::SetUserStatusResponse> SetStatus(
       const org::v1::SetUserStatusRequest& request, const rpc::Caller& caller);
   absl::StatusOr<org::v1::EnrollFactorResponse> Enroll(const org::v1::EnrollFactorRequest& request,
-                                                     const rpc::Caller& caller);
+                                                       const rpc::Caller& caller);
   absl::StatusOr<Person> Find(const org::v1::GetUserRequest& request);
 
   Parts parts_;

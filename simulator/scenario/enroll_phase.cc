@@ -37,7 +37,7 @@ struct EnrollPhase::Job {
 };
 
 bool EnrollPhase::Later::operator()(const std::unique_ptr<Job>& a,
-                                   const std::unique_ptr<Job>& b) const {
+                                    const std::unique_ptr<Job>& b) const {
   return a->due > b->due;
 }
 
@@ -65,7 +65,8 @@ std::optional<pki::Identity> EnrollPhase::IdentityOf(std::size_t device) const {
   return computers_[device].DeviceIdentity();
 }
 
-std::unique_ptr<EnrollPhase::Job> EnrollPhase::NewJob(std::size_t device, const agent::Trace& more) {
+std::unique_ptr<EnrollPhase::Job> EnrollPhase::NewJob(std::size_t device,
+                                                      const agent::Trace& more) {
   auto job = std::make_unique<Job>();
   job->device = device;
   job->begun = Monotonic::now();
@@ -75,8 +76,8 @@ std::unique_ptr<EnrollPhase::Job> EnrollPhase::NewJob(std::size_t device, const 
     if (more) more(step, took, detail);
   };
   job->enrollment.emplace(computers_[device], services_, *config_.clock, *config_.random,
-                         agent::EnrollmentOptions{.trace_details = static_cast<bool>(more)},
-                         std::move(trace));
+                          agent::EnrollmentOptions{.trace_details = static_cast<bool>(more)},
+                          std::move(trace));
   return job;
 }
 
