@@ -10,10 +10,10 @@
 #include "libs/kerberos/failure.h"
 #include "libs/pki/csr.h"
 #include "libs/rpc/error.h"
-#include "libs/sim/seeded_random.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/seeded_random.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::agent {
 namespace {
@@ -142,7 +142,7 @@ class FakeServices final : public Services {
 
   std::vector<IwaEntry> iwas = {{"iwa-1", "iwa:1", "HTTP/iwa.corp.test", {"corp.test"}, true},
                                 {"iwa-2", "iwa:2", "HTTP/iwa2.corp.test", {}, false}};
-  const pki::Identity ca = sim::NewCa(std::string(kIssuerCommonName), SystemClock().Now());
+  const pki::Identity ca = throwaway::NewCa(std::string(kIssuerCommonName), SystemClock().Now());
   const pki::PrivateKey other_key = pki::PrivateKey::Generate().value();
   bool impostor = false;
   bool substitute = false;
@@ -174,7 +174,7 @@ class EnrollmentTest : public ::testing::Test {
   FakeComputer computer_;
   FakeServices services_;
   testing::SettableClock clock_{SystemClock().Now()};
-  sim::SeededRandom random_{1};
+  throwaway::SeededRandom random_{1};
 };
 
 const absl::Status kDown = absl::UnavailableError("connection refused");
@@ -212,9 +212,9 @@ TEST_F(EnrollmentTest, NothingIsDoneWhileACertificateIsPresent) {
 }
 
 TEST_F(EnrollmentTest, CertificatesOfOthersDoNotCount) {
-  const pki::Identity other = sim::NewCa("Some Other CA", clock_.Now());
+  const pki::Identity other = throwaway::NewCa("Some Other CA", clock_.Now());
   computer_.store.push_back(
-      sim::NewIdentity("smartcard", pki::Usage::kClientAuth, other, clock_.Now()));
+      throwaway::NewIdentity("smartcard", pki::Usage::kClientAuth, other, clock_.Now()));
   Enrollment enrollment = New();
   EXPECT_EQ(enrollment.Attempt().kind, Kind::kEnrolled);
 }
@@ -394,7 +394,7 @@ TEST_F(EnrollmentTest, WithoutOrgUrlTheRemedyIsToInstallAgain) {
 }
 
 TEST(BackoffTest, GrowsSpreadsAndStopsGrowing) {
-  sim::SeededRandom random(1);
+  throwaway::SeededRandom random(1);
   Backoff backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(400), random);
   const std::array<int, 5> limits = {100, 200, 400, 400, 400};
   for (const int limit : limits) {

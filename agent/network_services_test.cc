@@ -9,8 +9,8 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/status.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::agent {
 namespace {
@@ -102,7 +102,7 @@ class NetworkServicesTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  throwaway::ThrowawayPki pki_{"acme", clock_.Now()};
   EchoIwa iwa_;
   EchoCa ca_;
   std::unique_ptr<rpc::Server> edge_;
@@ -129,7 +129,7 @@ TEST_F(NetworkServicesTest, TheOrgsDocumentIsFetchedAndKept) {
 
 TEST_F(NetworkServicesTest, AnOrgThatIsNotOursIsRefused) {
   NetworkConfig config = Config();
-  config.org_trust_pem = sim::NewCa("other", clock_.Now()).certificate.Pem();
+  config.org_trust_pem = throwaway::NewCa("other", clock_.Now()).certificate.Pem();
   NetworkServices services(config, clock_);
   DT_EXPECT_CODE(services.Discover(url_), kUnauthenticated);
   EXPECT_EQ(fetches_, 0);
@@ -169,7 +169,7 @@ TEST_F(NetworkServicesTest, AServerOfAnotherCaOrNoneIsUnavailable) {
   config.call_timeout = std::chrono::milliseconds(500);
   NetworkServices services(config, clock_);
   Discovery foreign = discovery_;
-  foreign.ca_bundle = sim::NewCa("other", clock_.Now()).certificate.Pem();
+  foreign.ca_bundle = throwaway::NewCa("other", clock_.Now()).certificate.Pem();
   EXPECT_FALSE(services.Enroll(foreign, "token", {1}).ok());
   edge_->Stop();
   const auto gone = services.Enroll(discovery_, "token", {1});

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "libs/directory/client.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/server.h"
 
@@ -20,7 +20,7 @@ struct Domain {
   testing::TempFolder folder;
   SystemClock clock;
   SystemRandom random;
-  sim::ThrowawayPki pki{"acme", clock.Now()};
+  throwaway::ThrowawayPki pki{"acme", clock.Now()};
   std::unique_ptr<simulator::AccountTable> table =
       simulator::AccountTable::Create(folder / "accounts", kComputers + 10, clock, random).value();
   std::vector<std::string> sids;

@@ -4,7 +4,7 @@
 
 #include "libs/pki/certificate.h"
 #include "libs/pki/csr.h"
-#include "libs/sim/throwaway_pki.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust {
 namespace {
@@ -43,7 +43,7 @@ void BM_ParseCsr(benchmark::State& state) {
 BENCHMARK(BM_ParseCsr);
 
 void BM_IssueCertificate(benchmark::State& state) {
-  const pki::Identity ca = sim::NewCa("MTLS Certificate Authority", kIssuedAt);
+  const pki::Identity ca = throwaway::NewCa("MTLS Certificate Authority", kIssuedAt);
   const pki::PublicKey subject = pki::PrivateKey::Generate()->public_key();
   for (auto _ : state) {
     auto certificate = pki::SignCertificate(DeviceSpec(), subject, ca);
@@ -55,7 +55,7 @@ void BM_IssueCertificate(benchmark::State& state) {
 BENCHMARK(BM_IssueCertificate);
 
 void BM_CsrAndIssue(benchmark::State& state) {
-  const pki::Identity ca = sim::NewCa("MTLS Certificate Authority", kIssuedAt);
+  const pki::Identity ca = throwaway::NewCa("MTLS Certificate Authority", kIssuedAt);
   const Bytes der = pki::BuildCsr("pc-1", pki::PrivateKey::Generate().value()).value();
   SystemRandom random;
   for (auto _ : state) {
@@ -74,7 +74,7 @@ BENCHMARK(BM_CsrAndIssue);
 // What an agent looks at before it installs a certificate.
 void BM_CheckIssuedCertificate(benchmark::State& state) {
   const pki::PrivateKey key = pki::PrivateKey::Generate().value();
-  const pki::Identity ca = sim::NewCa("MTLS Certificate Authority", kIssuedAt);
+  const pki::Identity ca = throwaway::NewCa("MTLS Certificate Authority", kIssuedAt);
   const Bytes der = pki::SignCertificate(DeviceSpec(), key.public_key(), ca)->der();
   for (auto _ : state) {
     const auto certificate = pki::Certificate::FromDer(der);
@@ -117,7 +117,7 @@ BENCHMARK(BM_KeyThumbprint);
 
 // What the device does in an enrollment with a new key each time: no cache helps.
 void BM_DeviceSideOfEnrollment(benchmark::State& state) {
-  const pki::Identity ca = sim::NewCa("MTLS Certificate Authority", kIssuedAt);
+  const pki::Identity ca = throwaway::NewCa("MTLS Certificate Authority", kIssuedAt);
   for (auto _ : state) {
     state.PauseTiming();
     const pki::PublicKey made = pki::PrivateKey::Generate()->public_key();

@@ -12,7 +12,7 @@
 #include "libs/base/task.h"
 #include "libs/pki/chain.h"
 #include "libs/pki/tls_context.h"
-#include "libs/sim/throwaway_pki.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust {
 namespace {
@@ -30,11 +30,12 @@ Task<void> Handshake(TlsPipe& stream, boost::asio::ssl::stream_base::handshake_t
 void BM_MutualHandshake(benchmark::State& state, bool seen_before) {
   const SystemClock clock;
   const WallTime now = clock.Now();
-  const pki::Identity device_ca = sim::NewCa("MTLS Certificate Authority", now);
-  sim::ThrowawayPki pki("acme", now);
+  const pki::Identity device_ca = throwaway::NewCa("MTLS Certificate Authority", now);
+  throwaway::ThrowawayPki pki("acme", now);
   std::vector<pki::Identity> devices;
   for (int i = 0; i < (seen_before ? 1 : 256); ++i) {
-    devices.push_back(sim::NewDevice("acme", std::to_string(i), std::to_string(i), device_ca, now));
+    devices.push_back(
+        throwaway::NewDevice("acme", std::to_string(i), std::to_string(i), device_ca, now));
   }
 
   pki::TlsServerConfig server_config{.identity = pki.Server("mtls", {"mtls.localhost"})};

@@ -5,7 +5,7 @@
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
-#include "libs/sim/throwaway_pki.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust {
 namespace {
@@ -19,7 +19,7 @@ class Echo final : public ca::v1::CertificateAuthority::Service {
 };
 
 struct World {
-  sim::ThrowawayPki pki{"acme", SystemClock().Now()};
+  throwaway::ThrowawayPki pki{"acme", SystemClock().Now()};
   Echo echo;
   std::unique_ptr<rpc::Server> server;
   std::vector<std::shared_ptr<grpc::Channel>> channels;

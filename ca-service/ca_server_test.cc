@@ -25,7 +25,7 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/status.h"
-#include "libs/sim/throwaway_pki.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -183,7 +183,7 @@ class CaServerTest : public ::testing::Test {
   testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
-  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  throwaway::ThrowawayPki pki_{"acme", clock_.Now()};
   token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
   FakeOrg org_{iwa_key_};
   AuthorityService authority_{org_};

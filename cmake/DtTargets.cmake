@@ -123,7 +123,7 @@ function(dt_library name)
   if(ARG_TESTS AND BUILD_TESTING)
     dt_batches(tests ${name}_test ${ARG_TESTS})
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE ${name} dt_sim dt_testing dt_test_options
+    target_link_libraries(${name}_test PRIVATE ${name} dt_throwaway dt_testing dt_test_options
                                                GTest::gmock_main)
     target_precompile_headers(${name}_test REUSE_FROM dt_pch_test)
     set_target_properties(${name}_test PROPERTIES

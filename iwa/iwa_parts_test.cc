@@ -14,9 +14,9 @@
 #include "iwa/signing_key_store.h"
 #include "libs/base/files.h"
 #include "libs/pki/sealed_file.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::iwa {
 namespace {
@@ -189,7 +189,7 @@ class ConfigTest : public FolderTest {
     EXPECT_NE(status.ToString().find(flag), std::string::npos) << status;
   }
 
-  sim::ThrowawayPki pki_{"acme", SystemClock().Now()};
+  throwaway::ThrowawayPki pki_{"acme", SystemClock().Now()};
   Config config_;
 };
 

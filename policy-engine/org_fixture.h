@@ -20,14 +20,14 @@
 #include "libs/testing/settable_clock.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
+#include "policy-engine/apps/app_admin.h"
+#include "policy-engine/decisions/policy_service.h"
+#include "policy-engine/decisions/sign_on.h"
 #include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"
 #include "policy-engine/people/people_store.h"
-#include "policy-engine/policy/app_admin.h"
-#include "policy-engine/policy/policy_service.h"
-#include "policy-engine/policy/sign_on.h"
 #include "policy-engine/sessions/session_changes.h"
 
 namespace devicetrust::policy {

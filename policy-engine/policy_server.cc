@@ -12,7 +12,9 @@
 #include "libs/directory/client.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
+#include "policy-engine/authentication/sign_in_service.h"
 #include "policy-engine/ca_link.h"
+#include "policy-engine/decisions/policy_service.h"
 #include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/maintenance.h"
@@ -20,8 +22,6 @@
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"
 #include "policy-engine/people/people_service.h"
-#include "policy-engine/policy/policy_service.h"
-#include "policy-engine/sign_in/sign_in_service.h"
 
 namespace devicetrust::policy {
 

@@ -13,9 +13,9 @@
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -64,7 +64,7 @@ class PolicyServerTest : public ::testing::Test {
   testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
-  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  throwaway::ThrowawayPki pki_{"acme", clock_.Now()};
   Config config_;
   std::unique_ptr<PolicyServer> server_;
 };

@@ -14,9 +14,9 @@
 
 #include "libs/base/process.h"
 #include "libs/base/status.h"
-#include "simulator/scenario/explain_command.h"
-#include "simulator/scenario/run.h"
-#include "simulator/scenario/up.h"
+#include "simulator/verbs/explain_command.h"
+#include "simulator/verbs/run.h"
+#include "simulator/verbs/up.h"
 
 namespace devicetrust::simulator {
 namespace {

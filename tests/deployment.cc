@@ -10,7 +10,7 @@
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "libs/base/files.h"
 #include "libs/rpc/channel.h"
-#include "libs/sim/free_port.h"
+#include "libs/throwaway/free_port.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 
@@ -60,7 +60,7 @@ absl::Status Deployment::Prepare() {
   DT_RETURN_IF_ERROR(WriteFileAtomically(File("directory-password"), kDirectoryPassword));
   for (const char* listener : {"ca-edge", "ca-internal", "ca-http", "policy", "gateway-1-org",
                                "gateway-1-mtls", "gateway-2-org", "gateway-2-mtls"}) {
-    DT_ASSIGN_OR_RETURN(const std::uint16_t port, sim::FreePort(random_));
+    DT_ASSIGN_OR_RETURN(const std::uint16_t port, throwaway::FreePort(random_));
     addresses_[listener] = fmt::format("127.0.0.1:{}", port);
   }
   return AddAccounts();

@@ -12,12 +12,12 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "libs/token/key_set.h"
+#include "simulator/deployment/component_process.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/server.h"
-#include "simulator/scenario/component_process.h"
 
 namespace devicetrust::tests {
 
@@ -77,7 +77,7 @@ class Deployment {
   const std::string bin_;
   const SystemClock clock_;
   SystemRandom random_;
-  sim::ThrowawayPki pki_;
+  throwaway::ThrowawayPki pki_;
   token::SigningKey iwa_key_;
   std::unique_ptr<simulator::AccountTable> accounts_;
   std::uint32_t realm_ = 0;

@@ -12,9 +12,9 @@
 
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::http {
 namespace {
@@ -97,8 +97,8 @@ class ServerTest : public ::testing::Test {
   }
 
   testing::SettableClock clock_{kStart};
-  pki::Identity ca_ = sim::NewCa("CA", kStart);
-  pki::Identity device_ = sim::NewIdentity("pc-1", pki::Usage::kClientAuth, ca_, kStart);
+  pki::Identity ca_ = throwaway::NewCa("CA", kStart);
+  pki::Identity device_ = throwaway::NewIdentity("pc-1", pki::Usage::kClientAuth, ca_, kStart);
   std::shared_ptr<const pki::DeviceVerifier> verifier_ =
       pki::DeviceVerifier::Create({ca_.certificate}, clock_).value();
   pki::TlsContext client_tls_ =

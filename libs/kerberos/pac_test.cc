@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/encoding.h"
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/seeded_random.h"
 
 namespace devicetrust::kerberos {
 namespace {
@@ -75,7 +75,7 @@ TEST(PacTest, HostileBytesAreRefusedOrRead) {
       }
     }
   }
-  sim::SeededRandom random(3);
+  throwaway::SeededRandom random(3);
   for (int i = 0; i < 20'000; ++i) {
     Bytes garbage = whole;
     DT_ASSERT_OK(random.Fill(std::span(garbage).subspan(16 + static_cast<std::size_t>(i) % 400)));

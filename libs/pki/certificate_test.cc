@@ -8,10 +8,10 @@
 
 #include "libs/base/random.h"
 #include "libs/pki/openssl.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -51,7 +51,7 @@ TEST(CertificateTest, ReadsWhatOpensslWrote) {
 }
 
 TEST(CertificateTest, WritesEveryPartOfItsSpec) {
-  const Identity ca = sim::NewCa("device CA", kIssuedAt);
+  const Identity ca = throwaway::NewCa("device CA", kIssuedAt);
   CertificateSpec spec = Spec();
   spec.organization = "acme, with a comma, CA:TRUE";
   spec.uris = {"urn:devicetrust:acme:device:1", "urn:x,URI:y"};
@@ -176,7 +176,7 @@ TEST(CertificateTest, ReadsByPartsAsOpensslReadsTheWhole) {
 }
 
 TEST(CertificateTest, RefusesToWriteNonsense) {
-  const Identity ca = sim::NewCa("device CA", kIssuedAt);
+  const Identity ca = throwaway::NewCa("device CA", kIssuedAt);
   const PublicKey key = PrivateKey::Generate()->public_key();
   const auto code = [&](auto change, const Identity& issuer) {
     CertificateSpec spec = Spec();
@@ -195,7 +195,7 @@ TEST(CertificateTest, RefusesToWriteNonsense) {
   EXPECT_EQ(code([](auto& s) { s.dns_names = {"sm\xc3\xb8rgen"}; }, ca), invalid);
   EXPECT_EQ(code([](auto& s) { s.ip_addresses = {"127.0.0.256"}; }, ca), invalid);
   EXPECT_EQ(code([](auto& s) { s.path_length = 0; }, ca), invalid);  // No CA, no path.
-  const Identity leaf = sim::NewIdentity("leaf", Usage::kServerAuth, ca, kIssuedAt);
+  const Identity leaf = throwaway::NewIdentity("leaf", Usage::kServerAuth, ca, kIssuedAt);
   EXPECT_EQ(code([](auto&) {}, leaf), absl::StatusCode::kFailedPrecondition);
 }
 
@@ -222,8 +222,8 @@ TEST(CertificateTest, ReadsChainsAndNothingElse) {
 }
 
 TEST(CertificateTest, PairsACertificateWithItsKeyOnly) {
-  const Identity ca = sim::NewCa("CA", kIssuedAt);
-  const Identity server = sim::NewIdentity("server", Usage::kServerAuth, ca, kIssuedAt);
+  const Identity ca = throwaway::NewCa("CA", kIssuedAt);
+  const Identity server = throwaway::NewIdentity("server", Usage::kServerAuth, ca, kIssuedAt);
   const std::string chain = server.certificate.Pem() + ca.certificate.Pem();
   const absl::StatusOr<Identity> read = IdentityFromPem(chain, server.key.Pem());
   DT_ASSERT_OK(read);

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -33,33 +33,34 @@ class DeviceVerifierTest : public ::testing::Test {
   }
 
   testing::SettableClock clock_{kJudgedAt};
-  Identity ca_ = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
+  Identity ca_ = throwaway::NewCa("MTLS Certificate Authority", kJudgedAt);
 };
 
 TEST_F(DeviceVerifierTest, TrustsWhatTheDeviceCaIssued) {
   const auto verifier = NewVerifier();
-  const Identity device = sim::NewDevice("acme", "d1", "e1", ca_, kJudgedAt);
+  const Identity device = throwaway::NewDevice("acme", "d1", "e1", ca_, kJudgedAt);
   EXPECT_EQ(verifier->Check(device.certificate), DeviceVerdict::kGood);
   EXPECT_EQ(verifier->Check(device.certificate), DeviceVerdict::kGood);  // From the cache.
 }
 
 TEST_F(DeviceVerifierTest, OfAChainTheCaThatIssuesDevicesAlone) {
-  const Identity root = sim::NewCa("MTLS Root Certificate Authority", kJudgedAt);
+  const Identity root = throwaway::NewCa("MTLS Root Certificate Authority", kJudgedAt);
   const Identity issuing =
-      sim::NewIdentity("MTLS Certificate Authority", Usage::kCa, root, kJudgedAt);
+      throwaway::NewIdentity("MTLS Certificate Authority", Usage::kCa, root, kJudgedAt);
   const auto verifier =
       DeviceVerifier::Create({issuing.certificate, root.certificate}, clock_).value();
   EXPECT_EQ(verifier->issuers().size(), 1U);
-  EXPECT_EQ(verifier->Check(sim::NewDevice("acme", "d1", "e1", issuing, kJudgedAt).certificate),
-            DeviceVerdict::kGood);
-  EXPECT_EQ(verifier->Check(sim::NewDevice("acme", "d1", "e1", root, kJudgedAt).certificate),
+  EXPECT_EQ(
+      verifier->Check(throwaway::NewDevice("acme", "d1", "e1", issuing, kJudgedAt).certificate),
+      DeviceVerdict::kGood);
+  EXPECT_EQ(verifier->Check(throwaway::NewDevice("acme", "d1", "e1", root, kJudgedAt).certificate),
             DeviceVerdict::kForeignIssuer);
 }
 
 TEST_F(DeviceVerifierTest, NamesWhatIsWrong) {
   const auto verifier = NewVerifier();
-  const Identity foreign = sim::NewCa("Another CA", kJudgedAt);
-  const Identity namesake = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
+  const Identity foreign = throwaway::NewCa("Another CA", kJudgedAt);
+  const Identity namesake = throwaway::NewCa("MTLS Certificate Authority", kJudgedAt);
   EXPECT_EQ(verifier->Check(Issue(Spec(), foreign)), DeviceVerdict::kForeignIssuer);
   // The name of the device CA, another key identifier.
   EXPECT_EQ(verifier->Check(Issue(Spec(), namesake)), DeviceVerdict::kForeignIssuer);
@@ -109,7 +110,7 @@ TEST_F(DeviceVerifierTest, KeepsToTheDatesAlsoWhenCached) {
 }
 
 TEST_F(DeviceVerifierTest, AcceptsOldAndNewIssuerDuringARollover) {
-  const Identity next = sim::NewCa("MTLS Certificate Authority", kJudgedAt);
+  const Identity next = throwaway::NewCa("MTLS Certificate Authority", kJudgedAt);
   const auto verifier = DeviceVerifier::Create({next.certificate, ca_.certificate}, clock_).value();
   EXPECT_EQ(verifier->Check(Issue(Spec(), ca_)), DeviceVerdict::kGood);
   EXPECT_EQ(verifier->Check(Issue(Spec(), next)), DeviceVerdict::kGood);

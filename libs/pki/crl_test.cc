@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -32,7 +32,7 @@ TEST(CrlTest, ReadsWhatOpensslWrote) {
 }
 
 TEST(CrlTest, SurvivesDer) {
-  const Identity ca = sim::NewCa("device CA", kListedAt);
+  const Identity ca = throwaway::NewCa("device CA", kListedAt);
   const Bytes der = BuildCrl(Sample(), ca).value();
   const absl::StatusOr<Crl> crl = ParseCrl(der, ca.certificate);
   DT_ASSERT_OK(crl);
@@ -46,9 +46,9 @@ TEST(CrlTest, SurvivesDer) {
 }
 
 TEST(CrlTest, RefusesAnotherSignerAndBadInput) {
-  const Identity ca = sim::NewCa("device CA", kListedAt);
-  const Identity namesake = sim::NewCa("device CA", kListedAt);
-  const Identity other = sim::NewCa("other CA", kListedAt);
+  const Identity ca = throwaway::NewCa("device CA", kListedAt);
+  const Identity namesake = throwaway::NewCa("device CA", kListedAt);
+  const Identity other = throwaway::NewCa("other CA", kListedAt);
   Bytes der = BuildCrl(Sample(), ca).value();
   DT_EXPECT_CODE(ParseCrl(der, namesake.certificate), kPermissionDenied);
   DT_EXPECT_CODE(ParseCrl(der, other.certificate), kPermissionDenied);
@@ -64,7 +64,7 @@ TEST(CrlTest, RefusesAnotherSignerAndBadInput) {
 }
 
 TEST(CrlTest, NoMutationIsAccepted) {
-  const Identity ca = sim::NewCa("device CA", kListedAt);
+  const Identity ca = throwaway::NewCa("device CA", kListedAt);
   const Bytes good = BuildCrl(Sample(), ca).value();
   testing::ForEachMutation(good, 2000, 4, [&](const Bytes& bad) {
     if (bad != good) {

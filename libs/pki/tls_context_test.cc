@@ -11,9 +11,9 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/check.h"
 #include "libs/pki/openssl.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -129,13 +129,13 @@ class TlsContextTest : public ::testing::Test {
   }
 
   testing::SettableClock clock_{kConnectedAt};
-  sim::ThrowawayPki pki_{"acme", kConnectedAt};
-  Identity device_ca_ = sim::NewCa("MTLS Certificate Authority", kConnectedAt);
+  throwaway::ThrowawayPki pki_{"acme", kConnectedAt};
+  Identity device_ca_ = throwaway::NewCa("MTLS Certificate Authority", kConnectedAt);
   std::shared_ptr<const DeviceVerifier> verifier_;
 };
 
 TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
@@ -149,7 +149,7 @@ TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
 }
 
 TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
@@ -162,12 +162,13 @@ TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
 // Attack 5 and the security message: a person gets a page with the reason.
 TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   EXPECT_EQ(Verdict(nullptr), DeviceVerdict::kNone);
-  const Identity foreign_ca = sim::NewCa("Corporate CA", kConnectedAt);
-  const Identity foreign = sim::NewIdentity("PC", Usage::kClientAuth, foreign_ca, kConnectedAt);
+  const Identity foreign_ca = throwaway::NewCa("Corporate CA", kConnectedAt);
+  const Identity foreign =
+      throwaway::NewIdentity("PC", Usage::kClientAuth, foreign_ca, kConnectedAt);
   EXPECT_EQ(Verdict(&foreign), DeviceVerdict::kForeignIssuer);
   EXPECT_EQ(Verdict(&foreign, /*ignores_hint=*/false), DeviceVerdict::kNone);
 
-  Identity forged = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  Identity forged = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   Bytes der = forged.certificate.der();
   der[der.size() - 3] ^= 1;
   forged.certificate = Certificate::FromDer(der).value();
@@ -175,10 +176,10 @@ TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
 
   Identity lookalike = foreign;  // A victim's certificate behind the attacker's own.
   lookalike.intermediates = {
-      sim::NewDevice("acme", "d2", "e2", device_ca_, kConnectedAt).certificate};
+      throwaway::NewDevice("acme", "d2", "e2", device_ca_, kConnectedAt).certificate};
   EXPECT_EQ(Verdict(&lookalike), DeviceVerdict::kForeignIssuer);
 
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   clock_.Set(kConnectedAt + std::chrono::days{364});
   EXPECT_EQ(Verdict(&device), DeviceVerdict::kGood);
 }
@@ -257,7 +258,7 @@ TEST_F(TlsContextTest, TrustsForeignServersByTheirCertificate) {
 
 // Attack 5: a stolen certificate without its key. libssl itself ends this handshake.
 TEST_F(TlsContextTest, EndsAHandshakeWithoutTheKey) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   SslPtr session = client.NewClientSession("a.mtls.localhost");
@@ -276,7 +277,7 @@ TEST_F(TlsContextTest, EndsAHandshakeWithoutTheKey) {
 
 TEST_F(TlsContextTest, NeverResumes) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+    const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
     const TlsContext server = NewServer(true);
     const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
     const auto session = [&] {
@@ -298,7 +299,7 @@ TEST_F(TlsContextTest, NeverResumes) {
 }
 
 TEST_F(TlsContextTest, AServerWithoutVerifierAsksForNoCertificate) {
-  const Identity device = sim::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
+  const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(false);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));

@@ -22,8 +22,8 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/prepare.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::rpc {
 namespace {
@@ -149,7 +149,7 @@ class ServerTest : public ::testing::Test {
   }
 
   const WallTime now_ = SystemClock().Now();
-  sim::ThrowawayPki pki_{"acme", now_};
+  throwaway::ThrowawayPki pki_{"acme", now_};
   FakeService service_;
   std::unique_ptr<Server> server_;
 };
@@ -202,7 +202,7 @@ TEST_F(ServerTest, RefusesCallersOfAnotherOrgOfAnotherCaAndOfNone) {
                                             .identity = Pem(pki_.Component("policy"))}));
   DT_EXPECT_CODE(Revoke(*stub, "u1"), kPermissionDenied);
 
-  sim::ThrowawayPki stranger("acme", now_);
+  throwaway::ThrowawayPki stranger("acme", now_);
   DT_EXPECT_CODE(Revoke(*As(Pem(stranger.Component("policy"))), "u1"), kUnavailable);
   DT_EXPECT_CODE(Revoke(*As(std::nullopt), "u1"), kUnavailable);
 }

@@ -7,9 +7,9 @@
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/pki/sealed_file.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::service {
 namespace {
@@ -41,7 +41,7 @@ class ComponentTest : public ::testing::Test {
   std::string Message() { return std::string(Load().message()); }
 
   testing::TempFolder folder_;
-  sim::ThrowawayPki pki_{"acme", SystemClock().Now()};
+  throwaway::ThrowawayPki pki_{"acme", SystemClock().Now()};
   Config config_;
 };
 

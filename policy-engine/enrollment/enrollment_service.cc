@@ -10,7 +10,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
 #include "policy-engine/enrollment/iwa_registry.h"
-#include "policy-engine/org/rule_messages.h"
+#include "policy-engine/rules_wire/rule_messages.h"
 
 namespace devicetrust::policy {
 namespace {

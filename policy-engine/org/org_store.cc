@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "policy-engine/org/rule_messages.h"
+#include "policy-engine/rules_wire/rule_messages.h"
 
 namespace devicetrust::policy {
 namespace {

@@ -6,7 +6,7 @@
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/http/form.h"
-#include "libs/sim/throwaway_pki.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "simulator/apps/idp_fixture.h"
 #include "simulator/apps/xml.h"
 
@@ -67,7 +67,7 @@ class AppListenerTest : public ::testing::Test {
 
   SystemClock clock_;
   SystemRandom random_;
-  sim::ThrowawayPki pki_{"acme", clock_.Now()};
+  throwaway::ThrowawayPki pki_{"acme", clock_.Now()};
   std::unique_ptr<TestIdp> idp_;
   std::unique_ptr<ServiceProvider> app_;
   std::unique_ptr<AppListener> listener_;

@@ -5,8 +5,8 @@
 
 #include "libs/base/encoding.h"
 #include "libs/http/form.h"
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/settable_clock.h"
+#include "libs/throwaway/seeded_random.h"
 #include "simulator/apps/idp_fixture.h"
 #include "simulator/apps/xml.h"
 
@@ -45,7 +45,7 @@ class ServiceProviderTest : public ::testing::Test {
   }
 
   testing::SettableClock clock_{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24}};
-  sim::SeededRandom random_{7};
+  throwaway::SeededRandom random_{7};
   std::unique_ptr<TestIdp> idp_;
   ServiceProvider sp_{
       {"mail", "Mail", "urn:example:mail", "https://mail.localhost/acs"}, clock_, random_};

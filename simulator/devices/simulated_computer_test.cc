@@ -5,9 +5,9 @@
 
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/environment.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "simulator/forest/forest.h"
 
 namespace devicetrust::simulator {
@@ -66,8 +66,8 @@ TEST_F(SimulatedComputerTest, AnUnmanagedOneHasNoDomain) {
 }
 
 TEST_F(SimulatedComputerTest, KeepsKeysAndCertificates) {
-  const pki::Identity ca = sim::NewCa(std::string(agent::kIssuerCommonName), clock_.Now());
-  pki::Identity device = sim::NewIdentity("x", pki::Usage::kClientAuth, ca, clock_.Now());
+  const pki::Identity ca = throwaway::NewCa(std::string(agent::kIssuerCommonName), clock_.Now());
+  pki::Identity device = throwaway::NewIdentity("x", pki::Usage::kClientAuth, ca, clock_.Now());
   device.intermediates = {ca.certificate};
   SimulatedComputer first(*world_, slot_, slot_ + 1);
   SimulatedComputer second(*world_, slot_, slot_ + 1);

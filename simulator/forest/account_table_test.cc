@@ -6,9 +6,9 @@
 #include <atomic>
 #include <thread>
 
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/seeded_random.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -30,7 +30,7 @@ class AccountTableTest : public ::testing::Test {
   testing::TempFolder folder_;
   const std::string path_ = folder_ / "accounts";
   SystemClock clock_;
-  sim::SeededRandom random_{7};
+  throwaway::SeededRandom random_{7};
   std::unique_ptr<AccountTable> table_;
   std::uint32_t corp_ = 0;
 };

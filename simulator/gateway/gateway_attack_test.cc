@@ -166,7 +166,7 @@ TEST_F(GatewayTest, CheckSaysWhatItSaw) {
             "{\"trusted\":false,\"reason\":\"CERTIFICATE_NOT_PRESENTED\","
             "\"serial\":\"\",\"device_id\":\"\"}\n");
   browser_.verdict = pki::DeviceVerdict::kGood;
-  browser_.certificate = sim::NewDevice("other-org", "d-1", "e-1", ca_, kStart).certificate;
+  browser_.certificate = throwaway::NewDevice("other-org", "d-1", "e-1", ca_, kStart).certificate;
   EXPECT_THAT(check(), HasSubstr("CERTIFICATE_UNKNOWN"));
 }
 

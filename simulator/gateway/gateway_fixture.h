@@ -10,10 +10,10 @@
 
 #include "libs/base/run_task.h"
 #include "libs/base/utc_time.h"
-#include "libs/sim/seeded_random.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/seeded_random.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "simulator/gateway/fake_org.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
@@ -40,7 +40,7 @@ inline std::string Between(std::string_view text, std::string_view begin, std::s
 }
 
 inline org::v1::GatewayKeys NewKeys() {
-  sim::SeededRandom random(1);
+  throwaway::SeededRandom random(1);
   org::v1::GatewayKeys keys;
   org::v1::SymmetricKey* cookie = keys.add_cookie_keys();
   cookie->set_kid("c1");
@@ -248,9 +248,9 @@ class GatewayTest : public ::testing::Test {
   }
 
   testing::SettableClock clock_{kStart};
-  sim::SeededRandom random_{7};
-  pki::Identity ca_ = sim::NewCa("MTLS Certificate Authority", kStart);
-  pki::Identity device_ = sim::NewDevice("acme", "d-1", "e-1", ca_, kStart);
+  throwaway::SeededRandom random_{7};
+  pki::Identity ca_ = throwaway::NewCa("MTLS Certificate Authority", kStart);
+  pki::Identity device_ = throwaway::NewDevice("acme", "d-1", "e-1", ca_, kStart);
   FakeOrg org_{clock_, ProofKeys()};
   Gateway gateway_{org_, clock_, random_};
   Gateway other_{org_, clock_, random_};

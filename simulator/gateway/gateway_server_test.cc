@@ -18,9 +18,9 @@
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/rpc/server.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -207,9 +207,9 @@ class GatewayServerTest : public ::testing::Test {
   testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
-  sim::ThrowawayPki pki_{"acme", clock_.Now()};
-  pki::Identity device_ca_ = sim::NewCa("MTLS Certificate Authority", clock_.Now());
-  pki::Identity device_ = sim::NewDevice("acme", "d-1", "e-1", device_ca_, clock_.Now());
+  throwaway::ThrowawayPki pki_{"acme", clock_.Now()};
+  pki::Identity device_ca_ = throwaway::NewCa("MTLS Certificate Authority", clock_.Now());
+  pki::Identity device_ = throwaway::NewDevice("acme", "d-1", "e-1", device_ca_, clock_.Now());
   pki::TlsContext client_ =
       pki::TlsContext::ForClient({.trusted = {pki_.web_ca().certificate}, .clock = &clock_})
           .value();
@@ -226,7 +226,7 @@ TEST_F(GatewayServerTest, SeesARevocationAtOnceAndTrustsNobodyWhileBlind) {
   backend_.Revoke("0a");
   backend_.Revoke(device_.certificate.serial_hex());
   EXPECT_TRUE(CheckBecomes("CERTIFICATE_REVOKED"));
-  device_ = sim::NewDevice("acme", "d-2", "e-2", device_ca_, clock_.Now());
+  device_ = throwaway::NewDevice("acme", "d-2", "e-2", device_ca_, clock_.Now());
   EXPECT_THAT(Check(), HasSubstr("\"trusted\":true"));
 
   // Both streams end: after the bound nobody is trusted; when they are back, as before, and

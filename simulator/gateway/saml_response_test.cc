@@ -7,9 +7,9 @@
 #include <cstdlib>
 
 #include "libs/base/files.h"
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/seeded_random.h"
 #include "simulator/gateway/saml_request.h"
 #include "simulator/gateway/xml.h"
 #include "simulator/gateway/xml_signature.h"
@@ -69,7 +69,7 @@ class SamlResponseTest : public ::testing::Test {
   }
 
   pki::Identity signer_ = NewSigner();
-  sim::SeededRandom random_{7};
+  throwaway::SeededRandom random_{7};
   SamlAnswer answer_{"https://org.localhost:8443/saml/metadata", "https://sp.example/a?b&c",
                      "https://sp.example/acs?x=1&y=2", "_r1", kIssuedAt};
 };

@@ -18,10 +18,10 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
+#include "simulator/devices/fleet.h"
 #include "simulator/devices/simulated_computer.h"
 #include "simulator/forest/forest.h"
 #include "simulator/report/progress.h"
-#include "simulator/scenario/fleet.h"
 
 namespace devicetrust::simulator {
 

@@ -19,9 +19,9 @@
 #include "libs/base/task.h"
 #include "libs/pki/certificate.h"
 #include "simulator/apps/service_provider.h"
+#include "simulator/browser/visit.h"
+#include "simulator/devices/fleet.h"
 #include "simulator/report/progress.h"
-#include "simulator/scenario/fleet.h"
-#include "simulator/scenario/visit.h"
 
 namespace devicetrust::simulator {
 

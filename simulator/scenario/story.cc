@@ -10,7 +10,7 @@
 #include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
 #include "libs/rpc/error.h"
-#include "simulator/scenario/app_suite.h"
+#include "simulator/deployment/app_suite.h"
 
 namespace devicetrust::simulator {
 namespace {

@@ -7,10 +7,10 @@
 #include <string_view>
 
 #include "libs/base/status.h"
+#include "simulator/deployment/environment.h"
+#include "simulator/devices/fleet.h"
 #include "simulator/report/format.h"
 #include "simulator/scenario/enroll_phase.h"
-#include "simulator/scenario/environment.h"
-#include "simulator/scenario/fleet.h"
 #include "simulator/scenario/sign_in_phase.h"
 
 namespace devicetrust::simulator {

@@ -9,10 +9,10 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
+#include "simulator/deployment/org_client.h"
+#include "simulator/devices/fleet.h"
 #include "simulator/report/result.h"
 #include "simulator/scenario/enroll_phase.h"
-#include "simulator/scenario/fleet.h"
-#include "simulator/scenario/org_client.h"
 #include "simulator/scenario/sign_in_phase.h"
 
 namespace devicetrust::simulator {

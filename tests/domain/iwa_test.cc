@@ -15,10 +15,10 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/server.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "simulator/forest/forest.h"
@@ -177,7 +177,7 @@ class IwaInForestTest : public ::testing::Test {
   const SystemClock clock_;
   SystemRandom random_;
   testing::TempFolder folder_;
-  sim::ThrowawayPki pki_{"acme", SystemClock().Now()};
+  throwaway::ThrowawayPki pki_{"acme", SystemClock().Now()};
   FakeOrg registry_;
   std::unique_ptr<rpc::Server> org_;
   std::unique_ptr<simulator::Forest> forest_;

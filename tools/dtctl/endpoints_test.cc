@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/files.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::ctl {
 namespace {
@@ -69,7 +69,7 @@ TEST_F(EndpointsFromFlagsTest, RefusesAKeyThatOthersCanRead) {
 }
 
 TEST(AdminName, IsThatOfTheCertificate) {
-  sim::ThrowawayPki pki("acme", SystemClock().Now());
+  throwaway::ThrowawayPki pki("acme", SystemClock().Now());
   EXPECT_EQ(AdminName(pki.Admin("ada").certificate.Pem()), "admin:ada");
   EXPECT_EQ(AdminName(pki.Component("ca").certificate.Pem()), "admin");
   EXPECT_EQ(AdminName("nonsense"), "admin");

@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "libs/sim/seeded_random.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/throwaway/seeded_random.h"
 #include "simulator/forest/account_table.h"
 
 namespace devicetrust::simulator {
@@ -47,7 +47,7 @@ struct TestForest {
   static constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
   testing::TempFolder folder;
   testing::SettableClock clock{kNow};
-  sim::SeededRandom random{7};
+  throwaway::SeededRandom random{7};
   std::unique_ptr<AccountTable> table;
   std::uint32_t realm = 0;
   std::uint32_t staff_rid = 0;

@@ -17,8 +17,8 @@
 
 #include "libs/directory/client.h"
 #include "libs/pki/tls_context.h"
-#include "libs/sim/throwaway_pki.h"
 #include "libs/testing/status.h"
+#include "libs/throwaway/throwaway_pki.h"
 #include "simulator/forest/ldap/forest_fixture.h"
 
 namespace devicetrust::simulator {
@@ -100,7 +100,7 @@ class ServerTest : public ::testing::Test {
   SystemClock system_clock_;
   WallTime now_;
   TestForest forest_;
-  std::optional<sim::ThrowawayPki> pki_;
+  std::optional<throwaway::ThrowawayPki> pki_;
   std::string ca_file_;
   asio::io_context io_;
   std::unique_ptr<LdapServer> server_;

@@ -1,0 +1,247 @@
+#include "policy-engine/apps/app_admin.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "libs/pki/certificate.h"
+#include "libs/testing/status.h"
+#include "libs/testing/vectors.h"
+#include "policy-engine/org_fixture.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+class AppAdminTest : public OrgFixture {
+ protected:
+  v1::ListAppsResponse List(std::int64_t known_version = 0) {
+    v1::ListAppsRequest request;
+    request.set_known_version(known_version);
+    v1::ListAppsResponse response;
+    EXPECT_TRUE(policy_->ListApps(nullptr, &request, &response).ok());
+    return response;
+  }
+  grpc::Status SetZones(const std::vector<std::pair<std::string, std::string>>& zones) {
+    v1::SetZonesRequest request;
+    for (const auto& [name, cidr] : zones) {
+      v1::Zone& zone = *request.add_zones();
+      zone.set_name(name);
+      zone.add_cidr(cidr);
+    }
+    v1::SetZonesResponse response;
+    return policy_->SetZones(nullptr, &request, &response);
+  }
+};
+
+TEST_F(AppAdminTest, ANewAppHasTheDefaultRuleOnly) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_EQ(app_.rules_size(), 1);
+  EXPECT_TRUE(app_.rules(0).is_default());
+  EXPECT_EQ(app_.rules(0).action().access(), v1::Action::ACCESS_ALLOWED);
+  EXPECT_EQ(EventsOf("application.lifecycle.update").size(), 1u);
+}
+
+TEST_F(AppAdminTest, ReplacingAnAppKeepsItsRules) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
+  EXPECT_EQ(app_.rules_size(), 5);
+  EXPECT_TRUE(app_.rules(4).is_default());
+  v1::App renamed = SamlApp("mail");
+  renamed.set_label("Mail");
+  ASSERT_TRUE(PutApp(renamed).ok());
+  EXPECT_EQ(app_.label(), "Mail");
+  EXPECT_EQ(app_.rules_size(), 5);
+}
+
+TEST_F(AppAdminTest, TheVersionGrowsAndSparesTheUnchanged) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  const v1::ListAppsResponse first = List();
+  EXPECT_EQ(first.apps_size(), 1);
+  EXPECT_TRUE(List(first.version()).unchanged());
+  EXPECT_EQ(List(first.version()).apps_size(), 0);
+  ASSERT_TRUE(SetDeviceTrust(true).ok());
+  const v1::ListAppsResponse second = List(first.version());
+  EXPECT_GT(second.version(), first.version());
+  EXPECT_TRUE(second.device_trust_effective());
+}
+
+TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  const std::int64_t read = List().version();
+  v1::SetRulesRequest change;
+  change.set_app_id("mail");
+  change.set_expected_version(read);
+  *change.add_rules() = FiveRules()[0];
+  v1::App response;
+  EXPECT_TRUE(policy_->SetRules(nullptr, &change, &response).ok());
+  *change.add_rules() = FiveRules()[1];
+  const grpc::Status late = policy_->SetRules(nullptr, &change, &response);
+  EXPECT_EQ(late.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(ReasonOf(late), reason::v1::REASON_CONFLICTING_STATE);
+  v1::PutAppRequest put;
+  *put.mutable_app() = SamlApp("mail");
+  put.set_expected_version(read);
+  EXPECT_EQ(policy_->PutApp(nullptr, &put, &response).error_code(), grpc::StatusCode::ABORTED);
+  v1::SetZonesRequest zones;
+  v1::SetZonesResponse none;
+  zones.set_expected_version(read);
+  EXPECT_EQ(policy_->SetZones(nullptr, &zones, &none).error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_EQ(List().apps(0).rules_size(), 2);  // The default rule is the second.
+}
+
+// Gateways that know a later version must not take another one for it.
+TEST_F(AppAdminTest, TheVersionGrowsAcrossARestoreFromABackup) {
+  const auto other = OrgStore::Create(*database_, *events_, {"acme", "", true, 1'000'000}).value();
+  EXPECT_EQ(other->state()->version, 1'000'000);
+  DT_ASSERT_OK(store_->Refresh());
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  EXPECT_EQ(List().version(), 1'000'001);
+}
+
+TEST_F(AppAdminTest, RefusesMoreThanGatewaysTakeInOneMessage) {
+  std::vector<v1::Rule> rules(1);
+  rules[0] = FiveRules().at(0);
+  rules[0].mutable_people()->Clear();
+  for (int i = 0; i < 5000; ++i)
+    rules[0].mutable_people()->add_user_ids(fmt::format("{:0>200}", i));
+  for (int i = 1; i < 5; ++i) {
+    rules.push_back(rules[0]);
+    rules.back().set_name(fmt::format("rule {}", i));
+  }
+  int taken = 0;
+  grpc::Status status;
+  while (status.ok() && taken < 10) {
+    const std::string id = fmt::format("app{}", taken);
+    ASSERT_TRUE(PutApp(SamlApp(id)).ok());
+    status = SetRules(id, rules);
+    taken += status.ok() ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 2);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_CONFLICTING_STATE);
+  EXPECT_LT(List().ByteSizeLong(), kAppsBytesMax + 1000);
+}
+
+TEST_F(AppAdminTest, OneEntityIdIsOneApp) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  v1::App other = SamlApp("other");
+  *other.mutable_saml()->mutable_entity_id() = SamlApp("mail").saml().entity_id();
+  const grpc::Status status = PutApp(other);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_ALREADY_EXISTS);
+  EXPECT_EQ(List().apps_size(), 1);
+}
+
+TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
+  const std::vector<std::pair<const char*, std::function<void(v1::App&)>>> bad = {
+      {"id", [](v1::App& app) { app.set_id(""); }},
+      {"id", [](v1::App& app) { app.set_id("../x"); }},
+      {"id", [](v1::App& app) { app.set_id("Mail"); }},
+      {"label", [](v1::App& app) { app.set_label("a\nb"); }},
+      {"protocol", [](v1::App& app) { app.set_protocol(v1::APP_PROTOCOL_WS_FED); }},
+      {"saml.entity_id", [](v1::App& app) { app.mutable_saml()->set_entity_id(""); }},
+      {"saml.acs", [](v1::App& app) { app.mutable_saml()->clear_acs(); }},
+      {"saml.acs", [](v1::App& app) { *app.mutable_saml()->add_acs() = app.saml().acs(0); }},
+      {"saml.requests_signed", [](v1::App& app) { app.mutable_saml()->set_requests_signed(true); }},
+      {"saml.signing_certificates_der",
+       [](v1::App& app) { app.mutable_saml()->add_signing_certificates_der("junk"); }},
+      {"saml.signing_certificates_der",
+       [](v1::App& app) {
+         const auto p521 = pki::Certificate::FromPem(testing::ReadVector("openssl/p521.pem"));
+         app.mutable_saml()->add_signing_certificates_der(ToString(p521->der()));
+       }},
+  };
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    v1::App app = SamlApp("mail");
+    bad[i].second(app);
+    const grpc::Status status = PutApp(app);
+    EXPECT_EQ(ReasonOf(status), reason::v1::REASON_MALFORMED_REQUEST) << i;
+    EXPECT_EQ(rpc::DetailOf(rpc::FromGrpc(status))->subject(), bad[i].first) << i;
+  }
+  const auto put_with = [this](const char* url) {
+    v1::App app = SamlApp("mail");
+    app.mutable_saml()->mutable_acs(0)->set_url(url);
+    return PutApp(app);
+  };
+  for (const char* url :
+       {"javascript:x", "https://", "http://mail.example.com/acs", "http://[::1]evil.com/",
+        "http://localhost.evil.com/", "https://a.example@b.example/acs", "https://[::1/",
+        "https://a:99999/", "https://a:/", "https://a:1x/", "https://%00/", "https://a#b"}) {
+    EXPECT_EQ(rpc::DetailOf(rpc::FromGrpc(put_with(url)))->subject(), "saml.acs") << url;
+  }
+  EXPECT_EQ(List().apps_size(), 0);
+  for (const char* url : {"http://127.0.0.1:8080/acs", "http://[::1]:8080/acs", "http://[::1]",
+                          "http://sp.localhost/acs?x=1", "https://a.example:8443/acs"}) {
+    EXPECT_TRUE(put_with(url).ok()) << url;
+  }
+}
+
+TEST_F(AppAdminTest, RefusesRulesThatBreakPol3WithAReason) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  std::vector<v1::Rule> rules = FiveRules();
+  rules[1].add_clients(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
+  const grpc::Status status = SetRules("mail", rules);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_RULE_INVALID);
+  EXPECT_NE(status.error_message().find("Windows, trusted"), std::string::npos);
+  EXPECT_EQ(List().apps(0).rules_size(), 1);  // Nothing half-written.
+}
+
+TEST_F(AppAdminTest, RefusesTheDefaultRuleUnknownValuesAndUnknownApps) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  EXPECT_EQ(ReasonOf(SetRules("mail", {app_.rules(0)})), reason::v1::REASON_RULE_NOT_EDITABLE);
+  v1::Rule rule = FiveRules()[1];
+  rule.add_platforms(static_cast<v1::PlatformKind>(99));
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
+  rule = FiveRules()[1];
+  rule.set_trust(static_cast<v1::TrustCondition>(7));
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
+  EXPECT_EQ(ReasonOf(SetRules("none", {})), reason::v1::REASON_APP_UNKNOWN);
+}
+
+TEST_F(AppAdminTest, AZoneInUseDoesNotVanish) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_TRUE(SetZones({{"network", "10.0.0.0/8"}, {"branch", "192.0.2.0/24"}}).ok());
+  v1::Rule rule = FiveRules()[3];
+  rule.mutable_location()->set_kind(v1::LocationCondition::KIND_IN_ZONES);
+  rule.mutable_location()->add_zones("branch");
+  ASSERT_TRUE(SetRules("mail", {rule}).ok());
+  const grpc::Status status = SetZones({{"network", "10.0.0.0/8"}});
+  EXPECT_EQ(ReasonOf(status), reason::v1::REASON_RULE_INVALID);
+  EXPECT_TRUE(SetZones({{"branch", "198.51.100.0/24"}}).ok());
+  // On and off network mean the zone "network".
+  rule.mutable_location()->set_kind(v1::LocationCondition::KIND_OFF_NETWORK);
+  rule.mutable_location()->clear_zones();
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
+  ASSERT_TRUE(SetZones({{"network", "10.0.0.0/8"}, {"branch", "192.0.2.0/24"}}).ok());
+  ASSERT_TRUE(SetRules("mail", {rule}).ok());
+  EXPECT_EQ(ReasonOf(SetZones({{"branch", "192.0.2.0/24"}})), reason::v1::REASON_RULE_INVALID);
+  EXPECT_EQ(ReasonOf(SetZones({{"branch", "10.0.0.1/8"}})), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(ReasonOf(SetZones({{"a", "::/0"}, {"a", "::/0"}})),
+            reason::v1::REASON_MALFORMED_REQUEST);
+}
+
+TEST_F(AppAdminTest, OnlyAdminsChangeAndTheLogSaysWho) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
+  BecomeComponent("gateway-1", "gateway");
+  EXPECT_EQ(ReasonOf(PutApp(SamlApp("other"))), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {})), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  EXPECT_EQ(ReasonOf(SetZones({})), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  const auto events = EventsOf("policy.rules.change");
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].actor().display_name(), "admin:ada");
+  EXPECT_NE(events[0].debug_data().at("rules").find("Not Windows"), std::string::npos);
+}
+
+TEST_F(AppAdminTest, AnotherProcessOnTheStoreSeesTheSame) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
+  const auto other = OrgStore::Create(*database_, *events_, {"acme", "", true}).value();
+  ASSERT_NE(other->state()->FindApp("mail"), nullptr);
+  EXPECT_EQ(other->state()->FindApp("mail")->policy->rules().size(), 4u);
+}
+
+}  // namespace
+}  // namespace devicetrust::policy

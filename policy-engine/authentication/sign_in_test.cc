@@ -1,0 +1,205 @@
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <map>
+
+#include "libs/testing/status.h"
+#include "policy-engine/authentication/sign_in_service.h"
+#include "policy-engine/org_fixture.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+using directory::PasswordVerdict;
+using ::testing::SizeIs;
+
+class SignInTest : public OrgFixture {
+ protected:
+  SignInTest() {
+    keys_ = GatewayKeys::Create(*database_, *kek_, "acme", clock_, random_).value();
+    service_.emplace(
+        SignInService::Parts{*database_, *store_, *events_, *sessions_, *keys_,
+                             [this](std::string_view principal, std::string_view password) {
+                               return Check(principal, password);
+                             },
+                             clock_, random_, SignInThrottleLimits{.per_pair_max = 5}});
+    AddUser("ada");
+    const std::string gone = AddUser("gone");
+    DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
+      return SetPersonStatus(txn, gone, v1::USER_STATUS_DEACTIVATED, clock_.Now());
+    }));
+  }
+
+  // The directory: everybody's password is "right"; `state_` is what else it says then.
+  absl::StatusOr<PasswordVerdict> Check(std::string_view principal, std::string_view password) {
+    ++binds_;
+    last_bind_ = principal;
+    if (away_) return absl::UnavailableError("ldaps://dc1 does not answer");
+    if (state_ == PasswordVerdict::kLocked) return state_;
+    return password == "right" ? state_ : PasswordVerdict::kWrong;
+  }
+
+  absl::StatusOr<v1::VerifyPasswordResponse> SignIn(const std::string& principal,
+                                                    const std::string& password,
+                                                    const std::string& address = "192.0.2.1") {
+    v1::VerifyPasswordRequest request;
+    request.set_principal(principal);
+    request.set_password(password);
+    request.mutable_client()->set_address(address);
+    v1::VerifyPasswordResponse response;
+    const grpc::Status status = service_->VerifyPassword(nullptr, &request, &response);
+    if (!status.ok()) return rpc::FromGrpc(status);
+    return response;
+  }
+  reason::v1::Reason Refusal(const std::string& principal, const std::string& password) {
+    return rpc::ReasonOf(SignIn(principal, password).status());
+  }
+
+  std::atomic<int> binds_{0};
+  std::string last_bind_;
+  bool away_ = false;
+  PasswordVerdict state_ = PasswordVerdict::kAccepted;
+  std::unique_ptr<GatewayKeys> keys_;
+  std::optional<SignInService> service_;
+};
+
+TEST(PrincipalOfTest, UnderstandsWhatPeopleType) {
+  EXPECT_EQ(PrincipalOf("Ada@Corp.Test", "corp.test"), "ada@corp.test");
+  EXPECT_EQ(PrincipalOf("ada", "corp.test"), "ada@corp.test");
+  EXPECT_EQ(PrincipalOf("CORP\\Ada", "corp.test"), "ada@corp.test");
+  EXPECT_EQ(PrincipalOf("corp.test\\ada", "corp.test"), "ada@corp.test");
+  EXPECT_EQ(PrincipalOf("other\\ada", "corp.test"), "");
+  EXPECT_EQ(PrincipalOf("", "corp.test"), "");
+}
+
+TEST_F(SignInTest, OpensASessionForTheRightPassword) {
+  const auto first = SignIn("CORP\\Ada", "right");
+  DT_ASSERT_OK(first);
+  EXPECT_EQ(first->user().id(), "id-ada");
+  EXPECT_EQ(last_bind_, "ada@corp.test");
+  EXPECT_THAT(first->session_id(), SizeIs(22));
+  EXPECT_EQ(first->authenticated_at().seconds(), UnixSeconds(kTestStart));
+  const auto second = SignIn("ada", "right");
+  DT_ASSERT_OK(second);
+  EXPECT_NE(second->session_id(), first->session_id());
+  const auto events = EventsOf("");
+  ASSERT_THAT(events, SizeIs(2));
+  EXPECT_EQ(events[0].type(), "user.session.start");
+  EXPECT_EQ(events[0].outcome().result(), v1::EventOutcome::RESULT_SUCCESS);
+  EXPECT_EQ(events[0].actor().id(), "id-ada");
+  EXPECT_EQ(events[0].debug_data().at("session_id"), first->session_id());
+}
+
+// Towards the person one answer, in the System Log the reason.
+TEST_F(SignInTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
+  const absl::Status wrong = SignIn("ada", "wrong").status();
+  const absl::Status unknown = SignIn("eve", "right").status();
+  const absl::Status elsewhere = SignIn("other\\ada", "right").status();
+  EXPECT_EQ(rpc::ReasonOf(wrong), reason::v1::REASON_PASSWORD_WRONG);
+  EXPECT_EQ(wrong, unknown);
+  EXPECT_EQ(wrong, elsewhere);
+  EXPECT_EQ(binds_, 3);  // All three cost the same.
+  const auto events = EventsOf("");
+  ASSERT_THAT(events, SizeIs(3));
+  EXPECT_EQ(events[0].outcome().reason(), "PASSWORD_WRONG");
+  EXPECT_EQ(events[1].outcome().reason(), "USER_UNKNOWN");
+  EXPECT_EQ(events[1].actor().display_name(), "eve");
+  EXPECT_EQ(events[2].outcome().reason(), "USER_UNKNOWN");
+}
+
+TEST_F(SignInTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
+  const std::map<PasswordVerdict, reason::v1::Reason> states = {
+      {PasswordVerdict::kDisabled, reason::v1::REASON_USER_DISABLED},
+      {PasswordVerdict::kMustChange, reason::v1::REASON_PASSWORD_MUST_CHANGE},
+      {PasswordVerdict::kExpired, reason::v1::REASON_USER_DISABLED},
+      {PasswordVerdict::kNotPermittedNow, reason::v1::REASON_USER_DISABLED}};
+  for (const auto& [state, reason] : states) {
+    state_ = state;
+    EXPECT_EQ(Refusal("ada", "right"), reason);
+    EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
+  }
+  state_ = PasswordVerdict::kLocked;
+  EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_ACCOUNT_LOCKED);
+  EXPECT_EQ(Refusal("eve", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
+  state_ = PasswordVerdict::kAccepted;
+  EXPECT_EQ(Refusal("gone", "right"), reason::v1::REASON_USER_DEACTIVATED);
+  EXPECT_EQ(Refusal("gone", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
+}
+
+TEST_F(SignInTest, ThrottlesFailuresOfOneAddressAlone) {
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
+  const absl::Status refused = SignIn("ada", "right").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::REASON_THROTTLED);
+  EXPECT_TRUE(rpc::DetailOf(refused)->has_retry_after());
+  EXPECT_EQ(Refusal("ada", "right"), reason::v1::REASON_THROTTLED);
+  EXPECT_EQ(binds_, 5);
+  DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
+  DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
+  EXPECT_THAT(EventsOf(""), SizeIs(8));  // Five, one refusal for both, two successes.
+}
+
+TEST_F(SignInTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {
+  away_ = true;
+  for (int i = 0; i < 10; ++i) {
+    const absl::Status status = SignIn("ada", "right").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(rpc::ReasonOf(status), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+  }
+  away_ = false;
+  DT_EXPECT_OK(SignIn("ada", "right"));
+}
+
+TEST_F(SignInTest, RefusesMalformedRequests) {
+  EXPECT_EQ(Refusal(std::string(257, 'a'), "right"), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(Refusal("ada", std::string(257, 'a')), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(SignIn("ada", "right", "").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(binds_, 0);
+}
+
+TEST_F(SignInTest, EndsASessionOnceAndTellsTheGateways) {
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&*service_);
+  const auto server = builder.BuildAndStart();
+  const auto stub = v1::SignIn::NewStub(server->InProcessChannel({}));
+  grpc::ClientContext watching;
+  const auto stream = stub->WatchSessions(&watching, v1::WatchSessionsRequest());
+  v1::WatchSessionsResponse message;
+  ASSERT_TRUE(stream->Read(&message));  // A heartbeat: nothing has ended yet.
+  EXPECT_EQ(message.changes_size(), 0);
+
+  v1::EndSessionRequest request;
+  request.set_session_id("session-1");
+  request.set_user_id("id-ada");
+  for (int i = 0; i < 2; ++i) {
+    grpc::ClientContext context;
+    v1::EndSessionResponse response;
+    ASSERT_TRUE(stub->EndSession(&context, request, &response).ok());
+  }
+  do {
+    ASSERT_TRUE(stream->Read(&message));
+  } while (message.changes_size() == 0);
+  EXPECT_EQ(message.changes(0).ended_session_id(), "session-1");
+  EXPECT_EQ(message.sequence(), message.changes(0).sequence());
+  watching.TryCancel();
+  stream->Finish();
+  server->Shutdown();
+  const auto events = EventsOf("");
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].type(), "user.session.end");
+  EXPECT_EQ(events[0].actor().id(), "id-ada");
+}
+
+TEST_F(SignInTest, HandsOutTheKeysOfAllGateways) {
+  v1::GetGatewayKeysRequest request;
+  v1::GatewayKeys keys;
+  ASSERT_TRUE(service_->GetGatewayKeys(nullptr, &request, &keys).ok());
+  EXPECT_GE(keys.cookie_keys_size(), 1);
+  EXPECT_GE(keys.proof_keys_size(), 1);
+  EXPECT_GE(keys.saml_keys_size(), 1);
+}
+
+}  // namespace
+}  // namespace devicetrust::policy

@@ -1,0 +1,128 @@
+#include "policy-engine/decisions/decision_store.h"
+
+#include <array>
+#include <utility>
+
+#include "libs/rpc/error.h"
+#include "libs/rpc/timestamps.h"
+
+namespace devicetrust::policy {
+namespace {
+
+// Crockford's: no I, L, O, U.
+constexpr std::string_view kCodeAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+constexpr std::size_t kCodeCharacters = 8;
+constexpr std::int64_t kPrunedPerCall = 5000;
+// Longer than a proof's lifetime with any skew.
+constexpr std::chrono::minutes kProofGrace{5};
+
+absl::Status UnknownDecision(std::string_view code) {
+  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
+                        "there is no decision of this code", std::string(code.substr(0, 32)),
+                        "Check the code on the refusal page; decisions are kept for 90 days.");
+}
+
+std::string Dashed(std::string code) { return code.insert(kCodeCharacters / 2, "-"); }
+
+}  // namespace
+
+absl::StatusOr<std::string> NewDecisionCode(Random& random) {
+  std::array<std::uint8_t, kCodeCharacters> bytes{};
+  DT_RETURN_IF_ERROR(random.Fill(bytes));
+  std::string code;
+  for (const std::uint8_t byte : bytes) code += kCodeAlphabet[byte % kCodeAlphabet.size()];
+  return Dashed(std::move(code));
+}
+
+std::optional<std::string> NormalizeDecisionCode(std::string_view text) {
+  std::string code;
+  for (char c : text) {
+    if (c == '-' || c == ' ') continue;
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - ('a' - 'A'));
+    if (c == 'O') c = '0';
+    if (c == 'I' || c == 'L') c = '1';
+    if (kCodeAlphabet.find(c) == std::string_view::npos) return std::nullopt;
+    code += c;
+    if (code.size() > kCodeCharacters) return std::nullopt;
+  }
+  if (code.size() != kCodeCharacters) return std::nullopt;
+  return Dashed(std::move(code));
+}
+
+absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const std::string> codes,
+                                           StoredDecision& decision) {
+  for (const std::string& code : codes) {
+    decision.record.set_code(code);
+    const std::string record = decision.record.SerializeAsString();
+    DT_ASSIGN_OR_RETURN(
+        const auto inserted,
+        txn.Run("INSERT INTO decisions (code, decided_at_ms, session_id, app_id, app_revision,"
+                " zones_revision, record) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+                " ON CONFLICT (code) DO NOTHING RETURNING code",
+                {code, UnixMillis(rpc::FromTimestamp(decision.record.at())), decision.session_id,
+                 decision.record.app_id(), decision.app_revision, decision.zones_revision,
+                 Bytes(record.begin(), record.end())}));
+    if (!inserted.empty()) return code;
+  }
+  return absl::AbortedError("no free decision code; try again");
+}
+
+absl::StatusOr<StoredDecision> FindDecision(db::Transaction& txn, std::string_view code) {
+  const std::optional<std::string> normalized = NormalizeDecisionCode(code);
+  if (!normalized) return UnknownDecision(code);
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT record, session_id, app_revision, zones_revision, factor_failures,"
+              " factor_completed_at_ms FROM decisions WHERE code = $1",
+              {*normalized}));
+  if (rows.empty()) return UnknownDecision(code);
+  const db::Row& row = rows.front();
+  StoredDecision decision;
+  const Bytes& record = db::Blob(row[0]);
+  if (!decision.record.ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+    return absl::DataLossError("a stored decision does not parse");
+  }
+  decision.session_id = db::Text(row[1]);
+  decision.app_revision = db::Int(row[2]);
+  decision.zones_revision = db::Int(row[3]);
+  decision.factor_failures = static_cast<int>(db::Int(row[4]));
+  if (!db::IsNull(row[5])) decision.factor_completed_at = AtUnixMillis(db::Int(row[5]));
+  return decision;
+}
+
+absl::Status CountFactorFailure(db::Transaction& txn, const std::string& code) {
+  return txn
+      .Run("UPDATE decisions SET factor_failures = factor_failures + 1 WHERE code = $1", {code})
+      .status();
+}
+
+absl::Status CompleteDecision(db::Transaction& txn, const std::string& code, WallTime at) {
+  return txn
+      .Run("UPDATE decisions SET factor_completed_at_ms = $2 WHERE code = $1",
+           {code, UnixMillis(at)})
+      .status();
+}
+
+absl::StatusOr<bool> ConsumeProof(db::Transaction& txn, const std::string& id,
+                                  WallTime expires_at) {
+  DT_ASSIGN_OR_RETURN(const auto inserted,
+                      txn.Run("INSERT INTO used_proofs (id, expires_at) VALUES ($1, $2)"
+                              " ON CONFLICT (id) DO NOTHING RETURNING id",
+                              {id, UnixSeconds(expires_at)}));
+  return !inserted.empty();
+}
+
+absl::Status PruneDecisions(db::Transaction& txn, WallTime now) {
+  DT_RETURN_IF_ERROR(txn.Run("DELETE FROM used_proofs WHERE id IN"
+                             " (SELECT id FROM used_proofs WHERE expires_at < $1 LIMIT $2)",
+                             {UnixSeconds(now - kProofGrace), kPrunedPerCall})
+                         .status());
+  return txn
+      .Run(
+          "DELETE FROM decisions WHERE code IN"
+          " (SELECT code FROM decisions WHERE decided_at_ms < $1 LIMIT $2)",
+          {UnixMillis(now - kDecisionRetention), kPrunedPerCall})
+      .status();
+}
+
+}  // namespace devicetrust::policy

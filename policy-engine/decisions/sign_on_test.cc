@@ -1,0 +1,471 @@
+#include "policy-engine/decisions/sign_on.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "libs/rpc/timestamps.h"
+#include "libs/testing/status.h"
+#include "policy-engine/org_fixture.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+class SignOnTest : public OrgFixture {
+ protected:
+  SignOnTest() {
+    EXPECT_TRUE(PutApp(SamlApp("mail")).ok());
+    EXPECT_TRUE(SetRules("mail", FiveRules()).ok());
+    EXPECT_TRUE(SetDeviceTrust(true).ok());
+    user_id_ = AddUser("ada", {"Staff"});
+    AddEnrollment("enrollment-1", user_id_, Platform::kWindows);
+  }
+
+  void AddEnrollment(const std::string& id, const std::string& user_id, Platform platform) {
+    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+      return txn
+          .Run(
+              "INSERT INTO enrollments (enrollment_id, user_id, device_id, computer_sid, platform,"
+              " iwa_name, authorized_at) VALUES ($1, $2, 'device-1', 'S-1', $3, 'iwa-1', 0)",
+              {id, user_id, static_cast<std::int64_t>(platform)})
+          .status();
+    }));
+  }
+
+  static std::string Hash(std::string_view text) {
+    const pki::Sha256Digest digest = pki::Sha256(text);
+    return {digest.begin(), digest.end()};
+  }
+
+  v1::EvaluateRequest Request(const char* user_agent = kWindowsAgent) {
+    v1::EvaluateRequest request;
+    request.set_app_id("mail");
+    request.mutable_session()->set_session_id("session-1");
+    request.mutable_session()->set_user_id(user_id_);
+    *request.mutable_session()->mutable_authenticated_at() = rpc::ToTimestamp(clock_.Now());
+    request.mutable_client()->set_address("203.0.113.5");
+    request.mutable_client()->set_user_agent(user_agent);
+    request.set_client_kind(v1::CLIENT_KIND_WEB_BROWSER);
+    request.set_transaction_hash(Hash("transaction-1"));
+    request.set_session_hash(Hash("session-1"));
+    return request;
+  }
+
+  token::Proof NewProof() {
+    token::Proof proof;
+    proof.envelope.issuer = token::ProofIssuer("acme");
+    proof.envelope.audience = token::ProofAudience("acme");
+    proof.envelope.id = token::NewTokenId(clock_.Now(), random_).value();
+    proof.envelope.issued_at = clock_.Now();
+    proof.envelope.expires_at = clock_.Now() + seconds(30);
+    proof.transaction_hash = Base64UrlEncode(AsBytes(Hash("transaction-1")));
+    proof.session_hash = Base64UrlEncode(AsBytes(Hash("session-1")));
+    proof.trusted = true;
+    proof.serial = "0a1b";
+    proof.device_id = "device-1";
+    proof.enrollment_id = "enrollment-1";
+    return proof;
+  }
+  static std::string Signed(const token::Proof& proof) {
+    return token::Sign(proof, ProofKey()).value();
+  }
+  v1::EvaluateRequest Trusted() {
+    v1::EvaluateRequest request = Request();
+    request.set_proof(Signed(NewProof()));
+    return request;
+  }
+  v1::EvaluateRequest Refused(reason::v1::Reason reason, const std::string& serial) {
+    token::Proof proof = NewProof();
+    proof.trusted = false;
+    proof.reason = rpc::ReasonName(reason);
+    proof.serial = serial;
+    proof.device_id.clear();
+    proof.enrollment_id.clear();
+    v1::EvaluateRequest request = Request();
+    request.set_proof(Signed(proof));
+    return request;
+  }
+
+  v1::EvaluateResponse Evaluate(const v1::EvaluateRequest& request) {
+    v1::EvaluateResponse response;
+    const grpc::Status status = policy_->Evaluate(nullptr, &request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+  reason::v1::Reason Refusal(const v1::EvaluateRequest& request) {
+    v1::EvaluateResponse response;
+    return ReasonOf(policy_->Evaluate(nullptr, &request, &response));
+  }
+  grpc::Status Complete(const std::string& code, const std::string& session = "session-1") {
+    v1::CompleteFactorRequest request;
+    request.set_code(code);
+    request.set_session_id(session);
+    request.set_totp("123456");
+    return policy_->CompleteFactor(nullptr, &request, &completed_);
+  }
+  v1::Decision Explain(const std::string& code) {
+    v1::ExplainDecisionRequest request;
+    request.set_code(code);
+    v1::Decision decision;
+    const grpc::Status status = policy_->ExplainDecision(nullptr, &request, &decision);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return decision;
+  }
+  void ExpectUntrusted(const v1::EvaluateResponse& response, reason::v1::Reason reason) {
+    EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
+    EXPECT_EQ(response.rule_index(), 4);
+    EXPECT_EQ(response.trust(), v1::TRUST_STATE_NOT_TRUSTED);
+    EXPECT_EQ(response.reason(), reason) << rpc::ReasonName(response.reason());
+    EXPECT_TRUE(response.show_security_message());
+  }
+
+  std::string user_id_;
+  v1::EvaluateResponse completed_;
+};
+
+TEST_F(SignOnTest, ATrustedComputerIsAllowedWithItsFactor) {
+  const v1::EvaluateResponse response = Evaluate(Trusted());
+  EXPECT_EQ(response.outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+  EXPECT_EQ(response.rule_name(), "Windows, trusted");
+  EXPECT_EQ(response.rule_index(), 2);
+  EXPECT_EQ(response.trust(), v1::TRUST_STATE_TRUSTED);
+  EXPECT_EQ(response.certificate_serial(), "0a1b");
+  EXPECT_EQ(response.user().principal(), "ada@corp.test");
+  EXPECT_FALSE(response.show_security_message());
+
+  clock_.Advance(seconds(20));
+  ASSERT_TRUE(Complete(response.code()).ok());
+  EXPECT_EQ(completed_.outcome(), v1::OUTCOME_ALLOWED);
+  EXPECT_EQ(completed_.code(), response.code());
+  EXPECT_EQ(completed_.certificate_serial(), "0a1b");
+  EXPECT_EQ(completed_.factor_at().seconds(), UnixSeconds(clock_.Now()));
+
+  // The next app in this session asks for no factor again.
+  v1::EvaluateRequest next = Trusted();
+  *next.mutable_session()->mutable_factor_at() = completed_.factor_at();
+  EXPECT_EQ(Evaluate(next).outcome(), v1::OUTCOME_ALLOWED);
+}
+
+TEST_F(SignOnTest, LegacyMailNeedsNoDevice) {
+  v1::EvaluateRequest request = Request("Apple-iPhone/1.0");
+  request.set_client_kind(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
+  EXPECT_EQ(Evaluate(request).rule_index(), 1);
+  EXPECT_EQ(Evaluate(request).outcome(), v1::OUTCOME_ALLOWED);
+}
+
+TEST_F(SignOnTest, UntrustedWindowsIsDeniedWithItsReason) {
+  ExpectUntrusted(Evaluate(Request()), reason::v1::REASON_CHALLENGE_NOT_DONE);
+  ExpectUntrusted(Evaluate(Refused(reason::v1::REASON_CERTIFICATE_NOT_PRESENTED, "")),
+                  reason::v1::REASON_CERTIFICATE_NOT_PRESENTED);
+  ExpectUntrusted(Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b")),
+                  reason::v1::REASON_CERTIFICATE_REVOKED);
+  ExpectUntrusted(Evaluate(Refused(reason::v1::REASON_REVOCATION_DATA_STALE, "0a1b")),
+                  reason::v1::REASON_REVOCATION_DATA_STALE);
+}
+
+TEST_F(SignOnTest, AGatewayMayWithdrawWhatAProofSays) {
+  for (const auto reason :
+       {reason::v1::REASON_CERTIFICATE_REVOKED, reason::v1::REASON_REVOCATION_DATA_STALE}) {
+    v1::EvaluateRequest request = Trusted();
+    request.set_withdrawn(reason);
+    ExpectUntrusted(Evaluate(request), reason);
+  }
+  // The log finds such a computer by its id.
+  const auto events = EventsOf("user.authentication.authenticate");
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].debug_data().at("device_id"), "device-1");
+}
+
+TEST_F(SignOnTest, AMacIsAllowedWithAFactorAndAnUnknownSystemIsNot) {
+  v1::EvaluateRequest mac = Request(kMacAgent);
+  EXPECT_EQ(Evaluate(mac).rule_index(), 3);
+  for (const char* unknown : {"", "curl/8.0", "\x01\xff"}) {
+    EXPECT_EQ(Evaluate(Request(unknown)).outcome(), v1::OUTCOME_DENIED);
+  }
+}
+
+TEST_F(SignOnTest, TheDirectorysSystemOutranksTheUserAgent) {
+  v1::EvaluateRequest request = Request(kMacAgent);
+  request.set_proof(Signed(NewProof()));
+  const v1::EvaluateResponse response = Evaluate(request);
+  EXPECT_EQ(response.rule_index(), 2);
+  EXPECT_EQ(Explain(response.code()).platform_source(), "directory");
+}
+
+TEST_F(SignOnTest, AProofIsGoodOnce) {
+  const v1::EvaluateRequest request = Trusted();
+  EXPECT_EQ(Evaluate(request).trust(), v1::TRUST_STATE_TRUSTED);
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_REPLAYED);
+  clock_.Advance(seconds(29));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_REPLAYED);
+  // Also after clean-up.
+  DT_ASSERT_OK(
+      database_->Write([this](db::Transaction& txn) { return PruneDecisions(txn, clock_.Now()); }));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_REPLAYED);
+  clock_.Advance(seconds(1));  // No clock skew is allowed at its end.
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
+}
+
+TEST_F(SignOnTest, AProofOfAnotherTransactionSessionOrKeyProvesNothing) {
+  v1::EvaluateRequest request = Trusted();
+  request.set_transaction_hash(Hash("transaction-2"));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
+  request.clear_transaction_hash();
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
+  request = Trusted();
+  request.set_session_hash(Hash("session-2"));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
+  request.set_proof("a.b.c");
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
+  const auto foreign = pki::PrivateKey::Generate().value();
+  request = Request();
+  request.set_proof(token::Sign(NewProof(), {ProofKey().kid, foreign}).value());
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_PROOF_INVALID);
+  // None of these spent anything: a refused proof leaves a good one good.
+  EXPECT_EQ(Evaluate(Trusted()).trust(), v1::TRUST_STATE_TRUSTED);
+}
+
+TEST_F(SignOnTest, ACertificateCountsForItsOwnUserOnly) {
+  AddEnrollment("enrollment-2", AddUser("bob"), Platform::kWindows);
+  token::Proof proof = NewProof();
+  proof.enrollment_id = "enrollment-2";
+  v1::EvaluateRequest request = Request();
+  request.set_proof(Signed(proof));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_CERTIFICATE_OF_ANOTHER_USER);
+  proof = NewProof();
+  proof.enrollment_id = "enrollment-9";
+  request.set_proof(Signed(proof));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_CERTIFICATE_UNKNOWN);
+  proof = NewProof();
+  proof.device_id = "device-9";
+  request.set_proof(Signed(proof));
+  ExpectUntrusted(Evaluate(request), reason::v1::REASON_CERTIFICATE_UNKNOWN);
+}
+
+// ORG-2: neither message nor link, and no rule that names trust matches.
+TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
+  v1::SetDeviceTrustRequest learn_more;
+  learn_more.set_enabled(true);
+  learn_more.set_learn_more_url("https://help.example.com/");
+  ASSERT_TRUE(settings_->SetDeviceTrust(nullptr, &learn_more, &device_trust_).ok());
+  EXPECT_EQ(Evaluate(Request()).learn_more_url(), "https://help.example.com/");
+
+  ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
+  for (const v1::EvaluateRequest& request : {Request(), Trusted()}) {
+    const v1::EvaluateResponse response = Evaluate(request);
+    EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
+    EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
+    EXPECT_EQ(response.reason(), reason::v1::REASON_DENIED_BY_RULE);
+    EXPECT_FALSE(response.show_security_message());
+    EXPECT_EQ(response.learn_more_url(), "");
+  }
+  EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+}
+
+TEST_F(SignOnTest, AnAppWithoutATrustRuleBlamesNoDevice) {
+  ASSERT_TRUE(SetRules("mail", {FiveRules()[3]}).ok());
+  const v1::EvaluateResponse response = Evaluate(Request());
+  EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
+  EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
+  EXPECT_EQ(response.reason(), reason::v1::REASON_DENIED_BY_RULE);
+  EXPECT_FALSE(response.show_security_message());
+}
+
+TEST_F(SignOnTest, SignInsGoOnInReadOnlyModeAndWithoutTheCapability) {
+  v1::SetReadOnlyRequest read_only;
+  read_only.set_read_only(true);
+  v1::OrgSettings settings;
+  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
+  EXPECT_EQ(Evaluate(Trusted()).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+
+  v1::SetCapabilityRequest off;
+  v1::SetCapabilityResponse response;
+  ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
+  EXPECT_EQ(Evaluate(Trusted()).trust(), v1::TRUST_STATE_UNSPECIFIED);
+  EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+}
+
+TEST_F(SignOnTest, ASessionEndsByAgeBySignOutAndWithItsUser) {
+  v1::EvaluateRequest request = Request();
+  *request.mutable_session()->mutable_authenticated_at() =
+      rpc::ToTimestamp(clock_.Now() - kSessionLifetime);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_EXPIRED);
+  *request.mutable_session()->mutable_authenticated_at() =
+      rpc::ToTimestamp(clock_.Now() + minutes(1));
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_EXPIRED);
+
+  DT_ASSERT_OK(sessions_->EndSession("session-1", clock_.Now()));
+  EXPECT_EQ(Refusal(Request()), reason::v1::REASON_SESSION_ENDED);
+  request = Request();
+  request.mutable_session()->set_session_id("session-2");
+  EXPECT_EQ(Evaluate(request).outcome(), v1::OUTCOME_DENIED);
+
+  DT_ASSERT_OK(database_->Write(
+      [](db::Transaction& txn) { return txn.Run("UPDATE users SET status = 2").status(); }));
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_ENDED);
+}
+
+TEST_F(SignOnTest, RefusesUnknownAppsAndUsersAndMalformedRequests) {
+  v1::EvaluateRequest request = Request();
+  request.set_app_id("none");
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_APP_UNKNOWN);
+  request = Request();
+  request.mutable_session()->set_user_id("nobody");
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_USER_UNKNOWN);
+  request.mutable_session()->clear_user_id();
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_MALFORMED_REQUEST);
+}
+
+TEST_F(SignOnTest, AFactorFinishesItsDecisionOnceInTimeAndInItsSession) {
+  const std::string code = Evaluate(Trusted()).code();
+  EXPECT_EQ(ReasonOf(Complete("0000-0000")), reason::v1::REASON_DECISION_UNKNOWN);
+  EXPECT_EQ(ReasonOf(Complete(code, "session-2")), reason::v1::REASON_DECISION_UNKNOWN);
+  ASSERT_TRUE(Complete(code).ok());
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(Complete(Evaluate(Request()).code())), reason::v1::REASON_CONFLICTING_STATE);
+  const std::string late = Evaluate(Trusted()).code();
+  clock_.Advance(kFactorWindow);
+  EXPECT_EQ(ReasonOf(Complete(late)), reason::v1::REASON_DECISION_UNKNOWN);
+}
+
+TEST_F(SignOnTest, WrongFactorsAreCountedAndEndTheDecision) {
+  const std::string code = Evaluate(Trusted()).code();
+  factor_verdict_ = FactorVerdict::kWrong;
+  for (int i = 0; i < kFactorFailuresMax; ++i) {
+    EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_FACTOR_WRONG);
+  }
+  factor_verdict_ = FactorVerdict::kAccepted;
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_THROTTLED);
+  EXPECT_EQ(EventsOf("user.authentication.verify").size(), 5u);
+
+  const std::string other = Evaluate(Trusted()).code();
+  factor_verdict_ = FactorVerdict::kNotEnrolled;
+  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::REASON_FACTOR_NOT_ENROLLED);
+  factor_verdict_ = FactorVerdict::kReused;
+  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::REASON_FACTOR_REUSED);
+}
+
+TEST_F(SignOnTest, NoFactorHelpsAUserWhoWasDeactivatedMeanwhile) {
+  const std::string code = Evaluate(Trusted()).code();
+  DT_ASSERT_OK(database_->Write(
+      [](db::Transaction& txn) { return txn.Run("UPDATE users SET status = 2").status(); }));
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_SESSION_ENDED);
+}
+
+TEST_F(SignOnTest, ADecisionIsExplainedByTheRulesOfItsTime) {
+  const std::string code = Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b")).code();
+  ASSERT_TRUE(SetRules("mail", {}).ok());
+  std::string typed = code;
+  for (char& c : typed) c = static_cast<char>(std::tolower(c));
+  typed.erase(typed.find('-'), 1);
+
+  const v1::Decision decision = Explain(typed);
+  EXPECT_EQ(decision.code(), code);
+  EXPECT_EQ(decision.outcome(), v1::OUTCOME_DENIED);
+  EXPECT_EQ(decision.app_label(), "App mail");
+  ASSERT_EQ(decision.rules_size(), 4);
+  EXPECT_TRUE(decision.rules(3).matched());
+  const v1::ConditionTrace& trust = decision.rules(1).conditions(4);
+  EXPECT_EQ(trust.condition(), "device trust");
+  EXPECT_FALSE(trust.matched());
+  EXPECT_EQ(trust.wanted(), "trusted");
+  EXPECT_EQ(trust.seen(), "not trusted (the certificate is revoked)");
+  EXPECT_EQ(decision.rules(2).conditions(3).seen(), "Windows (user agent)");
+  EXPECT_FALSE(decision.remedy().empty());
+}
+
+TEST_F(SignOnTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {
+  const std::string code = Evaluate(Trusted()).code();
+  EXPECT_EQ(Explain(code).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+  ASSERT_TRUE(Complete(code).ok());
+  v1::Event revoked = EventBuilder("pki.cert.revoke", "Device Trust certificate revocation",
+                                   clock_.Now() + seconds(9))
+                          .Target("Certificate", "0a1b")
+                          .Take();
+  revoked.set_id("event-1");
+  DT_ASSERT_OK(log_->Append({&revoked, 1}));
+  const v1::Decision decision = Explain(code);
+  EXPECT_EQ(decision.outcome(), v1::OUTCOME_ALLOWED);
+  EXPECT_EQ(decision.remedy(), "");
+  EXPECT_TRUE(decision.has_factor_completed_at());
+  EXPECT_EQ(decision.certificate_revoked_at().seconds(), UnixSeconds(clock_.Now()) + 9);
+  v1::ExplainDecisionRequest request;
+  v1::Decision none;
+  for (const char* bad : {"", "0000-0000", "!!", "7F3K-9QXD-7F3K"}) {
+    request.set_code(bad);
+    EXPECT_EQ(ReasonOf(policy_->ExplainDecision(nullptr, &request, &none)),
+              reason::v1::REASON_DECISION_UNKNOWN);
+  }
+}
+
+// What LOG-1 asks for, and what a run compares with what its devices saw.
+TEST_F(SignOnTest, TheLogTellsOfDevicesAndDecisions) {
+  Evaluate(Trusted());
+  Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b"));
+  Evaluate(Refused(reason::v1::REASON_CERTIFICATE_NOT_PRESENTED, ""));
+  const auto devices = EventsOf("user.authentication.authenticate");
+  ASSERT_EQ(devices.size(), 2u);  // Nobody shows nothing.
+  EXPECT_EQ(devices[0].outcome().result(), v1::EventOutcome::RESULT_SUCCESS);
+  EXPECT_EQ(devices[0].debug_data().at("device_id"), "device-1");
+  EXPECT_EQ(devices[0].actor().display_name(), "ada@corp.test");
+  EXPECT_EQ(devices[1].outcome().result(), v1::EventOutcome::RESULT_FAILURE);
+  EXPECT_EQ(devices[1].outcome().reason(), "CERTIFICATE_REVOKED");
+  const auto decisions = EventsOf("policy.evaluate_sign_on");
+  ASSERT_EQ(decisions.size(), 3u);
+  EXPECT_EQ(decisions[0].outcome().result(), v1::EventOutcome::RESULT_CHALLENGE);
+  EXPECT_EQ(decisions[1].outcome().result(), v1::EventOutcome::RESULT_DENY);
+  EXPECT_EQ(decisions[1].client().address(), "203.0.113.5");
+}
+
+// Two gateways that both hold the proof: one of them is believed.
+TEST_F(SignOnTest, OfManyAtOnceOneSpendsTheProof) {
+  const v1::EvaluateRequest request = Trusted();
+  std::atomic<int> trusted = 0;
+  std::vector<std::thread> gateways;
+  for (int i = 0; i < 8; ++i) {
+    gateways.emplace_back([&] {
+      const auto response = sign_on_->Evaluate(request);
+      if (response.ok() && response->trust() == v1::TRUST_STATE_TRUSTED) ++trusted;
+    });
+  }
+  for (std::thread& gateway : gateways) gateway.join();
+  EXPECT_EQ(trusted, 1);
+}
+
+// Whatever a gateway passes on of a browser: some rule decides, and nothing gains trust.
+TEST_F(SignOnTest, GarbageIsDecidedAndNeverTrusted) {
+  std::mt19937_64 random(4);
+  const auto garbage = [&random](std::size_t length_max) {
+    std::string text(random() % length_max, '\0');
+    for (char& c : text) c = static_cast<char>(random());
+    return text;
+  };
+  for (int i = 0; i < 300; ++i) {
+    v1::EvaluateRequest request = Request();
+    request.mutable_client()->set_address(garbage(40));
+    request.mutable_client()->set_user_agent(garbage(700));
+    request.set_client_kind(static_cast<v1::ClientKind>(static_cast<int>(random() % 9)));
+    if (i % 3 == 0) request.set_proof(garbage(300));
+    const auto decided = sign_on_->Evaluate(request);
+    DT_ASSERT_OK(decided);
+    ASSERT_NE(decided->trust(), v1::TRUST_STATE_TRUSTED);
+    ASSERT_NE(decided->outcome(), v1::OUTCOME_UNSPECIFIED);
+    ASSERT_GE(decided->rule_index(), 1);
+  }
+}
+
+TEST(DecisionCodeTest, ForgivesHowPeopleType) {
+  EXPECT_EQ(NormalizeDecisionCode("7f3k 9qxd"), "7F3K-9QXD");
+  EXPECT_EQ(NormalizeDecisionCode("oil0-0000"), "0110-0000");
+  EXPECT_EQ(NormalizeDecisionCode("7F3K-9QX"), std::nullopt);
+  EXPECT_EQ(NormalizeDecisionCode("7F3K-9QXU"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace devicetrust::policy

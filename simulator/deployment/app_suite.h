@@ -1,0 +1,49 @@
+// The service providers of a simulated company.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/pki/certificate.h"
+#include "simulator/apps/service_provider.h"
+#include "simulator/deployment/org_client.h"
+
+namespace devicetrust::simulator {
+
+class AppSuite {
+ public:
+  // Mail, wiki, payroll and CRM. Responses go to `base_url`/ID/acs; empty: to a host that
+  // nobody listens on, for browsers that hand them over by themselves.
+  AppSuite(const std::string& base_url, const Clock& clock, Random& random);
+
+  // What the org must know of them, each with `rules`.
+  std::vector<AppRegistration> Registrations(const std::vector<org::v1::Rule>& rules) const;
+
+  // Fetches the identity provider's metadata and makes every app trust it; sign-ins begin at
+  // the app's own address, ORG/app/ID/sso/saml. Errors: of the connection or the metadata.
+  absl::Status Connect(const std::string& org_origin, const std::string& metadata_url,
+                       const std::vector<pki::Certificate>& web_trust);
+
+  std::vector<ServiceProvider*> pointers() const;
+
+ private:
+  const Clock& clock_;
+  std::vector<std::unique_ptr<ServiceProvider>> apps_;
+};
+
+// An app from outside, by its SAML metadata. Its id is made from `file_name` ("my app.xml":
+// "my-app"). kInvalidArgument: as gateway::ParseServiceProvider(); the message names the file.
+absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
+                                                         const std::string& xml, WallTime now);
+
+// One GET over TLS, blocking. Errors: of the connection; kUnavailable for any other status
+// than 200.
+absl::StatusOr<std::string> FetchText(const std::string& url,
+                                      const std::vector<pki::Certificate>& web_trust,
+                                      const Clock& clock, const pki::Identity* identity = nullptr);
+
+}  // namespace devicetrust::simulator

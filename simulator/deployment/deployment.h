@@ -1,0 +1,62 @@
+// Starts the shipped components, each in this process over real loopback sockets, or as the
+// program of its own that `--processes` asks for.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "ca-service/config.h"
+#include "iwa/config.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "policy-engine/config.h"
+#include "simulator/deployment/component_process.h"
+#include "simulator/gateway/config.h"
+
+namespace devicetrust::simulator {
+
+// One running component, wherever it runs.
+class Component {
+ public:
+  virtual ~Component() = default;  // Stops it, and waits until it is gone.
+  // Asks it to stop, so that several can do so at the same time. One that runs here has nothing
+  // to do yet: its destructor stops it.
+  virtual void BeginStop() {}
+  // host:port of a listener by the component's own name for it; empty when there is none.
+  virtual std::string Address(const std::string& listener) const = 0;
+  // kUnavailable, with the last lines of its log, when it has ended by itself.
+  virtual absl::Status Check() const = 0;
+};
+
+struct DeploymentConfig {
+  bool processes = false;
+  std::string bin_dir;  // Where dt-ca and the others lie; with `processes`.
+  std::string run_dir;  // For their logs and ready files.
+  const Clock* clock = nullptr;
+  Random* random = nullptr;
+};
+
+// Each serves once it is returned. `name` tells a second one from the first ("dt-gateway-2").
+// Errors: those of the component's Create(), or of ComponentProcess::Start().
+class Deployment {
+ public:
+  explicit Deployment(DeploymentConfig config) : config_(std::move(config)) {}
+
+  absl::StatusOr<std::unique_ptr<Component>> Start(const policy::Config& config) const;
+  absl::StatusOr<std::unique_ptr<Component>> Start(const ca::Config& config) const;
+  absl::StatusOr<std::unique_ptr<Component>> Start(const iwa::Config& config) const;
+  absl::StatusOr<std::unique_ptr<Component>> Start(const gateway::Config& config) const;
+
+ private:
+  absl::StatusOr<std::unique_ptr<Component>> StartProgram(const std::string& name,
+                                                          std::vector<std::string> flags) const;
+  template <typename Server, typename Config>
+  absl::StatusOr<std::unique_ptr<Component>> StartHere(const Config& config) const;
+
+  const DeploymentConfig config_;
+};
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,302 @@
+#include "simulator/deployment/environment.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+
+#include "libs/base/files.h"
+#include "libs/kerberos/environment.h"
+#include "libs/pki/sealed_file.h"
+#include "libs/rpc/channel.h"
+#include "libs/throwaway/free_port.h"
+#include "simulator/deployment/test_keys.h"
+#include "simulator/devices/fleet_forest.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr const char* kAnyPort = "127.0.0.1:0";
+constexpr const char* kOrgHost = "org.localhost";
+constexpr const char* kMtlsHost = "mtls.localhost";
+constexpr const char* kIwaName = "iwa-1";
+constexpr std::uint32_t kSpareAccounts = 1000;  // For who adds some to a running environment.
+constexpr std::chrono::seconds kRegisteredWithin{10};
+
+std::string Listen(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
+
+// Names the part that an error of its set-up is about.
+absl::Status About(const std::string& part, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), fmt::format("{}: {}", part, std::string(status.message())));
+}
+
+std::string PortOf(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+
+}  // namespace
+
+Environment::Environment(const EnvironmentConfig& config, const Clock& clock, Random& random)
+    : config_(config),
+      clock_(clock),
+      random_(random),
+      own_pki_(config.pki == nullptr
+                   ? std::make_unique<throwaway::ThrowawayPki>(config.org, clock.Now())
+                   : nullptr),
+      pki_(config.pki == nullptr ? *own_pki_ : *config.pki) {}
+
+Environment::~Environment() {
+  for (Component* const component : {gateway_.get(), iwa_.get(), ca_.get(), policy_.get()}) {
+    if (component != nullptr) component->BeginStop();
+  }
+  gateway_.reset();
+  iwa_.reset();
+  ca_.reset();
+  policy_.reset();
+}
+
+absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const EnvironmentConfig& config,
+                                                                const Fleet& fleet,
+                                                                const Clock& clock,
+                                                                Random& random) {
+  std::unique_ptr<Environment> environment(new Environment(config, clock, random));
+  DT_RETURN_IF_ERROR(About("certificates", environment->MakeCertificates()));
+  DT_RETURN_IF_ERROR(About("forest", environment->StartForest(fleet)));
+  // The org must know where the CA will listen before the CA, which asks the org, is there.
+  DT_ASSIGN_OR_RETURN(const std::uint16_t ca_port, throwaway::FreePort(random));
+  const std::string ca_address = Listen(ca_port);
+  DT_RETURN_IF_ERROR(About("policy engine", environment->StartPolicy(ca_address)));
+  DT_RETURN_IF_ERROR(About("certificate authority", environment->StartCa(ca_address)));
+  DT_RETURN_IF_ERROR(environment->ConnectAdmin());
+  DT_RETURN_IF_ERROR(
+      About("org", environment->org_->SetUp(fleet, environment->sids_, config.learn_more_url)));
+  for (const AppRegistration& app : config.apps) {
+    DT_RETURN_IF_ERROR(About("app " + app.id, environment->org_->Register(app)));
+  }
+  DT_RETURN_IF_ERROR(About("device CA", environment->FetchDeviceCa()));
+  DT_RETURN_IF_ERROR(About("iwa", environment->StartIwa()));
+  DT_RETURN_IF_ERROR(About("gateway", environment->StartGateway()));
+  DT_RETURN_IF_ERROR(About("iwa", environment->WaitForIwa()));
+  return environment;
+}
+
+absl::Status Environment::MakeCertificates() {
+  for (const char* component : {"policy", "ca", kIwaName, "gateway-1"}) pki_.Component(component);
+  pki_.Admin("dt-sim");
+  pki_.Server("org", {kOrgHost});
+  pki_.Server("mtls", {kMtlsHost, fmt::format("*.{}", kMtlsHost)});
+  pki_.Server("edge", {"localhost", "ca.devicetrust.internal", "iwa.devicetrust.internal",
+                       "iwa.corp.test"});
+  pki_.Server("directory", {"localhost", "dc1.corp.test"});
+  DT_RETURN_IF_ERROR(pki_.WriteTo(Path("pki")));
+  kek_file_ = Path("kek");
+  return pki::WriteKeyEncryptionKey(kek_file_, random_);
+}
+
+absl::Status Environment::StartForest(const Fleet& fleet) {
+  ForestConfig forest;
+  forest.run_dir = config_.run_dir;
+  forest.realm = fleet.realm;
+  forest.accounts_max =
+      static_cast<std::uint32_t>(fleet.users.size() + fleet.domain_joined) + kSpareAccounts;
+  DT_ASSIGN_OR_RETURN(forest_, Forest::Create(forest, clock_, random_));
+  DT_RETURN_IF_ERROR(kerberos::UseConfig(forest_->kdc().config_path()));
+  kerberos::UseLoopbackKdc(fleet.realm, forest_->kdc().port());
+  ::setenv("KRB5RCACHENAME", ("file2:" + Path("default.rcache2")).c_str(), 1);
+
+  std::array<std::uint8_t, 12> password{};
+  DT_RETURN_IF_ERROR(random_.Fill(password));
+  DirectoryAccount account{"svc-directory@" + fleet.domain, ""};
+  for (const std::uint8_t byte : password) account.password += fmt::format("{:02x}", byte);
+  ldap_password_file_ = Path("directory.password");
+  DT_RETURN_IF_ERROR(WriteFileAtomically(ldap_password_file_, account.password + "\n"));
+  DT_ASSIGN_OR_RETURN(sids_, PopulateForest(*forest_, fleet, account));
+  DT_RETURN_IF_ERROR(forest_->AddService(kIwaSpn));
+  const std::string spn = kIwaSpn;
+  DT_RETURN_IF_ERROR(forest_->WriteKeytab(iwa_keytab(), {&spn, 1}));
+
+  LdapServerConfig ldap{.identity = pki_.Server("directory", {})};
+  DT_ASSIGN_OR_RETURN(ldap_, LdapServer::Start(std::move(ldap), forest_->view(), clock_));
+  return absl::OkStatus();
+}
+
+template <typename Config>
+void Environment::SetIdentity(Config& config, const std::string& name) const {
+  config.org = config_.org;
+  config.internal_cert = Pem(name);
+  config.internal_key = Key(name);
+  config.deployment_ca = Pem("deployment-ca");
+}
+
+absl::Status Environment::StartPolicy(const std::string& ca_address) {
+  policy::Config config;
+  SetIdentity(config, "policy");
+  config.database = "sqlite:" + Path("policy.db");
+  config.log_database = "sqlite:" + Path("system-log.db");
+  config.kek_file = kek_file_;
+  config.internal_listen = kAnyPort;
+  config.ca_address = ca_address;
+  config.ldap_url = ldap_->url();
+  config.ldap_ca = Pem("web-ca");
+  config.ldap_bind_dn = "svc-directory@corp.test";
+  config.ldap_password_file = ldap_password_file_;
+  config.domain = "corp.test";
+  const Deployment deployment(
+      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
+  DT_ASSIGN_OR_RETURN(policy_, deployment.Start(config));
+  return absl::OkStatus();
+}
+
+absl::Status Environment::StartCa(const std::string& ca_address) {
+  ca::Config config;
+  SetIdentity(config, "ca");
+  config.database = "sqlite:" + Path("ca.db");
+  config.kek_file = kek_file_;
+  config.edge_listen = kAnyPort;
+  config.edge_cert = Pem("edge");
+  config.edge_key = Key("edge");
+  config.internal_listen = ca_address;
+  config.http_listen = kAnyPort;
+  config.org_address = policy_->Address("internal");
+  const Deployment deployment(
+      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
+  DT_ASSIGN_OR_RETURN(ca_, deployment.Start(config));
+  return absl::OkStatus();
+}
+
+absl::Status Environment::StartIwa() {
+  iwa::Config config;
+  SetIdentity(config, kIwaName);
+  config.name = kIwaName;
+  config.database = "sqlite:" + Path("iwa.db");
+  config.kek_file = kek_file_;
+  config.edge_listen = kAnyPort;
+  config.edge_cert = Pem("edge");
+  config.edge_key = Key("edge");
+  config.internal_listen = kAnyPort;
+  config.org_address = policy_->Address("internal");
+  config.spn = kIwaSpn;
+  config.keytab = iwa_keytab();
+  config.replay_cache = Path("iwa.rcache2");
+  config.krb5_config = forest_->kdc().config_path();
+  config.ldap_url = ldap_->url();
+  config.ldap_ca = Pem("web-ca");
+  config.ldap_bind_dn = "svc-directory@corp.test";
+  config.ldap_password_file = ldap_password_file_;
+  const Deployment deployment(
+      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
+  DT_ASSIGN_OR_RETURN(iwa_, deployment.Start(config));
+  return absl::OkStatus();
+}
+
+absl::Status Environment::StartGateway() {
+  gateway::Config config;
+  SetIdentity(config, "gateway-1");
+  config.org_listen = Listen(config_.org_port);
+  config.org_host = kOrgHost;
+  config.org_cert = Pem("org");
+  config.org_key = Key("org");
+  config.mtls_listen = Listen(config_.mtls_port);
+  config.mtls_host = kMtlsHost;
+  config.mtls_cert = Pem("mtls");
+  config.mtls_key = Key("mtls");
+  config.device_ca = Path("device-ca.pem");
+  config.edge_ca_bundle = Pem("web-ca");
+  config.org_address = policy_->Address("internal");
+  config.ca_address = ca_->Address("internal");
+  const Deployment deployment(
+      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
+  DT_ASSIGN_OR_RETURN(gateway_, deployment.Start(config));
+  org_origin_ = fmt::format("https://{}:{}", kOrgHost, PortOf(gateway_->Address("org")));
+  mtls_origin_ = fmt::format("https://{}:{}", kMtlsHost, PortOf(gateway_->Address("mtls")));
+  return absl::OkStatus();
+}
+
+absl::Status Environment::ConnectAdmin() {
+  const pki::Identity& admin = pki_.Admin("dt-sim");
+  const rpc::Identity identity{admin.certificate.Pem(), admin.key.Pem()};
+  const std::string trust = pki_.deployment_ca().certificate.Pem();
+  org_channel_ = rpc::NewChannel(
+      {policy_->Address("internal"), "policy.devicetrust.internal", trust, identity});
+  ca_channel_ =
+      rpc::NewChannel({ca_->Address("internal"), "ca.devicetrust.internal", trust, identity});
+  org_ = std::make_unique<OrgClient>(org_channel_, ca_channel_);
+  return absl::OkStatus();
+}
+
+absl::Status Environment::FetchDeviceCa() {
+  DT_ASSIGN_OR_RETURN(const Issuers issuers, org_->GetIssuers());
+  crl_url_ = issuers.crl_url;
+  for (const Bytes& der : issuers.chain_der) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(der));
+    device_ca_.push_back(std::move(certificate));
+  }
+  return WriteFileAtomically(Path("device-ca.pem"), pki::CertificatesToPem(device_ca_), 0644);
+}
+
+absl::Status Environment::WaitForIwa() {
+  const auto end = std::chrono::steady_clock::now() + kRegisteredWithin;
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  while (true) {
+    DT_ASSIGN_OR_RETURN(const bool registered, org_->IwaIsRegistered(kIwaName));
+    if (registered) return absl::OkStatus();
+    DT_RETURN_IF_ERROR(iwa_->Check());
+    if (std::chrono::steady_clock::now() >= end) {
+      return absl::DeadlineExceededError("did not register with the org within 10 s");
+    }
+    never.wait_for(lock, std::chrono::milliseconds(10));
+  }
+}
+
+absl::Status Environment::Check() const {
+  for (const Component* component : {policy_.get(), ca_.get(), iwa_.get(), gateway_.get()}) {
+    DT_RETURN_IF_ERROR(component->Check());
+  }
+  return forest_->kdc().Check();
+}
+
+absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
+  Endpoints endpoints;
+  endpoints.org_url = org_origin_;
+  endpoints.mtls_url = mtls_origin_;
+  endpoints.mtls_check_url = check_url();
+  endpoints.mtls_host_pattern = fmt::format("*.{}", kMtlsHost);
+  endpoints.ca_bundle = Pem("web-ca");
+  endpoints.device_ca_chain = Path("device-ca.pem");
+  endpoints.crl_url = crl_url_;
+  endpoints.saml_metadata_url = metadata_url();
+  endpoints.sign_out_url = org_origin_ + "/signout";
+  endpoints.learn_more_url = config_.learn_more_url;
+  endpoints.browser_policy =
+      fmt::format(R"({{"AutoSelectCertificateForUrls":["{{\"pattern\":\"https://[*.]{}\",)"
+                  R"(\"filter\":{{\"ISSUER\":{{\"CN\":\"MTLS Certificate Authority\"}}}}}}"]}})",
+                  kMtlsHost);
+  const auto internal = [this](const Component& component, const std::string& server_name) {
+    return GrpcEndpoint{component.Address("internal"), server_name, Pem("deployment-ca"),
+                        Pem("admin-dt-sim"), Key("admin-dt-sim")};
+  };
+  endpoints.grpc["policy.internal"] = internal(*policy_, "policy.devicetrust.internal");
+  endpoints.grpc["ca.internal"] = internal(*ca_, "ca.devicetrust.internal");
+  endpoints.grpc["ca.edge"] = {ca_->Address("edge"), "ca.devicetrust.internal", Pem("web-ca"), "",
+                               ""};
+  endpoints.grpc["iwa.internal"] =
+      internal(*iwa_, fmt::format("{}.devicetrust.internal", kIwaName));
+  endpoints.grpc["iwa.edge"] = {iwa_->Address("edge"), "iwa.devicetrust.internal", Pem("web-ca"),
+                                "", ""};
+  endpoints.test_keys = Path("test-keys");
+  DT_RETURN_IF_ERROR(
+      About("test keys", WriteTestKeys({config_.org, kIwaName, Path("ca.db"), Path("iwa.db"),
+                                        kek_file_, endpoints.test_keys})));
+  endpoints.krb5_conf = forest_->kdc().config_path();
+  for (const Realm& realm : forest_->view().realms()) endpoints.realms.push_back(realm.name.str());
+  endpoints.iwa_spn = kIwaSpn;
+  endpoints.keytabs[forest_->Principal(kIwaSpn)] = iwa_keytab();
+  endpoints.ldap_url = ldap_->url();
+  endpoints.ldap_base_dn = forest_->view().realms()[forest_->realm()].base_dn.str();
+  endpoints.ldap_ca_pem = Pem("web-ca");
+  return endpoints;
+}
+
+}  // namespace devicetrust::simulator

@@ -1,0 +1,338 @@
+#include "simulator/verbs/run.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "libs/base/clock.h"
+#include "libs/base/files.h"
+#include "libs/base/log.h"
+#include "libs/base/process.h"
+#include "libs/base/random.h"
+#include "simulator/deployment/app_suite.h"
+#include "simulator/deployment/environment.h"
+#include "simulator/deployment/run_folder.h"
+#include "simulator/report/result.h"
+#include "simulator/scenario/enroll_phase.h"
+#include "simulator/scenario/sign_in_phase.h"
+#include "simulator/scenario/story.h"
+#include "simulator/scenario/verification.h"
+#include "simulator/verbs/explain.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+using Monotonic = std::chrono::steady_clock;
+
+constexpr const char* kDecisionsFile = "decisions.jsonl";
+constexpr std::size_t kDecisionsKept = 5000;
+constexpr std::size_t kRevoked = 5;
+
+class Run {
+ public:
+  Run(const RunOptions& options, RunFolder& folder, std::FILE* out)
+      : options_(options),
+        folder_(folder),
+        out_(out),
+        style_(Style::Of(::fileno(out))),
+        fleet_(MakeFleet({.seed = options.seed, .devices = options.devices})),
+        apps_("", clock_, random_) {}
+
+  absl::StatusOr<bool> Go() {
+    DT_RETURN_IF_ERROR(Start());
+    DT_RETURN_IF_ERROR(RunPhases());
+    DT_RETURN_IF_ERROR(Verify());
+    const std::vector<org::v1::Decision> decisions = FetchDecisions();
+    KeepPeak(result_.resources, ReadResources());
+    result_.resources.wall_seconds =
+        std::chrono::duration<double>(Monotonic::now() - begun_).count();
+    Print("\n" + Summary(result_, style_));
+    if (!options_.json_path.empty()) {
+      DT_RETURN_IF_ERROR(WriteFileAtomically(options_.json_path, ToJson(result_), 0644));
+    }
+    KeepDecisions(decisions);
+    PrintNext();
+    return result_.valid();
+  }
+
+ private:
+  void Print(const std::string& text) {
+    std::fputs(text.c_str(), out_);
+    std::fflush(out_);
+  }
+
+  absl::Status Start() {
+    result_.seed = options_.seed;
+    EnvironmentConfig config;
+    config.run_dir = folder_.path();
+    config.processes = options_.processes;
+    config.bin_dir = options_.bin_dir;
+    config.apps = apps_.Registrations(FiveRuleExample());
+    DT_ASSIGN_OR_RETURN(environment_, Environment::Start(config, fleet_, clock_, random_));
+    web_trust_ = {environment_->pki().web_ca().certificate};
+    DT_RETURN_IF_ERROR(
+        apps_.Connect(environment_->org_origin(), environment_->metadata_url(), web_trust_));
+    Print(fmt::format("start     forest {}, iwa, ca, policy, gateway{}   {:.1f} s\n\n",
+                      fleet_.realm, options_.processes ? ", each a process" : "",
+                      std::chrono::duration<double>(Monotonic::now() - begun_).count()));
+    return absl::OkStatus();
+  }
+
+  absl::Status Watch() const {
+    if (WaitForStopSignal(std::chrono::milliseconds(0)) != 0) {
+      return absl::CancelledError("interrupted");
+    }
+    return environment_->Check();
+  }
+
+  EnrollConfig EnrollSettings() {
+    EnrollConfig config;
+    config.fleet = &fleet_;
+    config.forest = &environment_->forest();
+    config.org_url = environment_->org_origin();
+    config.org_trust_pem = web_trust_.front().Pem();
+    config.clock = &clock_;
+    config.random = &random_;
+    config.watch = [this] { return Watch(); };
+    return config;
+  }
+
+  SignInConfig SignInSettings() {
+    SignInConfig config;
+    config.fleet = &fleet_;
+    config.identity_of = [this](std::size_t device) { return enroll_->IdentityOf(device); };
+    config.apps = apps_.pointers();
+    config.web_trust = web_trust_;
+    config.check_url = environment_->check_url();
+    config.clock = &clock_;
+    config.to_revoke = revoked_;
+    config.revoke = [this] { return Revoke(); };
+    config.watch = [this] { return Watch(); };
+    return config;
+  }
+
+  absl::Status RunPhases() {
+    const std::size_t joined = fleet_.domain_joined;
+    // Spread from the middle of the domain, so not the story's, each once.
+    const std::size_t count = std::min(kRevoked, (joined + 3) / 4);
+    for (std::size_t at = joined / 2; revoked_.size() < count; at += 7) {
+      const auto taken = [&](std::size_t device) {
+        return (device == 0 && joined > 1) || std::ranges::count(revoked_, device) != 0;
+      };
+      while (taken(at % joined)) ++at;
+      revoked_.push_back(at % joined);
+    }
+    Meter enroll("enroll", joined);
+    Meter signin("sign in", fleet_.users.size());
+    Meter challenge("challenge", fleet_.users.size() * (apps_.pointers().size() - 1));
+    enroll_.emplace(EnrollSettings(), enroll);
+    sign_in_.emplace(SignInSettings(), signin, challenge);
+    if (options_.story) DT_RETURN_IF_ERROR(TellStory());
+    Print(style_.Bold(fmt::format("{}, {}, the five-rule allow-list",
+                                  Plural(fleet_.devices.size(), "device"),
+                                  Plural(sign_in_->apps(), "app"))) +
+          style_.Dim(fmt::format("   seed {}", options_.seed)) + "\n");
+    const double cpu_before = ReadResources().CpuSeconds();
+    {
+      const Progress progress(out_, style_, {&enroll});
+      DT_RETURN_IF_ERROR(enroll_->Run());
+    }
+    KeepPeak(result_.resources, ReadResources());
+    enroll_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before;
+    {
+      const Progress progress(out_, style_, {&signin, &challenge});
+      DT_RETURN_IF_ERROR(sign_in_->Run());
+    }
+    KeepPeak(result_.resources, ReadResources());
+    result_.enroll = enroll.Read();
+    result_.signin = signin.Read();
+    result_.challenge = challenge.Read();
+    visits_cpu_seconds_ = result_.resources.CpuSeconds() - cpu_before - enroll_cpu_seconds_;
+    return absl::OkStatus();
+  }
+
+  absl::Status TellStory() {
+    Story story(out_, style_, *environment_, fleet_);
+    const bool spare = std::find(revoked_.begin(), revoked_.end(), 0) == revoked_.end();
+    if (spare) {
+      DT_RETURN_IF_ERROR(story.Enroll(*enroll_, 0));
+      DT_RETURN_IF_ERROR(story.SignIn(*sign_in_, 0));
+    }
+    if (fleet_.domain_joined < fleet_.devices.size() &&
+        fleet_.devices[fleet_.domain_joined].kind == DeviceKind::kUnmanagedWindows) {
+      DT_RETURN_IF_ERROR(story.Refusal(*sign_in_, fleet_.domain_joined));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Revoke() {
+    revoked_at_ = Monotonic::now();
+    for (const std::size_t device : revoked_) {
+      const std::optional<pki::Identity> identity = enroll_->IdentityOf(device);
+      if (!identity.has_value()) continue;  // Its enrollment failed, which is reported.
+      DT_RETURN_IF_ERROR(environment_->org().RevokeCertificate(identity->certificate.serial_hex()));
+      ++revocations_;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Verify() {
+    for (std::size_t i = 0; i < agent::kStepCount; ++i) {
+      AddStep(fmt::format("enroll: {}", agent::StepName(static_cast<agent::Step>(i))),
+              enroll_->times()[i]);
+    }
+    for (std::size_t i = 0; i < kSteps; ++i) {
+      AddStep(fmt::format("sign-in: {}", StepName(static_cast<Step>(i))), sign_in_->times()[i]);
+    }
+    const Seen seen = CountVisits(fleet_, *enroll_, *sign_in_, revocations_, result_);
+    DT_RETURN_IF_ERROR(CompareWithLog(environment_->org(), started_, seen, result_));
+    Narrate(seen);
+    NarrateCost();
+    return absl::OkStatus();
+  }
+
+  void AddStep(const std::string& name, const Histogram& times) {
+    if (times.count() > 0) result_.steps.emplace_back(name, times);
+  }
+
+  void Narrate(const Seen& seen) {
+    const std::size_t others = fleet_.devices.size() - fleet_.domain_joined;
+    result_.story.push_back(fmt::format(
+        "{} proved {} with Kerberos and {} a certificate. {} {} not.",
+        Plural(seen.enrolled, "domain-joined computer"),
+        seen.enrolled == 1 ? "itself" : "themselves", seen.enrolled == 1 ? "holds" : "hold",
+        Plural(others, "other device"), others == 1 ? "does" : "do"));
+    const Histogram& delay = sign_in_->totals().revocation_seen;
+    if (revocations_ > 0 && delay.count() > 0) {
+      result_.story.push_back(fmt::format(
+          "{} {} revoked {:.0f} s after the start; the gateway refused {} {:.0f} ms later, and no "
+          "sign-in was trusted after it.",
+          Plural(revocations_, "certificate"), revocations_ == 1 ? "was" : "were",
+          std::chrono::duration<double>(revoked_at_ - begun_).count(),
+          revocations_ == 1 ? "it" : "the last of them",
+          static_cast<double>(delay.max().count()) / 1000));
+    }
+    const std::string figures =
+        fmt::format("{} issued, {} enrolled, {} revoked, {}, {} refused as revoked, {}, {}.",
+                    Thousands(seen.enrolled), Thousands(seen.enrolled), Thousands(seen.revoked),
+                    Plural(seen.allowed_trusted, "trusted device authentication"),
+                    Thousands(seen.denied_revoked), Plural(seen.visits(), "decision"),
+                    Plural(seen.factors, "second factor"));
+    result_.story.push_back(
+        (result_.valid() ? "System Log and devices agree: " : "The devices saw: ") + figures);
+  }
+
+  void NarrateCost() {
+    const auto each = [](double cpu_seconds, std::uint64_t count) {
+      return count == 0 ? 0 : cpu_seconds * 1000 / static_cast<double>(count);
+    };
+    result_.story.push_back(fmt::format(
+        "Both sides together, an enrollment took {:.1f} ms of CPU, opening an app {:.1f} ms.",
+        each(enroll_cpu_seconds_, result_.enroll.done),
+        each(visits_cpu_seconds_, result_.signin.done + result_.challenge.done)));
+  }
+
+  // The refused ones: those are what somebody asks about.
+  std::vector<org::v1::Decision> FetchDecisions() {
+    std::vector<org::v1::Decision> decisions;
+    for (std::size_t user = 0; user < fleet_.users.size(); ++user) {
+      for (std::size_t app = 0; app < sign_in_->apps(); ++app) {
+        const std::string& code = sign_in_->record(user, app).code;
+        if (code.empty() || decisions.size() >= kDecisionsKept) continue;
+        absl::StatusOr<org::v1::Decision> decision = environment_->org().Explain(code);
+        if (!decision.ok()) {
+          result_.violations.push_back(
+              fmt::format("the org can't explain {}: {}", code, decision.status().ToString()));
+          continue;
+        }
+        if (example_code_.empty()) example_code_ = code;
+        decisions.push_back(*std::move(decision));
+      }
+    }
+    return decisions;
+  }
+
+  // For `explain`. The result stands without them.
+  void KeepDecisions(const std::vector<org::v1::Decision>& decisions) {
+    const absl::Status here = WriteDecisions(folder_.File(kDecisionsFile), decisions);
+    const absl::StatusOr<std::string> path = LastDecisionsPath();
+    const absl::Status last = path.ok() ? WriteDecisions(*path, decisions) : path.status();
+    if (!(options_.run_dir.empty() ? last : here).ok()) example_code_.clear();
+    absl::Status kept = here;
+    kept.Update(last);
+    if (kept.ok()) return;
+    std::fprintf(stderr, "dt-sim: decisions are not kept for explain: %s\n",
+                 std::string(kept.message()).c_str());
+  }
+
+  void PrintNext() {
+    if (!options_.json_path.empty()) Print(fmt::format("Result: {}\n", options_.json_path));
+    if (!result_.valid()) Print(fmt::format("Logs: {}\n", folder_.path()));
+    const std::string program = ShellQuoted(options_.bin_dir + "/dt-sim");
+    Print(
+        fmt::format("Next:  {} up            keep it running and point your own app or browser at "
+                    "it\n",
+                    program));
+    if (!example_code_.empty()) {
+      const std::string where =
+          options_.run_dir.empty() ? "" : " --run-dir " + ShellQuoted(options_.run_dir);
+      Print(fmt::format("       {} explain {}{}   why that sign-in was refused\n", program,
+                        example_code_, where));
+    }
+  }
+
+  const RunOptions& options_;
+  RunFolder& folder_;
+  std::FILE* const out_;
+  const Style style_;
+  const SystemClock clock_;
+  SystemRandom random_;
+  const Monotonic::time_point begun_ = Monotonic::now();
+  const WallTime started_ = clock_.Now() - std::chrono::seconds(1);
+  const Fleet fleet_;
+  AppSuite apps_;
+  std::unique_ptr<Environment> environment_;
+  std::vector<pki::Certificate> web_trust_;
+  std::optional<EnrollPhase> enroll_;
+  std::optional<SignInPhase> sign_in_;
+  std::vector<std::size_t> revoked_;
+  std::uint64_t revocations_ = 0;
+  Monotonic::time_point revoked_at_{};
+  double enroll_cpu_seconds_ = 0;
+  double visits_cpu_seconds_ = 0;
+  std::string example_code_;
+  RunResult result_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> LastDecisionsPath() {
+  DT_ASSIGN_OR_RETURN(const std::string folder, StateFolder());
+  return folder + "/" + kDecisionsFile;
+}
+
+absl::StatusOr<bool> RunScenario(const RunOptions& options, std::FILE* out) {
+  DT_RETURN_IF_ERROR(CheckWritable("--json", options.json_path, options.run_dir));
+  DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
+  if (!options.run_dir.empty()) {
+    folder.Keep({kDecisionsFile});
+    folder.KeepEnding(".log");
+    folder.KeepEnding(".json");
+  }
+  SetLogComponent("dt-sim");
+  DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
+  // Gone before the folder.
+  const auto run = std::make_unique<Run>(options, folder, out);
+  const absl::StatusOr<bool> valid = run->Go();
+  if ((valid.ok() && *valid) || absl::IsCancelled(valid.status())) return valid;
+  folder.KeepEnding(".log");
+  folder.Keep({kDecisionsFile});
+  if (valid.ok()) return valid;
+  return absl::Status(valid.status().code(),
+                      fmt::format("{}\n        Logs are in {}",
+                                  std::string(valid.status().message()), folder.path()));
+}
+
+}  // namespace devicetrust::simulator
