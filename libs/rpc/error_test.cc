@@ -80,7 +80,7 @@ TEST(ErrorTest, TellsAFullStoreFromABrokenOne) {
 // As a result among others, an error says what it says as the answer of a call.
 TEST(StatusTest, TravelsAsAMessage) {
   const absl::Status error =
-      MakeError(absl::StatusCode::kPermissionDenied, Reason::USER_DEACTIVATED, "deactivated",
+      MakeError(absl::StatusCode::kPermissionDenied, Reason::REASON_USER_DEACTIVATED, "deactivated",
                 "ada@corp.test", "Activate the user.");
   const absl::Status back = FromMessage(ToMessage(error));
   EXPECT_EQ(back, error);
@@ -88,7 +88,7 @@ TEST(StatusTest, TravelsAsAMessage) {
   EXPECT_EQ(FromMessage(ToMessage(absl::OkStatus())), absl::OkStatus());
   const absl::Status hidden = FromMessage(ToMessage(absl::InternalError("secret")));
   EXPECT_EQ(hidden.message(), "internal error");
-  EXPECT_EQ(ReasonOf(hidden), Reason::INTERNAL_ERROR);
+  EXPECT_EQ(ReasonOf(hidden), Reason::REASON_INTERNAL_ERROR);
 }
 
 TEST(CallerTest, ReadsTheFourParts) {
