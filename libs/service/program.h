@@ -18,6 +18,7 @@
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 #include "libs/service/config.h"
+#include "libs/service/options.h"
 
 namespace devicetrust::service {
 
@@ -48,8 +49,6 @@ Steps StepsOf(const Config& config) {
             return Service{server->addresses(), [server] { server->Stop(); }, {}, {}};
           }};
 }
-
-enum class Need { kOptional, kRequired };
 
 // Options write into the variables they were declared with, which hold the defaults and must
 // outlive the program. Flags override the file of --config, the file overrides defaults;

@@ -1,0 +1,111 @@
+#include "libs/service/toml.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <toml++/toml.h>
+#include <algorithm>
+
+#include "libs/base/encoding.h"
+
+namespace devicetrust::service {
+namespace {
+
+absl::Status AtLine(int line, std::string_view what) {
+  return absl::InvalidArgumentError(fmt::format("line {}: {}", line, what));
+}
+
+int LineOf(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
+
+absl::StatusOr<TomlTable> TableFrom(const toml::table& table);
+
+absl::StatusOr<TomlValue> ListFrom(const toml::array& array) {
+  if (!array.empty() && array.is_homogeneous<toml::table>()) {
+    std::vector<TomlTable> tables;
+    for (const toml::node& node : array) {
+      DT_ASSIGN_OR_RETURN(TomlTable table, TableFrom(*node.as_table()));
+      tables.push_back(std::move(table));
+    }
+    return tables;
+  }
+  std::vector<std::string> texts;
+  for (const toml::node& node : array) {
+    const auto* const text = node.as_string();
+    if (text == nullptr) return AtLine(LineOf(node), "a list holds texts, or tables");
+    texts.push_back(text->get());
+  }
+  return texts;
+}
+
+absl::StatusOr<TomlValue> ValueFrom(const toml::node& node) {
+  if (const auto* const value = node.as_boolean()) return value->get();
+  if (const auto* const value = node.as_integer()) return value->get();
+  if (const auto* const value = node.as_string()) return value->get();
+  if (const auto* const value = node.as_array()) return ListFrom(*value);
+  return AtLine(LineOf(node), "neither a text, a whole number, true or false, nor a list");
+}
+
+absl::StatusOr<TomlTable> TableFrom(const toml::table& table) {
+  TomlTable result;
+  for (const auto& [key, node] : table) {
+    DT_ASSIGN_OR_RETURN(TomlValue value, ValueFrom(node));
+    result.entries.push_back(
+        {std::string(key.str()), std::move(value), static_cast<int>(key.source().begin.line)});
+  }
+  std::ranges::stable_sort(result.entries, {}, &TomlEntry::line);
+  return result;
+}
+
+// A JSON string is a TOML one but for DEL, which TOML wants escaped.
+std::string Quoted(std::string_view text) {
+  std::string quoted = JsonQuote(text);
+  for (std::size_t at = 0; (at = quoted.find('\x7f', at)) != std::string::npos;) {
+    quoted.replace(at, 1, "\\u007f");
+  }
+  return quoted;
+}
+
+std::string Inline(const TomlTable& table) {
+  std::vector<std::string> parts;
+  for (const TomlEntry& entry : table.entries) {
+    parts.push_back(fmt::format("{} = {}", entry.name, ToToml(entry.value)));
+  }
+  return fmt::format("{{{}}}", fmt::join(parts, ", "));
+}
+
+struct Writer {
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(std::int64_t value) const { return fmt::format("{}", value); }
+  std::string operator()(const std::string& value) const { return Quoted(value); }
+  std::string operator()(const std::vector<std::string>& values) const {
+    return List(values, Quoted);
+  }
+  std::string operator()(const std::vector<TomlTable>& values) const {
+    return List(values, Inline);
+  }
+
+  template <typename Item, typename Write>
+  static std::string List(const std::vector<Item>& items, const Write& write) {
+    std::vector<std::string> parts;
+    for (const Item& item : items) parts.push_back(write(item));
+    return fmt::format("[{}]", fmt::join(parts, ", "));
+  }
+};
+
+}  // namespace
+
+bool TomlEntry::operator==(const TomlEntry& other) const {
+  return name == other.name && value == other.value;
+}
+
+absl::StatusOr<TomlTable> ParseToml(std::string_view text) {
+  try {
+    return TableFrom(toml::parse(text));
+  } catch (const toml::parse_error& error) {
+    return AtLine(static_cast<int>(error.source().begin.line), error.description());
+  }
+}
+
+std::string ToToml(const TomlValue& value) { return std::visit(Writer(), value); }
+
+}  // namespace devicetrust::service
