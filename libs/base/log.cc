@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "libs/base/encoding.h"
+#include "libs/base/trace.h"
 
 namespace devicetrust {
 namespace {
@@ -100,6 +101,9 @@ void Log(LogLevel level, std::string_view event, std::initializer_list<LogField>
   if (!State().component.empty()) line += ",\"component\":" + JsonQuote(State().component);
   line += ",\"event\":" + JsonQuote(event);
   for (const LogField& field : fields) AppendField(line, field);
+  if (const std::string trace = CurrentTrace(); !trace.empty()) {
+    AppendField(line, {"trace_id", trace});
+  }
   line += "}";
   State().logger->log(ToSpdlog(level), "{}", line);
 }

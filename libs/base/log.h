@@ -1,4 +1,4 @@
-// The log: one JSON object a line, {"time":…,"level":…,"component":…,"event":…, fields}.
+// The log: one JSON object a line, {"time":…,"level":…,"component":…,"event":…, fields, trace_id}.
 // No secret and no token ever goes in; names of users and devices may.
 #pragma once
 
