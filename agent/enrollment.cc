@@ -28,12 +28,12 @@ bool IsTransient(const absl::Status& status) {
 bool WantsNewTokens(const absl::Status& status) {
   using namespace reason::v1;
   switch (rpc::ReasonOf(status)) {
-    case TICKET_EXPIRED:
-    case TICKET_REPLAYED:
-    case TOKEN_EXPIRED:
-    case TOKEN_NOT_YET_VALID:
-    case TOKEN_UNKNOWN_KEY:
-    case TOKEN_REPLAYED:
+    case REASON_TICKET_EXPIRED:
+    case REASON_TICKET_REPLAYED:
+    case REASON_TOKEN_EXPIRED:
+    case REASON_TOKEN_NOT_YET_VALID:
+    case REASON_TOKEN_UNKNOWN_KEY:
+    case REASON_TOKEN_REPLAYED:
       return true;
     default:
       return false;

@@ -12,78 +12,78 @@ Reason ReasonFor(kerberos::Failure failure, Account account) {
   const bool computer = account == Account::kComputer;
   switch (failure) {
     case kerberos::Failure::kClockSkew:
-      return CLOCK_SKEW;
+      return REASON_CLOCK_SKEW;
     case kerberos::Failure::kTicketExpired:
-      return TICKET_EXPIRED;
+      return REASON_TICKET_EXPIRED;
     case kerberos::Failure::kReplayed:
-      return TICKET_REPLAYED;
+      return REASON_TICKET_REPLAYED;
     case kerberos::Failure::kNotBound:
-      return TICKET_NOT_BOUND;
+      return REASON_TICKET_NOT_BOUND;
     case kerberos::Failure::kTicketInvalid:
     case kerberos::Failure::kUnknownService:
     case kerberos::Failure::kMalformed:
-      return TICKET_INVALID;
+      return REASON_TICKET_INVALID;
     case kerberos::Failure::kWrongPassword:
-      return computer ? NOT_DOMAIN_JOINED : PASSWORD_WRONG;
+      return computer ? REASON_NOT_DOMAIN_JOINED : REASON_PASSWORD_WRONG;
     case kerberos::Failure::kAccountRevoked:
     case kerberos::Failure::kAccountExpired:
-      return computer ? COMPUTER_DISABLED : USER_DISABLED;
+      return computer ? REASON_COMPUTER_DISABLED : REASON_USER_DISABLED;
     case kerberos::Failure::kPasswordExpired:
-      return PASSWORD_EXPIRED;
+      return REASON_PASSWORD_EXPIRED;
     case kerberos::Failure::kUnknownAccount:
-      return computer ? NOT_DOMAIN_JOINED : USER_NOT_IN_DOMAIN;
+      return computer ? REASON_NOT_DOMAIN_JOINED : REASON_USER_NOT_IN_DOMAIN;
     case kerberos::Failure::kUntrustedRealm:
-      return UNTRUSTED_FOREST;
+      return REASON_UNTRUSTED_FOREST;
     case kerberos::Failure::kUnreachable:
-      return DOMAIN_CONTROLLER_UNREACHABLE;
+      return REASON_DOMAIN_CONTROLLER_UNREACHABLE;
     case kerberos::Failure::kNone:
     case kerberos::Failure::kMisconfigured:
       break;
   }
-  return INTERNAL_ERROR;
+  return REASON_INTERNAL_ERROR;
 }
 
 }  // namespace
 
 std::string_view RemedyFor(Reason reason) {
   switch (reason) {
-    case NOT_DOMAIN_JOINED:
+    case REASON_NOT_DOMAIN_JOINED:
       return "Join the computer to the domain; the agent tries again within 24 h.";
-    case COMPUTER_DISABLED:
+    case REASON_COMPUTER_DISABLED:
       return "Enable the computer in Active Directory; the agent tries again within 24 h.";
-    case USER_DISABLED:
-    case ACCOUNT_LOCKED:
+    case REASON_USER_DISABLED:
+    case REASON_ACCOUNT_LOCKED:
       return "Enable or unlock the user in Active Directory.";
-    case USER_NOT_IN_DOMAIN:
-    case NOT_A_USER:
+    case REASON_USER_NOT_IN_DOMAIN:
+    case REASON_NOT_A_USER:
       return "Log on with an account of the domain.";
-    case UNTRUSTED_FOREST:
+    case REASON_UNTRUSTED_FOREST:
       return "Let an IWA of the org serve this forest, or trust it in Active Directory.";
-    case CLOCK_SKEW:
+    case REASON_CLOCK_SKEW:
       return "Set the clock: it may differ from the domain's by 5 minutes at most.";
-    case PASSWORD_EXPIRED:
-    case PASSWORD_MUST_CHANGE:
+    case REASON_PASSWORD_EXPIRED:
+    case REASON_PASSWORD_MUST_CHANGE:
       return "Change the password, then log on again.";
-    case DOMAIN_CONTROLLER_UNREACHABLE:
+    case REASON_DOMAIN_CONTROLLER_UNREACHABLE:
       return "Connect to the corporate network; the agent tries again within 24 h.";
-    case TICKET_INVALID:
+    case REASON_TICKET_INVALID:
       return "Check the IWA's service principal and keytab.";
-    case DEVICE_TRUST_OFF:
-    case CAPABILITY_OFF:
+    case REASON_DEVICE_TRUST_OFF:
+    case REASON_CAPABILITY_OFF:
       return "Enable Device Trust for the org.";
-    case AD_INTEGRATION_INACTIVE:
+    case REASON_AD_INTEGRATION_INACTIVE:
       return "Activate the org's Active Directory integration.";
-    case ORG_READ_ONLY:
+    case REASON_ORG_READ_ONLY:
       return "The org is read-only; the agent tries again by itself.";
-    case IWA_DISABLED:
-    case IWA_UNKNOWN:
-    case IWA_TOO_OLD:
+    case REASON_IWA_DISABLED:
+    case REASON_IWA_UNKNOWN:
+    case REASON_IWA_TOO_OLD:
       return "Enable the IWA in the org, in a version that knows Device Trust.";
-    case USER_DEACTIVATED:
-    case USER_UNKNOWN:
-    case USER_NOT_FROM_AD:
+    case REASON_USER_DEACTIVATED:
+    case REASON_USER_UNKNOWN:
+    case REASON_USER_NOT_FROM_AD:
       return "Import the user from Active Directory and activate them in the org.";
-    case DEPENDENCY_UNAVAILABLE:
+    case REASON_DEPENDENCY_UNAVAILABLE:
       return "See whether the server runs and is reachable; the agent tries again by itself.";
     default:
       return "See the log of the server that refused; its message is above.";
