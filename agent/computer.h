@@ -70,7 +70,7 @@ class Computer {
   // The logged-on user's personal certificate store.
   virtual std::vector<pki::Certificate> PersonalCertificates() const = 0;
   // `identity.intermediates` are the issuers. The key does not leave the computer again.
-  virtual absl::Status InstallPersonal(const pki::Identity& identity) = 0;
+  virtual absl::Status InstallPersonal(const pki::ExportableIdentity& identity) = 0;
 
   // A key made for a certificate that has not arrived yet: kept over a restart, so that the
   // CA, asked again, answers with the certificate it may have issued already.

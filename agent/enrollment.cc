@@ -268,7 +268,7 @@ absl::Status Enrollment::Install() {
   if (certificate->issuer_common_name() != kIssuerCommonName) {
     return unusable(fmt::format("issuer is \"{}\"", certificate->issuer_common_name()));
   }
-  pki::Identity identity{*certificate, *key_};
+  pki::ExportableIdentity identity{*certificate, *key_};
   auto issuers = ParseChain(answer_.chain_der);
   if (!issuers.ok()) return unusable(Text(issuers.status()));
   identity.intermediates = *std::move(issuers);

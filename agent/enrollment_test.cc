@@ -46,10 +46,11 @@ class FakeComputer final : public Computer {
   }
   std::vector<pki::Certificate> PersonalCertificates() const override {
     std::vector<pki::Certificate> certificates;
-    for (const pki::Identity& identity : store) certificates.push_back(identity.certificate);
+    for (const pki::ExportableIdentity& identity : store)
+      certificates.push_back(identity.certificate);
     return certificates;
   }
-  absl::Status InstallPersonal(const pki::Identity& identity) override {
+  absl::Status InstallPersonal(const pki::ExportableIdentity& identity) override {
     store.push_back(identity);
     return absl::OkStatus();
   }
@@ -71,7 +72,7 @@ class FakeComputer final : public Computer {
   NetworkPlace place = NetworkPlace::kCorporate;
   std::optional<std::string> user = "ada@CORP.TEST";
   std::optional<std::string> org_url = "https://acme.test";
-  std::vector<pki::Identity> store;
+  std::vector<pki::ExportableIdentity> store;
   std::optional<pki::PrivateKey> pending;
   absl::Status kerberos_status;
   std::vector<Event> events;

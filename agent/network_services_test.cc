@@ -52,7 +52,7 @@ Task<http::Response> Answer(int status, std::string body) {
 class NetworkServicesTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const pki::Identity& edge = pki_.Server("edge", {"localhost"});
+    const pki::ExportableIdentity& edge = pki_.Server("edge", {"localhost"});
     rpc::ListenerConfig listener;
     listener.name = "edge";
     listener.flag = "--edge-listen";

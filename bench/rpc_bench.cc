@@ -25,7 +25,7 @@ struct World {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
 
   World() {
-    const pki::Identity identity = pki.Component("ca");
+    const pki::ExportableIdentity& identity = pki.Component("ca");
     server = rpc::Server::Start({.name = "edge",
                                  .flag = "--edge-listen",
                                  .listen = "127.0.0.1:0",

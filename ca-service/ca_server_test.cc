@@ -138,7 +138,7 @@ class CaServerTest : public ::testing::Test {
                                                        .identity = std::nullopt}));
   }
 
-  static rpc::Identity Pem(const pki::Identity& identity) {
+  static rpc::Identity Pem(const pki::ExportableIdentity& identity) {
     return {identity.certificate.Pem(), identity.key.Pem()};
   }
   std::string DeploymentCa() const { return pki_.deployment_ca().certificate.Pem(); }

@@ -25,7 +25,7 @@ constexpr const char* kDirectoryPassword = "Svc-1-directory";
 std::string PersonName(int number) { return fmt::format("user{}", number); }
 std::string ComputerName(int number) { return fmt::format("PC{:04}$", number); }
 
-rpc::Identity PemOf(const pki::Identity& identity) {
+rpc::Identity PemOf(const pki::ExportableIdentity& identity) {
   return {.certificate_pem = identity.certificate.Pem(), .key_pem = identity.key.Pem()};
 }
 
@@ -169,14 +169,14 @@ void Deployment::Kill(const std::string& process) {
   child.WaitForEnd(std::chrono::seconds(10));
 }
 
-std::shared_ptr<grpc::Channel> Deployment::OrgAs(const pki::Identity& who) {
+std::shared_ptr<grpc::Channel> Deployment::OrgAs(const pki::ExportableIdentity& who) {
   return rpc::NewChannel({.address = Address("policy"),
                           .server_name = "policy.devicetrust.internal",
                           .trust_pem = pki_.deployment_ca().certificate.Pem(),
                           .identity = PemOf(who)});
 }
 
-std::shared_ptr<grpc::Channel> Deployment::CaAs(const pki::Identity& who) {
+std::shared_ptr<grpc::Channel> Deployment::CaAs(const pki::ExportableIdentity& who) {
   return rpc::NewChannel({.address = Address("ca-internal"),
                           .server_name = "ca.devicetrust.internal",
                           .trust_pem = pki_.deployment_ca().certificate.Pem(),

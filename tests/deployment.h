@@ -50,10 +50,10 @@ class Deployment {
   // What an IWA would issue: for person and computer `number`, bound to `key`.
   absl::StatusOr<std::string> UserToken(int number, const pki::PublicKey& key);
 
-  std::shared_ptr<grpc::Channel> OrgAs(const pki::Identity& who);
-  std::shared_ptr<grpc::Channel> CaAs(const pki::Identity& who);
+  std::shared_ptr<grpc::Channel> OrgAs(const pki::ExportableIdentity& who);
+  std::shared_ptr<grpc::Channel> CaAs(const pki::ExportableIdentity& who);
   std::shared_ptr<grpc::Channel> CaEdge();
-  const pki::Identity& admin() { return pki_.Admin("test"); }
+  const pki::ExportableIdentity& admin() { return pki_.Admin("test"); }
 
   const std::string& folder() const { return folder_.path(); }
   std::string Address(const std::string& listener) const { return addresses_.at(listener); }

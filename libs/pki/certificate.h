@@ -81,11 +81,20 @@ absl::StatusOr<std::vector<Certificate>> CertificatesFromPem(std::string_view pe
                                                              std::size_t count_max = 64);
 std::string CertificatesToPem(const std::vector<Certificate>& certificates);
 
-// A certificate with its private key.
+// A certificate with the signer of its key.
 struct Identity {
   Certificate certificate;
-  PrivateKey key;
+  Signer key;
   std::vector<Certificate> intermediates = {};  // Sent along, leaf's issuer first.
+};
+
+// The same where the key's octets are here and may be written down.
+struct ExportableIdentity {
+  Certificate certificate;
+  PrivateKey key;
+  std::vector<Certificate> intermediates = {};
+
+  operator Identity() const { return {certificate, key, intermediates}; }  // NOLINT: meant.
 };
 
 // From the PEM of a chain (leaf first) and of its key. kInvalidArgument when either does
@@ -117,7 +126,7 @@ absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const P
                                             const Identity& issuer);
 
 // The root of a chain: its own key signs it.
-absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateKey& key);
+absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const Signer& key);
 
 // As long as a serial may be: in the order of issue (ordered_id.h), with 112 random bits.
 absl::StatusOr<std::string> NewSerial(WallTime now, Random& random);

@@ -222,8 +222,9 @@ TEST(CertificateTest, ReadsChainsAndNothingElse) {
 }
 
 TEST(CertificateTest, PairsACertificateWithItsKeyOnly) {
-  const Identity ca = throwaway::NewCa("CA", kIssuedAt);
-  const Identity server = throwaway::NewIdentity("server", Usage::kServerAuth, ca, kIssuedAt);
+  const ExportableIdentity ca = throwaway::NewCa("CA", kIssuedAt);
+  const ExportableIdentity server =
+      throwaway::NewIdentity("server", Usage::kServerAuth, ca, kIssuedAt);
   const std::string chain = server.certificate.Pem() + ca.certificate.Pem();
   const absl::StatusOr<Identity> read = IdentityFromPem(chain, server.key.Pem());
   DT_ASSERT_OK(read);

@@ -137,7 +137,7 @@ absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der) {
                      PublicKey(std::move(key))};
 }
 
-absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const PrivateKey& key) {
+absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const Signer& key) {
   if (common_name.empty()) {
     return absl::InvalidArgumentError("building a CSR: the common name is empty");
   }

@@ -37,6 +37,6 @@ inline constexpr std::size_t kCsrBytesMax = 16 * 1024;
 absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der);
 
 // The request for `common_name`, signed with `key`, as DER.
-absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const PrivateKey& key);
+absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const Signer& key);
 
 }  // namespace devicetrust::pki

@@ -12,6 +12,7 @@
 namespace devicetrust::pki {
 namespace {
 
+using testing::ReadVector;
 using testing::ReadVectorBytes;
 
 struct CsrFile {

@@ -82,12 +82,12 @@ Bytes DerElement(std::uint8_t tag, std::initializer_list<DerSpan> parts) {
   return element;
 }
 
-DerSpan SignatureAlgorithm(const PrivateKey& key) {
+DerSpan SignatureAlgorithm(const Signer& key) {
   if (key.type() == KeyType::kRsa2048) return kSha256WithRsa;
   return kEcdsaWithSha256;
 }
 
-absl::StatusOr<Bytes> SignDer(DerSpan content, const PrivateKey& key) {
+absl::StatusOr<Bytes> SignDer(DerSpan content, const Signer& key) {
   DT_ASSIGN_OR_RETURN(const Bytes signature, key.Sign(content));
   return DerElement(kDerSequence, {content, SignatureAlgorithm(key),
                                    DerElement(kDerBits, {kNoUnusedBits, signature})});

@@ -43,9 +43,9 @@ std::optional<SignedParts> SplitEcdsaSigned(DerSpan der);
 // One element that holds `parts` one after the other.
 Bytes DerElement(std::uint8_t tag, std::initializer_list<DerSpan> parts);
 
-// AlgorithmIdentifier of the signatures that PrivateKey::Sign makes with `key`.
-DerSpan SignatureAlgorithm(const PrivateKey& key);
+// AlgorithmIdentifier of the signatures that Signer::Sign makes with `key`.
+DerSpan SignatureAlgorithm(const Signer& key);
 // SIGNED{content}: a certificate, a request.
-absl::StatusOr<Bytes> SignDer(DerSpan content, const PrivateKey& key);
+absl::StatusOr<Bytes> SignDer(DerSpan content, const Signer& key);
 
 }  // namespace devicetrust::pki

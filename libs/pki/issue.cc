@@ -175,7 +175,7 @@ Bytes TimeDer(WallTime time) {
 
 // TBSCertificate. Empty when `spec` holds what a certificate can't. `issuer` null: self-signed.
 Bytes ToBeSigned(const CertificateSpec& spec, const PublicKey& key, const Certificate* issuer,
-                 const PrivateKey& issuer_key) {
+                 const Signer& issuer_key) {
   const Asn1IntegerPtr serial = SerialFromHex(spec.serial_hex);
   const Bytes begin = TimeDer(spec.not_before);
   const Bytes end = TimeDer(spec.not_after);
@@ -203,7 +203,7 @@ Bytes ToBeSigned(const CertificateSpec& spec, const PublicKey& key, const Certif
 
 // `issuer` null: self-signed.
 absl::StatusOr<Certificate> Sign(const CertificateSpec& spec, const PublicKey& key,
-                                 const Certificate* issuer, const PrivateKey& issuer_key) {
+                                 const Certificate* issuer, const Signer& issuer_key) {
   const bool unnamed = spec.common_name.empty() && spec.uris.empty() && spec.dns_names.empty() &&
                        spec.ip_addresses.empty();
   if (unnamed || spec.not_after < spec.not_before) {
@@ -229,7 +229,7 @@ absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const P
   return Sign(spec, subject, &issuer.certificate, issuer.key);
 }
 
-absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const PrivateKey& key) {
+absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const Signer& key) {
   return Sign(spec, key.public_key(), nullptr, key);
 }
 

@@ -13,6 +13,7 @@
 #include "libs/base/check.h"
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
+#include "libs/pki/external_key.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/p256.h"
 
@@ -215,7 +216,12 @@ Bytes PrivateKey::Pkcs8() const {
   return ToDer(info.get(), &i2d_PKCS8_PRIV_KEY_INFO);
 }
 
-absl::StatusOr<Bytes> PrivateKey::SignEs256(std::string_view message) const {
+PublicKey Signer::public_key() const {
+  if (const ExternalKey* external = ExternalKeyOf(key_.get())) return external->public_key();
+  return PublicKey(key_);
+}
+
+absl::StatusOr<Bytes> Signer::SignEs256(std::string_view message) const {
   if (type() != KeyType::kP256) return absl::FailedPreconditionError("ES256 needs a P-256 key");
   DT_ASSIGN_OR_RETURN(const Bytes der, Sign(AsBytes(message)));
   const EcdsaSigPtr parts = FromDer<EcdsaSigPtr>(der, &d2i_ECDSA_SIG);
@@ -227,7 +233,10 @@ absl::StatusOr<Bytes> PrivateKey::SignEs256(std::string_view message) const {
   return raw;
 }
 
-absl::StatusOr<Bytes> PrivateKey::Sign(std::span<const std::uint8_t> message) const {
+absl::StatusOr<Bytes> Signer::Sign(std::span<const std::uint8_t> message) const {
+  if (const ExternalKey* external = ExternalKeyOf(key_.get())) {
+    return SignExternally(*external, Sha256(message));
+  }
   if (IsShortP256(key_.get())) {
     Bytes quick = P256Sign(key_.get(), Sha256(message));
     if (quick.empty()) return OpenSslError(absl::StatusCode::kInternal, "signing");

@@ -64,10 +64,33 @@ class PublicKey {
 
 bool operator==(const PublicKey& a, const PublicKey& b);  // By type and value.
 
-// The other half. Freed with its memory wiped when the last copy goes.
-class PrivateKey {
+// The private half, to sign with and no more: its octets are not to be had through this type,
+// and for a key of an ExternalKey (external_key.h) they are not even in this process. Everything
+// that signs takes one. Immutable, thread-safe, cheap to copy.
+class Signer {
  public:
-  explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+  explicit Signer(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+
+  PublicKey public_key() const;
+  KeyType type() const { return public_key().type(); }
+
+  // SHA-256 in X.509 form: ECDSA in DER, or RSA PKCS#1 v1.5 (RSA-SHA256 of XML signatures).
+  // Errors: kInternal, or what an ExternalKey answered.
+  absl::StatusOr<Bytes> Sign(std::span<const std::uint8_t> message) const;
+  // ES256 over `message`, kEs256Bytes. kFailedPrecondition when the key is not P-256.
+  absl::StatusOr<Bytes> SignEs256(std::string_view message) const;
+
+  evp_pkey_st* get() const { return key_.get(); }  // Borrowed, never null.
+
+ protected:
+  std::shared_ptr<evp_pkey_st> key_;
+};
+
+// A signer whose octets this process has. Copied to a Signer it is the same key without the
+// ways to export it. Freed with its memory wiped when the last copy goes.
+class PrivateKey : public Signer {
+ public:
+  using Signer::Signer;
   static absl::StatusOr<PrivateKey> Generate(KeyType type = KeyType::kP256);
 
   // From one unencrypted PEM key (PKCS#8, SEC 1 or PKCS#1). kInvalidArgument when it is
@@ -78,19 +101,6 @@ class PrivateKey {
   // The secret itself: for sealing and for files of mode 0600 only.
   std::string Pem() const;  // PKCS#8, "PRIVATE KEY".
   Bytes Pkcs8() const;
-
-  PublicKey public_key() const { return PublicKey(key_); }
-  KeyType type() const { return public_key().type(); }
-
-  // ES256 over `message`, kEs256Bytes. kFailedPrecondition when the key is not P-256.
-  absl::StatusOr<Bytes> SignEs256(std::string_view message) const;
-  // SHA-256 in X.509 form: ECDSA in DER, or RSA PKCS#1 v1.5 (RSA-SHA256 of XML signatures).
-  absl::StatusOr<Bytes> Sign(std::span<const std::uint8_t> message) const;
-
-  evp_pkey_st* get() const { return key_.get(); }  // Borrowed, never null.
-
- private:
-  std::shared_ptr<evp_pkey_st> key_;
 };
 
 }  // namespace devicetrust::pki

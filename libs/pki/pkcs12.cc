@@ -15,7 +15,7 @@ using BorrowedStackPtr = Owned<STACK_OF(X509), &FreeStack>;
 
 }  // namespace
 
-absl::StatusOr<Bytes> ToPkcs12(const Identity& identity, const std::string& password,
+absl::StatusOr<Bytes> ToPkcs12(const ExportableIdentity& identity, const std::string& password,
                                const std::string& friendly_name) {
   const BorrowedStackPtr chain(sk_X509_new_null());
   for (const Certificate& issuer : identity.intermediates) {

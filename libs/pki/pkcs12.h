@@ -11,7 +11,7 @@ namespace devicetrust::pki {
 
 // The whole chain of `identity`, encrypted with `password` (AES-256, PBKDF2). `friendly_name`
 // is what a certificate store shows; UTF-8. Errors: kInternal, when OpenSSL can't.
-absl::StatusOr<Bytes> ToPkcs12(const Identity& identity, const std::string& password,
+absl::StatusOr<Bytes> ToPkcs12(const ExportableIdentity& identity, const std::string& password,
                                const std::string& friendly_name);
 
 }  // namespace devicetrust::pki

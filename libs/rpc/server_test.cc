@@ -106,7 +106,7 @@ class RawCall {
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
 };
 
-Identity Pem(const pki::Identity& identity) {
+Identity Pem(const pki::ExportableIdentity& identity) {
   return {identity.certificate.Pem(), identity.key.Pem()};
 }
 

@@ -24,7 +24,7 @@ pki::CertificateSpec Spec(const std::string& name, pki::Usage usage, WallTime no
           .not_after = now + std::chrono::days{365}};
 }
 
-pki::Identity Issue(const pki::CertificateSpec& spec, const pki::Identity& ca) {
+pki::ExportableIdentity Issue(const pki::CertificateSpec& spec, const pki::Identity& ca) {
   pki::PrivateKey key = pki::PrivateKey::Generate().value();
   pki::Certificate certificate = pki::SignCertificate(spec, key.public_key(), ca).value();
   return {std::move(certificate), std::move(key)};
@@ -43,20 +43,20 @@ absl::Status Write(const std::filesystem::path& path, const std::string& data) {
 
 }  // namespace
 
-pki::Identity NewCa(const std::string& name, WallTime now) {
+pki::ExportableIdentity NewCa(const std::string& name, WallTime now) {
   pki::PrivateKey key = pki::PrivateKey::Generate().value();
   pki::Certificate certificate = pki::SignSelf(Spec(name, pki::Usage::kCa, now), key).value();
   return {std::move(certificate), std::move(key)};
 }
 
-pki::Identity NewIdentity(const std::string& name, pki::Usage usage, const pki::Identity& ca,
-                          WallTime now) {
+pki::ExportableIdentity NewIdentity(const std::string& name, pki::Usage usage,
+                                    const pki::Identity& ca, WallTime now) {
   return Issue(Spec(name, usage, now), ca);
 }
 
-pki::Identity NewDevice(const std::string& org, const std::string& device_id,
-                        const std::string& enrollment_id, const pki::Identity& device_ca,
-                        WallTime now) {
+pki::ExportableIdentity NewDevice(const std::string& org, const std::string& device_id,
+                                  const std::string& enrollment_id, const pki::Identity& device_ca,
+                                  WallTime now) {
   pki::CertificateSpec spec = Spec(device_id, pki::Usage::kClientAuth, now);
   spec.uris = {fmt::format("urn:devicetrust:{}:device:{}", org, device_id),
                fmt::format("urn:devicetrust:{}:enrollment:{}", org, enrollment_id)};
@@ -69,13 +69,14 @@ ThrowawayPki::ThrowawayPki(std::string org, WallTime now)
       deployment_ca_(NewCa("Throw-away deployment CA", now)),
       web_ca_(NewCa("Throw-away web CA", now)) {}
 
-const pki::Identity& ThrowawayPki::Keep(const std::string& file, const pki::CertificateSpec& spec,
-                                        const pki::Identity& ca) {
+const pki::ExportableIdentity& ThrowawayPki::Keep(const std::string& file,
+                                                  const pki::CertificateSpec& spec,
+                                                  const pki::Identity& ca) {
   if (const auto it = made_.find(file); it != made_.end()) return it->second;
   return made_.emplace(file, Issue(spec, ca)).first->second;
 }
 
-const pki::Identity& ThrowawayPki::Component(const std::string& name) {
+const pki::ExportableIdentity& ThrowawayPki::Component(const std::string& name) {
   pki::CertificateSpec spec = Spec(name, pki::Usage::kServerAndClientAuth, now_);
   spec.uris = {fmt::format("urn:devicetrust:{}:component:{}", org_, name)};
   spec.dns_names = {"localhost", name + ".devicetrust.internal"};
@@ -83,14 +84,14 @@ const pki::Identity& ThrowawayPki::Component(const std::string& name) {
   return Keep(name, spec, deployment_ca_);
 }
 
-const pki::Identity& ThrowawayPki::Admin(const std::string& name) {
+const pki::ExportableIdentity& ThrowawayPki::Admin(const std::string& name) {
   pki::CertificateSpec spec = Spec(name, pki::Usage::kClientAuth, now_);
   spec.uris = {fmt::format("urn:devicetrust:{}:admin:{}", org_, name)};
   return Keep("admin-" + name, spec, deployment_ca_);
 }
 
-const pki::Identity& ThrowawayPki::Server(const std::string& name,
-                                          const std::vector<std::string>& dns_names) {
+const pki::ExportableIdentity& ThrowawayPki::Server(const std::string& name,
+                                                    const std::vector<std::string>& dns_names) {
   pki::CertificateSpec spec = Spec(name, pki::Usage::kServerAuth, now_);
   spec.dns_names = dns_names;
   spec.ip_addresses = {"127.0.0.1"};

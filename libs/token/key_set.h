@@ -13,7 +13,7 @@ namespace devicetrust::token {
 // The private half that signs tokens, and the name under which verifiers know it.
 struct SigningKey {
   std::string kid;  // 1 to 128 characters; by convention the key's thumbprint.
-  pki::PrivateKey key;
+  pki::Signer key;
 };
 
 // The public keys that may have signed a token, each tied to the one issuer in whose name

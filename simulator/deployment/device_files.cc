@@ -12,7 +12,7 @@ constexpr const char* kP12Password = "device";  // Not a secret: the key lies be
 
 absl::StatusOr<EndpointDevice> WriteDevice(const std::string& folder, const std::string& name,
                                            const std::string& user, const std::string& state,
-                                           const pki::Identity& identity) {
+                                           const pki::ExportableIdentity& identity) {
   const std::string base = folder + "/" + name;
   EndpointDevice device{user, state, base + ".pem", base + ".key", base + ".p12", kP12Password};
   DT_RETURN_IF_ERROR(WriteFileAtomically(device.cert_pem, identity.certificate.Pem()));

@@ -13,6 +13,6 @@ namespace devicetrust::simulator {
 // with their paths. Files have mode 0600.
 absl::StatusOr<EndpointDevice> WriteDevice(const std::string& folder, const std::string& name,
                                            const std::string& user, const std::string& state,
-                                           const pki::Identity& identity);
+                                           const pki::ExportableIdentity& identity);
 
 }  // namespace devicetrust::simulator

@@ -213,7 +213,7 @@ absl::Status Environment::StartGateway() {
 }
 
 absl::Status Environment::ConnectAdmin() {
-  const pki::Identity& admin = pki_.Admin("dt-sim");
+  const pki::ExportableIdentity& admin = pki_.Admin("dt-sim");
   const rpc::Identity identity{admin.certificate.Pem(), admin.key.Pem()};
   const std::string trust = pki_.deployment_ca().certificate.Pem();
   org_channel_ = rpc::NewChannel(

@@ -75,7 +75,7 @@ std::vector<pki::Certificate> SimulatedComputer::PersonalCertificates() const {
   return certificates;
 }
 
-absl::Status SimulatedComputer::InstallPersonal(const pki::Identity& identity) {
+absl::Status SimulatedComputer::InstallPersonal(const pki::ExportableIdentity& identity) {
   store_.push_back(
       {identity.certificate.der(), identity.key.Pkcs8(), world_->Share(identity.intermediates)});
   return absl::OkStatus();
@@ -116,13 +116,13 @@ void SimulatedComputer::WriteEvent(const agent::Event& event) {
   events_.push_back({world_->clock().Now(), event});
 }
 
-std::optional<pki::Identity> SimulatedComputer::DeviceIdentity() const {
+std::optional<pki::ExportableIdentity> SimulatedComputer::DeviceIdentity() const {
   for (const Stored& stored : store_) {
     auto certificate = pki::Certificate::FromDer(stored.certificate_der);
     auto key = pki::PrivateKey::FromPkcs8(stored.key_pkcs8);
     if (!certificate.ok() || !key.ok()) continue;
     if (certificate->issuer_common_name() != agent::kIssuerCommonName) continue;
-    return pki::Identity{*std::move(certificate), *std::move(key), *stored.chain};
+    return pki::ExportableIdentity{*std::move(certificate), *std::move(key), *stored.chain};
   }
   return std::nullopt;
 }

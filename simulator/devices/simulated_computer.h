@@ -61,7 +61,7 @@ class SimulatedComputer final : public agent::Computer {
   std::optional<std::string> logged_on_user() const override;
   std::optional<std::string> RegistryValue(std::string_view name) const override;
   std::vector<pki::Certificate> PersonalCertificates() const override;
-  absl::Status InstallPersonal(const pki::Identity& identity) override;
+  absl::Status InstallPersonal(const pki::ExportableIdentity& identity) override;
   std::optional<pki::PrivateKey> PendingKey() const override;
   absl::Status KeepPendingKey(const pki::PrivateKey& key) override;
   void ForgetPendingKey() override { pending_key_.clear(); }
@@ -75,7 +75,7 @@ class SimulatedComputer final : public agent::Computer {
   void DeleteCertificates() { store_.clear(); }
 
   // What a browser on this computer would find in the user's store; nothing: no certificate.
-  std::optional<pki::Identity> DeviceIdentity() const;
+  std::optional<pki::ExportableIdentity> DeviceIdentity() const;
   const std::vector<LoggedEvent>& events() const { return events_; }
 
  private:

@@ -145,7 +145,7 @@ class GatewayServerTest : public ::testing::Test {
 
   // One server plays both parts.
   void StartBackend(const std::string& address = "127.0.0.1:0") {
-    const pki::Identity& identity = pki_.Component("policy");
+    const pki::ExportableIdentity& identity = pki_.Component("policy");
     std::vector<rpc::MethodAccess> access;
     for (const char* method :
          {"org.v1.SignIn.GetGatewayKeys", "org.v1.SignIn.WatchSessions", "org.v1.Policy.ListApps",

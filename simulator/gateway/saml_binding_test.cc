@@ -19,7 +19,7 @@ std::string Encoded(std::string_view xml) {
   return http::PercentEncode(Base64Encode(AsBytes(Deflate(xml))));
 }
 
-pki::Identity NewSigner() {
+pki::ExportableIdentity NewSigner() {
   const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
   return {pki::SignSelf({.common_name = "sp",
                          .serial_hex = "01",
@@ -72,7 +72,7 @@ TEST(SamlBindingTest, RefusesAmbiguousOrMalformedQueries) {
 // The octets under the signature are those sent, in the order of the binding, whatever
 // order and escapes the query had.
 TEST(SamlBindingTest, VerifiesTheRawQuery) {
-  const pki::Identity signer = NewSigner();
+  const pki::ExportableIdentity signer = NewSigner();
   const std::string request = Encoded("<a/>");
   const std::string algorithm = http::PercentEncode(kRsaSha256);
   const std::string octets = "SAMLRequest=" + request + "&RelayState=x%2f&SigAlg=" + algorithm;
@@ -101,7 +101,7 @@ TEST(SamlBindingTest, VerifiesTheRawQuery) {
 }
 
 TEST(SamlBindingTest, VerifiesALongerHashByOpenssl) {
-  const pki::Identity signer = NewSigner();
+  const pki::ExportableIdentity signer = NewSigner();
   const std::string octets =
       "SAMLRequest=" + Encoded("<a/>") +
       "&SigAlg=" + http::PercentEncode("http://www.w3.org/2001/04/xmldsig-more#rsa-sha512");

@@ -20,7 +20,7 @@ constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 constexpr std::string_view kSso = "https://org.localhost:8443/sso/saml";
 constexpr std::string_view kDestination = " Destination=\"https://org.localhost:8443/sso/saml\"";
 
-pki::Identity NewSigner(pki::KeyType type) {
+pki::ExportableIdentity NewSigner(pki::KeyType type) {
   const pki::PrivateKey key = pki::PrivateKey::Generate(type).value();
   return {pki::SignSelf({.common_name = "sp",
                          .serial_hex = "01",
@@ -235,7 +235,7 @@ std::string SignXml(const std::string& xml, const pki::Identity& signer) {
 }
 
 TEST(SamlRequestTest, VerifiesSignedPosts) {
-  const pki::Identity signer = NewSigner(pki::KeyType::kRsa2048);
+  const pki::ExportableIdentity signer = NewSigner(pki::KeyType::kRsa2048);
   org::v1::SamlServiceProvider provider = NewProvider();
   provider.set_requests_signed(true);
   provider.add_signing_certificates_der(ToString(signer.certificate.der()));
@@ -273,7 +273,7 @@ TEST(SamlRequestTest, VerifiesSignedPosts) {
 }
 
 // `xml` signed by xmlsec1; `method` is of the namespace xmldsig-more.
-std::string SignWithXmlSec(const std::string& xml, const pki::Identity& signer,
+std::string SignWithXmlSec(const std::string& xml, const pki::ExportableIdentity& signer,
                            std::string_view method, std::string_view digest_uri) {
   const std::string signature = fmt::format(
       "<ds:Signature xmlns:ds=\"{}\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"{}\"/>"
@@ -302,7 +302,7 @@ TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
   constexpr std::string_view kSha512 = "http://www.w3.org/2001/04/xmlenc#sha512";
   for (const pki::KeyType type :
        {pki::KeyType::kRsa2048, pki::KeyType::kP256, pki::KeyType::kP384}) {
-    const pki::Identity signer = NewSigner(type);
+    const pki::ExportableIdentity signer = NewSigner(type);
     org::v1::SamlServiceProvider provider = NewProvider();
     provider.add_signing_certificates_der(ToString(signer.certificate.der()));
     const std::string kind = type == pki::KeyType::kRsa2048 ? "rsa" : "ecdsa";
@@ -324,7 +324,7 @@ TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
 }
 
 TEST(SamlRequestTest, ASignatureThatNobodyAskedForMustStillBeRight) {
-  const pki::Identity signer = NewSigner(pki::KeyType::kRsa2048);
+  const pki::ExportableIdentity signer = NewSigner(pki::KeyType::kRsa2048);
   org::v1::SamlServiceProvider provider = NewProvider();
   provider.add_signing_certificates_der(ToString(signer.certificate.der()));
   DT_EXPECT_OK(Check(RequestXml(), provider));

@@ -60,7 +60,7 @@ EnrollPhase::EnrollPhase(EnrollConfig config, Meter& meter)
 
 EnrollPhase::~EnrollPhase() = default;
 
-std::optional<pki::Identity> EnrollPhase::IdentityOf(std::size_t device) const {
+std::optional<pki::ExportableIdentity> EnrollPhase::IdentityOf(std::size_t device) const {
   if (device >= computers_.size()) return std::nullopt;
   return computers_[device].DeviceIdentity();
 }

@@ -50,7 +50,7 @@ class EnrollPhase {
   absl::Status Run();
 
   // What a browser on that device would find. None for devices outside the domain.
-  std::optional<pki::Identity> IdentityOf(std::size_t device) const;
+  std::optional<pki::ExportableIdentity> IdentityOf(std::size_t device) const;
   std::size_t enrolled() const { return enrolled_; }
   // Duration of each step that went well, by agent::Step.
   const std::array<Histogram, agent::kStepCount>& times() const { return times_; }

@@ -161,7 +161,7 @@ class Up {
       const FleetUser& user = fleet_.users[fleet_.devices[i].user];
       const std::string& name = user.account_name;
       if (i < joined) {
-        const pki::Identity identity = enroll_->IdentityOf(i).value();
+        const pki::ExportableIdentity identity = enroll_->IdentityOf(i).value();
         const bool good = i + revoked < joined;
         if (!good) {
           DT_RETURN_IF_ERROR(
@@ -173,7 +173,7 @@ class Up {
             WriteDevice(folder, name, user.display_name, good ? "enrolled" : "revoked", identity));
         endpoints_.devices.push_back(std::move(device));
       } else if (i == joined) {
-        const pki::Identity foreign = throwaway::NewDevice(
+        const pki::ExportableIdentity foreign = throwaway::NewDevice(
             "acme", "foreign-device", "foreign-enrollment",
             throwaway::NewCa("Another Certificate Authority", clock_.Now()), clock_.Now());
         DT_ASSIGN_OR_RETURN(EndpointDevice device,

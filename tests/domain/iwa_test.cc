@@ -96,7 +96,7 @@ class IwaInForestTest : public ::testing::Test {
     ldap_ = simulator::LdapServer::Start(std::move(config), forest_->view(), clock_).value();
   }
   void StartOrg(const std::string& listen) {
-    const pki::Identity& identity = pki_.Component("policy");
+    const pki::ExportableIdentity& identity = pki_.Component("policy");
     org_ = rpc::Server::Start({.name = "internal",
                                .flag = "--internal-listen",
                                .listen = listen,
