@@ -133,7 +133,7 @@ std::map<std::string, std::string> StoredCertificates(Deployment& deployment) {
 std::multiset<std::string> EventIds(Deployment& deployment, const std::string& type, int count) {
   const auto stub = org::v1::SystemLog::NewStub(deployment.OrgAs(deployment.admin()));
   grpc::ClientContext context;
-  rpc::SetDeadline(context, kPatience);
+  rpc::PrepareCall(context, kPatience);
   org::v1::TailRequest request;
   request.mutable_filter()->add_types(type);
   const auto reader = stub->Tail(&context, request);

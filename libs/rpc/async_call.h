@@ -32,7 +32,7 @@ Task<absl::StatusOr<Response>> AsyncCall(Async& async,
   // Shared with gRPC's thread, which may finish after a coroutine that was destroyed.
   auto state = std::make_shared<State>();
   state->request = std::move(request);
-  SetDeadline(state->context, timeout);
+  PrepareCall(state->context, timeout);
 
   const auto start = [&async, method, state](std::function<void(grpc::Status)> done) {
     (async.*method)(

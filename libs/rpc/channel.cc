@@ -3,6 +3,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include "libs/base/trace.h"
 #include "libs/rpc/prepare.h"
 
 namespace devicetrust::rpc {
@@ -32,9 +33,12 @@ std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config) {
   return grpc::CreateCustomChannel(config.address, grpc::SslCredentials(options), arguments);
 }
 
-void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
+void PrepareCall(grpc::ClientContext& context, std::chrono::milliseconds timeout) {
   context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                     gpr_time_from_millis(timeout.count(), GPR_TIMESPAN)));
+  if (std::string trace = FormatTraceParent(CurrentTraceId()); !trace.empty()) {
+    context.AddMetadata(kTraceHeader, trace);
+  }
 }
 
 }  // namespace devicetrust::rpc

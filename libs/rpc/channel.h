@@ -28,8 +28,9 @@ std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config);
 
 inline constexpr std::chrono::milliseconds kCallTimeout{2000};
 
-// Monotonic: a moved wall clock neither ends a call nor prolongs it.
-void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds timeout = kCallTimeout);
+// Gives a call its deadline, which is monotonic: a moved wall clock neither ends a call nor
+// prolongs it; and the trace id that this thread works under (libs/base/trace.h).
+void PrepareCall(grpc::ClientContext& context, std::chrono::milliseconds timeout = kCallTimeout);
 
 // One unary call, blocking: rpc::Call(*stub, &Stub::Enroll, request). Errors keep their
 // detail; an unreachable server is kUnavailable or, after `timeout`, kDeadlineExceeded.
@@ -38,7 +39,7 @@ absl::StatusOr<Response> Call(
     Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
     const Request& request, std::chrono::milliseconds timeout = kCallTimeout) {
   grpc::ClientContext context;
-  SetDeadline(context, timeout);
+  PrepareCall(context, timeout);
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
   if (!status.ok()) return FromGrpc(status);

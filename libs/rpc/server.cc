@@ -14,7 +14,7 @@
 
 #include "libs/base/log.h"
 #include "libs/base/process.h"
-#include "libs/rpc/gate.h"
+#include "libs/rpc/admission_control.h"
 #include "libs/rpc/prepare.h"
 
 namespace devicetrust::rpc {
@@ -74,7 +74,7 @@ void SetLimits(grpc::ServerBuilder& builder, const ListenerConfig& config) {
 struct Server::State {
   std::string name;
   std::string address;
-  std::shared_ptr<Gate> gate;
+  std::shared_ptr<AdmissionControl> admission;
   std::unique_ptr<grpc::Server> server;
   std::once_flag stopped;
 };
@@ -82,7 +82,7 @@ struct Server::State {
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() { Stop(); }
 const std::string& Server::address() const { return state_->address; }
-std::size_t Server::in_flight() const { return state_->gate->in_flight(); }
+std::size_t Server::in_flight() const { return state_->admission->in_flight(); }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(ListenerConfig config,
                                                       const std::vector<grpc::Service*>& services,
@@ -91,18 +91,18 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ListenerConfig config,
   DT_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(config.listen, config.flag));
   auto state = std::make_unique<State>();
   state->name = config.name;
-  DT_ASSIGN_OR_RETURN(state->gate, Gate::Create(config, access));
+  DT_ASSIGN_OR_RETURN(state->admission, AdmissionControl::Create(config, access));
 
   const auto credentials = Credentials(config);
-  credentials->SetAuthMetadataProcessor(NewGateKeeper(state->gate));
+  credentials->SetAuthMetadataProcessor(NewAdmissionProcessor(state->admission));
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(config.listen, credentials, &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   SetLimits(builder, config);
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> counters;
-  counters.push_back(NewCallCounter(state->gate));
-  builder.experimental().SetInterceptorCreators(std::move(counters));
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> observers;
+  observers.push_back(NewCallObserver(state->admission));
+  builder.experimental().SetInterceptorCreators(std::move(observers));
 
   state->server = builder.BuildAndStart();
   if (state->server == nullptr || port == 0) {
@@ -119,7 +119,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ListenerConfig config,
 void Server::Stop(std::chrono::milliseconds drain) {
   std::call_once(state_->stopped, [&] {
     if (auto* health = state_->server->GetHealthCheckService()) health->Shutdown();
-    state_->gate->Drain(drain);
+    state_->admission->Drain(drain);
     // gRPC waits for clients to close their connections, which those without a call never do.
     const gpr_timespec wait = gpr_time_from_millis(kGoodbye.count(), GPR_TIMESPAN);
     state_->server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), wait));

@@ -17,10 +17,13 @@
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "libs/base/clock.h"
+#include "libs/base/encoding.h"
+#include "libs/base/trace.h"
 #include "libs/rpc/async_call.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/metrics.h"
 #include "libs/rpc/prepare.h"
 #include "libs/testing/status.h"
 #include "libs/throwaway/throwaway_pki.h"
@@ -36,6 +39,7 @@ class FakeService final : public CertificateAdmin::Service {
  public:
   grpc::Status RevokeForUser(grpc::ServerContext* context, const ca::v1::RevokeForUserRequest* ask,
                              ca::v1::RevokeForUserResponse* answer) override {
+    seen_trace_ = CurrentTrace();
     if (ask->user_id() == "held") {
       inside_.count_down();
       open_.wait();
@@ -56,10 +60,12 @@ class FakeService final : public CertificateAdmin::Service {
     return grpc::Status::CANCELLED;
   }
 
+  std::string seen_trace() const { return seen_trace_; }  // Of the last RevokeForUser().
   void WaitInside() { inside_.wait(); }
   void Open() { open_.count_down(); }
 
  private:
+  std::string seen_trace_;
   std::latch inside_{1};
   std::latch open_{1};
 };
@@ -238,6 +244,46 @@ TEST_F(ServerTest, SaysNoBeyondItsCapAndRecovers) {
   held.join();
   while (server_->in_flight() != 0) std::this_thread::yield();
   DT_EXPECT_OK(Revoke(*policy, "u1"));
+}
+
+TEST_F(ServerTest, WorksUnderTheTraceIdOfTheCallOrANewOne) {
+  Start(Internal());
+  const auto policy = AsComponent("policy");
+  const TraceId id = NewTraceId();
+  {
+    const TraceScope scope(id);
+    DT_ASSERT_OK(Revoke(*policy, "u1"));
+  }
+  EXPECT_EQ(service_.seen_trace(), HexEncode(id));
+  DT_ASSERT_OK(Revoke(*policy, "u1"));
+  EXPECT_EQ(service_.seen_trace().size(), 32U);
+  EXPECT_NE(service_.seen_trace(), HexEncode(id));
+}
+
+TEST_F(ServerTest, CountsAndMeasuresCalls) {
+  const std::string service = "devicetrust.ca.v1.CertificateAdmin";
+  metrics::Counter& good = kServerCalls.With({service, "RevokeForUser", "OK"});
+  metrics::Counter& unknown = kServerCalls.With({service, "RevokeForUser", "NOT_FOUND"});
+  metrics::Counter& refused = kServerRefused.With({"internal", "CALLER_NOT_ALLOWED"});
+  const auto observed = [&] {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t count :
+         kServerSeconds.With({service, "RevokeForUser"}).Read().counts) {
+      sum += count;
+    }
+    return sum;
+  };
+  const std::vector<std::uint64_t> before{good.Value(), unknown.Value(), refused.Value(),
+                                          observed()};
+  Start(Internal());
+  DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
+  DT_EXPECT_CODE(Revoke(*AsComponent("policy"), "unknown"), kNotFound);
+  DT_EXPECT_CODE(Revoke(*AsComponent("gateway"), "u1"), kPermissionDenied);
+  EXPECT_EQ(good.Value(), before[0] + 1);
+  EXPECT_EQ(unknown.Value(), before[1] + 1);
+  EXPECT_EQ(refused.Value(), before[2] + 1);
+  EXPECT_EQ(observed(), before[3] + 2);
+  EXPECT_THAT(metrics::Exposition(), HasSubstr("dt_rpc_server_in_flight{listener=\"internal\"}"));
 }
 
 TEST_F(ServerTest, NamesTheTakenPortAndTheFlag) {

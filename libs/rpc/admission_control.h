@@ -1,4 +1,5 @@
-// What a listener asks of every call before its method runs. Inside libs/rpc.
+// What a listener asks of every call before its method runs, and what it notes of each. Inside
+// libs/rpc.
 #pragma once
 
 #include <grpcpp/security/auth_metadata_processor.h>
@@ -17,16 +18,17 @@
 #include <vector>
 
 #include "libs/base/status.h"
+#include "libs/metrics/metrics.h"
 #include "libs/rpc/server.h"
 
 namespace devicetrust::rpc {
 
 // Counts calls and decides on them. Thread-safe; shared by the two hooks below.
-class Gate {
+class AdmissionControl {
  public:
   // kInvalidArgument: the contracts linked in have no method of such a name.
-  static absl::StatusOr<std::shared_ptr<Gate>> Create(const ListenerConfig& config,
-                                                      const std::vector<MethodAccess>& access);
+  static absl::StatusOr<std::shared_ptr<AdmissionControl>> Create(
+      const ListenerConfig& config, const std::vector<MethodAccess>& access);
 
   // `path` as on the wire: "/devicetrust.ca.v1.CertificateAuthority/Enroll".
   absl::Status Admit(std::string_view path, const grpc::AuthContext* peer) const;
@@ -37,15 +39,21 @@ class Gate {
   std::size_t in_flight() const { return unary_; }
 
  private:
-  friend class CountedCall;
+  friend class ObservedCall;
   struct Rule {
     std::vector<std::string_view> roles;
     bool stream = false;
+    std::string service;                    // "devicetrust.ca.v1.CertificateAuthority"
+    std::string method;                     // "Enroll"
+    metrics::Histogram* seconds = nullptr;  // Null for a stream.
   };
 
+  const Rule* FindRule(std::string_view path) const;
+  absl::Status Judge(std::string_view path, const grpc::AuthContext* peer) const;
   absl::Status Authorize(const Rule& rule, std::string_view path,
                          const grpc::AuthContext* peer) const;
 
+  std::string listener_;
   std::string org_;
   bool mutual_ = false;
   std::size_t in_flight_max_ = 0;
@@ -56,14 +64,18 @@ class Gate {
   std::atomic<std::size_t> streams_{0};
   std::mutex mutex_;  // Of the next one.
   std::set<grpc::ServerContextBase*> open_streams_;
-  std::condition_variable ended_;  // A stream or, when draining, any call.
+  std::condition_variable ended_;           // A stream or, when draining, any call.
+  std::vector<metrics::Reading> readings_;  // Of the counts above; last, so they end first.
 };
 
-// Runs Admit() on the headers of each call.
-std::shared_ptr<grpc::AuthMetadataProcessor> NewGateKeeper(std::shared_ptr<const Gate> gate);
+// Runs Admit() on the headers of each call. gRPC takes the code and the message of a refusal from
+// there and drops its detail: a caller gets the reason that the code alone tells (rpc::ReasonOf).
+std::shared_ptr<grpc::AuthMetadataProcessor> NewAdmissionProcessor(
+    std::shared_ptr<const AdmissionControl> admission);
 
-// Counts each call from the start of its method to its end.
-std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewCallCounter(
-    std::shared_ptr<Gate> gate);
+// Counts each call from the start of its method to its end, measures it, and has its thread work
+// under the call's trace id (libs/base/trace.h), or a new one when the caller sent none.
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewCallObserver(
+    std::shared_ptr<AdmissionControl> admission);
 
 }  // namespace devicetrust::rpc
