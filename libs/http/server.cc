@@ -60,9 +60,11 @@ absl::StatusOr<tcp::acceptor> Listen(asio::io_context& io, const tcp::endpoint& 
 // counts is touched on that thread only.
 class Worker {
  public:
-  Worker(const std::vector<ListenerConfig>& listeners, const Clock& clock, AtomicCounters& counters,
+  using AllCounts = std::vector<std::unique_ptr<Counts>>;  // Of each listener.
+
+  Worker(const std::vector<ListenerConfig>& listeners, const Clock& clock, const AllCounts& counts,
          std::size_t threads)
-      : listeners_(listeners), clock_(clock), counters_(counters), threads_(threads) {}
+      : listeners_(listeners), clock_(clock), counts_(counts), threads_(threads) {}
 
   asio::io_context& io() { return io_; }
   void AddAcceptor(tcp::acceptor acceptor) { acceptors_.push_back(std::move(acceptor)); }
@@ -149,15 +151,17 @@ class Worker {
   bool Admit(std::size_t index, const asio::ip::address& address) {
     const Limits& limits = listeners_[index].limits;
     PerListener& state = per_listener_[index];
-    ++counters_.connections;
+    Counts& counts = *counts_[index];
+    ++counts.connections;
     const std::size_t share = std::max<std::size_t>(1, limits.connections_max / threads_);
     const auto known = state.by_address.find(address);
     const std::size_t same = known == state.by_address.end() ? 0 : known->second;
     const std::size_t same_max = limits.connections_per_address_max;
     if (state.connections >= share || (same_max > 0 && same * threads_ >= same_max)) {
-      ++counters_.connections_refused;
+      ++counts.connections_refused;
       return false;
     }
+    ++counts.connections_open;
     ++state.connections;
     ++state.by_address[address];
     return true;
@@ -165,13 +169,14 @@ class Worker {
 
   void Leave(std::size_t index, const asio::ip::address& address) {
     PerListener& state = per_listener_[index];
+    --counts_[index]->connections_open;
     --state.connections;
     const auto at = state.by_address.find(address);
     if (--at->second == 0) state.by_address.erase(at);
   }
 
   Task<void> Serve(std::size_t index, tcp::socket socket) {
-    Session session(std::move(socket), listeners_[index], clock_, counters_);
+    Session session(std::move(socket), listeners_[index], clock_, *counts_[index]);
     sessions_.insert(&session);
     if (draining_) session.CloseWhenIdle();
     try {
@@ -184,7 +189,7 @@ class Worker {
 
   const std::vector<ListenerConfig>& listeners_;
   const Clock& clock_;
-  AtomicCounters& counters_;
+  const AllCounts& counts_;
   const std::size_t threads_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
@@ -200,7 +205,7 @@ class Worker {
 
 struct Server::State {
   ServerConfig config;
-  AtomicCounters counters;
+  Worker::AllCounts counts;
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<tcp::endpoint> endpoints;
   bool stopped = false;
@@ -213,10 +218,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config) {
   DT_CHECK(config.clock != nullptr);
   auto state = std::make_unique<State>();
   state->config = std::move(config);
+  for (const ListenerConfig& listener : state->config.listeners) {
+    state->counts.push_back(std::make_unique<Counts>(listener.flag));
+  }
   const std::size_t threads = std::max<std::size_t>(1, state->config.threads);
   for (std::size_t i = 0; i < threads; ++i) {
     state->workers.push_back(std::make_unique<Worker>(state->config.listeners, *state->config.clock,
-                                                      state->counters, threads));
+                                                      state->counts, threads));
   }
   for (const ListenerConfig& listener : state->config.listeners) {
     DT_ASSIGN_OR_RETURN(tcp::endpoint endpoint, ParseEndpoint(listener.address, listener.flag));
@@ -243,9 +251,15 @@ tcp::endpoint Server::endpoint(std::size_t listener) const {
 }
 
 ServerCounters Server::counters() const {
-  const AtomicCounters& counters = state_->counters;
-  return {counters.connections, counters.connections_refused, counters.handshakes_failed,
-          counters.requests, counters.requests_refused};
+  ServerCounters sum;
+  for (const std::unique_ptr<Counts>& counts : state_->counts) {
+    sum.connections += counts->connections;
+    sum.connections_refused += counts->connections_refused;
+    sum.handshakes_failed += counts->handshakes_failed;
+    sum.requests += counts->requests;
+    sum.requests_refused += counts->requests_refused;
+  }
+  return sum;
 }
 
 void Server::Stop(std::chrono::milliseconds grace) {

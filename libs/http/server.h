@@ -64,7 +64,7 @@ struct ServerConfig {
   const Clock* clock = nullptr;  // For the Date field; outlives the server.
 };
 
-// What happened so far, for logs and tests.
+// What happened at all listeners of one server so far, for tests; metrics.h has each listener's.
 struct ServerCounters {
   std::uint64_t connections = 0;
   std::uint64_t connections_refused = 0;  // Over a cap.

@@ -4,14 +4,18 @@
 #include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
 #include <atomic>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "libs/base/run_task.h"
+#include "libs/base/trace.h"
 #include "libs/http/client.h"
+#include "libs/http/metrics.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "libs/throwaway/throwaway_pki.h"
@@ -32,6 +36,12 @@ Task<Response> Echo(const Request& request) {
     response.fields.Set("x-bad", "a\r\nb: c");
     co_return response;
   }
+  if (request.path == "/trace") {
+    const std::string before = CurrentTrace();
+    asio::steady_timer others_go_on(co_await asio::this_coro::executor, milliseconds(5));
+    co_await others_go_on.async_wait(kAsTuple);
+    co_return Text(200, before == CurrentTrace() ? before : "another one");
+  }
   if (request.path == "/throw") throw std::runtime_error("a fault of the handler");
   if (request.path == "/csp") {
     Response response = Html(200, "");
@@ -50,7 +60,7 @@ class ServerTest : public ::testing::Test {
   void Start(bool with_tls) {
     ListenerConfig listener;
     listener.address = "127.0.0.1:0";
-    listener.flag = "--listen";
+    listener.flag = "--test-listen";
     listener.handler = [](const Request& request) { return Echo(request); };
     listener.limits = limits_;
     listener.close_always = close_always_;
@@ -107,6 +117,35 @@ class ServerTest : public ::testing::Test {
   bool close_always_ = false;
   std::unique_ptr<Server> server_;
 };
+
+TEST_F(ServerTest, WorksOnEachRequestUnderATraceIdOfItsOwn) {
+  Start(true);
+  std::vector<std::string> seen(8);
+  std::vector<std::thread> clients;
+  for (std::string& trace : seen) {
+    clients.emplace_back([&] { trace = Get("/trace")->body; });
+  }
+  for (std::thread& client : clients) client.join();
+  for (const std::string& trace : seen) EXPECT_EQ(trace.size(), 32U) << trace;
+  EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), seen.size());
+}
+
+TEST_F(ServerTest, MeasuresItsListener) {
+  metrics::Counter& answered = kResponses.With({"test", "200"});
+  const std::uint64_t before = answered.Value();
+  Start(true);
+  DT_ASSERT_OK(Get("/a"));
+  EXPECT_THAT(Talk("GET / HTTP/9.9\r\n\r\n"), ::testing::Not(HasSubstr("200")));
+  EXPECT_EQ(answered.Value(), before + 1);
+  const std::string text = metrics::Exposition();
+  for (const char* line : {"dt_http_connections_total{listener=\"test\"} 2\n",
+                           "dt_http_handshakes_failed_total{listener=\"test\"} 1\n",
+                           "dt_http_requests_refused_total{listener=\"test\"} 0\n",
+                           "dt_http_connections_refused_total{listener=\"test\"} 0\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, HasSubstr("dt_http_handshake_seconds_count{listener=\"test\"}"));
+}
 
 TEST_F(ServerTest, AnswersOverTlsWithTheVerdictOnTheCertificate) {
   Start(true);

@@ -5,6 +5,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/log.h"
+#include "libs/base/trace.h"
+#include "libs/base/traced_task.h"
+#include "libs/http/metrics.h"
+
 namespace devicetrust::http {
 namespace {
 
@@ -44,6 +49,14 @@ std::string HttpDate(WallTime now) {
       static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
       static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
       time.seconds().count());
+}
+
+std::string LabelOf(std::string_view flag) {
+  constexpr std::string_view kBefore = "--";
+  constexpr std::string_view kBehind = "-listen";
+  if (flag.starts_with(kBefore)) flag.remove_prefix(kBefore.size());
+  if (flag.ends_with(kBehind)) flag.remove_suffix(kBehind.size());
+  return std::string(flag);
 }
 
 std::unique_ptr<Stream> NewStream(asio::ip::tcp::socket socket, const pki::TlsContext* tls) {
@@ -86,12 +99,26 @@ std::string FormatResponse(Response response, bool tls, bool head_only, bool kee
   return text;
 }
 
+Counts::Counts(std::string_view flag)
+    : label(LabelOf(flag)),
+      handshake_seconds(kHandshakeSeconds.With({label})),
+      request_seconds(kRequestSeconds.With({label})) {
+  const auto read = [](const std::atomic<std::uint64_t>& count) {
+    return [&count] { return static_cast<double>(count.load()); };
+  };
+  readings_.push_back(kConnections.Read({label}, read(connections)));
+  readings_.push_back(kConnectionsRefused.Read({label}, read(connections_refused)));
+  readings_.push_back(kConnectionsOpen.Read({label}, read(connections_open)));
+  readings_.push_back(kHandshakesFailed.Read({label}, read(handshakes_failed)));
+  readings_.push_back(kRequestsRefused.Read({label}, read(requests_refused)));
+}
+
 Session::Session(asio::ip::tcp::socket socket, const ListenerConfig& listener, const Clock& clock,
-                 AtomicCounters& counters)
+                 Counts& counts)
     : stream_(NewStream(std::move(socket), listener.tls.get())),
       listener_(listener),
       clock_(clock),
-      counters_(counters),
+      counts_(counts),
       deadline_(stream_->socket()) {}
 
 void Session::CloseWhenIdle() {
@@ -111,12 +138,14 @@ Task<void> Session::Run() {
   stream_->socket().set_option(asio::ip::tcp::no_delay(true), error);
   connection_.peer_address = stream_->socket().remote_endpoint(error).address();
   deadline_.Set(listener_.limits.handshake);
+  const auto start = std::chrono::steady_clock::now();
   error = co_await stream_->Handshake();
   if (error) {
-    ++counters_.handshakes_failed;
+    ++counts_.handshakes_failed;
     co_return;
   }
   if (ssl_st* tls = stream_->tls()) {
+    counts_.handshake_seconds.Observe(std::chrono::steady_clock::now() - start);
     connection_.tls = true;
     connection_.server_name = pki::ServerName(tls);
     connection_.peer_certificate = pki::PeerCertificate(tls);
@@ -131,7 +160,7 @@ Task<void> Session::Run() {
       co_await Refuse(parser.refusal());
       co_return;
     }
-    ++counters_.requests;
+    ++counts_.requests;
     Request request = parser.Take();
     request.connection = connection_;
     Response response = co_await Answer(request);
@@ -164,16 +193,30 @@ Task<Session::ReadEnd> Session::ReadRequest(RequestParser& parser) {
   }
 }
 
+// A browser's request begins here, and with it its trace: what a stranger says of one is not
+// taken over.
 Task<Response> Session::Answer(const Request& request) {
   deadline_.Set(listener_.limits.handler);
+  const TraceId trace = NewTraceId();
+  const auto start = std::chrono::steady_clock::now();
+  Response response;
   try {
-    co_return co_await listener_.handler(request);
+    response = co_await WithTrace(trace, listener_.handler(request));
   } catch (...) {
     // Handlers report by value; what is thrown past them is a bug of ours or std::bad_alloc.
-    Response response = PlainError(500);
+    response = PlainError(500);
     response.close = true;
-    co_return response;
   }
+  const auto took = std::chrono::steady_clock::now() - start;
+  counts_.request_seconds.Observe(took);
+  kResponses.With({counts_.label, fmt::format("{}", response.status)}).Add();
+  const TraceScope scope(trace);
+  Log(LogLevel::kDebug, "http.request",
+      {{"listener", counts_.label},
+       {"method", request.method},
+       {"code", response.status},
+       {"seconds", std::chrono::duration<double>(took).count()}});
+  co_return response;
 }
 
 Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
@@ -186,7 +229,7 @@ Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
 // Answers, then reads on for a moment without looking: closing a socket that holds unread
 // octets resets the connection, and the peer would not see the answer.
 Task<void> Session::Refuse(const Refusal& refusal) {
-  ++counters_.requests_refused;
+  ++counts_.requests_refused;
   deadline_.Set(kGoodbye);
   const bool written = co_await Write(PlainError(refusal.status), false, false);
   if (!written) co_return;

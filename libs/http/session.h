@@ -6,25 +6,37 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/deadline.h"
 #include "libs/http/server.h"
 #include "libs/http/stream.h"
+#include "libs/metrics/metrics.h"
 
 namespace devicetrust::http {
 
-struct AtomicCounters {
+// Of one listener.
+struct Counts {
+  explicit Counts(std::string_view flag);
+
+  const std::string label;  // "org" of "--org-listen": the listener in metrics.
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> connections_refused{0};
+  std::atomic<std::uint64_t> connections_open{0};
   std::atomic<std::uint64_t> handshakes_failed{0};
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> requests_refused{0};
+  metrics::Histogram& handshake_seconds;
+  metrics::Histogram& request_seconds;
+
+ private:
+  std::vector<metrics::Reading> readings_;  // Of the counts above.
 };
 
 class Session {
  public:
   Session(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener, const Clock& clock,
-          AtomicCounters& counters);
+          Counts& counts);
 
   // Serves until either side is done. Call once.
   Task<void> Run();
@@ -44,7 +56,7 @@ class Session {
   std::unique_ptr<Stream> stream_;
   const ListenerConfig& listener_;
   const Clock& clock_;
-  AtomicCounters& counters_;
+  Counts& counts_;
   Deadline deadline_;
   Connection connection_;
   std::array<char, 8192> buffer_;
