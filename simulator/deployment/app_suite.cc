@@ -7,8 +7,8 @@
 
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
+#include "libs/saml/metadata.h"
 #include "simulator/apps/idp_metadata.h"
-#include "simulator/gateway/saml_metadata.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -81,7 +81,7 @@ std::vector<ServiceProvider*> AppSuite::pointers() const {
 
 absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
                                                          const std::string& xml, WallTime now) {
-  absl::StatusOr<org::v1::SamlServiceProvider> provider = gateway::ParseServiceProvider(xml, now);
+  absl::StatusOr<org::v1::SamlServiceProvider> provider = saml::ParseServiceProvider(xml, now);
   if (!provider.ok()) {
     return absl::InvalidArgumentError(
         fmt::format("{}: {}", file_name, std::string(provider.status().message())));

@@ -36,7 +36,7 @@ class AppSuite {
 };
 
 // An app from outside, by its SAML metadata. Its id is made from `file_name` ("my app.xml":
-// "my-app"). kInvalidArgument: as gateway::ParseServiceProvider(); the message names the file.
+// "my-app"). kInvalidArgument: as saml::ParseServiceProvider(); the message names the file.
 absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
                                                          const std::string& xml, WallTime now);
 

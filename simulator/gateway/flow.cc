@@ -8,11 +8,11 @@
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "libs/saml/request.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/pages.h"
-#include "simulator/gateway/saml_request.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -39,21 +39,22 @@ Task<http::Response> OrgHost::Advance(Turn& turn, Transaction transaction) {
     co_return response;
   }
   const org::v1::App* app = turn.apps->Find(transaction.app_id);
-  if (app == nullptr || !app->has_saml() || !IsRegisteredAcs(app->saml(), transaction.acs_url)) {
+  if (app == nullptr || !app->has_saml() ||
+      !saml::IsRegisteredAcs(app->saml(), transaction.acs_url)) {
     // Unregistered while the person was signing in.
     co_return RenderProblem(404, "No such app", "The app is no longer registered.", "APP_UNKNOWN");
   }
   turn.app_label = app->label();
   // Before anything is asked of the wrong person, and logged as allowed.
   if (IsOtherSubject(transaction, *app)) {
-    co_return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
+    co_return Fail(turn, transaction, saml::Failure::kUnknownPrincipal);
   }
   if (turn.apps->NeedsChallenge(*app)) co_return RedirectToChallenge(turn, transaction);
   co_return co_await Decide(turn, std::move(transaction), *app, "");
 }
 
 http::Response OrgHost::SignInAgain(Turn& turn, Transaction transaction) {
-  if (transaction.is_passive) return Fail(turn, transaction, SamlFailure::kNoPassive);
+  if (transaction.is_passive) return Fail(turn, transaction, saml::Failure::kNoPassive);
   transaction.session.reset();
   transaction.signed_in_here = false;
   transaction.decision_code.clear();
@@ -144,7 +145,7 @@ http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org:
       response = Answer(turn, transaction, app, decision.user());
       break;
     case org::v1::OUTCOME_FACTOR_REQUIRED:
-      if (transaction.is_passive) return Fail(turn, transaction, SamlFailure::kNoPassive);
+      if (transaction.is_passive) return Fail(turn, transaction, saml::Failure::kNoPassive);
       transaction.decision_code = decision.code();
       transaction.decision_trusts = decision.trust() == org::v1::TRUST_STATE_TRUSTED;
       // By redirect, so that loading the page again does not spend the proof again.
@@ -155,7 +156,7 @@ http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org:
       transaction.force_authn = true;
       return SignInAgain(turn, std::move(transaction));
     default:
-      if (transaction.is_passive) return Fail(turn, transaction, SamlFailure::kRequestDenied);
+      if (transaction.is_passive) return Fail(turn, transaction, saml::Failure::kRequestDenied);
       response = RenderRefusal({.app_label = turn.app_label,
                                 .code = decision.code(),
                                 .security_message = decision.show_security_message(),

@@ -290,7 +290,7 @@ TEST_F(GatewayTest, OtherSitesSignNobodyOut) {
 
 TEST_F(GatewayTest, RequestsThatCantBeAnsweredGetAPageAndNoRedirect) {
   const auto deflated = [](const std::string& xml) {
-    return "SAMLRequest=" + http::PercentEncode(Base64Encode(AsBytes(Deflate(xml))));
+    return "SAMLRequest=" + http::PercentEncode(Base64Encode(AsBytes(saml::Deflate(xml))));
   };
   std::string foreign = RequestXml();
   foreign.replace(foreign.find("/mail</"), 5, "/evil");

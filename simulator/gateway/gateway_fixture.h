@@ -10,6 +10,8 @@
 
 #include "libs/base/run_task.h"
 #include "libs/base/utc_time.h"
+#include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "libs/throwaway/seeded_random.h"
@@ -17,8 +19,6 @@
 #include "simulator/gateway/fake_org.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
-#include "simulator/gateway/xml.h"
-#include "simulator/gateway/xml_signature.h"
 
 namespace devicetrust::gateway {
 
@@ -221,11 +221,11 @@ class GatewayTest : public ::testing::Test {
         "<samlp:AuthnRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"_r{}\" IssueInstant=\"{}\""
         " Version=\"2.0\"{}><saml:Issuer>https://sp.example/mail</saml:Issuer>{}</"
         "samlp:AuthnRequest>",
-        kSamlpNs, kSamlNs, ++requests_, FormatUtc(clock_.Now()), attributes, content);
+        saml::kSamlpNs, saml::kSamlNs, ++requests_, FormatUtc(clock_.Now()), attributes, content);
   }
 
   std::string SsoUrl(std::string_view attributes = "", std::string_view content = "") {
-    const std::string deflated = Deflate(RequestXml(attributes, content));
+    const std::string deflated = saml::Deflate(RequestXml(attributes, content));
     return fmt::format("/app/mail/sso/saml?SAMLRequest={}&RelayState=state%26{}",
                        http::PercentEncode(Base64Encode(AsBytes(deflated))), requests_);
   }
@@ -238,13 +238,13 @@ class GatewayTest : public ::testing::Test {
 
   static void ExpectSignedResponse(const http::Response& page, const std::string& request_id) {
     ASSERT_EQ(page.status, 200) << page.body;
-    const auto document = XmlDocument::Parse(ResponseXml(page));
+    const auto document = saml::XmlDocument::Parse(ResponseXml(page));
     DT_ASSERT_OK(document);
-    DT_EXPECT_OK(VerifyRootSignature(
+    DT_EXPECT_OK(saml::VerifyRootSignature(
         *document,
         {pki::Certificate::FromPem(SharedKeys().saml_keys(0).certificate_pem()).value()}));
     EXPECT_EQ(document->root().Attribute("InResponseTo"), request_id);
-    EXPECT_EQ(document->root().Children(kSamlNs, "Assertion").size(), 1U);
+    EXPECT_EQ(document->root().Children(saml::kSamlNs, "Assertion").size(), 1U);
   }
 
   testing::SettableClock clock_{kStart};

@@ -1,6 +1,6 @@
 // Sign-ons as people and service providers see them.
+#include "libs/saml/request.h"
 #include "simulator/gateway/gateway_fixture.h"
-#include "simulator/gateway/saml_request.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -204,7 +204,7 @@ TEST_F(GatewayTest, AnswersOnlyAboutTheSubjectThatWasAskedFor) {
   EXPECT_THAT(ResponseXml(page), HasSubstr("status:RequestUnsupported"));
 
   // The name that an answer gave is one to ask for, in its format.
-  const std::string persistent = fmt::format(" Format=\"{}\"", kNameIdPersistent);
+  const std::string persistent = fmt::format(" Format=\"{}\"", saml::kNameIdPersistent);
   page = browser_.Follow(
       gateway_, browser_.Get(gateway_, SsoUrl("", "<samlp:NameIDPolicy" + persistent + "/>")));
   const std::string name = Between(ResponseXml(page), persistent + ">", "<");

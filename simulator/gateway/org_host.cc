@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "libs/base/encoding.h"
+#include "libs/saml/metadata.h"
 #include "simulator/gateway/pages.h"
-#include "simulator/gateway/saml_metadata.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -113,8 +113,8 @@ http::Response OrgHost::Discovery() const {
 http::Response OrgHost::IdpMetadata(const Turn& turn) const {
   http::Response response;
   response.fields.Set("content-type", "application/samlmetadata+xml; charset=utf-8");
-  response.body =
-      BuildIdpMetadata({site_.MetadataUrl(), site_.SignOnUrl(), turn.keys->saml_certificates});
+  response.body = saml::BuildIdpMetadata(
+      {site_.MetadataUrl(), site_.SignOnUrl(), turn.keys->saml_certificates});
   return response;
 }
 

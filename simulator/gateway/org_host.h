@@ -25,12 +25,12 @@
 #include "libs/base/random.h"
 #include "libs/base/task.h"
 #include "libs/http/message.h"
+#include "libs/saml/binding.h"
+#include "libs/saml/response.h"
 #include "simulator/gateway/browser_state.h"
 #include "simulator/gateway/live_state.h"
 #include "simulator/gateway/org.h"
 #include "simulator/gateway/org_view.h"
-#include "simulator/gateway/saml_binding.h"
-#include "simulator/gateway/saml_response.h"
 #include "simulator/gateway/site.h"
 
 namespace devicetrust::gateway {
@@ -63,8 +63,8 @@ class OrgHost {
 
   // sign_on.cc: how a transaction begins and ends.
   Task<http::Response> BeginSaml(Turn& turn, const std::string& app_id);
-  Task<http::Response> CheckedSaml(Turn& turn, const org::v1::App& app, const SamlMessage& message,
-                                   const std::string& url);
+  Task<http::Response> CheckedSaml(Turn& turn, const org::v1::App& app,
+                                   const saml::Message& message, const std::string& url);
   Task<http::Response> BeginUnsolicited(Turn& turn, const org::v1::App& app,
                                         std::string relay_state);
   http::Response SamlProblem(const absl::Status& status) const;
@@ -75,7 +75,7 @@ class OrgHost {
   bool IsOtherSubject(const Transaction& transaction, const org::v1::App& app) const;
   http::Response Answer(Turn& turn, const Transaction& transaction, const org::v1::App& app,
                         const org::v1::User& user);
-  http::Response Fail(Turn& turn, const Transaction& transaction, SamlFailure failure);
+  http::Response Fail(Turn& turn, const Transaction& transaction, saml::Failure failure);
   http::Response PostToProvider(Turn& turn, const Transaction& transaction,
                                 const absl::StatusOr<std::string>& xml);
 

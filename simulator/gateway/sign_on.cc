@@ -4,10 +4,10 @@
 #include "libs/base/encoding.h"
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
+#include "libs/saml/error.h"
+#include "libs/saml/request.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/pages.h"
-#include "simulator/gateway/saml_request.h"
-#include "simulator/gateway/xml.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -15,36 +15,12 @@ namespace {
 // From a link, and not from a service provider that may know better (SAML bindings, 3.4.3).
 constexpr std::size_t kUnsolicitedRelayBytesMax = 80;
 
-// Who says to have sent it; whether that is so comes later. kInvalidArgument as usual.
-absl::StatusOr<std::string> IssuerOf(const SamlMessage& message) {
-  DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
-  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer,
-                      document.root().Child(kSamlNs, "Issuer"));
-  if (!issuer) return absl::InvalidArgumentError("the SAML request has no Issuer");
-  return issuer->Text();
-}
-
-reason::v1::Reason SamlReason(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kNotFound:
-      return reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER;
-    case absl::StatusCode::kFailedPrecondition:
-      return reason::v1::REASON_SAML_ACS_NOT_REGISTERED;
-    case absl::StatusCode::kPermissionDenied:
-      return reason::v1::REASON_SAML_SIGNATURE_INVALID;
-    case absl::StatusCode::kDeadlineExceeded:
-      return reason::v1::REASON_SAML_REQUEST_EXPIRED;
-    default:
-      return reason::v1::REASON_SAML_REQUEST_MALFORMED;
-  }
-}
-
 std::string FormatFor(const Transaction& transaction, const org::v1::App& app) {
   if (!transaction.name_id_format.empty()) return transaction.name_id_format;
   for (const std::string& format : app.saml().name_id_formats()) {
-    if (IsSupportedNameId(format)) return format;
+    if (saml::IsSupportedNameId(format)) return format;
   }
-  return std::string(kNameIdUnspecified);
+  return std::string(saml::kNameIdUnspecified);
 }
 
 }  // namespace
@@ -54,7 +30,7 @@ http::Response OrgHost::SamlProblem(const absl::Status& status) const {
       400, "The app's request can't be answered",
       fmt::format("{}. Go back to the app and try again, or tell its administrator.",
                   std::string(status.message())),
-      rpc::ReasonName(SamlReason(status)));
+      rpc::ReasonName(saml::Typed(status)));
 }
 
 Task<http::Response> OrgHost::BeginSaml(Turn& turn, const std::string& app_id) {
@@ -76,15 +52,17 @@ Task<http::Response> OrgHost::BeginSaml(Turn& turn, const std::string& app_id) {
     co_return co_await BeginUnsolicited(turn, *app, *std::move(relay_state));
   }
 
-  const absl::StatusOr<SamlMessage> message =
-      post ? DecodePost(*parameters, "SAMLRequest") : DecodeRedirect(*parameters, "SAMLRequest");
+  const absl::StatusOr<saml::Message> message =
+      post ? saml::DecodePost(*parameters, "SAMLRequest")
+           : saml::DecodeRedirect(*parameters, "SAMLRequest");
   if (!message.ok()) co_return SamlProblem(message.status());
   if (app == nullptr) {
-    const absl::StatusOr<std::string> issuer = IssuerOf(*message);
+    const absl::StatusOr<std::string> issuer = saml::IssuerOf(*message);
     if (!issuer.ok()) co_return SamlProblem(issuer.status());
     app = turn.apps->FindByEntityId(*issuer);
     if (app == nullptr) {
-      co_return SamlProblem(absl::NotFoundError(
+      co_return SamlProblem(saml::Error(
+          reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
           fmt::format("No app with the entity id \"{}\" is registered", issuer->substr(0, 256))));
     }
   }
@@ -93,9 +71,9 @@ Task<http::Response> OrgHost::BeginSaml(Turn& turn, const std::string& app_id) {
 }
 
 Task<http::Response> OrgHost::CheckedSaml(Turn& turn, const org::v1::App& app,
-                                          const SamlMessage& message, const std::string& url) {
-  const absl::StatusOr<SignOnRequest> checked =
-      CheckSignOnRequest(message, app.saml(), url, turn.now);
+                                          const saml::Message& message, const std::string& url) {
+  const absl::StatusOr<saml::SignOnRequest> checked =
+      saml::CheckSignOnRequest(message, app.saml(), url, turn.now);
   if (!checked.ok()) co_return SamlProblem(checked.status());
   const absl::StatusOr<std::string> id = NewId();
   Transaction transaction;
@@ -113,7 +91,7 @@ Task<http::Response> OrgHost::CheckedSaml(Turn& turn, const org::v1::App& app,
   turn.app_label = app.label();
   if (checked->failure) co_return Fail(turn, transaction, *checked->failure);
   if (!checked->subject_qualifier.empty() && checked->subject_qualifier != site_.MetadataUrl()) {
-    co_return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
+    co_return Fail(turn, transaction, saml::Failure::kUnknownPrincipal);
   }
   if (message.redirect) co_return co_await Advance(turn, std::move(transaction));
   // The POST came from another site, so SameSite=Lax cookies stayed home: come back by GET.
@@ -127,14 +105,15 @@ Task<http::Response> OrgHost::BeginUnsolicited(Turn& turn, const org::v1::App& a
   Transaction transaction;
   const absl::StatusOr<std::string> id = NewId();
   if (!id.ok()) co_return Unavailable(id.status(), transaction);
-  const absl::StatusOr<std::string> acs = DefaultAcs(app.saml());
+  const absl::StatusOr<std::string> acs = saml::DefaultAcs(app.saml());
   if (!acs.ok()) co_return SamlProblem(acs.status());
   transaction.id = *id;
   transaction.app_id = app.id();
   transaction.acs_url = *acs;
   const bool given = !relay_state.empty() && relay_state.size() <= kUnsolicitedRelayBytesMax;
-  transaction.relay_state = given ? std::move(relay_state)
-                                  : app.saml().default_relay_state().substr(0, kRelayStateBytesMax);
+  transaction.relay_state =
+      given ? std::move(relay_state)
+            : app.saml().default_relay_state().substr(0, saml::kRelayStateBytesMax);
   transaction.started_at = turn.now;
   turn.app_label = app.label();
   co_return co_await Advance(turn, std::move(transaction));
@@ -144,13 +123,13 @@ bool OrgHost::IsSubject(const Transaction& transaction, const org::v1::App& app,
                         const org::v1::User& user) const {
   if (transaction.subject_hash.empty()) return true;
   const absl::StatusOr<std::string> name_id =
-      NameIdOf(user, FormatFor(transaction, app),
-               {site_.MetadataUrl(), app.saml().entity_id(), {}, {}, {}}, random_);
+      saml::NameIdOf(user, FormatFor(transaction, app),
+                     {site_.MetadataUrl(), app.saml().entity_id(), {}, {}, {}}, random_);
   return name_id.ok() && HashName(*name_id) == transaction.subject_hash;
 }
 
 bool OrgHost::IsOtherSubject(const Transaction& transaction, const org::v1::App& app) const {
-  if (FormatFor(transaction, app) == kNameIdEmail) return false;
+  if (FormatFor(transaction, app) == saml::kNameIdEmail) return false;
   org::v1::User user;
   user.set_id(transaction.session->user_id);
   user.set_principal(transaction.session->principal);
@@ -160,28 +139,28 @@ bool OrgHost::IsOtherSubject(const Transaction& transaction, const org::v1::App&
 http::Response OrgHost::Answer(Turn& turn, const Transaction& transaction, const org::v1::App& app,
                                const org::v1::User& user) {
   const Session& session = *transaction.session;
-  const SamlAnswer answer{site_.MetadataUrl(), app.saml().entity_id(), transaction.acs_url,
-                          transaction.request_id, turn.now};
-  SamlSubject subject;
+  const saml::Answer answer{site_.MetadataUrl(), app.saml().entity_id(), transaction.acs_url,
+                            transaction.request_id, turn.now};
+  saml::Subject subject;
   subject.user = user;
   subject.name_id_format = FormatFor(transaction, app);
   if (!IsSubject(transaction, app, user)) {
-    return Fail(turn, transaction, SamlFailure::kUnknownPrincipal);
+    return Fail(turn, transaction, saml::Failure::kUnknownPrincipal);
   }
-  subject.session_index = SessionIndexOf(session.id, answer.sp_entity_id);
+  subject.session_index = saml::SessionIndexOf(session.id, answer.sp_entity_id);
   subject.authenticated_at = session.authenticated_at;
   subject.session_ends_at = session.authenticated_at + kSessionLifetime;
   return PostToProvider(turn, transaction,
-                        BuildResponse(answer, subject, turn.keys->saml_signer, random_));
+                        saml::BuildResponse(answer, subject, turn.keys->saml_signer, random_));
 }
 
-http::Response OrgHost::Fail(Turn& turn, const Transaction& transaction, SamlFailure failure) {
+http::Response OrgHost::Fail(Turn& turn, const Transaction& transaction, saml::Failure failure) {
   const org::v1::App* app = turn.apps->Find(transaction.app_id);
   if (app == nullptr || transaction.request_id.empty()) return TransactionGone();
-  const SamlAnswer answer{site_.MetadataUrl(), app->saml().entity_id(), transaction.acs_url,
-                          transaction.request_id, turn.now};
+  const saml::Answer answer{site_.MetadataUrl(), app->saml().entity_id(), transaction.acs_url,
+                            transaction.request_id, turn.now};
   return PostToProvider(turn, transaction,
-                        BuildFailure(answer, failure, turn.keys->saml_signer, random_));
+                        saml::BuildFailure(answer, failure, turn.keys->saml_signer, random_));
 }
 
 http::Response OrgHost::PostToProvider(Turn& turn, const Transaction& transaction,

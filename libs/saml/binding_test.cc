@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_binding.h"
+#include "libs/saml/binding.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,11 +8,11 @@
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/pki/key.h"
+#include "libs/saml/xml_signature.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
-#include "simulator/gateway/xml_signature.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 std::string Encoded(std::string_view xml) {
@@ -31,7 +31,7 @@ pki::ExportableIdentity NewSigner() {
           key};
 }
 
-absl::StatusOr<SamlMessage> Redirect(const std::string& query) {
+absl::StatusOr<Message> Redirect(const std::string& query) {
   return DecodeRedirect(http::ParseParameters(query).value(), "SAMLRequest");
 }
 
@@ -52,7 +52,7 @@ TEST(SamlBindingTest, RefusesABomb) {
 }
 
 TEST(SamlBindingTest, DecodesARedirect) {
-  const SamlMessage message = Redirect("RelayState=a%2Bb&SAMLRequest=" + Encoded("<a/>")).value();
+  const Message message = Redirect("RelayState=a%2Bb&SAMLRequest=" + Encoded("<a/>")).value();
   EXPECT_EQ(message.xml, "<a/>");
   EXPECT_EQ(message.relay_state, "a+b");
   EXPECT_FALSE(message.query_signed);
@@ -125,7 +125,7 @@ TEST(SamlBindingTest, VerifiesALongerHashByOpenssl) {
 TEST(SamlBindingTest, DecodesAPostWithFoldedBase64) {
   std::string text = Base64Encode(AsBytes("<aaaa/>"));
   text.insert(4, "\r\n");
-  const SamlMessage message =
+  const Message message =
       DecodePost(http::ParseParameters("SAMLRequest=" + http::PercentEncode(text)).value(),
                  "SAMLRequest")
           .value();
@@ -134,4 +134,4 @@ TEST(SamlBindingTest, DecodesAPostWithFoldedBase64) {
 }
 
 }  // namespace
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -8,10 +8,10 @@
 #include "devicetrust/org/v1/policy.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
-#include "simulator/gateway/saml_binding.h"
-#include "simulator/gateway/saml_response.h"
+#include "libs/saml/binding.h"
+#include "libs/saml/response.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 
 // An AuthnRequest (SAML core, section 3.4.1) that passed every check.
 struct SignOnRequest {
@@ -22,8 +22,12 @@ struct SignOnRequest {
   std::string name_id_format;          // Empty: as the service provider's metadata prefers.
   std::optional<std::string> subject;  // The NameID that the answer must be about.
   std::string subject_qualifier;       // Whose name that is; empty: of who answers.
-  std::optional<SamlFailure> failure;  // It asks for what we can't give: the answer.
+  std::optional<Failure> failure;      // It asks for what we can't give: the answer.
 };
+
+// The Issuer of a request: who says to have sent it. Nothing has been checked yet.
+// SAML_REQUEST_MALFORMED: no XML (see XmlDocument), or not exactly one Issuer.
+absl::StatusOr<std::string> IssuerOf(const Message& message);
 
 // How far an IssueInstant may be from our clock, either way.
 inline constexpr std::chrono::minutes kRequestAgeMax{10};
@@ -31,18 +35,18 @@ inline constexpr std::chrono::minutes kRequestAgeMax{10};
 // Parses and checks `message` against what is registered for the app.
 //
 // Errors, for which there must be no answer to any URL of the request:
-//   kInvalidArgument     not an AuthnRequest of SAML 2.0, or a field that is malformed;
-//                        Destination is not `sso_url`, or missing from a signed one.
-//   kNotFound            the Issuer is not the app's entity id.
-//   kFailedPrecondition  the assertion consumer service is not in the metadata.
-//   kPermissionDenied    a signature is missing where the metadata demands one, or wrong.
-//   kDeadlineExceeded    IssueInstant is more than kRequestAgeMax away from `now`.
-absl::StatusOr<SignOnRequest> CheckSignOnRequest(const SamlMessage& message,
+//   SAML_REQUEST_MALFORMED         not an AuthnRequest of SAML 2.0, or a field that is malformed;
+//                                  Destination is not `sso_url`, or missing from a signed one.
+//   SAML_UNKNOWN_SERVICE_PROVIDER  the Issuer is not the app's entity id.
+//   SAML_ACS_NOT_REGISTERED        the assertion consumer service is not in the metadata.
+//   SAML_SIGNATURE_INVALID         a signature is missing where the metadata demands one, or wrong.
+//   SAML_REQUEST_EXPIRED           IssueInstant is more than kRequestAgeMax away from `now`.
+absl::StatusOr<SignOnRequest> CheckSignOnRequest(const Message& message,
                                                  const org::v1::SamlServiceProvider& provider,
                                                  std::string_view sso_url, WallTime now);
 
 // The assertion consumer service for an answer that nobody asked for: the default one.
-// kFailedPrecondition when the app has none.
+// SAML_ACS_NOT_REGISTERED when the app has none.
 absl::StatusOr<std::string> DefaultAcs(const org::v1::SamlServiceProvider& provider);
 bool IsRegisteredAcs(const org::v1::SamlServiceProvider& provider, std::string_view url);
 
@@ -57,4 +61,4 @@ inline constexpr std::string_view kNameIdTransient =
     "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 bool IsSupportedNameId(std::string_view format);
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

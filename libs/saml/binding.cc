@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_binding.h"
+#include "libs/saml/binding.h"
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -7,9 +7,10 @@
 
 #include "libs/base/check.h"
 #include "libs/base/encoding.h"
-#include "simulator/gateway/xml_signature.h"
+#include "libs/saml/error.h"
+#include "libs/saml/xml_signature.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 constexpr int kRawDeflate = -15;  // Negative window bits: no zlib header.
@@ -33,10 +34,8 @@ absl::StatusOr<std::string> RelayStateOf(const http::Parameters& parameters) {
   return relay_state;
 }
 
-}  // namespace
-
-absl::StatusOr<SamlMessage> DecodeRedirect(const http::Parameters& query, std::string_view name) {
-  SamlMessage message;
+absl::StatusOr<Message> ReadRedirect(const http::Parameters& query, std::string_view name) {
+  Message message;
   message.redirect = true;
   DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> text, query.Optional(name));
   DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> relay, query.Optional("RelayState"));
@@ -65,8 +64,8 @@ absl::StatusOr<SamlMessage> DecodeRedirect(const http::Parameters& query, std::s
   return message;
 }
 
-absl::StatusOr<SamlMessage> DecodePost(const http::Parameters& form, std::string_view name) {
-  SamlMessage message;
+absl::StatusOr<Message> ReadPost(const http::Parameters& form, std::string_view name) {
+  Message message;
   DT_ASSIGN_OR_RETURN(std::string text, form.Single(name));
   DT_ASSIGN_OR_RETURN(message.relay_state, RelayStateOf(form));
   DT_ASSIGN_OR_RETURN(message.xml, DecodeMessageText(name, std::move(text)));
@@ -76,9 +75,21 @@ absl::StatusOr<SamlMessage> DecodePost(const http::Parameters& form, std::string
   return message;
 }
 
-absl::Status VerifyQuerySignature(const SamlMessage& message,
+}  // namespace
+
+absl::StatusOr<Message> DecodeRedirect(const http::Parameters& query, std::string_view name) {
+  return Typed(ReadRedirect(query, name));
+}
+
+absl::StatusOr<Message> DecodePost(const http::Parameters& form, std::string_view name) {
+  return Typed(ReadPost(form, name));
+}
+
+absl::Status VerifyQuerySignature(const Message& message,
                                   const std::vector<pki::Certificate>& certificates) {
-  if (!message.query_signed) return absl::PermissionDeniedError("the request is not signed");
+  if (!message.query_signed) {
+    return Error(reason::v1::REASON_SAML_SIGNATURE_INVALID, "the request is not signed");
+  }
   for (const pki::Certificate& certificate : certificates) {
     const absl::StatusOr<pki::PublicKey> key = certificate.public_key();
     if (key.ok() && VerifyWithAlgorithm(*key, message.signature_algorithm, message.signed_octets,
@@ -86,10 +97,10 @@ absl::Status VerifyQuerySignature(const SamlMessage& message,
       return absl::OkStatus();
     }
   }
-  return absl::PermissionDeniedError(
+  return Error(
+      reason::v1::REASON_SAML_SIGNATURE_INVALID,
       "the request's signature is not RSA or ECDSA with SHA-256, SHA-384 or SHA-512 by a key of "
-      "the "
-      "service provider's metadata");
+      "the service provider's metadata");
 }
 
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max) {
@@ -132,4 +143,4 @@ std::string Deflate(std::string_view text) {
   return deflated;
 }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

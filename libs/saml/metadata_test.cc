@@ -1,15 +1,15 @@
-#include "simulator/gateway/saml_metadata.h"
+#include "libs/saml/metadata.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "libs/base/encoding.h"
+#include "libs/saml/xml.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
-#include "simulator/gateway/xml.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 using ::testing::HasSubstr;
@@ -208,4 +208,4 @@ TEST(SamlMetadataTest, DescribesTheIdentityProvider) {
 }
 
 }  // namespace
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -14,7 +14,7 @@
 struct _xmlDoc;  // libxml2's; its headers stay in the .cc files.
 struct _xmlNode;
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 
 struct XmlFree {
   void operator()(_xmlDoc* document) const noexcept;
@@ -86,4 +86,4 @@ inline constexpr std::string_view kMetadataNs = "urn:oasis:names:tc:SAML:2.0:met
 inline constexpr std::string_view kDsigNs = "http://www.w3.org/2000/09/xmldsig#";
 inline constexpr std::string_view kExcC14n = "http://www.w3.org/2001/10/xml-exc-c14n#";
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_response.h"
+#include "libs/saml/response.h"
 
 #include <fmt/format.h>
 
@@ -9,15 +9,15 @@
 #include "libs/base/encoding.h"
 #include "libs/base/utc_time.h"
 #include "libs/pki/digest.h"
-#include "simulator/gateway/saml_request.h"
-#include "simulator/gateway/xml.h"
-#include "simulator/gateway/xml_signature.h"
+#include "libs/saml/request.h"
+#include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 
 // Elements are written in exclusive canonical form from the start (namespace declarations,
 // then attributes in order; no empty-element tags; see EscapeXml*): what is signed is what
 // is sent, and no canonicalisation runs. Tests let xmlsec1 confirm it.
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 absl::StatusOr<std::string> NewXmlId(Random& random) {
@@ -59,7 +59,7 @@ std::string AttributeStatement(const org::v1::User& user) {
                      attribute("groups", {user.groups().begin(), user.groups().end()}));
 }
 
-std::string SubjectElement(const SamlAnswer& answer, std::string_view format,
+std::string SubjectElement(const Answer& answer, std::string_view format,
                            std::string_view name_id) {
   const std::string name =
       Element("saml:NameID", XmlAttribute("Format", format), EscapeXmlText(name_id));
@@ -73,7 +73,7 @@ std::string SubjectElement(const SamlAnswer& answer, std::string_view format,
   return Element("saml:Subject", "", name + confirmation);
 }
 
-std::string Conditions(const SamlAnswer& answer) {
+std::string Conditions(const Answer& answer) {
   return Element(
       "saml:Conditions",
       XmlAttribute("NotBefore", FormatUtc(answer.now - kAssertionBackdate)) +
@@ -81,7 +81,7 @@ std::string Conditions(const SamlAnswer& answer) {
       Element("saml:AudienceRestriction", "", TextElement("saml:Audience", answer.sp_entity_id)));
 }
 
-std::string AuthnStatement(const SamlSubject& subject) {
+std::string AuthnStatement(const Subject& subject) {
   return Element(
       "saml:AuthnStatement",
       XmlAttribute("AuthnInstant", FormatUtc(subject.authenticated_at)) +
@@ -101,7 +101,7 @@ absl::StatusOr<std::string> SignedElement(std::string_view name, std::string_vie
   return Element(name, attributes, fmt::format("{}{}{}", issuer, signature, rest));
 }
 
-absl::StatusOr<std::string> SignedResponse(const SamlAnswer& answer, std::string_view status,
+absl::StatusOr<std::string> SignedResponse(const Answer& answer, std::string_view status,
                                            std::string_view assertion, const pki::Identity& signer,
                                            Random& random) {
   DT_ASSIGN_OR_RETURN(const std::string id, NewXmlId(random));
@@ -132,7 +132,7 @@ std::string SessionIndexOf(std::string_view session_id, std::string_view sp_enti
 }
 
 absl::StatusOr<std::string> NameIdOf(const org::v1::User& user, std::string_view format,
-                                     const SamlAnswer& answer, Random& random) {
+                                     const Answer& answer, Random& random) {
   if (format == kNameIdEmail && !user.email().empty()) return user.email();
   if (format == kNameIdTransient) return NewXmlId(random);
   if (format == kNameIdPersistent) {
@@ -143,7 +143,7 @@ absl::StatusOr<std::string> NameIdOf(const org::v1::User& user, std::string_view
   return user.principal();
 }
 
-absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSubject& subject,
+absl::StatusOr<std::string> BuildResponse(const Answer& answer, const Subject& subject,
                                           const pki::Identity& signer, Random& random) {
   DT_ASSIGN_OR_RETURN(const std::string id, NewXmlId(random));
   DT_ASSIGN_OR_RETURN(const std::string name_id,
@@ -161,30 +161,30 @@ absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSu
                         signer, random);
 }
 
-absl::StatusOr<std::string> BuildFailure(const SamlAnswer& answer, SamlFailure failure,
+absl::StatusOr<std::string> BuildFailure(const Answer& answer, Failure failure,
                                          const pki::Identity& signer, Random& random) {
   std::string code;
   switch (failure) {
-    case SamlFailure::kNoPassive:
+    case Failure::kNoPassive:
       code = StatusCode("Responder", StatusCode("NoPassive", ""));
       break;
-    case SamlFailure::kRequestDenied:
+    case Failure::kRequestDenied:
       code = StatusCode("Responder", StatusCode("RequestDenied", ""));
       break;
-    case SamlFailure::kInvalidNameIdPolicy:
+    case Failure::kInvalidNameIdPolicy:
       code = StatusCode("Requester", StatusCode("InvalidNameIDPolicy", ""));
       break;
-    case SamlFailure::kNoAuthnContext:
+    case Failure::kNoAuthnContext:
       code = StatusCode("Requester", StatusCode("NoAuthnContext", ""));
       break;
-    case SamlFailure::kUnknownPrincipal:
+    case Failure::kUnknownPrincipal:
       code = StatusCode("Responder", StatusCode("UnknownPrincipal", ""));
       break;
-    case SamlFailure::kRequestUnsupported:
+    case Failure::kRequestUnsupported:
       code = StatusCode("Responder", StatusCode("RequestUnsupported", ""));
       break;
   }
   return SignedResponse(answer, Element("samlp:Status", "", code), "", signer, random);
 }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

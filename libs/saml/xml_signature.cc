@@ -1,4 +1,4 @@
-#include "simulator/gateway/xml_signature.h"
+#include "libs/saml/xml_signature.h"
 
 #include <fmt/format.h>
 
@@ -6,8 +6,9 @@
 
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
+#include "libs/saml/error.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 constexpr std::string_view kSha256Uri = "http://www.w3.org/2001/04/xmlenc#sha256";
@@ -33,7 +34,7 @@ constexpr std::pair<std::string_view, pki::HashType> kDigestMethods[] = {
 };
 
 absl::Status BadSignature(std::string_view why) {
-  return absl::PermissionDeniedError(fmt::format("XML signature: {}", why));
+  return Error(reason::v1::REASON_SAML_SIGNATURE_INVALID, fmt::format("XML signature: {}", why));
 }
 
 // Base64 in XML may be broken into lines.
@@ -155,4 +156,4 @@ bool VerifyWithAlgorithm(const pki::PublicKey& key, std::string_view algorithm,
   return false;
 }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_request.h"
+#include "libs/saml/request.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,12 +8,13 @@
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/base/utc_time.h"
+#include "libs/rpc/error.h"
+#include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
-#include "simulator/gateway/xml.h"
-#include "simulator/gateway/xml_signature.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
@@ -56,9 +57,19 @@ std::string RequestXml(std::string_view attributes = "", std::string_view conten
 
 absl::StatusOr<SignOnRequest> Check(std::string xml,
                                     const org::v1::SamlServiceProvider& provider = NewProvider()) {
-  SamlMessage message;
+  Message message;
   message.xml = std::move(xml);
   return CheckSignOnRequest(message, provider, kSso, kNow);
+}
+
+constexpr reason::v1::Reason kMalformed = reason::v1::REASON_SAML_REQUEST_MALFORMED;
+constexpr reason::v1::Reason kUnknownProvider = reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER;
+constexpr reason::v1::Reason kAcsNotRegistered = reason::v1::REASON_SAML_ACS_NOT_REGISTERED;
+constexpr reason::v1::Reason kSignatureInvalid = reason::v1::REASON_SAML_SIGNATURE_INVALID;
+constexpr reason::v1::Reason kExpired = reason::v1::REASON_SAML_REQUEST_EXPIRED;
+
+void ExpectRefused(const absl::StatusOr<SignOnRequest>& checked, reason::v1::Reason reason) {
+  EXPECT_EQ(rpc::ReasonOf(checked.status()), reason) << checked.status();
 }
 
 TEST(SamlRequestTest, TakesAPlainRequestAndAnswersAtTheDefault) {
@@ -79,7 +90,7 @@ TEST(SamlRequestTest, AnswersOnlyWhereTheMetadataAllows) {
                               " AssertionConsumerServiceURL=\"https://sp.example/acs/2/\"",
                               " AssertionConsumerServiceURL=\"https://sp.example/acs/1#\"",
                               " AssertionConsumerServiceIndex=\"3\""}) {
-    DT_EXPECT_CODE(Check(RequestXml(foreign)), kFailedPrecondition);
+    ExpectRefused(Check(RequestXml(foreign)), kAcsNotRegistered);
   }
 }
 
@@ -105,7 +116,7 @@ TEST(SamlRequestTest, ReadsTheNameIdPolicy) {
   for (const auto& [attribute, possible] : table) {
     const std::string xml = fmt::format("<samlp:NameIDPolicy {}/>", attribute);
     EXPECT_EQ(Check(RequestXml("", xml))->failure,
-              possible ? std::nullopt : std::optional(SamlFailure::kInvalidNameIdPolicy))
+              possible ? std::nullopt : std::optional(Failure::kInvalidNameIdPolicy))
         << xml;
   }
 }
@@ -132,17 +143,17 @@ TEST(SamlRequestTest, ReadsTheSubject) {
   EXPECT_EQ(
       check(fmt::format("<saml:NameID Format=\"{}\">x</saml:NameID>", kNameIdPersistent), policy)
           .failure,
-      SamlFailure::kUnknownPrincipal);
+      Failure::kUnknownPrincipal);
   for (const char* foreign : {"<saml:NameID Format=\"urn:x\">x</saml:NameID>",
                               "<saml:NameID SPNameQualifier=\"urn:other\">x</saml:NameID>"}) {
-    EXPECT_EQ(check(foreign).failure, SamlFailure::kUnknownPrincipal) << foreign;
+    EXPECT_EQ(check(foreign).failure, Failure::kUnknownPrincipal) << foreign;
   }
   const std::string confirmation =
       "<saml:SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:bearer\"/>";
   for (const std::string& other :
        {confirmation, name + confirmation, std::string(), std::string("<saml:EncryptedID/>"),
         std::string("<saml:BaseID/>")}) {
-    EXPECT_EQ(check(other).failure, SamlFailure::kRequestUnsupported) << other;
+    EXPECT_EQ(check(other).failure, Failure::kRequestUnsupported) << other;
   }
 }
 
@@ -190,11 +201,11 @@ TEST(SamlRequestTest, ComparesContexts) {
   };
   for (const auto& [xml, satisfied] : table) {
     EXPECT_EQ(Check(RequestXml("", xml))->failure,
-              satisfied ? std::nullopt : std::optional(SamlFailure::kNoAuthnContext))
+              satisfied ? std::nullopt : std::optional(Failure::kNoAuthnContext))
         << xml;
   }
-  DT_EXPECT_CODE(Check(RequestXml("", ContextXml(" Comparison=\"bogus\"", {"Password"}))),
-                 kInvalidArgument);
+  ExpectRefused(Check(RequestXml("", ContextXml(" Comparison=\"bogus\"", {"Password"}))),
+                kMalformed);
 }
 
 TEST(SamlRequestTest, RefusesMalformedRequests) {
@@ -210,19 +221,19 @@ TEST(SamlRequestTest, RefusesMalformedRequests) {
       RequestXml("", "<saml:Issuer>https://sp.example/other</saml:Issuer>"),
   };
   for (const std::string& xml : bad) {
-    DT_EXPECT_CODE(Check(xml), kInvalidArgument);
+    ExpectRefused(Check(xml), kMalformed);
   }
   std::string xml = RequestXml();
   xml.replace(xml.find("Version=\"2.0\""), 13, "Version=\"1.1\"");
-  DT_EXPECT_CODE(Check(xml), kInvalidArgument);
+  ExpectRefused(Check(xml), kMalformed);
   xml = RequestXml();
   xml.replace(xml.find("_r1"), 3, "1&#10;x");
-  DT_EXPECT_CODE(Check(xml), kInvalidArgument);
-  DT_EXPECT_CODE(Check(RequestXml("", "", kNow - std::chrono::minutes{11})), kDeadlineExceeded);
-  DT_EXPECT_CODE(Check(RequestXml("", "", kNow + std::chrono::minutes{11})), kDeadlineExceeded);
+  ExpectRefused(Check(xml), kMalformed);
+  ExpectRefused(Check(RequestXml("", "", kNow - std::chrono::minutes{11})), kExpired);
+  ExpectRefused(Check(RequestXml("", "", kNow + std::chrono::minutes{11})), kExpired);
   org::v1::SamlServiceProvider other = NewProvider();
   other.set_entity_id("https://other.example");
-  DT_EXPECT_CODE(Check(RequestXml(), other), kNotFound);
+  ExpectRefused(Check(RequestXml(), other), kUnknownProvider);
 }
 
 // A request signed as service providers do over POST: the signature inside.
@@ -243,33 +254,33 @@ TEST(SamlRequestTest, VerifiesSignedPosts) {
       RequestXml(fmt::format("{} AssertionConsumerServiceIndex=\"0\"", kDestination));
   const std::string good = SignXml(xml, signer);
   DT_EXPECT_OK(Check(good, provider));
-  DT_EXPECT_CODE(Check(xml, provider), kPermissionDenied);  // Unsigned.
-  DT_EXPECT_CODE(Check(SignXml(xml, NewSigner(pki::KeyType::kRsa2048)), provider),
-                 kPermissionDenied);
+  ExpectRefused(Check(xml, provider), kSignatureInvalid);  // Unsigned.
+  ExpectRefused(Check(SignXml(xml, NewSigner(pki::KeyType::kRsa2048)), provider),
+                kSignatureInvalid);
 
   // Changed after signing; the signature moved away; two signatures; wrapped around.
   std::string changed = good;
   changed.replace(changed.find("Index=\"0\""), 9, "Index=\"10\"");
-  DT_EXPECT_CODE(Check(changed, provider), kPermissionDenied);
+  ExpectRefused(Check(changed, provider), kSignatureInvalid);
   const std::size_t begin = good.find("<ds:Signature ");
   const std::size_t end = good.find("</ds:Signature>") + 15;
   const std::string signature = good.substr(begin, end - begin);
   std::string moved = xml;
   moved.insert(moved.find("</samlp:AuthnRequest>"),
                "<samlp:Extensions>" + signature + "</samlp:Extensions>");
-  DT_EXPECT_CODE(Check(moved, provider), kPermissionDenied);
+  ExpectRefused(Check(moved, provider), kSignatureInvalid);
   std::string doubled = good;
   doubled.insert(end, signature);
-  DT_EXPECT_CODE(Check(doubled, provider), kPermissionDenied);
+  ExpectRefused(Check(doubled, provider), kSignatureInvalid);
   std::string wrapped =
       RequestXml(fmt::format("{} AssertionConsumerServiceIndex=\"10\"", kDestination),
                  signature + "<samlp:Extensions>" + xml + "</samlp:Extensions>");
   wrapped.replace(wrapped.find("_r1"), 3, "_r0");
-  DT_EXPECT_CODE(Check(wrapped, provider), kPermissionDenied);
+  ExpectRefused(Check(wrapped, provider), kSignatureInvalid);
   // Two elements of one ID never get so far.
-  DT_EXPECT_CODE(
+  ExpectRefused(
       Check(RequestXml("", "<samlp:Extensions>" + good + "</samlp:Extensions>"), provider),
-      kInvalidArgument);
+      kMalformed);
 }
 
 // `xml` signed by xmlsec1; `method` is of the namespace xmldsig-more.
@@ -315,11 +326,11 @@ TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
       std::string xml = sign(hash, digest_uri);
       DT_EXPECT_OK(Check(xml, provider)) << kind << hash;
       xml.replace(xml.find("Version=\"2.0\""), 13, "Version=\"2.0\" IsPassive=\"1\"");
-      DT_EXPECT_CODE(Check(xml, provider), kPermissionDenied);
+      ExpectRefused(Check(xml, provider), kSignatureInvalid);
     }
     // SHA-1 is not good enough, whoever signed.
-    DT_EXPECT_CODE(Check(sign("sha256", "http://www.w3.org/2000/09/xmldsig#sha1"), provider),
-                   kPermissionDenied);
+    ExpectRefused(Check(sign("sha256", "http://www.w3.org/2000/09/xmldsig#sha1"), provider),
+                  kSignatureInvalid);
   }
 }
 
@@ -330,22 +341,22 @@ TEST(SamlRequestTest, ASignatureThatNobodyAskedForMustStillBeRight) {
   DT_EXPECT_OK(Check(RequestXml(), provider));
   std::string changed = SignXml(RequestXml(kDestination), signer);
   changed.replace(changed.find("_r1"), 3, "_r2");
-  DT_EXPECT_CODE(Check(changed, provider), kPermissionDenied);
+  ExpectRefused(Check(changed, provider), kSignatureInvalid);
 }
 
 TEST(SamlRequestTest, ASignedRequestSaysWhereItGoes) {
   for (const char* attributes : {"", " Destination=\"\""}) {
     DT_EXPECT_OK(Check(RequestXml(attributes)));
-    DT_EXPECT_CODE(Check(SignXml(RequestXml(attributes), NewSigner(pki::KeyType::kRsa2048))),
-                   kInvalidArgument);
-    SamlMessage redirect;
+    ExpectRefused(Check(SignXml(RequestXml(attributes), NewSigner(pki::KeyType::kRsa2048))),
+                  kMalformed);
+    Message redirect;
     redirect.xml = RequestXml(attributes);
     redirect.redirect = true;
     redirect.query_signed = true;
-    DT_EXPECT_CODE(CheckSignOnRequest(redirect, NewProvider(), kSso, kNow), kInvalidArgument);
+    ExpectRefused(CheckSignOnRequest(redirect, NewProvider(), kSso, kNow), kMalformed);
   }
   DT_EXPECT_OK(Check(SignXml(RequestXml(kDestination), NewSigner(pki::KeyType::kRsa2048))));
 }
 
 }  // namespace
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -1,11 +1,11 @@
-#include "simulator/gateway/xml.h"
+#include "libs/saml/xml.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "libs/testing/status.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 TEST(XmlTest, ReadsElementsAttributesAndText) {
@@ -91,4 +91,4 @@ TEST(XmlTest, EscapesAsCanonicalXmlDoes) {
 }
 
 }  // namespace
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

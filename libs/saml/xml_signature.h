@@ -7,9 +7,9 @@
 
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
-#include "simulator/gateway/xml.h"
+#include "libs/saml/xml.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 
 inline constexpr std::string_view kRsaSha256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 inline constexpr std::string_view kEcdsaSha256 =
@@ -29,7 +29,7 @@ absl::StatusOr<std::string> SignatureOf(std::string_view canonical, std::string_
 // direct child, with one reference to the root, no transform but enveloped-signature and
 // exclusive canonical form, RSA or ECDSA with SHA-256, SHA-384 or SHA-512. Then all of the
 // root below it is covered, except the signature itself, which callers never read.
-// kPermissionDenied otherwise.
+// SAML_SIGNATURE_INVALID otherwise.
 absl::Status VerifyRootSignature(const XmlDocument& document,
                                  const std::vector<pki::Certificate>& certificates);
 
@@ -38,4 +38,4 @@ absl::Status VerifyRootSignature(const XmlDocument& document,
 bool VerifyWithAlgorithm(const pki::PublicKey& key, std::string_view algorithm,
                          std::string_view message, std::span<const std::uint8_t> signature);
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_response.h"
+#include "libs/saml/response.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -7,14 +7,14 @@
 #include <cstdlib>
 
 #include "libs/base/files.h"
+#include "libs/saml/request.h"
+#include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
 #include "libs/throwaway/seeded_random.h"
-#include "simulator/gateway/saml_request.h"
-#include "simulator/gateway/xml.h"
-#include "simulator/gateway/xml_signature.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 using ::testing::HasSubstr;
@@ -38,8 +38,8 @@ class SamlResponseTest : public ::testing::Test {
             key};
   }
 
-  SamlSubject Subject() {
-    SamlSubject subject;
+  Subject NewSubject() {
+    Subject subject;
     subject.user.set_id("u-1");
     subject.user.set_principal("zo\xc3\xab@corp.test");
     subject.user.set_email("zoe@corp.test");
@@ -53,7 +53,7 @@ class SamlResponseTest : public ::testing::Test {
     return subject;
   }
 
-  std::string Build() { return BuildResponse(answer_, Subject(), signer_, random_).value(); }
+  std::string Build() { return BuildResponse(answer_, NewSubject(), signer_, random_).value(); }
 
   // Exit status of xmlsec1 over the signature at `xpath`.
   int XmlSec(const std::string& xml, const std::string& xpath) {
@@ -70,8 +70,8 @@ class SamlResponseTest : public ::testing::Test {
 
   pki::Identity signer_ = NewSigner();
   throwaway::SeededRandom random_{7};
-  SamlAnswer answer_{"https://org.localhost:8443/saml/metadata", "https://sp.example/a?b&c",
-                     "https://sp.example/acs?x=1&y=2", "_r1", kIssuedAt};
+  Answer answer_{"https://org.localhost:8443/saml/metadata", "https://sp.example/a?b&c",
+                 "https://sp.example/acs?x=1&y=2", "_r1", kIssuedAt};
 };
 
 constexpr const char* kResponseSignature = "/*/*[local-name()='Signature']";
@@ -85,8 +85,7 @@ TEST_F(SamlResponseTest, BothSignaturesVerifyWithXmlsec1) {
   xml.replace(xml.find("zoe@corp.test"), 3, "eve");
   EXPECT_NE(XmlSec(xml, kResponseSignature), 0);
   EXPECT_NE(XmlSec(xml, kAssertionSignature), 0);
-  const std::string failure =
-      BuildFailure(answer_, SamlFailure::kNoPassive, signer_, random_).value();
+  const std::string failure = BuildFailure(answer_, Failure::kNoPassive, signer_, random_).value();
   EXPECT_EQ(XmlSec(failure, kResponseSignature), 0);
 }
 
@@ -138,10 +137,10 @@ TEST_F(SamlResponseTest, UnsolicitedNamesNoRequest) {
 }
 
 TEST_F(SamlResponseTest, NameIdsDifferAsTheirFormatsSay) {
-  const auto name_id = [&](std::string_view format, const SamlAnswer& answer) {
-    return NameIdOf(Subject().user, format, answer, random_).value();
+  const auto name_id = [&](std::string_view format, const Answer& answer) {
+    return NameIdOf(NewSubject().user, format, answer, random_).value();
   };
-  SamlAnswer other = answer_;
+  Answer other = answer_;
   other.sp_entity_id = "https://other.example";
   EXPECT_EQ(name_id(kNameIdEmail, answer_), "zoe@corp.test");
   EXPECT_EQ(name_id(kNameIdPersistent, answer_), name_id(kNameIdPersistent, answer_));
@@ -158,10 +157,10 @@ TEST_F(SamlResponseTest, SessionIndexesDifferAtEachServiceProvider) {
 }
 
 TEST_F(SamlResponseTest, FailuresHaveNoAssertion) {
-  const std::string xml = BuildFailure(answer_, SamlFailure::kNoPassive, signer_, random_).value();
+  const std::string xml = BuildFailure(answer_, Failure::kNoPassive, signer_, random_).value();
   EXPECT_THAT(xml, HasSubstr("status:NoPassive"));
   EXPECT_THAT(xml, Not(HasSubstr("Assertion")));
 }
 
 }  // namespace
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

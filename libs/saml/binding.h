@@ -11,13 +11,13 @@
 #include "libs/http/form.h"
 #include "libs/pki/certificate.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 
 inline constexpr std::size_t kSamlMessageBytesMax = 64 * 1024;
 inline constexpr std::size_t kRelayStateBytesMax = 1024;  // SAML says 80; some send more.
 
 // A message as it came in, not yet looked at.
-struct SamlMessage {
+struct Message {
   std::string xml;
   std::string relay_state;
   bool redirect = false;  // Else POST.
@@ -28,18 +28,19 @@ struct SamlMessage {
   std::string signature;  // Decoded octets.
 };
 
-// kInvalidArgument: `name` (SAMLRequest, SAMLResponse) is missing or doubled, is no base64,
+// SAML_REQUEST_MALFORMED: `name` (SAMLRequest, SAMLResponse) is missing or doubled, is no base64,
 // does not inflate or grows past kSamlMessageBytesMax; RelayState is too long; SigAlg
 // without Signature or the reverse.
-absl::StatusOr<SamlMessage> DecodeRedirect(const http::Parameters& query, std::string_view name);
-absl::StatusOr<SamlMessage> DecodePost(const http::Parameters& form, std::string_view name);
+absl::StatusOr<Message> DecodeRedirect(const http::Parameters& query, std::string_view name);
+absl::StatusOr<Message> DecodePost(const http::Parameters& form, std::string_view name);
 
-// Checks the query's signature. kPermissionDenied: there is none, or not by one of the keys.
-absl::Status VerifyQuerySignature(const SamlMessage& message,
+// Checks the query's signature. SAML_SIGNATURE_INVALID: there is none, or not by one of the keys.
+absl::Status VerifyQuerySignature(const Message& message,
                                   const std::vector<pki::Certificate>& certificates);
 
-// Raw DEFLATE (RFC 1951). kInvalidArgument as above; data after the end is refused.
+// Raw DEFLATE (RFC 1951). kInvalidArgument: no such data, something follows it, or more than
+// `bytes_max` come out.
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max);
 std::string Deflate(std::string_view text);
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

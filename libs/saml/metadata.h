@@ -10,7 +10,7 @@
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 
 inline constexpr std::size_t kMetadataBytesMax = 1024 * 1024;
 
@@ -36,4 +36,4 @@ struct IdpDescription {
 
 std::string BuildIdpMetadata(const IdpDescription& idp);
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

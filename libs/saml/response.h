@@ -12,10 +12,10 @@
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 
 // Where an answer goes and what it answers.
-struct SamlAnswer {
+struct Answer {
   std::string idp_entity_id;
   std::string sp_entity_id;
   std::string acs_url;
@@ -23,7 +23,7 @@ struct SamlAnswer {
   WallTime now;
 };
 
-struct SamlSubject {
+struct Subject {
   org::v1::User user;
   std::string name_id_format;  // One that IsSupportedNameId() knows.
   std::string session_index;   // See SessionIndexOf().
@@ -38,7 +38,7 @@ inline constexpr std::chrono::minutes kAssertionBackdate{1};
 // A samlp:Response with one assertion, both signed with RSA-SHA256, context
 // PasswordProtectedTransport, attributes of NameFormat "basic" (email, displayName,
 // givenName, surname, principal, groups). Ready for base64.
-absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSubject& subject,
+absl::StatusOr<std::string> BuildResponse(const Answer& answer, const Subject& subject,
                                           const pki::Identity& signer, Random& random);
 
 // 128 bits in hex, the same for one session at one service provider; what two of them hold says
@@ -46,7 +46,7 @@ absl::StatusOr<std::string> BuildResponse(const SamlAnswer& answer, const SamlSu
 std::string SessionIndexOf(std::string_view session_id, std::string_view sp_entity_id);
 
 // The reasons for which a service provider, and not the person, gets the bad news.
-enum class SamlFailure {
+enum class Failure {
   kNoPassive,
   kRequestDenied,
   kInvalidNameIdPolicy,
@@ -56,12 +56,12 @@ enum class SamlFailure {
 };
 
 // A signed samlp:Response that has no assertion but says why.
-absl::StatusOr<std::string> BuildFailure(const SamlAnswer& answer, SamlFailure failure,
+absl::StatusOr<std::string> BuildFailure(const Answer& answer, Failure failure,
                                          const pki::Identity& signer, Random& random);
 
 // The NameID's value for that user, format and service provider. A persistent one differs
 // per service provider and says nothing of the user; a transient one is random.
 absl::StatusOr<std::string> NameIdOf(const org::v1::User& user, std::string_view format,
-                                     const SamlAnswer& answer, Random& random);
+                                     const Answer& answer, Random& random);
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_metadata.h"
+#include "libs/saml/metadata.h"
 
 #include <fmt/format.h>
 
@@ -10,10 +10,10 @@
 #include "libs/base/encoding.h"
 #include "libs/base/utc_time.h"
 #include "libs/http/client.h"
-#include "simulator/gateway/saml_request.h"
-#include "simulator/gateway/xml.h"
+#include "libs/saml/request.h"
+#include "libs/saml/xml.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 constexpr std::string_view kRedirectBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
@@ -191,4 +191,4 @@ std::string BuildIdpMetadata(const IdpDescription& idp) {
          "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n";
 }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

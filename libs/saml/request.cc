@@ -1,4 +1,4 @@
-#include "simulator/gateway/saml_request.h"
+#include "libs/saml/request.h"
 
 #include <fmt/format.h>
 
@@ -7,10 +7,11 @@
 #include <utility>
 
 #include "libs/base/utc_time.h"
-#include "simulator/gateway/xml.h"
-#include "simulator/gateway/xml_signature.h"
+#include "libs/saml/error.h"
+#include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 constexpr std::string_view kPostBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
@@ -59,16 +60,17 @@ absl::StatusOr<std::vector<pki::Certificate>> ProviderKeys(
   return keys;
 }
 
-bool IsSigned(const SamlMessage& message, XmlElement root) {
+bool IsSigned(const Message& message, XmlElement root) {
   return message.redirect ? message.query_signed : !root.Children(kDsigNs, "Signature").empty();
 }
 
-absl::Status CheckSignature(const SamlMessage& message, const XmlDocument& document,
+absl::Status CheckSignature(const Message& message, const XmlDocument& document,
                             const org::v1::SamlServiceProvider& provider) {
   DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> keys, ProviderKeys(provider));
   if (!IsSigned(message, document.root())) {
     if (!provider.requests_signed()) return absl::OkStatus();
-    return absl::PermissionDeniedError(
+    return Error(
+        reason::v1::REASON_SAML_SIGNATURE_INVALID,
         "the request is not signed, though the service provider's metadata says that it signs");
   }
   // Without a key in the metadata nothing can be said for or against a signature.
@@ -84,7 +86,8 @@ absl::StatusOr<std::string> ChooseAcs(XmlElement root,
   if (url && index) return BadRequest("both an AssertionConsumerService URL and an index");
   if (url) {
     if (IsRegisteredAcs(provider, *url)) return *url;
-    return absl::FailedPreconditionError(
+    return Error(
+        reason::v1::REASON_SAML_ACS_NOT_REGISTERED,
         fmt::format("the AssertionConsumerService {} is not in the service provider's metadata; "
                     "register it there",
                     *url));
@@ -98,8 +101,10 @@ absl::StatusOr<std::string> ChooseAcs(XmlElement root,
   for (const org::v1::AssertionConsumerService& acs : provider.acs()) {
     if (acs.index() == number) return acs.url();
   }
-  return absl::FailedPreconditionError(fmt::format(
-      "no AssertionConsumerService of index {} is in the service provider's metadata", number));
+  return Error(
+      reason::v1::REASON_SAML_ACS_NOT_REGISTERED,
+      fmt::format("no AssertionConsumerService of index {} is in the service provider's metadata",
+                  number));
 }
 
 // Whether a NameID or a policy is of the service provider's own name space, as all that we give.
@@ -112,11 +117,11 @@ absl::Status ReadNameIdPolicy(XmlElement root, const org::v1::SamlServiceProvide
                               SignOnRequest& request) {
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> policy, root.Child(kSamlpNs, "NameIDPolicy"));
   if (!policy) return absl::OkStatus();
-  if (!IsOwnQualifier(*policy, provider)) request.failure = SamlFailure::kInvalidNameIdPolicy;
+  if (!IsOwnQualifier(*policy, provider)) request.failure = Failure::kInvalidNameIdPolicy;
   const std::string format = policy->TrimmedAttribute("Format").value_or("");
   if (format.empty() || format == kNameIdUnspecified) return absl::OkStatus();
   request.name_id_format = format;
-  if (!IsSupportedNameId(format)) request.failure = SamlFailure::kInvalidNameIdPolicy;
+  if (!IsSupportedNameId(format)) request.failure = Failure::kInvalidNameIdPolicy;
   return absl::OkStatus();
 }
 
@@ -128,7 +133,7 @@ absl::Status ReadSubject(XmlElement root, const org::v1::SamlServiceProvider& pr
   if (!subject) return absl::OkStatus();
   const std::vector<XmlElement> parts = subject->Children();
   if (parts.size() != 1 || !parts.front().Is(kSamlNs, "NameID")) {
-    request.failure = SamlFailure::kRequestUnsupported;  // Encrypted, or to be confirmed.
+    request.failure = Failure::kRequestUnsupported;  // Encrypted, or to be confirmed.
     return absl::OkStatus();
   }
   const XmlElement name_id = parts.front();
@@ -140,7 +145,7 @@ absl::Status ReadSubject(XmlElement root, const org::v1::SamlServiceProvider& pr
   const bool possible =
       (any_format || (IsSupportedNameId(format) && format == request.name_id_format)) &&
       IsOwnQualifier(name_id, provider);
-  if (!possible) request.failure = SamlFailure::kUnknownPrincipal;
+  if (!possible) request.failure = Failure::kUnknownPrincipal;
   return absl::OkStatus();
 }
 
@@ -180,11 +185,11 @@ absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
   } else {
     return BadRequest("Comparison is not exact, minimum, maximum or better");
   }
-  if (!satisfied) request.failure = SamlFailure::kNoAuthnContext;
+  if (!satisfied) request.failure = Failure::kNoAuthnContext;
   return absl::OkStatus();
 }
 
-absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::string_view sso_url,
+absl::Status CheckEnvelope(const Message& message, XmlElement root, std::string_view sso_url,
                            WallTime now) {
   if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the root is another element");
   if (root.Attribute("Version") != "2.0") return BadRequest("Version is not 2.0");
@@ -204,25 +209,32 @@ absl::Status CheckEnvelope(const SamlMessage& message, XmlElement root, std::str
       ParseUtc(root.TrimmedAttribute("IssueInstant").value_or(""));
   if (!issued.ok()) return BadRequest("IssueInstant is missing or malformed");
   if (*issued < now - kRequestAgeMax || *issued > now + kRequestAgeMax) {
-    return absl::DeadlineExceededError(
-        "the request is too old, or the clocks differ; start again at the application");
+    return Error(reason::v1::REASON_SAML_REQUEST_EXPIRED,
+                 "the request is too old, or the clocks differ; start again at the application");
   }
   return absl::OkStatus();
 }
 
-}  // namespace
+absl::StatusOr<std::string> ReadIssuer(const Message& message) {
+  DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer,
+                      document.root().Child(kSamlNs, "Issuer"));
+  if (!issuer) return BadRequest("Issuer is missing");
+  return issuer->Text();
+}
 
-absl::StatusOr<SignOnRequest> CheckSignOnRequest(const SamlMessage& message,
-                                                 const org::v1::SamlServiceProvider& provider,
-                                                 std::string_view sso_url, WallTime now) {
+absl::StatusOr<SignOnRequest> ReadRequest(const Message& message,
+                                          const org::v1::SamlServiceProvider& provider,
+                                          std::string_view sso_url, WallTime now) {
   DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
   const XmlElement root = document.root();
   DT_RETURN_IF_ERROR(CheckEnvelope(message, root, sso_url, now));
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer, root.Child(kSamlNs, "Issuer"));
   if (!issuer) return BadRequest("Issuer is missing");
   if (issuer->Text() != provider.entity_id()) {
-    return absl::NotFoundError(fmt::format("the Issuer \"{}\" is not the registered \"{}\"",
-                                           issuer->Text().substr(0, 256), provider.entity_id()));
+    return Error(reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
+                 fmt::format("the Issuer \"{}\" is not the registered \"{}\"",
+                             issuer->Text().substr(0, 256), provider.entity_id()));
   }
   DT_RETURN_IF_ERROR(CheckSignature(message, document, provider));
 
@@ -237,12 +249,23 @@ absl::StatusOr<SignOnRequest> CheckSignOnRequest(const SamlMessage& message,
   return request;
 }
 
+}  // namespace
+
+absl::StatusOr<std::string> IssuerOf(const Message& message) { return Typed(ReadIssuer(message)); }
+
+absl::StatusOr<SignOnRequest> CheckSignOnRequest(const Message& message,
+                                                 const org::v1::SamlServiceProvider& provider,
+                                                 std::string_view sso_url, WallTime now) {
+  return Typed(ReadRequest(message, provider, sso_url, now));
+}
+
 absl::StatusOr<std::string> DefaultAcs(const org::v1::SamlServiceProvider& provider) {
   for (const org::v1::AssertionConsumerService& acs : provider.acs()) {
     if (acs.is_default()) return acs.url();
   }
   if (provider.acs_size() > 0) return provider.acs(0).url();
-  return absl::FailedPreconditionError("the app has no AssertionConsumerService registered");
+  return Error(reason::v1::REASON_SAML_ACS_NOT_REGISTERED,
+               "the app has no AssertionConsumerService registered");
 }
 
 bool IsRegisteredAcs(const org::v1::SamlServiceProvider& provider, std::string_view url) {
@@ -255,4 +278,4 @@ bool IsSupportedNameId(std::string_view format) {
          format == kNameIdTransient;
 }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml

@@ -1,4 +1,4 @@
-#include "simulator/gateway/xml.h"
+#include "libs/saml/xml.h"
 
 #include <libxml/c14n.h>
 #include <libxml/parser.h>
@@ -11,7 +11,7 @@
 
 #include "libs/base/encoding.h"
 
-namespace devicetrust::gateway {
+namespace devicetrust::saml {
 namespace {
 
 std::string_view View(const xmlChar* text) {
@@ -245,4 +245,4 @@ absl::StatusOr<std::string> Canonicalize(const XmlDocument& document, XmlElement
 std::string EscapeXmlText(std::string_view text) { return Escape(text, false); }
 std::string EscapeXmlAttribute(std::string_view text) { return Escape(text, true); }
 
-}  // namespace devicetrust::gateway
+}  // namespace devicetrust::saml
