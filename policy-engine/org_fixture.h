@@ -145,12 +145,17 @@ class OrgFixture : public ::testing::Test {
   // The reference's example, rule 3 by its title.
   static std::vector<org::v1::Rule> FiveRules() {
     using namespace org::v1;
-    const std::vector<org::v1::ClientKind> modern = {WEB_BROWSER, MODERN_AUTH};
-    return {MakeRule("Legacy", {EXCHANGE_ACTIVESYNC_OR_LEGACY}, {}, TRUST_ANY, true, false),
-            MakeRule("Windows, trusted", modern, {WINDOWS}, TRUSTED, true, true),
-            MakeRule("Not Windows", modern, {IOS, ANDROID, OTHER_MOBILE, MACOS, OTHER_DESKTOP},
-                     TRUST_ANY, true, true),
-            MakeRule("Deny the rest", {}, {}, TRUST_ANY, false, false)};
+    const std::vector<org::v1::ClientKind> modern = {CLIENT_KIND_WEB_BROWSER,
+                                                     CLIENT_KIND_MODERN_AUTH};
+    return {MakeRule("Legacy", {CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY}, {},
+                     TRUST_CONDITION_ANY, true, false),
+            MakeRule("Windows, trusted", modern, {PLATFORM_KIND_WINDOWS}, TRUST_CONDITION_TRUSTED,
+                     true, true),
+            MakeRule("Not Windows", modern,
+                     {PLATFORM_KIND_IOS, PLATFORM_KIND_ANDROID, PLATFORM_KIND_OTHER_MOBILE,
+                      PLATFORM_KIND_MACOS, PLATFORM_KIND_OTHER_DESKTOP},
+                     TRUST_CONDITION_ANY, true, true),
+            MakeRule("Deny the rest", {}, {}, TRUST_CONDITION_ANY, false, false)};
   }
   grpc::Status SetRules(const std::string& app_id, const std::vector<org::v1::Rule>& rules) {
     org::v1::SetRulesRequest request;
