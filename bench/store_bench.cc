@@ -103,7 +103,7 @@ void BM_SystemLogEnrollment(benchmark::State& state) {
     for (int i = 0; i < state.range(0); ++i) {
       joined += ToString(ca::EnrolledEvents(NewCertificate(), "192.0.2.7", kEnrolledAt));
     }
-    org::v1::AppendRequest request;
+    org::v1::AppendEventsRequest request;
     request.ParseFromString(joined);
     const std::vector<org::v1::Event> events(request.events().begin(), request.events().end());
     state.ResumeTiming();

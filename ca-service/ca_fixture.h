@@ -52,7 +52,7 @@ class FakeOrg final : public Org {
     DT_RETURN_IF_ERROR(refusal_);
     return iwas;
   }
-  absl::Status Append(const org::v1::AppendRequest& request) override {
+  absl::Status Append(const org::v1::AppendEventsRequest& request) override {
     const std::lock_guard lock(mutex_);
     if (log_down_) return absl::UnavailableError("log is down");
     for (const auto& event : request.events()) ++events_[event.id()];
@@ -124,7 +124,7 @@ class CaTest : public ::testing::Test {
                                        std::string joined;
                                        for (const auto& event : events)
                                          joined += ToString(event.payload);
-                                       org::v1::AppendRequest request;
+                                       org::v1::AppendEventsRequest request;
                                        request.ParseFromString(joined);
                                        return org_.Append(request);
                                      });

@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kDrain{2000};
 absl::Status DeliverEvents(Org& org, std::span<const db::OutboxEvent> events) {
   std::string joined;
   for (const db::OutboxEvent& event : events) joined += ToString(event.payload);
-  org::v1::AppendRequest request;
+  org::v1::AppendEventsRequest request;
   if (!request.ParseFromString(joined)) return absl::DataLossError("an event does not parse");
   return org.Append(request);
 }

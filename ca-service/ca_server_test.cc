@@ -17,6 +17,7 @@
 
 #include "ca-service/ca_fixture.h"
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/enrollment.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "google/rpc/status.pb.h"
@@ -42,7 +43,7 @@ grpc::Status Answer(absl::StatusOr<Response> result, Response* response) {
 }
 
 // The gRPC face of a FakeOrg: this and the next two.
-class AuthorityService final : public org::v1::EnrollmentAuthority::Service {
+class AuthorityService final : public org::v1::EnrollmentService::Service {
  public:
   explicit AuthorityService(Org& org) : org_(org) {}
   grpc::Status AuthorizeEnrollments(grpc::ServerContext* /*context*/,
@@ -64,7 +65,7 @@ class AuthorityService final : public org::v1::EnrollmentAuthority::Service {
   Org& org_;
 };
 
-class RegistryService final : public org::v1::IwaRegistry::Service {
+class RegistryService final : public org::v1::IwaRegistryService::Service {
  public:
   explicit RegistryService(Org& org) : org_(org) {}
   grpc::Status ListIwas(grpc::ServerContext* /*context*/,
@@ -77,11 +78,12 @@ class RegistryService final : public org::v1::IwaRegistry::Service {
   Org& org_;
 };
 
-class LogService final : public org::v1::SystemLog::Service {
+class LogService final : public org::v1::SystemLogService::Service {
  public:
   explicit LogService(Org& org) : org_(org) {}
-  grpc::Status Append(grpc::ServerContext* /*context*/, const org::v1::AppendRequest* request,
-                      org::v1::AppendResponse* /*response*/) override {
+  grpc::Status AppendEvents(grpc::ServerContext* /*context*/,
+                            const org::v1::AppendEventsRequest* request,
+                            org::v1::AppendEventsResponse* /*response*/) override {
     return rpc::ToGrpc(org_.Append(*request));
   }
 
@@ -112,18 +114,17 @@ class CaServerTest : public ::testing::Test {
 
   void StartOrg(const std::string& listen) {
     const std::string package = "devicetrust.org.v1.";
-    org_server_ =
-        rpc::Server::Start({.name = "org",
-                            .flag = "--internal-listen",
-                            .listen = listen,
-                            .identity = Pem(pki_.Component("policy")),
-                            .client_ca_pem = DeploymentCa(),
-                            .org = "acme"},
-                           {&authority_, &registry_, &log_},
-                           {{package + "EnrollmentAuthority.AuthorizeEnrollments", {"ca"}},
-                            {package + "IwaRegistry.ListIwas", {"ca"}},
-                            {package + "SystemLog.Append", {"ca"}}})
-            .value();
+    org_server_ = rpc::Server::Start({.name = "org",
+                                      .flag = "--internal-listen",
+                                      .listen = listen,
+                                      .identity = Pem(pki_.Component("policy")),
+                                      .client_ca_pem = DeploymentCa(),
+                                      .org = "acme"},
+                                     {&authority_, &registry_, &log_},
+                                     {{package + "EnrollmentService.AuthorizeEnrollments", {"ca"}},
+                                      {package + "IwaRegistryService.ListIwas", {"ca"}},
+                                      {package + "SystemLogService.AppendEvents", {"ca"}}})
+                      .value();
   }
   void Start() {
     auto server = CaServer::Create(config_, clock_, random_);

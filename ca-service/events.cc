@@ -40,7 +40,7 @@ void Describe(Event& event, const StoredCertificate& certificate) {
   debug["serial"] = certificate.serial;
 }
 
-Bytes Serialize(const org::v1::AppendRequest& request) {
+Bytes Serialize(const org::v1::AppendEventsRequest& request) {
   Bytes data(request.ByteSizeLong());
   request.SerializeToArray(data.data(), static_cast<int>(data.size()));
   return data;
@@ -50,7 +50,7 @@ Bytes Serialize(const org::v1::AppendRequest& request) {
 
 Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view client_address,
                      WallTime now) {
-  org::v1::AppendRequest request;
+  org::v1::AppendEventsRequest request;
   Event& enrolled = *request.add_events();
   Start(enrolled, "enroll-" + certificate.serial, kEnrollEvent,
         "Device Trust certificate enrollment", now);
@@ -70,7 +70,7 @@ Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view clie
 
 Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
                    WallTime now) {
-  org::v1::AppendRequest request;
+  org::v1::AppendEventsRequest request;
   Event& event = *request.add_events();
   Start(event, "revoke-" + certificate.serial, kRevokeEvent, "Device Trust certificate revocation",
         now);
@@ -83,7 +83,7 @@ Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requ
 }
 
 Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now) {
-  org::v1::AppendRequest request;
+  org::v1::AppendEventsRequest request;
   Event& event = *request.add_events();
   Start(event, refused.event_id, kEnrollEvent, "Device Trust certificate enrollment", now);
   SetActor(event, "User", refused.user_sid, refused.user_name);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "devicetrust/org/v1/enrollment.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "google/rpc/status.pb.h"
@@ -16,9 +17,9 @@
 namespace devicetrust::ca {
 namespace {
 
-using org::v1::EnrollmentAuthority;
-using org::v1::IwaRegistry;
-using org::v1::SystemLog;
+using org::v1::EnrollmentService;
+using org::v1::IwaRegistryService;
+using org::v1::SystemLogService;
 
 constexpr std::chrono::milliseconds kAppendTimeout{5000};
 constexpr std::size_t kEnrollmentsPerCallMax = 64;  // The contract's.
@@ -49,13 +50,14 @@ class GrpcOrg final : public Org {
   }
 
   absl::StatusOr<org::v1::ListIwasResponse> ListIwas() override {
-    auto answer = rpc::Call(registry_, &IwaRegistry::Stub::ListIwas, org::v1::ListIwasRequest());
+    auto answer =
+        rpc::Call(registry_, &IwaRegistryService::Stub::ListIwas, org::v1::ListIwasRequest());
     if (!answer.ok()) return OrgError(answer.status());
     return answer;
   }
 
-  absl::Status Append(const org::v1::AppendRequest& events) override {
-    return rpc::Call(log_, &SystemLog::Stub::Append, events, kAppendTimeout).status();
+  absl::Status Append(const org::v1::AppendEventsRequest& events) override {
+    return rpc::Call(log_, &SystemLogService::Stub::AppendEvents, events, kAppendTimeout).status();
   }
 
  private:
@@ -64,9 +66,9 @@ class GrpcOrg final : public Org {
   std::vector<Enrollments::Result> Authorize(std::vector<org::v1::EnrollmentRequest> enrollments,
                                              Enrollments::Deadline deadline);
 
-  EnrollmentAuthority::Stub authority_;
-  IwaRegistry::Stub registry_;
-  SystemLog::Stub log_;
+  EnrollmentService::Stub authority_;
+  IwaRegistryService::Stub registry_;
+  SystemLogService::Stub log_;
   Enrollments enrollments_{{.batch_max = kEnrollmentsPerCallMax},
                            [this](auto enrollments, Enrollments::Deadline deadline) {
                              return Authorize(std::move(enrollments), deadline);
@@ -79,7 +81,7 @@ std::vector<GrpcOrg::Enrollments::Result> GrpcOrg::Authorize(
   org::v1::AuthorizeEnrollmentsRequest request;
   for (auto& enrollment : enrollments) *request.add_enrollments() = std::move(enrollment);
   auto answer = rpc::Call(
-      authority_, &EnrollmentAuthority::Stub::AuthorizeEnrollments, request,
+      authority_, &EnrollmentService::Stub::AuthorizeEnrollments, request,
       std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
   if (answer.ok() && static_cast<std::size_t>(answer->results_size()) != count) {
     answer = absl::InternalError("the org answered for another number of enrollments");

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "devicetrust/org/v1/enrollment.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/base/status.h"
@@ -24,7 +25,7 @@ class Org {
       org::v1::EnrollmentRequest request) = 0;
   virtual absl::StatusOr<org::v1::ListIwasResponse> ListIwas() = 0;
   // OK: the events are durable there.
-  virtual absl::Status Append(const org::v1::AppendRequest& events) = 0;
+  virtual absl::Status Append(const org::v1::AppendEventsRequest& events) = 0;
 };
 
 std::unique_ptr<Org> NewGrpcOrg(const std::shared_ptr<grpc::Channel>& channel);

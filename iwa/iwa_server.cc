@@ -20,21 +20,21 @@ namespace {
 class GrpcOrgRegistry final : public OrgRegistry {
  public:
   explicit GrpcOrgRegistry(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(org::v1::IwaRegistry::NewStub(channel)) {}
+      : stub_(org::v1::IwaRegistryService::NewStub(channel)) {}
 
   absl::Status Register(const org::v1::Iwa& iwa) override {
     org::v1::RegisterIwaRequest request;
     *request.mutable_iwa() = iwa;
-    return rpc::Call(*stub_, &org::v1::IwaRegistry::Stub::Register, request).status();
+    return rpc::Call(*stub_, &org::v1::IwaRegistryService::Stub::RegisterIwa, request).status();
   }
   absl::Status Heartbeat(const std::string& name) override {
     org::v1::HeartbeatRequest request;
     request.set_name(name);
-    return rpc::Call(*stub_, &org::v1::IwaRegistry::Stub::Heartbeat, request).status();
+    return rpc::Call(*stub_, &org::v1::IwaRegistryService::Stub::Heartbeat, request).status();
   }
 
  private:
-  const std::unique_ptr<org::v1::IwaRegistry::Stub> stub_;
+  const std::unique_ptr<org::v1::IwaRegistryService::Stub> stub_;
 };
 
 absl::StatusOr<org::v1::Iwa> Describe(const Config& config,

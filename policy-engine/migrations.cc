@@ -5,8 +5,9 @@
 namespace devicetrust::policy {
 namespace {
 
-// `app` and `zones` hold serialized messages of devicetrust.org.v1: nobody queries inside
-// them. Every revision is kept, since a decision is explained by the rules of its time.
+// `app`, `zones` and `iwa` hold serialized messages of devicetrust.org.v1: nobody queries inside
+// them. `protocol_name`: what the app's protocol knows it by, "saml:ENTITY-ID". Every revision is
+// kept, since a decision is explained by the rules of its time.
 db::Migration Org() {
   return {1,
           "org",
@@ -17,7 +18,7 @@ db::Migration Org() {
            " capability_enabled BIGINT NOT NULL, read_only BIGINT NOT NULL,"
            " ad_active BIGINT NOT NULL, ad_domain TEXT NOT NULL, forced_off BIGINT NOT NULL)",
            "CREATE TABLE apps ("
-           " id TEXT PRIMARY KEY, entity_id TEXT NOT NULL UNIQUE, revision BIGINT NOT NULL)",
+           " id TEXT PRIMARY KEY, protocol_name TEXT NOT NULL UNIQUE, revision BIGINT NOT NULL)",
            "CREATE TABLE app_revisions ("
            " app_id TEXT NOT NULL, revision BIGINT NOT NULL, app BYTEA NOT NULL,"
            " PRIMARY KEY (app_id, revision))",

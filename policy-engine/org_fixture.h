@@ -21,7 +21,7 @@
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "policy-engine/apps/app_admin.h"
-#include "policy-engine/decisions/policy_service.h"
+#include "policy-engine/apps/zone_admin.h"
 #include "policy-engine/decisions/sign_on.h"
 #include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/log/system_log.h"
@@ -60,7 +60,7 @@ class OrgFixture : public ::testing::Test {
                              WallTime) -> absl::StatusOr<FactorVerdict> { return factor_verdict_; },
                       clock_, random_});
     settings_.emplace(*store_, clock_, Lookup());
-    policy_.emplace(*store_, *apps_, *sign_on_, Lookup());
+    zones_.emplace(*store_, clock_);
     iwas_.emplace(*database_, *events_, clock_, Lookup());
     BecomeAdmin();
   }
@@ -83,6 +83,7 @@ class OrgFixture : public ::testing::Test {
   static reason::v1::Reason ReasonOf(const grpc::Status& status) {
     return rpc::ReasonOf(rpc::FromGrpc(status));
   }
+  static reason::v1::Reason ReasonOf(const absl::Status& status) { return rpc::ReasonOf(status); }
 
   // The org's events of a type, oldest first, once all have arrived.
   std::vector<org::v1::Event> EventsOf(const std::string& type) {
@@ -101,7 +102,7 @@ class OrgFixture : public ::testing::Test {
   }
 
   std::string AddUser(const std::string& name, std::vector<std::string> groups = {}) {
-    org::v1::PersonImport person;
+    org::v1::UserImport person;
     person.set_sid("S-1-5-21-1-2-3-" + name);
     person.set_principal(name + "@corp.test");
     person.set_account_name(name);
@@ -116,16 +117,17 @@ class OrgFixture : public ::testing::Test {
     org::v1::App app;
     app.set_id(id);
     app.set_label("App " + id);
-    app.set_protocol(org::v1::APP_PROTOCOL_SAML2);
     app.set_has_client_conditions(true);
     app.mutable_saml()->set_entity_id("https://" + id + ".example.com/saml");
     app.mutable_saml()->add_acs()->set_url("https://" + id + ".example.com/acs");
     return app;
   }
-  grpc::Status PutApp(org::v1::App app) {
+  absl::Status PutApp(org::v1::App app) {
     org::v1::PutAppRequest request;
     *request.mutable_app() = std::move(app);
-    return policy_->PutApp(nullptr, &request, &app_);
+    auto put = apps_->PutApp(caller_, request);
+    if (put.ok()) app_ = *std::move(put->mutable_app());
+    return put.status();
   }
 
   static org::v1::Rule MakeRule(const std::string& name, std::vector<org::v1::ClientKind> clients,
@@ -157,11 +159,13 @@ class OrgFixture : public ::testing::Test {
                      TRUST_CONDITION_ANY, true, true),
             MakeRule("Deny the rest", {}, {}, TRUST_CONDITION_ANY, false, false)};
   }
-  grpc::Status SetRules(const std::string& app_id, const std::vector<org::v1::Rule>& rules) {
+  absl::Status SetRules(const std::string& app_id, const std::vector<org::v1::Rule>& rules) {
     org::v1::SetRulesRequest request;
     request.set_app_id(app_id);
     for (const org::v1::Rule& rule : rules) *request.add_rules() = rule;
-    return policy_->SetRules(nullptr, &request, &app_);
+    auto set = apps_->SetRules(caller_, request);
+    if (set.ok()) app_ = *std::move(set->mutable_app());
+    return set.status();
   }
 
   testing::SettableClock clock_{kTestStart};
@@ -178,7 +182,7 @@ class OrgFixture : public ::testing::Test {
   std::optional<AppAdmin> apps_;
   std::optional<SignOn> sign_on_;
   std::optional<SettingsService> settings_;
-  std::optional<PolicyService> policy_;
+  std::optional<ZoneAdmin> zones_;
   std::optional<IwaRegistryService> iwas_;
 
   rpc::Caller caller_;

@@ -12,16 +12,22 @@
 #include "libs/directory/client.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
-#include "policy-engine/authentication/sign_in_service.h"
+#include "policy-engine/apps/app_service.h"
+#include "policy-engine/apps/zone_service.h"
+#include "policy-engine/authentication/authentication_service.h"
+#include "policy-engine/authentication/directory_passwords.h"
 #include "policy-engine/ca_link.h"
-#include "policy-engine/decisions/policy_service.h"
+#include "policy-engine/decisions/decision_service.h"
+#include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry.h"
+#include "policy-engine/gateway_keys/gateway_key_service.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/maintenance.h"
 #include "policy-engine/method_access.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"
 #include "policy-engine/people/people_service.h"
+#include "policy-engine/sessions/session_feed_service.h"
 
 namespace devicetrust::policy {
 
@@ -69,10 +75,6 @@ absl::StatusOr<PolicyFiles> ReadFiles(const Config& config) {
   return files;
 }
 
-absl::Status NoDirectory() {
-  return absl::UnavailableError("no directory is configured (--ldap-url)");
-}
-
 void LogFailure(std::string_view event, const absl::Status& status) {
   if (!status.ok()) Log(LogLevel::kWarning, event, {{"error", status.ToString()}});
 }
@@ -112,13 +114,20 @@ struct PolicyServer::Parts {
   std::unique_ptr<PeopleRevoker> revoker;
 
   std::optional<AppAdmin> apps;
+  std::optional<ZoneAdmin> zones;
+  std::optional<DirectoryPasswords> passwords;
+  std::optional<Authenticator> authenticator;
   std::optional<SignOn> sign_on;
   std::optional<SettingsService> settings_service;
   std::optional<IwaRegistryService> iwa_service;
   std::optional<EnrollmentService> enrollment_service;
-  std::optional<PolicyService> policy_service;
+  std::optional<AppService> app_service;
+  std::optional<ZoneService> zone_service;
+  std::optional<DecisionService> decision_service;
   std::optional<PeopleService> people_service;
-  std::optional<SignInService> sign_in_service;
+  std::optional<AuthenticationService> authentication_service;
+  std::optional<SessionFeedService> session_feed_service;
+  std::optional<GatewayKeyService> gateway_key_service;
   std::optional<SystemLogService> log_service;
   std::unique_ptr<rpc::Server> server;
   std::optional<Maintenance> maintenance;
@@ -178,6 +187,10 @@ void PolicyServer::Parts::MakeServices() {
       *database,
       [this](const ca::v1::RevokeForUserRequest& request) { return ca->RevokeForUser(request); });
   apps.emplace(*store, clock);
+  zones.emplace(*store, clock);
+  passwords.emplace(directory.get());
+  authenticator.emplace(
+      Authenticator::Parts{*database, *store, *events, *sessions, *passwords, clock, random});
   sign_on.emplace(
       SignOn::Parts{*database, *store, *events, *log, keys->proof_keys(),
                     [this](db::Transaction& txn, const std::string& user_id, std::string_view totp,
@@ -193,27 +206,25 @@ void PolicyServer::Parts::MakeServices() {
     };
   }
   enrollment_service.emplace(*database, *store, clock, std::move(computers));
-  policy_service.emplace(*store, *apps, *sign_on, PeerCaller());
+  app_service.emplace(*apps);
+  zone_service.emplace(*zones);
+  decision_service.emplace(*sign_on);
   people_service.emplace(PeopleService::Parts{*database, *events, *sessions, *revoker, *factors,
                                               clock, random, config.org, PeerCaller()});
-  sign_in_service.emplace(SignInService::Parts{
-      *database, *store, *events, *sessions, *keys,
-      [this](std::string_view principal,
-             std::string_view password) -> absl::StatusOr<directory::PasswordVerdict> {
-        if (directory == nullptr) return NoDirectory();
-        return directory->CheckPassword(principal, password);
-      },
-      clock, random});
+  authentication_service.emplace(*authenticator);
+  session_feed_service.emplace(*sessions, clock);
+  gateway_key_service.emplace(*keys);
   log_service.emplace(*log);
 }
 
 absl::Status PolicyServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(
-      server,
-      rpc::Server::Start(files.component.InternalListener(config),
-                         {&*settings_service, &*iwa_service, &*enrollment_service, &*policy_service,
-                          &*people_service, &*sign_in_service, &*log_service},
-                         InternalAccess()));
+      server, rpc::Server::Start(
+                  files.component.InternalListener(config),
+                  {&*settings_service, &*iwa_service, &*enrollment_service, &*app_service,
+                   &*zone_service, &*decision_service, &*people_service, &*authentication_service,
+                   &*session_feed_service, &*gateway_key_service, &*log_service},
+                  InternalAccess()));
   maintenance.emplace(kRefreshPause, [this] { Maintain(); });
   return absl::OkStatus();
 }

@@ -5,10 +5,12 @@
 
 #include <thread>
 
-#include "devicetrust/org/v1/people.grpc.pb.h"
+#include "devicetrust/org/v1/authentication.grpc.pb.h"
+#include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
+#include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
-#include "devicetrust/org/v1/sign_in.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/base/files.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
@@ -55,10 +57,10 @@ class PolicyServerTest : public ::testing::Test {
     return rpc::NewChannel(channel);
   }
   absl::StatusOr<v1::SetDeviceTrustResponse> SwitchOn(const std::string& who) {
-    const auto stub = v1::Settings::NewStub(ChannelOf(who));
+    const auto stub = v1::SettingsService::NewStub(ChannelOf(who));
     v1::SetDeviceTrustRequest request;
     request.set_enabled(true);
-    return rpc::Call(*stub, &v1::Settings::Stub::SetDeviceTrust, request);
+    return rpc::Call(*stub, &v1::SettingsService::Stub::SetDeviceTrust, request);
   }
 
   testing::TempFolder folder_;
@@ -73,29 +75,31 @@ TEST_F(PolicyServerTest, ServesByRoleAndKeepsItsStateOverARestart) {
   Start();
   DT_EXPECT_CODE(SwitchOn("gateway-1"), kPermissionDenied);
   DT_ASSERT_OK(SwitchOn("admin-ada"));
-  auto stub = v1::SignIn::NewStub(ChannelOf("gateway-1"));
-  const auto keys = rpc::Call(*stub, &v1::SignIn::Stub::GetGatewayKeys, {});
+  auto stub = v1::GatewayKeyService::NewStub(ChannelOf("gateway-1"));
+  const auto keys = rpc::Call(*stub, &v1::GatewayKeyService::Stub::GetGatewayKeys, {});
   DT_ASSERT_OK(keys);
-  auto iwa = v1::SignIn::NewStub(ChannelOf("iwa-1"));
-  DT_EXPECT_CODE(rpc::Call(*iwa, &v1::SignIn::Stub::GetGatewayKeys, {}), kPermissionDenied);
+  auto iwa = v1::GatewayKeyService::NewStub(ChannelOf("iwa-1"));
+  DT_EXPECT_CODE(rpc::Call(*iwa, &v1::GatewayKeyService::Stub::GetGatewayKeys, {}),
+                 kPermissionDenied);
 
   server_.reset();
   Start();
-  const auto settings = v1::Settings::NewStub(ChannelOf("gateway-1"));
-  const auto after = rpc::Call(*settings, &v1::Settings::Stub::GetSettings, {});
+  const auto settings = v1::SettingsService::NewStub(ChannelOf("gateway-1"));
+  const auto after = rpc::Call(*settings, &v1::SettingsService::Stub::GetSettings, {});
   DT_ASSERT_OK(after);
-  EXPECT_TRUE(after->device_trust_enabled());
-  EXPECT_EQ(after->device_trust_changed_by(), "admin:ada");
-  stub = v1::SignIn::NewStub(ChannelOf("gateway-1"));
-  EXPECT_EQ(rpc::Call(*stub, &v1::SignIn::Stub::GetGatewayKeys, {})->SerializeAsString(),
+  EXPECT_TRUE(after->settings().device_trust_enabled());
+  EXPECT_EQ(after->settings().device_trust_changed_by(), "admin:ada");
+  stub = v1::GatewayKeyService::NewStub(ChannelOf("gateway-1"));
+  EXPECT_EQ(rpc::Call(*stub, &v1::GatewayKeyService::Stub::GetGatewayKeys, {})->SerializeAsString(),
             keys->SerializeAsString());
 }
 
 TEST_F(PolicyServerTest, StreamsSessionChangesWithAHeartbeatUntilDrained) {
   Start();
-  const auto stub = v1::SignIn::NewStub(ChannelOf("gateway-1"));
+  const auto feed = v1::SessionFeedService::NewStub(ChannelOf("gateway-1"));
+  const auto stub = v1::AuthenticationService::NewStub(ChannelOf("gateway-1"));
   grpc::ClientContext context;
-  const auto reader = stub->WatchSessions(&context, v1::WatchSessionsRequest());
+  const auto reader = feed->WatchSessions(&context, v1::WatchSessionsRequest());
   v1::WatchSessionsResponse message;
   ASSERT_TRUE(reader->Read(&message));  // At once, so that a reader knows where it stands.
   EXPECT_EQ(message.changes_size(), 0);
@@ -103,7 +107,7 @@ TEST_F(PolicyServerTest, StreamsSessionChangesWithAHeartbeatUntilDrained) {
   v1::EndSessionRequest end;
   end.set_session_id("s1");
   end.set_user_id("u1");
-  DT_ASSERT_OK(rpc::Call(*stub, &v1::SignIn::Stub::EndSession, end));
+  DT_ASSERT_OK(rpc::Call(*stub, &v1::AuthenticationService::Stub::EndSession, end));
   do {
     ASSERT_TRUE(reader->Read(&message));
   } while (message.changes_size() == 0);
@@ -122,12 +126,12 @@ TEST_F(PolicyServerTest, StreamsSessionChangesWithAHeartbeatUntilDrained) {
 
 TEST_F(PolicyServerTest, TailsTheSystemLogLive) {
   Start();
-  const auto stub = v1::SystemLog::NewStub(ChannelOf("admin-ada"));
+  const auto stub = v1::SystemLogService::NewStub(ChannelOf("admin-ada"));
   grpc::ClientContext context;
-  v1::TailRequest request;
+  v1::TailEventsRequest request;
   request.set_after_sequence(-1);
-  const auto reader = stub->Tail(&context, request);
-  v1::TailResponse message;
+  const auto reader = stub->TailEvents(&context, request);
+  v1::TailEventsResponse message;
   ASSERT_TRUE(reader->Read(&message));
   DT_ASSERT_OK(SwitchOn("admin-ada"));
   do {
@@ -142,8 +146,8 @@ TEST_F(PolicyServerTest, TheOperatorsFlagOverrulesTheStore) {
   Start();
   DT_ASSERT_OK(SwitchOn("admin-ada"));
   const auto list = [this] {
-    const auto stub = v1::Settings::NewStub(ChannelOf("gateway-1"));
-    return rpc::Call(*stub, &v1::Settings::Stub::GetSettings, {}).value();
+    const auto stub = v1::SettingsService::NewStub(ChannelOf("gateway-1"));
+    return rpc::Call(*stub, &v1::SettingsService::Stub::GetSettings, {}).value().settings();
   };
   EXPECT_FALSE(list().capability_enabled());
   server_.reset();
@@ -159,22 +163,22 @@ TEST_F(PolicyServerTest, TheOperatorsFlagOverrulesTheStore) {
 TEST_F(PolicyServerTest, AFullStoreRefusesChangesAndStillAnswers) {
   config_.store_bytes_max = 400'000;
   Start();
-  const auto people = v1::People::NewStub(ChannelOf("admin-ada"));
+  const auto users = v1::UserService::NewStub(ChannelOf("admin-ada"));
   absl::Status full;
   for (int batch = 0; batch < 40 && full.ok(); ++batch) {
-    v1::ImportPeopleRequest request;
+    v1::ImportUsersRequest request;
     for (int i = 0; i < 200; ++i) {
       const std::string name = std::to_string(batch * 200 + i);
-      v1::PersonImport& person = *request.add_people();
+      v1::UserImport& person = *request.add_users();
       person.set_sid("S-1-5-21-1-2-3-" + name);
       person.set_principal("u" + name + "@corp.test");
     }
-    full = rpc::Call(*people, &v1::People::Stub::ImportPeople, request).status();
+    full = rpc::Call(*users, &v1::UserService::Stub::ImportUsers, request).status();
   }
   DT_EXPECT_CODE(full, kUnavailable);
   EXPECT_EQ(rpc::ReasonOf(full), reason::v1::REASON_STORE_FULL);
-  const auto settings = v1::Settings::NewStub(ChannelOf("gateway-1"));
-  DT_EXPECT_OK(rpc::Call(*settings, &v1::Settings::Stub::GetSettings, {}));
+  const auto settings = v1::SettingsService::NewStub(ChannelOf("gateway-1"));
+  DT_EXPECT_OK(rpc::Call(*settings, &v1::SettingsService::Stub::GetSettings, {}));
 }
 
 TEST_F(PolicyServerTest, SaysWhatIsWrongWithItsConfiguration) {

@@ -131,14 +131,14 @@ std::map<std::string, std::string> StoredCertificates(Deployment& deployment) {
 
 // Waits until the log has that many events of the type; returns their ids.
 std::multiset<std::string> EventIds(Deployment& deployment, const std::string& type, int count) {
-  const auto stub = org::v1::SystemLog::NewStub(deployment.OrgAs(deployment.admin()));
+  const auto stub = org::v1::SystemLogService::NewStub(deployment.OrgAs(deployment.admin()));
   grpc::ClientContext context;
   rpc::PrepareCall(context, kPatience);
-  org::v1::TailRequest request;
+  org::v1::TailEventsRequest request;
   request.mutable_filter()->add_types(type);
   const auto reader = stub->Tail(&context, request);
   std::multiset<std::string> ids;
-  org::v1::TailResponse part;
+  org::v1::TailEventsResponse part;
   int heartbeats_after = 0;
   // Two heartbeats more, so that a double would have been seen.
   while (heartbeats_after < 2 && reader->Read(&part)) {

@@ -6,8 +6,8 @@
 #include <cstdlib>
 
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/people.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
+#include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/base/files.h"
 #include "libs/rpc/channel.h"
 #include "libs/throwaway/free_port.h"
@@ -192,29 +192,31 @@ std::shared_ptr<grpc::Channel> Deployment::CaEdge() {
 
 absl::Status Deployment::SetUpOrg() {
   const auto channel = OrgAs(admin());
-  const auto settings = org::v1::Settings::NewStub(channel);
+  const auto settings = org::v1::SettingsService::NewStub(channel);
   org::v1::SetAdIntegrationRequest integration;
   integration.set_active(true);
   integration.set_domain("corp.test");
   DT_RETURN_IF_ERROR(
-      rpc::Call(*settings, &org::v1::Settings::Stub::SetAdIntegration, integration).status());
+      rpc::Call(*settings, &org::v1::SettingsService::Stub::SetAdIntegration, integration)
+          .status());
   org::v1::SetDeviceTrustRequest on;
   on.set_enabled(true);
-  DT_RETURN_IF_ERROR(rpc::Call(*settings, &org::v1::Settings::Stub::SetDeviceTrust, on).status());
+  DT_RETURN_IF_ERROR(
+      rpc::Call(*settings, &org::v1::SettingsService::Stub::SetDeviceTrust, on).status());
 
   const simulator::AccountView& view = accounts_->view();
-  org::v1::ImportPeopleRequest people;
+  org::v1::ImportUsersRequest users;
   for (int i = 0; i < kPeople; ++i) {
     const simulator::Row row = view.Read(*view.FindName(realm_, PersonName(i)));
-    org::v1::PersonImport& person = *people.add_people();
+    org::v1::UserImport& person = *users.add_users();
     person.set_sid(simulator::Sid(view.realms()[realm_], row.account.rid));
     person.set_account_name(PersonName(i));
     person.set_principal(PersonName(i) + "@corp.test");
     person.set_display_name(PersonName(i));
   }
-  const auto stub = org::v1::People::NewStub(channel);
+  const auto stub = org::v1::UserService::NewStub(channel);
   DT_ASSIGN_OR_RETURN(const auto imported,
-                      rpc::Call(*stub, &org::v1::People::Stub::ImportPeople, people));
+                      rpc::Call(*stub, &org::v1::UserService::Stub::ImportUsers, users));
   user_ids_ = {imported.user_ids().begin(), imported.user_ids().end()};
 
   org::v1::RegisterIwaRequest iwa;
@@ -228,8 +230,8 @@ absl::Status Deployment::SetUpOrg() {
   org::v1::IwaKey& key = *iwa.mutable_iwa()->add_keys();
   key.set_kid(iwa_key_.kid);
   DT_ASSIGN_OR_RETURN(*key.mutable_jwk(), token::ToJwk(iwa_key_.key.public_key(), iwa_key_.kid));
-  const auto registry = org::v1::IwaRegistry::NewStub(OrgAs(pki_.Component("iwa-1")));
-  return rpc::Call(*registry, &org::v1::IwaRegistry::Stub::Register, iwa).status();
+  const auto registry = org::v1::IwaRegistryService::NewStub(OrgAs(pki_.Component("iwa-1")));
+  return rpc::Call(*registry, &org::v1::IwaRegistryService::Stub::RegisterIwa, iwa).status();
 }
 
 absl::StatusOr<std::string> Deployment::UserToken(int number, const pki::PublicKey& key) {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"

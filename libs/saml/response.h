@@ -5,8 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "devicetrust/org/v1/people.pb.h"
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/users.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"

@@ -1,6 +1,6 @@
 #include "policy-engine/apps/app_admin.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <functional>
 
@@ -19,19 +19,28 @@ class AppAdminTest : public OrgFixture {
   v1::ListAppsResponse List(std::int64_t known_version = 0) {
     v1::ListAppsRequest request;
     request.set_known_version(known_version);
-    v1::ListAppsResponse response;
-    EXPECT_TRUE(policy_->ListApps(nullptr, &request, &response).ok());
-    return response;
+    return apps_->ListApps(request);
   }
-  grpc::Status SetZones(const std::vector<std::pair<std::string, std::string>>& zones) {
+  v1::GetAppResponse Get(const std::string& id) {
+    v1::GetAppRequest request;
+    request.set_app_id(id);
+    const auto app = apps_->GetApp(request);
+    DT_EXPECT_OK(app);
+    return app.ok() ? *app : v1::GetAppResponse();
+  }
+  absl::Status Remove(const std::string& id) {
+    v1::RemoveAppRequest request;
+    request.set_app_id(id);
+    return apps_->RemoveApp(caller_, request).status();
+  }
+  absl::Status SetZones(const std::vector<std::pair<std::string, std::string>>& zones) {
     v1::SetZonesRequest request;
     for (const auto& [name, cidr] : zones) {
       v1::Zone& zone = *request.add_zones();
       zone.set_name(name);
       zone.add_cidr(cidr);
     }
-    v1::SetZonesResponse response;
-    return policy_->SetZones(nullptr, &request, &response);
+    return zones_->SetZones(caller_, request).status();
   }
 };
 
@@ -64,7 +73,6 @@ TEST_F(AppAdminTest, TheVersionGrowsAndSparesTheUnchanged) {
   ASSERT_TRUE(SetDeviceTrust(true).ok());
   const v1::ListAppsResponse second = List(first.version());
   EXPECT_GT(second.version(), first.version());
-  EXPECT_TRUE(second.device_trust_effective());
 }
 
 TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
@@ -74,21 +82,25 @@ TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
   change.set_app_id("mail");
   change.set_expected_version(read);
   *change.add_rules() = FiveRules()[0];
-  v1::App response;
-  EXPECT_TRUE(policy_->SetRules(nullptr, &change, &response).ok());
+  DT_EXPECT_OK(apps_->SetRules(caller_, change));
   *change.add_rules() = FiveRules()[1];
-  const grpc::Status late = policy_->SetRules(nullptr, &change, &response);
-  EXPECT_EQ(late.error_code(), grpc::StatusCode::ABORTED);
+  const absl::Status late = apps_->SetRules(caller_, change).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kAborted);
   EXPECT_EQ(ReasonOf(late), reason::v1::REASON_CONFLICTING_STATE);
   v1::PutAppRequest put;
   *put.mutable_app() = SamlApp("mail");
   put.set_expected_version(read);
-  EXPECT_EQ(policy_->PutApp(nullptr, &put, &response).error_code(), grpc::StatusCode::ABORTED);
+  DT_EXPECT_CODE(apps_->PutApp(caller_, put), kAborted);
+  v1::RemoveAppRequest remove;
+  remove.set_app_id("mail");
+  remove.set_expected_version(read);
+  DT_EXPECT_CODE(apps_->RemoveApp(caller_, remove), kAborted);
   v1::SetZonesRequest zones;
-  v1::SetZonesResponse none;
   zones.set_expected_version(read);
-  EXPECT_EQ(policy_->SetZones(nullptr, &zones, &none).error_code(), grpc::StatusCode::ABORTED);
-  EXPECT_EQ(List().apps(0).rules_size(), 2);  // The default rule is the second.
+  DT_EXPECT_CODE(zones_->SetZones(caller_, zones), kAborted);
+  EXPECT_EQ(Get("mail").app().rules_size(), 2);  // The default rule is the second.
+  remove.set_expected_version(Get("mail").version());
+  DT_EXPECT_OK(apps_->RemoveApp(caller_, remove));
 }
 
 // Gateways that know a later version must not take another one for it.
@@ -111,7 +123,7 @@ TEST_F(AppAdminTest, RefusesMoreThanGatewaysTakeInOneMessage) {
     rules.back().set_name(fmt::format("rule {}", i));
   }
   int taken = 0;
-  grpc::Status status;
+  absl::Status status;
   while (status.ok() && taken < 10) {
     const std::string id = fmt::format("app{}", taken);
     ASSERT_TRUE(PutApp(SamlApp(id)).ok());
@@ -127,8 +139,8 @@ TEST_F(AppAdminTest, OneEntityIdIsOneApp) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   v1::App other = SamlApp("other");
   *other.mutable_saml()->mutable_entity_id() = SamlApp("mail").saml().entity_id();
-  const grpc::Status status = PutApp(other);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  const absl::Status status = PutApp(other);
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(ReasonOf(status), reason::v1::REASON_ALREADY_EXISTS);
   EXPECT_EQ(List().apps_size(), 1);
 }
@@ -139,7 +151,7 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
       {"id", [](v1::App& app) { app.set_id("../x"); }},
       {"id", [](v1::App& app) { app.set_id("Mail"); }},
       {"label", [](v1::App& app) { app.set_label("a\nb"); }},
-      {"protocol", [](v1::App& app) { app.set_protocol(v1::APP_PROTOCOL_WS_FED); }},
+      {"protocol_settings", [](v1::App& app) { app.clear_protocol_settings(); }},
       {"saml.entity_id", [](v1::App& app) { app.mutable_saml()->set_entity_id(""); }},
       {"saml.acs", [](v1::App& app) { app.mutable_saml()->clear_acs(); }},
       {"saml.acs", [](v1::App& app) { *app.mutable_saml()->add_acs() = app.saml().acs(0); }},
@@ -155,9 +167,9 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
   for (std::size_t i = 0; i < bad.size(); ++i) {
     v1::App app = SamlApp("mail");
     bad[i].second(app);
-    const grpc::Status status = PutApp(app);
+    const absl::Status status = PutApp(app);
     EXPECT_EQ(ReasonOf(status), reason::v1::REASON_MALFORMED_REQUEST) << i;
-    EXPECT_EQ(rpc::DetailOf(rpc::FromGrpc(status))->subject(), bad[i].first) << i;
+    EXPECT_EQ(rpc::DetailOf(status)->subject(), bad[i].first) << i;
   }
   const auto put_with = [this](const char* url) {
     v1::App app = SamlApp("mail");
@@ -168,7 +180,7 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
        {"javascript:x", "https://", "http://mail.example.com/acs", "http://[::1]evil.com/",
         "http://localhost.evil.com/", "https://a.example@b.example/acs", "https://[::1/",
         "https://a:99999/", "https://a:/", "https://a:1x/", "https://%00/", "https://a#b"}) {
-    EXPECT_EQ(rpc::DetailOf(rpc::FromGrpc(put_with(url)))->subject(), "saml.acs") << url;
+    EXPECT_EQ(rpc::DetailOf(put_with(url))->subject(), "saml.acs") << url;
   }
   EXPECT_EQ(List().apps_size(), 0);
   for (const char* url : {"http://127.0.0.1:8080/acs", "http://[::1]:8080/acs", "http://[::1]",
@@ -181,11 +193,11 @@ TEST_F(AppAdminTest, RefusesRulesThatBreakPol3WithAReason) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   std::vector<v1::Rule> rules = FiveRules();
   rules[1].add_clients(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
-  const grpc::Status status = SetRules("mail", rules);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  const absl::Status status = SetRules("mail", rules);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ReasonOf(status), reason::v1::REASON_RULE_INVALID);
-  EXPECT_NE(status.error_message().find("Windows, trusted"), std::string::npos);
-  EXPECT_EQ(List().apps(0).rules_size(), 1);  // Nothing half-written.
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("Windows, trusted"));
+  EXPECT_EQ(Get("mail").app().rules_size(), 1);  // Nothing half-written.
 }
 
 TEST_F(AppAdminTest, RefusesTheDefaultRuleUnknownValuesAndUnknownApps) {
@@ -207,7 +219,7 @@ TEST_F(AppAdminTest, AZoneInUseDoesNotVanish) {
   rule.mutable_location()->set_kind(v1::LocationCondition::KIND_IN_ZONES);
   rule.mutable_location()->add_zones("branch");
   ASSERT_TRUE(SetRules("mail", {rule}).ok());
-  const grpc::Status status = SetZones({{"network", "10.0.0.0/8"}});
+  const absl::Status status = SetZones({{"network", "10.0.0.0/8"}});
   EXPECT_EQ(ReasonOf(status), reason::v1::REASON_RULE_INVALID);
   EXPECT_TRUE(SetZones({{"branch", "198.51.100.0/24"}}).ok());
   // On and off network mean the zone "network".
@@ -222,17 +234,63 @@ TEST_F(AppAdminTest, AZoneInUseDoesNotVanish) {
             reason::v1::REASON_MALFORMED_REQUEST);
 }
 
-TEST_F(AppAdminTest, OnlyAdminsChangeAndTheLogSaysWho) {
+TEST_F(AppAdminTest, TheLogSaysWhoChangedWhat) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
-  BecomeComponent("gateway-1", "gateway");
-  EXPECT_EQ(ReasonOf(PutApp(SamlApp("other"))), reason::v1::REASON_CALLER_NOT_ALLOWED);
-  EXPECT_EQ(ReasonOf(SetRules("mail", {})), reason::v1::REASON_CALLER_NOT_ALLOWED);
-  EXPECT_EQ(ReasonOf(SetZones({})), reason::v1::REASON_CALLER_NOT_ALLOWED);
   const auto events = EventsOf("policy.rules.change");
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].actor().display_name(), "admin:ada");
   EXPECT_NE(events[0].debug_data().at("rules").find("Not Windows"), std::string::npos);
+}
+
+// What gateways go by: whether the rules of an app ask for the device.
+TEST_F(AppAdminTest, TellsGatewaysWhichAppsNeedTheDeviceChallenge) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_TRUE(PutApp(SamlApp("wiki")).ok());
+  ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
+  const auto needing = [this] {
+    std::vector<std::string> ids;
+    for (const v1::App& app : List().apps()) {
+      EXPECT_TRUE(app.rules().empty());
+      if (app.needs_device_challenge()) ids.push_back(app.id());
+    }
+    return ids;
+  };
+  EXPECT_THAT(needing(), ::testing::IsEmpty());  // Device Trust is off.
+  ASSERT_TRUE(SetDeviceTrust(true).ok());
+  EXPECT_THAT(needing(), ::testing::ElementsAre("mail"));
+  std::vector<v1::Rule> rules = FiveRules();
+  rules[1].set_active(false);
+  ASSERT_TRUE(SetRules("mail", rules).ok());
+  EXPECT_THAT(needing(), ::testing::IsEmpty());
+}
+
+TEST_F(AppAdminTest, ARemovedAppIsGoneAndItsNameFree) {
+  EXPECT_EQ(ReasonOf(Remove("mail")), reason::v1::REASON_APP_UNKNOWN);
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
+  const std::int64_t revision = store_->state()->FindApp("mail")->revision;
+  DT_ASSERT_OK(Remove("mail"));
+  EXPECT_EQ(List().apps_size(), 0);
+  EXPECT_EQ(EventsOf("application.lifecycle.delete").size(), 1u);
+  DT_EXPECT_OK(store_->AppAt("mail", revision, 0));  // Old decisions are still explained.
+
+  v1::App other = SamlApp("mail2");
+  *other.mutable_saml() = SamlApp("mail").saml();
+  EXPECT_TRUE(PutApp(other).ok());
+  DT_ASSERT_OK(Remove("mail2"));
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  EXPECT_EQ(app_.rules_size(), 1);
+  EXPECT_GT(store_->state()->FindApp("mail")->revision, revision);
+}
+
+TEST_F(AppAdminTest, ARuleMustSayWhetherItLetsIn) {
+  ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
+  v1::Rule rule = FiveRules()[3];
+  rule.mutable_action()->clear_access();
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
+  rule.clear_action();
+  EXPECT_EQ(ReasonOf(SetRules("mail", {rule})), reason::v1::REASON_RULE_INVALID);
 }
 
 TEST_F(AppAdminTest, AnotherProcessOnTheStoreSeesTheSame) {

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"

@@ -48,9 +48,10 @@ ProofVerdict CheckProof(const org::v1::EvaluateRequest& request, const token::Ke
   }
   ProofVerdict verdict;
   verdict.valid = true;
-  verdict.trusted = proof->trusted && request.withdrawn() == reason::v1::REASON_UNSPECIFIED;
+  verdict.trusted =
+      proof->trusted && request.trust_override_reason() == reason::v1::REASON_UNSPECIFIED;
   if (!proof->trusted) verdict.reason = ReasonOf(*proof);
-  if (proof->trusted && !verdict.trusted) verdict.reason = request.withdrawn();
+  if (proof->trusted && !verdict.trusted) verdict.reason = request.trust_override_reason();
   verdict.id = proof->envelope.id;
   verdict.expires_at = proof->envelope.expires_at;
   verdict.serial = proof->serial;

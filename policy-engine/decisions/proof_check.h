@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
 #include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/base/clock.h"
 #include "libs/token/key_set.h"

@@ -14,6 +14,7 @@
 #include "policy-engine/rules/user_agent.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 #include "policy-engine/sessions/session_changes.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -69,7 +70,10 @@ v1::User KeptUser(const v1::User& user) {
 }
 
 std::string PlatformName(const v1::Decision& decision) {
-  return std::string(Name(PlatformFromMessage(decision.platform())));
+  const Platform verified = PlatformFromMessage(decision.verified_platform());
+  return std::string(Name(verified != Platform::kUnknown
+                              ? verified
+                              : PlatformFromMessage(decision.claimed_platform())));
 }
 
 EventResult ResultOf(v1::Outcome outcome) {
@@ -83,8 +87,8 @@ EventResult ResultOf(v1::Outcome outcome) {
   }
 }
 
-v1::EvaluateResponse ResponseOf(const v1::Decision& decision, const v1::User& user) {
-  v1::EvaluateResponse response;
+v1::SignOnResult ResultFor(const v1::Decision& decision, const v1::User& user) {
+  v1::SignOnResult response;
   response.set_outcome(decision.outcome());
   response.set_code(decision.code());
   response.set_rule_name(decision.rule_name());
@@ -192,8 +196,10 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   record.mutable_client()->set_user_agent(
       ToPlainText(request.client().user_agent(), kUserAgentBytesRead));
   record.set_client_kind(ToMessage(facts.client));
-  record.set_platform(ToMessage(EffectivePlatform(facts)));
-  record.set_platform_source(facts.verified_platform ? "directory" : "user agent");
+  record.set_claimed_platform(ToMessage(facts.claimed_platform));
+  if (facts.verified_platform) record.set_verified_platform(ToMessage(*facts.verified_platform));
+  *record.mutable_authenticated_at() = session.authenticated_at();
+  if (session.has_factor_at()) *record.mutable_factor_at() = session.factor_at();
   record.set_trust(ToMessage(facts.trust));
   record.set_trust_reason(device.reason);
   record.set_certificate_serial(attempt.proof.serial);
@@ -273,11 +279,13 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest&
       parts_.database.Write([&](db::Transaction& txn) { return Decide(txn, request, attempt); }));
 
   const v1::Decision& record = attempt.stored.record;
-  v1::EvaluateResponse response = ResponseOf(record, attempt.person.user);
+  v1::EvaluateResponse response;
+  v1::SignOnResult& result = *response.mutable_result();
+  result = ResultFor(record, attempt.person.user);
   const bool untrusted = record.trust() == v1::TRUST_STATE_NOT_TRUSTED;
   if (record.outcome() == v1::OUTCOME_DENIED && untrusted && attempt.app->policy->uses_trust()) {
-    response.set_show_security_message(true);
-    response.set_learn_more_url(attempt.state->settings.learn_more_url());
+    result.set_show_security_message(true);
+    result.set_learn_more_url(attempt.state->settings.learn_more_url());
   }
   return response;
 }
@@ -310,7 +318,7 @@ absl::Status SignOn::TryFactor(db::Transaction& txn, const v1::CompleteFactorReq
     return absl::OkStatus();
   }
   DT_ASSIGN_OR_RETURN(completion.verdict,
-                      parts_.check_factor(txn, person.user.id(), request.totp(), now));
+                      parts_.check_factor(txn, person.user.id(), request.totp_code(), now));
   completion.record = std::move(decision.record);
   completion.user = person.user;
   const bool accepted = completion.verdict == FactorVerdict::kAccepted;
@@ -334,8 +342,12 @@ absl::Status SignOn::TryFactor(db::Transaction& txn, const v1::CompleteFactorReq
   return parts_.events.Append(txn, event);
 }
 
-absl::StatusOr<v1::EvaluateResponse> SignOn::CompleteFactor(
+absl::StatusOr<v1::CompleteFactorResponse> SignOn::CompleteFactor(
     const v1::CompleteFactorRequest& request) {
+  if (!request.has_totp_code()) {
+    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+                          "no factor is shown", "factor");
+  }
   Completion completion;
   const WallTime now = parts_.clock.Now();
   DT_RETURN_IF_ERROR(parts_.events.Identify(completion.event));
@@ -360,14 +372,16 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::CompleteFactor(
                             kFactorWindow);
   }
   completion.record.set_outcome(v1::OUTCOME_ALLOWED);
-  v1::EvaluateResponse response = ResponseOf(completion.record, completion.user);
+  v1::CompleteFactorResponse response;
+  *response.mutable_result() = ResultFor(completion.record, completion.user);
   *response.mutable_factor_at() = rpc::ToTimestamp(now);
   return response;
 }
 
-absl::StatusOr<v1::Decision> SignOn::Explain(const std::string& code) {
+absl::StatusOr<v1::ExplainDecisionResponse> SignOn::Explain(
+    const v1::ExplainDecisionRequest& request) {
   DT_ASSIGN_OR_RETURN(StoredDecision stored, parts_.database.Read([&](db::Transaction& txn) {
-    return FindDecision(txn, code);
+    return FindDecision(txn, request.code());
   }));
   v1::Decision& decision = stored.record;
   DT_ASSIGN_OR_RETURN(const AppState app, parts_.store.AppAt(decision.app_id(), stored.app_revision,
@@ -379,12 +393,13 @@ absl::StatusOr<v1::Decision> SignOn::Explain(const std::string& code) {
   facts.groups = groups;
   facts.address = IpAddress::Parse(decision.client().address());
   facts.client = ClientFromMessage(decision.client_kind());
-  const Platform platform = PlatformFromMessage(decision.platform());
-  facts.claimed_platform = platform;
-  if (decision.platform_source() == "directory") facts.verified_platform = platform;
+  facts.claimed_platform = PlatformFromMessage(decision.claimed_platform());
+  const Platform verified = PlatformFromMessage(decision.verified_platform());
+  if (verified != Platform::kUnknown) facts.verified_platform = verified;
   facts.trust = TrustFromMessage(decision.trust());
   facts.now = rpc::FromTimestamp(decision.at());
-  facts.authenticated_at = facts.now;
+  facts.authenticated_at = rpc::FromTimestamp(decision.authenticated_at());
+  if (decision.has_factor_at()) facts.factor_at = rpc::FromTimestamp(decision.factor_at());
   AddTrace(policy::Explain(*app.policy, facts, app.policy->Evaluate(facts),
                            WordsOf(decision.trust_reason())),
            decision);
@@ -395,7 +410,9 @@ absl::StatusOr<v1::Decision> SignOn::Explain(const std::string& code) {
   DT_ASSIGN_OR_RETURN(const auto revoked_at, parts_.log.RevokedAt(decision.certificate_serial()));
   if (revoked_at) *decision.mutable_certificate_revoked_at() = rpc::ToTimestamp(*revoked_at);
   decision.set_remedy(RemedyFor(decision));
-  return std::move(stored.record);
+  v1::ExplainDecisionResponse response;
+  *response.mutable_decision() = std::move(decision);
+  return response;
 }
 
 std::string RemedyFor(const v1::Decision& decision) {

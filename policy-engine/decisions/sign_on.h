@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/db/database.h"
@@ -35,11 +35,12 @@ class SignOn {
   };
   explicit SignOn(Parts parts) : parts_(std::move(parts)) {}
 
-  // The contract (devicetrust.org.v1.Policy) says what each does and refuses.
+  // The contract (devicetrust.org.v1.DecisionService) says what each does and refuses.
   absl::StatusOr<org::v1::EvaluateResponse> Evaluate(const org::v1::EvaluateRequest& request);
-  absl::StatusOr<org::v1::EvaluateResponse> CompleteFactor(
+  absl::StatusOr<org::v1::CompleteFactorResponse> CompleteFactor(
       const org::v1::CompleteFactorRequest& request);
-  absl::StatusOr<org::v1::Decision> Explain(const std::string& code);
+  absl::StatusOr<org::v1::ExplainDecisionResponse> Explain(
+      const org::v1::ExplainDecisionRequest& request);
 
  private:
   struct Device;   // What the challenge has shown.

@@ -92,32 +92,31 @@ class SignOnTest : public OrgFixture {
     return request;
   }
 
-  v1::EvaluateResponse Evaluate(const v1::EvaluateRequest& request) {
-    v1::EvaluateResponse response;
-    const grpc::Status status = policy_->Evaluate(nullptr, &request, &response);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return response;
+  v1::SignOnResult Evaluate(const v1::EvaluateRequest& request) {
+    const auto response = sign_on_->Evaluate(request);
+    DT_EXPECT_OK(response);
+    return response.ok() ? response->result() : v1::SignOnResult();
   }
   reason::v1::Reason Refusal(const v1::EvaluateRequest& request) {
-    v1::EvaluateResponse response;
-    return ReasonOf(policy_->Evaluate(nullptr, &request, &response));
+    return rpc::ReasonOf(sign_on_->Evaluate(request).status());
   }
-  grpc::Status Complete(const std::string& code, const std::string& session = "session-1") {
+  absl::Status Complete(const std::string& code, const std::string& session = "session-1") {
     v1::CompleteFactorRequest request;
     request.set_code(code);
     request.set_session_id(session);
-    request.set_totp("123456");
-    return policy_->CompleteFactor(nullptr, &request, &completed_);
+    request.set_totp_code("123456");
+    const auto completed = sign_on_->CompleteFactor(request);
+    if (completed.ok()) completed_ = *completed;
+    return completed.status();
   }
   v1::Decision Explain(const std::string& code) {
     v1::ExplainDecisionRequest request;
     request.set_code(code);
-    v1::Decision decision;
-    const grpc::Status status = policy_->ExplainDecision(nullptr, &request, &decision);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return decision;
+    const auto explained = sign_on_->Explain(request);
+    DT_EXPECT_OK(explained);
+    return explained.ok() ? explained->decision() : v1::Decision();
   }
-  void ExpectUntrusted(const v1::EvaluateResponse& response, reason::v1::Reason reason) {
+  void ExpectUntrusted(const v1::SignOnResult& response, reason::v1::Reason reason) {
     EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
     EXPECT_EQ(response.rule_index(), 4);
     EXPECT_EQ(response.trust(), v1::TRUST_STATE_NOT_TRUSTED);
@@ -126,11 +125,11 @@ class SignOnTest : public OrgFixture {
   }
 
   std::string user_id_;
-  v1::EvaluateResponse completed_;
+  v1::CompleteFactorResponse completed_;
 };
 
 TEST_F(SignOnTest, ATrustedComputerIsAllowedWithItsFactor) {
-  const v1::EvaluateResponse response = Evaluate(Trusted());
+  const v1::SignOnResult response = Evaluate(Trusted());
   EXPECT_EQ(response.outcome(), v1::OUTCOME_FACTOR_REQUIRED);
   EXPECT_EQ(response.rule_name(), "Windows, trusted");
   EXPECT_EQ(response.rule_index(), 2);
@@ -141,9 +140,9 @@ TEST_F(SignOnTest, ATrustedComputerIsAllowedWithItsFactor) {
 
   clock_.Advance(seconds(20));
   ASSERT_TRUE(Complete(response.code()).ok());
-  EXPECT_EQ(completed_.outcome(), v1::OUTCOME_ALLOWED);
-  EXPECT_EQ(completed_.code(), response.code());
-  EXPECT_EQ(completed_.certificate_serial(), "0a1b");
+  EXPECT_EQ(completed_.result().outcome(), v1::OUTCOME_ALLOWED);
+  EXPECT_EQ(completed_.result().code(), response.code());
+  EXPECT_EQ(completed_.result().certificate_serial(), "0a1b");
   EXPECT_EQ(completed_.factor_at().seconds(), UnixSeconds(clock_.Now()));
 
   // The next app in this session asks for no factor again.
@@ -173,7 +172,7 @@ TEST_F(SignOnTest, AGatewayMayWithdrawWhatAProofSays) {
   for (const auto reason :
        {reason::v1::REASON_CERTIFICATE_REVOKED, reason::v1::REASON_REVOCATION_DATA_STALE}) {
     v1::EvaluateRequest request = Trusted();
-    request.set_withdrawn(reason);
+    request.set_trust_override_reason(reason);
     ExpectUntrusted(Evaluate(request), reason);
   }
   // The log finds such a computer by its id.
@@ -193,9 +192,10 @@ TEST_F(SignOnTest, AMacIsAllowedWithAFactorAndAnUnknownSystemIsNot) {
 TEST_F(SignOnTest, TheDirectorysSystemOutranksTheUserAgent) {
   v1::EvaluateRequest request = Request(kMacAgent);
   request.set_proof(Signed(NewProof()));
-  const v1::EvaluateResponse response = Evaluate(request);
+  const v1::SignOnResult response = Evaluate(request);
   EXPECT_EQ(response.rule_index(), 2);
-  EXPECT_EQ(Explain(response.code()).platform_source(), "directory");
+  EXPECT_EQ(Explain(response.code()).verified_platform(), v1::PLATFORM_KIND_WINDOWS);
+  EXPECT_EQ(Explain(response.code()).claimed_platform(), v1::PLATFORM_KIND_MACOS);
 }
 
 TEST_F(SignOnTest, AProofIsGoodOnce) {
@@ -258,7 +258,7 @@ TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
 
   ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
   for (const v1::EvaluateRequest& request : {Request(), Trusted()}) {
-    const v1::EvaluateResponse response = Evaluate(request);
+    const v1::SignOnResult response = Evaluate(request);
     EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
     EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
     EXPECT_EQ(response.reason(), reason::v1::REASON_DENIED_BY_RULE);
@@ -270,7 +270,7 @@ TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
 
 TEST_F(SignOnTest, AnAppWithoutATrustRuleBlamesNoDevice) {
   ASSERT_TRUE(SetRules("mail", {FiveRules()[3]}).ok());
-  const v1::EvaluateResponse response = Evaluate(Request());
+  const v1::SignOnResult response = Evaluate(Request());
   EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
   EXPECT_EQ(response.trust(), v1::TRUST_STATE_UNSPECIFIED);
   EXPECT_EQ(response.reason(), reason::v1::REASON_DENIED_BY_RULE);
@@ -280,8 +280,8 @@ TEST_F(SignOnTest, AnAppWithoutATrustRuleBlamesNoDevice) {
 TEST_F(SignOnTest, SignInsGoOnInReadOnlyModeAndWithoutTheCapability) {
   v1::SetReadOnlyRequest read_only;
   read_only.set_read_only(true);
-  v1::OrgSettings settings;
-  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
+  v1::SetReadOnlyResponse frozen;
+  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &frozen).ok());
   EXPECT_EQ(Evaluate(Trusted()).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 
   v1::SetCapabilityRequest off;
@@ -396,11 +396,9 @@ TEST_F(SignOnTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {
   EXPECT_TRUE(decision.has_factor_completed_at());
   EXPECT_EQ(decision.certificate_revoked_at().seconds(), UnixSeconds(clock_.Now()) + 9);
   v1::ExplainDecisionRequest request;
-  v1::Decision none;
   for (const char* bad : {"", "0000-0000", "!!", "7F3K-9QXD-7F3K"}) {
     request.set_code(bad);
-    EXPECT_EQ(ReasonOf(policy_->ExplainDecision(nullptr, &request, &none)),
-              reason::v1::REASON_DECISION_UNKNOWN);
+    EXPECT_EQ(ReasonOf(sign_on_->Explain(request).status()), reason::v1::REASON_DECISION_UNKNOWN);
   }
 }
 
@@ -431,7 +429,7 @@ TEST_F(SignOnTest, OfManyAtOnceOneSpendsTheProof) {
   for (int i = 0; i < 8; ++i) {
     gateways.emplace_back([&] {
       const auto response = sign_on_->Evaluate(request);
-      if (response.ok() && response->trust() == v1::TRUST_STATE_TRUSTED) ++trusted;
+      if (response.ok() && response->result().trust() == v1::TRUST_STATE_TRUSTED) ++trusted;
     });
   }
   for (std::thread& gateway : gateways) gateway.join();
@@ -454,9 +452,9 @@ TEST_F(SignOnTest, GarbageIsDecidedAndNeverTrusted) {
     if (i % 3 == 0) request.set_proof(garbage(300));
     const auto decided = sign_on_->Evaluate(request);
     DT_ASSERT_OK(decided);
-    ASSERT_NE(decided->trust(), v1::TRUST_STATE_TRUSTED);
-    ASSERT_NE(decided->outcome(), v1::OUTCOME_UNSPECIFIED);
-    ASSERT_GE(decided->rule_index(), 1);
+    ASSERT_NE(decided->result().trust(), v1::TRUST_STATE_TRUSTED);
+    ASSERT_NE(decided->result().outcome(), v1::OUTCOME_UNSPECIFIED);
+    ASSERT_GE(decided->result().rule_index(), 1);
   }
 }
 

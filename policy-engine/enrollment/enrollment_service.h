@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "devicetrust/org/v1/enrollment.grpc.pb.h"
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
 #include "libs/directory/client.h"
@@ -33,7 +33,7 @@ absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
 inline constexpr std::size_t kEnrollmentsPerCallMax = 64;
 
 // The org's word on enrollments. The contract says what it checks.
-class EnrollmentService final : public org::v1::EnrollmentAuthority::Service {
+class EnrollmentService final : public org::v1::EnrollmentService::Service {
  public:
   // Looks up computers by SID, as LdapDirectory does; blocks for at most its timeout.
   using ComputerLookup = std::function<std::vector<absl::StatusOr<directory::Computer>>(

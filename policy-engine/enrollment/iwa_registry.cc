@@ -178,8 +178,7 @@ absl::StatusOr<rpc::Caller> IwaRegistryService::RequireSelf(const grpc::ServerCo
                         name, "Give the IWA the name that its internal certificate has.");
 }
 
-absl::StatusOr<v1::Iwa> IwaRegistryService::RegisterIwa(const grpc::ServerContext* context,
-                                                        v1::Iwa iwa) {
+absl::StatusOr<v1::Iwa> IwaRegistryService::Store(const grpc::ServerContext* context, v1::Iwa iwa) {
   DT_ASSIGN_OR_RETURN(const rpc::Caller caller, RequireSelf(context, iwa.name()));
   DT_RETURN_IF_ERROR(ValidateIwa(iwa));
   v1::Event event = EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
@@ -207,10 +206,10 @@ absl::StatusOr<v1::Iwa> IwaRegistryService::RegisterIwa(const grpc::ServerContex
   });
 }
 
-grpc::Status IwaRegistryService::Register(grpc::ServerContext* context,
-                                          const v1::RegisterIwaRequest* request,
-                                          v1::RegisterIwaResponse* response) {
-  auto registered = RegisterIwa(context, request->iwa());
+grpc::Status IwaRegistryService::RegisterIwa(grpc::ServerContext* context,
+                                             const v1::RegisterIwaRequest* request,
+                                             v1::RegisterIwaResponse* response) {
+  auto registered = Store(context, request->iwa());
   if (!registered.ok()) return rpc::ToGrpc(rpc::StoreError(registered.status()));
   *response->mutable_iwa() = *std::move(registered);
   return grpc::Status::OK;
@@ -263,10 +262,10 @@ absl::StatusOr<v1::Iwa> IwaRegistryService::SetEnabled(const grpc::ServerContext
 
 grpc::Status IwaRegistryService::SetIwaEnabled(grpc::ServerContext* context,
                                                const v1::SetIwaEnabledRequest* request,
-                                               v1::Iwa* response) {
+                                               v1::SetIwaEnabledResponse* response) {
   auto iwa = SetEnabled(context, request->name(), request->enabled());
   if (!iwa.ok()) return rpc::ToGrpc(rpc::StoreError(iwa.status()));
-  *response = *std::move(iwa);
+  *response->mutable_iwa() = *std::move(iwa);
   return grpc::Status::OK;
 }
 

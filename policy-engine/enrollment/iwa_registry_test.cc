@@ -45,7 +45,7 @@ class IwaTest : public OrgFixture {
     v1::RegisterIwaRequest request;
     *request.mutable_iwa() = iwa;
     BecomeComponent(iwa.name(), "iwa");
-    const grpc::Status status = iwas_->Register(nullptr, &request, &registered_);
+    const grpc::Status status = iwas_->RegisterIwa(nullptr, &request, &registered_);
     BecomeAdmin();
     return status;
   }
@@ -53,8 +53,8 @@ class IwaTest : public OrgFixture {
     v1::SetIwaEnabledRequest request;
     request.set_name(name);
     request.set_enabled(enabled);
-    v1::Iwa iwa;
-    return iwas_->SetIwaEnabled(nullptr, &request, &iwa);
+    v1::SetIwaEnabledResponse response;
+    return iwas_->SetIwaEnabled(nullptr, &request, &response);
   }
   std::vector<v1::Iwa> List() {
     v1::ListIwasRequest request;
@@ -130,7 +130,7 @@ TEST_F(IwaTest, SpeaksForItselfOnly) {
   v1::RegisterIwaRequest request;
   *request.mutable_iwa() = NewIwa("iwa-1");
   BecomeComponent("iwa-2", "iwa");
-  EXPECT_EQ(ReasonOf(iwas_->Register(nullptr, &request, &registered_)),
+  EXPECT_EQ(ReasonOf(iwas_->RegisterIwa(nullptr, &request, &registered_)),
             reason::v1::REASON_CALLER_NOT_ALLOWED);
   v1::HeartbeatRequest beat;
   v1::HeartbeatResponse response;
@@ -138,7 +138,7 @@ TEST_F(IwaTest, SpeaksForItselfOnly) {
   EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)),
             reason::v1::REASON_CALLER_NOT_ALLOWED);
   BecomeAdmin();
-  EXPECT_EQ(ReasonOf(iwas_->Register(nullptr, &request, &registered_)),
+  EXPECT_EQ(ReasonOf(iwas_->RegisterIwa(nullptr, &request, &registered_)),
             reason::v1::REASON_CALLER_NOT_ALLOWED);
 }
 

@@ -141,8 +141,8 @@ absl::Status GatewayKeys::MakeSamlKey() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::GatewayKeys> GatewayKeys::Current() {
-  v1::GatewayKeys message;
+absl::StatusOr<v1::GetGatewayKeysResponse> GatewayKeys::Current() {
+  v1::GetGatewayKeysResponse message;
   for (const v1::SigningKey& key : proof_messages_) *message.add_proof_keys() = key;
   for (const v1::SigningKey& key : saml_messages_) *message.add_saml_keys() = key;
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "devicetrust/org/v1/sign_in.pb.h"
+#include "devicetrust/org/v1/gateway_keys.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/db/database.h"
@@ -31,7 +31,7 @@ class GatewayKeys {
                                                              const Clock& clock, Random& random);
 
   // For GetGatewayKeys. Makes a new cookie key when one is due.
-  absl::StatusOr<org::v1::GatewayKeys> Current();
+  absl::StatusOr<org::v1::GetGatewayKeysResponse> Current();
 
   // What proofs are verified with.
   const token::KeySet& proof_keys() const { return proof_keys_; }

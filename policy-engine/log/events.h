@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "devicetrust/org/v1/sign_in.pb.h"
+#include "devicetrust/org/v1/client.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"

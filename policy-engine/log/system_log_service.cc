@@ -43,9 +43,9 @@ absl::Status WithReason(const absl::Status& status) {
 
 }  // namespace
 
-grpc::Status SystemLogService::Append(grpc::ServerContext* /*context*/,
-                                      const v1::AppendRequest* request,
-                                      v1::AppendResponse* response) {
+grpc::Status SystemLogService::AppendEvents(grpc::ServerContext* /*context*/,
+                                            const v1::AppendEventsRequest* request,
+                                            v1::AppendEventsResponse* response) {
   const std::vector<const v1::Event*> events(request->events().pointer_begin(),
                                              request->events().pointer_end());
   const auto appended = log_.Append(events);
@@ -55,9 +55,9 @@ grpc::Status SystemLogService::Append(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-grpc::Status SystemLogService::Search(grpc::ServerContext* /*context*/,
-                                      const v1::SearchRequest* request,
-                                      v1::SearchResponse* response) {
+grpc::Status SystemLogService::SearchEvents(grpc::ServerContext* /*context*/,
+                                            const v1::SearchEventsRequest* request,
+                                            v1::SearchEventsResponse* response) {
   const auto before = ParsePageToken(request->page_token());
   if (!before.ok()) return rpc::ToGrpc(before.status());
   const int size = request->page_size() == 0 ? kPageDefault : request->page_size();
@@ -71,8 +71,9 @@ grpc::Status SystemLogService::Search(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
-grpc::Status SystemLogService::Tail(grpc::ServerContext* context, const v1::TailRequest* request,
-                                    grpc::ServerWriter<v1::TailResponse>* writer) {
+grpc::Status SystemLogService::TailEvents(grpc::ServerContext* context,
+                                          const v1::TailEventsRequest* request,
+                                          grpc::ServerWriter<v1::TailEventsResponse>* writer) {
   std::int64_t after = request->after_sequence();
   if (after < 0) {
     const auto last = log_.LastSequence();
@@ -88,7 +89,7 @@ grpc::Status SystemLogService::Tail(grpc::ServerContext* context, const v1::Tail
     const bool more = following->sequence > after;
     const auto now = std::chrono::steady_clock::now();
     if (!following->events.empty() || now - last_message >= kTailHeartbeat) {
-      v1::TailResponse message;
+      v1::TailEventsResponse message;
       for (v1::Event& event : following->events) *message.add_events() = std::move(event);
       message.set_sequence(following->sequence);
       if (!writer->Write(message)) return grpc::Status::CANCELLED;  // The reader is gone.
@@ -101,8 +102,9 @@ grpc::Status SystemLogService::Tail(grpc::ServerContext* context, const v1::Tail
   return rpc::ToGrpc(rpc::DrainingError());
 }
 
-grpc::Status SystemLogService::Count(grpc::ServerContext* /*context*/,
-                                     const v1::CountRequest* request, v1::CountResponse* response) {
+grpc::Status SystemLogService::CountEvents(grpc::ServerContext* /*context*/,
+                                           const v1::CountEventsRequest* request,
+                                           v1::CountEventsResponse* response) {
   const auto counts = log_.Count(request->filter());
   if (!counts.ok()) return rpc::ToGrpc(WithReason(counts.status()));
   std::int64_t total = 0;

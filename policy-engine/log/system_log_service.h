@@ -6,18 +6,20 @@
 namespace devicetrust::policy {
 
 // The gRPC face of the System Log.
-class SystemLogService final : public org::v1::SystemLog::Service {
+class SystemLogService final : public org::v1::SystemLogService::Service {
  public:
   explicit SystemLogService(SystemLog& log) : log_(log) {}
 
-  grpc::Status Append(grpc::ServerContext* context, const org::v1::AppendRequest* request,
-                      org::v1::AppendResponse* response) override;
-  grpc::Status Search(grpc::ServerContext* context, const org::v1::SearchRequest* request,
-                      org::v1::SearchResponse* response) override;
-  grpc::Status Tail(grpc::ServerContext* context, const org::v1::TailRequest* request,
-                    grpc::ServerWriter<org::v1::TailResponse>* writer) override;
-  grpc::Status Count(grpc::ServerContext* context, const org::v1::CountRequest* request,
-                     org::v1::CountResponse* response) override;
+  grpc::Status AppendEvents(grpc::ServerContext* context,
+                            const org::v1::AppendEventsRequest* request,
+                            org::v1::AppendEventsResponse* response) override;
+  grpc::Status SearchEvents(grpc::ServerContext* context,
+                            const org::v1::SearchEventsRequest* request,
+                            org::v1::SearchEventsResponse* response) override;
+  grpc::Status TailEvents(grpc::ServerContext* context, const org::v1::TailEventsRequest* request,
+                          grpc::ServerWriter<org::v1::TailEventsResponse>* writer) override;
+  grpc::Status CountEvents(grpc::ServerContext* context, const org::v1::CountEventsRequest* request,
+                           org::v1::CountEventsResponse* response) override;
 
  private:
   SystemLog& log_;

@@ -94,13 +94,13 @@ TEST_F(SystemLogTest, PagesWithoutLossOrDoubles) {
   std::vector<v1::Event> events;
   for (int i = 0; i < 25; ++i) events.push_back(NewEvent(std::to_string(i), "t", i));
   Append(events);
-  v1::SearchRequest request;
+  v1::SearchEventsRequest request;
   request.set_page_size(10);
   std::vector<std::string> seen;
   int pages = 0;
   do {
-    v1::SearchResponse response;
-    ASSERT_TRUE(service_.Search(nullptr, &request, &response).ok());
+    v1::SearchEventsResponse response;
+    ASSERT_TRUE(service_.SearchEvents(nullptr, &request, &response).ok());
     for (const v1::Event& event : response.events()) seen.push_back(event.id());
     request.set_page_token(response.next_page_token());
     ++pages;
@@ -136,28 +136,28 @@ TEST_F(SystemLogTest, FollowsFromASequenceNumber) {
 
 TEST_F(SystemLogTest, TakesAnyTimeAsABound) {
   Append({NewEvent("a", "x", 1)});
-  v1::CountRequest request;
-  v1::CountResponse response;
+  v1::CountEventsRequest request;
+  v1::CountEventsResponse response;
   request.mutable_filter()->mutable_until()->set_seconds(253'402'300'799);  // The year 9999.
-  ASSERT_TRUE(service_.Count(nullptr, &request, &response).ok());
+  ASSERT_TRUE(service_.CountEvents(nullptr, &request, &response).ok());
   EXPECT_EQ(response.total(), 1);
   request.mutable_filter()->clear_until();
   request.mutable_filter()->mutable_since()->set_seconds(253'402'300'799);
   response.Clear();
-  ASSERT_TRUE(service_.Count(nullptr, &request, &response).ok());
+  ASSERT_TRUE(service_.CountEvents(nullptr, &request, &response).ok());
   EXPECT_EQ(response.total(), 0);
 }
 
 TEST_F(SystemLogTest, CountsByType) {
   Append({NewEvent("a", "x", 1), NewEvent("b", "y", 2, "bob"), NewEvent("c", "x", 3)});
-  v1::CountRequest request;
-  v1::CountResponse response;
-  ASSERT_TRUE(service_.Count(nullptr, &request, &response).ok());
+  v1::CountEventsRequest request;
+  v1::CountEventsResponse response;
+  ASSERT_TRUE(service_.CountEvents(nullptr, &request, &response).ok());
   EXPECT_EQ(response.total(), 3);
   EXPECT_EQ(response.by_type().at("x"), 2);
   request.mutable_filter()->set_user_id("id-bob");
   response.Clear();
-  ASSERT_TRUE(service_.Count(nullptr, &request, &response).ok());
+  ASSERT_TRUE(service_.CountEvents(nullptr, &request, &response).ok());
   EXPECT_EQ(response.total(), 1);
 }
 
@@ -178,17 +178,17 @@ TEST_F(SystemLogTest, RefusesBadInputWhole) {
   DT_EXPECT_CODE(log_.Append(std::vector<v1::Event>(kEventsPerAppendMax + 1)), kInvalidArgument);
   EXPECT_EQ(Found({}), "");
 
-  v1::SearchRequest request;
-  v1::SearchResponse response;
+  v1::SearchEventsRequest request;
+  v1::SearchEventsResponse response;
   for (const int size : {-1, 1001}) {
     request.set_page_size(size);
-    EXPECT_EQ(service_.Search(nullptr, &request, &response).error_code(),
+    EXPECT_EQ(service_.SearchEvents(nullptr, &request, &response).error_code(),
               grpc::StatusCode::INVALID_ARGUMENT);
   }
   request.set_page_size(0);
   for (const auto* token : {"x", "-1", "1x", "99999999999999999999"}) {
     request.set_page_token(token);
-    EXPECT_EQ(service_.Search(nullptr, &request, &response).error_code(),
+    EXPECT_EQ(service_.SearchEvents(nullptr, &request, &response).error_code(),
               grpc::StatusCode::INVALID_ARGUMENT);
   }
   v1::EventFilter many;

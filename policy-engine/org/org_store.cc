@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "libs/rpc/error.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 
 namespace devicetrust::policy {
@@ -72,17 +73,40 @@ absl::Status LoadZones(db::Transaction& txn, std::int64_t revision, OrgState& st
                               {revision}));
   if (rows.empty()) return absl::OkStatus();
   state.zones_revision = db::Int(rows.front()[0]);
-  DT_ASSIGN_OR_RETURN(const auto message, Parse<v1::SetZonesRequest>(db::Blob(rows.front()[1])));
-  DT_ASSIGN_OR_RETURN(state.zones, ZonesFromMessages(message.zones()));
+  DT_ASSIGN_OR_RETURN(auto stored, Parse<v1::GetZonesResponse>(db::Blob(rows.front()[1])));
+  state.zone_messages = std::move(*stored.mutable_zones());
+  DT_ASSIGN_OR_RETURN(state.zones, ZonesFromMessages(state.zone_messages));
   return absl::OkStatus();
 }
 
-absl::StatusOr<AppState> CompileApp(v1::App app, std::int64_t revision,
+// An app as it is stored: with its rules.
+v1::App StoredApp(v1::App app, const RuleMessages& rules) {
+  *app.mutable_rules() = rules;
+  return app;
+}
+
+absl::StatusOr<AppState> CompileApp(const Bytes& stored, std::int64_t revision,
                                     const std::vector<Zone>& zones) {
-  DT_ASSIGN_OR_RETURN(auto rules, RulesFromMessages(app.rules()));
-  DT_ASSIGN_OR_RETURN(auto policy, CompiledPolicy::Compile(std::move(rules), KindOf(app), zones));
-  *app.add_rules() = DefaultRuleMessage();
-  return AppState{std::move(app), revision, std::move(policy)};
+  AppState state;
+  state.bytes = stored.size();
+  state.revision = revision;
+  DT_ASSIGN_OR_RETURN(state.app, Parse<v1::App>(stored));
+  state.rules.Swap(state.app.mutable_rules());
+  DT_ASSIGN_OR_RETURN(auto rules, RulesFromMessages(state.rules));
+  DT_ASSIGN_OR_RETURN(state.policy,
+                      CompiledPolicy::Compile(std::move(rules), KindOf(state.app), zones));
+  return state;
+}
+
+// What the app's protocol knows it by. Two apps of one name could not be told apart.
+std::string ProtocolName(const v1::App& app) {
+  switch (app.protocol_settings_case()) {
+    case v1::App::kSaml:
+      return "saml:" + app.saml().entity_id();
+    case v1::App::PROTOCOL_SETTINGS_NOT_SET:
+      break;
+  }
+  return "none:" + app.id();
 }
 
 absl::Status LoadApps(db::Transaction& txn, OrgState& state) {
@@ -90,8 +114,8 @@ absl::Status LoadApps(db::Transaction& txn, OrgState& state) {
                       txn.Run("SELECT a.id, a.revision, r.app FROM apps a JOIN app_revisions r"
                               " ON r.app_id = a.id AND r.revision = a.revision"));
   for (const db::Row& row : rows) {
-    DT_ASSIGN_OR_RETURN(auto app, Parse<v1::App>(db::Blob(row[2])));
-    DT_ASSIGN_OR_RETURN(AppState loaded, CompileApp(std::move(app), db::Int(row[1]), state.zones));
+    DT_ASSIGN_OR_RETURN(AppState loaded,
+                        CompileApp(db::Blob(row[2]), db::Int(row[1]), state.zones));
     state.apps.emplace(db::Text(row[0]), std::move(loaded));
   }
   return absl::OkStatus();
@@ -170,8 +194,7 @@ absl::StatusOr<AppState> OrgStore::AppAt(const std::string& app_id, std::int64_t
                         txn.Run("SELECT app FROM app_revisions WHERE app_id = $1 AND revision = $2",
                                 {app_id, revision}));
     if (rows.empty()) return absl::NotFoundError("there was no such revision of the app");
-    DT_ASSIGN_OR_RETURN(auto app, Parse<v1::App>(db::Blob(rows.front()[0])));
-    return CompileApp(std::move(app), revision, then.zones);
+    return CompileApp(db::Blob(rows.front()[0]), revision, then.zones);
   });
 }
 
@@ -182,8 +205,8 @@ absl::StatusOr<std::shared_ptr<const OrgState>> OrgStore::Load() {
         DT_RETURN_IF_ERROR(LoadSettings(txn, org_id_, *loaded));
         DT_RETURN_IF_ERROR(LoadZones(txn, kNewest, *loaded));
         DT_RETURN_IF_ERROR(LoadApps(txn, *loaded));
-        loaded->settings.set_inconsistent(loaded->forced_off &&
-                                          !loaded->RulesNamingTrust().empty());
+        loaded->settings.set_disabled_while_in_use(loaded->forced_off &&
+                                                   !loaded->RulesNamingTrust().empty());
         return std::shared_ptr<const OrgState>(std::move(loaded));
       });
 }
@@ -213,23 +236,49 @@ absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings
       .status();
 }
 
-absl::Status WriteApp(db::Transaction& txn, const v1::App& app, std::int64_t revision) {
+absl::Status WriteApp(db::Transaction& txn, const v1::App& app, const RuleMessages& rules) {
+  const std::string name = ProtocolName(app);
+  DT_ASSIGN_OR_RETURN(
+      const auto others,
+      txn.Run("SELECT id FROM apps WHERE protocol_name = $1 AND id <> $2", {name, app.id()}));
+  if (!others.empty()) {
+    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
+                          fmt::format("the app '{}' has this entity id", db::Text(others[0][0])),
+                          app.saml().entity_id(),
+                          "Change that app, or give this one another entity id.");
+  }
+  // Also after the app was removed: a revision is never given twice.
+  DT_ASSIGN_OR_RETURN(
+      const auto last,
+      txn.Run("SELECT MAX(revision) FROM app_revisions WHERE app_id = $1", {app.id()}));
+  const bool first = last.empty() || db::IsNull(last[0][0]);
+  const std::int64_t revision = first ? 1 : db::Int(last[0][0]) + 1;
   DT_RETURN_IF_ERROR(
-      txn.Run("INSERT INTO apps (id, entity_id, revision) VALUES ($1, $2, $3) ON CONFLICT (id)"
-              " DO UPDATE SET entity_id = excluded.entity_id, revision = excluded.revision",
-              {app.id(), app.saml().entity_id(), revision})
+      txn.Run("INSERT INTO apps (id, protocol_name, revision) VALUES ($1, $2, $3) ON CONFLICT (id)"
+              " DO UPDATE SET protocol_name = excluded.protocol_name,"
+              " revision = excluded.revision",
+              {app.id(), name, revision})
           .status());
   return txn
       .Run("INSERT INTO app_revisions (app_id, revision, app) VALUES ($1, $2, $3)",
-           {app.id(), revision, Serialize(app)})
+           {app.id(), revision, Serialize(StoredApp(app, rules))})
       .status();
 }
 
-absl::Status WriteZones(db::Transaction& txn, const v1::SetZonesRequest& zones,
-                        std::int64_t revision) {
+absl::Status DeleteApp(db::Transaction& txn, const std::string& app_id) {
+  return txn.Run("DELETE FROM apps WHERE id = $1", {app_id}).status();
+}
+
+std::size_t StoredBytes(const v1::App& app, const RuleMessages& rules) {
+  return StoredApp(app, rules).ByteSizeLong();
+}
+
+absl::Status WriteZones(db::Transaction& txn, const ZoneMessages& zones, std::int64_t revision) {
+  v1::GetZonesResponse stored;
+  *stored.mutable_zones() = zones;
   return txn
       .Run("INSERT INTO zone_revisions (revision, zones) VALUES ($1, $2)",
-           {revision, Serialize(zones)})
+           {revision, Serialize(stored)})
       .status();
 }
 

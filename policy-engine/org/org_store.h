@@ -66,10 +66,14 @@ class OrgStore {
 // Changes of single things, for use inside Change().
 absl::Status WriteSettings(db::Transaction& txn, const org::v1::OrgSettings& settings,
                            bool forced_off);
-// The next revision of an app: `app` with its rules, without the default rule.
-// kAlreadyExists: another app has its entity id.
-absl::Status WriteApp(db::Transaction& txn, const org::v1::App& app, std::int64_t revision);
-absl::Status WriteZones(db::Transaction& txn, const org::v1::SetZonesRequest& zones,
-                        std::int64_t revision);
+// The next revision of an app. kAlreadyExists, ALREADY_EXISTS: another app is known to its
+// protocol by the same name.
+absl::Status WriteApp(db::Transaction& txn, const org::v1::App& app, const RuleMessages& rules);
+// The app's revisions stay, for AppAt().
+absl::Status DeleteApp(db::Transaction& txn, const std::string& app_id);
+absl::Status WriteZones(db::Transaction& txn, const ZoneMessages& zones, std::int64_t revision);
+
+// What an app with its rules takes in the store.
+std::size_t StoredBytes(const org::v1::App& app, const RuleMessages& rules);
 
 }  // namespace devicetrust::policy

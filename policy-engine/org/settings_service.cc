@@ -39,8 +39,8 @@ std::vector<std::string> InForce(const OrgState& before) {
 
 grpc::Status SettingsService::GetSettings(grpc::ServerContext* /*context*/,
                                           const v1::GetSettingsRequest* /*request*/,
-                                          v1::OrgSettings* response) {
-  *response = store_.state()->settings;
+                                          v1::GetSettingsResponse* response) {
+  *response->mutable_settings() = store_.state()->settings;
   return grpc::Status::OK;
 }
 
@@ -149,7 +149,7 @@ grpc::Status SettingsService::SetCapability(grpc::ServerContext* context,
 
 grpc::Status SettingsService::SetReadOnly(grpc::ServerContext* context,
                                           const v1::SetReadOnlyRequest* request,
-                                          v1::OrgSettings* response) {
+                                          v1::SetReadOnlyResponse* response) {
   const auto edited =
       Apply(context, "read_only", OnOff(request->read_only()),
             [&](Edit& edit, const OrgState& /*before*/, const rpc::Caller& /*caller*/) {
@@ -157,13 +157,13 @@ grpc::Status SettingsService::SetReadOnly(grpc::ServerContext* context,
               return absl::OkStatus();
             });
   if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));
-  *response = edited->settings;
+  *response->mutable_settings() = edited->settings;
   return grpc::Status::OK;
 }
 
 grpc::Status SettingsService::SetAdIntegration(grpc::ServerContext* context,
                                                const v1::SetAdIntegrationRequest* request,
-                                               v1::OrgSettings* response) {
+                                               v1::SetAdIntegrationResponse* response) {
   if ((request->active() || !request->domain().empty()) && !IsDnsName(request->domain())) {
     return rpc::ToGrpc(
         rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -177,7 +177,7 @@ grpc::Status SettingsService::SetAdIntegration(grpc::ServerContext* context,
               return absl::OkStatus();
             });
   if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));
-  *response = edited->settings;
+  *response->mutable_settings() = edited->settings;
   return grpc::Status::OK;
 }
 

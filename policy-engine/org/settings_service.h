@@ -8,13 +8,13 @@
 namespace devicetrust::policy {
 
 // Org-wide switches (ORG-1 to ORG-4). The contract says what each method does.
-class SettingsService final : public org::v1::Settings::Service {
+class SettingsService final : public org::v1::SettingsService::Service {
  public:
   SettingsService(OrgStore& store, const Clock& clock, CallerLookup caller)
       : store_(store), clock_(clock), caller_(std::move(caller)) {}
 
   grpc::Status GetSettings(grpc::ServerContext* context, const org::v1::GetSettingsRequest* request,
-                           org::v1::OrgSettings* response) override;
+                           org::v1::GetSettingsResponse* response) override;
   grpc::Status SetDeviceTrust(grpc::ServerContext* context,
                               const org::v1::SetDeviceTrustRequest* request,
                               org::v1::SetDeviceTrustResponse* response) override;
@@ -22,10 +22,10 @@ class SettingsService final : public org::v1::Settings::Service {
                              const org::v1::SetCapabilityRequest* request,
                              org::v1::SetCapabilityResponse* response) override;
   grpc::Status SetReadOnly(grpc::ServerContext* context, const org::v1::SetReadOnlyRequest* request,
-                           org::v1::OrgSettings* response) override;
+                           org::v1::SetReadOnlyResponse* response) override;
   grpc::Status SetAdIntegration(grpc::ServerContext* context,
                                 const org::v1::SetAdIntegrationRequest* request,
-                                org::v1::OrgSettings* response) override;
+                                org::v1::SetAdIntegrationResponse* response) override;
 
  private:
   struct Edit {

@@ -12,9 +12,9 @@ namespace v1 = ::devicetrust::org::v1;
 class SettingsTest : public OrgFixture {
  protected:
   v1::OrgSettings Settings() {
-    v1::OrgSettings settings;
-    EXPECT_TRUE(settings_->GetSettings(nullptr, nullptr, &settings).ok());
-    return settings;
+    v1::GetSettingsResponse response;
+    EXPECT_TRUE(settings_->GetSettings(nullptr, nullptr, &response).ok());
+    return response.settings();
   }
   void UseTrust() {
     ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
@@ -75,16 +75,11 @@ TEST_F(SettingsTest, IsNotSwitchedOffWhileRulesUseItUnlessForced) {
 
   ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
   EXPECT_EQ(device_trust_.warnings_size(), 1);
-  EXPECT_TRUE(Settings().inconsistent());
-  v1::ListAppsRequest request;
-  v1::ListAppsResponse apps;
-  ASSERT_TRUE(policy_->ListApps(nullptr, &request, &apps).ok());
-  EXPECT_TRUE(apps.inconsistent());
-  EXPECT_FALSE(apps.device_trust_effective());
+  EXPECT_TRUE(Settings().disabled_while_in_use());
 
   // Consistent again as soon as no rule names trust.
   ASSERT_TRUE(SetRules("mail", {}).ok());
-  EXPECT_FALSE(Settings().inconsistent());
+  EXPECT_FALSE(Settings().disabled_while_in_use());
 }
 
 TEST_F(SettingsTest, AnInactiveRuleIsNoUse) {
@@ -114,17 +109,18 @@ TEST_F(SettingsTest, TheCapabilityWarnsOfRulesThatComeInForce) {
 TEST_F(SettingsTest, KeepsOtherSwitchesApart) {
   v1::SetReadOnlyRequest read_only;
   read_only.set_read_only(true);
-  v1::OrgSettings settings;
-  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
-  EXPECT_TRUE(settings.read_only());
+  v1::SetReadOnlyResponse frozen;
+  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &frozen).ok());
+  EXPECT_TRUE(frozen.settings().read_only());
   v1::SetAdIntegrationRequest ad;
+  v1::SetAdIntegrationResponse integrated;
   ad.set_active(true);
-  EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(nullptr, &ad, &settings)),
+  EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(nullptr, &ad, &integrated)),
             reason::v1::REASON_MALFORMED_REQUEST);
   ad.set_domain("emea.corp.test");
-  ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &settings).ok());
-  EXPECT_TRUE(settings.read_only());
-  EXPECT_EQ(settings.ad_domain(), "emea.corp.test");
+  ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &integrated).ok());
+  EXPECT_TRUE(integrated.settings().read_only());
+  EXPECT_EQ(integrated.settings().ad_domain(), "emea.corp.test");
   EXPECT_EQ(EventsOf("org.settings.change").size(), 2u);
 }
 

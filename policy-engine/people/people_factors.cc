@@ -46,6 +46,10 @@ absl::Status Factors::Store(db::Transaction& txn, const SealedFactor& factor) {
       .status();
 }
 
+absl::Status Factors::Remove(db::Transaction& txn, const std::string& user_id) {
+  return txn.Run("DELETE FROM factors WHERE user_id = $1", {user_id}).status();
+}
+
 absl::StatusOr<FactorVerdict> Factors::Verify(db::Transaction& txn, const std::string& user_id,
                                               std::string_view code, WallTime now) {
   DT_ASSIGN_OR_RETURN(const auto rows,

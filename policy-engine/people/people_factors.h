@@ -41,6 +41,7 @@ class Factors {
 
   // Gives the user this factor instead of an older one.
   static absl::Status Store(db::Transaction& txn, const SealedFactor& factor);
+  static absl::Status Remove(db::Transaction& txn, const std::string& user_id);
 
   // Checks a code and records the outcome: a spent step (RFC 6238, section 5.2), or one more
   // failure. So the caller must let the transaction commit whatever the verdict is. Errors

@@ -37,7 +37,7 @@ bool IsPlainText(std::string_view text) {
          });
 }
 
-absl::Status ValidatePerson(const v1::PersonImport& person) {
+absl::Status ValidatePerson(const v1::UserImport& person) {
   const std::string& name = person.principal().empty() ? person.sid() : person.principal();
   if (!directory::SidFromText(person.sid()).ok()) {
     return MalformedPeople("a person needs a SID such as S-1-5-21-1-2-3-1105", name);
@@ -77,12 +77,12 @@ absl::Status StillToRevoke(const std::string& principal) {
 
 }  // namespace
 
-absl::Status ValidateImport(const v1::ImportPeopleRequest& request) {
-  if (request.people_size() > kPeoplePerImportMax) {
-    return MalformedPeople(fmt::format("at most {} people a call", kPeoplePerImportMax), "people");
+absl::Status ValidateImport(const v1::ImportUsersRequest& request) {
+  if (request.users_size() > kPeoplePerImportMax) {
+    return MalformedPeople(fmt::format("at most {} people a call", kPeoplePerImportMax), "users");
   }
   std::unordered_set<std::string> taken;
-  for (const v1::PersonImport& person : request.people()) {
+  for (const v1::UserImport& person : request.users()) {
     DT_RETURN_IF_ERROR(ValidatePerson(person));
     // A SID holds no @, a principal does: one set serves both.
     if (!taken.insert(person.sid()).second ||
@@ -93,11 +93,11 @@ absl::Status ValidateImport(const v1::ImportPeopleRequest& request) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::ImportPeopleResponse> PeopleService::Import(
-    const v1::ImportPeopleRequest& request, const rpc::Caller& caller) {
+absl::StatusOr<v1::ImportUsersResponse> PeopleService::Import(const v1::ImportUsersRequest& request,
+                                                              const rpc::Caller& caller) {
   DT_RETURN_IF_ERROR(ValidateImport(request));
   std::vector<std::string> new_ids;
-  for (int i = 0; i < request.people_size(); ++i) {
+  for (int i = 0; i < request.users_size(); ++i) {
     DT_ASSIGN_OR_RETURN(std::string id, NewOrderedId(kIdOctets, parts_.clock.Now(), parts_.random));
     new_ids.push_back(std::move(id));
   }
@@ -105,15 +105,15 @@ absl::StatusOr<v1::ImportPeopleResponse> PeopleService::Import(
       EventBuilder("user.import", "People imported from Active Directory", parts_.clock.Now())
           .Actor(caller)
           .Outcome(v1::EventOutcome::RESULT_SUCCESS)
-          .Debug("people", std::to_string(request.people_size()))
+          .Debug("people", std::to_string(request.users_size()))
           .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
 
-  v1::ImportPeopleResponse response;
+  v1::ImportUsersResponse response;
   const absl::Status written = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
     response.Clear();
-    for (int i = 0; i < request.people_size(); ++i) {
-      const v1::PersonImport& person = request.people(i);
+    for (int i = 0; i < request.users_size(); ++i) {
+      const v1::UserImport& person = request.users(i);
       const auto stored = StorePerson(txn, person, new_ids[static_cast<std::size_t>(i)]);
       if (absl::IsAlreadyExists(stored.status())) {
         return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_ALREADY_EXISTS,
@@ -242,7 +242,8 @@ absl::StatusOr<v1::EnrollFactorResponse> PeopleService::Enroll(
   v1::GetUserRequest key;
   key.set_id(request.user_id());
   DT_ASSIGN_OR_RETURN(const Person person, Find(key));
-  Bytes secret(request.secret().begin(), request.secret().end());
+  if (!request.has_totp()) return MalformedPeople("name the kind of factor to enroll", "factor");
+  Bytes secret(request.totp().secret().begin(), request.totp().secret().end());
   if (secret.empty()) {
     DT_ASSIGN_OR_RETURN(secret, parts_.factors.NewSecret());
   }
@@ -260,14 +261,40 @@ absl::StatusOr<v1::EnrollFactorResponse> PeopleService::Enroll(
   });
   if (!written.ok()) return written;
   v1::EnrollFactorResponse response;
-  response.set_secret(ToString(secret));
-  response.set_otpauth_uri(TotpUri(secret, parts_.org_id, person.user.principal()));
+  response.mutable_totp()->set_secret(ToString(secret));
+  response.mutable_totp()->set_otpauth_uri(TotpUri(secret, parts_.org_id, person.user.principal()));
   return response;
 }
 
-grpc::Status PeopleService::ImportPeople(grpc::ServerContext* context,
-                                         const v1::ImportPeopleRequest* request,
-                                         v1::ImportPeopleResponse* response) {
+absl::StatusOr<v1::ResetFactorsResponse> PeopleService::Reset(
+    const v1::ResetFactorsRequest& request, const rpc::Caller& caller) {
+  v1::Event event =
+      EventBuilder("user.mfa.factor.reset_all", "Second factors removed", parts_.clock.Now())
+          .Actor(caller)
+          .Outcome(v1::EventOutcome::RESULT_SUCCESS)
+          .Take();
+  DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  return parts_.database.Write(
+      [&](db::Transaction& txn) -> absl::StatusOr<v1::ResetFactorsResponse> {
+        DT_ASSIGN_OR_RETURN(Person person, FindPersonById(txn, request.user_id()));
+        v1::ResetFactorsResponse response;
+        *response.mutable_user() = person.user;
+        response.mutable_user()->clear_factors();
+        if (person.user.factors().empty()) return response;
+        DT_RETURN_IF_ERROR(Factors::Remove(txn, person.user.id()));
+        v1::Event told = event;
+        v1::Target& target = *told.add_targets();
+        target.set_type("User");
+        target.set_id(person.user.id());
+        target.set_display_name(person.user.principal());
+        DT_RETURN_IF_ERROR(parts_.events.Append(txn, told));
+        return response;
+      });
+}
+
+grpc::Status PeopleService::ImportUsers(grpc::ServerContext* context,
+                                        const v1::ImportUsersRequest* request,
+                                        v1::ImportUsersResponse* response) {
   const auto caller = RequireAdmin(parts_.caller, context);
   if (!caller.ok()) return rpc::ToGrpc(caller.status());
   auto imported = Import(*request, *caller);
@@ -277,10 +304,11 @@ grpc::Status PeopleService::ImportPeople(grpc::ServerContext* context,
 }
 
 grpc::Status PeopleService::GetUser(grpc::ServerContext* /*context*/,
-                                    const v1::GetUserRequest* request, v1::User* response) {
+                                    const v1::GetUserRequest* request,
+                                    v1::GetUserResponse* response) {
   auto person = Find(*request);
   if (!person.ok()) return rpc::ToGrpc(rpc::StoreError(person.status()));
-  *response = std::move(person->user);
+  *response->mutable_user() = std::move(person->user);
   return grpc::Status::OK;
 }
 
@@ -312,6 +340,17 @@ grpc::Status PeopleService::EnrollFactor(grpc::ServerContext* context,
   auto enrolled = Enroll(*request, *caller);
   if (!enrolled.ok()) return rpc::ToGrpc(rpc::StoreError(enrolled.status()));
   *response = *std::move(enrolled);
+  return grpc::Status::OK;
+}
+
+grpc::Status PeopleService::ResetFactors(grpc::ServerContext* context,
+                                         const v1::ResetFactorsRequest* request,
+                                         v1::ResetFactorsResponse* response) {
+  const auto caller = RequireAdmin(parts_.caller, context);
+  if (!caller.ok()) return rpc::ToGrpc(caller.status());
+  auto reset = Reset(*request, *caller);
+  if (!reset.ok()) return rpc::ToGrpc(rpc::StoreError(reset.status()));
+  *response = *std::move(reset);
   return grpc::Status::OK;
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "devicetrust/org/v1/people.grpc.pb.h"
+#include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/db/database.h"
@@ -19,7 +19,7 @@ namespace devicetrust::policy {
 inline constexpr int kPeoplePerImportMax = 5'000;
 
 // People of the org (ORG-4). The contract says what each method does and refuses.
-class PeopleService final : public org::v1::People::Service {
+class PeopleService final : public org::v1::UserService::Service {
  public:
   // All references must outlive the service.
   struct Parts {
@@ -35,11 +35,10 @@ class PeopleService final : public org::v1::People::Service {
   };
   explicit PeopleService(Parts parts) : parts_(std::move(parts)) {}
 
-  grpc::Status ImportPeople(grpc::ServerContext* context,
-                            const org::v1::ImportPeopleRequest* request,
-                            org::v1::ImportPeopleResponse* response) override;
+  grpc::Status ImportUsers(grpc::ServerContext* context, const org::v1::ImportUsersRequest* request,
+                           org::v1::ImportUsersResponse* response) override;
   grpc::Status GetUser(grpc::ServerContext* context, const org::v1::GetUserRequest* request,
-                       org::v1::User* response) override;
+                       org::v1::GetUserResponse* response) override;
   grpc::Status ListUsers(grpc::ServerContext* context, const org::v1::ListUsersRequest* request,
                          org::v1::ListUsersResponse* response) override;
   grpc::Status SetUserStatus(grpc::ServerContext* context,
@@ -48,15 +47,20 @@ class PeopleService final : public org::v1::People::Service {
   grpc::Status EnrollFactor(grpc::ServerContext* context,
                             const org::v1::EnrollFactorRequest* request,
                             org::v1::EnrollFactorResponse* response) override;
+  grpc::Status ResetFactors(grpc::ServerContext* context,
+                            const org::v1::ResetFactorsRequest* request,
+                            org::v1::ResetFactorsResponse* response) override;
 
  private:
-  absl::StatusOr<org::v1::ImportPeopleResponse> Import(const org::v1::ImportPeopleRequest& request,
-                                                       const rpc::Caller& caller);
+  absl::StatusOr<org::v1::ImportUsersResponse> Import(const org::v1::ImportUsersRequest& request,
+                                                      const rpc::Caller& caller);
   absl::StatusOr<org::v1::ListUsersResponse> List(const org::v1::ListUsersRequest& request);
   absl::StatusOr<org::v1::SetUserStatusResponse> SetStatus(
       const org::v1::SetUserStatusRequest& request, const rpc::Caller& caller);
   absl::StatusOr<org::v1::EnrollFactorResponse> Enroll(const org::v1::EnrollFactorRequest& request,
                                                        const rpc::Caller& caller);
+  absl::StatusOr<org::v1::ResetFactorsResponse> Reset(const org::v1::ResetFactorsRequest& request,
+                                                      const rpc::Caller& caller);
   absl::StatusOr<Person> Find(const org::v1::GetUserRequest& request);
 
   Parts parts_;
@@ -64,6 +68,6 @@ class PeopleService final : public org::v1::People::Service {
 
 // Checks a whole import before anything is written: kInvalidArgument naming the first person
 // that is incomplete, too long, or shares SID or principal with another one of the call.
-absl::Status ValidateImport(const org::v1::ImportPeopleRequest& request);
+absl::Status ValidateImport(const org::v1::ImportUsersRequest& request);
 
 }  // namespace devicetrust::policy

@@ -42,7 +42,7 @@ Person PersonFromRow(const db::Row& row) {
   user.set_status(db::Int(row[9]) == v1::USER_STATUS_ACTIVE ? v1::USER_STATUS_ACTIVE
                                                             : v1::USER_STATUS_DEACTIVATED);
   user.set_from_ad(db::Int(row[10]) != 0);
-  user.set_has_factor(!db::IsNull(row[12]));
+  if (!db::IsNull(row[12])) user.add_factors()->mutable_totp();
   person.sessions_from = AtUnixMillis(db::Int(row[11]));
   return person;
 }
@@ -59,7 +59,7 @@ absl::StatusOr<Person> FindPerson(db::Transaction& txn, std::string_view sql,
   return PersonFromRow(rows.front());
 }
 
-std::string JoinGroups(const v1::PersonImport& person) {
+std::string JoinGroups(const v1::UserImport& person) {
   std::string joined;
   for (const std::string& group : person.groups()) {
     if (!joined.empty()) joined += '\n';
@@ -110,7 +110,7 @@ absl::StatusOr<std::optional<Enrollee>> FindEnrollee(db::Transaction& txn, const
                                   db::Int(row[2]) == v1::USER_STATUS_ACTIVE, db::Int(row[3]) != 0});
 }
 
-absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const v1::PersonImport& person,
+absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const v1::UserImport& person,
                                          const std::string& new_id) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,

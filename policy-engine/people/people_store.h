@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "devicetrust/org/v1/people.pb.h"
+#include "devicetrust/org/v1/users.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/db/connection.h"
@@ -41,7 +41,7 @@ struct StoredPerson {
   std::string id;
   bool added = false;
 };
-absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const org::v1::PersonImport& person,
+absl::StatusOr<StoredPerson> StorePerson(db::Transaction& txn, const org::v1::UserImport& person,
                                          const std::string& new_id);
 
 // Lower case, as principals are stored and compared.

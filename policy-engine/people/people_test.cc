@@ -66,8 +66,8 @@ class PeopleTest : public OrgFixture {
                                           clock_, random_, "acme", Lookup()});
   }
 
-  static v1::PersonImport NewPerson(const std::string& name, int rid) {
-    v1::PersonImport person;
+  static v1::UserImport NewPerson(const std::string& name, int rid) {
+    v1::UserImport person;
     person.set_sid("S-1-5-21-1-2-3-" + std::to_string(rid));
     person.set_principal(name + "@Corp.Test");
     person.set_account_name(name);
@@ -75,10 +75,10 @@ class PeopleTest : public OrgFixture {
     person.add_groups("Staff");
     return person;
   }
-  grpc::Status Import(const std::vector<v1::PersonImport>& people) {
-    v1::ImportPeopleRequest request;
-    for (const auto& person : people) *request.add_people() = person;
-    return service_->ImportPeople(nullptr, &request, &imported_);
+  grpc::Status Import(const std::vector<v1::UserImport>& people) {
+    v1::ImportUsersRequest request;
+    for (const auto& person : people) *request.add_users() = person;
+    return service_->ImportUsers(nullptr, &request, &imported_);
   }
   std::string ImportOne(const std::string& name, int rid = 1105) {
     EXPECT_TRUE(Import({NewPerson(name, rid)}).ok());
@@ -97,10 +97,10 @@ class PeopleTest : public OrgFixture {
   absl::StatusOr<v1::User> GetByPrincipal(const std::string& principal) {
     v1::GetUserRequest request;
     request.set_principal(principal);
-    v1::User user;
-    const grpc::Status answer = service_->GetUser(nullptr, &request, &user);
+    v1::GetUserResponse response;
+    const grpc::Status answer = service_->GetUser(nullptr, &request, &response);
     if (!answer.ok()) return rpc::FromGrpc(answer);
-    return user;
+    return response.user();
   }
   FactorVerdict Verify(const std::string& id, const std::string& code) {
     return database_
@@ -112,7 +112,7 @@ class PeopleTest : public OrgFixture {
   FakeCa ca_;
   std::optional<PeopleRevoker> revoker_;
   std::optional<PeopleService> service_;
-  v1::ImportPeopleResponse imported_;
+  v1::ImportUsersResponse imported_;
 };
 
 TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
@@ -121,7 +121,7 @@ TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   const std::string ann = imported_.user_ids(0);
   DT_ASSERT_OK(SetStatus(ann, v1::USER_STATUS_DEACTIVATED));
 
-  v1::PersonImport changed = NewPerson("ann", 1);
+  v1::UserImport changed = NewPerson("ann", 1);
   changed.set_principal("ann.lee@corp.test");
   changed.add_groups("Admins");
   ASSERT_TRUE(Import({changed}).ok());
@@ -137,12 +137,12 @@ TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
 }
 
 TEST_F(PeopleTest, RefusesABadImportAsAWhole) {
-  const auto refused = [this](v1::PersonImport bad) {
+  const auto refused = [this](v1::UserImport bad) {
     const grpc::Status status = Import({NewPerson("good", 9), std::move(bad)});
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
     return status.error_message();
   };
-  v1::PersonImport person = NewPerson("bad", 10);
+  v1::UserImport person = NewPerson("bad", 10);
   person.set_sid("S-1-5-21)(x");
   EXPECT_THAT(refused(person), HasSubstr("SID"));
   person = NewPerson("bad", 10);
@@ -165,7 +165,7 @@ TEST_F(PeopleTest, RefusesABadImportAsAWhole) {
 }
 
 TEST_F(PeopleTest, ListsInPages) {
-  std::vector<v1::PersonImport> people;
+  std::vector<v1::UserImport> people;
   for (int i = 0; i < 25; ++i) people.push_back(NewPerson("u" + std::to_string(100 + i), i + 1));
   people.push_back(NewPerson("a_b", 90));
   ASSERT_TRUE(Import(people).ok());
@@ -291,12 +291,12 @@ TEST_F(PeopleTest, TellsTheSystemLog) {
 }
 
 TEST_F(PeopleTest, TakesEachCodeOnce) {
-  v1::PersonImport person = NewPerson("ann", 1);
+  v1::UserImport person = NewPerson("ann", 1);
   const std::string secret = "12345678901234567890";
   person.set_totp_secret(secret);
   ASSERT_TRUE(Import({person}).ok());
   const std::string id = imported_.user_ids(0);
-  EXPECT_TRUE(GetByPrincipal("ann@corp.test")->has_factor());
+  EXPECT_TRUE(GetByPrincipal("ann@corp.test")->factors().size() == 1);
   const std::int64_t step = TotpStepOf(clock_.Now());
   const auto code = [&](std::int64_t at) { return TotpCode(AsBytes(secret), at); };
   EXPECT_EQ(Verify(id, "000000"), FactorVerdict::kWrong);
@@ -314,10 +314,15 @@ TEST_F(PeopleTest, PausesAFactorAfterManyWrongCodes) {
   v1::EnrollFactorRequest request;
   request.set_user_id(id);
   v1::EnrollFactorResponse enrolled;
+  EXPECT_EQ(ReasonOf(service_->EnrollFactor(nullptr, &request, &enrolled)),
+            reason::v1::REASON_MALFORMED_REQUEST);
+  request.mutable_totp();
   ASSERT_TRUE(service_->EnrollFactor(nullptr, &request, &enrolled).ok());
-  EXPECT_THAT(enrolled.secret(), SizeIs(20));
-  EXPECT_THAT(enrolled.otpauth_uri(), HasSubstr("otpauth://totp/acme:ann%40corp.test"));
-  const auto right = [&] { return TotpCode(AsBytes(enrolled.secret()), TotpStepOf(clock_.Now())); };
+  EXPECT_THAT(enrolled.totp().secret(), SizeIs(20));
+  EXPECT_THAT(enrolled.totp().otpauth_uri(), HasSubstr("otpauth://totp/acme:ann%40corp.test"));
+  const auto right = [&] {
+    return TotpCode(AsBytes(enrolled.totp().secret()), TotpStepOf(clock_.Now()));
+  };
   for (int i = 0; i < kFactorFailuresInRowMax; ++i) {
     EXPECT_EQ(Verify(id, "none"), FactorVerdict::kWrong);
   }

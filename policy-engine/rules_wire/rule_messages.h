@@ -4,7 +4,11 @@
 #include <span>
 #include <vector>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/client.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/rules.pb.h"
+#include "devicetrust/org/v1/zones.pb.h"
 #include "libs/base/status.h"
 #include "policy-engine/rules/explanation.h"
 

@@ -5,6 +5,7 @@
 #include "libs/db/migrations.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {

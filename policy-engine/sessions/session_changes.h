@@ -7,14 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "devicetrust/org/v1/sign_in.pb.h"
+#include "devicetrust/org/v1/sessions.pb.h"
 #include "libs/base/change_signal.h"
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
 
 namespace devicetrust::policy {
-
-inline constexpr std::chrono::hours kSessionLifetime{12};
 
 // Thread-safe.
 class SessionChanges {

@@ -5,11 +5,14 @@
 #include <algorithm>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/apps.grpc.pb.h"
+#include "devicetrust/org/v1/client.pb.h"
+#include "devicetrust/org/v1/decisions.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/people.grpc.pb.h"
-#include "devicetrust/org/v1/policy.grpc.pb.h"
+#include "devicetrust/org/v1/rules.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/timestamps.h"
@@ -78,28 +81,29 @@ std::vector<v1::Rule> TrustedOnly() {
 
 absl::Status OrgClient::SetUp(const Fleet& fleet, const std::vector<std::string>& sids,
                               const std::string& learn_more_url) {
-  const auto settings = v1::Settings::NewStub(org_);
+  const auto settings = v1::SettingsService::NewStub(org_);
   v1::SetAdIntegrationRequest integration;
   integration.set_active(true);
   integration.set_domain(fleet.domain);
   DT_RETURN_IF_ERROR(
-      rpc::Call(*settings, &v1::Settings::Stub::SetAdIntegration, integration, kTimeout).status());
+      rpc::Call(*settings, &v1::SettingsService::Stub::SetAdIntegration, integration, kTimeout)
+          .status());
   v1::SetDeviceTrustRequest trust;
   trust.set_enabled(true);
   trust.set_learn_more_url(learn_more_url);
   DT_RETURN_IF_ERROR(
-      rpc::Call(*settings, &v1::Settings::Stub::SetDeviceTrust, trust, kTimeout).status());
+      rpc::Call(*settings, &v1::SettingsService::Stub::SetDeviceTrust, trust, kTimeout).status());
   return ImportPeople(fleet, sids);
 }
 
 absl::Status OrgClient::ImportPeople(const Fleet& fleet, const std::vector<std::string>& sids) {
-  const auto people = v1::People::NewStub(org_);
+  const auto people = v1::UserService::NewStub(org_);
   for (std::size_t begin = 0; begin < fleet.users.size(); begin += kPeoplePerCall) {
-    v1::ImportPeopleRequest request;
+    v1::ImportUsersRequest request;
     const std::size_t end = std::min(begin + kPeoplePerCall, fleet.users.size());
     for (std::size_t i = begin; i < end; ++i) {
       const FleetUser& user = fleet.users[i];
-      v1::PersonImport& person = *request.add_people();
+      v1::UserImport& person = *request.add_users();
       person.set_sid(sids[i]);
       person.set_principal(user.principal);
       person.set_account_name(user.account_name);
@@ -111,33 +115,32 @@ absl::Status OrgClient::ImportPeople(const Fleet& fleet, const std::vector<std::
       person.set_totp_secret(ToString(user.totp_secret));
     }
     DT_RETURN_IF_ERROR(
-        rpc::Call(*people, &v1::People::Stub::ImportPeople, request, kTimeout).status());
+        rpc::Call(*people, &v1::UserService::Stub::ImportUsers, request, kTimeout).status());
   }
   return absl::OkStatus();
 }
 
 absl::Status OrgClient::Register(const AppRegistration& app) {
-  const auto policy = v1::Policy::NewStub(org_);
+  const auto apps = v1::AppService::NewStub(org_);
   v1::PutAppRequest put;
   put.mutable_app()->set_id(app.id);
   put.mutable_app()->set_label(app.label);
-  put.mutable_app()->set_protocol(v1::APP_PROTOCOL_SAML2);
   *put.mutable_app()->mutable_saml() = app.saml;
   put.mutable_app()->set_has_client_conditions(
       std::any_of(app.rules.begin(), app.rules.end(),
                   [](const v1::Rule& rule) { return rule.clients_size() > 0; }));
-  DT_RETURN_IF_ERROR(rpc::Call(*policy, &v1::Policy::Stub::PutApp, put, kTimeout).status());
+  DT_RETURN_IF_ERROR(rpc::Call(*apps, &v1::AppService::Stub::PutApp, put, kTimeout).status());
   v1::SetRulesRequest rules;
   rules.set_app_id(app.id);
   for (const v1::Rule& rule : app.rules) *rules.add_rules() = rule;
-  return rpc::Call(*policy, &v1::Policy::Stub::SetRules, rules, kTimeout).status();
+  return rpc::Call(*apps, &v1::AppService::Stub::SetRules, rules, kTimeout).status();
 }
 
 absl::StatusOr<bool> OrgClient::IwaIsRegistered(const std::string& name) {
-  const auto registry = v1::IwaRegistry::NewStub(org_);
-  DT_ASSIGN_OR_RETURN(
-      const v1::ListIwasResponse list,
-      rpc::Call(*registry, &v1::IwaRegistry::Stub::ListIwas, v1::ListIwasRequest(), kTimeout));
+  const auto registry = v1::IwaRegistryService::NewStub(org_);
+  DT_ASSIGN_OR_RETURN(const v1::ListIwasResponse list,
+                      rpc::Call(*registry, &v1::IwaRegistryService::Stub::ListIwas,
+                                v1::ListIwasRequest(), kTimeout));
   return std::any_of(list.iwas().begin(), list.iwas().end(), [&name](const v1::Iwa& iwa) {
     return iwa.name() == name && iwa.enabled() && iwa.keys_size() > 0;
   });
@@ -166,11 +169,11 @@ absl::Status OrgClient::RevokeCertificate(const std::string& serial) {
 }
 
 absl::StatusOr<std::map<std::string, std::uint64_t>> OrgClient::CountEvents(WallTime since) {
-  const auto log = v1::SystemLog::NewStub(org_);
-  v1::CountRequest request;
+  const auto log = v1::SystemLogService::NewStub(org_);
+  v1::CountEventsRequest request;
   *request.mutable_filter()->mutable_since() = rpc::ToTimestamp(since);
-  DT_ASSIGN_OR_RETURN(const v1::CountResponse response,
-                      rpc::Call(*log, &v1::SystemLog::Stub::Count, request, kTimeout));
+  DT_ASSIGN_OR_RETURN(const v1::CountEventsResponse response,
+                      rpc::Call(*log, &v1::SystemLogService::Stub::CountEvents, request, kTimeout));
   std::map<std::string, std::uint64_t> counts;
   for (const auto& [type, count] : response.by_type()) {
     counts[type] = static_cast<std::uint64_t>(count);
@@ -180,14 +183,15 @@ absl::StatusOr<std::map<std::string, std::uint64_t>> OrgClient::CountEvents(Wall
 
 template <typename Visit>
 absl::Status OrgClient::ForEachEvent(const std::string& type, WallTime since, Visit visit) {
-  const auto log = v1::SystemLog::NewStub(org_);
-  v1::SearchRequest request;
+  const auto log = v1::SystemLogService::NewStub(org_);
+  v1::SearchEventsRequest request;
   *request.mutable_filter()->mutable_since() = rpc::ToTimestamp(since);
   request.mutable_filter()->add_types(type);
   request.set_page_size(kEventsPerPage);
   do {
-    DT_ASSIGN_OR_RETURN(const v1::SearchResponse page,
-                        rpc::Call(*log, &v1::SystemLog::Stub::Search, request, kTimeout));
+    DT_ASSIGN_OR_RETURN(
+        const v1::SearchEventsResponse page,
+        rpc::Call(*log, &v1::SystemLogService::Stub::SearchEvents, request, kTimeout));
     for (const v1::Event& event : page.events()) visit(event);
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -208,13 +212,14 @@ absl::StatusOr<std::vector<LoggedDecision>> OrgClient::ListDecisions(WallTime si
 }
 
 absl::StatusOr<std::vector<std::string>> OrgClient::DecisionsOf(const std::string& principal) {
-  const auto log = v1::SystemLog::NewStub(org_);
-  v1::SearchRequest request;
+  const auto log = v1::SystemLogService::NewStub(org_);
+  v1::SearchEventsRequest request;
   request.mutable_filter()->set_user_id(principal);
   request.mutable_filter()->add_types(kDecisionEvent);
   request.set_page_size(100);
-  DT_ASSIGN_OR_RETURN(const v1::SearchResponse page,
-                      rpc::Call(*log, &v1::SystemLog::Stub::Search, request, kTimeout));
+  DT_ASSIGN_OR_RETURN(
+      const v1::SearchEventsResponse page,
+      rpc::Call(*log, &v1::SystemLogService::Stub::SearchEvents, request, kTimeout));
   std::vector<std::string> codes;
   for (const v1::Event& event : page.events()) codes.push_back(CodeOf(event));
   return codes;
@@ -232,10 +237,13 @@ absl::StatusOr<std::map<std::string, std::uint64_t>> OrgClient::CountOutcomes(
 }
 
 absl::StatusOr<v1::Decision> OrgClient::Explain(const std::string& code) {
-  const auto policy = v1::Policy::NewStub(org_);
+  const auto decisions = v1::DecisionService::NewStub(org_);
   v1::ExplainDecisionRequest request;
   request.set_code(code);
-  return rpc::Call(*policy, &v1::Policy::Stub::ExplainDecision, request, kTimeout);
+  DT_ASSIGN_OR_RETURN(
+      v1::ExplainDecisionResponse answer,
+      rpc::Call(*decisions, &v1::DecisionService::Stub::ExplainDecision, request, kTimeout));
+  return std::move(*answer.mutable_decision());
 }
 
 }  // namespace devicetrust::simulator

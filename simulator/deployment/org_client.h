@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/rules.pb.h"
 #include "libs/base/bytes.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"

@@ -24,8 +24,8 @@ class FakeOrg final : public Org {
   FakeOrg(const Clock& clock, token::KeySet proof_keys)
       : clock_(clock), proof_keys_(std::move(proof_keys)) {}
 
-  Task<absl::StatusOr<org::v1::VerifyPasswordResponse>> VerifyPassword(
-      org::v1::VerifyPasswordRequest request) override {
+  Task<absl::StatusOr<org::v1::StartSessionResponse>> StartSession(
+      org::v1::StartSessionRequest request) override {
     if (unavailable) co_return absl::UnavailableError("down");
     if (!Arrives(request)) co_return absl::InternalError("not parsed");
     if (request.password() != "right" && request.password() != "also right") {
@@ -33,7 +33,7 @@ class FakeOrg final : public Org {
                                reason::v1::REASON_PASSWORD_WRONG, "wrong");
     }
     last_client = request.client();
-    org::v1::VerifyPasswordResponse response;
+    org::v1::StartSessionResponse response;
     response.mutable_user()->set_id("u-" + request.principal());
     response.mutable_user()->set_principal(request.principal());
     response.set_session_id(fmt::format("session-{}", ++sessions_));
@@ -46,7 +46,7 @@ class FakeOrg final : public Org {
     if (unavailable) co_return absl::UnavailableError("down");
     if (!Arrives(request)) co_return absl::InternalError("not parsed");
     last_client = request.client();
-    org::v1::EvaluateResponse response;
+    org::v1::SignOnResult response;
     response.set_code(fmt::format("CODE-{}", ++codes_));
     response.mutable_user()->set_id(request.session().user_id());
     response.mutable_user()->set_principal(request.session().user_id().substr(2));
@@ -61,23 +61,26 @@ class FakeOrg final : public Org {
                              ? org::v1::OUTCOME_FACTOR_REQUIRED
                              : org::v1::OUTCOME_ALLOWED);
     waiting_[response.code()] = response;
-    co_return response;
+    org::v1::EvaluateResponse evaluated;
+    *evaluated.mutable_result() = std::move(response);
+    co_return evaluated;
   }
 
-  Task<absl::StatusOr<org::v1::EvaluateResponse>> CompleteFactor(
+  Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(
       org::v1::CompleteFactorRequest request) override {
     const auto at = waiting_.find(request.code());
     if (at == waiting_.end()) {
       co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
                                "old");
     }
-    if (request.totp() != "123456") {
+    if (request.totp_code() != "123456") {
       co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_WRONG,
                                "no");
     }
-    org::v1::EvaluateResponse response = at->second;
+    org::v1::CompleteFactorResponse response;
+    *response.mutable_result() = at->second;
     waiting_.erase(at);
-    response.set_outcome(org::v1::OUTCOME_ALLOWED);
+    response.mutable_result()->set_outcome(org::v1::OUTCOME_ALLOWED);
     response.mutable_factor_at()->set_seconds(UnixSeconds(clock_.Now()));
     co_return response;
   }
@@ -107,7 +110,7 @@ class FakeOrg final : public Org {
 
   // As the real one: everything is checked before the proof is spent.
   reason::v1::Reason TakeProof(const org::v1::EvaluateRequest& request,
-                               org::v1::EvaluateResponse& response) {
+                               org::v1::SignOnResult& response) {
     if (request.proof().empty()) return reason::v1::REASON_CHALLENGE_NOT_DONE;
     const auto proof = token::VerifyProof(request.proof(), proof_keys_,
                                           token::ProofAudience("acme"), clock_.Now());
@@ -118,7 +121,7 @@ class FakeOrg final : public Org {
     }
     if (!spent_.insert(proof->envelope.id).second) return reason::v1::REASON_PROOF_REPLAYED;
     response.set_certificate_serial(proof->serial);
-    if (proof->trusted) return request.withdrawn();
+    if (proof->trusted) return request.trust_override_reason();
     return rpc::EnumNamed<reason::v1::Reason>(proof->reason)
         .value_or(reason::v1::REASON_PROOF_INVALID);
   }
@@ -126,7 +129,7 @@ class FakeOrg final : public Org {
   const Clock& clock_;
   const token::KeySet proof_keys_;
   std::set<std::string> spent_;
-  std::map<std::string, org::v1::EvaluateResponse> waiting_;
+  std::map<std::string, org::v1::SignOnResult> waiting_;
   int sessions_ = 0;
   int codes_ = 0;
 };

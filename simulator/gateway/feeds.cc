@@ -11,9 +11,10 @@
 #include <thread>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/apps.grpc.pb.h"
+#include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/policy.grpc.pb.h"
-#include "devicetrust/org/v1/sign_in.grpc.pb.h"
+#include "devicetrust/org/v1/sessions.pb.h"
 #include "libs/base/log.h"
 #include "libs/rpc/channel.h"
 
@@ -120,7 +121,7 @@ struct Feeds::State {
   }
 
   void FollowSessions() {
-    const auto stub = org::v1::SignIn::NewStub(config.org_channel);
+    const auto stub = org::v1::SessionFeedService::NewStub(config.org_channel);
     Follow<org::v1::WatchSessionsResponse>(
         "sessions",
         [&](grpc::ClientContext& context) {
@@ -132,9 +133,9 @@ struct Feeds::State {
         [&] { live.BeginSessionsAnew(); });
   }
 
-  bool FetchKeys(org::v1::SignIn::Stub& stub) {
-    const auto keys =
-        rpc::Call(stub, &org::v1::SignIn::Stub::GetGatewayKeys, org::v1::GetGatewayKeysRequest());
+  bool FetchKeys(org::v1::GatewayKeyService::Stub& stub) {
+    const auto keys = rpc::Call(stub, &org::v1::GatewayKeyService::Stub::GetGatewayKeys,
+                                org::v1::GetGatewayKeysRequest());
     if (!keys.ok()) return Complain("keys", keys.status());
     absl::StatusOr<Keyring> keyring = ToKeyring(config.org, *keys);
     if (!keyring.ok()) return Complain("keys", keyring.status());
@@ -142,11 +143,11 @@ struct Feeds::State {
     return true;
   }
 
-  bool FetchApps(org::v1::Policy::Stub& stub) {
+  bool FetchApps(org::v1::AppService::Stub& stub) {
     org::v1::ListAppsRequest request;
     const auto known = view.apps.Get();
     if (known != nullptr) request.set_known_version(known->version());
-    const auto apps = rpc::Call(stub, &org::v1::Policy::Stub::ListApps, request);
+    const auto apps = rpc::Call(stub, &org::v1::AppService::Stub::ListApps, request);
     if (!apps.ok()) return Complain("apps", apps.status());
     if (!apps->unchanged() || known == nullptr) {
       view.apps.Set(std::make_shared<const AppDirectory>(*apps));
@@ -154,9 +155,10 @@ struct Feeds::State {
     return true;
   }
 
-  bool FetchDiscovery(org::v1::IwaRegistry::Stub& registry, ca::v1::CertificateAdmin::Stub& ca) {
-    const auto iwas =
-        rpc::Call(registry, &org::v1::IwaRegistry::Stub::ListIwas, org::v1::ListIwasRequest());
+  bool FetchDiscovery(org::v1::IwaRegistryService::Stub& registry,
+                      ca::v1::CertificateAdmin::Stub& ca) {
+    const auto iwas = rpc::Call(registry, &org::v1::IwaRegistryService::Stub::ListIwas,
+                                org::v1::ListIwasRequest());
     if (!iwas.ok()) return Complain("iwas", iwas.status());
     const auto issuers =
         rpc::Call(ca, &ca::v1::CertificateAdmin::Stub::GetIssuers, ca::v1::GetIssuersRequest());
@@ -176,9 +178,9 @@ struct Feeds::State {
   }
 
   void Refresh() {
-    const auto sign_in = org::v1::SignIn::NewStub(config.org_channel);
-    const auto policy = org::v1::Policy::NewStub(config.org_channel);
-    const auto registry = org::v1::IwaRegistry::NewStub(config.org_channel);
+    const auto keys = org::v1::GatewayKeyService::NewStub(config.org_channel);
+    const auto apps = org::v1::AppService::NewStub(config.org_channel);
+    const auto registry = org::v1::IwaRegistryService::NewStub(config.org_channel);
     const auto ca = ca::v1::CertificateAdmin::NewStub(config.ca_channel);
     Monotonic::time_point keys_at = Monotonic::now();
     Monotonic::time_point discovery_at = keys_at;
@@ -188,12 +190,12 @@ struct Feeds::State {
       const Monotonic::time_point now = Monotonic::now();
       bool ok = true;
       if (now >= keys_at) {
-        const bool fetched = FetchKeys(*sign_in);
+        const bool fetched = FetchKeys(*keys);
         if (fetched) keys_at = now + config.keys_every;
         if (fetched) failing.erase("keys");
         ok = ok && fetched;
       }
-      if (FetchApps(*policy)) {
+      if (FetchApps(*apps)) {
         failing.erase("apps");
       } else {
         ok = false;

@@ -49,7 +49,7 @@ Task<http::Response> OrgHost::Advance(Turn& turn, Transaction transaction) {
   if (IsOtherSubject(transaction, *app)) {
     co_return Fail(turn, transaction, saml::Failure::kUnknownPrincipal);
   }
-  if (turn.apps->NeedsChallenge(*app)) co_return RedirectToChallenge(turn, transaction);
+  if (app->needs_device_challenge()) co_return RedirectToChallenge(turn, transaction);
   co_return co_await Decide(turn, std::move(transaction), *app, "");
 }
 
@@ -114,13 +114,13 @@ Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const 
   if (session.factor_at) *info->mutable_factor_at() = rpc::ToTimestamp(*session.factor_at);
   *request.mutable_client() = ClientOf(turn.request);
   request.set_client_kind(org::v1::CLIENT_KIND_WEB_BROWSER);
-  request.set_withdrawn(AgainstProof(turn, proof));
+  request.set_trust_override_reason(AgainstProof(turn, proof));
   request.set_proof(std::move(proof));
   request.set_transaction_hash(ToString(pki::Sha256(transaction.id)));
   request.set_session_hash(ToString(pki::Sha256(session.id)));
 
   const auto decision = co_await org_.Evaluate(std::move(request));
-  if (decision.ok()) co_return Conclude(turn, std::move(transaction), app, *decision);
+  if (decision.ok()) co_return Conclude(turn, std::move(transaction), app, decision->result());
   if (decision.status().code() == absl::StatusCode::kUnauthenticated) {
     co_return SignInAgain(turn, std::move(transaction));
   }
@@ -131,11 +131,8 @@ Task<http::Response> OrgHost::Decide(Turn& turn, Transaction transaction, const 
 }
 
 http::Response OrgHost::Conclude(Turn& turn, Transaction transaction, const org::v1::App& app,
-                                 const org::v1::EvaluateResponse& decision) {
+                                 const org::v1::SignOnResult& decision) {
   Session& session = *transaction.session;
-  if (decision.has_factor_at()) {
-    session.factor_at = rpc::FromTimestamp(decision.factor_at());
-  }
   if (decision.trust() == org::v1::TRUST_STATE_TRUSTED) {
     session.last_serial = decision.certificate_serial();
   }

@@ -39,9 +39,9 @@ inline std::string Between(std::string_view text, std::string_view begin, std::s
   return std::string(rest.substr(0, rest.find(end)));
 }
 
-inline org::v1::GatewayKeys NewKeys() {
+inline org::v1::GetGatewayKeysResponse NewKeys() {
   throwaway::SeededRandom random(1);
-  org::v1::GatewayKeys keys;
+  org::v1::GetGatewayKeysResponse keys;
   org::v1::SymmetricKey* cookie = keys.add_cookie_keys();
   cookie->set_kid("c1");
   cookie->set_key(std::string(32, 'k'));
@@ -64,25 +64,21 @@ inline org::v1::GatewayKeys NewKeys() {
 }
 
 // Made once: an RSA key takes its time.
-inline const org::v1::GatewayKeys& SharedKeys() {
-  static const org::v1::GatewayKeys keys = NewKeys();
+inline const org::v1::GetGatewayKeysResponse& SharedKeys() {
+  static const org::v1::GetGatewayKeysResponse keys = NewKeys();
   return keys;
 }
 
 inline org::v1::ListAppsResponse NewApps() {
   org::v1::ListAppsResponse apps;
   apps.set_version(1);
-  apps.set_device_trust_effective(true);
   org::v1::App* app = apps.add_apps();
   app->set_id("mail");
   app->set_label("Mail & <more>");
-  app->set_protocol(org::v1::APP_PROTOCOL_SAML2);
   app->mutable_saml()->set_entity_id("https://sp.example/mail");
   org::v1::AssertionConsumerService* acs = app->mutable_saml()->add_acs();
   acs->set_url("https://sp.example/acs?a=1&b=2");
-  app->add_rules()->set_active(true);
-  app->mutable_rules(0)->set_trust(org::v1::TRUST_CONDITION_TRUSTED);
-  app->add_rules()->set_is_default(true);
+  app->set_needs_device_challenge(true);
   return apps;
 }
 

@@ -11,9 +11,10 @@
 #include <mutex>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/gateway_keys.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/policy.grpc.pb.h"
-#include "devicetrust/org/v1/sign_in.grpc.pb.h"
+#include "devicetrust/org/v1/sessions.pb.h"
 #include "libs/base/files.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
@@ -29,15 +30,16 @@ using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
 // Answers the feeds; heartbeats every few milliseconds.
-class Backend final : public org::v1::SignIn::Service,
-                      public org::v1::Policy::Service,
-                      public org::v1::IwaRegistry::Service,
+class Backend final : public org::v1::GatewayKeyService::Service,
+                      public org::v1::SessionFeedService::Service,
+                      public org::v1::AppService::Service,
+                      public org::v1::IwaRegistryService::Service,
                       public ca::v1::CertificateAdmin::Service {
  public:
-  explicit Backend(org::v1::GatewayKeys keys) : keys_(std::move(keys)) {}
+  explicit Backend(org::v1::GetGatewayKeysResponse keys) : keys_(std::move(keys)) {}
 
   grpc::Status GetGatewayKeys(grpc::ServerContext*, const org::v1::GetGatewayKeysRequest*,
-                              org::v1::GatewayKeys* keys) override {
+                              org::v1::GetGatewayKeysResponse* keys) override {
     *keys = keys_;
     return grpc::Status::OK;
   }
@@ -94,14 +96,14 @@ class Backend final : public org::v1::SignIn::Service,
     changed_.wait_for(lock, milliseconds{10});
   }
 
-  const org::v1::GatewayKeys keys_;
+  const org::v1::GetGatewayKeysResponse keys_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> revoked_;  // In the order of their sequence numbers, from 1.
 };
 
-org::v1::GatewayKeys MakeKeys(WallTime now) {
-  org::v1::GatewayKeys keys;
+org::v1::GetGatewayKeysResponse MakeKeys(WallTime now) {
+  org::v1::GetGatewayKeysResponse keys;
   keys.add_cookie_keys()->set_kid("c1");
   keys.mutable_cookie_keys(0)->set_key(std::string(32, 'k'));
   keys.add_proof_keys()->set_kid("p1");
@@ -148,9 +150,9 @@ class GatewayServerTest : public ::testing::Test {
     const pki::ExportableIdentity& identity = pki_.Component("policy");
     std::vector<rpc::MethodAccess> access;
     for (const char* method :
-         {"org.v1.SignIn.GetGatewayKeys", "org.v1.SignIn.WatchSessions", "org.v1.Policy.ListApps",
-          "org.v1.IwaRegistry.ListIwas", "ca.v1.CertificateAdmin.GetIssuers",
-          "ca.v1.CertificateAdmin.WatchRevocations"}) {
+         {"org.v1.GatewayKeyService.GetGatewayKeys", "org.v1.SessionFeedService.WatchSessions",
+          "org.v1.AppService.ListApps", "org.v1.IwaRegistryService.ListIwas",
+          "ca.v1.CertificateAdmin.GetIssuers", "ca.v1.CertificateAdmin.WatchRevocations"}) {
       access.push_back({fmt::format("devicetrust.{}", method), {"gateway"}});
     }
     rpc_ = rpc::Server::Start({.name = "internal",
@@ -159,9 +161,10 @@ class GatewayServerTest : public ::testing::Test {
                                .identity = {identity.certificate.Pem(), identity.key.Pem()},
                                .client_ca_pem = pki_.deployment_ca().certificate.Pem(),
                                .org = "acme"},
-                              {static_cast<org::v1::SignIn::Service*>(&backend_),
-                               static_cast<org::v1::Policy::Service*>(&backend_),
-                               static_cast<org::v1::IwaRegistry::Service*>(&backend_),
+                              {static_cast<org::v1::GatewayKeyService::Service*>(&backend_),
+                               static_cast<org::v1::SessionFeedService::Service*>(&backend_),
+                               static_cast<org::v1::AppService::Service*>(&backend_),
+                               static_cast<org::v1::IwaRegistryService::Service*>(&backend_),
                                static_cast<ca::v1::CertificateAdmin::Service*>(&backend_)},
                               access)
                .value();

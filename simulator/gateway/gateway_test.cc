@@ -140,7 +140,7 @@ TEST_F(GatewayTest, WrongPasswordsAndOutagesSayWhatToDo) {
 
 TEST_F(GatewayTest, AnOutageWithinOneRedirectCanBeTriedAgain) {
   org::v1::ListAppsResponse apps = NewApps();
-  apps.set_device_trust_effective(false);  // Decided at once, without a challenge.
+  apps.mutable_apps(0)->set_needs_device_challenge(false);  // Decided at once, without a challenge.
   gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
   browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
   org_.unavailable = true;
@@ -272,7 +272,7 @@ TEST_F(GatewayTest, AddressesSayHowTheyAreUsed) {
 
 TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {
   org::v1::ListAppsResponse apps = NewApps();
-  apps.set_device_trust_effective(false);
+  apps.mutable_apps(0)->set_needs_device_challenge(false);
   gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
   const http::Response step =
       browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "devicetrust/ca/v1/ca.pb.h"
-#include "devicetrust/org/v1/sign_in.pb.h"
+#include "devicetrust/org/v1/sessions.pb.h"
 #include "libs/base/clock.h"
 #include "simulator/gateway/browser_state.h"
 #include "simulator/gateway/snapshot.h"

@@ -1,7 +1,7 @@
 #include "simulator/gateway/org.h"
 
-#include "devicetrust/org/v1/policy.grpc.pb.h"
-#include "devicetrust/org/v1/sign_in.grpc.pb.h"
+#include "devicetrust/org/v1/authentication.grpc.pb.h"
+#include "devicetrust/org/v1/decisions.grpc.pb.h"
 #include "libs/rpc/async_call.h"
 
 namespace devicetrust::gateway {
@@ -13,36 +13,39 @@ constexpr std::chrono::milliseconds kPasswordTimeout{4000};
 class GrpcOrg final : public Org {
  public:
   explicit GrpcOrg(const std::shared_ptr<grpc::Channel>& channel)
-      : sign_in_(org::v1::SignIn::NewStub(channel)), policy_(org::v1::Policy::NewStub(channel)) {}
+      : authentication_(org::v1::AuthenticationService::NewStub(channel)),
+        decisions_(org::v1::DecisionService::NewStub(channel)) {}
 
-  Task<absl::StatusOr<org::v1::VerifyPasswordResponse>> VerifyPassword(
-      org::v1::VerifyPasswordRequest request) override {
-    co_return co_await rpc::AsyncCall(*sign_in_->async(),
-                                      &org::v1::SignIn::Stub::async::VerifyPassword,
+  Task<absl::StatusOr<org::v1::StartSessionResponse>> StartSession(
+      org::v1::StartSessionRequest request) override {
+    co_return co_await rpc::AsyncCall(*authentication_->async(),
+                                      &org::v1::AuthenticationService::Stub::async::StartSession,
                                       std::move(request), kPasswordTimeout);
   }
 
   Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
       org::v1::EvaluateRequest request) override {
-    co_return co_await rpc::AsyncCall(*policy_->async(), &org::v1::Policy::Stub::async::Evaluate,
-                                      std::move(request));
+    co_return co_await rpc::AsyncCall(
+        *decisions_->async(), &org::v1::DecisionService::Stub::async::Evaluate, std::move(request));
   }
 
-  Task<absl::StatusOr<org::v1::EvaluateResponse>> CompleteFactor(
+  Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(
       org::v1::CompleteFactorRequest request) override {
-    co_return co_await rpc::AsyncCall(
-        *policy_->async(), &org::v1::Policy::Stub::async::CompleteFactor, std::move(request));
+    co_return co_await rpc::AsyncCall(*decisions_->async(),
+                                      &org::v1::DecisionService::Stub::async::CompleteFactor,
+                                      std::move(request));
   }
 
   Task<absl::Status> EndSession(org::v1::EndSessionRequest request) override {
     const auto ended = co_await rpc::AsyncCall(
-        *sign_in_->async(), &org::v1::SignIn::Stub::async::EndSession, std::move(request));
+        *authentication_->async(), &org::v1::AuthenticationService::Stub::async::EndSession,
+        std::move(request));
     co_return ended.status();
   }
 
  private:
-  const std::unique_ptr<org::v1::SignIn::Stub> sign_in_;
-  const std::unique_ptr<org::v1::Policy::Stub> policy_;
+  const std::unique_ptr<org::v1::AuthenticationService::Stub> authentication_;
+  const std::unique_ptr<org::v1::DecisionService::Stub> decisions_;
 };
 
 }  // namespace

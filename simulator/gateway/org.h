@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "devicetrust/org/v1/policy.pb.h"
-#include "devicetrust/org/v1/sign_in.pb.h"
+#include "devicetrust/org/v1/authentication.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/status.h"
 #include "libs/base/task.h"
 
@@ -17,11 +17,11 @@ namespace devicetrust::gateway {
 class Org {
  public:
   virtual ~Org() = default;
-  virtual Task<absl::StatusOr<org::v1::VerifyPasswordResponse>> VerifyPassword(
-      org::v1::VerifyPasswordRequest request) = 0;
+  virtual Task<absl::StatusOr<org::v1::StartSessionResponse>> StartSession(
+      org::v1::StartSessionRequest request) = 0;
   virtual Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
       org::v1::EvaluateRequest request) = 0;
-  virtual Task<absl::StatusOr<org::v1::EvaluateResponse>> CompleteFactor(
+  virtual Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(
       org::v1::CompleteFactorRequest request) = 0;
   virtual Task<absl::Status> EndSession(org::v1::EndSessionRequest request) = 0;
 };

@@ -20,7 +20,10 @@
 #include <string>
 #include <string_view>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/client.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/users.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/task.h"
@@ -96,7 +99,7 @@ class OrgHost {
   // What is known by now against the certificate of a proof; unspecified: nothing.
   reason::v1::Reason AgainstProof(const Turn& turn, const std::string& text) const;
   http::Response Conclude(Turn& turn, Transaction transaction, const org::v1::App& app,
-                          const org::v1::EvaluateResponse& decision);
+                          const org::v1::SignOnResult& decision);
   http::Response SignInAgain(Turn& turn, Transaction transaction);
   http::Response Unavailable(const absl::Status& status, const Transaction& transaction) const;
 

@@ -9,7 +9,8 @@
 
 namespace devicetrust::gateway {
 
-absl::StatusOr<Keyring> ToKeyring(std::string_view org, const org::v1::GatewayKeys& keys) {
+absl::StatusOr<Keyring> ToKeyring(std::string_view org,
+                                  const org::v1::GetGatewayKeysResponse& keys) {
   if (keys.cookie_keys().empty() || keys.proof_keys().empty() || keys.saml_keys().empty()) {
     return absl::InvalidArgumentError("the org handed out no cookie, proof or SAML key");
   }
@@ -40,8 +41,7 @@ absl::StatusOr<Keyring> ToKeyring(std::string_view org, const org::v1::GatewayKe
                  pki::Identity{certificates.front(), std::move(saml_key)}, certificates};
 }
 
-AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps)
-    : version_(apps.version()), device_trust_effective_(apps.device_trust_effective()) {
+AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps) : version_(apps.version()) {
   for (const org::v1::App& app : apps.apps()) {
     by_id_.emplace(app.id(), app);
     if (app.has_saml()) id_by_entity_id_.emplace(app.saml().entity_id(), app.id());
@@ -56,14 +56,6 @@ const org::v1::App* AppDirectory::Find(const std::string& id) const {
 const org::v1::App* AppDirectory::FindByEntityId(const std::string& entity_id) const {
   const auto at = id_by_entity_id_.find(entity_id);
   return at == id_by_entity_id_.end() ? nullptr : Find(at->second);
-}
-
-bool AppDirectory::NeedsChallenge(const org::v1::App& app) const {
-  return device_trust_effective_ &&
-         std::any_of(app.rules().begin(), app.rules().end(), [](const org::v1::Rule& rule) {
-           return rule.active() && (rule.trust() == org::v1::TRUST_CONDITION_TRUSTED ||
-                                    rule.trust() == org::v1::TRUST_CONDITION_NOT_TRUSTED);
-         });
 }
 
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "devicetrust/ca/v1/ca.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/gateway_keys.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
-#include "devicetrust/org/v1/policy.pb.h"
-#include "devicetrust/org/v1/sign_in.pb.h"
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 #include "libs/token/key_set.h"
@@ -29,7 +29,8 @@ struct Keyring {
 };
 
 // kInvalidArgument: a kind of key is missing, or one does not parse.
-absl::StatusOr<Keyring> ToKeyring(std::string_view org, const org::v1::GatewayKeys& keys);
+absl::StatusOr<Keyring> ToKeyring(std::string_view org,
+                                  const org::v1::GetGatewayKeysResponse& keys);
 
 class AppDirectory {
  public:
@@ -39,12 +40,9 @@ class AppDirectory {
   // Null when there is none.
   const org::v1::App* Find(const std::string& id) const;
   const org::v1::App* FindByEntityId(const std::string& entity_id) const;
-  // Device Trust is on, and an active rule of the app names it.
-  bool NeedsChallenge(const org::v1::App& app) const;
 
  private:
   std::int64_t version_;
-  bool device_trust_effective_;
   std::map<std::string, org::v1::App> by_id_;
   std::map<std::string, std::string> id_by_entity_id_;
 };

@@ -90,21 +90,21 @@ Task<http::Response> OrgHost::SignInPost(Turn& turn) {
     co_return SignInForm(turn, *transaction, "", kWrong, kNotTaken);
   }
 
-  org::v1::VerifyPasswordRequest verify;
-  verify.set_principal(*name);
-  verify.set_password(*password);
-  *verify.mutable_client() = ClientOf(turn.request);
-  const auto verified = co_await org_.VerifyPassword(std::move(verify));
-  if (!verified.ok()) {
-    const auto [text, status] = ComplaintOf(verified.status());
+  org::v1::StartSessionRequest start;
+  start.set_principal(*name);
+  start.set_password(*password);
+  *start.mutable_client() = ClientOf(turn.request);
+  const auto started = co_await org_.StartSession(std::move(start));
+  if (!started.ok()) {
+    const auto [text, status] = ComplaintOf(started.status());
     co_return SignInForm(turn, *transaction, *name, text, status);
   }
 
   Session session;
-  session.id = verified->session_id();
-  session.user_id = verified->user().id();
-  session.principal = verified->user().principal();
-  session.authenticated_at = rpc::FromTimestamp(verified->authenticated_at());
+  session.id = started->session_id();
+  session.user_id = started->user().id();
+  session.principal = started->user().principal();
+  session.authenticated_at = rpc::FromTimestamp(started->authenticated_at());
   transaction->session = session;
   transaction->signed_in_here = true;
   transaction->decision_code.clear();
@@ -151,13 +151,16 @@ Task<http::Response> OrgHost::FactorPost(Turn& turn) {
   org::v1::CompleteFactorRequest complete;
   complete.set_code(transaction->decision_code);
   complete.set_session_id(transaction->session->id);
-  complete.set_totp(*code);
+  complete.set_totp_code(*code);
   *complete.mutable_client() = ClientOf(turn.request);
-  const auto decision = co_await org_.CompleteFactor(std::move(complete));
-  if (decision.ok()) co_return Conclude(turn, *std::move(transaction), *app, *decision);
+  const auto completed = co_await org_.CompleteFactor(std::move(complete));
+  if (completed.ok()) {
+    transaction->session->factor_at = rpc::FromTimestamp(completed->factor_at());
+    co_return Conclude(turn, *std::move(transaction), *app, completed->result());
+  }
 
   const std::string shown_code = transaction->decision_code;
-  switch (rpc::ReasonOf(decision.status())) {
+  switch (rpc::ReasonOf(completed.status())) {
     case reason::v1::REASON_FACTOR_WRONG:
       co_return FactorForm(turn, *transaction, "That code is wrong. Type the current one.",
                            kNotTaken);
@@ -177,7 +180,7 @@ Task<http::Response> OrgHost::FactorPost(Turn& turn) {
       transaction->decision_code.clear();
       co_return co_await Advance(turn, *std::move(transaction));
     default:
-      co_return Unavailable(decision.status(), *transaction);
+      co_return Unavailable(completed.status(), *transaction);
   }
 }
 

@@ -24,7 +24,7 @@ using ::testing::IsEmpty;
 using Outcome = v1::EventOutcome;
 
 // A System Log of events that a test made up.
-class FakeLog final : public v1::SystemLog::Service {
+class FakeLog final : public v1::SystemLogService::Service {
  public:
   v1::Event& Add(const std::string& type) {
     events_.emplace_back().set_type(type);
@@ -47,13 +47,14 @@ class FakeLog final : public v1::SystemLog::Service {
     events_.erase(found);
   }
 
-  grpc::Status Count(grpc::ServerContext* /*context*/, const v1::CountRequest* /*request*/,
-                     v1::CountResponse* response) override {
+  grpc::Status Count(grpc::ServerContext* /*context*/, const v1::CountEventsRequest* /*request*/,
+                     v1::CountEventsResponse* response) override {
     for (const v1::Event& event : events_) ++(*response->mutable_by_type())[event.type()];
     return grpc::Status::OK;
   }
-  grpc::Status Search(grpc::ServerContext* /*context*/, const v1::SearchRequest* request,
-                      v1::SearchResponse* response) override {
+  grpc::Status SearchEvents(grpc::ServerContext* /*context*/,
+                            const v1::SearchEventsRequest* request,
+                            v1::SearchEventsResponse* response) override {
     for (const v1::Event& event : events_) {
       if (event.type() == request->filter().types(0)) *response->add_events() = event;
     }

@@ -93,10 +93,12 @@ std::string ExplainText(const v1::Decision& decision, const Style& style) {
   text += fmt::format("\n  who          {} ({})\n  app          {} ({})\n",
                       decision.user().display_name(), decision.user().principal(),
                       decision.app_label(), decision.app_id());
-  text += fmt::format(
-      "  from         {}, {}\n  platform     {} (says the {})\n", decision.client().address(),
-      Plain(rpc::EnumName(decision.client_kind())), Plain(rpc::EnumName(decision.platform())),
-      decision.platform_source().empty() ? "user agent" : decision.platform_source());
+  const bool verified = decision.verified_platform() != v1::PLATFORM_KIND_UNSPECIFIED;
+  const v1::PlatformKind platform =
+      verified ? decision.verified_platform() : decision.claimed_platform();
+  text += fmt::format("  from         {}, {}\n  platform     {} (says the {})\n",
+                      decision.client().address(), Plain(rpc::EnumName(decision.client_kind())),
+                      Plain(rpc::EnumName(platform)), verified ? "directory" : "user agent");
   text += fmt::format("  user agent   {}\n", decision.client().user_agent());
   text += fmt::format("  device       {}\n", TrustLine(decision));
   if (!decision.certificate_serial().empty()) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/status.h"
 #include "simulator/report/format.h"
 

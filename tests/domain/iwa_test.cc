@@ -37,11 +37,11 @@ using kerberos::Initiator;
 constexpr const char* kService = "HTTP/iwa.corp.test";
 
 // Remembers what the IWA says of itself.
-class FakeOrg final : public org::v1::IwaRegistry::Service {
+class FakeOrg final : public org::v1::IwaRegistryService::Service {
  public:
-  grpc::Status Register(grpc::ServerContext* /*context*/,
-                        const org::v1::RegisterIwaRequest* request,
-                        org::v1::RegisterIwaResponse* /*response*/) override {
+  grpc::Status RegisterIwa(grpc::ServerContext* /*context*/,
+                           const org::v1::RegisterIwaRequest* request,
+                           org::v1::RegisterIwaResponse* /*response*/) override {
     const std::lock_guard lock(mutex_);
     iwa_ = request->iwa();
     changed_.notify_all();
@@ -104,8 +104,8 @@ class IwaInForestTest : public ::testing::Test {
                                .client_ca_pem = pki_.deployment_ca().certificate.Pem(),
                                .org = "acme"},
                               {&registry_},
-                              {{"devicetrust.org.v1.IwaRegistry.Register", {"iwa"}},
-                               {"devicetrust.org.v1.IwaRegistry.Heartbeat", {"iwa"}}})
+                              {{"devicetrust.org.v1.IwaRegistryService.RegisterIwa", {"iwa"}},
+                               {"devicetrust.org.v1.IwaRegistryService.Heartbeat", {"iwa"}}})
                .value();
   }
   void Configure() {

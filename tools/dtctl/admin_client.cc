@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
-#include "devicetrust/org/v1/people.grpc.pb.h"
-#include "devicetrust/org/v1/policy.grpc.pb.h"
+#include "devicetrust/org/v1/decisions.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 
@@ -59,10 +59,10 @@ struct AdminClient::Stubs {
       : endpoints(all),
         org_channel(Connect(all.org)),
         ca_channel(Connect(all.ca)),
-        settings(StubOf<org::v1::Settings>(org_channel)),
-        people(StubOf<org::v1::People>(org_channel)),
-        policy(StubOf<org::v1::Policy>(org_channel)),
-        log(StubOf<org::v1::SystemLog>(org_channel)),
+        settings(StubOf<org::v1::SettingsService>(org_channel)),
+        users(StubOf<org::v1::UserService>(org_channel)),
+        decisions(StubOf<org::v1::DecisionService>(org_channel)),
+        log(StubOf<org::v1::SystemLogService>(org_channel)),
         ca(StubOf<ca::v1::CertificateAdmin>(ca_channel)) {}
 
   template <typename Stub, typename Request, typename Response>
@@ -89,10 +89,10 @@ struct AdminClient::Stubs {
   Endpoints endpoints;
   std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
   std::shared_ptr<grpc::Channel> ca_channel;
-  std::unique_ptr<org::v1::Settings::Stub> settings;
-  std::unique_ptr<org::v1::People::Stub> people;
-  std::unique_ptr<org::v1::Policy::Stub> policy;
-  std::unique_ptr<org::v1::SystemLog::Stub> log;
+  std::unique_ptr<org::v1::SettingsService::Stub> settings;
+  std::unique_ptr<org::v1::UserService::Stub> users;
+  std::unique_ptr<org::v1::DecisionService::Stub> decisions;
+  std::unique_ptr<org::v1::SystemLogService::Stub> log;
   std::unique_ptr<ca::v1::CertificateAdmin::Stub> ca;
 };
 
@@ -103,13 +103,15 @@ AdminClient::AdminClient(const Endpoints& endpoints)
 AdminClient::~AdminClient() = default;
 
 absl::StatusOr<org::v1::OrgSettings> AdminClient::GetSettings() {
-  return stubs_->Org(stubs_->settings, &org::v1::Settings::Stub::GetSettings,
-                     org::v1::GetSettingsRequest());
+  DT_ASSIGN_OR_RETURN(org::v1::GetSettingsResponse answer,
+                      stubs_->Org(stubs_->settings, &org::v1::SettingsService::Stub::GetSettings,
+                                  org::v1::GetSettingsRequest()));
+  return std::move(*answer.mutable_settings());
 }
 
 absl::StatusOr<org::v1::SetDeviceTrustResponse> AdminClient::SetDeviceTrust(
     const org::v1::SetDeviceTrustRequest& request) {
-  return stubs_->Org(stubs_->settings, &org::v1::Settings::Stub::SetDeviceTrust, request);
+  return stubs_->Org(stubs_->settings, &org::v1::SettingsService::Stub::SetDeviceTrust, request);
 }
 
 absl::StatusOr<org::v1::User> AdminClient::GetUser(const std::string& name) {
@@ -121,24 +123,30 @@ absl::StatusOr<org::v1::User> AdminClient::GetUser(const std::string& name) {
   } else {
     request.set_id(name);
   }
-  return stubs_->Org(stubs_->people, &org::v1::People::Stub::GetUser, request);
+  DT_ASSIGN_OR_RETURN(org::v1::GetUserResponse answer,
+                      stubs_->Org(stubs_->users, &org::v1::UserService::Stub::GetUser, request));
+  return std::move(*answer.mutable_user());
 }
 
 absl::StatusOr<org::v1::Decision> AdminClient::Explain(const std::string& code) {
   org::v1::ExplainDecisionRequest request;
   request.set_code(code);
-  return stubs_->Org(stubs_->policy, &org::v1::Policy::Stub::ExplainDecision, request);
+  DT_ASSIGN_OR_RETURN(
+      org::v1::ExplainDecisionResponse answer,
+      stubs_->Org(stubs_->decisions, &org::v1::DecisionService::Stub::ExplainDecision, request));
+  return std::move(*answer.mutable_decision());
 }
 
 absl::StatusOr<std::vector<org::v1::Event>> AdminClient::Search(const org::v1::EventFilter& filter,
                                                                 int count) {
-  org::v1::SearchRequest request;
+  org::v1::SearchEventsRequest request;
   *request.mutable_filter() = filter;
   std::vector<org::v1::Event> events;
   while (static_cast<int>(events.size()) < count) {
     request.set_page_size(std::min(kPageSizeMax, count - static_cast<int>(events.size())));
-    DT_ASSIGN_OR_RETURN(const org::v1::SearchResponse answer,
-                        stubs_->Org(stubs_->log, &org::v1::SystemLog::Stub::Search, request));
+    DT_ASSIGN_OR_RETURN(
+        const org::v1::SearchEventsResponse answer,
+        stubs_->Org(stubs_->log, &org::v1::SystemLogService::Stub::SearchEvents, request));
     events.insert(events.end(), answer.events().begin(), answer.events().end());
     if (answer.next_page_token().empty()) break;
     request.set_page_token(answer.next_page_token());
@@ -151,11 +159,11 @@ absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t&
                                const std::function<bool(const org::v1::Event&)>& seen) {
   if (stubs_->log == nullptr) return NoAddress("org", "--org-address");
   grpc::ClientContext context;  // No deadline: it lasts until somebody has enough.
-  org::v1::TailRequest request;
+  org::v1::TailEventsRequest request;
   *request.mutable_filter() = filter;
   request.set_after_sequence(after_sequence);
   const auto reader = stubs_->log->Tail(&context, request);
-  org::v1::TailResponse part;
+  org::v1::TailEventsResponse part;
   while (reader->Read(&part)) {
     for (const org::v1::Event& event : part.events()) {
       if (seen(event)) continue;

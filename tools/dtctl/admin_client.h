@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "devicetrust/ca/v1/ca.pb.h"
-#include "devicetrust/org/v1/people.pb.h"
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "devicetrust/org/v1/users.pb.h"
 #include "libs/base/status.h"
 #include "tools/dtctl/endpoints.h"
 

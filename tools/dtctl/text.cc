@@ -160,7 +160,7 @@ std::string SettingsText(const org::v1::OrgSettings& settings) {
       settings.read_only() ? "yes: nobody can enroll" : "no",
       settings.ad_integration_active() ? settings.ad_domain() + ", active"
                                        : "not active: nobody can enroll");
-  if (settings.inconsistent()) {
+  if (settings.disabled_while_in_use()) {
     out +=
         "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"
         "         refused users see no security message. Mend: dtctl device-trust on\n";
@@ -174,9 +174,12 @@ std::string DecisionText(const Decision& decision) {
                                 Printable(decision.rule_name()), FormatTime(decision.at()));
   out += fmt::format("  who     {}\n", PersonText(decision.user()));
   out += fmt::format("  app     {} ({})\n", Printable(decision.app_label()), decision.app_id());
-  out += fmt::format("  from    {}, {} on {} (by {})\n", decision.client().address(),
-                     ClientWord(decision.client_kind()), PlatformWord(decision.platform()),
-                     decision.platform_source().empty() ? "nothing" : decision.platform_source());
+  const bool verified = decision.verified_platform() != org::v1::PLATFORM_KIND_UNSPECIFIED;
+  out += fmt::format(
+      "  from    {}, {} on {} (by {})\n", decision.client().address(),
+      ClientWord(decision.client_kind()),
+      PlatformWord(verified ? decision.verified_platform() : decision.claimed_platform()),
+      verified ? "directory" : "user agent");
   out += fmt::format("  device  {}\n", TrustLine(decision));
   if (decision.has_factor_completed_at()) {
     out += fmt::format("  factor  passed {}\n", FormatTime(decision.factor_completed_at()));

@@ -54,7 +54,7 @@ TEST(SettingsText, WarnsWhenRulesAreStranded) {
   settings.set_capability_enabled(true);
   EXPECT_TRUE(Has(SettingsText(settings), "in force      no"));
   EXPECT_FALSE(Has(SettingsText(settings), "warning"));
-  settings.set_inconsistent(true);
+  settings.set_disabled_while_in_use(true);
   EXPECT_TRUE(Has(SettingsText(settings), "Mend: dtctl device-trust on"));
 }
 

@@ -1,4 +1,4 @@
-#include "policy-engine/authentication/sign_in_throttle.h"
+#include "policy-engine/authentication/failure_throttle.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::seconds;
 
-class SignInThrottleTest : public ::testing::Test {
+class FailureThrottleTest : public ::testing::Test {
  protected:
   // One attempt with a wrong password. False: it was not let through.
   bool Fail(const std::string& account, const std::string& address) {
@@ -20,14 +20,14 @@ class SignInThrottleTest : public ::testing::Test {
   }
 
   WallTime now_{seconds{1'800'000'000}};
-  SignInThrottle throttle_{{.per_pair_max = 5,
-                            .per_account_max = 20,
-                            .per_address_max = 40,
-                            .window = seconds{600},
-                            .remembered_max = 1000}};
+  FailureThrottle throttle_{{.per_pair_max = 5,
+                             .per_account_max = 20,
+                             .per_address_max = 40,
+                             .window = seconds{600},
+                             .remembered_max = 1000}};
 };
 
-TEST_F(SignInThrottleTest, RefusesAPairAfterItsFailuresAndLetsItTryAgainLater) {
+TEST_F(FailureThrottleTest, RefusesAPairAfterItsFailuresAndLetsItTryAgainLater) {
   EXPECT_EQ(FailMany("ada", "192.0.2.1", 50), 5);
   const auto refusal = throttle_.Begin("ada", "192.0.2.1", now_);
   ASSERT_TRUE(refusal);
@@ -43,7 +43,7 @@ TEST_F(SignInThrottleTest, RefusesAPairAfterItsFailuresAndLetsItTryAgainLater) {
 }
 
 // The owner of an account signs in from home while strangers guess at it from everywhere.
-TEST_F(SignInThrottleTest, LetsTheOwnerInWhileStrangersGuess) {
+TEST_F(FailureThrottleTest, LetsTheOwnerInWhileStrangersGuess) {
   ASSERT_FALSE(throttle_.Begin("ada", "198.51.100.7", now_));
   throttle_.Succeeded("ada", "198.51.100.7", now_);
   int guesses = 0;
@@ -56,7 +56,7 @@ TEST_F(SignInThrottleTest, LetsTheOwnerInWhileStrangersGuess) {
 }
 
 // One address tries a password on every account; colleagues behind it keep working.
-TEST_F(SignInThrottleTest, StopsSprayingButNotTheColleagues) {
+TEST_F(FailureThrottleTest, StopsSprayingButNotTheColleagues) {
   ASSERT_FALSE(throttle_.Begin("bob", "192.0.2.1", now_));
   throttle_.Succeeded("bob", "192.0.2.1", now_);
   int guesses = 0;
@@ -66,7 +66,7 @@ TEST_F(SignInThrottleTest, StopsSprayingButNotTheColleagues) {
   EXPECT_FALSE(throttle_.Begin("user7", "198.51.100.7", now_));
 }
 
-TEST_F(SignInThrottleTest, SuccessForgivesTheTypos) {
+TEST_F(FailureThrottleTest, SuccessForgivesTheTypos) {
   for (int round = 0; round < 20; ++round) {
     EXPECT_EQ(FailMany("ada", "192.0.2.1", 4), 4);
     ASSERT_FALSE(throttle_.Begin("ada", "192.0.2.1", now_));
@@ -75,13 +75,13 @@ TEST_F(SignInThrottleTest, SuccessForgivesTheTypos) {
 }
 
 // Attempts that have not ended count too: a hundred at once are not a hundred guesses.
-TEST_F(SignInThrottleTest, CountsAttemptsInFlightAndTakesThemBack) {
+TEST_F(FailureThrottleTest, CountsAttemptsInFlightAndTakesThemBack) {
   EXPECT_EQ(FailMany("ada", "192.0.2.1", 100), 5);
   for (int i = 0; i < 5; ++i) throttle_.Forget("ada", "192.0.2.1", now_);
   EXPECT_EQ(FailMany("ada", "192.0.2.1", 100), 5);
 }
 
-TEST_F(SignInThrottleTest, RemembersABoundedNumber) {
+TEST_F(FailureThrottleTest, RemembersABoundedNumber) {
   for (int i = 0; i < 5000; ++i) Fail("user" + std::to_string(i), "192.0.2." + std::to_string(i));
   EXPECT_EQ(FailMany("user0", "192.0.2.0", 50), 5);  // Forgotten since.
 }

@@ -14,7 +14,7 @@
 
 namespace devicetrust::policy {
 
-struct SignInThrottleLimits {
+struct FailureLimits {
   // Failures within `window`; each limit is refilled evenly over it.
   double per_pair_max = 10;        // Of one account from one address.
   double per_account_max = 100;    // Of one account from everywhere.
@@ -28,9 +28,9 @@ struct SignInThrottleLimits {
 // a stranger who guesses at the same account, or from the same address, does not lock that
 // person out. An attempt counts as a failure until it is known better, so that many at
 // once gain nothing. Thread-safe.
-class SignInThrottle {
+class FailureThrottle {
  public:
-  explicit SignInThrottle(SignInThrottleLimits limits = {}) : limits_(limits) {}
+  explicit FailureThrottle(FailureLimits limits = {}) : limits_(limits) {}
 
   struct Refusal {
     std::chrono::seconds retry_after{1};
@@ -68,7 +68,7 @@ class SignInThrottle {
   // Seconds until one more failure fits; zero: it does.
   std::chrono::seconds WaitOf(const Counter& counter, double max) const;
 
-  const SignInThrottleLimits limits_;
+  const FailureLimits limits_;
   std::mutex mutex_;
   Table pairs_;
   Table accounts_;

@@ -5,8 +5,10 @@
 #include <map>
 
 #include "libs/testing/status.h"
-#include "policy-engine/authentication/sign_in_service.h"
+#include "policy-engine/authentication/authentication_service.h"
+#include "policy-engine/authentication/authenticator.h"
 #include "policy-engine/org_fixture.h"
+#include "policy-engine/sessions/session_feed_service.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -15,16 +17,11 @@ namespace v1 = ::devicetrust::org::v1;
 using directory::PasswordVerdict;
 using ::testing::SizeIs;
 
-class SignInTest : public OrgFixture {
+class AuthenticatorTest : public OrgFixture, private PasswordCheck {
  protected:
-  SignInTest() {
-    keys_ = GatewayKeys::Create(*database_, *kek_, "acme", clock_, random_).value();
-    service_.emplace(
-        SignInService::Parts{*database_, *store_, *events_, *sessions_, *keys_,
-                             [this](std::string_view principal, std::string_view password) {
-                               return Check(principal, password);
-                             },
-                             clock_, random_, SignInThrottleLimits{.per_pair_max = 5}});
+  AuthenticatorTest() {
+    authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *sessions_, *this,
+                                                clock_, random_, FailureLimits{.per_pair_max = 5}});
     AddUser("ada");
     const std::string gone = AddUser("gone");
     DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
@@ -33,7 +30,8 @@ class SignInTest : public OrgFixture {
   }
 
   // The directory: everybody's password is "right"; `state_` is what else it says then.
-  absl::StatusOr<PasswordVerdict> Check(std::string_view principal, std::string_view password) {
+  absl::StatusOr<PasswordVerdict> Check(std::string_view principal,
+                                        std::string_view password) override {
     ++binds_;
     last_bind_ = principal;
     if (away_) return absl::UnavailableError("ldaps://dc1 does not answer");
@@ -41,17 +39,14 @@ class SignInTest : public OrgFixture {
     return password == "right" ? state_ : PasswordVerdict::kWrong;
   }
 
-  absl::StatusOr<v1::VerifyPasswordResponse> SignIn(const std::string& principal,
-                                                    const std::string& password,
-                                                    const std::string& address = "192.0.2.1") {
-    v1::VerifyPasswordRequest request;
+  absl::StatusOr<v1::StartSessionResponse> SignIn(const std::string& principal,
+                                                  const std::string& password,
+                                                  const std::string& address = "192.0.2.1") {
+    v1::StartSessionRequest request;
     request.set_principal(principal);
     request.set_password(password);
     request.mutable_client()->set_address(address);
-    v1::VerifyPasswordResponse response;
-    const grpc::Status status = service_->VerifyPassword(nullptr, &request, &response);
-    if (!status.ok()) return rpc::FromGrpc(status);
-    return response;
+    return authenticator_->StartSession(request);
   }
   reason::v1::Reason Refusal(const std::string& principal, const std::string& password) {
     return rpc::ReasonOf(SignIn(principal, password).status());
@@ -61,8 +56,7 @@ class SignInTest : public OrgFixture {
   std::string last_bind_;
   bool away_ = false;
   PasswordVerdict state_ = PasswordVerdict::kAccepted;
-  std::unique_ptr<GatewayKeys> keys_;
-  std::optional<SignInService> service_;
+  std::optional<Authenticator> authenticator_;
 };
 
 TEST(PrincipalOfTest, UnderstandsWhatPeopleType) {
@@ -74,13 +68,14 @@ TEST(PrincipalOfTest, UnderstandsWhatPeopleType) {
   EXPECT_EQ(PrincipalOf("", "corp.test"), "");
 }
 
-TEST_F(SignInTest, OpensASessionForTheRightPassword) {
+TEST_F(AuthenticatorTest, OpensASessionForTheRightPassword) {
   const auto first = SignIn("CORP\\Ada", "right");
   DT_ASSERT_OK(first);
   EXPECT_EQ(first->user().id(), "id-ada");
   EXPECT_EQ(last_bind_, "ada@corp.test");
   EXPECT_THAT(first->session_id(), SizeIs(22));
   EXPECT_EQ(first->authenticated_at().seconds(), UnixSeconds(kTestStart));
+  EXPECT_EQ(first->expires_at().seconds(), UnixSeconds(kTestStart + kSessionLifetime));
   const auto second = SignIn("ada", "right");
   DT_ASSERT_OK(second);
   EXPECT_NE(second->session_id(), first->session_id());
@@ -93,7 +88,7 @@ TEST_F(SignInTest, OpensASessionForTheRightPassword) {
 }
 
 // Towards the person one answer, in the System Log the reason.
-TEST_F(SignInTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
+TEST_F(AuthenticatorTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   const absl::Status wrong = SignIn("ada", "wrong").status();
   const absl::Status unknown = SignIn("eve", "right").status();
   const absl::Status elsewhere = SignIn("other\\ada", "right").status();
@@ -109,7 +104,7 @@ TEST_F(SignInTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   EXPECT_EQ(events[2].outcome().reason(), "USER_UNKNOWN");
 }
 
-TEST_F(SignInTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
+TEST_F(AuthenticatorTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
   const std::map<PasswordVerdict, reason::v1::Reason> states = {
       {PasswordVerdict::kDisabled, reason::v1::REASON_USER_DISABLED},
       {PasswordVerdict::kMustChange, reason::v1::REASON_PASSWORD_MUST_CHANGE},
@@ -128,7 +123,7 @@ TEST_F(SignInTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
   EXPECT_EQ(Refusal("gone", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
 }
 
-TEST_F(SignInTest, ThrottlesFailuresOfOneAddressAlone) {
+TEST_F(AuthenticatorTest, ThrottlesFailuresOfOneAddressAlone) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
   const absl::Status refused = SignIn("ada", "right").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
@@ -141,7 +136,7 @@ TEST_F(SignInTest, ThrottlesFailuresOfOneAddressAlone) {
   EXPECT_THAT(EventsOf(""), SizeIs(8));  // Five, one refusal for both, two successes.
 }
 
-TEST_F(SignInTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {
+TEST_F(AuthenticatorTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {
   away_ = true;
   for (int i = 0; i < 10; ++i) {
     const absl::Status status = SignIn("ada", "right").status();
@@ -152,23 +147,29 @@ TEST_F(SignInTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {
   DT_EXPECT_OK(SignIn("ada", "right"));
 }
 
-TEST_F(SignInTest, RefusesMalformedRequests) {
+TEST_F(AuthenticatorTest, RefusesMalformedRequests) {
   EXPECT_EQ(Refusal(std::string(257, 'a'), "right"), reason::v1::REASON_MALFORMED_REQUEST);
   EXPECT_EQ(Refusal("ada", std::string(257, 'a')), reason::v1::REASON_MALFORMED_REQUEST);
   EXPECT_EQ(SignIn("ada", "right", "").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(binds_, 0);
 }
 
-TEST_F(SignInTest, EndsASessionOnceAndTellsTheGateways) {
+TEST_F(AuthenticatorTest, EndsASessionOnceAndTellsTheGateways) {
+  AuthenticationService authentication(*authenticator_);
+  SessionFeedService feed(*sessions_, clock_);
   grpc::ServerBuilder builder;
-  builder.RegisterService(&*service_);
+  builder.RegisterService(&authentication);
+  builder.RegisterService(&feed);
   const auto server = builder.BuildAndStart();
-  const auto stub = v1::SignIn::NewStub(server->InProcessChannel({}));
+  const auto channel = server->InProcessChannel({});
+  const auto stub = v1::AuthenticationService::NewStub(channel);
+  const auto changes = v1::SessionFeedService::NewStub(channel);
   grpc::ClientContext watching;
-  const auto stream = stub->WatchSessions(&watching, v1::WatchSessionsRequest());
+  const auto stream = changes->WatchSessions(&watching, v1::WatchSessionsRequest());
   v1::WatchSessionsResponse message;
   ASSERT_TRUE(stream->Read(&message));  // A heartbeat: nothing has ended yet.
   EXPECT_EQ(message.changes_size(), 0);
+  EXPECT_LE(message.oldest_session_at().seconds(), UnixSeconds(kTestStart - kSessionLifetime));
 
   v1::EndSessionRequest request;
   request.set_session_id("session-1");
@@ -190,15 +191,6 @@ TEST_F(SignInTest, EndsASessionOnceAndTellsTheGateways) {
   ASSERT_THAT(events, SizeIs(1));
   EXPECT_EQ(events[0].type(), "user.session.end");
   EXPECT_EQ(events[0].actor().id(), "id-ada");
-}
-
-TEST_F(SignInTest, HandsOutTheKeysOfAllGateways) {
-  v1::GetGatewayKeysRequest request;
-  v1::GatewayKeys keys;
-  ASSERT_TRUE(service_->GetGatewayKeys(nullptr, &request, &keys).ok());
-  EXPECT_GE(keys.cookie_keys_size(), 1);
-  EXPECT_GE(keys.proof_keys_size(), 1);
-  EXPECT_GE(keys.saml_keys_size(), 1);
 }
 
 }  // namespace

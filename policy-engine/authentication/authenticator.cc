@@ -1,4 +1,4 @@
-#include "policy-engine/authentication/sign_in_service.h"
+#include "policy-engine/authentication/authenticator.h"
 
 #include <array>
 #include <chrono>
@@ -8,9 +8,9 @@
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
 #include "libs/rpc/error.h"
-#include "libs/rpc/status.h"
 #include "libs/rpc/timestamps.h"
-#include "policy-engine/sessions/session_stream.h"
+#include "policy-engine/people/people_store.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -18,9 +18,9 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 using directory::PasswordVerdict;
 
-constexpr std::size_t kSignInNameBytesMax = 256;
-constexpr std::size_t kSignInPasswordBytesMax = 256;
-constexpr std::size_t kSignInAddressBytesMax = 64;
+constexpr std::size_t kNameBytesMax = 256;
+constexpr std::size_t kPasswordBytesMax = 256;
+constexpr std::size_t kPeerAddressBytesMax = 64;
 constexpr std::size_t kEndedSessionIdBytesMax = 64;
 
 absl::Status MalformedSignIn(std::string message, std::string subject) {
@@ -77,6 +77,20 @@ absl::Status ThrottledSignIn(std::chrono::seconds retry_after) {
                         retry_after);
 }
 
+absl::Status DeactivatedUser() {
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_DEACTIVATED,
+                        "the user is deactivated in this org", {},
+                        "Ask your administrator to activate you.");
+}
+
+absl::Status DirectoryAway(const absl::Status& why) {
+  Log(LogLevel::kError, "authentication.directory.unavailable",
+      {{"error", std::string(why.message())}});
+  return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
+                        "the directory that checks passwords does not answer", "directory",
+                        "Try again in a moment.", std::chrono::seconds{2});
+}
+
 }  // namespace
 
 std::string PrincipalOf(std::string_view typed, std::string_view ad_domain) {
@@ -90,61 +104,57 @@ std::string PrincipalOf(std::string_view typed, std::string_view ad_domain) {
   return name.substr(backslash + 1) + '@' + domain;
 }
 
-// One VerifyPassword() on its way.
-struct SignInService::Attempt {
-  std::string principal;                // Normalized.
+// What came of one name and password.
+struct Authenticator::Attempt {
+  absl::Status status;                  // OK: the password is right, and the user may sign in.
+  std::string principal;                // As looked up.
   std::optional<v1::User> user;         // The org knows one of this principal.
-  reason::v1::Reason precise_reason{};  // For the System Log.
+  reason::v1::Reason precise_reason{};  // For the System Log; `status` may tell less.
   bool worth_an_event = true;
 };
 
-grpc::Status SignInService::VerifyPassword(grpc::ServerContext* /*context*/,
-                                           const v1::VerifyPasswordRequest* request,
-                                           v1::VerifyPasswordResponse* response) {
-  auto verified = Verify(*request);
-  if (!verified.ok()) return rpc::ToGrpc(rpc::StoreError(verified.status()));
-  *response = *std::move(verified);
-  return grpc::Status::OK;
-}
-
-absl::StatusOr<v1::VerifyPasswordResponse> SignInService::Verify(
-    const v1::VerifyPasswordRequest& request) {
+absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
+    const v1::StartSessionRequest& request) {
   const std::string& address = request.client().address();
-  if (request.principal().size() > kSignInNameBytesMax ||
-      request.password().size() > kSignInPasswordBytesMax) {
+  if (request.principal().size() > kNameBytesMax || request.password().size() > kPasswordBytesMax) {
     return MalformedSignIn("user name and password have at most 256 bytes", "principal");
   }
-  if (address.empty() || address.size() > kSignInAddressBytesMax) {
+  if (address.empty() || address.size() > kPeerAddressBytesMax) {
     return MalformedSignIn("the client's address is missing", "client.address");
   }
-  Attempt attempt;
-  attempt.principal = PrincipalOf(request.principal(), parts_.store.state()->settings.ad_domain());
-  const absl::Status judged = Judge(request, attempt);
+  const Attempt attempt = Judge(request);
   const WallTime now = parts_.clock.Now();
 
-  v1::VerifyPasswordResponse response;
-  if (judged.ok()) {
+  v1::StartSessionResponse response;
+  if (attempt.status.ok()) {
     std::array<std::uint8_t, 16> id{};
     DT_RETURN_IF_ERROR(parts_.random.Fill(id));
     response.set_session_id(Base64UrlEncode(id));
     *response.mutable_authenticated_at() = rpc::ToTimestamp(now);
+    *response.mutable_expires_at() = rpc::ToTimestamp(now + kSessionLifetime);
     *response.mutable_user() = *attempt.user;
   }
   if (attempt.worth_an_event) {
-    const absl::Status recorded = Record(request, attempt, now, response);
+    const absl::Status recorded = Record(request, attempt, response, now);
     // A session that the log knows nothing of is not opened; a refusal stays one.
-    if (judged.ok()) DT_RETURN_IF_ERROR(recorded);
+    if (attempt.status.ok()) DT_RETURN_IF_ERROR(recorded);
   }
-  if (!judged.ok()) return judged;
+  if (!attempt.status.ok()) return attempt.status;
   return response;
 }
 
-absl::Status SignInService::Judge(const v1::VerifyPasswordRequest& request, Attempt& attempt) {
+Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& request) {
+  Attempt attempt;
+  attempt.principal = PrincipalOf(request.principal(), parts_.store.state()->settings.ad_domain());
   const std::string& address = request.client().address();
+  const auto refuse = [&attempt](absl::Status status, reason::v1::Reason precise_reason) {
+    attempt.status = std::move(status);
+    attempt.precise_reason = precise_reason;
+    return std::move(attempt);
+  };
   if (const auto refusal = throttle_.Begin(attempt.principal, address, parts_.clock.Now())) {
-    attempt.precise_reason = reason::v1::REASON_THROTTLED;
     attempt.worth_an_event = refusal->first;
-    return ThrottledSignIn(refusal->retry_after);
+    return refuse(ThrottledSignIn(refusal->retry_after), reason::v1::REASON_THROTTLED);
   }
   const absl::StatusOr<Person> person =
       parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<Person> {
@@ -153,50 +163,35 @@ absl::Status SignInService::Judge(const v1::VerifyPasswordRequest& request, Atte
   if (person.ok()) attempt.user = person->user;
   if (!person.ok() && !absl::IsNotFound(person.status())) {
     throttle_.Forget(attempt.principal, address, parts_.clock.Now());
-    attempt.precise_reason = rpc::ReasonOf(person.status());
-    return person.status();
+    return refuse(person.status(), rpc::ReasonOf(person.status()));
   }
 
   // An unknown user costs the same bind, so that the time tells nothing either.
   const std::string& bind_name =
       attempt.principal.empty() ? request.principal() : attempt.principal;
   const absl::StatusOr<PasswordVerdict> verdict =
-      parts_.check_password(bind_name, request.password());
+      parts_.passwords.Check(bind_name, request.password());
   if (!verdict.ok()) {
     throttle_.Forget(attempt.principal, address, parts_.clock.Now());
-    attempt.precise_reason = reason::v1::REASON_DEPENDENCY_UNAVAILABLE;
-    Log(LogLevel::kError, "sign_in.directory_unavailable",
-        {{"error", std::string(verdict.status().message())}});
-    return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
-                          "the directory that checks passwords does not answer", "directory",
-                          "Try again in a moment.", std::chrono::seconds{2});
+    return refuse(DirectoryAway(verdict.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
+  if (!attempt.user) return refuse(WrongPassword(), reason::v1::REASON_USER_UNKNOWN);
   const bool right = *verdict != PasswordVerdict::kWrong && *verdict != PasswordVerdict::kLocked;
-  if (!attempt.user) {
-    attempt.precise_reason = reason::v1::REASON_USER_UNKNOWN;
-    return WrongPassword();
-  }
   if (right) throttle_.Succeeded(attempt.principal, address, parts_.clock.Now());
   if (right && attempt.user->status() != v1::USER_STATUS_ACTIVE) {
-    attempt.precise_reason = reason::v1::REASON_USER_DEACTIVATED;
-    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_DEACTIVATED,
-                          "the user is deactivated in this org", {},
-                          "Ask your administrator to activate you.");
+    return refuse(DeactivatedUser(), reason::v1::REASON_USER_DEACTIVATED);
   }
   const absl::Status status = StatusOfVerdict(*verdict);
-  attempt.precise_reason = rpc::ReasonOf(status);
-  return status;
+  return refuse(status, rpc::ReasonOf(status));
 }
 
-absl::Status SignInService::Record(const v1::VerifyPasswordRequest& request, const Attempt& attempt,
-                                   WallTime now, const v1::VerifyPasswordResponse& response) {
-  const bool success = response.has_user();
-  const std::string typed = request.principal();
+absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const Attempt& attempt,
+                                   const v1::StartSessionResponse& response, WallTime now) {
   EventBuilder builder("user.session.start", "User login to the org", now);
   builder.ActorUser(attempt.user ? attempt.user->id() : std::string(),
-                    attempt.user ? attempt.user->principal() : typed);
+                    attempt.user ? attempt.user->principal() : request.principal());
   builder.Client(request.client());
-  if (success) {
+  if (attempt.status.ok()) {
     builder.Outcome(v1::EventOutcome::RESULT_SUCCESS);
   } else {
     builder.Outcome(v1::EventOutcome::RESULT_FAILURE, rpc::ReasonName(attempt.precise_reason));
@@ -207,46 +202,28 @@ absl::Status SignInService::Record(const v1::VerifyPasswordRequest& request, con
       [&](db::Transaction& txn) { return parts_.events.Append(txn, event); });
 }
 
-grpc::Status SignInService::EndSession(grpc::ServerContext* /*context*/,
-                                       const v1::EndSessionRequest* request,
-                                       v1::EndSessionResponse* /*response*/) {
-  const std::string& session_id = request->session_id();
+absl::StatusOr<v1::EndSessionResponse> Authenticator::EndSession(
+    const v1::EndSessionRequest& request) {
+  const std::string& session_id = request.session_id();
   if (session_id.empty() || session_id.size() > kEndedSessionIdBytesMax) {
-    return rpc::ToGrpc(MalformedSignIn("the session id has 1 to 64 bytes", "session_id"));
+    return MalformedSignIn("the session id has 1 to 64 bytes", "session_id");
   }
   const WallTime now = parts_.clock.Now();
   v1::Event event = EventBuilder("user.session.end", "User logout from the org", now)
-                        .ActorUser(request->user_id(), {})
+                        .ActorUser(request.user_id(), {})
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Debug("session_id", session_id)
                         .Take();
-  absl::Status ended = parts_.events.Identify(event);
-  if (ended.ok()) {
-    ended = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
-      DT_ASSIGN_OR_RETURN(const bool over, SessionChanges::HasEnded(txn, session_id));
-      if (over) return absl::OkStatus();
-      DT_RETURN_IF_ERROR(SessionChanges::AppendEnded(txn, session_id, now));
-      return parts_.events.Append(txn, event);
-    });
-  }
-  if (!ended.ok()) return rpc::ToGrpc(rpc::StoreError(ended));
+  DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  const absl::Status ended = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+    DT_ASSIGN_OR_RETURN(const bool over, SessionChanges::HasEnded(txn, session_id));
+    if (over) return absl::OkStatus();
+    DT_RETURN_IF_ERROR(SessionChanges::AppendEnded(txn, session_id, now));
+    return parts_.events.Append(txn, event);
+  });
+  DT_RETURN_IF_ERROR(ended);
   parts_.sessions.Announce();
-  return grpc::Status::OK;
-}
-
-grpc::Status SignInService::WatchSessions(grpc::ServerContext* context,
-                                          const v1::WatchSessionsRequest* request,
-                                          grpc::ServerWriter<v1::WatchSessionsResponse>* writer) {
-  return StreamSessionChanges(parts_.sessions, parts_.clock, *context, *request, *writer);
-}
-
-grpc::Status SignInService::GetGatewayKeys(grpc::ServerContext* /*context*/,
-                                           const v1::GetGatewayKeysRequest* /*request*/,
-                                           v1::GatewayKeys* response) {
-  auto keys = parts_.keys.Current();
-  if (!keys.ok()) return rpc::ToGrpc(rpc::StoreError(keys.status()));
-  *response = *std::move(keys);
-  return grpc::Status::OK;
+  return v1::EndSessionResponse();
 }
 
 }  // namespace devicetrust::policy

@@ -1,4 +1,4 @@
-#include "policy-engine/authentication/sign_in_throttle.h"
+#include "policy-engine/authentication/failure_throttle.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,8 +15,8 @@ void TakeBack(double& failures) { failures = std::max(0.0, failures - 1); }
 
 }  // namespace
 
-SignInThrottle::Counter& SignInThrottle::Table::Use(const std::string& key,
-                                                    std::size_t remembered_max, WallTime now) {
+FailureThrottle::Counter& FailureThrottle::Table::Use(const std::string& key,
+                                                      std::size_t remembered_max, WallTime now) {
   const auto [found, added] = counters_.try_emplace(key);
   Counter& counter = found->second;
   if (!added) {
@@ -33,7 +33,7 @@ SignInThrottle::Counter& SignInThrottle::Table::Use(const std::string& key,
   return counter;
 }
 
-void SignInThrottle::Decay(Counter& counter, double max, WallTime now) const {
+void FailureThrottle::Decay(Counter& counter, double max, WallTime now) const {
   const std::chrono::duration<double> passed = now - counter.at;
   const std::chrono::duration<double> window = limits_.window;
   if (passed.count() > 0) {
@@ -42,16 +42,16 @@ void SignInThrottle::Decay(Counter& counter, double max, WallTime now) const {
   counter.at = now;
 }
 
-std::chrono::seconds SignInThrottle::WaitOf(const Counter& counter, double max) const {
+std::chrono::seconds FailureThrottle::WaitOf(const Counter& counter, double max) const {
   const double excess = counter.failures + 1 - max;
   if (excess <= 0) return std::chrono::seconds{0};
   const std::chrono::duration<double> window = limits_.window;
   return std::chrono::ceil<std::chrono::seconds>(window * (excess / max));
 }
 
-std::optional<SignInThrottle::Refusal> SignInThrottle::Begin(const std::string& account,
-                                                             const std::string& address,
-                                                             WallTime now) {
+std::optional<FailureThrottle::Refusal> FailureThrottle::Begin(const std::string& account,
+                                                               const std::string& address,
+                                                               WallTime now) {
   const std::lock_guard lock(mutex_);
   Counter& pair = pairs_.Use(PairKey(account, address), limits_.remembered_max, now);
   Counter& by_account = accounts_.Use(account, limits_.remembered_max, now);
@@ -77,8 +77,8 @@ std::optional<SignInThrottle::Refusal> SignInThrottle::Begin(const std::string& 
   return std::nullopt;
 }
 
-void SignInThrottle::Succeeded(const std::string& account, const std::string& address,
-                               WallTime now) {
+void FailureThrottle::Succeeded(const std::string& account, const std::string& address,
+                                WallTime now) {
   const std::lock_guard lock(mutex_);
   Counter& pair = pairs_.Use(PairKey(account, address), limits_.remembered_max, now);
   pair.failures = 0;
@@ -87,7 +87,7 @@ void SignInThrottle::Succeeded(const std::string& account, const std::string& ad
   TakeBack(addresses_.Use(address, limits_.remembered_max, now).failures);
 }
 
-void SignInThrottle::Forget(const std::string& account, const std::string& address, WallTime now) {
+void FailureThrottle::Forget(const std::string& account, const std::string& address, WallTime now) {
   const std::lock_guard lock(mutex_);
   TakeBack(pairs_.Use(PairKey(account, address), limits_.remembered_max, now).failures);
   TakeBack(accounts_.Use(account, limits_.remembered_max, now).failures);

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "devicetrust/org/v1/apps.grpc.pb.h"
+#include "policy-engine/apps/app_admin.h"
+
+namespace devicetrust::policy {
+
+// Apps and their rules over gRPC: translates for AppAdmin.
+class AppService final : public org::v1::AppService::Service {
+ public:
+  explicit AppService(AppAdmin& apps) : apps_(apps) {}
+
+  grpc::Status PutApp(grpc::ServerContext* context, const org::v1::PutAppRequest* request,
+                      org::v1::PutAppResponse* response) override;
+  grpc::Status GetApp(grpc::ServerContext* context, const org::v1::GetAppRequest* request,
+                      org::v1::GetAppResponse* response) override;
+  grpc::Status ListApps(grpc::ServerContext* context, const org::v1::ListAppsRequest* request,
+                        org::v1::ListAppsResponse* response) override;
+  grpc::Status RemoveApp(grpc::ServerContext* context, const org::v1::RemoveAppRequest* request,
+                         org::v1::RemoveAppResponse* response) override;
+  grpc::Status SetRules(grpc::ServerContext* context, const org::v1::SetRulesRequest* request,
+                        org::v1::SetRulesResponse* response) override;
+
+ private:
+  AppAdmin& apps_;
+};
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "devicetrust/org/v1/apps.pb.h"
+#include "libs/base/status.h"
+
+namespace devicetrust::policy {
+
+inline constexpr int kAcsPerAppMax = 64;
+inline constexpr int kSigningCertificatesMax = 16;
+
+// Checks what is registered of an app, rules aside. kInvalidArgument, MALFORMED_REQUEST: the
+// subject names the field.
+absl::Status ValidateApp(const org::v1::App& app);
+
+}  // namespace devicetrust::policy

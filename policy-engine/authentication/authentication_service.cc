@@ -1,0 +1,21 @@
+#include "policy-engine/authentication/authentication_service.h"
+
+#include "policy-engine/service_answer.h"
+
+namespace devicetrust::policy {
+
+namespace v1 = ::devicetrust::org::v1;
+
+grpc::Status AuthenticationService::StartSession(grpc::ServerContext* /*context*/,
+                                                 const v1::StartSessionRequest* request,
+                                                 v1::StartSessionResponse* response) {
+  return Answer(authenticator_.StartSession(*request), response);
+}
+
+grpc::Status AuthenticationService::EndSession(grpc::ServerContext* /*context*/,
+                                               const v1::EndSessionRequest* request,
+                                               v1::EndSessionResponse* response) {
+  return Answer(authenticator_.EndSession(*request), response);
+}
+
+}  // namespace devicetrust::policy

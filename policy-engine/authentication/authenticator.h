@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "devicetrust/org/v1/authentication.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/db/database.h"
+#include "policy-engine/authentication/failure_throttle.h"
+#include "policy-engine/authentication/password_check.h"
+#include "policy-engine/log/events.h"
+#include "policy-engine/org/org_store.h"
+#include "policy-engine/sessions/session_changes.h"
+
+namespace devicetrust::policy {
+
+// Opens and ends the sessions of users. Thread-safe.
+class Authenticator {
+ public:
+  // All references must outlive the Authenticator.
+  struct Parts {
+    db::Database& database;
+    const OrgStore& store;  // For the AD domain of names without one.
+    EventSink& events;
+    SessionChanges& sessions;
+    PasswordCheck& passwords;
+    const Clock& clock;
+    Random& random;
+    FailureLimits limits = {};
+  };
+  explicit Authenticator(Parts parts) : parts_(std::move(parts)), throttle_(parts_.limits) {}
+
+  // The contract (devicetrust.org.v1.AuthenticationService) says what each does and refuses.
+  absl::StatusOr<org::v1::StartSessionResponse> StartSession(
+      const org::v1::StartSessionRequest& request);
+  absl::StatusOr<org::v1::EndSessionResponse> EndSession(const org::v1::EndSessionRequest& request);
+
+ private:
+  struct Attempt;
+
+  // What the directory and the org think of a name and a password.
+  Attempt Judge(const org::v1::StartSessionRequest& request);
+  absl::Status Record(const org::v1::StartSessionRequest& request, const Attempt& attempt,
+                      const org::v1::StartSessionResponse& response, WallTime now);
+
+  Parts parts_;
+  FailureThrottle throttle_;
+};
+
+// The principal that a person means by what they typed: "ada@corp.test" as it is,
+// "CORP\ada" and "ada" with the org's domain. Lower case. Empty: of another domain, or no
+// name at all.
+std::string PrincipalOf(std::string_view typed, std::string_view ad_domain);
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "devicetrust/org/v1/decisions.grpc.pb.h"
+#include "policy-engine/decisions/sign_on.h"
+
+namespace devicetrust::policy {
+
+// Sign-on decisions over gRPC: translates for SignOn.
+class DecisionService final : public org::v1::DecisionService::Service {
+ public:
+  explicit DecisionService(SignOn& sign_on) : sign_on_(sign_on) {}
+
+  grpc::Status Evaluate(grpc::ServerContext* context, const org::v1::EvaluateRequest* request,
+                        org::v1::EvaluateResponse* response) override;
+  grpc::Status CompleteFactor(grpc::ServerContext* context,
+                              const org::v1::CompleteFactorRequest* request,
+                              org::v1::CompleteFactorResponse* response) override;
+  grpc::Status ExplainDecision(grpc::ServerContext* context,
+                               const org::v1::ExplainDecisionRequest* request,
+                               org::v1::ExplainDecisionResponse* response) override;
+
+ private:
+  SignOn& sign_on_;
+};
+
+}  // namespace devicetrust::policy
