@@ -81,13 +81,13 @@ absl::StatusOr<TokenAnswer> NetworkServices::IssueUserToken(const Discovery& dis
 absl::StatusOr<CertificateAnswer> NetworkServices::Enroll(const Discovery& discovery,
                                                           const std::string& user_token,
                                                           const Bytes& csr_der) {
-  ca::v1::CertificateAuthority::Stub stub(ChannelTo(discovery.ca_address, discovery.ca_bundle));
+  ca::v1::EnrollmentService::Stub stub(ChannelTo(discovery.ca_address, discovery.ca_bundle));
   ca::v1::EnrollRequest request;
   request.set_user_token(user_token);
   request.set_csr_der(ToString(csr_der));
   DT_ASSIGN_OR_RETURN(
       const ca::v1::EnrollResponse response,
-      rpc::Call(stub, &ca::v1::CertificateAuthority::Stub::Enroll, request, config_.call_timeout));
+      rpc::Call(stub, &ca::v1::EnrollmentService::Stub::Enroll, request, config_.call_timeout));
   CertificateAnswer answer;
   answer.certificate_der = ToBytes(response.certificate_der());
   for (const std::string& der : response.chain_der()) answer.chain_der.push_back(ToBytes(der));

@@ -32,7 +32,7 @@ class EchoIwa final : public iwa::v1::DomainProof::Service {
   }
 };
 
-class EchoCa final : public ca::v1::CertificateAuthority::Service {
+class EchoCa final : public ca::v1::EnrollmentService::Service {
  public:
   grpc::Status Enroll(grpc::ServerContext*, const ca::v1::EnrollRequest* request,
                       ca::v1::EnrollResponse* response) override {
@@ -61,7 +61,7 @@ class NetworkServicesTest : public ::testing::Test {
     const std::vector<rpc::MethodAccess> access = {
         {"devicetrust.iwa.v1.DomainProof.IssueDeviceToken", {rpc::kAnyone}},
         {"devicetrust.iwa.v1.DomainProof.IssueUserToken", {rpc::kAnyone}},
-        {"devicetrust.ca.v1.CertificateAuthority.Enroll", {rpc::kAnyone}}};
+        {"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}};
     auto server = rpc::Server::Start(listener, {&iwa_, &ca_}, access);
     DT_ASSERT_OK(server);
     edge_ = *std::move(server);

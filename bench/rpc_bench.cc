@@ -10,7 +10,7 @@
 namespace devicetrust {
 namespace {
 
-class Echo final : public ca::v1::CertificateAuthority::Service {
+class Echo final : public ca::v1::EnrollmentService::Service {
   grpc::Status Enroll(grpc::ServerContext* /*context*/, const ca::v1::EnrollRequest* request,
                       ca::v1::EnrollResponse* response) override {
     response->set_certificate_der(request->csr_der());
@@ -34,7 +34,7 @@ struct World {
                                  .org = "acme",
                                  .message_bytes_max = rpc::kEdgeMessageBytesMax},
                                 {&echo},
-                                {{"devicetrust.ca.v1.CertificateAuthority.Enroll", {rpc::kAnyone}}})
+                                {{"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}})
                  .value();
     for (int i = 0; i < 2; ++i) {
       channels.push_back(rpc::NewChannel({.address = server->address(),
@@ -47,13 +47,13 @@ struct World {
 
 void BM_UnaryCall(benchmark::State& state) {
   static World world;
-  ca::v1::CertificateAuthority::Stub stub(
+  ca::v1::EnrollmentService::Stub stub(
       world.channels[static_cast<std::size_t>(state.thread_index()) % world.channels.size()]);
   ca::v1::EnrollRequest request;
   request.set_user_token(std::string(800, 't'));
   request.set_csr_der(std::string(800, 'c'));
   for (auto _ : state) {
-    const auto answer = rpc::Call(stub, &ca::v1::CertificateAuthority::Stub::Enroll, request);
+    const auto answer = rpc::Call(stub, &ca::v1::EnrollmentService::Stub::Enroll, request);
     if (!answer.ok()) return state.SkipWithError(answer.status().ToString().c_str());
   }
   state.SetItemsProcessed(state.iterations());

@@ -14,8 +14,6 @@
 namespace devicetrust::ca {
 namespace {
 
-constexpr std::chrono::milliseconds kHeartbeat{1000};
-constexpr std::int64_t kRevocationsPerMessageMax = 1000;
 constexpr int kPageMax = 1000;
 constexpr int kPageDefault = 100;
 constexpr std::size_t kIdBytesMax = 256;
@@ -100,14 +98,6 @@ void Fill(v1::CertificateRecord& record, const StoredCertificate& certificate) {
   record.set_certificate_der(ToString(certificate.der));
 }
 
-void Fill(v1::Revocation& message, const StoredRevocation& revocation) {
-  message.set_sequence(revocation.sequence);
-  message.set_serial(revocation.serial);
-  message.set_reason(revocation.reason);
-  message.mutable_revoked_at()->set_seconds(revocation.revoked_at);
-  message.mutable_not_after()->set_seconds(revocation.not_after);
-}
-
 }  // namespace
 
 grpc::Status AdminService::RevokeForUser(grpc::ServerContext* context,
@@ -145,34 +135,6 @@ grpc::Status AdminService::RevokeCertificate(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::WatchRevocations(
-    grpc::ServerContext* context, const v1::WatchRevocationsRequest* request,
-    grpc::ServerWriter<v1::WatchRevocationsResponse>* writer) {
-  std::int64_t sequence = request->after_sequence();
-  if (sequence < 0) {
-    return rpc::ToGrpc(Malformed("after_sequence is negative", "after_sequence"));
-  }
-  while (!context->IsCancelled() && !revocations_.committed().stopped()) {
-    // Read before the store is: a commit in between ends the wait below at once.
-    const std::uint64_t generation = revocations_.committed().Generation();
-    const auto revocations = revocations_.After(sequence, kRevocationsPerMessageMax);
-    if (!revocations.ok()) return rpc::ToGrpc(revocations.status());
-
-    v1::WatchRevocationsResponse message;
-    for (const StoredRevocation& revocation : *revocations) {
-      Fill(*message.add_revocations(), revocation);
-      sequence = revocation.sequence;
-    }
-    message.set_sequence(sequence);
-    message.mutable_sent_at()->set_seconds(UnixSeconds(clock_.Now()));
-    message.set_more(message.revocations_size() == kRevocationsPerMessageMax);
-    if (!writer->Write(message)) return grpc::Status::CANCELLED;
-    if (message.more()) continue;
-    revocations_.committed().WaitForChange(generation, kHeartbeat);
-  }
-  return rpc::ToGrpc(rpc::DrainingError());
-}
-
 grpc::Status AdminService::ListCertificates(grpc::ServerContext* /*context*/,
                                             const v1::ListCertificatesRequest* request,
                                             v1::ListCertificatesResponse* response) {
@@ -192,15 +154,6 @@ grpc::Status AdminService::ListCertificates(grpc::ServerContext* /*context*/,
   for (const StoredCertificate& certificate : *certificates) {
     Fill(*response->add_certificates(), certificate);
   }
-  return grpc::Status::OK;
-}
-
-grpc::Status AdminService::GetIssuers(grpc::ServerContext* /*context*/,
-                                      const v1::GetIssuersRequest* /*request*/,
-                                      v1::GetIssuersResponse* response) {
-  for (const Bytes& der : ca_.chain_der()) response->add_chain_der(ToString(der));
-  response->set_crl_url(crl_url_);
-  response->set_edge_address(edge_address_);
   return grpc::Status::OK;
 }
 

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "ca-service/admin_service.h"
-#include "ca-service/ca_service.h"
 #include "ca-service/crl_publisher.h"
 #include "ca-service/enroller.h"
+#include "ca-service/enrollment_service.h"
 #include "ca-service/http_face.h"
+#include "ca-service/issuer_service.h"
 #include "ca-service/migrations.h"
+#include "ca-service/revocation_feed_service.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/http/server.h"
 #include "libs/http/url.h"
@@ -68,12 +70,12 @@ std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint) {
 }
 
 std::vector<rpc::MethodAccess> InternalAccess() {
-  const std::string service = "devicetrust.ca.v1.CertificateAdmin.";
-  return {{service + "RevokeForUser", {"policy", "admin"}},
-          {service + "RevokeCertificate", {"admin"}},
-          {service + "ListCertificates", {"admin"}},
-          {service + "WatchRevocations", {"gateway"}},
-          {service + "GetIssuers", {rpc::kAnyComponent, "admin"}}};
+  const std::string package = "devicetrust.ca.v1.";
+  return {{package + "CertificateAdminService.RevokeForUser", {"policy", "admin"}},
+          {package + "CertificateAdminService.RevokeCertificate", {"admin"}},
+          {package + "CertificateAdminService.ListCertificates", {"admin"}},
+          {package + "RevocationFeedService.WatchRevocations", {"gateway"}},
+          {package + "IssuerService.GetIssuers", {rpc::kAnyComponent, "admin"}}};
 }
 
 }  // namespace
@@ -89,8 +91,10 @@ struct CaServer::Parts {
   std::unique_ptr<http::Server> http;
   std::unique_ptr<IwaKeys> iwa_keys;
   std::unique_ptr<Enroller> enroller;
-  std::unique_ptr<CaService> ca_service;
+  std::unique_ptr<EnrollmentService> enrollment_service;
   std::unique_ptr<AdminService> admin_service;
+  std::unique_ptr<RevocationFeedService> feed_service;
+  std::unique_ptr<IssuerService> issuer_service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
 
@@ -141,17 +145,20 @@ absl::Status CaServer::Parts::StartServices(const Config& config, const Files& f
       EnrollerConfig{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
                      crl_url, url + IssuerPath(*ca), config.account_calls_per_minute},
       *ca, *iwa_keys, *org, *database, *outbox, clock, random);
-  ca_service = std::make_unique<CaService>(*enroller, *ca);
-  admin_service = std::make_unique<AdminService>(*revocations, *database, *ca, clock, crl_url);
+  enrollment_service = std::make_unique<EnrollmentService>(*enroller, *ca);
+  admin_service = std::make_unique<AdminService>(*revocations, *database);
+  feed_service = std::make_unique<RevocationFeedService>(*revocations, clock);
+  issuer_service = std::make_unique<IssuerService>(*ca, crl_url);
 
   DT_ASSIGN_OR_RETURN(
-      edge,
-      rpc::Server::Start(files.edge, {ca_service.get()},
-                         {{"devicetrust.ca.v1.CertificateAuthority.Enroll", {rpc::kAnyone}}}));
-  admin_service->set_edge_address(config.edge_address.empty() ? edge->address()
-                                                              : config.edge_address);
-  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start(files.component.InternalListener(config),
-                                                   {admin_service.get()}, InternalAccess()));
+      edge, rpc::Server::Start(files.edge, {enrollment_service.get()},
+                               {{"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}}));
+  issuer_service->set_edge_address(config.edge_address.empty() ? edge->address()
+                                                               : config.edge_address);
+  DT_ASSIGN_OR_RETURN(
+      internal, rpc::Server::Start(files.component.InternalListener(config),
+                                   {admin_service.get(), feed_service.get(), issuer_service.get()},
+                                   InternalAccess()));
   return absl::OkStatus();
 }
 

@@ -32,8 +32,10 @@ namespace devicetrust::ca {
 namespace {
 
 using rpc::Call;
-using v1::CertificateAdmin;
-using v1::CertificateAuthority;
+using v1::CertificateAdminService;
+using v1::EnrollmentService;
+using v1::IssuerService;
+using v1::RevocationFeedService;
 
 template <typename Response>
 grpc::Status Answer(absl::StatusOr<Response> result, Response* response) {
@@ -133,10 +135,10 @@ class CaServerTest : public ::testing::Test {
     const Addresses bound = server_->addresses();
     addresses_ = {bound.begin(), bound.end()};
     edge_ =
-        CertificateAuthority::NewStub(rpc::NewChannel({.address = addresses_["edge"],
-                                                       .server_name = "ca.test",
-                                                       .trust_pem = pki_.web_ca().certificate.Pem(),
-                                                       .identity = std::nullopt}));
+        EnrollmentService::NewStub(rpc::NewChannel({.address = addresses_["edge"],
+                                                    .server_name = "ca.test",
+                                                    .trust_pem = pki_.web_ca().certificate.Pem(),
+                                                    .identity = std::nullopt}));
   }
 
   static rpc::Identity Pem(const pki::ExportableIdentity& identity) {
@@ -144,11 +146,14 @@ class CaServerTest : public ::testing::Test {
   }
   std::string DeploymentCa() const { return pki_.deployment_ca().certificate.Pem(); }
   std::string Path(const std::string& name) const { return folder_ / name; }
-  std::unique_ptr<CertificateAdmin::Stub> As(const pki::Identity& identity) {
-    return CertificateAdmin::NewStub(rpc::NewChannel({.address = addresses_["internal"],
-                                                      .server_name = "ca.devicetrust.internal",
-                                                      .trust_pem = DeploymentCa(),
-                                                      .identity = Pem(identity)}));
+  std::shared_ptr<grpc::Channel> Internal(const pki::ExportableIdentity& identity) {
+    return rpc::NewChannel({.address = addresses_["internal"],
+                            .server_name = "ca.devicetrust.internal",
+                            .trust_pem = DeploymentCa(),
+                            .identity = Pem(identity)});
+  }
+  std::unique_ptr<CertificateAdminService::Stub> As(const pki::ExportableIdentity& identity) {
+    return CertificateAdminService::NewStub(Internal(identity));
   }
   v1::EnrollRequest NewRequest() {
     const auto key = pki::PrivateKey::Generate().value();
@@ -159,7 +164,7 @@ class CaServerTest : public ::testing::Test {
     return request;
   }
   absl::StatusOr<v1::EnrollResponse> Enroll(const v1::EnrollRequest& request) {
-    return rpc::Call(*edge_, &CertificateAuthority::Stub::Enroll, request, std::chrono::seconds(5));
+    return rpc::Call(*edge_, &EnrollmentService::Stub::Enroll, request, std::chrono::seconds(5));
   }
   // Body of a plain HTTP GET; empty unless 200.
   std::string Get(const std::string& path) {
@@ -194,7 +199,7 @@ class CaServerTest : public ::testing::Test {
   Config config_;
   std::unique_ptr<CaServer> server_;
   std::map<std::string, std::string> addresses_;
-  std::unique_ptr<CertificateAuthority::Stub> edge_;
+  std::unique_ptr<EnrollmentService::Stub> edge_;
 };
 
 TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
@@ -224,7 +229,8 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
   v1::RevokeCertificateRequest revoke;
   revoke.set_serial(leaf.serial_hex());
   revoke.set_reason(v1::REVOCATION_REASON_KEY_COMPROMISE);
-  DT_ASSERT_OK(Call(*As(pki_.Admin("ada")), &CertificateAdmin::Stub::RevokeCertificate, revoke));
+  DT_ASSERT_OK(
+      Call(*As(pki_.Admin("ada")), &CertificateAdminService::Stub::RevokeCertificate, revoke));
   DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), Get(path)));  // SPEC CA-3: at once.
   EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("crl.der") + " -CAfile " +
                     Path("issuing.pem") + " -out " + Path("crl.pem")));
@@ -238,7 +244,7 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
 
 TEST_F(CaServerTest, StreamsRevocationsInOrderWithHeartbeats) {
   Start();
-  const auto gateway = As(pki_.Component("gateway-1"));
+  const auto gateway = RevocationFeedService::NewStub(Internal(pki_.Component("gateway-1")));
   grpc::ClientContext context;
   const auto reader = gateway->WatchRevocations(&context, {});
   v1::WatchRevocationsResponse message;
@@ -252,7 +258,7 @@ TEST_F(CaServerTest, StreamsRevocationsInOrderWithHeartbeats) {
   revoke.set_user_id("user-of-S-1-5-21-1-2-3-1104");
   revoke.set_requested_by("admin:ada");
   const auto revoked =
-      Call(*As(pki_.Component("policy")), &CertificateAdmin::Stub::RevokeForUser, revoke);
+      Call(*As(pki_.Component("policy")), &CertificateAdminService::Stub::RevokeForUser, revoke);
   DT_ASSERT_OK(revoked);
   EXPECT_EQ(revoked->revoked(), 2);
   while (message.revocations_size() == 0) ASSERT_TRUE(reader->Read(&message));
@@ -282,31 +288,40 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
   v1::RevokeForUserRequest revoke;
   revoke.set_user_id("u1");
   DT_EXPECT_CODE(
-      Call(*As(pki_.Component("gateway-1")), &CertificateAdmin::Stub::RevokeForUser, revoke),
+      Call(*As(pki_.Component("gateway-1")), &CertificateAdminService::Stub::RevokeForUser, revoke),
       kPermissionDenied);
-  DT_EXPECT_CODE(Call(*As(pki_.Component("iwa-1")), &CertificateAdmin::Stub::ListCertificates, {}),
-                 kPermissionDenied);
-  const auto issuers =
-      Call(*As(pki_.Component("gateway-1")), &CertificateAdmin::Stub::GetIssuers, {});
-  EXPECT_EQ(issuers.value().edge_address(), addresses_["edge"]);
+  DT_EXPECT_CODE(
+      Call(*As(pki_.Component("iwa-1")), &CertificateAdminService::Stub::ListCertificates, {}),
+      kPermissionDenied);
+  const auto issuers = rpc::Call(*IssuerService::NewStub(Internal(pki_.Component("gateway-1"))),
+                                 &IssuerService::Stub::GetIssuers, v1::GetIssuersRequest());
+  DT_ASSERT_OK(issuers);
+  EXPECT_EQ(issuers->edge_address(), addresses_["edge"]);
+  ASSERT_EQ(issuers->issuers_size(), 1);
+  EXPECT_EQ(issuers->issuers(0).state(), v1::ISSUER_STATE_ACTIVE);
+  EXPECT_EQ(issuers->issuers(0).chain_der_size(), 2);
   // The admin methods are not on the edge.
-  const auto on_edge =
-      CertificateAdmin::NewStub(rpc::NewChannel({.address = addresses_["edge"],
-                                                 .server_name = "ca.test",
-                                                 .trust_pem = pki_.web_ca().certificate.Pem(),
-                                                 .identity = Pem(pki_.Admin("ada"))}));
-  DT_EXPECT_CODE(Call(*on_edge, &CertificateAdmin::Stub::RevokeForUser, revoke), kPermissionDenied);
+  const auto on_edge = CertificateAdminService::NewStub(
+      rpc::NewChannel({.address = addresses_["edge"],
+                       .server_name = "ca.test",
+                       .trust_pem = pki_.web_ca().certificate.Pem(),
+                       .identity = Pem(pki_.Admin("ada"))}));
+  DT_EXPECT_CODE(Call(*on_edge, &CertificateAdminService::Stub::RevokeForUser, revoke),
+                 kPermissionDenied);
 
   const auto admin = As(pki_.Admin("ada"));
   v1::ListCertificatesRequest list;
   list.set_page_size(1001);
-  DT_EXPECT_CODE(Call(*admin, &CertificateAdmin::Stub::ListCertificates, list), kInvalidArgument);
+  DT_EXPECT_CODE(Call(*admin, &CertificateAdminService::Stub::ListCertificates, list),
+                 kInvalidArgument);
   list.set_page_size(1);
   list.set_page_token("garbage");
-  DT_EXPECT_CODE(Call(*admin, &CertificateAdmin::Stub::ListCertificates, list), kInvalidArgument);
+  DT_EXPECT_CODE(Call(*admin, &CertificateAdminService::Stub::ListCertificates, list),
+                 kInvalidArgument);
   v1::RevokeCertificateRequest bad;
   bad.set_serial("0x12");
-  DT_EXPECT_CODE(Call(*admin, &CertificateAdmin::Stub::RevokeCertificate, bad), kInvalidArgument);
+  DT_EXPECT_CODE(Call(*admin, &CertificateAdminService::Stub::RevokeCertificate, bad),
+                 kInvalidArgument);
 }
 
 TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {

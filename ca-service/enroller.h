@@ -46,7 +46,7 @@ class Enroller {
         random_(random),
         limiter_(config_.account_calls_per_minute) {}
 
-  // `client_address` is for the System Log. Errors: those of CertificateAuthority.Enroll in
+  // `client_address` is for the System Log. Errors: those of EnrollmentService.Enroll in
   // the contract. On an error nothing of the certificate is stored.
   absl::StatusOr<StoredCertificate> Enroll(std::string_view user_token, std::string_view csr_der,
                                            std::string_view client_address);

@@ -25,19 +25,19 @@ class CaLink {
   // Errors as rpc::Call.
   absl::StatusOr<ca::v1::RevokeForUserResponse> RevokeForUser(
       const ca::v1::RevokeForUserRequest& request) {
-    return rpc::Call(*stub(), &ca::v1::CertificateAdmin::Stub::RevokeForUser, request);
+    return rpc::Call(*stub(), &ca::v1::CertificateAdminService::Stub::RevokeForUser, request);
   }
 
  private:
-  void Connect() { stub_ = ca::v1::CertificateAdmin::NewStub(rpc::NewChannel(config_)); }
-  std::shared_ptr<ca::v1::CertificateAdmin::Stub> stub() {
+  void Connect() { stub_ = ca::v1::CertificateAdminService::NewStub(rpc::NewChannel(config_)); }
+  std::shared_ptr<ca::v1::CertificateAdminService::Stub> stub() {
     const std::lock_guard lock(mutex_);
     return stub_;
   }
 
   std::mutex mutex_;
   rpc::ChannelConfig config_;  // Guarded by mutex_, as is stub_.
-  std::shared_ptr<ca::v1::CertificateAdmin::Stub> stub_;
+  std::shared_ptr<ca::v1::CertificateAdminService::Stub> stub_;
 };
 
 }  // namespace devicetrust::policy

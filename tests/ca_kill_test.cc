@@ -56,7 +56,7 @@ class Enrollments {
  private:
   void EnrollAll(int thread) {
     const auto channel = deployment_.CaEdge();
-    const auto stub = ca::v1::CertificateAuthority::NewStub(channel);
+    const auto stub = ca::v1::EnrollmentService::NewStub(channel);
     for (int i = 0; i < kPerThread; ++i) {
       const auto key = pki::PrivateKey::Generate();
       const absl::Status status =
@@ -70,8 +70,8 @@ class Enrollments {
     }
   }
 
-  absl::Status EnrollOne(grpc::Channel& channel, ca::v1::CertificateAuthority::Stub& stub,
-                         int person, const pki::PrivateKey& key) {
+  absl::Status EnrollOne(grpc::Channel& channel, ca::v1::EnrollmentService::Stub& stub, int person,
+                         const pki::PrivateKey& key) {
     ca::v1::EnrollRequest request;
     DT_ASSIGN_OR_RETURN(*request.mutable_user_token(),
                         deployment_.UserToken(person, key.public_key()));
@@ -79,7 +79,7 @@ class Enrollments {
     request.set_csr_der(std::string(csr.begin(), csr.end()));
     const auto end = std::chrono::steady_clock::now() + kPatience;
     while (true) {
-      const auto answer = rpc::Call(stub, &ca::v1::CertificateAuthority::Stub::Enroll, request);
+      const auto answer = rpc::Call(stub, &ca::v1::EnrollmentService::Stub::Enroll, request);
       if (answer.ok()) return Note(key, answer->certificate_der());
       const bool passing = answer.status().code() == absl::StatusCode::kUnavailable ||
                            answer.status().code() == absl::StatusCode::kDeadlineExceeded;
@@ -110,12 +110,13 @@ class Enrollments {
 
 // Key's thumbprint to serial, of every certificate in the store.
 std::map<std::string, std::string> StoredCertificates(Deployment& deployment) {
-  const auto stub = ca::v1::CertificateAdmin::NewStub(deployment.CaAs(deployment.admin()));
+  const auto stub = ca::v1::CertificateAdminService::NewStub(deployment.CaAs(deployment.admin()));
   std::map<std::string, std::string> stored;
   ca::v1::ListCertificatesRequest request;
   request.set_page_size(100);
   do {
-    const auto page = rpc::Call(*stub, &ca::v1::CertificateAdmin::Stub::ListCertificates, request);
+    const auto page =
+        rpc::Call(*stub, &ca::v1::CertificateAdminService::Stub::ListCertificates, request);
     DT_EXPECT_OK(page);
     if (!page.ok()) break;
     for (const auto& record : page->certificates()) {
@@ -186,32 +187,33 @@ TEST(CaKill, RevocationSurvivesAndTheLogCatchesUp) {
   DT_ASSERT_OK(deployment.StartPolicy());
   DT_ASSERT_OK(deployment.StartCa());
   DT_ASSERT_OK(deployment.SetUpOrg());
-  const auto edge = ca::v1::CertificateAuthority::NewStub(deployment.CaEdge());
+  const auto edge = ca::v1::EnrollmentService::NewStub(deployment.CaEdge());
   const auto key = pki::PrivateKey::Generate();
   ca::v1::EnrollRequest request;
   request.set_user_token(deployment.UserToken(0, key->public_key()).value());
   const Bytes csr = pki::BuildCsr("pc", *key).value();
   request.set_csr_der(std::string(csr.begin(), csr.end()));
-  const auto enrolled = rpc::Call(*edge, &ca::v1::CertificateAuthority::Stub::Enroll, request);
+  const auto enrolled = rpc::Call(*edge, &ca::v1::EnrollmentService::Stub::Enroll, request);
   DT_ASSERT_OK(enrolled);
   const std::string serial =
       pki::Certificate::FromDer(AsBytes(enrolled->certificate_der()))->serial_hex();
 
   // The log is away while the certificate is revoked, and the CA dies before it returns.
   deployment.Kill("dt-policy");
-  const auto admin = ca::v1::CertificateAdmin::NewStub(deployment.CaAs(deployment.admin()));
+  const auto admin = ca::v1::CertificateAdminService::NewStub(deployment.CaAs(deployment.admin()));
   ca::v1::RevokeCertificateRequest revoke;
   revoke.set_serial(serial);
   revoke.set_requested_by("admin:test");
-  DT_ASSERT_OK(rpc::Call(*admin, &ca::v1::CertificateAdmin::Stub::RevokeCertificate, revoke));
+  DT_ASSERT_OK(
+      rpc::Call(*admin, &ca::v1::CertificateAdminService::Stub::RevokeCertificate, revoke));
 
   // And enrollment says why it can't go on, in time.
   const auto other = pki::PrivateKey::Generate();
   request.set_user_token(deployment.UserToken(1, other->public_key()).value());
   const Bytes other_csr = pki::BuildCsr("pc", *other).value();
   request.set_csr_der(std::string(other_csr.begin(), other_csr.end()));
-  const auto refused = rpc::Call(*edge, &ca::v1::CertificateAuthority::Stub::Enroll, request,
-                                 std::chrono::seconds(10));
+  const auto refused =
+      rpc::Call(*edge, &ca::v1::EnrollmentService::Stub::Enroll, request, std::chrono::seconds(10));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable) << refused.status();
   EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
 
@@ -219,14 +221,15 @@ TEST(CaKill, RevocationSurvivesAndTheLogCatchesUp) {
   DT_ASSERT_OK(deployment.StartCa());
   DT_ASSERT_OK(deployment.StartPolicy());
   EXPECT_EQ(EventIds(deployment, "pki.cert.revoke", 1).size(), 1U);
-  const auto again = ca::v1::CertificateAdmin::NewStub(deployment.CaAs(deployment.admin()));
-  const auto answer = rpc::Call(*again, &ca::v1::CertificateAdmin::Stub::RevokeCertificate, revoke);
+  const auto again = ca::v1::CertificateAdminService::NewStub(deployment.CaAs(deployment.admin()));
+  const auto answer =
+      rpc::Call(*again, &ca::v1::CertificateAdminService::Stub::RevokeCertificate, revoke);
   DT_ASSERT_OK(answer);
   EXPECT_TRUE(answer->was_already_revoked());
 
   // The org is back: the refused enrollment goes through with the same token.
-  const auto edge_again = ca::v1::CertificateAuthority::NewStub(deployment.CaEdge());
-  DT_EXPECT_OK(rpc::Call(*edge_again, &ca::v1::CertificateAuthority::Stub::Enroll, request,
+  const auto edge_again = ca::v1::EnrollmentService::NewStub(deployment.CaEdge());
+  DT_EXPECT_OK(rpc::Call(*edge_again, &ca::v1::EnrollmentService::Stub::Enroll, request,
                          std::chrono::seconds(10)));
 }
 

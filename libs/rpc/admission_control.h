@@ -30,7 +30,7 @@ class AdmissionControl {
   static absl::StatusOr<std::shared_ptr<AdmissionControl>> Create(
       const ListenerConfig& config, const std::vector<MethodAccess>& access);
 
-  // `path` as on the wire: "/devicetrust.ca.v1.CertificateAuthority/Enroll".
+  // `path` as on the wire: "/devicetrust.ca.v1.EnrollmentService/Enroll".
   absl::Status Admit(std::string_view path, const grpc::AuthContext* peer) const;
 
   // Refuses new calls and returns when those under way have ended, at the latest after

@@ -39,7 +39,7 @@ struct ListenerConfig {
 inline constexpr std::string_view kAnyone = "*";                // Even without a certificate.
 inline constexpr std::string_view kAnyComponent = "component";  // Every component, no admin.
 
-// "devicetrust.ca.v1.CertificateAuthority.Enroll" and who may call it: roles of Caller.
+// "devicetrust.ca.v1.EnrollmentService.Enroll" and who may call it: roles of Caller.
 struct MethodAccess {
   std::string method;
   std::vector<std::string_view> roles;

@@ -31,11 +31,13 @@
 namespace devicetrust::rpc {
 namespace {
 
-using ca::v1::CertificateAdmin;
+using ca::v1::CertificateAdminService;
+using ca::v1::IssuerService;
+using ca::v1::RevocationFeedService;
 using ::testing::HasSubstr;
 
-// Stands for any service: answers with the caller's name, can be held, can stream.
-class FakeService final : public CertificateAdmin::Service {
+// Stands for any service: answers with the caller's name, can be held.
+class FakeService final : public CertificateAdminService::Service {
  public:
   grpc::Status RevokeForUser(grpc::ServerContext* context, const ca::v1::RevokeForUserRequest* ask,
                              ca::v1::RevokeForUserResponse* answer) override {
@@ -52,14 +54,6 @@ class FakeService final : public CertificateAdmin::Service {
     answer->set_revoked(caller.ok() && caller->role == "policy" ? 1 : 2);
     return grpc::Status::OK;
   }
-  grpc::Status WatchRevocations(
-      grpc::ServerContext* context, const ca::v1::WatchRevocationsRequest* /*ask*/,
-      grpc::ServerWriter<ca::v1::WatchRevocationsResponse>* writer) override {
-    writer->Write({});
-    while (!context->IsCancelled()) std::this_thread::yield();
-    return grpc::Status::CANCELLED;
-  }
-
   std::string seen_trace() const { return seen_trace_; }  // Of the last RevokeForUser().
   void WaitInside() { inside_.wait(); }
   void Open() { open_.count_down(); }
@@ -68,6 +62,17 @@ class FakeService final : public CertificateAdmin::Service {
   std::string seen_trace_;
   std::latch inside_{1};
   std::latch open_{1};
+};
+
+class FakeStream final : public RevocationFeedService::Service {
+ public:
+  grpc::Status WatchRevocations(
+      grpc::ServerContext* context, const ca::v1::WatchRevocationsRequest* /*ask*/,
+      grpc::ServerWriter<ca::v1::WatchRevocationsResponse>* writer) override {
+    writer->Write({});
+    while (!context->IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  }
 };
 
 // A call of a method whose messages are only bytes here. Blocks.
@@ -127,11 +132,11 @@ class ServerTest : public ::testing::Test {
             .org = "acme"};
   }
   void Start(const ListenerConfig& config) {
-    auto server =
-        Server::Start(config, {&service_},
-                      {{"devicetrust.ca.v1.CertificateAdmin.RevokeForUser", {"policy", "admin"}},
-                       {"devicetrust.ca.v1.CertificateAdmin.WatchRevocations", {"gateway"}},
-                       {"devicetrust.ca.v1.CertificateAdmin.GetIssuers", {kAnyComponent}}});
+    auto server = Server::Start(
+        config, {&service_, &stream_, &issuers_},
+        {{"devicetrust.ca.v1.CertificateAdminService.RevokeForUser", {"policy", "admin"}},
+         {"devicetrust.ca.v1.RevocationFeedService.WatchRevocations", {"gateway"}},
+         {"devicetrust.ca.v1.IssuerService.GetIssuers", {kAnyComponent}}});
     DT_ASSERT_OK(server);
     server_ = *std::move(server);
   }
@@ -141,22 +146,24 @@ class ServerTest : public ::testing::Test {
                        .trust_pem = pki_.deployment_ca().certificate.Pem(),
                        .identity = identity});
   }
-  std::unique_ptr<CertificateAdmin::Stub> As(const std::optional<Identity>& identity) {
-    return CertificateAdmin::NewStub(Channel(identity));
+  std::unique_ptr<CertificateAdminService::Stub> As(const std::optional<Identity>& identity) {
+    return CertificateAdminService::NewStub(Channel(identity));
   }
-  std::unique_ptr<CertificateAdmin::Stub> AsComponent(const std::string& name) {
+  std::unique_ptr<CertificateAdminService::Stub> AsComponent(const std::string& name) {
     return As(Pem(pki_.Component(name)));
   }
-  static absl::StatusOr<ca::v1::RevokeForUserResponse> Revoke(CertificateAdmin::Stub& stub,
+  static absl::StatusOr<ca::v1::RevokeForUserResponse> Revoke(CertificateAdminService::Stub& stub,
                                                               const std::string& user) {
     ca::v1::RevokeForUserRequest request;
     request.set_user_id(user);
-    return Call(stub, &CertificateAdmin::Stub::RevokeForUser, request);
+    return Call(stub, &CertificateAdminService::Stub::RevokeForUser, request);
   }
 
   const WallTime now_ = SystemClock().Now();
   throwaway::ThrowawayPki pki_{"acme", now_};
   FakeService service_;
+  FakeStream stream_;
+  IssuerService::Service issuers_;  // Implements nothing.
   std::unique_ptr<Server> server_;
 };
 
@@ -180,15 +187,16 @@ TEST_F(ServerTest, LetsARoleCallItsMethodsAndNoOthers) {
   const auto gateway = AsComponent("gateway-2");
   DT_EXPECT_CODE(Revoke(*gateway, "u1"), kPermissionDenied);
   // Served and not listed: denied to everybody.
-  DT_EXPECT_CODE(
-      Call(*gateway, &CertificateAdmin::Stub::ListCertificates, ca::v1::ListCertificatesRequest()),
-      kPermissionDenied);
-  // Every component, but not a person.
-  DT_EXPECT_CODE(Call(*gateway, &CertificateAdmin::Stub::GetIssuers, ca::v1::GetIssuersRequest()),
-                 kUnimplemented);
-  DT_EXPECT_CODE(Call(*As(Pem(pki_.Admin("ada"))), &CertificateAdmin::Stub::GetIssuers,
-                      ca::v1::GetIssuersRequest()),
+  DT_EXPECT_CODE(Call(*gateway, &CertificateAdminService::Stub::ListCertificates,
+                      ca::v1::ListCertificatesRequest()),
                  kPermissionDenied);
+  // Every component, but not a person.
+  const auto get_issuers = [this](const pki::ExportableIdentity& caller) {
+    const auto stub = IssuerService::NewStub(Channel(Pem(caller)));
+    return Call(*stub, &IssuerService::Stub::GetIssuers, ca::v1::GetIssuersRequest());
+  };
+  DT_EXPECT_CODE(get_issuers(pki_.Component("gateway-2")), kUnimplemented);
+  DT_EXPECT_CODE(get_issuers(pki_.Admin("ada")), kPermissionDenied);
 }
 
 TEST_F(ServerTest, RefusesCallersOfAnotherOrgOfAnotherCaAndOfNone) {
@@ -199,13 +207,13 @@ TEST_F(ServerTest, RefusesCallersOfAnotherOrgOfAnotherCaAndOfNone) {
   FakeService service;
   const auto foreign =
       Server::Start(other, {&service},
-                    {{"devicetrust.ca.v1.CertificateAdmin.RevokeForUser", {"policy"}}})
+                    {{"devicetrust.ca.v1.CertificateAdminService.RevokeForUser", {"policy"}}})
           .value();
-  const auto stub =
-      CertificateAdmin::NewStub(NewChannel({.address = foreign->address(),
-                                            .server_name = {},
-                                            .trust_pem = pki_.deployment_ca().certificate.Pem(),
-                                            .identity = Pem(pki_.Component("policy"))}));
+  const auto stub = CertificateAdminService::NewStub(
+      NewChannel({.address = foreign->address(),
+                  .server_name = {},
+                  .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                  .identity = Pem(pki_.Component("policy"))}));
   DT_EXPECT_CODE(Revoke(*stub, "u1"), kPermissionDenied);
 
   throwaway::ThrowawayPki stranger("acme", now_);
@@ -261,7 +269,7 @@ TEST_F(ServerTest, WorksUnderTheTraceIdOfTheCallOrANewOne) {
 }
 
 TEST_F(ServerTest, CountsAndMeasuresCalls) {
-  const std::string service = "devicetrust.ca.v1.CertificateAdmin";
+  const std::string service = "devicetrust.ca.v1.CertificateAdminService";
   metrics::Counter& good = kServerCalls.With({service, "RevokeForUser", "OK"});
   metrics::Counter& unknown = kServerCalls.With({service, "RevokeForUser", "NOT_FOUND"});
   metrics::Counter& refused = kServerRefused.With({"internal", "CALLER_NOT_ALLOWED"});
@@ -301,7 +309,7 @@ TEST_F(ServerTest, NamesTheTakenPortAndTheFlag) {
 
 TEST_F(ServerTest, EndsStreamsWhenItStops) {
   Start(Internal());
-  const auto gateway = AsComponent("gateway-1");
+  const auto gateway = RevocationFeedService::NewStub(Channel(Pem(pki_.Component("gateway-1"))));
   grpc::ClientContext context;
   const auto reader = gateway->WatchRevocations(&context, {});
   ca::v1::WatchRevocationsResponse message;
@@ -316,9 +324,10 @@ TEST_F(ServerTest, StopsAtOnceWhenItsClientsAreIdle) {
   const auto policy = AsComponent("policy");
   ca::v1::RevokeForUserRequest request;
   request.set_user_id("u1");
-  DT_ASSERT_OK(Call(*policy, &CertificateAdmin::Stub::RevokeForUser, request));
+  DT_ASSERT_OK(Call(*policy, &CertificateAdminService::Stub::RevokeForUser, request));
   server_->Stop(std::chrono::hours(1));
-  DT_EXPECT_CODE(Call(*policy, &CertificateAdmin::Stub::RevokeForUser, request), kUnavailable);
+  DT_EXPECT_CODE(Call(*policy, &CertificateAdminService::Stub::RevokeForUser, request),
+                 kUnavailable);
 }
 
 // The standard services' messages are not among Debian's headers: by field number.
@@ -347,7 +356,7 @@ TEST_F(ServerTest, ReflectsItsServicesToCallersItKnows) {
   Start(Internal());
   RawCall known(Channel(Pem(pki_.Component("policy"))), kMethod);
   EXPECT_THAT(known.Exchange(list_services).value_or("none"),
-              HasSubstr("devicetrust.ca.v1.CertificateAdmin"));
+              HasSubstr("devicetrust.ca.v1.CertificateAdminService"));
 
   ListenerConfig edge = Internal();
   edge.client_ca_pem.clear();
@@ -358,12 +367,12 @@ TEST_F(ServerTest, ReflectsItsServicesToCallersItKnows) {
 }
 
 TEST_F(ServerTest, RefusesAnUnknownMethodInItsList) {
-  DT_EXPECT_CODE(
-      Server::Start(Internal(), {&service_}, {{"devicetrust.ca.v1.CertificateAdmin.No", {}}}),
-      kInvalidArgument);
+  DT_EXPECT_CODE(Server::Start(Internal(), {&service_},
+                               {{"devicetrust.ca.v1.CertificateAdminService.No", {}}}),
+                 kInvalidArgument);
 }
 
-Task<void> RevokeAsync(CertificateAdmin::Stub& stub, std::string user, absl::Status& status,
+Task<void> RevokeAsync(CertificateAdminService::Stub& stub, std::string user, absl::Status& status,
                        std::thread::id& resumed_on) {
   ca::v1::RevokeForUserRequest request;
   request.set_user_id(user);

@@ -31,7 +31,7 @@ struct PeopleRevokerOptions {
 // that keep the same promise do no harm.
 class PeopleRevoker {
  public:
-  // CertificateAdmin.RevokeForUser with a deadline of its own; ends within seconds.
+  // CertificateAdminService.RevokeForUser with a deadline of its own; ends within seconds.
   using Revoke = std::function<absl::StatusOr<ca::v1::RevokeForUserResponse>(
       const ca::v1::RevokeForUserRequest& request)>;
 

@@ -147,24 +147,27 @@ absl::StatusOr<bool> OrgClient::IwaIsRegistered(const std::string& name) {
 }
 
 absl::StatusOr<Issuers> OrgClient::GetIssuers() {
-  const auto admin = ca::v1::CertificateAdmin::NewStub(ca_);
+  const auto stub = ca::v1::IssuerService::NewStub(ca_);
   DT_ASSIGN_OR_RETURN(const ca::v1::GetIssuersResponse response,
-                      rpc::Call(*admin, &ca::v1::CertificateAdmin::Stub::GetIssuers,
+                      rpc::Call(*stub, &ca::v1::IssuerService::Stub::GetIssuers,
                                 ca::v1::GetIssuersRequest(), kTimeout));
-  Issuers issuers{{}, response.crl_url(), response.edge_address()};
-  for (const std::string& der : response.chain_der()) {
+  if (response.issuers().empty()) return absl::InternalError("the CA names no issuer");
+  const ca::v1::Issuer& active = response.issuers(0);
+  Issuers issuers{{}, active.crl_url(), response.edge_address()};
+  for (const std::string& der : active.chain_der()) {
     issuers.chain_der.emplace_back(der.begin(), der.end());
   }
   return issuers;
 }
 
 absl::Status OrgClient::RevokeCertificate(const std::string& serial) {
-  const auto admin = ca::v1::CertificateAdmin::NewStub(ca_);
+  const auto admin = ca::v1::CertificateAdminService::NewStub(ca_);
   ca::v1::RevokeCertificateRequest request;
   request.set_serial(serial);
   request.set_reason(ca::v1::REVOCATION_REASON_KEY_COMPROMISE);
   request.set_requested_by("admin:dt-sim");
-  return rpc::Call(*admin, &ca::v1::CertificateAdmin::Stub::RevokeCertificate, request, kTimeout)
+  return rpc::Call(*admin, &ca::v1::CertificateAdminService::Stub::RevokeCertificate, request,
+                   kTimeout)
       .status();
 }
 

@@ -33,7 +33,7 @@ std::vector<org::v1::Rule> FiveRuleExample();
 // For service providers from outside: trusted devices alone.
 std::vector<org::v1::Rule> TrustedOnly();
 
-// What the CA says of itself.
+// What the CA says of its active issuer.
 struct Issuers {
   std::vector<Bytes> chain_der;  // Issuing certificate first, root last.
   std::string crl_url;

@@ -108,7 +108,7 @@ struct Feeds::State {
   }
 
   void FollowRevocations() {
-    const auto stub = ca::v1::CertificateAdmin::NewStub(config.ca_channel);
+    const auto stub = ca::v1::RevocationFeedService::NewStub(config.ca_channel);
     Follow<ca::v1::WatchRevocationsResponse>(
         "revocations",
         [&](grpc::ClientContext& context) {
@@ -156,12 +156,12 @@ struct Feeds::State {
   }
 
   bool FetchDiscovery(org::v1::IwaRegistryService::Stub& registry,
-                      ca::v1::CertificateAdmin::Stub& ca) {
+                      ca::v1::IssuerService::Stub& ca) {
     const auto iwas = rpc::Call(registry, &org::v1::IwaRegistryService::Stub::ListIwas,
                                 org::v1::ListIwasRequest());
     if (!iwas.ok()) return Complain("iwas", iwas.status());
     const auto issuers =
-        rpc::Call(ca, &ca::v1::CertificateAdmin::Stub::GetIssuers, ca::v1::GetIssuersRequest());
+        rpc::Call(ca, &ca::v1::IssuerService::Stub::GetIssuers, ca::v1::GetIssuersRequest());
     if (!issuers.ok()) return Complain("issuers", issuers.status());
     view.discovery.Set(std::make_shared<const std::string>(
         DiscoveryJson(config.org, *iwas, *issuers, config.ca_bundle)));
@@ -181,7 +181,7 @@ struct Feeds::State {
     const auto keys = org::v1::GatewayKeyService::NewStub(config.org_channel);
     const auto apps = org::v1::AppService::NewStub(config.org_channel);
     const auto registry = org::v1::IwaRegistryService::NewStub(config.org_channel);
-    const auto ca = ca::v1::CertificateAdmin::NewStub(config.ca_channel);
+    const auto ca = ca::v1::IssuerService::NewStub(config.ca_channel);
     Monotonic::time_point keys_at = Monotonic::now();
     Monotonic::time_point discovery_at = keys_at;
     milliseconds pause{0};

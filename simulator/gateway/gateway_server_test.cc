@@ -34,7 +34,8 @@ class Backend final : public org::v1::GatewayKeyService::Service,
                       public org::v1::SessionFeedService::Service,
                       public org::v1::AppService::Service,
                       public org::v1::IwaRegistryService::Service,
-                      public ca::v1::CertificateAdmin::Service {
+                      public ca::v1::RevocationFeedService::Service,
+                      public ca::v1::IssuerService::Service {
  public:
   explicit Backend(org::v1::GetGatewayKeysResponse keys) : keys_(std::move(keys)) {}
 
@@ -152,7 +153,7 @@ class GatewayServerTest : public ::testing::Test {
     for (const char* method :
          {"org.v1.GatewayKeyService.GetGatewayKeys", "org.v1.SessionFeedService.WatchSessions",
           "org.v1.AppService.ListApps", "org.v1.IwaRegistryService.ListIwas",
-          "ca.v1.CertificateAdmin.GetIssuers", "ca.v1.CertificateAdmin.WatchRevocations"}) {
+          "ca.v1.IssuerService.GetIssuers", "ca.v1.RevocationFeedService.WatchRevocations"}) {
       access.push_back({fmt::format("devicetrust.{}", method), {"gateway"}});
     }
     rpc_ = rpc::Server::Start({.name = "internal",
@@ -165,7 +166,8 @@ class GatewayServerTest : public ::testing::Test {
                                static_cast<org::v1::SessionFeedService::Service*>(&backend_),
                                static_cast<org::v1::AppService::Service*>(&backend_),
                                static_cast<org::v1::IwaRegistryService::Service*>(&backend_),
-                               static_cast<ca::v1::CertificateAdmin::Service*>(&backend_)},
+                               static_cast<ca::v1::RevocationFeedService::Service*>(&backend_),
+                               static_cast<ca::v1::IssuerService::Service*>(&backend_)},
                               access)
                .value();
     config_.org_address = config_.ca_address = rpc_->address();

@@ -63,7 +63,7 @@ struct AdminClient::Stubs {
         users(StubOf<org::v1::UserService>(org_channel)),
         decisions(StubOf<org::v1::DecisionService>(org_channel)),
         log(StubOf<org::v1::SystemLogService>(org_channel)),
-        ca(StubOf<ca::v1::CertificateAdmin>(ca_channel)) {}
+        ca(StubOf<ca::v1::CertificateAdminService>(ca_channel)) {}
 
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Org(const std::unique_ptr<Stub>& stub,
@@ -77,7 +77,7 @@ struct AdminClient::Stubs {
   }
 
   template <typename Request, typename Response>
-  absl::StatusOr<Response> Ca(grpc::Status (ca::v1::CertificateAdmin::Stub::*method)(
+  absl::StatusOr<Response> Ca(grpc::Status (ca::v1::CertificateAdminService::Stub::*method)(
                                   grpc::ClientContext*, const Request&, Response*),
                               const Request& request) const {
     if (ca == nullptr) return NoAddress("CA", "--ca-address");
@@ -93,7 +93,7 @@ struct AdminClient::Stubs {
   std::unique_ptr<org::v1::UserService::Stub> users;
   std::unique_ptr<org::v1::DecisionService::Stub> decisions;
   std::unique_ptr<org::v1::SystemLogService::Stub> log;
-  std::unique_ptr<ca::v1::CertificateAdmin::Stub> ca;
+  std::unique_ptr<ca::v1::CertificateAdminService::Stub> ca;
 };
 
 AdminClient::AdminClient(const Endpoints& endpoints)
@@ -190,8 +190,9 @@ absl::StatusOr<std::vector<ca::v1::CertificateRecord>> AdminClient::ListCertific
   request.set_page_size(kPageSizeMax);
   std::vector<ca::v1::CertificateRecord> certificates;
   do {
-    DT_ASSIGN_OR_RETURN(const ca::v1::ListCertificatesResponse answer,
-                        stubs_->Ca(&ca::v1::CertificateAdmin::Stub::ListCertificates, request));
+    DT_ASSIGN_OR_RETURN(
+        const ca::v1::ListCertificatesResponse answer,
+        stubs_->Ca(&ca::v1::CertificateAdminService::Stub::ListCertificates, request));
     certificates.insert(certificates.end(), answer.certificates().begin(),
                         answer.certificates().end());
     request.set_page_token(answer.next_page_token());
@@ -201,12 +202,12 @@ absl::StatusOr<std::vector<ca::v1::CertificateRecord>> AdminClient::ListCertific
 
 absl::StatusOr<ca::v1::RevokeForUserResponse> AdminClient::RevokeForUser(
     const ca::v1::RevokeForUserRequest& request) {
-  return stubs_->Ca(&ca::v1::CertificateAdmin::Stub::RevokeForUser, request);
+  return stubs_->Ca(&ca::v1::CertificateAdminService::Stub::RevokeForUser, request);
 }
 
 absl::StatusOr<ca::v1::RevokeCertificateResponse> AdminClient::RevokeCertificate(
     const ca::v1::RevokeCertificateRequest& request) {
-  return stubs_->Ca(&ca::v1::CertificateAdmin::Stub::RevokeCertificate, request);
+  return stubs_->Ca(&ca::v1::CertificateAdminService::Stub::RevokeCertificate, request);
 }
 
 }  // namespace devicetrust::ctl

@@ -5,11 +5,11 @@
 
 namespace devicetrust::ca {
 
-// gRPC face of the edge listener: translates, decides nothing.
-class CaService final : public v1::CertificateAuthority::Service {
+// v1.EnrollmentService: translates, decides nothing.
+class EnrollmentService final : public v1::EnrollmentService::Service {
  public:
   // `enroller` and `ca` must outlive it.
-  CaService(Enroller& enroller, const IssuingCa& ca) : enroller_(enroller), ca_(ca) {}
+  EnrollmentService(Enroller& enroller, const IssuingCa& ca) : enroller_(enroller), ca_(ca) {}
 
   grpc::Status Enroll(grpc::ServerContext* context, const v1::EnrollRequest* request,
                       v1::EnrollResponse* response) override;

@@ -1,4 +1,4 @@
-#include "ca-service/ca_service.h"
+#include "ca-service/enrollment_service.h"
 
 #include <string>
 
@@ -17,8 +17,9 @@ std::string PeerAddress(const grpc::ServerContext* context) {
 
 }  // namespace
 
-grpc::Status CaService::Enroll(grpc::ServerContext* context, const v1::EnrollRequest* request,
-                               v1::EnrollResponse* response) {
+grpc::Status EnrollmentService::Enroll(grpc::ServerContext* context,
+                                       const v1::EnrollRequest* request,
+                                       v1::EnrollResponse* response) {
   auto certificate =
       enroller_.Enroll(request->user_token(), request->csr_der(), PeerAddress(context));
   if (!certificate.ok()) return rpc::ToGrpc(certificate.status());
