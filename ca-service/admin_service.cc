@@ -86,6 +86,7 @@ absl::StatusOr<CertificateFilter> FilterOf(const v1::ListCertificatesRequest& re
 
 void Fill(v1::CertificateRecord& record, const StoredCertificate& certificate) {
   record.set_serial(certificate.serial);
+  record.set_issuer_id(certificate.issuer_id);
   record.set_user_id(certificate.user_id);
   record.set_device_id(certificate.device_id);
   record.set_enrollment_id(certificate.enrollment_id);
@@ -103,7 +104,7 @@ void Fill(v1::CertificateRecord& record, const StoredCertificate& certificate) {
 grpc::Status AdminService::RevokeForUser(grpc::ServerContext* context,
                                          const v1::RevokeForUserRequest* request,
                                          v1::RevokeForUserResponse* response) {
-  const auto revoke = [&]() -> absl::StatusOr<Revocations::OfUser> {
+  const auto revoke = [&]() -> absl::StatusOr<Revocations::UserRevocation> {
     if (request->user_id().empty() || request->user_id().size() > kIdBytesMax) {
       return Malformed("user_id must be 1 to 256 characters", "user_id");
     }
@@ -121,7 +122,7 @@ grpc::Status AdminService::RevokeForUser(grpc::ServerContext* context,
 grpc::Status AdminService::RevokeCertificate(grpc::ServerContext* context,
                                              const v1::RevokeCertificateRequest* request,
                                              v1::RevokeCertificateResponse* response) {
-  const auto revoke = [&]() -> absl::StatusOr<Revocations::OfCertificate> {
+  const auto revoke = [&]() -> absl::StatusOr<Revocations::CertificateRevocation> {
     DT_ASSIGN_OR_RETURN(const std::string serial, CanonicalSerial(request->serial()));
     DT_RETURN_IF_ERROR(CheckReason(request->reason()));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
@@ -143,7 +144,7 @@ grpc::Status AdminService::ListCertificates(grpc::ServerContext* /*context*/,
     DT_ASSIGN_OR_RETURN(CertificateFilter filter, FilterOf(*request));
     page = static_cast<std::size_t>(filter.limit);
     ++filter.limit;  // One more tells whether there is another page.
-    return database_.Read([&](db::Transaction& txn) { return Tables(txn).List(filter); });
+    return database_.Read([&](db::Transaction& txn) { return CertificateStore(txn).List(filter); });
   };
   auto certificates = list();
   if (!certificates.ok()) return rpc::ToGrpc(rpc::StoreError(certificates.status()));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,7 +26,7 @@
 namespace devicetrust::ca {
 
 // An org with one IWA, "iwa-1", whose tokens `iwa_key` signs.
-class FakeOrg final : public Org {
+class FakeOrg final : public OrgClient {
  public:
   explicit FakeOrg(const token::SigningKey& iwa_key) {
     org::v1::Iwa& iwa = *iwas.add_iwas();
@@ -55,8 +56,9 @@ class FakeOrg final : public Org {
   absl::Status Append(const org::v1::AppendEventsRequest& request) override {
     const std::lock_guard lock(mutex_);
     if (log_down_) return absl::UnavailableError("log is down");
-    for (const auto& event : request.events()) ++events_[event.id()];
-    for (const auto& event : request.events()) log_.push_back(event);
+    for (const auto& event : request.events()) {  // As the real log: doubles are dropped.
+      if (++events_[event.id()] == 1) log_.push_back(event);
+    }
     return absl::OkStatus();
   }
 
@@ -109,12 +111,14 @@ class CaTest : public ::testing::Test {
   // Again: as after a restart.
   void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
     if (revocations_) revocations_->committed().Stop();
+    enroller_.reset();
     crl_.reset();
     revocations_.reset();
     outbox_.reset();
+    issuers_.reset();
     database_.reset();
     database_ = db::Database::Open("sqlite:" + folder_ / store_, Migrations(), options).value();
-    ca_.emplace(IssuingCa::LoadOrCreate(*database_, kek_, "acme", clock_, random_).value());
+    issuers_ = Issuers::Open({"acme", kek_}, *database_, clock_, random_).value();
     outbox_ =
         std::make_unique<db::Outbox>(*database_,
                                      db::OutboxOptions{.backlog_max = backlog_max,
@@ -129,12 +133,11 @@ class CaTest : public ::testing::Test {
                                        return org_.Append(request);
                                      });
     revocations_ = std::make_unique<Revocations>(*database_, *outbox_, clock_);
-    crl_ = CrlPublisher::Start(*database_, *ca_, *revocations_, clock_).value();
+    crl_ = CrlPublisher::Start(*database_, *issuers_, *revocations_, clock_).value();
     iwa_keys_ = std::make_unique<IwaKeys>("acme", org_);
-    enroller_ =
-        std::make_unique<Enroller>(EnrollerConfig{"acme", Profile{}, "http://ca.test/crl/a.crl",
-                                                  "http://ca.test/ca/a.crt", calls_per_minute_},
-                                   *ca_, *iwa_keys_, org_, *database_, *outbox_, clock_, random_);
+    enroller_ = std::make_unique<Enroller>(
+        EnrollerConfig{{"acme", Profile{}, "http://ca.test"}, calls_per_minute_}, *iwa_keys_,
+        Context{*database_, *outbox_, *issuers_, org_, clock_, random_});
   }
   void TearDown() override {
     if (revocations_) revocations_->committed().Stop();
@@ -148,6 +151,16 @@ class CaTest : public ::testing::Test {
   absl::StatusOr<StoredCertificate> Enroll(const token::UserToken& token,
                                            const pki::PrivateKey& key) {
     return enroller_->Enroll(Signed(token), ToString(Csr(key)), "192.0.2.7");
+  }
+  pki::Certificate ActiveCertificate() { return issuers_->Current()->active().certificate(); }
+  // The list of one issuer, with all that was revoked before the call.
+  pki::Crl PublishedCrl(const Issuer& issuer) {
+    std::promise<Bytes> der;
+    crl_->WhenUpToDate([&](const auto& lists) {
+      const auto list = lists->find(issuer.id());
+      der.set_value(list == lists->end() ? Bytes() : list->second->der);
+    });
+    return pki::ParseCrl(der.get_future().get(), issuer.certificate()).value();
   }
   std::int64_t CountCertificates() {
     return database_
@@ -174,7 +187,7 @@ class CaTest : public ::testing::Test {
   FakeOrg org_{iwa_key_};
   std::size_t calls_per_minute_ = 100'000;  // Tests enroll one computer many times.
   std::unique_ptr<db::Database> database_;
-  std::optional<IssuingCa> ca_;
+  std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<db::Outbox> outbox_;
   std::unique_ptr<Revocations> revocations_;
   std::unique_ptr<CrlPublisher> crl_;

@@ -9,7 +9,7 @@
 #include "ca-service/crl_publisher.h"
 #include "ca-service/enroller.h"
 #include "ca-service/enrollment_service.h"
-#include "ca-service/http_face.h"
+#include "ca-service/http_endpoint.h"
 #include "ca-service/issuer_service.h"
 #include "ca-service/migrations.h"
 #include "ca-service/revocation_feed_service.h"
@@ -26,7 +26,7 @@ namespace {
 constexpr std::chrono::milliseconds kDrain{2000};
 
 // The outbox's payloads are AppendRequests, which concatenate to one.
-absl::Status DeliverEvents(Org& org, std::span<const db::OutboxEvent> events) {
+absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> events) {
   std::string joined;
   for (const db::OutboxEvent& event : events) joined += ToString(event.payload);
   org::v1::AppendEventsRequest request;
@@ -41,7 +41,7 @@ struct Files {
   pki::AeadKey kek;
 };
 
-// Printed in each certificate (RFC 5280, section 4.2.1.13); CrlPath() is put behind it.
+// Printed in each certificate (RFC 5280, section 4.2.1.13); paths of issuers are put behind it.
 absl::Status CheckPublicUrl(const std::string& text) {
   if (text.empty()) return absl::OkStatus();
   const absl::StatusOr<http::Url> url = http::ParseUrl(text);
@@ -83,8 +83,8 @@ std::vector<rpc::MethodAccess> InternalAccess() {
 // In the order of construction; destroyed from the end.
 struct CaServer::Parts {
   std::unique_ptr<db::Database> database;
-  std::optional<IssuingCa> ca;
-  std::unique_ptr<Org> org;
+  std::unique_ptr<Issuers> issuers;
+  std::unique_ptr<OrgClient> org;
   std::unique_ptr<db::Outbox> outbox;
   std::unique_ptr<Revocations> revocations;
   std::unique_ptr<CrlPublisher> crl;
@@ -109,16 +109,16 @@ absl::Status CaServer::Parts::OpenStore(const Config& config, const Files& files
                                         const Clock& clock, Random& random) {
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, Migrations(),
                                                    {.bytes_max = config.store_bytes_max}));
-  DT_ASSIGN_OR_RETURN(ca, IssuingCa::LoadOrCreate(*database, files.kek, config.org, clock, random));
-  org =
-      NewGrpcOrg(rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name)));
+  DT_ASSIGN_OR_RETURN(issuers, Issuers::Open({config.org, files.kek}, *database, clock, random));
+  org = NewGrpcOrgClient(
+      rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name)));
   outbox = std::make_unique<db::Outbox>(*database,
                                         db::OutboxOptions{.backlog_max = config.log_backlog_max},
                                         [raw = org.get()](std::span<const db::OutboxEvent> events) {
                                           return DeliverEvents(*raw, events);
                                         });
   revocations = std::make_unique<Revocations>(*database, *outbox, clock);
-  DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *ca, *revocations, clock));
+  DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *issuers, *revocations, clock));
   return absl::OkStatus();
 }
 
@@ -128,7 +128,7 @@ absl::Status CaServer::Parts::StartHttp(const Config& config, const Clock& clock
   http::ListenerConfig listener;
   listener.address = config.http_listen;
   listener.flag = "--http-listen";
-  listener.handler = NewHttpFace(*ca, *crl);
+  listener.handler = NewHttpEndpoint(*issuers, *crl);
   listener.limits.connections_per_address_max = 256;
   server.listeners.push_back(std::move(listener));
   DT_ASSIGN_OR_RETURN(http, http::Server::Start(std::move(server)));
@@ -139,16 +139,16 @@ absl::Status CaServer::Parts::StartServices(const Config& config, const Files& f
                                             const Clock& clock, Random& random) {
   const std::string url = config.public_http_url.empty() ? "http://" + AddressOf(http->endpoint(0))
                                                          : config.public_http_url;
-  const std::string crl_url = url + CrlPath(*ca);
   iwa_keys = std::make_unique<IwaKeys>(config.org, *org);
+  IssuanceConfig issuance{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
+                          url};
   enroller = std::make_unique<Enroller>(
-      EnrollerConfig{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
-                     crl_url, url + IssuerPath(*ca), config.account_calls_per_minute},
-      *ca, *iwa_keys, *org, *database, *outbox, clock, random);
-  enrollment_service = std::make_unique<EnrollmentService>(*enroller, *ca);
+      EnrollerConfig{std::move(issuance), config.account_calls_per_minute}, *iwa_keys,
+      Context{*database, *outbox, *issuers, *org, clock, random});
+  enrollment_service = std::make_unique<EnrollmentService>(*enroller, *issuers);
   admin_service = std::make_unique<AdminService>(*revocations, *database);
   feed_service = std::make_unique<RevocationFeedService>(*revocations, clock);
-  issuer_service = std::make_unique<IssuerService>(*ca, crl_url);
+  issuer_service = std::make_unique<IssuerService>(*issuers, url);
 
   DT_ASSIGN_OR_RETURN(
       edge, rpc::Server::Start(files.edge, {enrollment_service.get()},

@@ -44,10 +44,10 @@ grpc::Status Answer(absl::StatusOr<Response> result, Response* response) {
   return grpc::Status::OK;
 }
 
-// The gRPC face of a FakeOrg: this and the next two.
+// The gRPC services of a FakeOrg: this and the next two.
 class AuthorityService final : public org::v1::EnrollmentService::Service {
  public:
-  explicit AuthorityService(Org& org) : org_(org) {}
+  explicit AuthorityService(OrgClient& org) : org_(org) {}
   grpc::Status AuthorizeEnrollments(grpc::ServerContext* /*context*/,
                                     const org::v1::AuthorizeEnrollmentsRequest* request,
                                     org::v1::AuthorizeEnrollmentsResponse* response) override {
@@ -64,12 +64,12 @@ class AuthorityService final : public org::v1::EnrollmentService::Service {
   }
 
  private:
-  Org& org_;
+  OrgClient& org_;
 };
 
 class RegistryService final : public org::v1::IwaRegistryService::Service {
  public:
-  explicit RegistryService(Org& org) : org_(org) {}
+  explicit RegistryService(OrgClient& org) : org_(org) {}
   grpc::Status ListIwas(grpc::ServerContext* /*context*/,
                         const org::v1::ListIwasRequest* /*request*/,
                         org::v1::ListIwasResponse* response) override {
@@ -77,12 +77,12 @@ class RegistryService final : public org::v1::IwaRegistryService::Service {
   }
 
  private:
-  Org& org_;
+  OrgClient& org_;
 };
 
 class LogService final : public org::v1::SystemLogService::Service {
  public:
-  explicit LogService(Org& org) : org_(org) {}
+  explicit LogService(OrgClient& org) : org_(org) {}
   grpc::Status AppendEvents(grpc::ServerContext* /*context*/,
                             const org::v1::AppendEventsRequest* request,
                             org::v1::AppendEventsResponse* /*response*/) override {
@@ -90,7 +90,7 @@ class LogService final : public org::v1::SystemLogService::Service {
   }
 
  private:
-  Org& org_;
+  OrgClient& org_;
 };
 
 class CaServerTest : public ::testing::Test {
@@ -231,7 +231,7 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
   revoke.set_reason(v1::REVOCATION_REASON_KEY_COMPROMISE);
   DT_ASSERT_OK(
       Call(*As(pki_.Admin("ada")), &CertificateAdminService::Stub::RevokeCertificate, revoke));
-  DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), Get(path)));  // SPEC CA-3: at once.
+  DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), Get(path)));  // CA-3: at once.
   EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("crl.der") + " -CAfile " +
                     Path("issuing.pem") + " -out " + Path("crl.pem")));
   EXPECT_FALSE(Shell(verify + with_crl));

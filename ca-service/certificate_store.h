@@ -1,7 +1,5 @@
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +16,7 @@ namespace devicetrust::ca {
 // One row of the table of certificates.
 struct StoredCertificate {
   std::string serial;
+  std::string issuer_id;  // Of the one that signed it.
   std::string enrollment_id;
   std::string device_id;
   std::string user_id;
@@ -32,9 +31,9 @@ struct StoredCertificate {
   std::int64_t revocation_sequence = 0;  // 0 while good.
 };
 
-// A user token that pays for a certificate.
-struct SpentToken {
-  std::string jti;
+// Evidence (applicant.h) that pays for a certificate.
+struct SpentEvidence {
+  std::string id;
   std::string key_thumbprint;
   std::int64_t expires_at = 0;  // When the row may go.
 };
@@ -49,8 +48,9 @@ struct CertificateFilter {
 };
 
 struct StoredCrl {
+  std::string issuer_id;
   std::int64_t number = 0;
-  std::int64_t revocation_sequence = 0;  // Everything up to here is in it.
+  std::int64_t revocation_sequence = 0;  // Of its issuer's last revocation that is in it.
   std::int64_t this_update = 0;
   Bytes der;
 };
@@ -66,22 +66,23 @@ struct StoredRevocation {
 
 // The statements of the CA on one transaction of the caller, who decides what belongs
 // together. Errors as db::Transaction::Run. Cheap: made where it is used.
-class Tables {
+class CertificateStore {
  public:
-  explicit Tables(db::Transaction& txn) : txn_(txn) {}
+  explicit CertificateStore(db::Transaction& txn) : txn_(txn) {}
 
-  // What the store has on an enrollment, in one statement.
-  struct Known {
-    std::int64_t barrier = 0;          // See RaiseBarrier().
-    std::int64_t barrier_of_user = 0;  // 0: never raised.
-    std::string device_id;             // Of the computer; empty when it has none yet.
-    std::string token_spent_for;       // Thumbprint of the key; empty: the token is unspent.
+  // What is stored about one enrollment, read in one statement.
+  struct EnrollmentState {
+    std::int64_t revocation_epoch = 0;       // See RaiseRevocationEpoch().
+    std::int64_t user_revocation_epoch = 0;  // 0: never raised.
+    std::string device_id;                   // Of the computer; empty when it has none yet.
+    std::string evidence_spent_for;  // Thumbprint of the key; empty: the evidence is unspent.
   };
-  absl::StatusOr<Known> Find(const std::string& jti, const std::string& computer_sid,
-                             const std::string& user_id);
+  absl::StatusOr<EnrollmentState> FindEnrollmentState(const std::string& evidence_id,
+                                                      const std::string& computer_sid,
+                                                      const std::string& user_id);
 
-  absl::Status SpendToken(const SpentToken& token, const std::string& serial);
-  absl::Status ForgetTokens(std::int64_t expired_before);
+  absl::Status SpendEvidence(const SpentEvidence& evidence, const std::string& serial);
+  absl::Status ForgetEvidence(std::int64_t expired_before);
 
   // Of a computer that has none.
   absl::Status AddDevice(const std::string& computer_sid, const std::string& device_id);
@@ -100,19 +101,23 @@ class Tables {
                                                             std::int64_t now);
   // Fills the three revocation fields of `certificate` with the next sequence number.
   absl::Status Revoke(StoredCertificate& certificate, v1::RevocationReason reason, WallTime now);
-  // In sequence order, after `sequence`, of certificates that expire after `not_after`.
+  // In sequence order, after `sequence`, at most `limit`.
   absl::StatusOr<std::vector<StoredRevocation>> RevokedAfter(std::int64_t sequence,
-                                                             std::int64_t not_after,
                                                              std::int64_t limit);
+  // Of one issuer, of certificates that expire after `not_after`.
+  absl::StatusOr<std::vector<StoredRevocation>> RevokedBy(const std::string& issuer_id,
+                                                          std::int64_t not_after);
+  // The sequence number of the last revocation; 0 when there is none.
   absl::StatusOr<std::int64_t> LastRevocation();
   absl::StatusOr<std::int64_t> LastRevocationOfUser(const std::string& user_id);
+  absl::StatusOr<std::int64_t> LastRevocationBy(const std::string& issuer_id);
 
-  // An enrollment reads Known::barrier before it asks the org about the user, and the user's in
-  // the certificate's transaction: a higher one means that the org's answer may be older than a
-  // revocation.
-  absl::Status RaiseBarrier(const std::string& user_id);
+  // Fences enrollments in flight: one reads EnrollmentState::revocation_epoch before it asks the
+  // org about the user, and the user's own in the certificate's transaction. A user's that is
+  // higher means that the org's answer may be older than a revocation.
+  absl::Status RaiseRevocationEpoch(const std::string& user_id);
 
-  absl::StatusOr<std::optional<StoredCrl>> LatestCrl();
+  absl::StatusOr<std::optional<StoredCrl>> LatestCrl(const std::string& issuer_id);
   absl::Status ReplaceCrl(const StoredCrl& crl);
 
  private:

@@ -19,10 +19,10 @@ constexpr std::chrono::milliseconds kLookEvery{1000};  // At the clock, and afte
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CrlPublisher>> CrlPublisher::Start(db::Database& database,
-                                                                  const IssuingCa& ca,
+                                                                  const Issuers& issuers,
                                                                   Revocations& revocations,
                                                                   const Clock& clock) {
-  std::unique_ptr<CrlPublisher> publisher(new CrlPublisher(database, ca, revocations, clock));
+  std::unique_ptr<CrlPublisher> publisher(new CrlPublisher(database, issuers, revocations, clock));
   DT_RETURN_IF_ERROR(publisher->Publish());
   publisher->thread_ = std::thread([raw = publisher.get()] { raw->Run(); });
   return publisher;
@@ -32,31 +32,31 @@ CrlPublisher::~CrlPublisher() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::shared_ptr<const StoredCrl> CrlPublisher::Current() const {
-  const std::lock_guard lock(mutex_);
+std::shared_ptr<const CrlSet> CrlPublisher::Current() {
+  const MutexLock lock(mutex_);
   return current_;
 }
 
 void CrlPublisher::WhenUpToDate(Receiver receiver) {
   const std::uint64_t generation = revocations_.committed().Generation();
-  std::shared_ptr<const StoredCrl> list;
+  std::shared_ptr<const CrlSet> lists;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (generation > released_) {
       waiters_.push_back({generation, std::move(receiver)});
       return;
     }
-    list = current_;
+    lists = current_;
   }
-  receiver(std::move(list));
+  receiver(std::move(lists));
 }
 
 void CrlPublisher::Release(std::uint64_t generation) {
   std::vector<Waiter> served;
-  std::shared_ptr<const StoredCrl> list;
+  std::shared_ptr<const CrlSet> lists;
   {
-    const std::lock_guard lock(mutex_);
-    list = current_;
+    const MutexLock lock(mutex_);
+    lists = current_;
     released_ = generation;
     const auto first = std::partition(waiters_.begin(), waiters_.end(), [=](const Waiter& waiter) {
       return waiter.generation > generation;
@@ -64,7 +64,7 @@ void CrlPublisher::Release(std::uint64_t generation) {
     served.assign(std::move_iterator(first), std::move_iterator(waiters_.end()));
     waiters_.erase(first, waiters_.end());
   }
-  for (const Waiter& waiter : served) waiter.receiver(list);
+  for (const Waiter& waiter : served) waiter.receiver(lists);
 }
 
 void CrlPublisher::Run() {
@@ -83,35 +83,50 @@ void CrlPublisher::Run() {
 }
 
 absl::Status CrlPublisher::Publish() {
-  const WallTime now = clock_.Now();
   const auto current = Current();
-  DT_ASSIGN_OR_RETURN(const std::int64_t sequence, database_.Read([](db::Transaction& txn) {
-    return Tables(txn).LastRevocation();
-  }));
+  auto lists = std::make_shared<CrlSet>();
+  absl::Status result;
+  for (const auto& issuer : issuers_.Current()->all) {
+    const auto known = current->find(issuer->id());
+    const auto before = known == current->end() ? nullptr : known->second;
+    auto list = ListOf(*issuer, before);
+    if (!list.ok()) result.Update(list.status());
+    if (list.ok() || before != nullptr) (*lists)[issuer->id()] = list.ok() ? *list : before;
+  }
+  const MutexLock lock(mutex_);
+  current_ = std::move(lists);
+  return result;
+}
+
+absl::StatusOr<std::shared_ptr<const StoredCrl>> CrlPublisher::ListOf(
+    const Issuer& issuer, const std::shared_ptr<const StoredCrl>& current) {
+  const WallTime now = clock_.Now();
   const seconds age_max = kCrlLifetime / 2;
+  DT_ASSIGN_OR_RETURN(const std::int64_t sequence, database_.Read([&](db::Transaction& txn) {
+    return CertificateStore(txn).LastRevocationBy(issuer.id());
+  }));
   const bool fresh = current && current->revocation_sequence == sequence &&
                      current->this_update + age_max.count() > UnixSeconds(now);
-  if (fresh) return absl::OkStatus();
+  if (fresh) return current;
   // At the start too: the stored list may be of a backup, older than one that clients have.
-  absl::StatusOr<StoredCrl> list = Build(sequence, now);
+  absl::StatusOr<StoredCrl> list = Build(issuer, now);
   if (!list.ok() && !current) {
     // The store takes no more now. An old list serves better than no CA.
     const absl::Status failed = list.status();
-    DT_ASSIGN_OR_RETURN(
-        auto stored, database_.Read([](db::Transaction& txn) { return Tables(txn).LatestCrl(); }));
+    DT_ASSIGN_OR_RETURN(auto stored, database_.Read([&](db::Transaction& txn) {
+      return CertificateStore(txn).LatestCrl(issuer.id());
+    }));
     if (stored) list = *std::move(stored);
     Log(LogLevel::kError, "ca.crl.failed", {{"status", failed.ToString()}});
   }
   if (!list.ok()) return list.status();
-  const std::lock_guard lock(mutex_);
-  current_ = std::make_shared<const StoredCrl>(*std::move(list));
-  return absl::OkStatus();
+  return std::make_shared<const StoredCrl>(*std::move(list));
 }
 
 // The number is taken in a transaction of its own: a crash before the list is stored
 // leaves a gap, never two lists of one number. It is not below the time, so that it grows when
 // the store is restored from a backup too (RFC 5280, section 5.2.3).
-absl::StatusOr<StoredCrl> CrlPublisher::Build(std::int64_t sequence, WallTime now) {
+absl::StatusOr<StoredCrl> CrlPublisher::Build(const Issuer& issuer, WallTime now) {
   pki::Crl crl;
   DT_ASSIGN_OR_RETURN(crl.number, database_.Write([now](db::Transaction& txn) {
     return db::NextSequence(txn, "crls", UnixMicros(now));
@@ -121,21 +136,26 @@ absl::StatusOr<StoredCrl> CrlPublisher::Build(std::int64_t sequence, WallTime no
   // An entry stays until it stood on a list that was made after its certificate's end (RFC 5280,
   // section 3.3): on one of the lists of the two periods that follow.
   const std::int64_t ended_before = UnixSeconds(now - 2 * kCrlLifetime);
-  DT_ASSIGN_OR_RETURN(const auto revoked, database_.Read([&](db::Transaction& txn) {
-    return Tables(txn).RevokedAfter(0, ended_before, std::numeric_limits<std::int64_t>::max());
-  }));
-  for (const StoredRevocation& entry : revoked) {
-    // A later one waits for the next list: this one is told to hold all up to `sequence`.
-    if (entry.sequence > sequence) break;
+  StoredCrl built{issuer.id(), crl.number, 0, UnixSeconds(now), {}};
+  using Entries = std::pair<std::int64_t, std::vector<StoredRevocation>>;
+  DT_ASSIGN_OR_RETURN(
+      const Entries entries, database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Entries> {
+        CertificateStore store(txn);
+        DT_ASSIGN_OR_RETURN(const std::int64_t last, store.LastRevocationBy(issuer.id()));
+        DT_ASSIGN_OR_RETURN(auto revoked, store.RevokedBy(issuer.id(), ended_before));
+        return Entries(last, std::move(revoked));
+      }));
+  built.revocation_sequence = entries.first;
+  crl.revoked.reserve(entries.second.size());
+  for (const StoredRevocation& entry : entries.second) {
     crl.revoked.push_back({entry.serial, WallTime(seconds(entry.revoked_at)),
                            static_cast<pki::CrlReason>(entry.reason)});
   }
-  StoredCrl built{crl.number, sequence, UnixSeconds(now), {}};
-  DT_ASSIGN_OR_RETURN(built.der, ca_.SignCrl(crl));
-  DT_RETURN_IF_ERROR(
-      database_.Write([&](db::Transaction& txn) { return Tables(txn).ReplaceCrl(built); }));
+  DT_ASSIGN_OR_RETURN(built.der, issuer.SignCrl(crl));
+  DT_RETURN_IF_ERROR(database_.Write(
+      [&](db::Transaction& txn) { return CertificateStore(txn).ReplaceCrl(built); }));
   Log(LogLevel::kInfo, "ca.crl.published",
-      {{"number", built.number}, {"entries", crl.revoked.size()}});
+      {{"issuer", issuer.id()}, {"number", built.number}, {"entries", crl.revoked.size()}});
   return built;
 }
 

@@ -24,7 +24,12 @@ grpc::Status EnrollmentService::Enroll(grpc::ServerContext* context,
       enroller_.Enroll(request->user_token(), request->csr_der(), PeerAddress(context));
   if (!certificate.ok()) return rpc::ToGrpc(certificate.status());
   response->set_certificate_der(ToString(certificate->der));
-  for (const Bytes& der : ca_.chain_der()) response->add_chain_der(ToString(der));
+  const auto issuers = issuers_.Current();
+  const Issuer* const issuer = issuers->Find(certificate->issuer_id);
+  if (issuer == nullptr) {  // It would have expired with all that it issued.
+    return rpc::ToGrpc(absl::InternalError("the certificate's issuer is not known"));
+  }
+  for (const Bytes& der : issuer->chain_der()) response->add_chain_der(ToString(der));
   response->mutable_not_after()->set_seconds(certificate->not_after);
   return grpc::Status::OK;
 }

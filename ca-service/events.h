@@ -11,7 +11,8 @@
 
 namespace devicetrust::ca {
 
-// Ids derive from the serial: an event that is delivered twice counts once.
+// Ids of events about a certificate derive from its serial: one that is delivered twice counts
+// once.
 inline constexpr char kEnrollEvent[] = "user.credential.enroll";
 inline constexpr char kIssueEvent[] = "pki.cert.issue";
 inline constexpr char kRevokeEvent[] = "pki.cert.revoke";
@@ -25,9 +26,9 @@ Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view clie
 Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
                    WallTime now);
 
-// user.credential.enroll that was refused, of a genuine token. `event_id` is random.
+// user.credential.enroll that was refused, of a genuine applicant.
 struct RefusedEnrollment {
-  std::string event_id;
+  std::string event_id;  // A digest of evidence and reason: a repeated refusal counts once.
   std::string user_sid;
   std::string user_name;
   std::string computer_sid;

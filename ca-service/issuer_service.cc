@@ -7,11 +7,15 @@ namespace devicetrust::ca {
 grpc::Status IssuerService::GetIssuers(grpc::ServerContext* /*context*/,
                                        const v1::GetIssuersRequest* /*request*/,
                                        v1::GetIssuersResponse* response) {
-  v1::Issuer& issuer = *response->add_issuers();
-  issuer.set_id(ca_.key_id());
-  issuer.set_state(v1::ISSUER_STATE_ACTIVE);
-  for (const Bytes& der : ca_.chain_der()) issuer.add_chain_der(ToString(der));
-  issuer.set_crl_url(crl_url_);
+  const auto set = issuers_.Current();
+  for (const auto& issuer : set->all) {
+    v1::Issuer& message = *response->add_issuers();
+    message.set_id(issuer->id());
+    message.set_state(issuer.get() == &set->active() ? v1::ISSUER_STATE_ACTIVE
+                                                     : v1::ISSUER_STATE_ACCEPTED);
+    for (const Bytes& der : issuer->chain_der()) message.add_chain_der(ToString(der));
+    message.set_crl_url(public_url_ + issuer->CrlPath());
+  }
   response->set_edge_address(edge_address_);
   return grpc::Status::OK;
 }

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "ca-service/issuing_ca.h"
+#include "ca-service/issuers.h"
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 
 namespace devicetrust::ca {
@@ -11,8 +11,9 @@ namespace devicetrust::ca {
 // v1.IssuerService.
 class IssuerService final : public v1::IssuerService::Service {
  public:
-  // `ca` must outlive it. `crl_url`: as printed in certificates.
-  IssuerService(const IssuingCa& ca, std::string crl_url) : ca_(ca), crl_url_(std::move(crl_url)) {}
+  // `issuers` must outlive it. `public_url`: of the HTTP listener, as certificates print it.
+  IssuerService(const Issuers& issuers, std::string public_url)
+      : issuers_(issuers), public_url_(std::move(public_url)) {}
 
   // Known only once the edge listener is bound, which is after this service exists.
   void set_edge_address(std::string address) { edge_address_ = std::move(address); }
@@ -21,8 +22,8 @@ class IssuerService final : public v1::IssuerService::Service {
                           v1::GetIssuersResponse* response) override;
 
  private:
-  const IssuingCa& ca_;
-  const std::string crl_url_;
+  const Issuers& issuers_;
+  const std::string public_url_;
   std::string edge_address_;  // Set before the listener starts.
 };
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "ca-service/org.h"
+#include "ca-service/org_client.h"
 #include "libs/base/clock.h"
 #include "libs/token/claims.h"
 
@@ -18,7 +18,7 @@ namespace devicetrust::ca {
 class IwaKeys {
  public:
   // `org` must outlive it.
-  IwaKeys(std::string org_id, Org& org) : org_id_(std::move(org_id)), org_(org) {}
+  IwaKeys(std::string org_id, OrgClient& org) : org_id_(std::move(org_id)), org_(org) {}
 
   // kInvalidArgument, kUnauthenticated: TOKEN_* as libs/token found it. kUnavailable: the
   // key is unknown and the org cannot be asked.
@@ -26,12 +26,13 @@ class IwaKeys {
 
  private:
   std::shared_ptr<const token::KeySet> Current();
-  // Unless somebody did so since `seen` was current, or within the last second.
+  // Fetches, unless another thread replaced `seen` meanwhile or the last fetch was less than a
+  // second ago.
   absl::StatusOr<std::shared_ptr<const token::KeySet>> Refetch(
       const std::shared_ptr<const token::KeySet>& seen);
 
   const std::string org_id_;
-  Org& org_;
+  OrgClient& org_;
   std::mutex fetch_mutex_;  // One fetch at a time. Guards fetched_at_.
   std::optional<std::chrono::steady_clock::time_point> fetched_at_;
   std::mutex mutex_;  // Guards keys_.

@@ -19,28 +19,27 @@ Revocations::Revocations(db::Database& database, db::Outbox& outbox, const Clock
 absl::Status Revocations::Revoke(db::Transaction& txn, StoredCertificate& certificate,
                                  v1::RevocationReason reason, const std::string& requested_by,
                                  WallTime now) {
-  DT_RETURN_IF_ERROR(Tables(txn).Revoke(certificate, reason, now));
+  DT_RETURN_IF_ERROR(CertificateStore(txn).Revoke(certificate, reason, now));
   DT_RETURN_IF_ERROR(outbox_.Append(txn, "revoke-" + certificate.serial,
                                     RevokedEvent(certificate, requested_by, now)));
   shared_->written = true;
   return absl::OkStatus();
 }
 
-absl::StatusOr<Revocations::OfUser> Revocations::RevokeForUser(const std::string& user_id,
-                                                               v1::RevocationReason reason,
-                                                               const std::string& requested_by) {
+absl::StatusOr<Revocations::UserRevocation> Revocations::RevokeForUser(
+    const std::string& user_id, v1::RevocationReason reason, const std::string& requested_by) {
   const WallTime now = clock_.Now();
-  auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<OfUser> {
-    Tables tables(txn);
-    DT_RETURN_IF_ERROR(tables.RaiseBarrier(user_id));
-    DT_ASSIGN_OR_RETURN(auto live, tables.LiveOfUser(user_id, UnixSeconds(now)));
-    OfUser of_user;
+  auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<UserRevocation> {
+    CertificateStore store(txn);
+    DT_RETURN_IF_ERROR(store.RaiseRevocationEpoch(user_id));
+    DT_ASSIGN_OR_RETURN(auto live, store.LiveOfUser(user_id, UnixSeconds(now)));
+    UserRevocation revocation;
     for (StoredCertificate& certificate : live) {
       DT_RETURN_IF_ERROR(Revoke(txn, certificate, reason, requested_by, now));
-      ++of_user.revoked;
+      ++revocation.revoked;
     }
-    DT_ASSIGN_OR_RETURN(of_user.sequence, tables.LastRevocationOfUser(user_id));
-    return of_user;
+    DT_ASSIGN_OR_RETURN(revocation.sequence, store.LastRevocationOfUser(user_id));
+    return revocation;
   });
   if (!result.ok()) return rpc::StoreError(result.status());
   Log(LogLevel::kInfo, kRevokeEvent,
@@ -48,20 +47,20 @@ absl::StatusOr<Revocations::OfUser> Revocations::RevokeForUser(const std::string
   return result;
 }
 
-absl::StatusOr<Revocations::OfCertificate> Revocations::RevokeCertificate(
+absl::StatusOr<Revocations::CertificateRevocation> Revocations::RevokeCertificate(
     const std::string& serial, v1::RevocationReason reason, const std::string& requested_by) {
   const WallTime now = clock_.Now();
-  auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<OfCertificate> {
-    DT_ASSIGN_OR_RETURN(auto found, Tables(txn).FindBySerial(serial));
+  auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<CertificateRevocation> {
+    DT_ASSIGN_OR_RETURN(auto found, CertificateStore(txn).FindBySerial(serial));
     if (!found) {
       return rpc::MakeError(
           absl::StatusCode::kNotFound, reason::v1::REASON_UNKNOWN_SUBJECT,
           fmt::format("no certificate has serial {}", serial), serial,
           "Look it up in the System Log: events pki.cert.issue name serial, user and device.");
     }
-    if (found->revoked_at) return OfCertificate{*std::move(found), true};
+    if (found->revoked_at) return CertificateRevocation{*std::move(found), true};
     DT_RETURN_IF_ERROR(Revoke(txn, *found, reason, requested_by, now));
-    return OfCertificate{*std::move(found), false};
+    return CertificateRevocation{*std::move(found), false};
   });
   if (!result.ok()) return rpc::StoreError(result.status());
   Log(LogLevel::kInfo, kRevokeEvent,
@@ -75,11 +74,11 @@ absl::StatusOr<std::vector<StoredRevocation>> Revocations::After(std::int64_t se
                                                                  std::int64_t limit) {
   auto result =
       database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<StoredRevocation>> {
-        Tables tables(txn);
-        DT_ASSIGN_OR_RETURN(const std::int64_t last, tables.LastRevocation());
+        CertificateStore store(txn);
+        DT_ASSIGN_OR_RETURN(const std::int64_t last, store.LastRevocation());
         DT_RETURN_IF_ERROR(rpc::CheckPosition(sequence, last));
         if (sequence == last) return std::vector<StoredRevocation>();
-        return tables.RevokedAfter(sequence, -1, limit);
+        return store.RevokedAfter(sequence, limit);
       });
   if (!result.ok()) return rpc::StoreError(result.status());
   return result;

@@ -59,16 +59,17 @@ absl::Status WriteTestKeys(const TestKeysConfig& config) {
   DT_ASSIGN_OR_RETURN(const pki::AeadKey kek, pki::LoadKeyEncryptionKey(config.kek_file));
 
   const StoreCopy ca(config.ca_store, config.folder);
-  DT_ASSIGN_OR_RETURN(const std::vector<db::Row> ca_keys,
-                      ca.Run("SELECT name, certificate, sealed_key FROM ca_keys"));
-  for (const db::Row& row : ca_keys) {
-    const std::string& name = db::Text(row[0]);
-    const std::string base = config.folder + (name == "issuing" ? "/device-ca" : "/device-" + name);
+  DT_ASSIGN_OR_RETURN(const std::vector<db::Row> authorities,
+                      ca.Run("SELECT 'device-root', id, certificate, sealed_key FROM roots"
+                             " UNION ALL SELECT 'device-ca', id, certificate, sealed_key"
+                             " FROM issuers WHERE is_active = 1"));
+  for (const db::Row& row : authorities) {
+    const std::string base = config.folder + "/" + db::Text(row[0]);
     DT_RETURN_IF_ERROR(WriteKey(base + ".key", kek,
-                                fmt::format("ca.signing_key/{}/{}", config.org, name),
-                                db::Blob(row[2])));
+                                fmt::format("ca.signing_key/{}/{}", config.org, db::Text(row[1])),
+                                db::Blob(row[3])));
     DT_ASSIGN_OR_RETURN(const pki::Certificate certificate,
-                        pki::Certificate::FromDer(db::Blob(row[1])));
+                        pki::Certificate::FromDer(db::Blob(row[2])));
     DT_RETURN_IF_ERROR(WriteFileAtomically(base + ".pem", certificate.Pem()));
   }
 

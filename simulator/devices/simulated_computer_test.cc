@@ -67,7 +67,8 @@ TEST_F(SimulatedComputerTest, AnUnmanagedOneHasNoDomain) {
 
 TEST_F(SimulatedComputerTest, KeepsKeysAndCertificates) {
   const pki::Identity ca = throwaway::NewCa(std::string(agent::kIssuerCommonName), clock_.Now());
-  pki::ExportableIdentity device = throwaway::NewIdentity("x", pki::Usage::kClientAuth, ca, clock_.Now());
+  pki::ExportableIdentity device =
+      throwaway::NewIdentity("x", pki::Usage::kClientAuth, ca, clock_.Now());
   device.intermediates = {ca.certificate};
   SimulatedComputer first(*world_, slot_, slot_ + 1);
   SimulatedComputer second(*world_, slot_, slot_ + 1);

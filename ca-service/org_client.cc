@@ -1,4 +1,4 @@
-#include "ca-service/org.h"
+#include "ca-service/org_client.h"
 
 #include <fmt/format.h>
 
@@ -36,9 +36,9 @@ absl::Status OrgError(absl::Status status) {
                         std::chrono::seconds(5));
 }
 
-class GrpcOrg final : public Org {
+class GrpcOrgClient final : public OrgClient {
  public:
-  explicit GrpcOrg(const std::shared_ptr<grpc::Channel>& channel)
+  explicit GrpcOrgClient(const std::shared_ptr<grpc::Channel>& channel)
       : authority_(channel), registry_(channel), log_(channel) {}
 
   absl::StatusOr<org::v1::AuthorizedEnrollment> AuthorizeEnrollment(
@@ -75,7 +75,7 @@ class GrpcOrg final : public Org {
                            }};
 };
 
-std::vector<GrpcOrg::Enrollments::Result> GrpcOrg::Authorize(
+std::vector<GrpcOrgClient::Enrollments::Result> GrpcOrgClient::Authorize(
     std::vector<org::v1::EnrollmentRequest> enrollments, Enrollments::Deadline deadline) {
   const std::size_t count = enrollments.size();
   org::v1::AuthorizeEnrollmentsRequest request;
@@ -103,8 +103,8 @@ std::vector<GrpcOrg::Enrollments::Result> GrpcOrg::Authorize(
 
 }  // namespace
 
-std::unique_ptr<Org> NewGrpcOrg(const std::shared_ptr<grpc::Channel>& channel) {
-  return std::make_unique<GrpcOrg>(channel);
+std::unique_ptr<OrgClient> NewGrpcOrgClient(const std::shared_ptr<grpc::Channel>& channel) {
+  return std::make_unique<GrpcOrgClient>(channel);
 }
 
 }  // namespace devicetrust::ca

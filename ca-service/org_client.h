@@ -16,9 +16,9 @@ namespace devicetrust::ca {
 
 // Thread-safe; every call ends by a deadline. Errors carry the org's detail when it
 // answered; without an answer they are kUnavailable, DEPENDENCY_UNAVAILABLE.
-class Org {
+class OrgClient {
  public:
-  virtual ~Org() = default;
+  virtual ~OrgClient() = default;
 
   // At most two seconds. What several threads ask at once may travel together.
   virtual absl::StatusOr<org::v1::AuthorizedEnrollment> AuthorizeEnrollment(
@@ -28,6 +28,6 @@ class Org {
   virtual absl::Status Append(const org::v1::AppendEventsRequest& events) = 0;
 };
 
-std::unique_ptr<Org> NewGrpcOrg(const std::shared_ptr<grpc::Channel>& channel);
+std::unique_ptr<OrgClient> NewGrpcOrgClient(const std::shared_ptr<grpc::Channel>& channel);
 
 }  // namespace devicetrust::ca

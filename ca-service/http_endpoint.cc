@@ -1,0 +1,57 @@
+#include "ca-service/http_endpoint.h"
+
+#include <memory>
+#include <utility>
+
+#include "libs/base/task.h"
+
+namespace devicetrust::ca {
+namespace {
+
+http::Response Found(const char* type, std::span<const std::uint8_t> der) {
+  http::Response response;
+  response.fields.Set("Content-Type", type);
+  response.body = ToString(der);
+  return response;
+}
+
+struct Endpoint {
+  const Issuers& issuers;
+  CrlPublisher& crl;
+
+  Task<http::Response> Answer(const http::Request& request) const {
+    if (request.method == "POST") {
+      http::Response refused = http::Text(405, "only GET is served here\n");
+      refused.fields.Set("Allow", "GET, HEAD");
+      co_return refused;
+    }
+    if (!request.query.empty()) co_return http::Text(404, "not found\n");
+    const auto set = issuers.Current();
+    if (request.path == kRootPath) {
+      co_return Found("application/pkix-cert", set->active().root().der());
+    }
+    for (const auto& issuer : set->all) {
+      if (request.path == issuer->CertificatePath()) {
+        co_return Found("application/pkix-cert", issuer->certificate().der());
+      }
+      if (request.path != issuer->CrlPath()) continue;
+      const auto lists = co_await AwaitCallback<std::shared_ptr<const CrlSet>>(
+          [this](CrlPublisher::Receiver receiver) { crl.WhenUpToDate(std::move(receiver)); });
+      // One that was added within the last second may have none yet.
+      if (const auto list = lists->find(issuer->id()); list != lists->end()) {
+        co_return Found("application/pkix-crl", list->second->der);
+      }
+    }
+    co_return http::Text(404, "not found\n");
+  }
+};
+
+}  // namespace
+
+http::Handler NewHttpEndpoint(const Issuers& issuers, CrlPublisher& crl) {
+  return [endpoint = Endpoint{issuers, crl}](const http::Request& request) {
+    return endpoint.Answer(request);
+  };
+}
+
+}  // namespace devicetrust::ca

@@ -1,0 +1,41 @@
+#include "ca-service/issuer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/encoding.h"
+#include "libs/token/names.h"
+
+namespace devicetrust::ca {
+
+Issuer::Issuer(pki::Identity identity, pki::Certificate root)
+    : identity_(std::move(identity)),
+      root_(std::move(root)),
+      id_(HexEncode(identity_.certificate.subject_key_id())) {}
+
+std::string Issuer::CrlPath() const { return fmt::format("/crl/{}.crl", id_); }
+std::string Issuer::CertificatePath() const { return fmt::format("/ca/{}.crt", id_); }
+
+absl::StatusOr<pki::Certificate> Issuer::Issue(const DeviceSpec& spec, const pki::PublicKey& key,
+                                               const Profile& profile, WallTime now,
+                                               Random& random) const {
+  pki::CertificateSpec leaf;
+  DT_ASSIGN_OR_RETURN(leaf.serial_hex, pki::NewSerial(now, random));
+  leaf.common_name = spec.device_id;
+  leaf.usage = pki::Usage::kClientAuth;
+  leaf.not_before = now - profile.backdate;
+  leaf.not_after = std::min(now + profile.validity, certificate().not_after());
+  leaf.uris = {token::Urn(spec.org, "device", spec.device_id),
+               token::Urn(spec.org, "enrollment", spec.enrollment_id)};
+  leaf.crl_urls = {spec.public_url + CrlPath()};
+  leaf.ca_issuer_urls = {spec.public_url + CertificatePath()};
+  return pki::SignCertificate(leaf, key, identity_);
+}
+
+absl::StatusOr<Bytes> Issuer::SignCrl(const pki::Crl& crl) const {
+  return pki::BuildCrl(crl, identity_);
+}
+
+}  // namespace devicetrust::ca

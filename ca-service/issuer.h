@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "libs/base/bytes.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/pki/certificate.h"
+#include "libs/pki/crl.h"
+
+namespace devicetrust::ca {
+
+// The subject's common name of every issuer: what browsers and agents filter by. Issuers differ
+// by key and serial.
+inline constexpr char kIssuerName[] = "MTLS Certificate Authority";
+inline constexpr char kRootName[] = "MTLS Root Certificate Authority";
+
+struct Profile {
+  std::chrono::days validity{365};
+  std::chrono::seconds backdate{60};  // Tolerated clock skew of a relying party.
+};
+
+// What goes into one device certificate; the user is looked up, never printed (CA-1).
+struct DeviceSpec {
+  std::string org;
+  std::string device_id;
+  std::string enrollment_id;
+  std::string public_url;  // Of the HTTP listener, without a slash at its end.
+};
+
+// A CA certificate with the signer of its key, and the root above it: signs device certificates
+// and the list of those that were revoked. Immutable, thread-safe.
+class Issuer {
+ public:
+  // `identity.key` signs for `identity.certificate`, which `root` certified.
+  Issuer(pki::Identity identity, pki::Certificate root);
+
+  // Lower-case hex of the subject key identifier: its name in the store, in URLs and to clients.
+  const std::string& id() const { return id_; }
+  const pki::Certificate& certificate() const { return identity_.certificate; }
+  const pki::Certificate& root() const { return root_; }
+  std::vector<Bytes> chain_der() const { return {certificate().der(), root_.der()}; }
+
+  // Paths on the HTTP listener; certificates name them behind DeviceSpec::public_url.
+  std::string CrlPath() const;
+  std::string CertificatePath() const;
+
+  // For a key whose possession was proven. Valid from `now` less the backdating, no longer
+  // than the issuer's own certificate.
+  absl::StatusOr<pki::Certificate> Issue(const DeviceSpec& spec, const pki::PublicKey& key,
+                                         const Profile& profile, WallTime now,
+                                         Random& random) const;
+  absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl) const;
+
+ private:
+  pki::Identity identity_;
+  pki::Certificate root_;
+  std::string id_;
+};
+
+}  // namespace devicetrust::ca
