@@ -56,6 +56,13 @@ class Negotiation {
   virtual std::string Describe() const = 0;  // Tickets used, for the trace.
 };
 
+// A private key that the computer made and keeps. The agent has it sign and never holds its
+// octets: on a machine with a TPM they are in no process at all.
+struct DeviceKey {
+  std::string id;      // By which the computer finds it again; no meaning for the agent.
+  pki::Signer signer;  // P-256.
+};
+
 // All calls from one thread at a time.
 class Computer {
  public:
@@ -69,14 +76,27 @@ class Computer {
 
   // The logged-on user's personal certificate store.
   virtual std::vector<pki::Certificate> PersonalCertificates() const = 0;
-  // `identity.intermediates` are the issuers. The key does not leave the computer again.
-  virtual absl::Status InstallPersonal(const pki::ExportableIdentity& identity) = 0;
+  // Puts `chain` there, the certificate of `key` first, then its issuers; `key` is no longer
+  // pending and is the certificate's as long as that is in the store.
+  virtual absl::Status InstallPersonal(const std::vector<pki::Certificate>& chain,
+                                       const DeviceKey& key) = 0;
 
-  // A key made for a certificate that has not arrived yet: kept over a restart, so that the
-  // CA, asked again, answers with the certificate it may have issued already.
-  virtual std::optional<pki::PrivateKey> PendingKey() const = 0;
-  virtual absl::Status KeepPendingKey(const pki::PrivateKey& key) = 0;
-  virtual void ForgetPendingKey() = 0;
+  // Makes a key for the logged-on user, which is pending until its certificate is installed.
+  // There is one pending key at most: an older one is deleted. A TPM makes it below its storage
+  // key, for that user alone. Errors: kUnavailable when the keeper of keys does not answer.
+  virtual absl::StatusOr<DeviceKey> CreateKey() = 0;
+  // The pending key, also of before a restart: the CA, asked again with the same key, answers with
+  // the certificate that it may have issued already. Nothing: there is none, or the keeper no
+  // longer has it (a TPM that was cleared).
+  virtual std::optional<DeviceKey> OpenPendingKey() const = 0;
+  virtual void DeletePendingKey() = 0;
+  // What the computer's hardware states of `key`, over `nonce` of the one who asks: that it was
+  // made there and cannot leave (TPM2_Certify). kUnimplemented: the keys are software's.
+  virtual absl::StatusOr<Bytes> AttestKey(const DeviceKey& key,
+                                          std::span<const std::uint8_t> nonce) const {
+    static_cast<void>(key), static_cast<void>(nonce);
+    return absl::UnimplementedError("this computer keeps its keys in software");
+  }
 
   // As `account`, with `service` ("HTTP/iwa.corp.test"). Errors as in libs/kerberos.
   virtual absl::StatusOr<std::unique_ptr<Negotiation>> Negotiate(

@@ -62,22 +62,6 @@ bool Serves(const IwaEntry& iwa, const std::string& domain) {
          std::find(iwa.forests.begin(), iwa.forests.end(), domain) != iwa.forests.end();
 }
 
-// A computer parses it once a year, a process full of virtual ones thousands of times, and it
-// is the same for all: so the last one is kept.
-absl::StatusOr<std::vector<pki::Certificate>> ParseChain(const std::vector<Bytes>& chain_der) {
-  thread_local std::vector<Bytes> last_der;
-  thread_local std::vector<pki::Certificate> last;
-  if (chain_der == last_der) return last;
-  std::vector<pki::Certificate> chain;
-  for (const Bytes& der : chain_der) {
-    DT_ASSIGN_OR_RETURN(pki::Certificate issuer, pki::Certificate::FromDer(der));
-    chain.push_back(std::move(issuer));
-  }
-  last_der = chain_der;
-  last = chain;
-  return chain;
-}
-
 }  // namespace
 
 std::string_view StepName(Step step) {
@@ -174,15 +158,13 @@ absl::Status Enrollment::Discover() {
 }
 
 absl::Status Enrollment::MakeKey() {
-  key_ = computer_.PendingKey();
+  key_ = computer_.OpenPendingKey();
   const bool kept = key_.has_value();
   if (!kept) {
-    DT_ASSIGN_OR_RETURN(pki::PrivateKey key, pki::PrivateKey::Generate());
-    DT_RETURN_IF_ERROR(computer_.KeepPendingKey(key));
-    key_ = std::move(key);
+    DT_ASSIGN_OR_RETURN(key_, computer_.CreateKey());
   }
-  thumbprint_ = key_->public_key().Thumbprint();
-  DT_ASSIGN_OR_RETURN(csr_, pki::BuildCsr(computer_.name(), *key_));
+  thumbprint_ = key_->signer.public_key().Thumbprint();
+  DT_ASSIGN_OR_RETURN(csr_, pki::BuildCsr(computer_.name(), key_->signer));
   if (detailed()) {
     detail_ = fmt::format("P-256 key {}{}", thumbprint_, kept ? ", of an earlier run" : "");
   }
@@ -262,18 +244,15 @@ absl::Status Enrollment::Install() {
   const auto certificate = pki::Certificate::FromDer(answer_.certificate_der);
   if (!certificate.ok()) return unusable(Text(certificate.status()));
   const auto certified = certificate->public_key();
-  if (!certified.ok() || !(*certified == key_->public_key())) {
+  if (!certified.ok() || !(*certified == key_->signer.public_key())) {
     return unusable("it certifies another key");
   }
   if (certificate->issuer_common_name() != kIssuerCommonName) {
     return unusable(fmt::format("issuer is \"{}\"", certificate->issuer_common_name()));
   }
-  pki::ExportableIdentity identity{*certificate, *key_};
-  auto issuers = ParseChain(answer_.chain_der);
-  if (!issuers.ok()) return unusable(Text(issuers.status()));
-  identity.intermediates = *std::move(issuers);
-  DT_RETURN_IF_ERROR(computer_.InstallPersonal(identity));
-  computer_.ForgetPendingKey();
+  std::vector<pki::Certificate> chain = {*certificate};
+  chain.insert(chain.end(), answer_.issuers.begin(), answer_.issuers.end());
+  DT_RETURN_IF_ERROR(computer_.InstallPersonal(chain, *key_));
   serial_ = certificate->serial_hex();
   if (detailed()) {
     detail_ = fmt::format("serial {}, issuer {}, until {}", serial_,
@@ -326,7 +305,7 @@ Outcome Enrollment::Conclude(const absl::Status& status) {
 void Enrollment::DropKey() {
   DropTokens();  // They are bound to it.
   key_.reset();
-  computer_.ForgetPendingKey();
+  computer_.DeletePendingKey();
 }
 
 void Enrollment::DropTokens() {

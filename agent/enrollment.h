@@ -92,7 +92,7 @@ class Enrollment {
   // What attempts so far have brought.
   std::shared_ptr<const Discovery> discovery_;
   std::size_t iwa_choice_ = 0;  // Grows when an IWA does not answer.
-  std::optional<pki::PrivateKey> key_;
+  std::optional<DeviceKey> key_;
   std::string thumbprint_;
   std::string device_token_;
   std::string user_token_;

@@ -46,20 +46,21 @@ class FakeComputer final : public Computer {
   }
   std::vector<pki::Certificate> PersonalCertificates() const override {
     std::vector<pki::Certificate> certificates;
-    for (const pki::ExportableIdentity& identity : store)
-      certificates.push_back(identity.certificate);
+    for (const Installed& installed : store) certificates.push_back(installed.chain.front());
     return certificates;
   }
-  absl::Status InstallPersonal(const pki::ExportableIdentity& identity) override {
-    store.push_back(identity);
+  absl::Status InstallPersonal(const std::vector<pki::Certificate>& chain,
+                               const DeviceKey& key) override {
+    store.push_back({chain, key.id});
     return absl::OkStatus();
   }
-  std::optional<pki::PrivateKey> PendingKey() const override { return pending; }
-  absl::Status KeepPendingKey(const pki::PrivateKey& key) override {
-    pending = key;
-    return absl::OkStatus();
+  absl::StatusOr<DeviceKey> CreateKey() override {
+    DT_RETURN_IF_ERROR(key_status);
+    pending = DeviceKey{fmt::format("key-{}", ++keys_made), pki::PrivateKey::Generate().value()};
+    return *pending;
   }
-  void ForgetPendingKey() override { pending.reset(); }
+  std::optional<DeviceKey> OpenPendingKey() const override { return pending; }
+  void DeletePendingKey() override { pending.reset(); }
   absl::StatusOr<std::unique_ptr<Negotiation>> Negotiate(
       Account account, std::string_view service, const kerberos::Bindings& bindings) override {
     if (!kerberos_status.ok()) return kerberos_status;
@@ -72,8 +73,14 @@ class FakeComputer final : public Computer {
   NetworkPlace place = NetworkPlace::kCorporate;
   std::optional<std::string> user = "ada@CORP.TEST";
   std::optional<std::string> org_url = "https://acme.test";
-  std::vector<pki::ExportableIdentity> store;
-  std::optional<pki::PrivateKey> pending;
+  struct Installed {
+    std::vector<pki::Certificate> chain;
+    std::string key_id;
+  };
+  std::vector<Installed> store;
+  std::optional<DeviceKey> pending;
+  int keys_made = 0;
+  absl::Status key_status;  // Of CreateKey().
   absl::Status kerberos_status;
   std::vector<Event> events;
 };
@@ -125,7 +132,7 @@ class FakeServices final : public Services {
               .value());
     }
     if (auto error = Next("enroll")) return *error;
-    return CertificateAnswer{issued.at(csr->public_key.Thumbprint()).der(), {ca.certificate.der()}};
+    return CertificateAnswer{issued.at(csr->public_key.Thumbprint()).der(), {ca.certificate}};
   }
 
   TokenAnswer Answer(const Bytes& spnego, std::string token) {
@@ -195,8 +202,10 @@ TEST_F(EnrollmentTest, TheWholeWay) {
                                           "user token", "certificate", "install"};
   EXPECT_EQ(steps, names);
   ASSERT_EQ(computer_.store.size(), 1u);
-  EXPECT_EQ(computer_.store[0].intermediates.size(), 1u);
-  EXPECT_EQ(outcome.serial, computer_.store[0].certificate.serial_hex());
+  ASSERT_EQ(computer_.store[0].chain.size(), 2u);
+  EXPECT_EQ(computer_.store[0].chain[1].subject_der(), services_.ca.certificate.subject_der());
+  EXPECT_EQ(computer_.store[0].key_id, "key-1");
+  EXPECT_EQ(outcome.serial, computer_.store[0].chain[0].serial_hex());
   ASSERT_EQ(computer_.events.size(), 1u);
   EXPECT_EQ(computer_.events[0].id, 1000);
   EXPECT_FALSE(computer_.pending);
@@ -215,7 +224,9 @@ TEST_F(EnrollmentTest, NothingIsDoneWhileACertificateIsPresent) {
 TEST_F(EnrollmentTest, CertificatesOfOthersDoNotCount) {
   const pki::Identity other = throwaway::NewCa("Some Other CA", clock_.Now());
   computer_.store.push_back(
-      throwaway::NewIdentity("smartcard", pki::Usage::kClientAuth, other, clock_.Now()));
+      {{throwaway::NewIdentity("smartcard", pki::Usage::kClientAuth, other, clock_.Now())
+            .certificate},
+       "smartcard"});
   Enrollment enrollment = New();
   EXPECT_EQ(enrollment.Attempt().kind, Kind::kEnrolled);
 }
@@ -264,6 +275,17 @@ TEST_F(EnrollmentTest, ALostAnswerAndARestartEndWithTheSameOneCertificate) {
   EXPECT_EQ(next_run.Attempt().kind, Kind::kEnrolled);
   EXPECT_EQ(services_.issued.size(), 1u);
   EXPECT_NE(services_.user_tokens[0], services_.user_tokens[1]);
+}
+
+// A TPM that is busy, or was pulled out.
+TEST_F(EnrollmentTest, AKeeperOfKeysThatDoesNotAnswerIsAskedAgain) {
+  computer_.key_status = absl::UnavailableError("the TPM does not answer");
+  Enrollment enrollment = New();
+  const Outcome outcome = enrollment.Attempt();
+  EXPECT_EQ(outcome.kind, Kind::kTryAgain);
+  EXPECT_EQ(outcome.failed_step, Step::kMakeKey);
+  computer_.key_status = absl::OkStatus();
+  EXPECT_EQ(RunToEnd(enrollment).kind, Kind::kEnrolled);
 }
 
 TEST_F(EnrollmentTest, OldTokensAreReplacedTheKeyStays) {

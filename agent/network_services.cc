@@ -1,9 +1,12 @@
 #include "agent/network_services.h"
 
+#include <fmt/format.h>
+
 #include "agent/org_fetch.h"
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/iwa/v1/iwa.grpc.pb.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
 
 namespace devicetrust::agent {
 namespace {
@@ -90,8 +93,32 @@ absl::StatusOr<CertificateAnswer> NetworkServices::Enroll(const Discovery& disco
       rpc::Call(stub, &ca::v1::EnrollmentService::Stub::Enroll, request, config_.call_timeout));
   CertificateAnswer answer;
   answer.certificate_der = ToBytes(response.certificate_der());
-  for (const std::string& der : response.chain_der()) answer.chain_der.push_back(ToBytes(der));
+  auto issuers = ParseIssuers({response.chain_der().begin(), response.chain_der().end()});
+  if (!issuers.ok()) {
+    return rpc::MakeError(
+        absl::StatusCode::kInternal, reason::v1::REASON_INTERNAL_ERROR,
+        fmt::format("The CA's answer is unusable: {}", std::string(issuers.status().message())),
+        discovery.ca_address, "Look into the log of dt-ca.");
+  }
+  answer.issuers = *std::move(issuers);
   return answer;
+}
+
+absl::StatusOr<std::vector<pki::Certificate>> NetworkServices::ParseIssuers(
+    std::vector<std::string> der) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (der == issuers_der_) return issuers_;
+  }
+  std::vector<pki::Certificate> issuers;
+  for (const std::string& one : der) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate issuer, pki::Certificate::FromDer(AsBytes(one)));
+    issuers.push_back(std::move(issuer));
+  }
+  const std::lock_guard lock(mutex_);
+  issuers_der_ = std::move(der);
+  issuers_ = issuers;
+  return issuers;
 }
 
 }  // namespace devicetrust::agent

@@ -52,15 +52,20 @@ class NetworkServices final : public Services {
     std::size_t next = 0;
   };
 
-  absl::StatusOr<Discovery> Fetch(const std::string& org_url) const;
+  // kInvalidArgument: one is no certificate.
+  absl::StatusOr<std::vector<pki::Certificate>> ParseIssuers(std::vector<std::string> der);
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address,
                                            const std::string& trust_pem);
 
   const NetworkConfig config_;
   const Clock& clock_;
-  std::mutex mutex_;                                               // Guards the two below.
+  std::mutex mutex_;                                               // Guards all below.
   std::map<std::string, Kept> kept_;                               // By org URL.
   std::map<std::pair<std::string, std::string>, Server> servers_;  // By address and trust.
+  // The issuers of the last answer: a process full of virtual computers gets the same ones
+  // thousands of times.
+  std::vector<std::string> issuers_der_;
+  std::vector<pki::Certificate> issuers_;
 };
 
 }  // namespace devicetrust::agent

@@ -37,9 +37,11 @@ class EchoCa final : public ca::v1::EnrollmentService::Service {
   grpc::Status Enroll(grpc::ServerContext*, const ca::v1::EnrollRequest* request,
                       ca::v1::EnrollResponse* response) override {
     response->set_certificate_der(request->csr_der());
-    response->add_chain_der(request->user_token());
+    response->add_chain_der(request->user_token() == "of a broken CA" ? "nonsense" : issuer);
     return grpc::Status::OK;
   }
+
+  std::string issuer;  // DER.
 };
 
 Task<http::Response> Answer(int status, std::string body) {
@@ -158,10 +160,15 @@ TEST_F(NetworkServicesTest, CallsCrossWithTheirReasons) {
       services.IssueUserToken(discovery_, discovery_.iwas[0], {'s'}, "jkt", "the token");
   EXPECT_EQ(rpc::ReasonOf(user.status()), reason::v1::REASON_USER_DISABLED);
   EXPECT_EQ(rpc::DetailOf(user.status())->subject(), "the token");
-  const auto certificate = services.Enroll(discovery_, "token", {1, 2, 3});
-  DT_ASSERT_OK(certificate);
-  EXPECT_EQ(certificate->certificate_der, (Bytes{1, 2, 3}));
-  EXPECT_EQ(certificate->chain_der.size(), 1u);
+  ca_.issuer = ToString(pki_.web_ca().certificate.der());
+  for (int i = 0; i < 2; ++i) {  // The second time out of memory.
+    const auto certificate = services.Enroll(discovery_, "token", {1, 2, 3});
+    DT_ASSERT_OK(certificate);
+    EXPECT_EQ(certificate->certificate_der, (Bytes{1, 2, 3}));
+    ASSERT_EQ(certificate->issuers.size(), 1u);
+    EXPECT_EQ(ToString(certificate->issuers[0].der()), ca_.issuer);
+  }
+  DT_EXPECT_CODE(services.Enroll(discovery_, "of a broken CA", {1, 2, 3}), kInternal);
 }
 
 TEST_F(NetworkServicesTest, AServerOfAnotherCaOrNoneIsUnavailable) {

@@ -11,6 +11,7 @@
 #include "agent/discovery.h"
 #include "libs/base/bytes.h"
 #include "libs/base/status.h"
+#include "libs/pki/certificate.h"
 
 namespace devicetrust::agent {
 
@@ -22,7 +23,7 @@ struct TokenAnswer {
 
 struct CertificateAnswer {
   Bytes certificate_der;
-  std::vector<Bytes> chain_der;  // Issuing certificate first, root last.
+  std::vector<pki::Certificate> issuers;  // The one that signed it first, its root last.
 };
 
 // Errors of all calls: what the server said, with its reason (libs/rpc/error.h), or

@@ -124,10 +124,11 @@ absl::Status Issuers::Create() {
   DT_ASSIGN_OR_RETURN(const StoredAuthority root_row, Sealed(root, {}, config_, random_));
   DT_ASSIGN_OR_RETURN(StoredAuthority row, Sealed(first, root_row.id, config_, random_));
   row.is_active = true;
-  DT_RETURN_IF_ERROR(database_.Write([&](db::Transaction& txn) -> absl::Status {
+  absl::Status stored = database_.Write([&](db::Transaction& txn) -> absl::Status {
     DT_RETURN_IF_ERROR(IssuerStore(txn).InsertRoot(root_row));
     return IssuerStore(txn).InsertIssuer(row);
-  }));
+  });
+  if (!stored.ok()) return stored;
   Log(LogLevel::kInfo, "ca.keys.created", {{"org", config_.org}, {"issuer", row.id}});
   return absl::OkStatus();
 }

@@ -16,6 +16,8 @@ std::string DnsName(std::string realm) {
   return realm;
 }
 
+constexpr const char* kPendingKeyId = "pending";  // There is one at most.
+
 }  // namespace
 
 ComputerWorld::ComputerWorld(const AccountView& accounts, std::uint32_t realm, std::string org_url,
@@ -75,21 +77,28 @@ std::vector<pki::Certificate> SimulatedComputer::PersonalCertificates() const {
   return certificates;
 }
 
-absl::Status SimulatedComputer::InstallPersonal(const pki::ExportableIdentity& identity) {
-  store_.push_back(
-      {identity.certificate.der(), identity.key.Pkcs8(), world_->Share(identity.intermediates)});
+absl::Status SimulatedComputer::InstallPersonal(const std::vector<pki::Certificate>& chain,
+                                                const agent::DeviceKey& key) {
+  if (chain.empty() || key.id != kPendingKeyId || pending_key_.empty()) {
+    return absl::FailedPreconditionError("the key of this certificate is not in the key store");
+  }
+  store_.push_back({chain.front().der(), std::move(pending_key_),
+                    world_->Share({chain.begin() + 1, chain.end()})});
+  pending_key_.clear();
   return absl::OkStatus();
 }
 
-std::optional<pki::PrivateKey> SimulatedComputer::PendingKey() const {
+absl::StatusOr<agent::DeviceKey> SimulatedComputer::CreateKey() {
+  DT_ASSIGN_OR_RETURN(pki::PrivateKey key, pki::PrivateKey::Generate());
+  pending_key_ = key.Pkcs8();
+  return agent::DeviceKey{kPendingKeyId, std::move(key)};
+}
+
+std::optional<agent::DeviceKey> SimulatedComputer::OpenPendingKey() const {
   if (pending_key_.empty()) return std::nullopt;
   auto key = pki::PrivateKey::FromPkcs8(pending_key_);
-  return key.ok() ? std::optional(*std::move(key)) : std::nullopt;
-}
-
-absl::Status SimulatedComputer::KeepPendingKey(const pki::PrivateKey& key) {
-  pending_key_ = key.Pkcs8();
-  return absl::OkStatus();
+  if (!key.ok()) return std::nullopt;
+  return agent::DeviceKey{kPendingKeyId, *std::move(key)};
 }
 
 absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate(

@@ -57,24 +57,23 @@ class SimulatedComputer final : public agent::Computer {
 
   std::string name() const override;
   std::string domain() const override;
-  agent::NetworkPlace network_place() const override { return place_; }
+  agent::NetworkPlace network_place() const override { return agent::NetworkPlace::kCorporate; }
   std::optional<std::string> logged_on_user() const override;
   std::optional<std::string> RegistryValue(std::string_view name) const override;
   std::vector<pki::Certificate> PersonalCertificates() const override;
-  absl::Status InstallPersonal(const pki::ExportableIdentity& identity) override;
-  std::optional<pki::PrivateKey> PendingKey() const override;
-  absl::Status KeepPendingKey(const pki::PrivateKey& key) override;
-  void ForgetPendingKey() override { pending_key_.clear(); }
+  absl::Status InstallPersonal(const std::vector<pki::Certificate>& chain,
+                               const agent::DeviceKey& key) override;
+  absl::StatusOr<agent::DeviceKey> CreateKey() override;
+  std::optional<agent::DeviceKey> OpenPendingKey() const override;
+  void DeletePendingKey() override { pending_key_.clear(); }
   absl::StatusOr<std::unique_ptr<agent::Negotiation>> Negotiate(
       agent::Account account, std::string_view service,
       const kerberos::Bindings& bindings) override;
   void WriteEvent(const agent::Event& event) override;
 
-  void MoveTo(agent::NetworkPlace place) { place_ = place; }
-  void LogOn(std::optional<std::uint32_t> user_slot) { user_slot_ = user_slot; }
-  void DeleteCertificates() { store_.clear(); }
 
-  // What a browser on this computer would find in the user's store; nothing: no certificate.
+  // The certificate that a browser on this computer finds in the user's store; nothing: none. A
+  // simulated computer keeps its keys in software, so that a test may write them to files.
   std::optional<pki::ExportableIdentity> DeviceIdentity() const;
   const std::vector<LoggedEvent>& events() const { return events_; }
 
@@ -87,7 +86,6 @@ class SimulatedComputer final : public agent::Computer {
 
   ComputerWorld* world_;
   std::optional<std::uint32_t> computer_slot_, user_slot_;
-  agent::NetworkPlace place_ = agent::NetworkPlace::kCorporate;
   std::vector<Stored> store_;
   Bytes pending_key_;  // PKCS#8; empty: none.
   std::vector<LoggedEvent> events_;

@@ -67,24 +67,42 @@ TEST_F(SimulatedComputerTest, AnUnmanagedOneHasNoDomain) {
 
 TEST_F(SimulatedComputerTest, KeepsKeysAndCertificates) {
   const pki::Identity ca = throwaway::NewCa(std::string(agent::kIssuerCommonName), clock_.Now());
-  pki::ExportableIdentity device =
-      throwaway::NewIdentity("x", pki::Usage::kClientAuth, ca, clock_.Now());
-  device.intermediates = {ca.certificate};
-  SimulatedComputer first(*world_, slot_, slot_ + 1);
-  SimulatedComputer second(*world_, slot_, slot_ + 1);
-  EXPECT_FALSE(first.DeviceIdentity());
-  DT_ASSERT_OK(first.KeepPendingKey(device.key));
-  ASSERT_TRUE(first.PendingKey());
-  EXPECT_TRUE(first.PendingKey()->public_key() == device.key.public_key());
-  DT_ASSERT_OK(first.InstallPersonal(device));
-  DT_ASSERT_OK(second.InstallPersonal(device));
-  first.ForgetPendingKey();
-  EXPECT_FALSE(first.PendingKey());
-  const auto identity = first.DeviceIdentity();
+  SimulatedComputer computer(*world_, slot_, slot_ + 1);
+  EXPECT_FALSE(computer.DeviceIdentity());
+  EXPECT_FALSE(computer.OpenPendingKey());
+  const auto key = computer.CreateKey();
+  DT_ASSERT_OK(key);
+  const auto opened = computer.OpenPendingKey();
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(opened->signer.public_key() == key->signer.public_key());
+
+  const auto certificate = pki::SignCertificate({.common_name = "x",
+                                                 .serial_hex = "0a",
+                                                 .not_before = clock_.Now(),
+                                                 .not_after = clock_.Now() + std::chrono::hours(1)},
+                                                key->signer.public_key(), ca);
+  DT_ASSERT_OK(certificate);
+  DT_ASSERT_OK(computer.InstallPersonal({*certificate, ca.certificate}, *opened));
+  EXPECT_FALSE(computer.OpenPendingKey());
+  const auto identity = computer.DeviceIdentity();
   ASSERT_TRUE(identity);
-  EXPECT_EQ(identity->certificate.serial_hex(), device.certificate.serial_hex());
+  EXPECT_EQ(identity->certificate.serial_hex(), "0a");
+  EXPECT_TRUE(identity->key.public_key() == key->signer.public_key());
   EXPECT_EQ(identity->intermediates.size(), 1u);
-  EXPECT_EQ(first.PersonalCertificates().size(), 1u);
+  EXPECT_EQ(computer.PersonalCertificates().size(), 1u);
+  DT_EXPECT_CODE(computer.InstallPersonal({*certificate}, *opened), kFailedPrecondition);
+  DT_EXPECT_CODE(computer.AttestKey(*opened, AsBytes("nonce")), kUnimplemented);
+}
+
+TEST_F(SimulatedComputerTest, AKeyThatIsDeletedOrReplacedIsGone) {
+  SimulatedComputer computer(*world_, slot_, slot_ + 1);
+  const auto first = computer.CreateKey();
+  const auto second = computer.CreateKey();
+  DT_ASSERT_OK(second);
+  EXPECT_TRUE(computer.OpenPendingKey()->signer.public_key() == second->signer.public_key());
+  EXPECT_FALSE(first->signer.public_key() == second->signer.public_key());
+  computer.DeletePendingKey();
+  EXPECT_FALSE(computer.OpenPendingKey());
 }
 
 TEST_F(SimulatedComputerTest, TheEventLogIsBounded) {
