@@ -23,31 +23,20 @@ namespace devicetrust::directory {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 512;
-constexpr std::size_t kGroupsPerSearch = 100;  // Filters have limits on the other side.
-constexpr std::size_t kSidsPerSearch = 64;
+constexpr std::size_t kSidsPerSearch = 64;      // Filters have limits on the other side.
 constexpr std::uint32_t kAccountDisable = 0x2;  // userAccountControl, [MS-ADTS] 2.2.16.
 constexpr std::uint32_t kLockout = 0x10;
 
-constexpr const char* kUserAttributes[] = {
-    "sAMAccountName", "objectSid",   "userAccountControl", "primaryGroupID", "memberOf",
-    "lockoutTime",    "displayName", "userPrincipalName",  "mail",           nullptr};
-constexpr const char* kComputerAttributes[] = {
-    "sAMAccountName", "objectSid",   "userAccountControl", "primaryGroupID",         "memberOf",
-    "lockoutTime",    "dNSHostName", "operatingSystem",    "operatingSystemVersion", nullptr};
-// Of both, with the type that tells them apart.
+// Of users and computers, with the type that tells them apart.
 constexpr const char* kAccountAttributes[] = {
     "sAMAccountType",         "sAMAccountName", "objectSid",   "userAccountControl",
     "primaryGroupID",         "memberOf",       "lockoutTime", "displayName",
     "userPrincipalName",      "mail",           "dNSHostName", "operatingSystem",
     "operatingSystemVersion", nullptr};
-constexpr const char* kGroupAttributes[] = {"sAMAccountName", "objectSid", nullptr};
-constexpr const char* kNoAttributes[] = {LDAP_NO_ATTRS, nullptr};
 
 // sAMAccountType rather than objectClass: a computer is also of class user.
 constexpr std::string_view kUserType = "805306368";
 constexpr std::string_view kComputerType = "805306369";
-constexpr std::string_view kIsUser = "(sAMAccountType=805306368)";
-constexpr std::string_view kIsComputer = "(sAMAccountType=805306369)";
 
 bool IsPlausible(std::string_view text) {
   return !text.empty() && text.size() <= kNameBytesMax && text.find('\0') == text.npos;
@@ -136,12 +125,6 @@ absl::StatusOr<Computer> ComputerOfType(std::string_view sid, absl::StatusOr<Ent
   return ComputerOf(*entry);
 }
 
-// "S-1-5-21-1-2-3-1105" and 513 -> "S-1-5-21-1-2-3-513".
-std::string PrimaryGroupSid(const Account& account) {
-  const std::size_t dash = account.sid.rfind('-');
-  return fmt::format("{}-{}", account.sid.substr(0, dash), account.primary_group_id);
-}
-
 }  // namespace
 
 struct LdapDirectory::State {
@@ -181,8 +164,6 @@ struct LdapDirectory::State {
   };
   // Entries below `base` that match.
   absl::StatusOr<Found> Search(const Query& query, SteadyTime deadline);
-  absl::StatusOr<Entry> FindOne(std::string_view kind, std::string_view condition,
-                                std::span<const char* const> attributes);
 
   // Users or computers, told apart by `type`.
   using Accounts = Coalescer<Bytes, EntryPtr>;  // By SID.
@@ -230,18 +211,6 @@ absl::StatusOr<LdapDirectory::State::Found> LdapDirectory::State::Search(const Q
     return absl::FailedPreconditionError(what + "; may the service account search?");
   }
   return absl::UnavailableError(what);
-}
-
-absl::StatusOr<Entry> LdapDirectory::State::FindOne(std::string_view kind,
-                                                    std::string_view condition,
-                                                    std::span<const char* const> attributes) {
-  DT_ASSIGN_OR_RETURN(Found found, Search({.base = base,
-                                           .filter = fmt::format("(&{}{})", kind, condition),
-                                           .attributes = attributes},
-                                          Deadline()));
-  if (found.entries.empty()) return NoAccount(condition);
-  if (found.entries.size() > 1) return TwoAccounts(condition);
-  return std::move(found.entries.front());
 }
 
 // One search for at most kSidsPerSearch accounts, whatever their kind.
@@ -334,22 +303,6 @@ absl::StatusOr<PasswordVerdict> LdapDirectory::CheckPassword(std::string_view pr
   return VerdictOfBind(answer.code, answer.diagnostic);
 }
 
-absl::StatusOr<User> LdapDirectory::FindUserByPrincipal(std::string_view principal) {
-  DT_ASSIGN_OR_RETURN(
-      const Entry entry,
-      state_->FindOne(kIsUser, fmt::format("(userPrincipalName={})", EscapeFilterValue(principal)),
-                      kUserAttributes));
-  return UserOf(entry);
-}
-
-absl::StatusOr<User> LdapDirectory::FindUserByAccountName(std::string_view account_name) {
-  DT_ASSIGN_OR_RETURN(
-      const Entry entry,
-      state_->FindOne(kIsUser, fmt::format("(sAMAccountName={})", EscapeFilterValue(account_name)),
-                      kUserAttributes));
-  return UserOf(entry);
-}
-
 absl::StatusOr<User> LdapDirectory::FindUserBySid(std::string_view sid) {
   DT_ASSIGN_OR_RETURN(const EntryPtr entry, state_->FindBySid(kUserType, sid));
   return UserOf(*entry);
@@ -385,57 +338,6 @@ std::vector<absl::StatusOr<Computer>> LdapDirectory::FindComputersBySid(
     }
   }
   return computers;
-}
-
-absl::StatusOr<Computer> LdapDirectory::FindComputerByName(std::string_view name) {
-  const std::string_view dollar = name.ends_with('$') ? "" : "$";
-  DT_ASSIGN_OR_RETURN(
-      const Entry entry,
-      state_->FindOne(kIsComputer,
-                      fmt::format("(sAMAccountName={}{})", EscapeFilterValue(name), dollar),
-                      kComputerAttributes));
-  return ComputerOf(entry);
-}
-
-absl::StatusOr<std::vector<Group>> LdapDirectory::GroupsOf(const Account& account) {
-  DT_ASSIGN_OR_RETURN(const Bytes primary, SidFromText(PrimaryGroupSid(account)));
-  std::vector<std::string> conditions = {fmt::format("(objectSid={})", EscapeFilterBytes(primary))};
-  for (const std::string& name : account.member_of) {
-    conditions.push_back(fmt::format("(distinguishedName={})", EscapeFilterValue(name)));
-  }
-  std::vector<Group> groups;
-  for (std::size_t begin = 0; begin < conditions.size(); begin += kGroupsPerSearch) {
-    const std::size_t end = std::min(begin + kGroupsPerSearch, conditions.size());
-    std::string filter = "(&(objectClass=group)(|";
-    for (std::size_t i = begin; i < end; ++i) filter += conditions[i];
-    filter += "))";
-    DT_ASSIGN_OR_RETURN(const State::Found found,
-                        state_->Search({.base = state_->base,
-                                        .filter = std::move(filter),
-                                        .attributes = kGroupAttributes,
-                                        .entries_max = static_cast<int>(kGroupsPerSearch)},
-                                       state_->Deadline()));
-    for (const Entry& entry : found.entries) {
-      DT_ASSIGN_OR_RETURN(std::string sid, SidToText(AsBytes(FirstOf(entry, "objectsid"))));
-      groups.push_back(
-          {entry.distinguished_name, FirstOf(entry, "samaccountname"), std::move(sid)});
-    }
-  }
-  return groups;
-}
-
-absl::Status LdapDirectory::Probe() {
-  DT_ASSIGN_OR_RETURN(const State::Found found, state_->Search({.base = state_->base,
-                                                                .subtree = false,
-                                                                .filter = "(objectClass=*)",
-                                                                .attributes = kNoAttributes,
-                                                                .entries_max = 1},
-                                                               state_->Deadline()));
-  if (found.entries.empty()) {
-    return absl::FailedPreconditionError(fmt::format(
-        "directory {} has no {}: is the domain name right?", state_->config.url, state_->base));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace devicetrust::directory

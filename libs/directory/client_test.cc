@@ -125,7 +125,7 @@ TEST_F(ClientTest, LeavesASilentPeerAtTheDeadline) {
 
 TEST_F(ClientTest, NamesACaFileThatCannotBeRead) {
   config_.ca_file = "/nonexistent/ca.pem";
-  const absl::Status status = NewClient()->Probe();
+  const absl::Status status = NewClient()->FindUserBySid("S-1-5-21-1-2-3-4").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(status.message().find("/nonexistent/ca.pem"), absl::string_view::npos);
 }

@@ -239,9 +239,9 @@ absl::StatusOr<SearchAnswer> Connection::Search(const Query& query, SteadyTime d
   // libldap takes the list without const and only reads it.
   auto** attributes = const_cast<char**>(query.attributes.data());
   int id = 0;
-  if (const int code = ldap_search_ext(
-          ldap_, query.base.c_str(), query.subtree ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_BASE,
-          query.filter.c_str(), attributes, 0, nullptr, nullptr, &timeout, query.entries_max, &id);
+  if (const int code =
+          ldap_search_ext(ldap_, query.base.c_str(), LDAP_SCOPE_SUBTREE, query.filter.c_str(),
+                          attributes, 0, nullptr, nullptr, &timeout, query.entries_max, &id);
       code != LDAP_SUCCESS) {
     return Broken("search", code, deadline);
   }

@@ -29,8 +29,7 @@ struct Entry {
 };
 
 struct Query {
-  std::string base;
-  bool subtree = true;  // Else the base entry alone.
+  std::string base;  // Searched with everything below.
   std::string filter;
   std::span<const char* const> attributes;  // Null-terminated list, the null included.
   int entries_max = 2;

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "libs/base/status.h"
-#include "libs/directory/client.h"
+#include "libs/directory/directory.h"
 
 namespace devicetrust::directory {
 

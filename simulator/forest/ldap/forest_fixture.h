@@ -44,6 +44,11 @@ struct TestForest {
     EXPECT_TRUE(table->SetFlag(realm, name, flag, on).ok());
   }
 
+  std::string SidOf(std::string_view name) const {
+    const AccountView& view = table->view();
+    return Sid(view.realms()[realm], view.Read(view.FindName(realm, name).value()).account.rid);
+  }
+
   static constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
   testing::TempFolder folder;
   testing::SettableClock clock{kNow};

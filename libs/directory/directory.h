@@ -1,0 +1,77 @@
+// What services ask a domain's directory: is this password right, who is this user, this
+// computer. client.h asks Active Directory; tests put a fake in its place.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/status.h"
+
+namespace devicetrust::directory {
+
+enum class PasswordVerdict {
+  kAccepted,
+  kWrong,  // Or no such account: the directory does not tell.
+  // Active Directory says these only after the right password, except kLocked.
+  kDisabled,
+  kLocked,
+  kMustChange,       // Right, but expired or to be changed at next logon.
+  kExpired,          // The account, not the password.
+  kNotPermittedNow,  // Outside logon hours, or not from here.
+};
+std::string_view NameOf(PasswordVerdict verdict);  // For logs: "account_disabled".
+
+// What users and computers have in common.
+struct Account {
+  std::string distinguished_name;
+  std::string account_name;  // sAMAccountName; ends in $ for a computer.
+  std::string sid;           // S-1-5-21-…
+  bool enabled = false;
+  bool locked = false;
+  std::uint32_t primary_group_id = 0;  // RID; this group is not in member_of.
+  std::vector<std::string> member_of;  // Distinguished names of direct groups.
+};
+
+struct User : Account {
+  std::string principal;  // userPrincipalName; may be empty.
+  std::string display_name;
+  std::string mail;
+};
+
+struct Computer : Account {
+  std::string dns_host_name;
+  std::string operating_system;  // "Windows 10 Enterprise"; empty when not recorded.
+  std::string operating_system_version;
+};
+
+// The directory of one domain. Calls block for a bounded time: run them on a worker thread,
+// never in a coroutine. Implementations are thread-safe.
+//
+// Every call can also fail with
+//   kUnavailable         unreachable, TLS failed, too slow, or all connections busy:
+//                        says nothing about account or password; retry later;
+//   kFailedPrecondition  the directory refuses our way of asking (no simple binds,
+//                        service account refused): somebody must change a setting.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+
+  // Binds as `principal` (UPN, DOMAIN\name or DN). An empty name or password, one longer than
+  // 512 bytes, or with a NUL in it, is kWrong without asking: to an empty password a directory
+  // may well answer "success" (RFC 4513, 5.1.2).
+  virtual absl::StatusOr<PasswordVerdict> CheckPassword(std::string_view principal,
+                                                        std::string_view password) = 0;
+
+  // Exactly one account, or kNotFound. kInvalidArgument: not a SID. kInternal: two accounts
+  // match, or the entry lacks a SID.
+  virtual absl::StatusOr<User> FindUserBySid(std::string_view sid) = 0;
+  virtual absl::StatusOr<Computer> FindComputerBySid(std::string_view sid) = 0;
+  // A result for each of `sids`, in their order.
+  virtual std::vector<absl::StatusOr<Computer>> FindComputersBySid(
+      std::span<const std::string> sids) = 0;
+};
+
+}  // namespace devicetrust::directory
