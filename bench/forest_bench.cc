@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "libs/testing/temp_folder.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -31,13 +31,13 @@ void BM_ForestReady(benchmark::State& state) {
   const std::vector<NewAccount> people = NewAccounts(accounts);
   int forests = 0;
   for (auto _ : state) {
-    ForestConfig config;
+    ForestsConfig config;
     config.run_dir = folder / fmt::format("{}", forests++);
     std::filesystem::create_directory(config.run_dir);
     config.accounts_max = accounts + 10;
-    auto forest = Forest::Create(config, clock, random);
+    auto forest = Forests::Create(config, clock, random);
     if (!forest.ok()) return state.SkipWithError(forest.status().ToString().c_str());
-    const auto added = (*forest)->accounts().Add((*forest)->realm(), people);
+    const auto added = (*forest)->accounts().Add(0, people);
     if (!added.ok()) return state.SkipWithError(added.status().ToString().c_str());
   }
   state.SetItemsProcessed(state.iterations() * accounts);

@@ -8,13 +8,14 @@
 #include "libs/kerberos/credentials.h"
 #include "libs/kerberos/environment.h"
 #include "libs/testing/temp_folder.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 #include "simulator/report/resources.h"
 
 namespace devicetrust::simulator {
 namespace {
 
 constexpr const char* kSpn = "HTTP/iwa.corp.test";
+constexpr const char* kComputer = "PC-1$@CORP.TEST";
 
 double CpuMicros(pid_t pid) {
   for (const ProcessUsage& process : ReadResources().processes) {
@@ -28,23 +29,23 @@ struct World {
   testing::TempFolder folder;
   SystemClock clock;
   SystemRandom random;
-  std::unique_ptr<Forest> forest;
+  std::unique_ptr<Forests> forest;
   std::unique_ptr<kerberos::Acceptor> acceptor;
   kerberos::Key key;
 
   World() {
-    ForestConfig config;
+    ForestsConfig config;
     config.run_dir = folder.path();
-    forest = Forest::Create(config, clock, random).value();
+    forest = Forests::Create(config, clock, random).value();
     const NewAccount computer{.kind = AccountKind::kComputer, .name = "PC-1$"};
-    forest->accounts().Add(forest->realm(), {&computer, 1}).value();
-    forest->AddService(kSpn).IgnoreError();
-    const std::string spn = kSpn;
-    forest->WriteKeytab(folder / "iwa.keytab", {&spn, 1}).IgnoreError();
+    forest->accounts().Add(0, {&computer, 1}).value();
+    const std::string service = std::string(kSpn) + "@" + forest->realms()[0];
+    forest->AddService(service).IgnoreError();
+    forest->WriteKeytab(folder / "iwa.keytab", {&service, 1}).IgnoreError();
     kerberos::UseConfig(forest->kdc().config_path()).IgnoreError();
-    kerberos::UseLoopbackKdc("CORP.TEST", forest->kdc().port());
+    kerberos::UseLoopbackKdc(forest->realms(), forest->kdc().port());
     acceptor = kerberos::Acceptor::Create({folder / "iwa.keytab", folder / "replay"}).value();
-    key = forest->KeyOf("PC-1$").value();
+    key = forest->KeyOf(kComputer).value();
   }
 };
 
@@ -60,8 +61,7 @@ void BM_Kerberos(benchmark::State& state, Stage stage, const std::string& first_
   const kerberos::Bindings bindings = kerberos::BindingsOf({"IssueDeviceToken", "iwa", "k", ""});
   const double before = CpuMicros(world.forest->kdc().pid());
   for (auto _ : state) {
-    auto credentials =
-        kerberos::Credentials::FromKey(world.forest->Principal("PC-1$"), world.key, first_service);
+    auto credentials = kerberos::Credentials::FromKey(kComputer, world.key, first_service);
     if (!credentials.ok()) return state.SkipWithError(credentials.status().ToString().c_str());
     if (stage < kToken) continue;
     auto initiator = kerberos::Initiator::Start(*credentials, kSpn, bindings);

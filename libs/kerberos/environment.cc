@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -21,7 +22,7 @@ namespace {
 // Where UseLoopbackKdc() points; `version` changes with it, so that threads see it cheaply.
 struct LoopbackKdc {
   std::mutex mutex;
-  std::string realm;
+  std::vector<std::string> realms;
   std::uint16_t port = 0;
   std::atomic<std::uint32_t> version{0};
 };
@@ -47,7 +48,7 @@ class KdcSocket {
   std::size_t Ask(std::string_view realm, std::span<const std::uint8_t> question,
                   std::span<std::uint8_t> buffer) {
     Follow();
-    if (port_ == 0 || realm != realm_ || !Open()) return 0;
+    if (std::ranges::find(realms_, realm) == realms_.end() || !Open()) return 0;
     if (::send(fd_, question.data(), question.size(), 0) < 0) return Fail();
     pollfd wait{fd_, POLLIN, 0};
     if (::poll(&wait, 1, kKdcTimeoutMs) != 1) return Fail();
@@ -62,7 +63,7 @@ class KdcSocket {
     Close();
     const std::lock_guard lock(kdc.mutex);
     version_ = kdc.version.load(std::memory_order_relaxed);
-    realm_ = kdc.realm;
+    realms_ = kdc.realms;
     port_ = kdc.port;
   }
   bool Open() {
@@ -91,7 +92,7 @@ class KdcSocket {
   }
 
   std::uint32_t version_ = 0;
-  std::string realm_;
+  std::vector<std::string> realms_;
   std::uint16_t port_ = 0;
   int fd_ = -1;
 };
@@ -153,10 +154,10 @@ absl::Status RequireConfig() {
                      "taken by default");
 }
 
-void UseLoopbackKdc(const std::string& realm, std::uint16_t port) {
+void UseLoopbackKdc(std::vector<std::string> realms, std::uint16_t port) {
   LoopbackKdc& kdc = TheLoopbackKdc();
   const std::lock_guard lock(kdc.mutex);
-  kdc.realm = realm;
+  kdc.realms = std::move(realms);
   kdc.port = port;
   kdc.version.fetch_add(1, std::memory_order_release);
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "libs/base/status.h"
 
@@ -16,12 +17,12 @@ namespace devicetrust::kerberos {
 // Errors: kNotFound the file is unreadable.
 absl::Status UseConfig(const std::string& krb5_config);
 
-// Sends what this library asks a KDC of `realm` to 127.0.0.1:`port`, over one UDP socket per
-// thread that stays open: libkrb5 by itself opens one for each question and looks the KDC up
+// Sends what this library asks a KDC of one of `realms` to 127.0.0.1:`port`, over one UDP socket
+// per thread that stays open: libkrb5 by itself opens one for each question and looks the KDC up
 // again, which costs a process full of virtual computers more than the ticket. Whatever is not
 // answered with a ticket there (an error, an answer too long for UDP, silence) is asked again
-// in libkrb5's own way, so nothing is lost by it. For the whole process; port 0 ends it.
-void UseLoopbackKdc(const std::string& realm, std::uint16_t port);
+// in libkrb5's own way, so nothing is lost by it. For the whole process; no realms end it.
+void UseLoopbackKdc(std::vector<std::string> realms, std::uint16_t port);
 
 // kFailedPrecondition when KRB5_CONFIG is not set.
 absl::Status RequireConfig();

@@ -60,8 +60,8 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
                                                                 const Clock& clock,
                                                                 Random& random) {
   std::unique_ptr<Environment> environment(new Environment(config, clock, random));
-  DT_RETURN_IF_ERROR(About("certificates", environment->MakeCertificates()));
-  DT_RETURN_IF_ERROR(About("forest", environment->StartForest(fleet)));
+  DT_RETURN_IF_ERROR(About("certificates", environment->MakeCertificates(fleet)));
+  DT_RETURN_IF_ERROR(About("forests", environment->StartForests(fleet)));
   // The org must know where the CA will listen before the CA, which asks the org, is there.
   DT_ASSIGN_OR_RETURN(const std::uint16_t ca_port, throwaway::FreePort(random));
   const std::string ca_address = Listen(ca_port);
@@ -80,43 +80,64 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
   return environment;
 }
 
-absl::Status Environment::MakeCertificates() {
+absl::Status Environment::MakeCertificates(const Fleet& fleet) {
   for (const char* component : {"policy", "ca", kIwaName, "gateway-1"}) pki_.Component(component);
   pki_.Admin("dt-sim");
   pki_.Server("org", {kOrgHost});
   pki_.Server("mtls", {kMtlsHost, fmt::format("*.{}", kMtlsHost)});
   pki_.Server("edge", {"localhost", "ca.devicetrust.internal", "iwa.devicetrust.internal",
-                       "iwa.corp.test"});
-  pki_.Server("directory", {"localhost", "dc1.corp.test"});
+                       "iwa." + fleet.domains.front().dns_name});
+  std::vector<std::string> domain_controllers = {"localhost"};
+  for (const ForestSpec& forest : fleet.forests) {
+    domain_controllers.push_back("dc1." + forest.domains.front().dns_name);
+  }
+  pki_.Server("directory", domain_controllers);
   DT_RETURN_IF_ERROR(pki_.WriteTo(Path("pki")));
   kek_file_ = Path("kek");
   return pki::WriteKeyEncryptionKey(kek_file_, random_);
 }
 
-absl::Status Environment::StartForest(const Fleet& fleet) {
-  ForestConfig forest;
-  forest.run_dir = config_.run_dir;
-  forest.realm = fleet.realm;
-  forest.accounts_max =
+absl::Status Environment::StartForests(const Fleet& fleet) {
+  ForestsConfig config;
+  config.run_dir = config_.run_dir;
+  config.forests = fleet.forests;
+  config.accounts_max =
       static_cast<std::uint32_t>(fleet.users.size() + fleet.domain_joined) + kSpareAccounts;
-  DT_ASSIGN_OR_RETURN(forest_, Forest::Create(forest, clock_, random_));
-  DT_RETURN_IF_ERROR(kerberos::UseConfig(forest_->kdc().config_path()));
-  kerberos::UseLoopbackKdc(fleet.realm, forest_->kdc().port());
+  DT_ASSIGN_OR_RETURN(forests_, Forests::Create(config, clock_, random_));
+  DT_RETURN_IF_ERROR(kerberos::UseConfig(forests_->kdc().config_path()));
+  kerberos::UseLoopbackKdc(forests_->realms(), forests_->kdc().port());
   ::setenv("KRB5RCACHENAME", ("file2:" + Path("default.rcache2")).c_str(), 1);
 
-  std::array<std::uint8_t, 12> password{};
-  DT_RETURN_IF_ERROR(random_.Fill(password));
-  DirectoryAccount account{"svc-directory@" + fleet.domain, ""};
-  for (const std::uint8_t byte : password) account.password += fmt::format("{:02x}", byte);
+  std::array<std::uint8_t, 12> bytes{};
+  DT_RETURN_IF_ERROR(random_.Fill(bytes));
+  std::string password;
+  for (const std::uint8_t byte : bytes) password += fmt::format("{:02x}", byte);
   ldap_password_file_ = Path("directory.password");
-  DT_RETURN_IF_ERROR(WriteFileAtomically(ldap_password_file_, account.password + "\n"));
-  DT_ASSIGN_OR_RETURN(sids_, PopulateForest(*forest_, fleet, account));
-  DT_RETURN_IF_ERROR(forest_->AddService(kIwaSpn));
-  const std::string spn = kIwaSpn;
-  DT_RETURN_IF_ERROR(forest_->WriteKeytab(iwa_keytab(), {&spn, 1}));
+  DT_RETURN_IF_ERROR(WriteFileAtomically(ldap_password_file_, password + "\n"));
+  DT_ASSIGN_OR_RETURN(sids_, PopulateForests(*forests_, fleet, password));
+  iwa_spn_ = "HTTP/iwa." + fleet.domains.front().dns_name;
+  DT_RETURN_IF_ERROR(WriteIwaKeytab());
+  return StartDirectories(fleet);
+}
 
-  LdapServerConfig ldap{.identity = pki_.Server("directory", {})};
-  DT_ASSIGN_OR_RETURN(ldap_, LdapServer::Start(std::move(ldap), forest_->view(), clock_));
+// The IWA has an account in each realm: no trust leads from one to another.
+absl::Status Environment::WriteIwaKeytab() {
+  std::vector<std::string> principals;
+  for (const std::string& realm : forests_->realms()) {
+    principals.push_back(fmt::format("{}@{}", iwa_spn_, realm));
+    DT_RETURN_IF_ERROR(forests_->AddService(principals.back()));
+  }
+  return forests_->WriteKeytab(iwa_keytab(), principals);
+}
+
+absl::Status Environment::StartDirectories(const Fleet& fleet) {
+  std::uint32_t realm = 0;
+  for (const ForestSpec& forest : fleet.forests) {
+    LdapServerConfig config{.identity = pki_.Server("directory", {})};
+    for (std::size_t i = 0; i < forest.domains.size(); ++i) config.realms.push_back(realm++);
+    DT_ASSIGN_OR_RETURN(domain_controllers_.emplace_back(),
+                        LdapServer::Start(std::move(config), forests_->view(), clock_));
+  }
   return absl::OkStatus();
 }
 
@@ -136,7 +157,7 @@ absl::Status Environment::StartPolicy(const std::string& ca_address) {
   config.kek_file = kek_file_;
   config.internal_listen = kAnyPort;
   config.ca_address = ca_address;
-  config.ldap_url = ldap_->url();
+  config.ldap_url = domain_controllers_.front()->url();
   config.ldap_ca = Pem("web-ca");
   config.ldap_bind_dn = "svc-directory@corp.test";
   config.ldap_password_file = ldap_password_file_;
@@ -175,11 +196,11 @@ absl::Status Environment::StartIwa() {
   config.edge_key = Key("edge");
   config.internal_listen = kAnyPort;
   config.org_address = policy_->Address("internal");
-  config.spn = kIwaSpn;
+  config.spn = iwa_spn_;
   config.keytab = iwa_keytab();
   config.replay_cache = Path("iwa.rcache2");
-  config.krb5_config = forest_->kdc().config_path();
-  config.ldap_url = ldap_->url();
+  config.krb5_config = forests_->kdc().config_path();
+  config.ldap_url = domain_controllers_.front()->url();
   config.ldap_ca = Pem("web-ca");
   config.ldap_bind_dn = "svc-directory@corp.test";
   config.ldap_password_file = ldap_password_file_;
@@ -254,7 +275,7 @@ absl::Status Environment::Check() const {
   for (const Component* component : {policy_.get(), ca_.get(), iwa_.get(), gateway_.get()}) {
     DT_RETURN_IF_ERROR(component->Check());
   }
-  return forest_->kdc().Check();
+  return forests_->kdc().Check();
 }
 
 absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
@@ -289,12 +310,14 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   DT_RETURN_IF_ERROR(
       About("test keys", WriteTestKeys({config_.org, kIwaName, Path("ca.db"), Path("iwa.db"),
                                         kek_file_, endpoints.test_keys})));
-  endpoints.krb5_conf = forest_->kdc().config_path();
-  for (const Realm& realm : forest_->view().realms()) endpoints.realms.push_back(realm.name.str());
-  endpoints.iwa_spn = kIwaSpn;
-  endpoints.keytabs[forest_->Principal(kIwaSpn)] = iwa_keytab();
-  endpoints.ldap_url = ldap_->url();
-  endpoints.ldap_base_dn = forest_->view().realms()[forest_->realm()].base_dn.str();
+  endpoints.krb5_conf = forests_->kdc().config_path();
+  endpoints.realms = forests_->realms();
+  endpoints.iwa_spn = iwa_spn_;
+  for (const std::string& realm : forests_->realms()) {
+    endpoints.keytabs[fmt::format("{}@{}", iwa_spn_, realm)] = iwa_keytab();
+  }
+  endpoints.ldap_url = domain_controllers_.front()->url();
+  endpoints.ldap_base_dn = forests_->view().realms().front().base_dn.str();
   endpoints.ldap_ca_pem = Pem("web-ca");
   return endpoints;
 }

@@ -18,7 +18,7 @@
 #include "simulator/deployment/endpoints.h"
 #include "simulator/deployment/org_client.h"
 #include "simulator/devices/fleet.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 #include "simulator/forest/ldap/server.h"
 
 namespace devicetrust::simulator {
@@ -53,7 +53,7 @@ class Environment {
   // kUnavailable, with the last lines of its log, when a part has ended by itself.
   absl::Status Check() const;
 
-  Forest& forest() { return *forest_; }
+  Forests& forests() { return *forests_; }
   OrgClient& org() { return *org_; }
   throwaway::ThrowawayPki& pki() { return pki_; }
 
@@ -66,18 +66,19 @@ class Environment {
   // The issuing certificate of device certificates, then its root.
   const std::vector<pki::Certificate>& device_ca() const { return device_ca_; }
   std::string iwa_keytab() const { return Path("iwa.keytab"); }
+  const std::string& iwa_spn() const { return iwa_spn_; }  // "HTTP/iwa.corp.test", in each realm.
   const std::string& kek_file() const { return kek_file_; }
 
   // All but users, devices and apps. Writes the test keys, so nobody should enroll meanwhile.
   absl::StatusOr<Endpoints> DescribeEndpoints();
 
-  static constexpr const char* kIwaSpn = "HTTP/iwa.corp.test";
-
  private:
   Environment(const EnvironmentConfig& config, const Clock& clock, Random& random);
 
-  absl::Status MakeCertificates();
-  absl::Status StartForest(const Fleet& fleet);
+  absl::Status MakeCertificates(const Fleet& fleet);
+  absl::Status StartForests(const Fleet& fleet);
+  absl::Status WriteIwaKeytab();
+  absl::Status StartDirectories(const Fleet& fleet);
   absl::Status StartPolicy(const std::string& ca_address);
   absl::Status StartCa(const std::string& ca_address);
   absl::Status StartIwa();
@@ -97,8 +98,9 @@ class Environment {
   std::unique_ptr<throwaway::ThrowawayPki> own_pki_;
   throwaway::ThrowawayPki& pki_;
   std::string kek_file_;
-  std::unique_ptr<Forest> forest_;
-  std::unique_ptr<LdapServer> ldap_;
+  std::unique_ptr<Forests> forests_;
+  std::vector<std::unique_ptr<LdapServer>> domain_controllers_;  // One of each forest.
+  std::string iwa_spn_;
   std::string ldap_password_file_;
   std::vector<std::string> sids_;
   std::shared_ptr<grpc::Channel> org_channel_;

@@ -7,6 +7,8 @@
 #include <cctype>
 #include <random>
 
+#include "libs/base/check.h"
+
 namespace devicetrust::simulator {
 namespace {
 
@@ -94,11 +96,12 @@ struct Names {
   std::vector<std::string> surnames{kSurnames.begin(), kSurnames.end()};
 };
 
-FleetUser MakeUser(std::size_t index, const Names& names, const std::string& domain,
+FleetUser MakeUser(std::size_t index, const Names& names, const std::vector<DomainSpec>& domains,
                    Engine& engine) {
   FleetUser user;
+  user.domain = index % domains.size();
   user.account_name = fmt::format("user{}", index);
-  user.principal = user.account_name + "@" + domain;
+  user.principal = user.account_name + "@" + domains[user.domain].dns_name;
   const std::size_t round = index / names.given.size();
   user.given_name = names.given[index % names.given.size()];
   user.surname = names.surnames[(index + round) % names.surnames.size()];
@@ -170,12 +173,22 @@ std::string_view DeviceKindName(DeviceKind kind) {
   return "";
 }
 
+std::string Fleet::PrincipalOf(const FleetUser& user) const {
+  return user.account_name + "@" + DomainOf(user).realm();
+}
+
+std::string Fleet::PrincipalOf(const FleetDevice& device) const {
+  return device.computer_name + "@" + DomainOf(users[device.user]).realm();
+}
+
 Fleet MakeFleet(const FleetSpec& spec) {
   Engine engine(spec.seed);
   Fleet fleet;
-  fleet.realm = spec.realm;
-  std::transform(spec.realm.begin(), spec.realm.end(), std::back_inserter(fleet.domain),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  fleet.forests = spec.forests;
+  for (const ForestSpec& forest : spec.forests) {
+    fleet.domains.insert(fleet.domains.end(), forest.domains.begin(), forest.domains.end());
+  }
+  DT_CHECK(!fleet.domains.empty());
   fleet.groups = {"Staff"};
   fleet.groups.insert(fleet.groups.end(), kGroups.begin(), kGroups.end());
 
@@ -187,7 +200,7 @@ Fleet MakeFleet(const FleetSpec& spec) {
   const std::size_t unmanaged =
       std::min(spec.devices - fleet.domain_joined, (spec.devices * 8 + 99) / 100);
   for (std::size_t i = 0; i < spec.devices; ++i) {
-    fleet.users.push_back(MakeUser(i, names, fleet.domain, engine));
+    fleet.users.push_back(MakeUser(i, names, fleet.domains, engine));
     fleet.devices.push_back(MakeDevice(KindOf(i, fleet.domain_joined, unmanaged), i, engine));
   }
   if (spec.one_without_factor && fleet.users.size() > 2) fleet.users[2].totp_secret.clear();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libs/base/bytes.h"
+#include "simulator/forest/forest_spec.h"
 
 namespace devicetrust::simulator {
 
@@ -16,6 +17,7 @@ enum class DeviceKind { kDomainWindows, kUnmanagedWindows, kIphone, kAndroid, kM
 std::string_view DeviceKindName(DeviceKind kind);  // "domain-joined Windows"
 
 struct FleetUser {
+  std::size_t domain = 0;    // Index in Fleet::domains; that of the user's device, too.
   std::string account_name;  // "user9"
   std::string principal;     // "user9@corp.test"
   std::string given_name;
@@ -40,20 +42,26 @@ struct FleetSpec {
   std::uint64_t seed = 7;
   std::size_t devices =
       1000;  // 1 to 100,000: 80 % domain-joined, 8 % unmanaged Windows, rest phones and Macs.
-  std::string realm = "CORP.TEST";
+  std::vector<ForestSpec> forests = DefaultForests();
   bool one_without_factor = false;  // user2 has no second factor.
 };
 
 struct Fleet {
-  std::string realm;   // "CORP.TEST"
-  std::string domain;  // "corp.test"
-  std::vector<std::string> groups;
+  std::vector<ForestSpec> forests;
+  std::vector<DomainSpec> domains;  // Of all forests, in their order.
+  std::vector<std::string> groups;  // In each domain.
   std::vector<FleetUser> users;
   std::vector<FleetDevice> devices;  // Domain-joined ones first.
   std::size_t domain_joined = 0;
+
+  const DomainSpec& DomainOf(const FleetUser& user) const { return domains[user.domain]; }
+  // For Kerberos: "user9@CORP.TEST", "PC0009$@CORP.TEST".
+  std::string PrincipalOf(const FleetUser& user) const;
+  std::string PrincipalOf(const FleetDevice& device) const;
 };
 
-// user1 has a name with '&', '<' and an accent. Names, mix and secrets follow from the seed.
+// Users take turns among the domains, and their devices with them. user1 has a name with '&', '<'
+// and an accent. Names, mix and secrets follow from the seed.
 Fleet MakeFleet(const FleetSpec& spec);
 
 }  // namespace devicetrust::simulator

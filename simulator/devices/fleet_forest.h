@@ -1,4 +1,4 @@
-// Puts a fleet into the fake forest.
+// Puts a fleet into its forests.
 #pragma once
 
 #include <string>
@@ -6,19 +6,17 @@
 
 #include "libs/base/status.h"
 #include "simulator/devices/fleet.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 
 namespace devicetrust::simulator {
 
-// The account that the org's directory client searches with.
-struct DirectoryAccount {
-  std::string principal;  // "svc-directory@corp.test"
-  std::string password;
-};
+// The account of each domain that directory clients search with: "svc-directory@corp.test".
+inline constexpr const char* kDirectoryAccount = "svc-directory";
 
-// Adds groups, people, domain-joined computers and the directory account; returns each user's
-// SID, in the fleet's order. Errors: those of AccountTable.
-absl::StatusOr<std::vector<std::string>> PopulateForest(Forest& forest, const Fleet& fleet,
-                                                        const DirectoryAccount& directory);
+// Adds to each domain its groups, people, computers and the directory account with that password;
+// returns each user's SID, in the fleet's order. `forests` was made of those of the fleet. Errors:
+// those of AccountTable.
+absl::StatusOr<std::vector<std::string>> PopulateForests(Forests& forests, const Fleet& fleet,
+                                                         const std::string& directory_password);
 
 }  // namespace devicetrust::simulator

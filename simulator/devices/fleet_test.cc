@@ -57,6 +57,17 @@ TEST(FleetTest, HasTheTroublesomeName) {
   EXPECT_EQ(fleet.users[3].totp_secret.size(), 20u);
 }
 
+TEST(FleetTest, SharesItsUsersOutAmongTheDomains) {
+  const Fleet fleet = MakeFleet({.devices = 10,
+                                 .forests = {{.domains = {{"corp.test", "CORP"}}},
+                                             {.domains = {{"partner.test", "PARTNER"}}}}});
+  ASSERT_EQ(fleet.domains.size(), 2u);
+  EXPECT_EQ(fleet.users[4].principal, "user4@corp.test");
+  EXPECT_EQ(fleet.users[5].principal, "user5@partner.test");
+  EXPECT_EQ(fleet.PrincipalOf(fleet.users[5]), "user5@PARTNER.TEST");
+  EXPECT_EQ(fleet.PrincipalOf(fleet.devices[5]), "PC0005$@PARTNER.TEST");
+}
+
 TEST(FleetTest, TheSmallestOneIsOneComputer) {
   const Fleet fleet = MakeFleet({.devices = 1});
   EXPECT_EQ(fleet.domain_joined, 1u);

@@ -4,29 +4,19 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "agent/kerberos_negotiation.h"
 
 namespace devicetrust::simulator {
 namespace {
 
-std::string DnsName(std::string realm) {
-  std::transform(realm.begin(), realm.end(), realm.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return realm;
+std::string PrincipalOf(const AccountView& accounts, const Account& account) {
+  return fmt::format("{}@{}", account.name.view(), accounts.realms()[account.realm].name.view());
 }
 
 constexpr const char* kPendingKeyId = "pending";  // There is one at most.
 
 }  // namespace
-
-ComputerWorld::ComputerWorld(const AccountView& accounts, std::uint32_t realm, std::string org_url,
-                             const Clock& clock)
-    : accounts_(accounts),
-      realm_(accounts.realms()[realm].name.str()),
-      domain_(DnsName(realm_)),
-      org_url_(std::move(org_url)),
-      clock_(clock) {}
 
 ComputerWorld::Chain ComputerWorld::Share(const std::vector<pki::Certificate>& chain) {
   const std::lock_guard lock(mutex_);
@@ -54,13 +44,15 @@ std::string SimulatedComputer::name() const {
 }
 
 std::string SimulatedComputer::domain() const {
-  return computer_slot_ ? world_->domain() : std::string();
+  if (!computer_slot_) return "";
+  const AccountView& accounts = world_->accounts();
+  return absl::AsciiStrToLower(
+      accounts.realms()[accounts.Read(*computer_slot_).account.realm].name.str());
 }
 
 std::optional<std::string> SimulatedComputer::logged_on_user() const {
   if (!user_slot_) return std::nullopt;
-  return fmt::format("{}@{}", world_->accounts().Read(*user_slot_).account.name.view(),
-                     world_->realm());
+  return PrincipalOf(world_->accounts(), world_->accounts().Read(*user_slot_).account);
 }
 
 std::optional<std::string> SimulatedComputer::RegistryValue(std::string_view name) const {
@@ -114,9 +106,9 @@ absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate
   // One exchange with the KDC: a computer that lives for one enrollment needs no ticket-granting
   // ticket.
   DT_ASSIGN_OR_RETURN(kerberos::Credentials credentials,
-                      kerberos::Credentials::FromKey(
-                          fmt::format("{}@{}", row.name.view(), world_->realm()),
-                          {key.enctype, row.kvno, std::move(key.key)}, std::string(service)));
+                      kerberos::Credentials::FromKey(PrincipalOf(world_->accounts(), row),
+                                                     {key.enctype, row.kvno, std::move(key.key)},
+                                                     std::string(service)));
   return agent::StartKerberos(std::move(credentials), service, bindings);
 }
 

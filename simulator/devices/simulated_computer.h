@@ -15,16 +15,14 @@
 
 namespace devicetrust::simulator {
 
-// What all computers of one domain share. Thread-safe.
+// What all computers share. Thread-safe.
 class ComputerWorld {
  public:
   // `accounts` and `clock` must outlive it.
-  ComputerWorld(const AccountView& accounts, std::uint32_t realm, std::string org_url,
-                const Clock& clock);
+  ComputerWorld(const AccountView& accounts, std::string org_url, const Clock& clock)
+      : accounts_(accounts), org_url_(std::move(org_url)), clock_(clock) {}
 
   const AccountView& accounts() const { return accounts_; }
-  const std::string& realm() const { return realm_; }    // "CORP.TEST".
-  const std::string& domain() const { return domain_; }  // "corp.test".
   const std::string& org_url() const { return org_url_; }
   const Clock& clock() const { return clock_; }
 
@@ -34,7 +32,7 @@ class ComputerWorld {
 
  private:
   const AccountView& accounts_;
-  const std::string realm_, domain_, org_url_;
+  const std::string org_url_;
   const Clock& clock_;
   std::mutex mutex_;
   std::vector<Chain> chains_;  // Guarded by mutex_.

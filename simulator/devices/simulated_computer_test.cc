@@ -8,7 +8,7 @@
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
 #include "libs/throwaway/throwaway_pki.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -16,7 +16,8 @@ namespace {
 class SimulatedComputerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto forest = Forest::Create({.run_dir = folder_.path(), .accounts_max = 100}, clock_, random_);
+    auto forest =
+        Forests::Create({.run_dir = folder_.path(), .accounts_max = 100}, clock_, random_);
     DT_ASSERT_OK(forest);
     forest_ = *std::move(forest);
     DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
@@ -25,25 +26,25 @@ class SimulatedComputerTest : public ::testing::Test {
     const auto slot = forest_->accounts().Add(0, accounts);
     DT_ASSERT_OK(slot);
     slot_ = *slot;
-    DT_ASSERT_OK(forest_->AddService("HTTP/iwa.corp.test"));
-    world_ = std::make_unique<ComputerWorld>(forest_->view(), 0, "https://acme.test", clock_);
+    DT_ASSERT_OK(forest_->AddService("HTTP/iwa.corp.test@CORP.TEST"));
+    world_ = std::make_unique<ComputerWorld>(forest_->view(), "https://acme.test", clock_);
   }
   testing::TempFolder folder_;
   SystemClock clock_;
   SystemRandom random_;
-  std::unique_ptr<Forest> forest_;
+  std::unique_ptr<Forests> forest_;
   std::uint32_t slot_ = 0;
   std::unique_ptr<ComputerWorld> world_;
 };
 
 TEST_F(SimulatedComputerTest, AuthenticatesAsComputerAndAsUser) {
-  const std::vector<std::string> names = {"HTTP/iwa.corp.test"};
-  DT_ASSERT_OK(forest_->WriteKeytab(folder_ / "keytab", names));
+  const std::vector<std::string> services = {"HTTP/iwa.corp.test@CORP.TEST"};
+  DT_ASSERT_OK(forest_->WriteKeytab(folder_ / "keytab", services));
   const auto acceptor = kerberos::Acceptor::Create({folder_ / "keytab", folder_ / "rcache"});
   DT_ASSERT_OK(acceptor);
   SimulatedComputer computer(*world_, slot_, slot_ + 1);
   for (const auto account : {agent::Account::kComputer, agent::Account::kUser}) {
-    const auto negotiation = computer.Negotiate(account, names[0], {});
+    const auto negotiation = computer.Negotiate(account, "HTTP/iwa.corp.test", {});
     DT_ASSERT_OK(negotiation);
     const auto accepted = (*acceptor)->Accept((*negotiation)->token(), {});
     DT_ASSERT_OK(accepted);

@@ -44,17 +44,16 @@ bool EnrollPhase::Later::operator()(const std::unique_ptr<Job>& a,
 EnrollPhase::EnrollPhase(EnrollConfig config, Meter& meter)
     : config_(std::move(config)),
       meter_(meter),
-      world_(config_.forest->view(), config_.forest->realm(), config_.org_url, *config_.clock),
+      world_(config_.forests->view(), config_.org_url, *config_.clock),
       services_(Network(config_), *config_.clock),
       begun_(config_.fleet->domain_joined) {
-  const AccountView& accounts = config_.forest->view();
-  const std::uint32_t realm = config_.forest->realm();
-  computers_.reserve(config_.fleet->domain_joined);
-  for (std::size_t i = 0; i < config_.fleet->domain_joined; ++i) {
-    const FleetDevice& device = config_.fleet->devices[i];
-    computers_.emplace_back(
-        world_, accounts.FindName(realm, device.computer_name),
-        accounts.FindName(realm, config_.fleet->users[device.user].account_name));
+  const AccountView& accounts = config_.forests->view();
+  const Fleet& fleet = *config_.fleet;
+  computers_.reserve(fleet.domain_joined);
+  for (std::size_t i = 0; i < fleet.domain_joined; ++i) {
+    const FleetDevice& device = fleet.devices[i];
+    computers_.emplace_back(world_, accounts.FindPrincipal(fleet.PrincipalOf(device)),
+                            accounts.FindPrincipal(fleet.PrincipalOf(fleet.users[device.user])));
   }
 }
 

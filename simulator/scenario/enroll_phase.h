@@ -20,16 +20,16 @@
 #include "libs/base/status.h"
 #include "simulator/devices/fleet.h"
 #include "simulator/devices/simulated_computer.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 #include "simulator/report/progress.h"
 
 namespace devicetrust::simulator {
 
 struct EnrollConfig {
   const Fleet* fleet = nullptr;
-  Forest* forest = nullptr;
-  std::string org_url;        // Where the agents are told to look.
-  std::string org_trust_pem;  // Who signs its certificate.
+  Forests* forests = nullptr;  // With the fleet in them.
+  std::string org_url;         // Where the agents are told to look.
+  std::string org_trust_pem;   // Who signs its certificate.
   const Clock* clock = nullptr;
   Random* random = nullptr;             // Thread-safe.
   std::function<absl::Status()> watch;  // Called now and then; an error ends the phase.

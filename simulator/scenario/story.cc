@@ -21,11 +21,12 @@ std::string Trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(" \n") + 1 - begin);
 }
 
-std::string GroupNames(const Forest& forest, const std::vector<std::string>& sids) {
+std::string GroupNames(const AccountView& accounts, const kerberos::Identity& identity) {
+  const std::uint32_t realm = accounts.FindRealm(identity.realm).value_or(0);
   std::string names;
-  for (const std::string& sid : sids) {
+  for (const std::string& sid : identity.group_sids) {
     const auto rid = static_cast<std::uint32_t>(std::stoul(sid.substr(sid.rfind('-') + 1)));
-    const Group* group = forest.view().FindGroup(forest.realm(), rid);
+    const Group* group = accounts.FindGroup(realm, rid);
     std::string name = group == nullptr ? sid : group->name.str();
     if (rid == kRidDomainUsers) name = "Domain Users";
     if (rid == kRidDomainComputers) name = "Domain Computers";
@@ -67,14 +68,14 @@ void Story::Tell(std::string_view line, std::string_view details) {
   std::fflush(out_);
 }
 
-absl::Status Story::TellTicket(const std::string& account) {
-  Forest& forest = environment_.forest();
-  DT_ASSIGN_OR_RETURN(const kerberos::Key key, forest.KeyOf(account));
+absl::Status Story::TellTicket(const std::string& principal) {
+  Forests& forests = environment_.forests();
+  DT_ASSIGN_OR_RETURN(const kerberos::Key key, forests.KeyOf(principal));
   DT_ASSIGN_OR_RETURN(const kerberos::Credentials credentials,
-                      kerberos::Credentials::FromKey(forest.Principal(account), key));
+                      kerberos::Credentials::FromKey(principal, key));
   const kerberos::Bindings bindings = kerberos::BindingsOf({"Story", "iwa-1", "", ""});
   DT_ASSIGN_OR_RETURN(const kerberos::Initiator initiator,
-                      kerberos::Initiator::Start(credentials, Environment::kIwaSpn, bindings));
+                      kerberos::Initiator::Start(credentials, environment_.iwa_spn(), bindings));
   DT_ASSIGN_OR_RETURN(const std::unique_ptr<kerberos::Acceptor> acceptor,
                       kerberos::Acceptor::Create({environment_.iwa_keytab(),
                                                   environment_.iwa_keytab() + ".story.rcache2"}));
@@ -89,7 +90,7 @@ absl::Status Story::TellTicket(const std::string& account) {
                    accepted.identity.principal),
        tickets + fmt::format("PAC: {}, groups {}, control bits 0x{:x}",
                              accepted.identity.account_sid,
-                             GroupNames(forest, accepted.identity.group_sids),
+                             GroupNames(forests.view(), accepted.identity),
                              accepted.identity.user_account_control));
   return absl::OkStatus();
 }
@@ -104,8 +105,8 @@ absl::Status Story::Enroll(EnrollPhase& phase, std::size_t device) {
           .c_str(),
       out_);
   Begin();
-  DT_RETURN_IF_ERROR(TellTicket(computer.computer_name));
-  DT_RETURN_IF_ERROR(TellTicket(user.account_name));
+  DT_RETURN_IF_ERROR(TellTicket(fleet_.PrincipalOf(computer)));
+  DT_RETURN_IF_ERROR(TellTicket(fleet_.PrincipalOf(user)));
   DT_RETURN_IF_ERROR(phase.RunOne(
       device, [this](agent::Step step, std::chrono::nanoseconds, const std::string& detail) {
         Tell(fmt::format("agent: {}", agent::StepName(step)), Trimmed(detail));

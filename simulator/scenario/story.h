@@ -35,7 +35,7 @@ class Story {
   // One line with the time since Begin(), then indented ones.
   void Tell(std::string_view line, std::string_view details = "");
   // What the IWA will read from the PAC of an account's ticket.
-  absl::Status TellTicket(const std::string& account);
+  absl::Status TellTicket(const std::string& principal);
   absl::Status TellCertificate(EnrollPhase& phase, std::size_t device);
   // The newest decision on that user.
   absl::StatusOr<org::v1::Decision> LastDecision(const std::string& principal);

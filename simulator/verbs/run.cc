@@ -75,7 +75,8 @@ class Run {
     DT_RETURN_IF_ERROR(
         apps_.Connect(environment_->org_origin(), environment_->metadata_url(), web_trust_));
     Print(fmt::format("start     forest {}, iwa, ca, policy, gateway{}   {:.1f} s\n\n",
-                      fleet_.realm, options_.processes ? ", each a process" : "",
+                      fmt::join(environment_->forests().realms(), ", "),
+                      options_.processes ? ", each a process" : "",
                       std::chrono::duration<double>(Monotonic::now() - begun_).count()));
     return absl::OkStatus();
   }
@@ -90,7 +91,7 @@ class Run {
   EnrollConfig EnrollSettings() {
     EnrollConfig config;
     config.fleet = &fleet_;
-    config.forest = &environment_->forest();
+    config.forests = &environment_->forests();
     config.org_url = environment_->org_origin();
     config.org_trust_pem = web_trust_.front().Pem();
     config.clock = &clock_;

@@ -133,7 +133,7 @@ class Up {
     Meter meter("enroll", fleet_.domain_joined);
     EnrollConfig config;
     config.fleet = &fleet_;
-    config.forest = &environment_->forest();
+    config.forests = &environment_->forests();
     config.org_url = environment_->org_origin();
     config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
     config.clock = &clock_;
@@ -188,10 +188,10 @@ class Up {
 
   // So that kinit can be a computer, too.
   absl::Status WriteComputerKeytab() {
-    const std::string& name = fleet_.devices.front().computer_name;
+    const std::string principal = fleet_.PrincipalOf(fleet_.devices.front());
     const std::string path = folder_.File("computer.keytab");
-    DT_RETURN_IF_ERROR(environment_->forest().WriteKeytab(path, {&name, 1}));
-    endpoints_.keytabs[environment_->forest().Principal(name)] = path;
+    DT_RETURN_IF_ERROR(environment_->forests().WriteKeytab(path, {&principal, 1}));
+    endpoints_.keytabs[principal] = path;
     return absl::OkStatus();
   }
 

@@ -21,7 +21,7 @@
 #include "libs/throwaway/throwaway_pki.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 #include "simulator/forest/ldap/server.h"
 
 namespace devicetrust {
@@ -70,16 +70,16 @@ class IwaInForestTest : public ::testing::Test {
   std::string Path(const std::string& name) const { return folder_ / name; }
 
   void SetUp() override {
-    forest_ =
-        simulator::Forest::Create({.run_dir = folder_.path(), .accounts_max = 100}, clock_, random_)
-            .value();
+    forest_ = simulator::Forests::Create({.run_dir = folder_.path(), .accounts_max = 100}, clock_,
+                                         random_)
+                  .value();
     const std::vector<simulator::NewAccount> accounts = {
         {.name = "alice", .password = "Pw-alice"},
         {.name = "svc-iwa", .password = "Pw-svc"},
         {.kind = simulator::AccountKind::kComputer, .name = "PC1$"}};
-    DT_ASSERT_OK(forest_->accounts().Add(forest_->realm(), accounts));
-    DT_ASSERT_OK(forest_->AddService(kService));
-    const std::vector<std::string> services = {kService};
+    DT_ASSERT_OK(forest_->accounts().Add(0, accounts));
+    const std::vector<std::string> services = {std::string(kService) + "@CORP.TEST"};
+    DT_ASSERT_OK(forest_->AddService(services.front()));
     DT_ASSERT_OK(forest_->WriteKeytab(Path("iwa.keytab"), services));
 
     pki_.Component("iwa-1");
@@ -139,7 +139,8 @@ class IwaInForestTest : public ::testing::Test {
   }
 
   Credentials LogOn(const std::string& name) {
-    return Credentials::FromKey(forest_->Principal(name), forest_->KeyOf(name).value()).value();
+    const std::string principal = fmt::format("{}@CORP.TEST", name);
+    return Credentials::FromKey(principal, forest_->KeyOf(principal).value()).value();
   }
   absl::StatusOr<IssueDeviceTokenResponse> SendDevice(const Bytes& spnego) {
     iwa::v1::IssueDeviceTokenRequest request;
@@ -180,7 +181,7 @@ class IwaInForestTest : public ::testing::Test {
   throwaway::ThrowawayPki pki_{"acme", SystemClock().Now()};
   FakeOrg registry_;
   std::unique_ptr<rpc::Server> org_;
-  std::unique_ptr<simulator::Forest> forest_;
+  std::unique_ptr<simulator::Forests> forest_;
   std::unique_ptr<simulator::LdapServer> ldap_;
   iwa::Config config_;
   std::unique_ptr<iwa::IwaServer> iwa_;
@@ -219,7 +220,8 @@ TEST_F(IwaInForestTest, TwoTicketsBecomeAUserTokenThatTheOrgCanVerify) {
   DT_ASSERT_OK(claims);
   EXPECT_EQ(claims->user_name, "alice@CORP.TEST");
   EXPECT_EQ(claims->computer_name, "PC1$");
-  EXPECT_TRUE(claims->user_sid.starts_with(forest_->domain_sid() + "-"));
+  EXPECT_TRUE(
+      claims->user_sid.starts_with(simulator::DomainSid(forest_->view().realms()[0]) + "-"));
   EXPECT_EQ(claims->key_thumbprint, thumbprint_);
 }
 
@@ -253,11 +255,11 @@ TEST_F(IwaInForestTest, ADisabledAccountIsRefusedDespiteItsTicket) {
   DT_ASSERT_OK(device);
   const Initiator early_user = StartUser(user, device->device_token());
   auto& accounts = forest_->accounts();
-  DT_ASSERT_OK(accounts.SetFlag(forest_->realm(), "PC1$", simulator::kDisabled, true));
-  DT_ASSERT_OK(accounts.SetFlag(forest_->realm(), "alice", simulator::kDisabled, true));
+  DT_ASSERT_OK(accounts.SetFlag(0, "PC1$", simulator::kDisabled, true));
+  DT_ASSERT_OK(accounts.SetFlag(0, "alice", simulator::kDisabled, true));
   EXPECT_EQ(Reason(SendDevice(early.token())), "COMPUTER_DISABLED");
   EXPECT_EQ(Reason(SendUser(early_user.token(), device->device_token())), "USER_DISABLED");
-  DT_ASSERT_OK(accounts.SetFlag(forest_->realm(), "PC1$", simulator::kDisabled, false));
+  DT_ASSERT_OK(accounts.SetFlag(0, "PC1$", simulator::kDisabled, false));
   DT_EXPECT_OK(Device(computer));
 }
 

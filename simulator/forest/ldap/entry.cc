@@ -81,17 +81,24 @@ std::string WhenCreated(std::int64_t unix_seconds) {
   return fmt::format("{:%Y%m%d%H%M%S}.0Z", fmt::gmtime(seconds));
 }
 
+std::vector<std::uint32_t> AllIfNone(std::vector<std::uint32_t> realms,
+                                     const AccountView& accounts) {
+  if (!realms.empty()) return realms;
+  for (std::uint32_t i = 0; i < accounts.realms().size(); ++i) realms.push_back(i);
+  return realms;
+}
+
 }  // namespace
 
-LdapEntries::LdapEntries(AccountView accounts) : accounts_(std::move(accounts)) {}
+LdapEntries::LdapEntries(AccountView accounts, std::vector<std::uint32_t> realms)
+    : accounts_(std::move(accounts)), realms_(AllIfNone(std::move(realms), accounts_)) {}
 
 std::optional<std::uint32_t> LdapEntries::RealmOfName(std::string_view canonical_dn) const {
-  const std::span<const Realm> realms = accounts_.realms();
   std::optional<std::uint32_t> best;  // The longest: a child domain ends like its parent.
-  for (std::uint32_t i = 0; i < realms.size(); ++i) {
-    const std::string base = CanonicalName(realms[i].base_dn);
+  for (const std::uint32_t i : realms_) {
+    const std::string base = CanonicalName(realm(i).base_dn);
     if (canonical_dn != base && !canonical_dn.ends_with("," + base)) continue;
-    if (!best || realms[*best].base_dn.view().size() < base.size()) best = i;
+    if (!best || realm(*best).base_dn.view().size() < base.size()) best = i;
   }
   return best;
 }
@@ -110,6 +117,7 @@ std::optional<LdapEntry> LdapEntries::AccountEntry(std::uint32_t slot) const {
   entry.row = accounts_.Read(slot);
   const Account& account = entry.row.account;
   if (account.kind != AccountKind::kUser && account.kind != AccountKind::kComputer) return {};
+  if (std::ranges::find(realms_, account.realm) == realms_.end()) return {};
   entry.kind = account.kind == AccountKind::kUser ? Kind::kUser : Kind::kComputer;
   entry.realm = account.realm;
   entry.name = account.name.str();
@@ -216,7 +224,7 @@ std::optional<LdapEntry> LdapEntries::FindPrincipal(std::string_view upn) const 
 
 std::optional<LdapEntry> LdapEntries::FindSid(std::string_view binary_sid) const {
   constexpr std::size_t kAccountSidBytes = 28;
-  for (std::uint32_t realm = 0; realm < accounts_.realms().size(); ++realm) {
+  for (const std::uint32_t realm : realms_) {
     if (DomainSidBytes(accounts_.realms()[realm]) == binary_sid) return DomainEntry(realm);
   }
   if (binary_sid.size() != kAccountSidBytes) return std::nullopt;
@@ -224,7 +232,7 @@ std::optional<LdapEntry> LdapEntries::FindSid(std::string_view binary_sid) const
   for (std::size_t i = 0; i < 4; ++i) {
     rid = rid << 8U | static_cast<unsigned char>(binary_sid[kAccountSidBytes - 1 - i]);
   }
-  for (std::uint32_t realm = 0; realm < accounts_.realms().size(); ++realm) {
+  for (const std::uint32_t realm : realms_) {
     if (ToString(SidBytes(accounts_.realms()[realm], rid)) != binary_sid) continue;
     if (const auto slot = accounts_.FindRid(realm, rid)) return AccountEntry(*slot);
     for (LdapEntry& entry : GroupEntries(realm)) {
@@ -238,14 +246,14 @@ std::optional<LdapEntry> LdapEntries::FindForBind(std::string_view name) const {
   if (const std::size_t at = name.rfind('@'); at != name.npos && name.find('=') == name.npos) {
     if (auto entry = FindPrincipal(name)) return entry;
     // Active Directory also takes sAMAccountName@domain when the UPN differs.
-    for (std::uint32_t i = 0; i < accounts_.realms().size(); ++i) {
+    for (const std::uint32_t i : realms_) {
       if (!SameText(accounts_.realms()[i].name, name.substr(at + 1))) continue;
       if (const auto slot = accounts_.FindName(i, name.substr(0, at))) return AccountEntry(*slot);
     }
     return std::nullopt;
   }
   if (const std::size_t at = name.find('\\'); at != name.npos && name.find('=') == name.npos) {
-    for (std::uint32_t i = 0; i < accounts_.realms().size(); ++i) {
+    for (const std::uint32_t i : realms_) {
       if (!SameText(accounts_.realms()[i].netbios, name.substr(0, at))) continue;
       if (const auto slot = accounts_.FindName(i, name.substr(at + 1))) return AccountEntry(*slot);
     }
@@ -297,7 +305,7 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
       return ClassValues(entry, take);
     case LdapAttribute::kObjectCategory:
       return take(fmt::format("CN={},CN=Schema,CN=Configuration,{}", CategoryOf(entry),
-                              accounts_.realms()[0].base_dn.view()));
+                              accounts_.realms()[realms_.front()].base_dn.view()));
     case LdapAttribute::kCn:
       if (IsNamedBy(entry, "CN")) take(FirstNameValue(entry.dn));
       return;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +34,12 @@ struct LdapEntry {
 // Thread-safe.
 class LdapEntries {
  public:
-  explicit LdapEntries(AccountView accounts);
+  // Of the `realms` of the table, by index, the root of their forest first; none: of all. What
+  // belongs to another realm is as if it were not there.
+  LdapEntries(AccountView accounts, std::vector<std::uint32_t> realms);
 
   const Realm& RealmOf(const LdapEntry& entry) const { return accounts_.realms()[entry.realm]; }
-  std::size_t realm_count() const { return accounts_.realms().size(); }
+  std::span<const std::uint32_t> realms() const { return realms_; }  // At least one.
   const Realm& realm(std::uint32_t index) const { return accounts_.realms()[index]; }
   std::uint64_t highest_usn() const { return accounts_.highest_usn(); }
 
@@ -61,6 +64,7 @@ class LdapEntries {
 
  private:
   LdapEntry DomainEntry(std::uint32_t realm) const;
+  // Nothing when it is no user or computer, or of another realm.
   std::optional<LdapEntry> AccountEntry(std::uint32_t slot) const;
   std::vector<LdapEntry> GroupEntries(std::uint32_t realm) const;
   std::vector<LdapEntry> ContainerEntries(std::uint32_t realm) const;
@@ -74,6 +78,7 @@ class LdapEntries {
   };
 
   const AccountView accounts_;
+  const std::vector<std::uint32_t> realms_;
   // Containers are known by the names in them, and stay when the last one moves away.
   mutable std::mutex mutex_;
   mutable std::uint64_t containers_usn_ = 0;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
@@ -16,9 +17,10 @@
 namespace devicetrust::simulator {
 
 struct LdapServerConfig {
-  std::string address = "127.0.0.1";  // Numeric.
-  std::uint16_t port = 0;             // 0: any free one.
-  pki::Identity identity;             // Server certificate; clients verify its names.
+  std::string address = "127.0.0.1";       // Numeric.
+  std::uint16_t port = 0;                  // 0: any free one.
+  std::vector<std::uint32_t> realms = {};  // Of one forest, its root first; none: all.
+  pki::Identity identity;                  // Server certificate; clients verify its names.
   LdapBehaviour behaviour = {};
   std::size_t threads = 2;
   std::size_t connections_max = 512;  // More are closed at once.
@@ -26,9 +28,9 @@ struct LdapServerConfig {
   std::chrono::milliseconds idle_max{120'000};  // Between messages, and within one.
 };
 
-// Serves the accounts of a table that somebody else writes; a change acts on the next
-// request. TLS 1.2 and 1.3 from the first byte (ldaps://), so no password ever comes in
-// clear text. A connection costs a coroutine, not a thread.
+// A domain controller of one forest: serves the accounts of its realms in a table that somebody
+// else writes; a change acts on the next request. TLS 1.2 and 1.3 from the first byte (ldaps://),
+// so no password ever comes in clear text. A connection costs a coroutine, not a thread.
 class LdapServer {
  public:
   // Listening and serving when it returns. `clock` outlives the server.

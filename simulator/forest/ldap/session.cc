@@ -362,17 +362,15 @@ void LdapSession::SearchRoot(int id, const SearchRequest& request, std::string& 
     writer.End().End();
   };
   std::vector<std::string> contexts;
-  for (std::uint32_t i = 0; i < entries_.realm_count(); ++i) {
-    contexts.push_back(entries_.realm(i).base_dn.str());
+  for (const std::uint32_t realm : entries_.realms()) {
+    contexts.push_back(entries_.realm(realm).base_dn.str());
   }
+  const Realm& root = entries_.realm(entries_.realms().front());
   put("objectClass", {"top"});
   put("namingContexts", contexts);
-  if (!contexts.empty()) {
-    put("defaultNamingContext", {contexts.front()});
-    put("rootDomainNamingContext", {contexts.front()});
-    put("dnsHostName",
-        {fmt::format("dc1.{}", CanonicalValue(LdapSyntax::kText, entries_.realm(0).name))});
-  }
+  put("defaultNamingContext", {contexts.front()});
+  put("rootDomainNamingContext", {contexts.front()});
+  put("dnsHostName", {fmt::format("dc1.{}", CanonicalValue(LdapSyntax::kText, root.name))});
   put("supportedLDAPVersion", {"3"});
   put("supportedExtension", {std::string(kWhoAmIOid)});
   put("supportedCapabilities", {"1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"});

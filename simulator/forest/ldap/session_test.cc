@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "libs/directory/sid.h"
 #include "simulator/forest/ldap/forest_fixture.h"
 
 namespace devicetrust::simulator {
@@ -156,10 +157,33 @@ class SessionTest : public ::testing::Test {
   }
 
   TestForest forest_;
-  LdapEntries entries_{forest_.table->view()};
+  LdapEntries entries_{forest_.table->view(), {}};
   LdapSession session_{entries_, forest_.clock, {}};
   bool open_ = true;
 };
+
+// Two forests over one table: neither's domain controller knows the other's accounts.
+TEST(LdapEntriesTest, KnowsTheAccountsOfItsForestAlone) {
+  TestForest forest;
+  const std::uint32_t partner = forest.table->AddRealm({"PARTNER.TEST", "PARTNER", {}}).value();
+  const NewAccount bob{.name = "bob", .password = "Pw-bob"};
+  ASSERT_TRUE(forest.table->Add(partner, {&bob, 1}).ok());
+  const std::string ada_sid = ToString(directory::SidFromText(forest.SidOf("ada")).value());
+
+  const LdapEntries ours(forest.table->view(), {forest.realm});
+  const LdapEntries theirs(forest.table->view(), {partner});
+  const LdapEntries both(forest.table->view(), {});
+  for (const char* name :
+       {"bob@partner.test", "PARTNER\\bob", "cn=bob,cn=users,dc=partner,dc=test"}) {
+    EXPECT_FALSE(ours.FindForBind(name)) << name;
+    EXPECT_TRUE(theirs.FindForBind(name)) << name;
+    EXPECT_TRUE(both.FindForBind(name)) << name;
+  }
+  EXPECT_TRUE(ours.FindSid(ada_sid));
+  EXPECT_FALSE(theirs.FindSid(ada_sid));
+  EXPECT_TRUE(ours.RealmOfName("dc=corp,dc=test"));
+  EXPECT_FALSE(theirs.RealmOfName("dc=corp,dc=test"));
+}
 
 TEST_F(SessionTest, BindsByEveryNameOfAnAccount) {
   for (const char* name : {"ada@corp.test", "ADA@CORP.TEST", "CORP\\ada", "corp\\ADA",

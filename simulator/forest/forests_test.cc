@@ -1,6 +1,6 @@
 // The forest as strangers see it: unmodified kinit and kvno, and our own two sides of
 // Negotiate.
-#include "simulator/forest/forest.h"
+#include "simulator/forest/forests.h"
 
 #include <fmt/format.h>
 #include <gssapi/gssapi.h>
@@ -29,22 +29,25 @@ using kerberos::Initiator;
 
 constexpr const char* kService = "HTTP/iwa.corp.test";
 
-class ForestTest : public ::testing::Test {
+std::string Principal(const std::string& name) { return name + "@CORP.TEST"; }
+
+class ForestsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto forest = Forest::Create({.run_dir = run_.path(), .accounts_max = 1000}, clock_, random_);
-    DT_ASSERT_OK(forest);
-    forest_ = *std::move(forest);
-    DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
-    const auto staff = forest_->accounts().AddGroup(forest_->realm(), "Staff");
+    auto forests = Forests::Create({.run_dir = run_.path(), .accounts_max = 1000}, clock_, random_);
+    DT_ASSERT_OK(forests);
+    forests_ = *std::move(forests);
+    DT_ASSERT_OK(kerberos::UseConfig(forests_->kdc().config_path()));
+    domain_sid_ = DomainSid(forests_->view().realms()[0]);
+    const auto staff = forests_->accounts().AddGroup(0, "Staff");
     DT_ASSERT_OK(staff);
     staff_ = *staff;
     const std::vector<NewAccount> accounts = {
         {.name = "ada", .password = "Kq7-u2m", .group_rids = {staff_}},
         {.name = "grace", .password = "other"},
         {.kind = AccountKind::kComputer, .name = "PC1$"}};
-    DT_ASSERT_OK(forest_->accounts().Add(forest_->realm(), accounts));
-    DT_ASSERT_OK(forest_->AddService(kService));
+    DT_ASSERT_OK(forests_->accounts().Add(0, accounts));
+    DT_ASSERT_OK(forests_->AddService(Principal(kService)));
   }
 
   // Runs a client program with the forest's configuration alone; its exit code and output.
@@ -56,7 +59,7 @@ class ForestTest : public ::testing::Test {
     const std::string file = fmt::format("{}/out.{}", run_.path(), runs_++);
     const auto child = ChildProcess::Start(
         {.arguments = {"/bin/sh", "-c", command},
-         .environment = {"PATH=/usr/bin:/bin", "KRB5_CONFIG=" + forest_->kdc().config_path(),
+         .environment = {"PATH=/usr/bin:/bin", "KRB5_CONFIG=" + forests_->kdc().config_path(),
                          "KRB5CCNAME=FILE:" + run_ / "cc"},
          .output = file});
     if (!child.ok()) return {std::string(child.status().message()), ""};
@@ -67,15 +70,16 @@ class ForestTest : public ::testing::Test {
     return Run(fmt::format("echo '{}' | kinit {}", password, user));
   }
 
-  absl::StatusOr<Credentials> LogOn(const std::string& name) {
-    const auto key = forest_->KeyOf(name);
+  absl::StatusOr<Credentials> LogOn(const std::string& name) { return LogOnAs(Principal(name)); }
+  absl::StatusOr<Credentials> LogOnAs(const std::string& principal) {
+    const auto key = forests_->KeyOf(principal);
     if (!key.ok()) return key.status();
-    return Credentials::FromKey(forest_->Principal(name), *key);
+    return Credentials::FromKey(principal, *key);
   }
   std::unique_ptr<kerberos::Acceptor> NewAcceptor() {
     const std::string keytab = run_ / "iwa.keytab";
-    const std::vector<std::string> names = {kService};
-    EXPECT_TRUE(forest_->WriteKeytab(keytab, names).ok());
+    const std::vector<std::string> names = {Principal(kService)};
+    EXPECT_TRUE(forests_->WriteKeytab(keytab, names).ok());
     auto acceptor = kerberos::Acceptor::Create({keytab, run_ / "iwa.rcache"});
     EXPECT_TRUE(acceptor.ok()) << acceptor.status();
     return acceptor.ok() ? *std::move(acceptor) : nullptr;
@@ -84,12 +88,13 @@ class ForestTest : public ::testing::Test {
   testing::TempFolder run_;
   SystemClock clock_;
   SystemRandom random_;
-  std::unique_ptr<Forest> forest_;
+  std::unique_ptr<Forests> forests_;
+  std::string domain_sid_;
   std::uint32_t staff_ = 0;
   int runs_ = 0;
 };
 
-TEST_F(ForestTest, KinitAndKvnoWork) {
+TEST_F(ForestsTest, KinitAndKvnoWork) {
   Ran ran = Kinit("ada", "Kq7-u2m");
   ASSERT_EQ(ran.ending, "exit code 0") << ran.output;
   ran = Run(fmt::format("kvno {} && klist", kService));
@@ -98,15 +103,15 @@ TEST_F(ForestTest, KinitAndKvnoWork) {
       << ran.output;
 }
 
-TEST_F(ForestTest, AComputerLogsOnWithItsKeytab) {
-  const std::vector<std::string> names = {"PC1$"};
-  DT_ASSERT_OK(forest_->WriteKeytab(run_ / "pc1.keytab", names));
+TEST_F(ForestsTest, AComputerLogsOnWithItsKeytab) {
+  const std::vector<std::string> names = {Principal("PC1$")};
+  DT_ASSERT_OK(forests_->WriteKeytab(run_ / "pc1.keytab", names));
   const Ran ran =
       Run(fmt::format("kinit -kt {}/pc1.keytab 'PC1$' && kvno {}", run_.path(), kService));
   EXPECT_EQ(ran.ending, "exit code 0") << ran.output;
 }
 
-TEST_F(ForestTest, AWrongPasswordIsRefused) {
+TEST_F(ForestsTest, AWrongPasswordIsRefused) {
   const Ran ran = Kinit("ada", "wrong");
   EXPECT_EQ(ran.ending, "exit code 1");
   EXPECT_NE(ran.output.find("Password incorrect"), std::string::npos) << ran.output;
@@ -116,7 +121,7 @@ TEST_F(ForestTest, AWrongPasswordIsRefused) {
             Failure::kWrongPassword);
 }
 
-TEST_F(ForestTest, UnknownNamesAreRefused) {
+TEST_F(ForestsTest, UnknownNamesAreRefused) {
   EXPECT_NE(Kinit("nobody", "x").output.find("not found in Kerberos database"), std::string::npos);
   EXPECT_EQ(FailureOf(Credentials::FromPassword("nobody@CORP.TEST", "x").status()),
             Failure::kUnknownAccount);
@@ -131,7 +136,7 @@ TEST_F(ForestTest, UnknownNamesAreRefused) {
 }
 
 // [MS-KILE] 3.1.5.7 and 3.3.5.6.1.
-TEST_F(ForestTest, NamesAreFoundAsInActiveDirectory) {
+TEST_F(ForestsTest, NamesAreFoundAsInActiveDirectory) {
   Ran ran = Kinit("ADA", "Kq7-u2m");
   EXPECT_EQ(ran.ending, "exit code 0") << ran.output;
   ran = Run("kvno http/IWA.corp.test");
@@ -151,25 +156,25 @@ TEST_F(ForestTest, NamesAreFoundAsInActiveDirectory) {
             std::string::npos);
 }
 
-TEST_F(ForestTest, DisabledActsAtOnce) {
+TEST_F(ForestsTest, DisabledActsAtOnce) {
   const auto before = LogOn("ada");
   DT_ASSERT_OK(before);
-  DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", kDisabled, true));
+  DT_ASSERT_OK(forests_->accounts().SetFlag(0, "ada", kDisabled, true));
   EXPECT_NE(Kinit("ada", "Kq7-u2m").output.find("credentials have been revoked"),
             std::string::npos);
   EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kAccountRevoked);
   // The ticket-granting ticket of a minute ago buys nothing more.
   EXPECT_EQ(FailureOf(Initiator::Start(*before, kService, {}).status()), Failure::kAccountRevoked);
-  DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", kDisabled, false));
+  DT_ASSERT_OK(forests_->accounts().SetFlag(0, "ada", kDisabled, false));
   DT_EXPECT_OK(LogOn("ada"));
   DT_EXPECT_OK(Initiator::Start(*before, kService, {}));
 }
 
-TEST_F(ForestTest, LockedExpiredAndMustChangeAreTold) {
+TEST_F(ForestsTest, LockedExpiredAndMustChangeAreTold) {
   const auto refused = [&](AccountFlag flag) {
-    EXPECT_TRUE(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, true).ok());
+    EXPECT_TRUE(forests_->accounts().SetFlag(0, "ada", flag, true).ok());
     const Failure failure = FailureOf(LogOn("ada").status());
-    EXPECT_TRUE(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, false).ok());
+    EXPECT_TRUE(forests_->accounts().SetFlag(0, "ada", flag, false).ok());
     return failure;
   };
   EXPECT_EQ(refused(kLocked), Failure::kAccountRevoked);
@@ -178,19 +183,19 @@ TEST_F(ForestTest, LockedExpiredAndMustChangeAreTold) {
   const auto before = LogOn("ada");
   DT_ASSERT_OK(before);
   for (const AccountFlag flag : {kLocked, kExpired}) {
-    DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, true));
+    DT_ASSERT_OK(forests_->accounts().SetFlag(0, "ada", flag, true));
     EXPECT_EQ(FailureOf(Initiator::Start(*before, kService, {}).status()),
               Failure::kAccountRevoked);
-    DT_ASSERT_OK(forest_->accounts().SetFlag(forest_->realm(), "ada", flag, false));
+    DT_ASSERT_OK(forests_->accounts().SetFlag(0, "ada", flag, false));
   }
   DT_EXPECT_OK(Initiator::Start(*before, kService, {}));
 }
 
-TEST_F(ForestTest, ANewPasswordReplacesTheOldAtOnce) {
-  const auto old_key = forest_->KeyOf("ada");
+TEST_F(ForestsTest, ANewPasswordReplacesTheOldAtOnce) {
+  const auto old_key = forests_->KeyOf(Principal("ada"));
   DT_ASSERT_OK(old_key);
   DT_ASSERT_OK(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m"));
-  DT_ASSERT_OK(forest_->accounts().SetPassword(forest_->realm(), "ada", "new-one"));
+  DT_ASSERT_OK(forests_->accounts().SetPassword(0, "ada", "new-one"));
   EXPECT_EQ(FailureOf(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m").status()),
             Failure::kWrongPassword);
   EXPECT_EQ(FailureOf(Credentials::FromKey("ada@CORP.TEST", *old_key).status()),
@@ -199,7 +204,7 @@ TEST_F(ForestTest, ANewPasswordReplacesTheOldAtOnce) {
   DT_EXPECT_OK(LogOn("ada"));
 }
 
-TEST_F(ForestTest, ThePacSaysWhoAndWhichGroups) {
+TEST_F(ForestsTest, ThePacSaysWhoAndWhichGroups) {
   const auto acceptor = NewAcceptor();
   const auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", "token"});
   const auto ada = LogOn("ada");
@@ -214,13 +219,12 @@ TEST_F(ForestTest, ThePacSaysWhoAndWhichGroups) {
   EXPECT_EQ(identity.principal, "ada@CORP.TEST");
   EXPECT_EQ(identity.name, "ada");
   EXPECT_EQ(identity.realm, "CORP.TEST");
-  EXPECT_EQ(identity.domain_sid, forest_->domain_sid());
-  const Row row = forest_->view().Read(*forest_->view().FindName(forest_->realm(), "ada"));
-  EXPECT_EQ(identity.account_sid, fmt::format("{}-{}", forest_->domain_sid(), row.account.rid));
+  EXPECT_EQ(identity.domain_sid, domain_sid_);
+  const Row row = forests_->view().Read(*forests_->view().FindName(0, "ada"));
+  EXPECT_EQ(identity.account_sid, fmt::format("{}-{}", domain_sid_, row.account.rid));
   EXPECT_FALSE(identity.is_computer);
-  const std::vector<std::string> groups = {forest_->domain_sid() + "-513",
-                                           fmt::format("{}-{}", forest_->domain_sid(), staff_),
-                                           "S-1-18-1"};
+  const std::vector<std::string> groups = {domain_sid_ + "-513",
+                                           fmt::format("{}-{}", domain_sid_, staff_), "S-1-18-1"};
   EXPECT_EQ(identity.group_sids, groups);
   const std::vector<kerberos::Ticket> tickets = ada->tickets();
   ASSERT_EQ(tickets.size(), 2u);
@@ -228,7 +232,7 @@ TEST_F(ForestTest, ThePacSaysWhoAndWhichGroups) {
   EXPECT_EQ(tickets[1].service, "HTTP/iwa.corp.test@CORP.TEST");
 }
 
-TEST_F(ForestTest, AComputerIsToldByItsPac) {
+TEST_F(ForestsTest, AComputerIsToldByItsPac) {
   const auto acceptor = NewAcceptor();
   const auto pc = LogOn("PC1$");
   DT_ASSERT_OK(pc);
@@ -237,10 +241,10 @@ TEST_F(ForestTest, AComputerIsToldByItsPac) {
   const auto accepted = acceptor->Accept(exchange->token(), {});
   DT_ASSERT_OK(accepted);
   EXPECT_TRUE(accepted->identity.is_computer);
-  EXPECT_EQ(accepted->identity.group_sids[0], forest_->domain_sid() + "-515");
+  EXPECT_EQ(accepted->identity.group_sids[0], domain_sid_ + "-515");
 }
 
-TEST_F(ForestTest, AnExchangeIsGoodForItsRequestAndOnce) {
+TEST_F(ForestsTest, AnExchangeIsGoodForItsRequestAndOnce) {
   const auto acceptor = NewAcceptor();
   const auto bindings = BindingsOf({"IssueDeviceToken", "iwa-1", "key", ""});
   const auto other = BindingsOf({"IssueDeviceToken", "iwa-1", "another key", ""});
@@ -299,7 +303,7 @@ class StrangersExchange {
 };
 
 // GSSAPI by itself accepts it.
-TEST_F(ForestTest, AnExchangeWithoutBindingsIsRefused) {
+TEST_F(ForestsTest, AnExchangeWithoutBindingsIsRefused) {
   const auto acceptor = NewAcceptor();
   ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
   ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
@@ -308,7 +312,7 @@ TEST_F(ForestTest, AnExchangeWithoutBindingsIsRefused) {
   EXPECT_EQ(FailureOf(status), Failure::kNotBound) << status;
 }
 
-TEST_F(ForestTest, GssapiIsAcceptedAndAcceptsTheReply) {
+TEST_F(ForestsTest, GssapiIsAcceptedAndAcceptsTheReply) {
   const auto acceptor = NewAcceptor();
   ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
   ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
@@ -322,7 +326,7 @@ TEST_F(ForestTest, GssapiIsAcceptedAndAcceptsTheReply) {
   exchange.Finish(&channel, accepted->reply);
 }
 
-TEST_F(ForestTest, ADamagedTicketOrReplyIsRefused) {
+TEST_F(ForestsTest, ADamagedTicketOrReplyIsRefused) {
   const auto acceptor = NewAcceptor();
   const auto pc = LogOn("PC1$");
   DT_ASSERT_OK(pc);
@@ -353,9 +357,9 @@ TEST_F(ForestTest, ADamagedTicketOrReplyIsRefused) {
   DT_EXPECT_OK(fresh->Finish(accepted->reply));
 }
 
-TEST_F(ForestTest, AnotherKeyOfTheServiceMeansAnotherService) {
+TEST_F(ForestsTest, AnotherKeyOfTheServiceMeansAnotherService) {
   const auto acceptor = NewAcceptor();
-  DT_ASSERT_OK(forest_->accounts().Rekey(forest_->realm(), kService));
+  DT_ASSERT_OK(forests_->accounts().Rekey(0, kService));
   const auto pc = LogOn("PC1$");
   DT_ASSERT_OK(pc);
   const auto exchange = Initiator::Start(*pc, kService, {});
@@ -363,13 +367,13 @@ TEST_F(ForestTest, AnotherKeyOfTheServiceMeansAnotherService) {
   EXPECT_EQ(FailureOf(acceptor->Accept(exchange->token(), {}).status()), Failure::kTicketInvalid);
 }
 
-TEST_F(ForestTest, ManyThreadsLogOnAtOnce) {
+TEST_F(ForestsTest, ManyThreadsLogOnAtOnce) {
   const auto acceptor = NewAcceptor();
   std::vector<NewAccount> computers;
   for (int i = 0; i < 200; ++i) {
     computers.push_back({.kind = AccountKind::kComputer, .name = fmt::format("M{}$", i)});
   }
-  DT_ASSERT_OK(forest_->accounts().Add(forest_->realm(), computers));
+  DT_ASSERT_OK(forests_->accounts().Add(0, computers));
   std::atomic<int> accepted = 0;
   std::atomic<std::size_t> next = 0;
   std::vector<std::thread> threads;
@@ -392,9 +396,9 @@ TEST_F(ForestTest, ManyThreadsLogOnAtOnce) {
   EXPECT_EQ(accepted, 200);
 }
 
-TEST_F(ForestTest, TheFirstExchangeMayBeForAService) {
+TEST_F(ForestsTest, TheFirstExchangeMayBeForAService) {
   const auto credentials =
-      Credentials::FromKey(forest_->Principal("PC1$"), forest_->KeyOf("PC1$").value(), kService);
+      Credentials::FromKey(Principal("PC1$"), forests_->KeyOf(Principal("PC1$")).value(), kService);
   DT_ASSERT_OK(credentials);
   ASSERT_EQ(credentials->tickets().size(), 1U);
   EXPECT_EQ(credentials->tickets()[0].service, "HTTP/iwa.corp.test@CORP.TEST");
@@ -404,42 +408,43 @@ TEST_F(ForestTest, TheFirstExchangeMayBeForAService) {
   DT_ASSERT_OK(accepted);
   EXPECT_TRUE(accepted->identity.is_computer);
   DT_EXPECT_OK(exchange->Finish(accepted->reply));
-  EXPECT_EQ(FailureOf(Credentials::FromKey(forest_->Principal("PC1$"),
-                                           forest_->KeyOf("PC1$").value(), "HTTP/other.corp.test")
-                          .status()),
-            Failure::kUnknownService);
+  EXPECT_EQ(
+      FailureOf(Credentials::FromKey(Principal("PC1$"), forests_->KeyOf(Principal("PC1$")).value(),
+                                     "HTTP/other.corp.test")
+                    .status()),
+      Failure::kUnknownService);
 }
 
 // With the name of a KDC that its krb5.conf does not know, only the open socket reaches it.
-TEST_F(ForestTest, TheLoopbackKdcIsAskedFirstAndLibkrb5sOwnAfterIt) {
+TEST_F(ForestsTest, TheLoopbackKdcIsAskedFirstAndLibkrb5sOwnAfterIt) {
   const std::string nowhere = run_ / "nowhere.conf";
   DT_ASSERT_OK(WriteFileAtomically(nowhere,
                                    "[libdefaults]\n dns_lookup_kdc = false\n"
                                    "[realms]\n CORP.TEST = {\n  kdc = 127.0.0.1:1\n }\n"));
   DT_ASSERT_OK(kerberos::UseConfig(nowhere));
   EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kUnreachable);
-  kerberos::UseLoopbackKdc("CORP.TEST", forest_->kdc().port());
+  kerberos::UseLoopbackKdc({"CORP.TEST"}, forests_->kdc().port());
   const auto ada = LogOn("ada");
   DT_ASSERT_OK(ada);
   DT_EXPECT_OK(Initiator::Start(*ada, kService, {}));
-  kerberos::UseLoopbackKdc("OTHER.TEST", forest_->kdc().port());
+  kerberos::UseLoopbackKdc({"OTHER.TEST"}, forests_->kdc().port());
   EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kUnreachable);
 
-  DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
-  kerberos::UseLoopbackKdc("CORP.TEST", 1);  // Nobody answers there.
+  DT_ASSERT_OK(kerberos::UseConfig(forests_->kdc().config_path()));
+  kerberos::UseLoopbackKdc({"CORP.TEST"}, 1);  // Nobody answers there.
   DT_EXPECT_OK(LogOn("ada"));
   // A refusal comes as plainly as ever.
-  kerberos::UseLoopbackKdc("CORP.TEST", forest_->kdc().port());
+  kerberos::UseLoopbackKdc({"CORP.TEST"}, forests_->kdc().port());
   EXPECT_EQ(FailureOf(Credentials::FromPassword("nobody@CORP.TEST", "x").status()),
             Failure::kUnknownAccount);
-  kerberos::UseLoopbackKdc("CORP.TEST", 0);
+  kerberos::UseLoopbackKdc({}, 0);
 }
 
-TEST_F(ForestTest, AnAcceptorTakesUpANewKeytab) {
+TEST_F(ForestsTest, AnAcceptorTakesUpANewKeytab) {
   const std::string keytab = run_ / "rolling.keytab";
-  const std::vector<std::string> computer = {"PC1$"};
-  const std::vector<std::string> service = {kService};
-  DT_ASSERT_OK(forest_->WriteKeytab(keytab, computer));
+  const std::vector<std::string> computer = {Principal("PC1$")};
+  const std::vector<std::string> service = {Principal(kService)};
+  DT_ASSERT_OK(forests_->WriteKeytab(keytab, computer));
   const auto acceptor = kerberos::Acceptor::Create(
       {keytab, run_ / "rolling.rcache", /*keytab_looked_at_every=*/std::chrono::seconds(0)});
   DT_ASSERT_OK(acceptor);
@@ -448,50 +453,42 @@ TEST_F(ForestTest, AnAcceptorTakesUpANewKeytab) {
     return (*acceptor)->Accept(exchange.token(), {}).status();
   };
   EXPECT_FALSE(accept().ok());
-  DT_ASSERT_OK(forest_->WriteKeytab(keytab, service));
+  DT_ASSERT_OK(forests_->WriteKeytab(keytab, service));
   DT_EXPECT_OK(accept());
   // One that cannot be read leaves the keys in use.
   ASSERT_EQ(::unlink(keytab.c_str()), 0);
   DT_EXPECT_OK(accept());
 }
 
-TEST_F(ForestTest, TwoForestsSideBySideDoNotMeet) {
+TEST_F(ForestsTest, TwoKdcsSideBySideDoNotMeet) {
   const testing::TempFolder second_dir;
   auto second =
-      Forest::Create({.run_dir = second_dir.path(), .accounts_max = 100}, clock_, random_);
+      Forests::Create({.run_dir = second_dir.path(), .accounts_max = 100}, clock_, random_);
   DT_ASSERT_OK(second);
-  EXPECT_NE((*second)->kdc().port(), forest_->kdc().port());
+  EXPECT_NE((*second)->kdc().port(), forests_->kdc().port());
   DT_ASSERT_OK(kerberos::UseConfig((*second)->kdc().config_path()));
   EXPECT_EQ(FailureOf(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m").status()),
             Failure::kUnknownAccount);
-  DT_ASSERT_OK(kerberos::UseConfig(forest_->kdc().config_path()));
+  DT_ASSERT_OK(kerberos::UseConfig(forests_->kdc().config_path()));
   DT_EXPECT_OK(Credentials::FromPassword("ada@CORP.TEST", "Kq7-u2m"));
 }
 
-TEST_F(ForestTest, ATakenPortIsNamed) {
+TEST_F(ForestsTest, ATakenPortIsNamed) {
   const testing::TempFolder second_dir;
-  const auto second = Forest::Create(
-      {.run_dir = second_dir.path(), .accounts_max = 100, .kdc_port = forest_->kdc().port()},
+  const auto second = Forests::Create(
+      {.run_dir = second_dir.path(), .accounts_max = 100, .kdc_port = forests_->kdc().port()},
       clock_, random_);
   DT_EXPECT_CODE(second, kAlreadyExists);
-  EXPECT_NE(second.status().message().find(std::to_string(forest_->kdc().port())),
+  EXPECT_NE(second.status().message().find(std::to_string(forests_->kdc().port())),
             absl::string_view::npos);
 }
 
-TEST_F(ForestTest, ADeadKdcIsNoticed) {
-  DT_EXPECT_OK(forest_->kdc().Check());
-  ASSERT_EQ(::kill(forest_->kdc().pid(), SIGKILL), 0);
-  ASSERT_TRUE(forest_->kdc().WaitForEnd(std::chrono::seconds(10)));
-  DT_EXPECT_CODE(forest_->kdc().Check(), kUnavailable);
+TEST_F(ForestsTest, ADeadKdcIsNoticed) {
+  DT_EXPECT_OK(forests_->kdc().Check());
+  ASSERT_EQ(::kill(forests_->kdc().pid(), SIGKILL), 0);
+  ASSERT_TRUE(forests_->kdc().WaitForEnd(std::chrono::seconds(10)));
+  DT_EXPECT_CODE(forests_->kdc().Check(), kUnavailable);
   EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kUnreachable);
-}
-
-TEST(KdcTest, AStartThatFailsSaysWhy) {
-  const testing::TempFolder run;
-  const auto kdc =
-      Kdc::Start({.run_dir = run.path(), .table = run / "no.table", .realms = {"CORP.TEST"}});
-  DT_EXPECT_CODE(kdc, kUnavailable);
-  EXPECT_NE(kdc.status().message().find("no.table"), absl::string_view::npos) << kdc.status();
 }
 
 }  // namespace

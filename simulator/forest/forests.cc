@@ -1,0 +1,58 @@
+#include "simulator/forest/forests.h"
+
+#include <fmt/format.h>
+
+#include "libs/kerberos/keytab.h"
+
+namespace devicetrust::simulator {
+
+absl::StatusOr<std::unique_ptr<Forests>> Forests::Create(const ForestsConfig& config,
+                                                         const Clock& clock, Random& random) {
+  std::unique_ptr<Forests> forests(new Forests());
+  const std::string table = config.run_dir + "/accounts.table";
+  DT_ASSIGN_OR_RETURN(forests->accounts_,
+                      AccountTable::Create(table, config.accounts_max, clock, random));
+  for (const ForestSpec& forest : config.forests) {
+    for (const DomainSpec& domain : forest.domains) {
+      forests->realms_.push_back(domain.realm());
+      DT_RETURN_IF_ERROR(
+          forests->accounts_->AddRealm({domain.realm(), domain.netbios_name, domain.sid}).status());
+    }
+  }
+  DT_ASSIGN_OR_RETURN(forests->kdc_, Kdc::Start({.run_dir = config.run_dir,
+                                                 .table = table,
+                                                 .realms = forests->realms_,
+                                                 .port = config.kdc_port,
+                                                 .log_requests = config.log_requests}));
+  return forests;
+}
+
+absl::Status Forests::AddService(std::string_view principal) {
+  const std::size_t at = principal.rfind('@');
+  const std::optional<std::uint32_t> realm =
+      at == principal.npos ? std::nullopt : view().FindRealm(principal.substr(at + 1));
+  if (!realm) return absl::NotFoundError(fmt::format("no realm here is that of {}", principal));
+  const NewAccount service{.kind = AccountKind::kService,
+                           .name = std::string(principal.substr(0, at))};
+  return accounts_->Add(*realm, {&service, 1}).status();
+}
+
+absl::StatusOr<kerberos::Key> Forests::KeyOf(std::string_view principal) const {
+  const std::optional<std::uint32_t> slot = view().FindPrincipal(principal);
+  if (!slot) return absl::NotFoundError(fmt::format("no account {} in the forests", principal));
+  const Account account = view().Read(*slot).account;
+  LogonKey key = LogonKeyOf(account);
+  return kerberos::Key{key.enctype, account.kvno, std::move(key.key)};
+}
+
+absl::Status Forests::WriteKeytab(const std::string& path,
+                                  std::span<const std::string> principals) const {
+  std::vector<kerberos::KeytabEntry> entries;
+  for (const std::string& principal : principals) {
+    DT_ASSIGN_OR_RETURN(kerberos::Key key, KeyOf(principal));
+    entries.push_back({principal, std::move(key), 0});
+  }
+  return kerberos::WriteKeytab(path, entries);
+}
+
+}  // namespace devicetrust::simulator
