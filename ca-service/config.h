@@ -27,6 +27,11 @@ struct Config : service::ComponentConfig,
 
   // Of one computer and of one user; an enrollment takes one, a lost answer one more.
   std::size_t account_calls_per_minute = 60;
+
+  bool operator==(const Config&) const = default;
 };
+
+// Declares every option of dt-ca (libs/service/options.h).
+void Describe(Config& config, service::Options& options);
 
 }  // namespace devicetrust::ca

@@ -10,6 +10,7 @@
 #include "libs/db/connection.h"
 #include "libs/rpc/caller.h"
 #include "libs/service/component.h"
+#include "libs/service/options.h"
 
 namespace devicetrust::iwa {
 namespace {
@@ -50,7 +51,37 @@ absl::Status CheckFiles(const Config& config) {
   return Named(RefuseIfShared(config.ldap_password_file), "--ldap-password-file");
 }
 
+void DescribeKerberos(Config& config, service::Options& options) {
+  options.Heading("Kerberos");
+  options.Text("spn", config.spn, "HTTP/HOST", "Service principal that agents ask a ticket for");
+  options.Text("keytab", config.keytab, "FILE", "Keytab with its keys, mode 0600",
+               service::Need::kRequired);
+  options.Text("replay-cache", config.replay_cache, "PREFIX",
+               "Files of spent tickets; of this IWA alone");
+  options.Text("krb5-config", config.krb5_config, "FILE",
+               "krb5.conf (default: what KRB5_CONFIG names)");
+  options.Texts("realm", config.realms, "REALM", "Served realms, in capitals");
+  options.Switch("primary", "backup", config.primary, "Primary IWA of its forests, or backup");
+}
+
 }  // namespace
+
+void Describe(Config& config, service::Options& options) {
+  service::DescribeComponent(config, "NAME", options);
+  options.Text("name", config.name, "NAME", "Name of this IWA");
+  service::DescribeEdgeListener(config, options);
+  service::DescribeInternalListener(config, options);
+  service::DescribeOrgPeer(config, options);
+  service::DescribeStore(config, options);
+  DescribeKerberos(config, options);
+  service::DescribeDirectory(config, service::Need::kRequired, options);
+  options.Text("ldap-domain", config.ldap_domain, "NAME", "DNS name where searches begin");
+  options.Number("ldap-connections", config.ldap_connections, 1, 256, "Searches at once");
+  options.Heading("Limits");
+  options.Number("account-calls-per-minute", config.account_calls_per_minute, 1, 1'000'000,
+                 "Calls of one account in a minute");
+  options.Number("in-flight-max", config.in_flight_max, 1, 100'000, "Calls of agents at once");
+}
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(CheckRequired(config));

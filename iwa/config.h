@@ -9,7 +9,7 @@
 
 namespace devicetrust::iwa {
 
-// Options of dt-iwa; see main.cc for each one's help. The store seals the signing key.
+// Options of dt-iwa; config.cc has the help of each one. The store seals the signing key.
 struct Config : service::ComponentConfig,
                 service::EdgeListenerConfig,
                 service::InternalListenerConfig,
@@ -36,7 +36,12 @@ struct Config : service::ComponentConfig,
 
   std::size_t in_flight_max = 512;            // Calls of agents at once.
   std::size_t account_calls_per_minute = 60;  // Of one account; an enrollment takes one or two.
+
+  bool operator==(const Config&) const = default;
 };
+
+// Declares every option of dt-iwa (libs/service/options.h).
+void Describe(Config& config, service::Options& options);
 
 // The version that the org is told: what decides whether an IWA may enroll devices (ORG-5).
 inline constexpr const char* kIwaVersion = "1.12.0";

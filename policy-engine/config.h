@@ -26,6 +26,11 @@ struct Config : service::ComponentConfig,
   // The operator's capability switch (ORG-1): unset leaves it as the store has it (on, in a
   // new org).
   std::optional<bool> capability;
+
+  bool operator==(const Config&) const = default;
 };
+
+// Declares every option of dt-policy (libs/service/options.h).
+void Describe(Config& config, service::Options& options);
 
 }  // namespace devicetrust::policy

@@ -1,12 +1,16 @@
-// What the configurations of services share: a service's Config derives from those it has.
-// Names are those of the options, with underscores. Files are PEM where not said otherwise;
-// addresses are host:port, and port 0 lets the system choose.
+// What the configurations of services share: a service's Config derives from those it has, and its
+// Describe() calls theirs. Names are those of the options, with underscores. Files are PEM where
+// not said otherwise; addresses are host:port, and port 0 lets the system choose.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace devicetrust::service {
+
+class Options;  // libs/service/options.h
+enum class Need : bool;
 
 // Every service: which org, and who it is among the components.
 struct ComponentConfig {
@@ -14,10 +18,14 @@ struct ComponentConfig {
   std::string internal_cert;  // urn:devicetrust:ORG:component:NAME
   std::string internal_key;   // Mode 0600.
   std::string deployment_ca;  // Signs all components.
+
+  bool operator==(const ComponentConfig&) const = default;
 };
 
 struct InternalListenerConfig {  // For components and admins: mutual TLS.
   std::string internal_listen;
+
+  bool operator==(const InternalListenerConfig&) const = default;
 };
 
 struct EdgeListenerConfig {  // For agents: TLS with the server's certificate alone.
@@ -25,27 +33,37 @@ struct EdgeListenerConfig {  // For agents: TLS with the server's certificate al
   std::string edge_cert;
   std::string edge_key;      // Mode 0600.
   std::string edge_address;  // What agents are told; empty: as bound.
+
+  bool operator==(const EdgeListenerConfig&) const = default;
 };
 
 struct StoreConfig {
   std::string database;  // sqlite:PATH
   std::string kek_file;  // Seals the store's secrets: 64 hex digits, mode 0600.
+
+  bool operator==(const StoreConfig&) const = default;
 };
 
 // A store that grows, with events in it that wait for the System Log.
 struct GrowingStoreConfig : StoreConfig {
   std::int64_t log_backlog_max = 100'000;  // Undelivered events.
   std::int64_t store_bytes_max = 0;        // Of each database; 0: as much as the disk holds.
+
+  bool operator==(const GrowingStoreConfig&) const = default;
 };
 
 struct OrgPeerConfig {  // The policy engine's internal listener.
   std::string org_address = "127.0.0.1:7501";
   std::string org_server_name = "policy.devicetrust.internal";
+
+  bool operator==(const OrgPeerConfig&) const = default;
 };
 
 struct CaPeerConfig {  // The CA's internal listener.
   std::string ca_address = "127.0.0.1:7402";
   std::string ca_server_name = "ca.devicetrust.internal";
+
+  bool operator==(const CaPeerConfig&) const = default;
 };
 
 struct DirectoryConfig {           // Active Directory.
@@ -53,6 +71,18 @@ struct DirectoryConfig {           // Active Directory.
   std::string ldap_ca;             // Signs the directory's certificate.
   std::string ldap_bind_dn;        // The account that searches: UPN or DN.
   std::string ldap_password_file;  // Its password, mode 0600; a line end is cut off.
+
+  bool operator==(const DirectoryConfig&) const = default;
 };
+
+// `role` is the component's name in its certificate.
+void DescribeComponent(ComponentConfig& config, std::string_view role, Options& options);
+void DescribeInternalListener(InternalListenerConfig& config, Options& options);
+void DescribeEdgeListener(EdgeListenerConfig& config, Options& options);
+void DescribeStore(StoreConfig& config, Options& options);
+void DescribeGrowingStore(GrowingStoreConfig& config, Options& options);  // Also its StoreConfig.
+void DescribeOrgPeer(OrgPeerConfig& config, Options& options);
+void DescribeCaPeer(CaPeerConfig& config, Options& options);
+void DescribeDirectory(DirectoryConfig& config, Need need, Options& options);
 
 }  // namespace devicetrust::service

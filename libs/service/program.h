@@ -1,23 +1,17 @@
-// The main function of a service: options, --config, check-config, start, ready file, drain.
+// The main function of a service: options, --config, check-config, print-config, start, ready
+// file, drain.
 #pragma once
 
 #include <chrono>
-#include <concepts>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
-#include "libs/base/check.h"
 #include "libs/base/clock.h"
 #include "libs/base/process.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
-#include "libs/service/config.h"
 #include "libs/service/options.h"
 
 namespace devicetrust::service {
@@ -38,72 +32,49 @@ struct Steps {
   std::function<absl::StatusOr<Service>(const Clock&, Random&)> start;
 };
 
-// The steps of a component of the usual shape: CheckConfig(config) beside its Config,
-// Server::Create(config, clock, random), addresses(), Stop(). `config` must outlive them.
-template <typename Server, typename Config>
-Steps StepsOf(const Config& config) {
-  return {[&config](const Clock&) { return CheckConfig(config); },
-          [&config](const Clock& clock, Random& random) -> absl::StatusOr<Service> {
-            DT_ASSIGN_OR_RETURN(const std::shared_ptr<Server> server,
-                                Server::Create(config, clock, random));
-            return Service{server->addresses(), [server] { server->Stop(); }, {}, {}};
-          }};
-}
-
-// Options write into the variables they were declared with, which hold the defaults and must
-// outlive the program. Flags override the file of --config, the file overrides defaults;
-// every option has both spellings (--org and `org = ...`).
-class Program {
- public:
-  // `examples`: command lines, one a line, shown at the end of --help.
-  Program(std::string name, std::string version, const std::string& about,
-          std::vector<std::string> examples = {});
-  ~Program();
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-
-  // The common parts. `role` is the component's name in its certificate.
-  void AddComponent(ComponentConfig& config, std::string_view role);
-  void AddInternalListener(InternalListenerConfig& config);
-  void AddEdgeListener(EdgeListenerConfig& config);
-  void AddStore(StoreConfig& config);
-  void AddStoreLimits(GrowingStoreConfig& config);
-  void AddOrgPeer(OrgPeerConfig& config);
-  void AddCaPeer(CaPeerConfig& config);
-  void AddDirectory(DirectoryConfig& config, Need need);
-
-  // A service's own options, under the heading given last. `form` stands for the value in
-  // --help: "FILE", "HOST:PORT".
-  void Heading(std::string heading);
-  void Text(const std::string& flag, std::string& value, const std::string& form,
-            const std::string& help, Need need = Need::kOptional);
-  void Texts(const std::string& flag, std::vector<std::string>& values, const std::string& form,
-             const std::string& help);
-  void Choice(const std::string& flag, std::string& value, std::vector<std::string> choices,
-              const std::string& help);
-  void OnOff(const std::string& flag, std::optional<bool>& value, const std::string& help);
-  void Switch(const std::string& on, const std::string& off, bool& value, const std::string& help);
-  template <std::integral T>
-  void Number(const std::string& flag, T& value, std::int64_t min, std::int64_t max,
-              const std::string& help) {
-    DT_CHECK(std::in_range<T>(min) && std::in_range<T>(max));
-    Integer(flag, static_cast<std::int64_t>(value), min, max, help,
-            [&value](std::int64_t given) { value = static_cast<T>(given); });
-  }
-
-  // Serves until SIGINT or SIGTERM, which also ends the wait for a service that is not ready
-  // yet. Returns the exit code: 0 clean stop, help or good configuration, 1 failure, 2 usage.
-  // Call it first in main, before any thread exists.
-  int Run(int argc, const char* const* argv, const Steps& steps);
-
- private:
-  struct State;
-
-  void Integer(const std::string& flag, std::int64_t value, std::int64_t min, std::int64_t max,
-               const std::string& help, std::function<void(std::int64_t)> set);
-  absl::Status Serve(const Steps& steps);
-
-  const std::unique_ptr<State> state_;
+struct ProgramInfo {
+  std::string name;  // "dt-ca"
+  std::string version;
+  std::string about;
+  // Command lines beside the usual ones, shown at the end of --help.
+  std::vector<std::string> examples;
 };
+
+// Flags override the file of --config, the file overrides defaults; every option has both
+// spellings (--org and `org = …`). Adds the options of the process itself to `options`, which are
+// bound to variables that outlive the call.
+//
+// Serves until SIGINT or SIGTERM, which also ends the wait for a service that is not ready yet.
+// `check-config` checks and `print-config` prints what flags, file and defaults come to, without
+// starting. Returns the exit code: 0 clean stop, help or good configuration, 1 failure, 2 usage.
+// Call it first in main, before any thread exists.
+int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int argc,
+               const char* const* argv);
+
+// The main function of a component of the usual shape: Describe(config, options) and
+// CheckConfig(config) beside its Config, Server::Create(config, clock, random), addresses(),
+// Stop(), and when it waits for others WaitUntilReady(limit) and WaitsFor(config).
+template <typename Server, typename Config>
+int RunService(const ProgramInfo& info, int argc, const char* const* argv) {
+  Config config;
+  Steps steps;
+  steps.check = [&config](const Clock& clock) {
+    if constexpr (requires { CheckConfig(config, clock); })
+      return CheckConfig(config, clock);
+    else
+      return CheckConfig(config);
+  };
+  steps.start = [&config](const Clock& clock, Random& random) -> absl::StatusOr<Service> {
+    DT_ASSIGN_OR_RETURN(const std::shared_ptr<Server> server,
+                        Server::Create(config, clock, random));
+    Service service{server->addresses(), [server] { server->Stop(); }, {}, {}};
+    if constexpr (requires { WaitsFor(config); }) {
+      service.wait_until_ready = [server](auto limit) { return server->WaitUntilReady(limit); };
+      service.waits_for = WaitsFor(config);
+    }
+    return service;
+  };
+  return RunProgram(info, OptionsOf(config), steps, argc, argv);
+}
 
 }  // namespace devicetrust::service

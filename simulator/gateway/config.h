@@ -38,6 +38,11 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   // Of one address, so that a flood from one leaves others served; 0: no bound, as behind
   // a load balancer. Large, because a simulation's browsers have one address.
   std::size_t connections_per_address_max = 3072;
+
+  bool operator==(const Config&) const = default;
 };
+
+// Declares every option of dt-gateway (libs/service/options.h).
+void Describe(Config& config, service::Options& options);
 
 }  // namespace devicetrust::gateway

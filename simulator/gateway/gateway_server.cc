@@ -244,4 +244,8 @@ absl::Status CheckConfig(const Config& config, const Clock& clock) {
   return LoadMaterial(config, clock).status();
 }
 
+std::string WaitsFor(const Config& config) {
+  return fmt::format("dt-policy at {} and dt-ca at {}", config.org_address, config.ca_address);
+}
+
 }  // namespace devicetrust::gateway

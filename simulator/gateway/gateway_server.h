@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "libs/base/clock.h"
 #include "libs/base/process.h"
@@ -45,5 +46,8 @@ class GatewayServer {
 
 // Checks options and files without binding anything (check-config). As Create().
 absl::Status CheckConfig(const Config& config, const Clock& clock);
+
+// Whom a gateway that is not ready yet waits for: a phrase for its log.
+std::string WaitsFor(const Config& config);
 
 }  // namespace devicetrust::gateway

@@ -1,0 +1,23 @@
+#include "ca-service/config.h"
+
+#include "libs/service/options.h"
+
+namespace devicetrust::ca {
+
+void Describe(Config& config, service::Options& options) {
+  service::DescribeComponent(config, "ca", options);
+  service::DescribeEdgeListener(config, options);
+  service::DescribeInternalListener(config, options);
+  options.Text("http-listen", config.http_listen, "HOST:PORT", "CRL and CA certificates");
+  options.Text("public-http-url", config.public_http_url, "URL",
+               "Of that listener, as certificates name it (default: as bound)");
+  service::DescribeOrgPeer(config, options);
+  service::DescribeGrowingStore(config, options);
+  options.Heading("Certificates");
+  options.Number("validity-days", config.validity_days, 1, 825, "Lifetime of a device certificate");
+  options.Heading("Limits");
+  options.Number("account-calls-per-minute", config.account_calls_per_minute, 1, 1'000'000,
+                 "Enrollments that one computer, or one user, may ask for in a minute");
+}
+
+}  // namespace devicetrust::ca

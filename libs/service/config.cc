@@ -1,0 +1,82 @@
+#include "libs/service/config.h"
+
+#include <fmt/format.h>
+
+#include "libs/service/options.h"
+
+namespace devicetrust::service {
+namespace {
+
+constexpr std::int64_t kLogBacklogMax = 100'000'000;
+constexpr std::int64_t kStoreBytesMax = std::int64_t{1} << 50;
+
+}  // namespace
+
+void DescribeComponent(ComponentConfig& config, std::string_view role, Options& options) {
+  options.Heading("Identity");
+  options.Text("org", config.org, "NAME", "Id of the org");
+  options.Text(
+      "internal-cert", config.internal_cert, "FILE",
+      fmt::format("Our certificate among components, urn:devicetrust:ORG:component:{}, PEM", role),
+      Need::kRequired);
+  options.Text("internal-key", config.internal_key, "FILE", "Its private key, PEM, mode 0600",
+               Need::kRequired);
+  options.Text("deployment-ca", config.deployment_ca, "FILE",
+               "CA certificates of all components, PEM", Need::kRequired);
+}
+
+void DescribeInternalListener(InternalListenerConfig& config, Options& options) {
+  options.Heading("Listeners");
+  options.Text("internal-listen", config.internal_listen, "HOST:PORT", "For components and admins");
+}
+
+void DescribeEdgeListener(EdgeListenerConfig& config, Options& options) {
+  options.Heading("Listeners");
+  options.Text("edge-listen", config.edge_listen, "HOST:PORT", "For agents");
+  options.Text("edge-cert", config.edge_cert, "FILE", "Certificate chain of that listener, PEM",
+               Need::kRequired);
+  options.Text("edge-key", config.edge_key, "FILE", "Its private key, PEM, mode 0600",
+               Need::kRequired);
+  options.Text("edge-address", config.edge_address, "HOST:PORT",
+               "What agents are told (default: as bound)");
+}
+
+void DescribeStore(StoreConfig& config, Options& options) {
+  options.Heading("Store");
+  options.Text("database", config.database, "URL", "sqlite:PATH");
+  options.Text("kek-file", config.kek_file, "FILE",
+               "Key-encryption key of the store's secrets, 64 hex digits, mode 0600",
+               Need::kRequired);
+}
+
+void DescribeGrowingStore(GrowingStoreConfig& config, Options& options) {
+  DescribeStore(config, options);
+  options.Number("log-backlog-max", config.log_backlog_max, 1, kLogBacklogMax,
+                 "Events that may wait for the System Log; beyond it, enrollment says UNAVAILABLE");
+  options.Number("store-bytes-max", config.store_bytes_max, 0, kStoreBytesMax,
+                 "Size limit of each database, 0: none");
+}
+
+void DescribeOrgPeer(OrgPeerConfig& config, Options& options) {
+  options.Heading("Peers");
+  options.Text("org-address", config.org_address, "HOST:PORT", "Internal listener of dt-policy");
+  options.Text("org-server-name", config.org_server_name, "NAME", "Name in its certificate");
+}
+
+void DescribeCaPeer(CaPeerConfig& config, Options& options) {
+  options.Heading("Peers");
+  options.Text("ca-address", config.ca_address, "HOST:PORT", "Internal listener of dt-ca");
+  options.Text("ca-server-name", config.ca_server_name, "NAME", "Name in its certificate");
+}
+
+void DescribeDirectory(DirectoryConfig& config, Need need, Options& options) {
+  options.Heading("Directory");
+  options.Text("ldap-url", config.ldap_url, "URL", "Active Directory, ldaps://HOST:PORT", need);
+  options.Text("ldap-ca", config.ldap_ca, "FILE", "CA of its certificate, PEM", need);
+  options.Text("ldap-bind-dn", config.ldap_bind_dn, "NAME", "Account that searches: UPN or DN",
+               need);
+  options.Text("ldap-password-file", config.ldap_password_file, "FILE", "Its password, mode 0600",
+               need);
+}
+
+}  // namespace devicetrust::service

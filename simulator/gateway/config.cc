@@ -1,0 +1,62 @@
+#include "simulator/gateway/config.h"
+
+#include "libs/service/options.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+void DescribeOrgHost(Config& config, service::Options& options) {
+  options.Heading("Org host: sign-in and SAML");
+  options.Text("org-listen", config.org_listen, "HOST:PORT", "Where it listens");
+  options.Text("org-host", config.org_host, "NAME", "Its host name");
+  options.Text("org-cert", config.org_cert, "FILE", "Certificate for --org-host, PEM",
+               service::Need::kRequired);
+  options.Text("org-key", config.org_key, "FILE", "Its private key, PEM, mode 0600",
+               service::Need::kRequired);
+  options.Text("org-url", config.org_url, "URL",
+               "What browsers see, e.g. https://sso.example.com (default: https://, --org-host and "
+               "the port as bound)");
+}
+
+void DescribeMtlsHost(Config& config, service::Options& options) {
+  options.Heading("mTLS host: device challenge");
+  options.Text("mtls-listen", config.mtls_listen, "HOST:PORT", "Where it listens");
+  options.Text("mtls-host", config.mtls_host, "NAME", "Its host name");
+  options.Text("mtls-cert", config.mtls_cert, "FILE",
+               "Certificate for --mtls-host and *.MTLS-HOST, not for --org-host, PEM",
+               service::Need::kRequired);
+  options.Text("mtls-key", config.mtls_key, "FILE", "Its private key, PEM, mode 0600",
+               service::Need::kRequired);
+  options.Number("mtls-public-port", config.mtls_public_port, 0, 65535,
+                 "Port that browsers see, 0: as bound");
+  options.Choice("mtls-names", config.mtls_names, {"fresh", "fixed"},
+                 "A host name for each challenge, or one for all");
+  options.Text("device-ca", config.device_ca, "FILE", "Who signs device certificates, PEM",
+               service::Need::kRequired);
+}
+
+void DescribeLimits(Config& config, service::Options& options) {
+  options.Heading("Limits");
+  options.Number("threads", config.threads, 0, 256, "Serving threads, 0: one per core");
+  options.Number("revocation-age-max-ms", config.revocation_age_max_ms, 1000, 600'000,
+                 "Trust nobody when revocation news are older, milliseconds");
+  options.Number("connections-max", config.connections_max, 1, 1'000'000, "Of each listener");
+  options.Number("connections-per-address-max", config.connections_per_address_max, 0, 1'000'000,
+                 "Of each listener and client address, 0: no bound");
+}
+
+}  // namespace
+
+void Describe(Config& config, service::Options& options) {
+  service::DescribeComponent(config, "gateway", options);
+  DescribeOrgHost(config, options);
+  DescribeMtlsHost(config, options);
+  service::DescribeOrgPeer(config, options);
+  service::DescribeCaPeer(config, options);
+  options.Text("edge-ca-bundle", config.edge_ca_bundle, "FILE",
+               "Who signs the servers that agents call, PEM; told to agents",
+               service::Need::kRequired);
+  DescribeLimits(config, options);
+}
+
+}  // namespace devicetrust::gateway
