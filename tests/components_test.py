@@ -109,22 +109,14 @@ class TwoGateways(EnvironmentTest):
         cls.org_port = urlsplit(cls.endpoints["org_url"]).port
         cls.mtls_port = urlsplit(cls.endpoints["mtls_url"]).port
         cls.second_org_port, cls.second_mtls_port = free_port(), free_port()
-        _, command = cls.environment.component("dt-gateway")
         ready = cls.environment.folder / "gateway-2.ready"
-        changes = {"--org-listen": f"127.0.0.1:{cls.second_org_port}",
-                   "--mtls-listen": f"127.0.0.1:{cls.second_mtls_port}",
-                   "--ready-file": str(ready),
-                   "--log-file": str(cls.environment.folder / "gateway-2.log")}
-        kept = []
-        rest = iter(command[1:])
-        for flag in rest:
-            value = next(rest)
-            if flag not in changes and flag not in ("--org-url", "--mtls-public-port"):
-                kept += [flag, value]
-        for flag, value in changes.items():
-            kept += [flag, value]
-        kept += ["--org-url", cls.endpoints["org_url"], "--mtls-public-port", str(cls.mtls_port)]
-        cls.second = subprocess.Popen([command[0], *kept], stderr=subprocess.DEVNULL)
+        cls.second = subprocess.Popen(
+            [BIN / "dt-gateway", "--config", cls.environment.run_dir / "dt-gateway.toml",
+             "--org-listen", f"127.0.0.1:{cls.second_org_port}",
+             "--mtls-listen", f"127.0.0.1:{cls.second_mtls_port}",
+             "--org-url", cls.endpoints["org_url"], "--mtls-public-port", str(cls.mtls_port),
+             "--ready-file", ready, "--log-file", cls.environment.folder / "gateway-2.log"],
+            stderr=subprocess.DEVNULL)
         cls.addClassCleanup(cls.second.wait)
         cls.addClassCleanup(cls.second.terminate)
         wait_until(ready.exists, 20, "the second gateway answers")

@@ -13,6 +13,7 @@
 #include "libs/throwaway/free_port.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
+#include "simulator/deployment/config_file.h"
 
 namespace devicetrust::tests {
 namespace {
@@ -86,81 +87,84 @@ absl::Status Deployment::AddAccounts() {
   return absl::OkStatus();
 }
 
-std::vector<std::string> Deployment::InternalFlags(const std::string& component) const {
-  return {"--org",           kOrg,
-          "--internal-cert", File(component + ".pem"),
-          "--internal-key",  File(component + ".key"),
-          "--deployment-ca", File("deployment-ca.pem")};
+void Deployment::SetIdentity(service::ComponentConfig& config, const std::string& name) const {
+  config.org = kOrg;
+  config.internal_cert = File(name + ".pem");
+  config.internal_key = File(name + ".key");
+  config.deployment_ca = File("deployment-ca.pem");
 }
 
-std::vector<std::string> Deployment::PolicyFlags() const {
-  std::vector<std::string> flags = InternalFlags("policy");
-  const std::vector<std::string> more = {"--internal-listen",
-                                         Address("policy"),
-                                         "--database",
-                                         "sqlite:" + File("policy.db"),
-                                         "--log-database",
-                                         "sqlite:" + File("log.db"),
-                                         "--kek-file",
-                                         File("kek"),
-                                         "--ca-address",
-                                         Address("ca-internal"),
-                                         "--ldap-url",
-                                         ldap_->url(),
-                                         "--ldap-ca",
-                                         File("web-ca.pem"),
-                                         "--ldap-bind-dn",
-                                         kDirectoryUser,
-                                         "--ldap-password-file",
-                                         File("directory-password"),
-                                         "--domain",
-                                         "corp.test",
-                                         "--capability",
-                                         "on"};
-  flags.insert(flags.end(), more.begin(), more.end());
-  return flags;
+policy::Config Deployment::PolicyConfig() const {
+  policy::Config config;
+  SetIdentity(config, "policy");
+  config.internal_listen = Address("policy");
+  config.database = "sqlite:" + File("policy.db");
+  config.log_database = "sqlite:" + File("log.db");
+  config.kek_file = File("kek");
+  config.ca_address = Address("ca-internal");
+  config.ldap_url = ldap_->url();
+  config.ldap_ca = File("web-ca.pem");
+  config.ldap_bind_dn = kDirectoryUser;
+  config.ldap_password_file = File("directory-password");
+  config.domain = "corp.test";
+  config.capability = true;
+  return config;
 }
 
-std::vector<std::string> Deployment::CaFlags() const {
-  std::vector<std::string> flags = InternalFlags("ca");
-  const std::vector<std::string> more = {
-      "--database",    "sqlite:" + File("ca.db"), "--kek-file",        File("kek"),
-      "--edge-listen", Address("ca-edge"),        "--edge-cert",       File("ca-edge.pem"),
-      "--edge-key",    File("ca-edge.key"),       "--internal-listen", Address("ca-internal"),
-      "--http-listen", Address("ca-http"),        "--org-address",     Address("policy")};
-  flags.insert(flags.end(), more.begin(), more.end());
-  return flags;
+ca::Config Deployment::CaConfig() const {
+  ca::Config config;
+  SetIdentity(config, "ca");
+  config.database = "sqlite:" + File("ca.db");
+  config.kek_file = File("kek");
+  config.edge_listen = Address("ca-edge");
+  config.edge_cert = File("ca-edge.pem");
+  config.edge_key = File("ca-edge.key");
+  config.internal_listen = Address("ca-internal");
+  config.http_listen = Address("ca-http");
+  config.org_address = Address("policy");
+  return config;
 }
 
-std::vector<std::string> Deployment::GatewayFlags(const std::string& name) const {
-  std::vector<std::string> flags = InternalFlags(name);
-  const std::vector<std::string> more = {
-      "--org-listen",  Address(name + "-org"), "--org-cert",       File("org.pem"),
-      "--org-key",     File("org.key"),        "--mtls-listen",    Address(name + "-mtls"),
-      "--mtls-cert",   File("mtls.pem"),       "--mtls-key",       File("mtls.key"),
-      "--device-ca",   File("device-ca.pem"),  "--edge-ca-bundle", File("web-ca.pem"),
-      "--org-address", Address("policy"),      "--ca-address",     Address("ca-internal")};
-  flags.insert(flags.end(), more.begin(), more.end());
-  return flags;
+gateway::Config Deployment::GatewayConfig(const std::string& name) const {
+  gateway::Config config;
+  SetIdentity(config, name);
+  config.org_listen = Address(name + "-org");
+  config.org_cert = File("org.pem");
+  config.org_key = File("org.key");
+  config.mtls_listen = Address(name + "-mtls");
+  config.mtls_cert = File("mtls.pem");
+  config.mtls_key = File("mtls.key");
+  config.device_ca = File("device-ca.pem");
+  config.edge_ca_bundle = File("web-ca.pem");
+  config.org_address = Address("policy");
+  config.ca_address = Address("ca-internal");
+  return config;
 }
 
-absl::Status Deployment::Start(const std::string& name, const std::string& program,
-                               std::vector<std::string> flags) {
+template <typename Config>
+absl::Status Deployment::StartProgram(const std::string& name, const std::string& program,
+                                      const Config& config) {
   processes_.erase(name);
+  DT_ASSIGN_OR_RETURN(const std::string file,
+                      simulator::WriteConfigFile(config, folder_.path(), name));
   DT_ASSIGN_OR_RETURN(processes_[name],
                       simulator::ComponentProcess::Start({.name = name,
-                                                          .program = Program(program),
-                                                          .args = std::move(flags),
+                                                          .program = bin_ + "/" + program,
+                                                          .args = {"--config", file},
                                                           .run_dir = folder_.path(),
                                                           .environment = {}},
                                                          kStartMax));
   return absl::OkStatus();
 }
 
-absl::Status Deployment::StartPolicy() { return Start("dt-policy", "dt-policy", PolicyFlags()); }
-absl::Status Deployment::StartCa() { return Start("dt-ca", "dt-ca", CaFlags()); }
-absl::Status Deployment::StartGateway(const std::string& name) {
-  return Start(name, "dt-gateway", GatewayFlags(name));
+absl::Status Deployment::StartPolicy(const policy::Config& config) {
+  return StartProgram("dt-policy", "dt-policy", config);
+}
+absl::Status Deployment::StartCa(const ca::Config& config) {
+  return StartProgram("dt-ca", "dt-ca", config);
+}
+absl::Status Deployment::StartGateway(const std::string& name, const gateway::Config& config) {
+  return StartProgram(name, "dt-gateway", config);
 }
 
 void Deployment::Kill(const std::string& process) {

@@ -9,15 +9,18 @@
 #include <string>
 #include <vector>
 
+#include "ca-service/config.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 #include "libs/testing/temp_folder.h"
 #include "libs/throwaway/throwaway_pki.h"
 #include "libs/token/key_set.h"
+#include "policy-engine/config.h"
 #include "simulator/deployment/component_process.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/server.h"
+#include "simulator/gateway/config.h"
 
 namespace devicetrust::tests {
 
@@ -32,10 +35,20 @@ class Deployment {
   static absl::StatusOr<std::unique_ptr<Deployment>> Create();
   ~Deployment();
 
+  // How the programs are started, for tests that change an option. `name`: "gateway-1".
+  policy::Config PolicyConfig() const;
+  ca::Config CaConfig() const;
+  gateway::Config GatewayConfig(const std::string& name) const;
+
   // Starts, or starts again. Errors show the last lines of the program's log.
-  absl::Status StartPolicy();
-  absl::Status StartCa();
-  absl::Status StartGateway(const std::string& name);  // "gateway-1"
+  absl::Status StartPolicy(const policy::Config& config);
+  absl::Status StartPolicy() { return StartPolicy(PolicyConfig()); }
+  absl::Status StartCa(const ca::Config& config);
+  absl::Status StartCa() { return StartCa(CaConfig()); }
+  absl::Status StartGateway(const std::string& name, const gateway::Config& config);
+  absl::Status StartGateway(const std::string& name) {
+    return StartGateway(name, GatewayConfig(name));
+  }
 
   simulator::ComponentProcess& policy() { return *processes_.at("dt-policy"); }
   simulator::ComponentProcess& ca() { return *processes_.at("dt-ca"); }
@@ -58,20 +71,16 @@ class Deployment {
   const std::string& folder() const { return folder_.path(); }
   std::string Address(const std::string& listener) const { return addresses_.at(listener); }
   const std::string& user_id(int number) const { return user_ids_[static_cast<size_t>(number)]; }
-  // Flags as StartX() would give them, for tests that change one.
-  std::vector<std::string> CaFlags() const;
-  std::vector<std::string> PolicyFlags() const;
-  std::vector<std::string> GatewayFlags(const std::string& name) const;
-  std::string Program(const std::string& name) const { return bin_ + "/" + name; }
 
  private:
   explicit Deployment(std::string bin);
   absl::Status Prepare();
   absl::Status AddAccounts();
-  absl::Status Start(const std::string& name, const std::string& program,
-                     std::vector<std::string> flags);
+  template <typename Config>
+  absl::Status StartProgram(const std::string& name, const std::string& program,
+                            const Config& config);
+  void SetIdentity(service::ComponentConfig& config, const std::string& name) const;
   std::string File(const std::string& name) const { return folder_ / name; }
-  std::vector<std::string> InternalFlags(const std::string& component) const;
 
   testing::TempFolder folder_;
   const std::string bin_;

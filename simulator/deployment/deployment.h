@@ -1,9 +1,8 @@
 // Starts the shipped components, each in this process over real loopback sockets, or as the
-// program of its own that `--processes` asks for.
+// program of its own that `--processes` asks for. Both ways it runs with the same options: they are
+// written to RUN_DIR/NAME.toml ("dt-ca.toml"), which is all that a program gets.
 #pragma once
 
-#include <functional>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -34,13 +33,13 @@ class Component {
 struct DeploymentConfig {
   bool processes = false;
   std::string bin_dir;  // Where dt-ca and the others lie; with `processes`.
-  std::string run_dir;  // For their logs and ready files.
+  std::string run_dir;  // For their configurations, logs and ready files.
   const Clock* clock = nullptr;
   Random* random = nullptr;
 };
 
-// Each serves once it is returned. `name` tells a second one from the first ("dt-gateway-2").
-// Errors: those of the component's Create(), or of ComponentProcess::Start().
+// Each serves once it is returned. Errors: those of WriteConfigFile(), and of the component's
+// Create() or of ComponentProcess::Start().
 class Deployment {
  public:
   explicit Deployment(DeploymentConfig config) : config_(std::move(config)) {}
@@ -51,10 +50,11 @@ class Deployment {
   absl::StatusOr<std::unique_ptr<Component>> Start(const gateway::Config& config) const;
 
  private:
-  absl::StatusOr<std::unique_ptr<Component>> StartProgram(const std::string& name,
-                                                          std::vector<std::string> flags) const;
   template <typename Server, typename Config>
-  absl::StatusOr<std::unique_ptr<Component>> StartHere(const Config& config) const;
+  absl::StatusOr<std::unique_ptr<Component>> StartAs(const std::string& name,
+                                                     const Config& config) const;
+  absl::StatusOr<std::unique_ptr<Component>> StartProgram(const std::string& name,
+                                                          const std::string& config_file) const;
 
   const DeploymentConfig config_;
 };

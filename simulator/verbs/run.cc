@@ -321,6 +321,7 @@ absl::StatusOr<bool> RunScenario(const RunOptions& options, std::FILE* out) {
     folder.Keep({kDecisionsFile});
     folder.KeepEnding(".log");
     folder.KeepEnding(".json");
+    folder.KeepEnding(".toml");
   }
   SetLogComponent("dt-sim");
   DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
