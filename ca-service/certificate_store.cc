@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "libs/db/migrations.h"
+#include "libs/db/sequence.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -181,7 +181,8 @@ absl::StatusOr<std::vector<StoredCertificate>> CertificateStore::LiveOfUser(
 absl::Status CertificateStore::Revoke(StoredCertificate& certificate, v1::RevocationReason reason,
                                       WallTime now) {
   DT_ASSIGN_OR_RETURN(certificate.revocation_sequence,
-                      db::NextSequence(txn_, "revocations", UnixMicros(now)));
+                      db::NextSequence(txn_, kRevocationSequence, UnixMicros(now)));
+  txn_.Announce(kRevocationSequence);
   certificate.revoked_at = UnixSeconds(now);
   certificate.reason = reason;
   return txn_
@@ -211,7 +212,7 @@ absl::StatusOr<std::vector<StoredRevocation>> CertificateStore::RevokedBy(
 }
 
 absl::StatusOr<std::int64_t> CertificateStore::LastRevocation() {
-  return db::LastSequence(txn_, "revocations");
+  return db::LastSequence(txn_, kRevocationSequence);
 }
 
 absl::StatusOr<std::int64_t> CertificateStore::LastRevocationOfUser(const std::string& user_id) {

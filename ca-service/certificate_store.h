@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "devicetrust/ca/v1/ca.pb.h"
@@ -64,6 +66,9 @@ struct StoredRevocation {
   std::int64_t not_after = 0;  // Of the certificate.
 };
 
+// The sequence of revocations, and the topic that each of them is announced under.
+inline constexpr std::string_view kRevocationSequence = "revocations";
+
 // The statements of the CA on one transaction of the caller, who decides what belongs
 // together. Errors as db::Transaction::Run. Cheap: made where it is used.
 class CertificateStore {
@@ -99,7 +104,8 @@ class CertificateStore {
   // Certificates of a user that are neither revoked nor expired.
   absl::StatusOr<std::vector<StoredCertificate>> LiveOfUser(const std::string& user_id,
                                                             std::int64_t now);
-  // Fills the three revocation fields of `certificate` with the next sequence number.
+  // Fills the three revocation fields of `certificate` with the next sequence number, and
+  // announces kRevocationSequence.
   absl::Status Revoke(StoredCertificate& certificate, v1::RevocationReason reason, WallTime now);
   // In sequence order, after `sequence`, at most `limit`.
   absl::StatusOr<std::vector<StoredRevocation>> RevokedAfter(std::int64_t sequence,

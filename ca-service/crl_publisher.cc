@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "libs/base/log.h"
-#include "libs/db/migrations.h"
+#include "libs/db/sequence.h"
 
 namespace devicetrust::ca {
 namespace {

@@ -10,21 +10,38 @@ std::vector<db::Migration> Migrations() {
       {1,
        "ca",
        {// Keys are sealed with the key-encryption key; ids are subject key identifiers in hex.
-        "CREATE TABLE roots (id TEXT PRIMARY KEY, certificate BYTEA NOT NULL,"
-        " sealed_key BYTEA NOT NULL)",
-        "CREATE TABLE issuers (id TEXT PRIMARY KEY, root_id TEXT NOT NULL,"
-        " certificate BYTEA NOT NULL, sealed_key BYTEA NOT NULL, is_active BIGINT NOT NULL)",
-        "CREATE UNIQUE INDEX issuers_active ON issuers (is_active) WHERE is_active = 1",
+        {.name = "roots",
+         .columns = "id TEXT PRIMARY KEY, certificate BYTEA NOT NULL, sealed_key BYTEA NOT NULL"},
+        {.name = "issuers",
+         .columns = "id TEXT PRIMARY KEY, root_id TEXT NOT NULL, certificate BYTEA NOT NULL,"
+                    " sealed_key BYTEA NOT NULL, is_active BIGINT NOT NULL"},
         // A computer's name in certificates, which tells an outsider nothing.
-        "CREATE TABLE devices (computer_sid TEXT PRIMARY KEY, device_id TEXT NOT NULL)"
-        " WITHOUT ROWID",
+        {.name = "devices",
+         .columns = "computer_sid TEXT PRIMARY KEY, device_id TEXT NOT NULL",
+         .clustered = true},
         // A serial is unique over all issuers.
-        "CREATE TABLE certificates (serial TEXT PRIMARY KEY, issuer_id TEXT NOT NULL,"
-        " enrollment_id TEXT NOT NULL,"
-        " device_id TEXT NOT NULL, user_id TEXT NOT NULL, user_sid TEXT NOT NULL,"
-        " principal TEXT NOT NULL, key_thumbprint TEXT NOT NULL, issued_at BIGINT NOT NULL, "
-        "not_after BIGINT NOT NULL,"
-        " der BYTEA NOT NULL, revoked_at BIGINT, reason BIGINT, revocation_sequence BIGINT)",
+        {.name = "certificates",
+         .columns = "serial TEXT PRIMARY KEY, issuer_id TEXT NOT NULL,"
+                    " enrollment_id TEXT NOT NULL, device_id TEXT NOT NULL,"
+                    " user_id TEXT NOT NULL, user_sid TEXT NOT NULL, principal TEXT NOT NULL,"
+                    " key_thumbprint TEXT NOT NULL, issued_at BIGINT NOT NULL,"
+                    " not_after BIGINT NOT NULL, der BYTEA NOT NULL, revoked_at BIGINT,"
+                    " reason BIGINT, revocation_sequence BIGINT"},
+        // A row may go once its evidence has expired: what has expired is refused unseen.
+        {.name = "spent_evidence",
+         .columns = "id TEXT PRIMARY KEY, key_thumbprint TEXT NOT NULL, serial TEXT NOT NULL,"
+                    " expires_at BIGINT NOT NULL",
+         .clustered = true},
+        // The value of the sequence "revocation_epochs" at a user's last revocation.
+        {.name = "user_revocation_epochs",
+         .columns = "user_id TEXT PRIMARY KEY, epoch BIGINT NOT NULL",
+         .clustered = true},
+        // The latest of each issuer. A number names one list for ever.
+        {.name = "crls",
+         .columns = "issuer_id TEXT PRIMARY KEY, number BIGINT NOT NULL,"
+                    " revocation_sequence BIGINT NOT NULL, this_update BIGINT NOT NULL,"
+                    " der BYTEA NOT NULL"}},
+       {"CREATE UNIQUE INDEX issuers_active ON issuers (is_active) WHERE is_active = 1",
         "CREATE INDEX certificates_user ON certificates (user_id)",
         "CREATE INDEX certificates_device ON certificates (device_id)",
         "CREATE INDEX certificates_issued ON certificates (issued_at, serial)",
@@ -32,16 +49,7 @@ std::vector<db::Migration> Migrations() {
         " WHERE revocation_sequence IS NOT NULL",
         "CREATE INDEX certificates_issuer_revocation"
         " ON certificates (issuer_id, revocation_sequence) WHERE revocation_sequence IS NOT NULL",
-        // A row may go once its evidence has expired: what has expired is refused unseen.
-        "CREATE TABLE spent_evidence (id TEXT PRIMARY KEY, key_thumbprint TEXT NOT NULL,"
-        " serial TEXT NOT NULL, expires_at BIGINT NOT NULL) WITHOUT ROWID",
-        "CREATE INDEX spent_evidence_expiry ON spent_evidence (expires_at)",
-        // The value of the sequence "revocation_epochs" at a user's last revocation.
-        "CREATE TABLE user_revocation_epochs (user_id TEXT PRIMARY KEY, epoch BIGINT NOT NULL)"
-        " WITHOUT ROWID",
-        // The latest of each issuer. A number names one list for ever.
-        "CREATE TABLE crls (issuer_id TEXT PRIMARY KEY, number BIGINT NOT NULL,"
-        " revocation_sequence BIGINT NOT NULL, this_update BIGINT NOT NULL, der BYTEA NOT NULL)"}});
+        "CREATE INDEX spent_evidence_expiry ON spent_evidence (expires_at)"}});
   steps.push_back(db::Outbox::Tables(2));
   return steps;
 }

@@ -9,21 +9,17 @@
 namespace devicetrust::ca {
 
 Revocations::Revocations(db::Database& database, db::Outbox& outbox, const Clock& clock)
-    : database_(database), outbox_(outbox), clock_(clock), shared_(std::make_shared<Shared>()) {
-  database_.OnCommit([weak = std::weak_ptr<Shared>(shared_)] {
-    const auto shared = weak.lock();
-    if (shared != nullptr && shared->written.exchange(false)) shared->committed.Fire();
-  });
-}
+    : database_(database),
+      outbox_(outbox),
+      clock_(clock),
+      watch_(database_.WatchTopic(kRevocationSequence, [this] { committed_.Fire(); })) {}
 
 absl::Status Revocations::Revoke(db::Transaction& txn, StoredCertificate& certificate,
                                  v1::RevocationReason reason, const std::string& requested_by,
                                  WallTime now) {
   DT_RETURN_IF_ERROR(CertificateStore(txn).Revoke(certificate, reason, now));
-  DT_RETURN_IF_ERROR(outbox_.Append(txn, "revoke-" + certificate.serial,
-                                    RevokedEvent(certificate, requested_by, now)));
-  shared_->written = true;
-  return absl::OkStatus();
+  return outbox_.Append(txn, "revoke-" + certificate.serial,
+                        RevokedEvent(certificate, requested_by, now));
 }
 
 absl::StatusOr<Revocations::UserRevocation> Revocations::RevokeForUser(

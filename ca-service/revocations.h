@@ -1,8 +1,6 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,21 +48,17 @@ class Revocations {
 
   // Fires at every commit that revoked something, before the call that did it returns. Stopped
   // at the end of the server: whoever waits for it then ends.
-  ChangeSignal& committed() { return shared_->committed; }
+  ChangeSignal& committed() { return committed_; }
 
  private:
-  struct Shared {                      // With the commit hook, which may outlive this object.
-    std::atomic<bool> written{false};  // A revocation is in the transaction now open.
-    ChangeSignal committed;
-  };
-
   absl::Status Revoke(db::Transaction& txn, StoredCertificate& certificate,
                       v1::RevocationReason reason, const std::string& requested_by, WallTime now);
 
   db::Database& database_;
   db::Outbox& outbox_;
   const Clock& clock_;
-  const std::shared_ptr<Shared> shared_;
+  ChangeSignal committed_;
+  const db::Watch watch_;  // Last: it fires the one above.
 };
 
 }  // namespace devicetrust::ca

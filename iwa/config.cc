@@ -7,7 +7,7 @@
 
 #include "libs/base/files.h"
 #include "libs/base/process.h"
-#include "libs/db/connection.h"
+#include "libs/db/open.h"
 #include "libs/rpc/caller.h"
 #include "libs/service/component.h"
 #include "libs/service/options.h"

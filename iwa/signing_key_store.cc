@@ -16,12 +16,9 @@ std::span<const db::Migration> Migrations() {
   static const std::array<db::Migration, 1> migrations = {{
       {1,
        "iwa signing keys",
-       {"CREATE TABLE signing_keys ("
-        " kid TEXT PRIMARY KEY,"
-        " org_id TEXT NOT NULL,"
-        " iwa_name TEXT NOT NULL,"
-        " created_at BIGINT NOT NULL,"
-        " sealed_key BYTEA NOT NULL)"}},
+       {{.name = "signing_keys",
+         .columns = "kid TEXT PRIMARY KEY, org_id TEXT NOT NULL, iwa_name TEXT NOT NULL,"
+                    " created_at BIGINT NOT NULL, sealed_key BYTEA NOT NULL"}}},
   }};
   return migrations;
 }

@@ -17,7 +17,7 @@ namespace devicetrust::iwa {
 // that tokens stay valid over a restart and the org need not learn new keys.
 class SigningKeyStore {
  public:
-  // `url` as db::Connection::Open; a second IWA on the same file is refused there.
+  // `url` as db::OpenStore; a second IWA on the same file is refused there.
   static absl::StatusOr<SigningKeyStore> Open(const std::string& url);
 
   // All keys of this org and IWA, newest first; at least one: made now when there is none.

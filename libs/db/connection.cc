@@ -1,5 +1,6 @@
 #include "libs/db/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -22,31 +23,39 @@ const Bytes& Blob(const Value& value) {
 }
 
 absl::StatusOr<Transaction> Connection::Begin() {
-  conflict_ = false;
-  DT_RETURN_IF_ERROR(Execute(BeginStatement(), {}).status());
+  DT_RETURN_IF_ERROR(BeginTransaction());
   return Transaction(this);
 }
 
+absl::Status Connection::LimitBytes(std::int64_t /*bytes_max*/) {
+  return absl::InvalidArgumentError("this kind of store takes no size limit");
+}
+
 Transaction::Transaction(Transaction&& other) noexcept
-    : connection_(std::exchange(other.connection_, nullptr)) {}
+    : connection_(std::exchange(other.connection_, nullptr)),
+      changed_(other.changed_),
+      topics_(std::move(other.topics_)) {}
 
 Transaction::~Transaction() {
-  if (connection_ != nullptr && connection_->InTransaction()) {
-    connection_->Execute("ROLLBACK", {}).IgnoreError();
-  }
+  if (connection_ != nullptr) connection_->RollBackTransaction();
 }
 
 absl::StatusOr<std::vector<Row>> Transaction::Run(std::string_view sql,
                                                   std::span<const Value> args) {
   DT_CHECK(connection_ != nullptr);
-  auto rows = connection_->Execute(sql, args);
-  if (absl::IsAborted(rows.status())) connection_->conflict_ = true;
-  return rows;
+  absl::StatusOr<Connection::Result> result = connection_->Execute(sql, args);
+  if (!result.ok()) return std::move(result).status();
+  changed_ = changed_ || result->changed;
+  return std::move(result->rows);
+}
+
+void Transaction::Announce(std::string_view topic) {
+  if (std::ranges::find(topics_, topic) == topics_.end()) topics_.push_back(topic);
 }
 
 absl::Status Transaction::Commit() {
   DT_CHECK(connection_ != nullptr);
-  DT_RETURN_IF_ERROR(connection_->Execute("COMMIT", {}).status());
+  DT_RETURN_IF_ERROR(connection_->CommitTransaction());
   connection_ = nullptr;
   return absl::OkStatus();
 }

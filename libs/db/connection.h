@@ -1,17 +1,12 @@
-// One SQL connection and its transactions. The driver (SQLite, PostgreSQL) is chosen by
-// URL in Open(); callers write one dialect: $1 parameters, ON CONFLICT, RETURNING, whole
-// seconds as BIGINT, BYTEA for binary columns, explicit column lists. Services use
-// Database (database.h), which shares connections among threads.
-//
-// Two words of the dialect are SQLite's, since they spare it a second tree per table; to
-// PostgreSQL the first is BIGINT PRIMARY KEY and the second nothing: INTEGER PRIMARY KEY, a key
-// that is a number of 64 bits; WITHOUT ROWID, at the end of a table of short rows whose key is
-// something else.
+// One SQL connection and its transactions, as a driver implements them (sqlite.cc is the one that
+// there is; open.h chooses it by URL). Callers write one dialect, the part that SQLite and
+// PostgreSQL share: $1 parameters, ON CONFLICT, RETURNING, whole seconds as BIGINT, BYTEA for
+// binary columns, explicit column lists. What a table is on disk is not SQL: see Table
+// (migrations.h). Services use Database (database.h), which shares connections among threads.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +29,7 @@ const Bytes& Blob(const Value& value);
 inline bool IsNull(const Value& value) { return std::holds_alternative<std::nullptr_t>(value); }
 
 class Connection;
+struct Table;
 
 // Rolls back on destruction unless Commit() returned OK, so an early `return` on
 // an error path can never leave half a change behind.
@@ -43,12 +39,15 @@ class Transaction {
   Transaction(Transaction&& other) noexcept;
   Transaction& operator=(Transaction&&) = delete;
 
-  // Runs one statement; `sql` is a constant of the program, since its compiled form is
-  // kept.
+  // Runs one statement. `sql` is one of few texts, whose values come by `args`: compiled forms
+  // are kept.
+  //
+  // A statement that fails has changed nothing, and the transaction must be given up: PostgreSQL
+  // takes no more of it.
   //
   // Errors:
   //   kAlreadyExists      a unique key clashes.
-  //   kAborted            lock or serialisation conflict: retry the whole transaction.
+  //   kAborted            lock or serialisation conflict: repeat the whole transaction, later.
   //   kResourceExhausted  the disk, or the store's size limit, is full.
   //   kUnavailable        the disk fails or the store cannot be written.
   //   kDataLoss           the file is damaged.
@@ -58,59 +57,66 @@ class Transaction {
     return Run(sql, std::span<const Value>(args.begin(), args.size()));
   }
 
-  // Only for a transaction of Connection::Begin(); Database commits its own.
+  // Once the transaction is durable, those hear of it who watch `topic`, a constant of the
+  // program (Database::Watch). Nobody does when it is undone.
+  void Announce(std::string_view topic);
+
+  // Only for a transaction of Connection::Begin(); Database commits its own. After an error the
+  // transaction is over, and a crash decides whether a later owner of the store finds all of it
+  // or nothing: see docs/adr/0020.
   absl::Status Commit();
 
  private:
   friend class Connection;
   friend class Database;
   explicit Transaction(Connection* connection) : connection_(connection) {}
-  Connection* connection_;  // Null once committed or moved from.
-};
 
-// "sqlite:/var/lib/dt/ca.db" or "sqlite::memory:". kInvalidArgument: of another form.
-absl::Status CheckUrl(const std::string& url);
+  Connection* connection_;                // Null once committed or moved from.
+  bool changed_ = false;                  // Some statement changed rows.
+  std::vector<std::string_view> topics_;  // Announced so far.
+};
 
 // One transaction at a time, one thread at a time.
 class Connection {
  public:
   enum class Mode {
-    kWriter,  // Takes the file for this process.
-    kReader,  // Beside a writer of this process; every change is refused.
+    kWriter,  // The only one of the store.
+    kReader,  // Beside the writer; every change is refused.
   };
 
   virtual ~Connection() = default;
 
-  // `url`: see CheckUrl().
-  //
-  // Errors:
-  //   kInvalidArgument     unknown scheme.
-  //   kFailedPrecondition  another process has this SQLite file open.
-  //   kNotFound            the file's folder does not exist.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& url,
-                                                          Mode mode = Mode::kWriter);
-
   absl::StatusOr<Transaction> Begin();
 
-  // False when the driver gave up a whole transaction because of an error in it.
-  virtual bool InTransaction() const = 0;
+  // "CREATE TABLE …" in the words of this driver.
+  virtual std::string CreateTable(const Table& table) const = 0;
 
-  // Rows changed so far, those included that were rolled back: it stands still while
-  // statements only read.
-  virtual std::int64_t Changes() const = 0;
+  // Caps the store's size; a write beyond it is kResourceExhausted, like a full disk.
+  // kInvalidArgument: a kind of store that takes no limit.
+  virtual absl::Status LimitBytes(std::int64_t bytes_max);
 
  protected:
-  // One statement; an open transaction is the caller's business.
-  virtual absl::StatusOr<std::vector<Row>> Execute(std::string_view sql,
-                                                   std::span<const Value> args) = 0;
-  // "BEGIN" in the words of this driver and mode.
-  virtual std::string_view BeginStatement() const = 0;
+  struct Result {
+    std::vector<Row> rows;
+    bool changed = false;  // Rows of the store: inserted, updated or deleted.
+  };
+  // What an open transaction is after a statement.
+  enum class State {
+    kOpen,    // As before it, when it failed.
+    kFailed,  // Takes no statement but ROLLBACK and ROLLBACK TO.
+    kOver,    // The store rolled it back.
+  };
+
+  virtual absl::Status BeginTransaction() = 0;
+  virtual absl::Status CommitTransaction() = 0;
+  virtual void RollBackTransaction() = 0;
+  virtual State TransactionState() const = 0;
+  // SAVEPOINT, ROLLBACK TO and RELEASE among others: standard SQL.
+  virtual absl::StatusOr<Result> Execute(std::string_view sql, std::span<const Value> args) = 0;
 
  private:
   friend class Transaction;
   friend class Database;
-
-  bool conflict_ = false;  // A statement of the current transaction met a conflict.
 };
 
 }  // namespace devicetrust::db

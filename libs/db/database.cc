@@ -1,30 +1,21 @@
 #include "libs/db/database.h"
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 
 #include "libs/base/check.h"
 #include "libs/base/log.h"
-#include "libs/db/sqlite.h"
 
 namespace devicetrust::db {
-namespace {
-
-constexpr int kConflictRetriesMax = 5;
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& url,
                                                          std::span<const Migration> migrations,
                                                          DatabaseOptions options) {
   std::unique_ptr<Database> database(new Database(options));
-  database->url_ = url;
-  database->reads_on_writer_ = IsInMemory(url);
-  DT_ASSIGN_OR_RETURN(database->writer_, Connection::Open(url));
+  DT_ASSIGN_OR_RETURN(database->store_, OpenStore(url));
+  DT_ASSIGN_OR_RETURN(database->writer_, database->store_->Connect(Connection::Mode::kWriter));
   DT_RETURN_IF_ERROR(Migrate(*database->writer_, migrations));
   if (options.bytes_max > 0) {
-    DT_RETURN_IF_ERROR(LimitBytes(*database->writer_, options.bytes_max));
+    DT_RETURN_IF_ERROR(database->writer_->LimitBytes(options.bytes_max));
   }
   database->thread_ = std::thread([raw = database.get()] { raw->WriteLoop(); });
   return database;
@@ -32,10 +23,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& url,
 
 Database::~Database() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -44,19 +35,14 @@ void Database::Finish::Wait() {
   while (sem_wait(&semaphore_) != 0) DT_CHECK(errno == EINTR);
 }
 
-void Database::OnCommit(std::function<void()> hook) {
-  const std::lock_guard lock(mutex_);
-  hooks_.push_back(std::move(hook));
-}
-
 absl::Status Database::RunWrite(const Work& work) {
   Job job{.work = &work};
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_) return absl::UnavailableError("the store is closing");
     queue_.push_back(&job);
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
   job.finish.Wait();
   return std::move(job.status);
 }
@@ -66,8 +52,8 @@ void Database::WriteLoop() {
   for (;;) {
     batch.clear();
     {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      const MutexLock lock(mutex_);
+      while (!stopping_ && queue_.empty()) wake_.Wait(mutex_);
       if (queue_.empty()) return;
       while (!queue_.empty() && batch.size() < options_.batch_max) {
         batch.push_back(queue_.front());
@@ -78,26 +64,14 @@ void Database::WriteLoop() {
   }
 }
 
-void Database::RunHooks() {
-  std::vector<std::function<void()>> hooks;
-  {
-    const std::lock_guard lock(mutex_);
-    hooks = hooks_;
-  }
-  for (const auto& hook : hooks) hook();
-}
-
+// All calls of a batch or, when this fails, none. Most calls succeed, so they first run
+// without savepoints, which cost two statements each.
 void Database::CommitBatch(std::span<Job* const> batch) {
-  absl::Status status = CommitTogether(batch);
-  for (int i = 0; absl::IsAborted(status) && i < kConflictRetriesMax; ++i) {
-    // Not a wait for an event: replicas that collided would collide again in step.
-    std::this_thread::sleep_for(std::chrono::milliseconds(1 << i));
-    status = CommitTogether(batch);
-  }
+  absl::Status status = TryBatch(batch, false);
+  if (absl::IsCancelled(status)) status = TryBatch(batch, true);
   if (status.ok()) {
     ++commits_;
     writes_ += batch.size();
-    RunHooks();
   } else {
     Log(LogLevel::kError, "db.commit.failed",
         {{"calls", batch.size()}, {"status", status.ToString()}});
@@ -108,41 +82,42 @@ void Database::CommitBatch(std::span<Job* const> batch) {
   }
 }
 
-// All calls of a batch or, when this fails, none. Most calls succeed, so they first run
-// without savepoints, which cost two statements each.
-absl::Status Database::CommitTogether(std::span<Job* const> batch) {
-  const absl::Status status = TryBatch(batch, false);
-  return absl::IsCancelled(status) ? TryBatch(batch, true) : status;
-}
-
-// kCancelled, and nothing is changed: a call failed after it had changed something, which
-// only a savepoint can undo for it alone.
+// kCancelled, and nothing is changed: a call failed after it had changed something, or the store
+// wants the transaction given up for it; only a savepoint can undo it alone.
 absl::Status Database::TryBatch(std::span<Job* const> batch, bool with_savepoints) {
+  using State = Connection::State;
   DT_ASSIGN_OR_RETURN(Transaction txn, writer_->Begin());
   for (Job* job : batch) {
-    const std::int64_t changes = writer_->Changes();
+    txn.changed_ = false;
+    const std::size_t topics = txn.topics_.size();
     job->status = with_savepoints ? RunInSavepoint(txn, *job->work) : (*job->work)(txn);
-    if (!writer_->InTransaction()) {
-      // The driver dropped everything, also what earlier calls of the batch did.
+    if (!job->status.ok()) txn.topics_.resize(topics);
+    const State state = writer_->TransactionState();
+    if (state == State::kOver || (state == State::kFailed && with_savepoints)) {
+      // The store dropped everything, also what earlier calls of the batch did.
       return job->status.ok() ? absl::UnavailableError("the store gave up a transaction")
                               : job->status;
     }
-    if (writer_->conflict_) return absl::AbortedError("the store met a conflict");
-    if (!with_savepoints && !job->status.ok() && writer_->Changes() != changes) {
-      return batch.size() == 1 ? absl::OkStatus() : absl::CancelledError("a call must be undone");
+    const bool undo = state == State::kFailed || (!job->status.ok() && txn.changed_);
+    if (undo && !with_savepoints) {
+      return batch.size() == 1 && !job->status.ok() ? absl::OkStatus()
+                                                    : absl::CancelledError("a call must be undone");
     }
   }
-  return txn.Commit();
+  const std::vector<std::string_view> topics = txn.topics_;
+  DT_RETURN_IF_ERROR(txn.Commit());
+  notices_->Tell(topics);
+  return absl::OkStatus();
 }
 
 absl::Status Database::RunInSavepoint(Transaction& txn, const Work& work) {
   DT_RETURN_IF_ERROR(txn.Run("SAVEPOINT one_call").status());
   absl::Status status = work(txn);
-  if (!writer_->InTransaction()) return status;
+  if (writer_->TransactionState() == Connection::State::kOver) return status;
   if (!status.ok()) {
     if (const auto undone = txn.Run("ROLLBACK TO one_call"); !undone.ok()) {
       // Half a change must not be committed with the others.
-      writer_->Execute("ROLLBACK", {}).IgnoreError();
+      writer_->RollBackTransaction();
       return undone.status();
     }
   }
@@ -151,7 +126,7 @@ absl::Status Database::RunInSavepoint(Transaction& txn, const Work& work) {
 }
 
 absl::Status Database::RunRead(const Work& work) {
-  if (reads_on_writer_) return RunWrite(work);
+  if (!store_->has_readers()) return RunWrite(work);
   DT_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, TakeReader());
   absl::Status status;
   {
@@ -163,32 +138,27 @@ absl::Status Database::RunRead(const Work& work) {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Database::TakeReader() {
-  {
-    std::unique_lock lock(readers_mutex_);
-    reader_free_.wait(
-        lock, [this] { return !idle_readers_.empty() || readers_open_ < options_.readers_max; });
-    if (!idle_readers_.empty()) {
-      auto reader = std::move(idle_readers_.back());
-      idle_readers_.pop_back();
-      return reader;
-    }
-    ++readers_open_;
+  const MutexLock lock(readers_mutex_);
+  while (idle_readers_.empty() && readers_open_ == options_.readers_max) {
+    reader_free_.Wait(readers_mutex_);
   }
-  auto reader = Connection::Open(url_, Connection::Mode::kReader);
-  if (!reader.ok()) {
-    const std::lock_guard lock(readers_mutex_);
-    --readers_open_;
-    reader_free_.notify_one();
+  if (!idle_readers_.empty()) {
+    auto reader = std::move(idle_readers_.back());
+    idle_readers_.pop_back();
+    return reader;
   }
+  // Under the lock: a store connects one at a time.
+  DT_ASSIGN_OR_RETURN(auto reader, store_->Connect(Connection::Mode::kReader));
+  ++readers_open_;
   return reader;
 }
 
 void Database::GiveBackReader(std::unique_ptr<Connection> reader) {
   {
-    const std::lock_guard lock(readers_mutex_);
+    const MutexLock lock(readers_mutex_);
     idle_readers_.push_back(std::move(reader));
   }
-  reader_free_.notify_one();
+  reader_free_.NotifyOne();
 }
 
 }  // namespace devicetrust::db

@@ -4,23 +4,25 @@
 #include <semaphore.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "libs/base/mutex.h"
 #include "libs/db/connection.h"
 #include "libs/db/migrations.h"
+#include "libs/db/notices.h"
+#include "libs/db/open.h"
 
 namespace devicetrust::db {
 
@@ -34,7 +36,7 @@ struct DatabaseOptions {
 class Database {
  public:
   // Opens (creates) the store and brings its schema up to date. Errors: those of
-  // Connection::Open and Migrate.
+  // OpenStore, Connection::LimitBytes and Migrate.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& url,
                                                         std::span<const Migration> migrations,
                                                         DatabaseOptions options = {});
@@ -48,12 +50,17 @@ class Database {
   // an OK turns into an error when the commit fails. Calls that wait at the same time share
   // one commit, in the order of their arrival.
   //
-  // `fn` runs on the writer thread, more than once after a conflict or when a neighbour in the
-  // commit fails: it reads and changes the store, computes no signatures, calls nobody, and has
-  // no other effect.
+  // After a commit that failed the store serves what it served before, and the next Write() is
+  // tried as ever; the call may be repeated, since a crash may yet bring all of its change to
+  // light (docs/adr/0020).
+  //
+  // `fn` runs on the writer thread, more than once when a neighbour in the commit fails: it reads
+  // and changes rows, hands on the error of a statement, computes no signatures, calls nobody, and
+  // has no other effect. What it finds out is what it returns; it is called as a constant, so
+  // that it keeps nothing of an earlier run.
   template <typename F>
-  std::invoke_result_t<F&, Transaction&> Write(F fn) {
-    std::optional<std::invoke_result_t<F&, Transaction&>> result;
+  std::invoke_result_t<const F&, Transaction&> Write(const F& fn) {
+    std::optional<std::invoke_result_t<const F&, Transaction&>> result;
     absl::Status status = RunWrite([&fn, &result](Transaction& txn) {
       result.emplace(fn(txn));
       return StatusOf(*result);
@@ -65,8 +72,8 @@ class Database {
   // Runs `fn` against one snapshot of what is committed. It never waits for writers, and
   // any change it tries is refused.
   template <typename F>
-  std::invoke_result_t<F&, Transaction&> Read(F fn) {
-    std::optional<std::invoke_result_t<F&, Transaction&>> result;
+  std::invoke_result_t<const F&, Transaction&> Read(const F& fn) {
+    std::optional<std::invoke_result_t<const F&, Transaction&>> result;
     absl::Status status = RunRead([&fn, &result](Transaction& txn) {
       result.emplace(fn(txn));
       return StatusOf(*result);
@@ -75,9 +82,15 @@ class Database {
     return *std::move(result);
   }
 
-  // `hook` runs on the writer thread after every commit, before its Write() calls return: it
-  // notifies somebody and returns.
-  void OnCommit(std::function<void()> hook);
+  // Until the watch is destroyed `notify` is called after each commit with a call that announced
+  // `topic`, once, and before those calls return.
+  //
+  // A notice carries nothing and may be about several changes, or, where processes share a store,
+  // about another's: who is told reads the store from the position that it knows. None is lost.
+  // `notify` runs on the writer thread: it wakes somebody and returns.
+  [[nodiscard]] Watch WatchTopic(std::string_view topic, std::function<void()> notify) {
+    return notices_->Add(topic, std::move(notify));
+  }
 
   // Commits so far and the calls they carried: how well the grouping works.
   std::uint64_t commits() const { return commits_; }
@@ -85,8 +98,8 @@ class Database {
 
  private:
   using Work = std::function<absl::Status(Transaction&)>;
-  // Ends one wait of one thread, which may destroy it at once: a condition variable would have
-  // to be notified under a lock, and its waiter woken twice.
+  // A one-shot wake-up. The waiter may destroy it as soon as Wait() returns, which a condition
+  // variable does not allow.
   class Finish {
    public:
     Finish() { sem_init(&semaphore_, 0, 0); }
@@ -118,27 +131,24 @@ class Database {
   absl::StatusOr<std::unique_ptr<Connection>> TakeReader();
   void GiveBackReader(std::unique_ptr<Connection> reader);
   void WriteLoop();
-  void RunHooks();
   void CommitBatch(std::span<Job* const> batch);
-  absl::Status CommitTogether(std::span<Job* const> batch);
   absl::Status TryBatch(std::span<Job* const> batch, bool with_savepoints);
   absl::Status RunInSavepoint(Transaction& txn, const Work& work);
 
   const DatabaseOptions options_;
-  std::string url_;
+  std::unique_ptr<Store> store_;
   std::unique_ptr<Connection> writer_;  // Used by the writer thread alone.
-  bool reads_on_writer_ = false;        // An in-memory store has one connection.
+  const std::shared_ptr<Notices> notices_ = std::make_shared<Notices>();
 
-  std::mutex mutex_;  // Guards queue_, stopping_ and hooks_.
-  std::condition_variable wake_;
-  std::deque<Job*> queue_;
-  bool stopping_ = false;
-  std::vector<std::function<void()>> hooks_;
+  Mutex mutex_;
+  CondVar wake_;
+  std::deque<Job*> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
-  std::mutex readers_mutex_;  // Guards the next two.
-  std::condition_variable reader_free_;
-  std::vector<std::unique_ptr<Connection>> idle_readers_;
-  std::size_t readers_open_ = 0;
+  Mutex readers_mutex_;
+  CondVar reader_free_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(readers_mutex_);
+  std::size_t readers_open_ ABSL_GUARDED_BY(readers_mutex_) = 0;
 
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> writes_{0};

@@ -2,67 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include <atomic>
 #include <future>
-#include <latch>
-#include <thread>
 
-#include "libs/testing/status.h"
-#include "libs/testing/temp_folder.h"
+#include "libs/db/sequence.h"
+#include "libs/db/store_fixture.h"
 
 namespace devicetrust::db {
 namespace {
 
-const std::array<Migration, 1> kSchema = {
-    Migration{1, "items", {"CREATE TABLE items (id BIGINT PRIMARY KEY, data BYTEA)"}}};
+using DatabaseTest = StoreTest;
 
-absl::Status Insert(Transaction& txn, std::int64_t id, std::size_t bytes = 1) {
-  return txn.Run("INSERT INTO items (id, data) VALUES ($1, $2)", {id, Bytes(bytes, 7)}).status();
-}
-
-absl::StatusOr<std::int64_t> Count(Transaction& txn) {
-  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT count(*) FROM items"));
-  return Int(rows[0][0]);
-}
-
-class DatabaseTest : public ::testing::Test {
- protected:
-  std::string Url() const { return "sqlite:" + folder_ / "store.db"; }
-  std::unique_ptr<Database> Open(DatabaseOptions options = {}) {
-    return Database::Open(Url(), kSchema, options).value();
-  }
-  static absl::Status Add(Database& database, std::int64_t id, std::size_t bytes = 1) {
-    return database.Write([&](Transaction& txn) { return Insert(txn, id, bytes); });
-  }
-
-  testing::TempFolder folder_;
-};
-
-// Holds the writer thread inside one call, so that others gather behind it.
-class HeldWriter {
- public:
-  explicit HeldWriter(Database& database)
-      : thread_([this, &database] {
-          DT_EXPECT_OK(database.Write([this](Transaction&) {
-            inside_.count_down();
-            open_.wait();
-            return absl::OkStatus();
-          }));
-        }) {
-    inside_.wait();
-  }
-  void Release() {
-    open_.count_down();
-    thread_.join();
-  }
-
- private:
-  std::latch inside_{1};
-  std::latch open_{1};
-  std::thread thread_;
-};
-
-TEST_F(DatabaseTest, KeepsWhatItAcknowledgedOverAReopen) {
+TEST_P(DatabaseTest, KeepsWhatItAcknowledgedOverAReopen) {
   {
     const auto database = Open();
     DT_ASSERT_OK(Add(*database, 1));
@@ -72,7 +23,7 @@ TEST_F(DatabaseTest, KeepsWhatItAcknowledgedOverAReopen) {
 }
 
 // One call fails, its neighbours of the same commit stand, and each caller learns its own.
-TEST_F(DatabaseTest, GroupsCallsInOneCommitAndUndoesOnlyTheFailedOne) {
+TEST_P(DatabaseTest, GroupsCallsInOneCommitAndUndoesOnlyTheFailedOne) {
   const auto database = Open();
   HeldWriter held(*database);
   std::vector<std::future<absl::Status>> calls;
@@ -94,7 +45,7 @@ TEST_F(DatabaseTest, GroupsCallsInOneCommitAndUndoesOnlyTheFailedOne) {
 }
 
 // A refusal that changed nothing leaves nothing to undo, so its neighbours run but once.
-TEST_F(DatabaseTest, RunsNeighboursAgainOnlyForWhatMustBeUndone) {
+TEST_P(DatabaseTest, RunsNeighboursAgainOnlyForWhatMustBeUndone) {
   const auto database = Open();
   DT_ASSERT_OK(Add(*database, 1));
   for (const bool changes : {false, true}) {
@@ -122,7 +73,7 @@ TEST_F(DatabaseTest, RunsNeighboursAgainOnlyForWhatMustBeUndone) {
   }
 }
 
-TEST_F(DatabaseTest, ReturnsValuesAndRefusesToWriteWhileReading) {
+TEST_P(DatabaseTest, ReturnsValuesAndRefusesToWriteWhileReading) {
   const auto database = Open();
   const absl::StatusOr<std::int64_t> counted =
       database->Write([](Transaction& txn) -> absl::StatusOr<std::int64_t> {
@@ -135,7 +86,7 @@ TEST_F(DatabaseTest, ReturnsValuesAndRefusesToWriteWhileReading) {
 }
 
 // A reader sees neither an open transaction nor a later commit, and waits for neither.
-TEST_F(DatabaseTest, ReadsASnapshotBesideAnOpenWrite) {
+TEST_P(DatabaseTest, ReadsASnapshotBesideAnOpenWrite) {
   const auto database = Open();
   DT_ASSERT_OK(Add(*database, 1));
   DT_ASSERT_OK(database->Read([&](Transaction& txn) -> absl::Status {
@@ -149,34 +100,10 @@ TEST_F(DatabaseTest, ReadsASnapshotBesideAnOpenWrite) {
   held.Release();
 }
 
-TEST_F(DatabaseTest, SaysThatTheStoreIsFullAndGoesOnOnceThereIsRoom) {
-  const auto database = Open({.bytes_max = 256 * 1024});
-  absl::Status status;
-  std::int64_t id = 0;
-  while (status.ok() && id < 1000) status = Add(*database, ++id, 16 * 1024);
-  DT_EXPECT_CODE(status, kResourceExhausted);
-  EXPECT_NE(std::string(status.message()).find("free disk space"), std::string::npos);
-  EXPECT_EQ(database->Read(&Count).value(), id - 1);
-
-  DT_ASSERT_OK(database->Write([](Transaction& txn) -> absl::Status {
-    return txn.Run("DELETE FROM items WHERE id < 5").status();
-  }));
-  DT_EXPECT_OK(Add(*database, id, 16 * 1024));
-}
-
-TEST_F(DatabaseTest, RefusesASecondOwnerOfTheFileAndAMissingFolder) {
-  const auto database = Open();
-  const auto second = Database::Open(Url(), kSchema);
-  DT_EXPECT_CODE(second, kFailedPrecondition);
-  EXPECT_NE(std::string(second.status().message()).find("store.db"), std::string::npos);
-  DT_EXPECT_CODE(Database::Open("sqlite:/nonexistent-folder/a.db", kSchema), kNotFound);
-  DT_EXPECT_CODE(Database::Open("mysql://a", kSchema), kInvalidArgument);
-}
-
-TEST_F(DatabaseTest, AppliesOnlyMissingStepsAndRefusesForeignOnes) {
+TEST_P(DatabaseTest, AppliesOnlyMissingStepsAndRefusesForeignOnes) {
   DT_ASSERT_OK(Add(*Open(), 1));
   const std::array<Migration, 2> grown = {
-      kSchema[0], Migration{2, "names", {"ALTER TABLE items ADD COLUMN name TEXT"}}};
+      kItems[0], Migration{2, "names", {}, {"ALTER TABLE items ADD COLUMN name TEXT"}}};
   EXPECT_EQ(Database::Open(Url(), grown).value()->Read(&Count).value(), 1);
   EXPECT_EQ(Open()->Read(&Count).value(), 1);  // The previous release, rolled back to.
 
@@ -184,7 +111,7 @@ TEST_F(DatabaseTest, AppliesOnlyMissingStepsAndRefusesForeignOnes) {
   DT_EXPECT_CODE(Database::Open(Url(), foreign), kFailedPrecondition);
 }
 
-TEST_F(DatabaseTest, GivesSequenceNumbersWithoutGaps) {
+TEST_P(DatabaseTest, GivesSequenceNumbersWithoutGaps) {
   const auto database = Open();
   const auto next = [&](bool fail) {
     return database->Write([fail](Transaction& txn) -> absl::StatusOr<std::int64_t> {
@@ -198,11 +125,72 @@ TEST_F(DatabaseTest, GivesSequenceNumbersWithoutGaps) {
   EXPECT_EQ(next(false).value(), 2);
 }
 
-TEST(InMemoryDatabaseTest, ServesReadsAndWrites) {
-  const auto database = Database::Open("sqlite::memory:", kSchema).value();
-  DT_ASSERT_OK(database->Write([](Transaction& txn) { return Insert(txn, 1); }));
-  EXPECT_EQ(database->Read(&Count).value(), 1);
+TEST_P(DatabaseTest, GivesSeveralSequenceNumbersAtOnceAndNoneBelowTheLeast) {
+  const auto database = Open();
+  const auto next = [&](std::int64_t count, std::int64_t least) {
+    return database
+        ->Write([&](Transaction& txn) { return NextSequences(txn, "events", count, least); })
+        .value();
+  };
+  const auto last = [](Transaction& txn) { return LastSequence(txn, "events"); };
+  EXPECT_EQ(database->Read(last).value(), 0);
+  EXPECT_EQ(next(3, 100), 100);
+  EXPECT_EQ(database->Read(last).value(), 102);
+  EXPECT_EQ(next(2, 100), 103);
+  EXPECT_EQ(next(1, 101), 105);
+  EXPECT_EQ(next(2, 1000), 1000);
+  EXPECT_EQ(database->Read(last).value(), 1001);
 }
+
+// One notice for a commit, before its calls return; none for what was undone or announces nothing.
+TEST_P(DatabaseTest, TellsThoseWhoWatchWhatWasAnnouncedAndCommitted) {
+  const auto database = Open();
+  std::atomic<int> items{0};
+  std::atomic<int> others{0};
+  const Watch watch = database->WatchTopic("items", [&] { ++items; });
+  const Watch other = database->WatchTopic("others", [&] { ++others; });
+  const auto add = [&](std::int64_t id, absl::Status end) {
+    return database->Write([&, id](Transaction& txn) -> absl::Status {
+      DT_RETURN_IF_ERROR(Insert(txn, id));
+      txn.Announce("items");
+      txn.Announce("items");
+      return end;
+    });
+  };
+  DT_EXPECT_OK(add(1, absl::OkStatus()));
+  EXPECT_EQ(items, 1);
+  DT_EXPECT_CODE(add(2, absl::PermissionDeniedError("no")), kPermissionDenied);
+  DT_EXPECT_OK(Add(*database, 3));
+  EXPECT_EQ(items, 1);
+
+  HeldWriter held(*database);  // The next two share a commit.
+  auto undone =
+      std::async(std::launch::async, [&] { return add(4, absl::PermissionDeniedError("no")); });
+  auto kept = std::async(std::launch::async, [&] { return add(5, absl::OkStatus()); });
+  held.Release();
+  DT_EXPECT_CODE(undone.get(), kPermissionDenied);
+  DT_EXPECT_OK(kept.get());
+  EXPECT_EQ(items, 2);
+  EXPECT_EQ(others, 0);
+}
+
+TEST_P(DatabaseTest, TellsNobodyWhoseWatchHasEnded) {
+  const auto database = Open();
+  std::atomic<int> told{0};
+  const auto announce = [](Transaction& txn) -> absl::Status {
+    txn.Announce("items");
+    return absl::OkStatus();
+  };
+  {
+    Watch watch = database->WatchTopic("items", [&] { ++told; });
+    const Watch moved = std::move(watch);
+    DT_EXPECT_OK(database->Write(announce));
+  }
+  DT_EXPECT_OK(database->Write(announce));
+  EXPECT_EQ(told, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, DatabaseTest, ::testing::ValuesIn(Stores()));
 
 }  // namespace
 }  // namespace devicetrust::db

@@ -3,20 +3,30 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <string>
 
 #include "libs/base/log.h"
 
 namespace devicetrust::db {
 namespace {
 
+// Two tables of every store: the steps that it has had, and its counters (sequence.h).
+constexpr Table kOwnTables[] = {
+    {.name = "schema_migrations",
+     .number_key = "version",
+     .columns = "name TEXT NOT NULL",
+     .if_missing = true},
+    {.name = "sequences",
+     .columns = "name TEXT PRIMARY KEY, value BIGINT NOT NULL",
+     .clustered = true,
+     .if_missing = true},
+};
+
 absl::StatusOr<std::map<int, std::string>> AppliedSteps(Connection& connection) {
   DT_ASSIGN_OR_RETURN(Transaction txn, connection.Begin());
-  DT_RETURN_IF_ERROR(txn.Run("CREATE TABLE IF NOT EXISTS schema_migrations"
-                             " (version INTEGER PRIMARY KEY, name TEXT NOT NULL)")
-                         .status());
-  DT_RETURN_IF_ERROR(txn.Run("CREATE TABLE IF NOT EXISTS sequences"
-                             " (name TEXT PRIMARY KEY, value BIGINT NOT NULL) WITHOUT ROWID")
-                         .status());
+  for (const Table& table : kOwnTables) {
+    DT_RETURN_IF_ERROR(txn.Run(connection.CreateTable(table)).status());
+  }
   DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT version, name FROM schema_migrations"));
   std::map<int, std::string> applied;
   for (const Row& row : rows) applied[static_cast<int>(Int(row[0]))] = Text(row[1]);
@@ -26,6 +36,9 @@ absl::StatusOr<std::map<int, std::string>> AppliedSteps(Connection& connection) 
 
 absl::Status ApplyStep(Connection& connection, const Migration& step) {
   DT_ASSIGN_OR_RETURN(Transaction txn, connection.Begin());
+  for (const Table& table : step.tables) {
+    DT_RETURN_IF_ERROR(txn.Run(connection.CreateTable(table)).status());
+  }
   for (const std::string_view statement : step.statements) {
     DT_RETURN_IF_ERROR(txn.Run(statement).status());
   }
@@ -56,24 +69,6 @@ absl::Status Migrate(Connection& connection, std::span<const Migration> migratio
         {{"store_version", applied.rbegin()->first}, {"known_version", known}});
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::int64_t> NextSequence(Transaction& txn, std::string_view name,
-                                          std::int64_t least) {
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      txn.Run("INSERT INTO sequences (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE"
-              " SET value = CASE WHEN sequences.value < $2 THEN $2 ELSE sequences.value + 1 END"
-              " RETURNING value",
-              {std::string(name), least}));
-  if (rows.size() != 1) return absl::InternalError("sequence returned no value");
-  return Int(rows[0][0]);
-}
-
-absl::StatusOr<std::int64_t> LastSequence(Transaction& txn, std::string_view name) {
-  DT_ASSIGN_OR_RETURN(const auto rows,
-                      txn.Run("SELECT value FROM sequences WHERE name = $1", {std::string(name)}));
-  return rows.empty() ? 0 : Int(rows[0][0]);
 }
 
 }  // namespace devicetrust::db

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "libs/base/change_signal.h"
 #include "libs/base/log.h"
+#include "libs/db/sequence.h"
 
 namespace devicetrust::db {
 namespace {
+
+// Topics of Transaction::Announce().
+constexpr std::string_view kAppended = "outbox.appended";
+constexpr std::string_view kDelivered = "outbox.delivered";
 
 // Sequence numbers have no gaps and leave from the front, so two look-ups at the ends
 // count the rows between.
@@ -23,39 +27,30 @@ absl::StatusOr<std::int64_t> CountWaiting(Transaction& txn) {
 Migration Outbox::Tables(int version) {
   return {version,
           "outbox",
-          {"CREATE TABLE outbox (sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE,"
-           " payload BYTEA NOT NULL)"}};
+          {{.name = "outbox",
+            .number_key = "sequence",
+            .columns = "event_id TEXT NOT NULL UNIQUE, payload BYTEA NOT NULL"}}};
 }
 
+// The first step finds what an earlier run left behind.
 Outbox::Outbox(Database& database, OutboxOptions options, Deliver deliver)
     : database_(database),
       options_(options),
       deliver_(std::move(deliver)),
-      signal_(std::make_shared<Signal>()) {
-  database_.OnCommit([weak = std::weak_ptr<Signal>(signal_)] {
-    if (const auto signal = weak.lock()) signal->wake.notify_all();
-  });
-  thread_ = std::thread([this] { Run(); });
-}
+      retry_(options_.retry_min, options_.retry_max),
+      loop_(std::chrono::milliseconds(0), [this] { return Step(); }),
+      appended_(database_.WatchTopic(kAppended, [this] { loop_.Wake(); })) {}
 
 Outbox::~Outbox() { Stop(); }
 
-void Outbox::Stop() {
-  {
-    const std::lock_guard lock(signal_->mutex);
-    signal_->stopping = true;
-  }
-  signal_->wake.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+void Outbox::Stop() { loop_.Stop(); }
 
 absl::Status Outbox::Append(Transaction& txn, const std::string& event_id, const Bytes& payload) {
   DT_ASSIGN_OR_RETURN(const std::int64_t sequence, NextSequence(txn, "outbox"));
   DT_RETURN_IF_ERROR(txn.Run("INSERT INTO outbox (sequence, event_id, payload) VALUES ($1, $2, $3)",
                              {sequence, event_id, payload})
                          .status());
-  const std::lock_guard lock(signal_->mutex);
-  signal_->appended = true;
+  txn.Announce(kAppended);
   return absl::OkStatus();
 }
 
@@ -69,52 +64,39 @@ absl::Status Outbox::RefuseWhenFull(Transaction& txn) const {
 absl::StatusOr<std::int64_t> Outbox::Pending() { return database_.Read(&CountWaiting); }
 
 bool Outbox::WaitUntilEmpty(std::chrono::milliseconds timeout) {
+  using std::chrono::milliseconds;
   const auto end = std::chrono::steady_clock::now() + timeout;
+  ChangeSignal delivered;
+  const Watch watch = database_.WatchTopic(kDelivered, [&delivered] { delivered.Fire(); });
   for (;;) {
+    const std::uint64_t seen = delivered.Generation();
     const auto pending = Pending();
     if (pending.ok() && *pending == 0) return true;
-    std::unique_lock lock(signal_->mutex);
-    if (signal_->stopping || std::chrono::steady_clock::now() >= end) return false;
-    // Every delivery is a commit and wakes us; the bound covers a missed one.
-    signal_->wake.wait_for(lock, std::chrono::milliseconds(50));
+    const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+    if (left <= milliseconds(0)) return false;
+    delivered.WaitForChange(seen, left);
   }
 }
 
-bool Outbox::Sleep(std::chrono::milliseconds time) {
-  std::unique_lock lock(signal_->mutex);
-  return !signal_->wake.wait_for(lock, time, [this] { return signal_->stopping; });
-}
-
-void Outbox::Run() {
-  auto retry = options_.retry_min;
-  bool failing = false;
-  for (;;) {
-    {
-      // Looks at the store now and then even unasked: another replica may have appended.
-      std::unique_lock lock(signal_->mutex);
-      signal_->wake.wait_for(lock, std::chrono::seconds(failing ? 0 : 1),
-                             [this] { return signal_->stopping || signal_->appended; });
-      if (signal_->stopping) return;
-      signal_->appended = false;
-    }
-    if (!Sleep(failing ? retry : options_.linger)) return;
-
-    absl::StatusOr<std::size_t> delivered = DeliverBatch();
-    while (delivered.ok() && *delivered == options_.batch_max) delivered = DeliverBatch();
-    if (delivered.ok()) {
-      if (failing) Log(LogLevel::kInfo, "outbox.delivery.recovered");
-      failing = false;
-      retry = options_.retry_min;
-      continue;
-    }
-    if (!failing) {
-      Log(LogLevel::kWarning, "outbox.delivery.failed",
-          {{"status", delivered.status().ToString()}});
-    } else {
-      retry = std::min(retry * 2, options_.retry_max);
-    }
-    failing = true;
+std::chrono::milliseconds Outbox::Step() {
+  if (!lingered_) {
+    lingered_ = true;
+    return options_.linger;
   }
+  absl::StatusOr<std::size_t> delivered = DeliverBatch();
+  while (delivered.ok() && *delivered == options_.batch_max) delivered = DeliverBatch();
+  if (delivered.ok()) {
+    if (failing_) Log(LogLevel::kInfo, "outbox.delivery.recovered");
+    failing_ = false;
+    lingered_ = false;
+    retry_.Reset();
+    return BackgroundLoop::kUntilWoken;
+  }
+  if (!failing_) {
+    Log(LogLevel::kWarning, "outbox.delivery.failed", {{"status", delivered.status().ToString()}});
+  }
+  failing_ = true;
+  return retry_.Next();
 }
 
 absl::StatusOr<std::vector<OutboxEvent>> Outbox::NextBatch() {
@@ -138,6 +120,7 @@ absl::StatusOr<std::size_t> Outbox::DeliverBatch() {
   DT_RETURN_IF_ERROR(deliver_(events));
   const std::int64_t last = events.back().sequence;
   DT_RETURN_IF_ERROR(database_.Write([last](Transaction& txn) -> absl::Status {
+    txn.Announce(kDelivered);
     return txn.Run("DELETE FROM outbox WHERE sequence <= $1", {last}).status();
   }));
   return events.size();

@@ -1,19 +1,17 @@
 // Events that leave with the change they tell of: written in its transaction, delivered
-// afterwards, at least once and in order (DESIGN: nothing is lost between services).
+// afterwards, at least once and in order: docs/adr/0007.
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <mutex>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "libs/base/background_loop.h"
+#include "libs/base/backoff.h"
 #include "libs/base/bytes.h"
 #include "libs/db/database.h"
 
@@ -59,32 +57,27 @@ class Outbox {
 
   absl::StatusOr<std::int64_t> Pending();  // Committed and not yet delivered.
 
-  // True once nothing waits; false after `timeout`.
+  // True once nothing waits; false after `timeout`. Not after Stop().
   bool WaitUntilEmpty(std::chrono::milliseconds timeout);
 
   // Ends delivery; what waits stays in the store. Idempotent.
   void Stop();
 
  private:
-  struct Signal {  // Shared with the commit hook, which may outlive the outbox.
-    std::mutex mutex;
-    std::condition_variable wake;
-    bool appended = true;  // Since the thread last looked; an earlier run counts.
-    bool stopping = false;
-  };
-
-  void Run();
+  std::chrono::milliseconds Step();
   absl::StatusOr<std::vector<OutboxEvent>> NextBatch();
   // The number delivered; 0 when nothing waits.
   absl::StatusOr<std::size_t> DeliverBatch();
-  // False once stopping.
-  bool Sleep(std::chrono::milliseconds time);
 
   Database& database_;
   const OutboxOptions options_;
   const Deliver deliver_;
-  const std::shared_ptr<Signal> signal_;
-  std::thread thread_;
+  // Of the loop's thread alone, as the next two.
+  Backoff retry_;
+  bool failing_ = false;
+  bool lingered_ = false;
+  BackgroundLoop loop_;
+  const Watch appended_;
 };
 
 }  // namespace devicetrust::db

@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <mutex>
 
-#include "libs/testing/status.h"
-#include "libs/testing/temp_folder.h"
+#include "libs/base/mutex.h"
+#include "libs/db/store_fixture.h"
 
 namespace devicetrust::db {
 namespace {
@@ -18,7 +17,7 @@ using std::chrono::seconds;
 class FakeLog {
  public:
   absl::Status Take(std::span<const OutboxEvent> events) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (down_) return absl::UnavailableError("down");
     for (const OutboxEvent& event : events) taken_.push_back(event.event_id);
     if (lose_answers_ > 0) {
@@ -28,30 +27,36 @@ class FakeLog {
     return absl::OkStatus();
   }
   void set_down(bool down) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     down_ = down;
   }
-  void LoseAnswers(int count) { lose_answers_ = count; }
+  void LoseAnswers(int count) {
+    const MutexLock lock(mutex_);
+    lose_answers_ = count;
+  }
   std::vector<std::string> taken() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return taken_;
   }
 
  private:
-  std::mutex mutex_;
-  bool down_ = false;
-  int lose_answers_ = 0;
-  std::vector<std::string> taken_;
+  Mutex mutex_;
+  bool down_ ABSL_GUARDED_BY(mutex_) = false;
+  int lose_answers_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> taken_ ABSL_GUARDED_BY(mutex_);
 };
 
-class OutboxTest : public ::testing::Test {
+class OutboxTest : public StoreTest {
  protected:
-  void SetUp() override { Start(); }
+  void SetUp() override {
+    StoreTest::SetUp();
+    Start();
+  }
   void Start(OutboxOptions options = {.linger = milliseconds(1), .retry_min = milliseconds(1)}) {
     outbox_.reset();
     database_.reset();
     const std::array<Migration, 1> schema = {Outbox::Tables(1)};
-    database_ = Database::Open("sqlite:" + folder_ / "store.db", schema).value();
+    database_ = Database::Open(Url(), schema).value();
     outbox_ = std::make_unique<Outbox>(*database_, options,
                                        [this](auto events) { return log_.Take(events); });
   }
@@ -62,13 +67,12 @@ class OutboxTest : public ::testing::Test {
     });
   }
 
-  testing::TempFolder folder_;
   FakeLog log_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Outbox> outbox_;
 };
 
-TEST_F(OutboxTest, DeliversInOrderWhatWasCommittedAndNothingElse) {
+TEST_P(OutboxTest, DeliversInOrderWhatWasCommittedAndNothingElse) {
   DT_ASSERT_OK(Append("a"));
   DT_EXPECT_CODE(database_->Write([&](Transaction& txn) -> absl::Status {
     DT_RETURN_IF_ERROR(outbox_->Append(txn, "undone", Bytes{}));
@@ -80,14 +84,14 @@ TEST_F(OutboxTest, DeliversInOrderWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "b"}));
 }
 
-TEST_F(OutboxTest, RepeatsWhatWasNotAcknowledged) {
+TEST_P(OutboxTest, RepeatsWhatWasNotAcknowledged) {
   log_.LoseAnswers(1);
   DT_ASSERT_OK(Append("a"));
   ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
   EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "a"}));
 }
 
-TEST_F(OutboxTest, SaysNoAtItsBoundAndRecoversWithTheReceiver) {
+TEST_P(OutboxTest, SaysNoAtItsBoundAndRecoversWithTheReceiver) {
   Start({.backlog_max = 3, .linger = milliseconds(1), .retry_min = milliseconds(1)});
   log_.set_down(true);
   for (const char* id : {"a", "b", "c"}) DT_ASSERT_OK(Append(id));
@@ -103,7 +107,7 @@ TEST_F(OutboxTest, SaysNoAtItsBoundAndRecoversWithTheReceiver) {
   DT_EXPECT_OK(Append("f"));
 }
 
-TEST_F(OutboxTest, DeliversAfterARestartWhatAnEarlierRunLeft) {
+TEST_P(OutboxTest, DeliversAfterARestartWhatAnEarlierRunLeft) {
   log_.set_down(true);
   DT_ASSERT_OK(Append("a"));
   outbox_->Stop();
@@ -112,6 +116,8 @@ TEST_F(OutboxTest, DeliversAfterARestartWhatAnEarlierRunLeft) {
   ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
   EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a"}));
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, OutboxTest, ::testing::ValuesIn(Stores()));
 
 }  // namespace
 }  // namespace devicetrust::db

@@ -1,3 +1,5 @@
+#include "libs/db/sqlite.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -6,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -13,8 +16,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "libs/db/connection.h"
-#include "libs/db/sqlite.h"
+#include "libs/db/migrations.h"
 
 namespace devicetrust::db {
 namespace {
@@ -60,7 +62,6 @@ absl::Status SqliteError(sqlite3* db) {
   }
 }
 
-constexpr std::string_view kScheme = "sqlite:";
 constexpr std::string_view kMemory = ":memory:";
 
 // Two services on one file would each take itself for the only writer. The lock is on
@@ -106,10 +107,10 @@ struct TextHash {  // Finds a std::string by a std::string_view.
   }
 };
 
+// Whether Execute() changed rows is what its count of them says, so a CREATE TABLE did not.
 class SqliteConnection final : public Connection {
  public:
-  SqliteConnection(Mode mode, FileLock lock, DbPtr db)
-      : mode_(mode), lock_(std::move(lock)), db_(std::move(db)) {}
+  SqliteConnection(Mode mode, DbPtr db) : mode_(mode), db_(std::move(db)) {}
 
   // Durable once COMMIT returns, also after a power cut: that is what FULL is for. The
   // write-ahead log is folded back every 32 MiB, which keeps its cost off most commits: by then
@@ -126,23 +127,32 @@ class SqliteConnection final : public Connection {
     return absl::OkStatus();
   }
 
-  bool InTransaction() const override { return sqlite3_get_autocommit(db_.get()) == 0; }
+  std::string CreateTable(const Table& table) const override {
+    return fmt::format(
+        "CREATE TABLE {}{} ({}{}){}", table.if_missing ? "IF NOT EXISTS " : "", table.name,
+        table.number_key.empty() ? "" : fmt::format("{} INTEGER PRIMARY KEY, ", table.number_key),
+        table.columns, table.clustered ? " WITHOUT ROWID" : "");
+  }
 
-  std::int64_t Changes() const override { return sqlite3_total_changes64(db_.get()); }
-
-  absl::Status LimitBytes(std::int64_t bytes_max) {
+  absl::Status LimitBytes(std::int64_t bytes_max) override {
     DT_ASSIGN_OR_RETURN(const auto page, Execute("PRAGMA page_size", {}));
-    const std::int64_t pages = std::max<std::int64_t>(1, bytes_max / Int(page.at(0).at(0)));
+    const std::int64_t pages = std::max<std::int64_t>(1, bytes_max / Int(page.rows.at(0).at(0)));
     return Execute(fmt::format("PRAGMA max_page_count={}", pages), {}).status();
   }
 
  private:
-  std::string_view BeginStatement() const override {
-    return mode_ == Mode::kWriter ? "BEGIN IMMEDIATE" : "BEGIN";
+  absl::Status BeginTransaction() override {
+    return Execute(mode_ == Mode::kWriter ? "BEGIN IMMEDIATE" : "BEGIN", {}).status();
+  }
+  absl::Status CommitTransaction() override { return Execute("COMMIT", {}).status(); }
+  void RollBackTransaction() override {
+    if (TransactionState() == State::kOpen) Execute("ROLLBACK", {}).IgnoreError();
+  }
+  State TransactionState() const override {
+    return sqlite3_get_autocommit(db_.get()) == 0 ? State::kOpen : State::kOver;
   }
 
-  absl::StatusOr<std::vector<Row>> Execute(std::string_view sql,
-                                           std::span<const Value> args) override {
+  absl::StatusOr<Result> Execute(std::string_view sql, std::span<const Value> args) override {
     DT_ASSIGN_OR_RETURN(const Kept* const kept, Prepare(sql));
     sqlite3_stmt* const statement = kept->statement.get();
     // An open statement holds its read lock, and bound values outlive their owner.
@@ -161,11 +171,15 @@ class SqliteConnection final : public Connection {
       }
     }
 
-    std::vector<Row> rows;
+    const sqlite3_int64 before = sqlite3_total_changes64(db_.get());
+    Result result;
     int step = SQLITE_DONE;
-    while ((step = sqlite3_step(statement)) == SQLITE_ROW) rows.push_back(ReadRow(statement));
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+      result.rows.push_back(ReadRow(statement));
+    }
     if (step != SQLITE_DONE) return SqliteError(db_.get());
-    return rows;
+    result.changed = sqlite3_total_changes64(db_.get()) != before;
+    return result;
   }
 
   struct Kept {
@@ -232,7 +246,6 @@ class SqliteConnection final : public Connection {
   }
 
   const Mode mode_;
-  FileLock lock_;  // First, so that it is released last.
   DbPtr db_;
   std::unordered_map<std::string, Kept, TextHash, std::equal_to<>> statements_;  // By SQL text.
 };
@@ -248,44 +261,79 @@ absl::Status CreatePrivately(const std::string& path) {
   return absl::OkStatus();
 }
 
+// An earlier owner may have died of a sync that failed. Its log can then hold a commit that reads
+// well, from the memory of the kernel, and is not on the disk: what is appended to it would be
+// lost with it in a power cut (docs/adr/0020). So each byte of the log is written again, which
+// makes it wait for a sync once more. Nobody else has the store open. After a clean end there is
+// no log.
+absl::Status WriteLogAgain(const std::string& path) {
+  const absl::Status failed = absl::UnavailableError(
+      "the store's log cannot be made durable: check the disk and its file system");
+  sqlite3_vfs* const vfs = sqlite3_vfs_find(nullptr);
+  std::string log(static_cast<std::size_t>(vfs->mxPathname) + 1, '\0');
+  if (vfs->xFullPathname(vfs, path.c_str(), vfs->mxPathname, log.data()) != SQLITE_OK) {
+    return failed;
+  }
+  log = std::string(log.c_str()) + "-wal";
+  std::error_code missing;
+  if (std::filesystem::file_size(log, missing) == 0 || missing) return absl::OkStatus();
+
+  const auto memory = std::make_unique<std::max_align_t[]>(
+      static_cast<std::size_t>(vfs->szOsFile) / sizeof(std::max_align_t) + 1);
+  auto* const file = reinterpret_cast<sqlite3_file*>(memory.get());
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_WAL;
+  if (vfs->xOpen(vfs, log.c_str(), file, kFlags, nullptr) != SQLITE_OK) return failed;
+  const std::unique_ptr<sqlite3_file, void (*)(sqlite3_file*)> closer(
+      file, [](sqlite3_file* open) { open->pMethods->xClose(open); });
+  sqlite3_int64 size = 0;
+  if (file->pMethods->xFileSize(file, &size) != SQLITE_OK) return failed;
+  Bytes block(64 * 1024);  // The system's VFS writes at most 128 KiB at once.
+  for (sqlite3_int64 at = 0; at < size; at += static_cast<sqlite3_int64>(block.size())) {
+    const int count =
+        static_cast<int>(std::min(size - at, static_cast<sqlite3_int64>(block.size())));
+    if (file->pMethods->xRead(file, block.data(), count, at) != SQLITE_OK ||
+        file->pMethods->xWrite(file, block.data(), count, at) != SQLITE_OK) {
+      return failed;
+    }
+  }
+  return file->pMethods->xSync(file, SQLITE_SYNC_FULL) == SQLITE_OK ? absl::OkStatus() : failed;
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(Connection::Mode mode) override {
+    sqlite3* raw = nullptr;
+    // No mutex: a connection is used by one thread at a time.
+    const int rc =
+        sqlite3_open_v2(path_.c_str(), &raw,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    DbPtr db(raw);
+    if (rc != SQLITE_OK) return SqliteError(raw);
+    auto connection = std::make_unique<SqliteConnection>(mode, std::move(db));
+    DT_RETURN_IF_ERROR(connection->Configure());
+    return connection;
+  }
+
+  bool has_readers() const override { return path_ != kMemory; }
+
+ private:
+  const std::string path_;
+  const FileLock lock_;
+};
+
 }  // namespace
 
-bool IsInMemory(const std::string& url) {
-  return url.starts_with(kScheme) && url.substr(kScheme.size()) == kMemory;
-}
-
-absl::Status LimitBytes(Connection& writer, std::int64_t bytes_max) {
-  auto* const sqlite = dynamic_cast<SqliteConnection*>(&writer);
-  if (sqlite == nullptr) return absl::InvalidArgumentError("this store takes no size limit");
-  return sqlite->LimitBytes(bytes_max);
-}
-
-absl::Status CheckUrl(const std::string& url) {
-  if (url.size() > kScheme.size() && url.starts_with(kScheme)) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("database URL \"{}\" is not {}FILE", url, kScheme));
-}
-
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& url, Mode mode) {
-  DT_RETURN_IF_ERROR(CheckUrl(url));
-  const std::string path = url.substr(kScheme.size());
-  FileLock lock;
-  if (path != kMemory && mode == Mode::kWriter) {
-    // By the file's own name, whatever link leads to it.
-    std::error_code unknown;
-    const std::filesystem::path real = std::filesystem::weakly_canonical(path, unknown);
-    DT_ASSIGN_OR_RETURN(lock, FileLock::Acquire((unknown ? path : real.string()) + ".lock"));
-    DT_RETURN_IF_ERROR(CreatePrivately(path));
-  }
-  sqlite3* raw = nullptr;
-  // No mutex: a connection is used by one thread at a time.
-  const int rc =
-      sqlite3_open_v2(path.c_str(), &raw,
-                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-  DbPtr db(raw);
-  if (rc != SQLITE_OK) return SqliteError(raw);
-  auto connection = std::make_unique<SqliteConnection>(mode, std::move(lock), std::move(db));
-  DT_RETURN_IF_ERROR(connection->Configure());
-  return connection;
+absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path) {
+  if (path == kMemory) return std::make_unique<SqliteStore>(path, FileLock());
+  // By the file's own name, whatever link leads to it.
+  std::error_code unknown;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(path, unknown);
+  DT_ASSIGN_OR_RETURN(FileLock lock, FileLock::Acquire((unknown ? path : real.string()) + ".lock"));
+  DT_RETURN_IF_ERROR(CreatePrivately(path));
+  DT_RETURN_IF_ERROR(WriteLogAgain(path));
+  return std::make_unique<SqliteStore>(path, std::move(lock));
 }
 
 }  // namespace devicetrust::db

@@ -1,16 +1,14 @@
-// What Database must know of the SQLite driver. Not for other folders.
+// The SQLite driver. For open.cc alone.
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <string>
 
-#include "libs/db/connection.h"
+#include "libs/db/open.h"
 
 namespace devicetrust::db {
 
-bool IsInMemory(const std::string& url);
-
-// Caps the store's size; a write beyond it is kResourceExhausted, like a full disk.
-absl::Status LimitBytes(Connection& writer, std::int64_t bytes_max);
+// `path`: a file, or ":memory:". Errors: those of OpenStore().
+absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path);
 
 }  // namespace devicetrust::db

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "libs/db/sequence.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
+// The sequence of events, and the topic that new ones are announced under.
+constexpr std::string_view kEventSequence = "events";
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 absl::Status ValidateEvent(const v1::Event& event) {
@@ -174,12 +177,12 @@ bool HasSubject(const v1::EventFilter& filter) {
   return !filter.user_id().empty() || !filter.device_id().empty();
 }
 
-absl::StatusOr<std::int64_t> LastSequenceIn(db::Transaction& txn) {
-  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT value FROM log_counter WHERE id = 1"));
-  return rows.empty() ? 0 : db::Int(rows.front()[0]);
-}
-
 }  // namespace
+
+SystemLog::SystemLog(db::Database& database, const Clock& clock)
+    : database_(database),
+      clock_(clock),
+      watch_(database_.WatchTopic(kEventSequence, [this] { appended_.Fire(); })) {}
 
 absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event> events) {
   std::vector<const v1::Event*> pointers;
@@ -197,25 +200,17 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event*
   if (events.empty()) return Appended{};
 
   const auto count = static_cast<std::int64_t>(events.size());
-  absl::StatusOr<Appended> result =
-      database_.Write([&](db::Transaction& txn) -> absl::StatusOr<Appended> {
-        // The counter's row stays locked until the commit: numbers appear in commit order.
-        DT_ASSIGN_OR_RETURN(
-            const auto counter,
-            txn.Run(
-                "UPDATE log_counter SET value ="
-                " CASE WHEN value < $2 THEN $2 ELSE value END + $1 WHERE id = 1 RETURNING value",
-                {count, UnixMicros(clock_.Now())}));
-        std::int64_t sequence = db::Int(counter.front()[0]) - count;
-        Appended appended;
-        for (const v1::Event* event : events) {
-          DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, *event, ++sequence));
-          ++(stored ? appended.stored : appended.duplicates);
-        }
-        return appended;
-      });
-  if (result.ok() && result->stored > 0) appended_.Fire();
-  return result;
+  return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<Appended> {
+    DT_ASSIGN_OR_RETURN(std::int64_t sequence,
+                        db::NextSequences(txn, kEventSequence, count, UnixMicros(clock_.Now())));
+    Appended appended;
+    for (const v1::Event* event : events) {
+      DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, *event, sequence++));
+      ++(stored ? appended.stored : appended.duplicates);
+    }
+    if (appended.stored > 0) txn.Announce(kEventSequence);
+    return appended;
+  });
 }
 
 absl::StatusOr<SystemLog::Page> SystemLog::Search(const v1::EventFilter& filter,
@@ -239,19 +234,18 @@ absl::StatusOr<SystemLog::Page> SystemLog::Search(const v1::EventFilter& filter,
 absl::StatusOr<SystemLog::Following> SystemLog::After(const v1::EventFilter& filter,
                                                       std::int64_t after, int limit) {
   DT_ASSIGN_OR_RETURN(const auto arguments, Arguments(filter, after, limit));
-  std::int64_t last = 0;
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
-        DT_ASSIGN_OR_RETURN(last, LastSequenceIn(txn));
-        DT_RETURN_IF_ERROR(rpc::CheckPosition(after, last));
-        return txn.Run(HasSubject(filter) ? kOldestFirstOfSubject : kOldestFirst, arguments);
-      }));
-  Following following;
-  DT_ASSIGN_OR_RETURN(following.events, ParseEvents(rows));
-  const bool all = following.events.size() < static_cast<std::size_t>(limit);
-  following.sequence = all ? std::max(last, after) : following.events.back().sequence();
-  return following;
+  return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Following> {
+    DT_ASSIGN_OR_RETURN(const std::int64_t last, db::LastSequence(txn, kEventSequence));
+    DT_RETURN_IF_ERROR(rpc::CheckPosition(after, last));
+    DT_ASSIGN_OR_RETURN(
+        const auto rows,
+        txn.Run(HasSubject(filter) ? kOldestFirstOfSubject : kOldestFirst, arguments));
+    Following following;
+    DT_ASSIGN_OR_RETURN(following.events, ParseEvents(rows));
+    const bool all = following.events.size() < static_cast<std::size_t>(limit);
+    following.sequence = all ? std::max(last, after) : following.events.back().sequence();
+    return following;
+  });
 }
 
 absl::StatusOr<std::map<std::string, std::int64_t>> SystemLog::Count(
@@ -280,7 +274,7 @@ absl::StatusOr<std::optional<WallTime>> SystemLog::RevokedAt(const std::string& 
 }
 
 absl::StatusOr<std::int64_t> SystemLog::LastSequence() {
-  return database_.Read([](db::Transaction& txn) { return LastSequenceIn(txn); });
+  return database_.Read([](db::Transaction& txn) { return db::LastSequence(txn, kEventSequence); });
 }
 
 }  // namespace devicetrust::policy

@@ -24,7 +24,7 @@ inline constexpr std::size_t kEventBytesMax = 16 * 1024;
 class SystemLog {
  public:
   // `database` has LogMigrations(). Both must outlive this.
-  SystemLog(db::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
+  SystemLog(db::Database& database, const Clock& clock);
 
   struct Appended {
     int stored = 0;
@@ -60,12 +60,13 @@ class SystemLog {
 
   absl::StatusOr<std::int64_t> LastSequence();
 
-  ChangeSignal& appended() { return appended_; }  // Fires after each Append.
+  ChangeSignal& appended() { return appended_; }  // Fires after each commit of one.
 
  private:
   db::Database& database_;
   const Clock& clock_;
   ChangeSignal appended_;
+  const db::Watch watch_;  // Last: it fires the one above.
 };
 
 }  // namespace devicetrust::policy

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "libs/base/log.h"
-#include "libs/db/migrations.h"
+#include "libs/db/sequence.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::policy {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "libs/db/migrations.h"
+#include "libs/db/sequence.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/sessions/session_limits.h"

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "libs/base/files.h"
-#include "libs/db/connection.h"
+#include "libs/db/open.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/sealed_file.h"
 
@@ -33,7 +33,8 @@ class StoreCopy {
   StoreCopy& operator=(const StoreCopy&) = delete;
 
   absl::StatusOr<std::vector<db::Row>> Run(std::string_view sql) const {
-    DT_ASSIGN_OR_RETURN(const auto connection, db::Connection::Open("sqlite:" + path_));
+    DT_ASSIGN_OR_RETURN(const auto store, db::OpenStore("sqlite:" + path_));
+    DT_ASSIGN_OR_RETURN(const auto connection, store->Connect(db::Connection::Mode::kWriter));
     DT_ASSIGN_OR_RETURN(db::Transaction txn, connection->Begin());
     DT_ASSIGN_OR_RETURN(std::vector<db::Row> rows, txn.Run(sql));
     if (rows.empty()) return absl::NotFoundError(path_ + " has no key yet");

@@ -1,0 +1,64 @@
+// What SQLite's stores promise beyond those of every kind.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "libs/db/store_fixture.h"
+
+namespace devicetrust::db {
+namespace {
+
+class SqliteDatabaseTest : public ::testing::Test {
+ protected:
+  std::string Url() const { return "sqlite:" + folder_ / "store.db"; }
+  std::unique_ptr<Database> Open(DatabaseOptions options = {}) {
+    return Database::Open(Url(), kItems, options).value();
+  }
+
+  testing::TempFolder folder_;
+};
+
+TEST(SqliteTest, RefusesAFileThatIsInUse) {
+  const testing::TempFolder folder;
+  const std::string url = "sqlite:" + folder / "ca.db";
+
+  auto first = OpenStore(url);
+  DT_ASSERT_OK(first);
+  DT_EXPECT_CODE(OpenStore(url), kFailedPrecondition);
+  std::filesystem::create_symlink("ca.db", folder / "link.db");
+  DT_EXPECT_CODE(OpenStore("sqlite:" + folder / "link.db"), kFailedPrecondition);
+  first->reset();
+  DT_EXPECT_OK(OpenStore(url));
+}
+
+TEST_F(SqliteDatabaseTest, SaysThatTheStoreIsFullAndGoesOnOnceThereIsRoom) {
+  const auto database = Open({.bytes_max = 256 * 1024});
+  absl::Status status;
+  std::int64_t id = 0;
+  while (status.ok() && id < 1000) status = Add(*database, ++id, 16 * 1024);
+  DT_EXPECT_CODE(status, kResourceExhausted);
+  EXPECT_NE(std::string(status.message()).find("free disk space"), std::string::npos);
+  EXPECT_EQ(database->Read(&Count).value(), id - 1);
+
+  DT_ASSERT_OK(database->Write([](Transaction& txn) -> absl::Status {
+    return txn.Run("DELETE FROM items WHERE id < 5").status();
+  }));
+  DT_EXPECT_OK(Add(*database, id, 16 * 1024));
+}
+
+TEST_F(SqliteDatabaseTest, RefusesASecondOwnerOfTheFileAndAMissingFolder) {
+  const auto database = Open();
+  const auto second = Database::Open(Url(), kItems);
+  DT_EXPECT_CODE(second, kFailedPrecondition);
+  EXPECT_NE(std::string(second.status().message()).find("store.db"), std::string::npos);
+  DT_EXPECT_CODE(Database::Open("sqlite:/nonexistent-folder/a.db", kItems), kNotFound);
+}
+
+TEST(SqliteTest, KeepsAStoreInMemory) {
+  const auto database = Database::Open("sqlite::memory:", kItems).value();
+  DT_ASSERT_OK(database->Write([](Transaction& txn) { return Insert(txn, 1); }));
+  EXPECT_EQ(database->Read(&Count).value(), 1);
+}
+
+}  // namespace
+}  // namespace devicetrust::db
