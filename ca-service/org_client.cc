@@ -17,7 +17,6 @@
 namespace devicetrust::ca {
 namespace {
 
-using org::v1::EnrollmentService;
 using org::v1::IwaRegistryService;
 using org::v1::SystemLogService;
 
@@ -66,7 +65,7 @@ class GrpcOrgClient final : public OrgClient {
   std::vector<Enrollments::Result> Authorize(std::vector<org::v1::EnrollmentRequest> enrollments,
                                              Enrollments::Deadline deadline);
 
-  EnrollmentService::Stub authority_;
+  org::v1::EnrollmentService::Stub authority_;
   IwaRegistryService::Stub registry_;
   SystemLogService::Stub log_;
   Enrollments enrollments_{{.batch_max = kEnrollmentsPerCallMax},
@@ -81,7 +80,7 @@ std::vector<GrpcOrgClient::Enrollments::Result> GrpcOrgClient::Authorize(
   org::v1::AuthorizeEnrollmentsRequest request;
   for (auto& enrollment : enrollments) *request.add_enrollments() = std::move(enrollment);
   auto answer = rpc::Call(
-      authority_, &EnrollmentService::Stub::AuthorizeEnrollments, request,
+      authority_, &org::v1::EnrollmentService::Stub::AuthorizeEnrollments, request,
       std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
   if (answer.ok() && static_cast<std::size_t>(answer->results_size()) != count) {
     answer = absl::InternalError("the org answered for another number of enrollments");
