@@ -137,7 +137,7 @@ std::multiset<std::string> EventIds(Deployment& deployment, const std::string& t
   rpc::PrepareCall(context, kPatience);
   org::v1::TailEventsRequest request;
   request.mutable_filter()->add_types(type);
-  const auto reader = stub->Tail(&context, request);
+  const auto reader = stub->TailEvents(&context, request);
   std::multiset<std::string> ids;
   org::v1::TailEventsResponse part;
   int heartbeats_after = 0;

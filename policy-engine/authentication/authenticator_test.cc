@@ -9,6 +9,7 @@
 #include "policy-engine/authentication/authenticator.h"
 #include "policy-engine/org_fixture.h"
 #include "policy-engine/sessions/session_feed_service.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {

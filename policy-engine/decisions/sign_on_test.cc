@@ -9,6 +9,7 @@
 #include "libs/rpc/timestamps.h"
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {

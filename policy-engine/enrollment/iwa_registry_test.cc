@@ -202,8 +202,8 @@ TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
   MakeReady();
   v1::SetReadOnlyRequest read_only;
   read_only.set_read_only(true);
-  v1::OrgSettings settings;
-  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &settings).ok());
+  v1::SetReadOnlyResponse frozen;
+  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &frozen).ok());
   const grpc::Status status = Authorize();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonOf(status), reason::v1::REASON_ORG_READ_ONLY);
@@ -220,8 +220,8 @@ TEST_F(IwaTest, EachSwitchOfTheOrgHasItsReason) {
   ASSERT_TRUE(SetDeviceTrust(true).ok());
 
   v1::SetAdIntegrationRequest ad;
-  v1::OrgSettings settings;
-  ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &settings).ok());
+  v1::SetAdIntegrationResponse integrated;
+  ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &integrated).ok());
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_AD_INTEGRATION_INACTIVE);
 
   v1::SetCapabilityRequest off;

@@ -5,6 +5,7 @@
 #include "libs/pki/certificate.h"
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {

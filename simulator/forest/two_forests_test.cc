@@ -18,7 +18,7 @@ using kerberos::Failure;
 using kerberos::FailureOf;
 using kerberos::Initiator;
 
-constexpr const char* kService = "HTTP/iwa.corp.test";
+constexpr const char* kIwaService = "HTTP/iwa.corp.test";
 
 // One service for two forests that know nothing of one another: it has an account in both.
 TEST(TwoForestsTest, EachKnowsItsOwnAndAServiceOfBothTakesBoth) {
@@ -36,7 +36,7 @@ TEST(TwoForestsTest, EachKnowsItsOwnAndAServiceOfBothTakesBoth) {
   for (std::uint32_t realm = 0; realm < 2; ++realm) {
     const NewAccount user{.name = realm == 0 ? "ada" : "bob", .password = "Kq7-u2m"};
     DT_ASSERT_OK(forests->accounts().Add(realm, {&user, 1}));
-    services.push_back(std::string(kService) + "@" + forests->realms()[realm]);
+    services.push_back(std::string(kIwaService) + "@" + forests->realms()[realm]);
     DT_ASSERT_OK(forests->AddService(services.back()));
   }
   DT_ASSERT_OK(forests->WriteKeytab(run / "iwa.keytab", services));
@@ -46,7 +46,7 @@ TEST(TwoForestsTest, EachKnowsItsOwnAndAServiceOfBothTakesBoth) {
     const std::string principal = (realm == 0 ? "ada@" : "bob@") + forests->realms()[realm];
     const auto credentials = Credentials::FromPassword(principal, "Kq7-u2m");
     DT_ASSERT_OK(credentials);
-    const auto exchange = Initiator::Start(*credentials, kService, {});
+    const auto exchange = Initiator::Start(*credentials, kIwaService, {});
     DT_ASSERT_OK(exchange);
     const auto accepted = acceptor->Accept(exchange->token(), {});
     DT_ASSERT_OK(accepted);
