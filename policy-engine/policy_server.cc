@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/background_loop.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/db/database.h"
@@ -22,7 +23,6 @@
 #include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
 #include "policy-engine/log/system_log_service.h"
-#include "policy-engine/maintenance.h"
 #include "policy-engine/method_access.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"
@@ -42,8 +42,7 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-constexpr std::chrono::milliseconds kRefreshPause{1000};
-constexpr int kRefreshesPerPruning = 60;
+constexpr std::chrono::seconds kPruneEvery{60};
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
 absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
@@ -92,7 +91,7 @@ struct PolicyServer::Parts {
   absl::Status ApplyCapability();
   void MakeServices();
   absl::Status Listen();
-  void Maintain();
+  void Prune();
   void Stop();
 
   const Config config;
@@ -130,8 +129,7 @@ struct PolicyServer::Parts {
   std::optional<GatewayKeyService> gateway_key_service;
   std::optional<SystemLogService> log_service;
   std::unique_ptr<rpc::Server> server;
-  std::optional<Maintenance> maintenance;
-  int refreshes = 0;
+  std::optional<BackgroundLoop> pruning;
   std::once_flag stopped;
 };
 
@@ -225,13 +223,14 @@ absl::Status PolicyServer::Parts::Listen() {
                    &*zone_service, &*decision_service, &*people_service, &*authentication_service,
                    &*session_feed_service, &*gateway_key_service, &*log_service},
                   InternalAccess()));
-  maintenance.emplace(kRefreshPause, [this] { Maintain(); });
+  pruning.emplace(kPruneEvery, [this] {
+    Prune();
+    return kPruneEvery;
+  });
   return absl::OkStatus();
 }
 
-void PolicyServer::Parts::Maintain() {
-  LogFailure("org.refresh_failed", store->Refresh());
-  if (++refreshes % kRefreshesPerPruning != 0) return;
+void PolicyServer::Parts::Prune() {
   const WallTime now = clock.Now();
   LogFailure("org.prune_failed", sessions->Prune(now));
   LogFailure("org.prune_failed",
@@ -243,7 +242,7 @@ void PolicyServer::Parts::Stop() {
     if (sessions) sessions->announced().Stop();  // Ends the streams.
     if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();
-    maintenance.reset();
+    pruning.reset();
     if (revoker != nullptr) revoker->Stop();
     if (outbox == nullptr) return;
     outbox->WaitUntilEmpty(kLastEventsWait);

@@ -222,7 +222,6 @@ absl::StatusOr<v1::EndSessionResponse> Authenticator::EndSession(
     return parts_.events.Append(txn, event);
   });
   DT_RETURN_IF_ERROR(ended);
-  parts_.sessions.Announce();
   return v1::EndSessionResponse();
 }
 

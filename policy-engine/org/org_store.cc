@@ -145,43 +145,16 @@ absl::StatusOr<std::unique_ptr<OrgStore>> OrgStore::Create(db::Database& databas
   return store;
 }
 
-std::shared_ptr<const OrgState> OrgStore::state() const {
-  const std::lock_guard lock(state_mutex_);
-  return state_;
-}
-
 absl::Status OrgStore::Change(v1::Event event, const ChangeFn& change) {
   DT_RETURN_IF_ERROR(events_.Identify(event));
-  const std::lock_guard lock(change_mutex_);
-  constexpr int kAttempts = 3;  // Others on the same store may change it between.
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const std::shared_ptr<const OrgState> before = state();
-    bool stale = false;
-    const absl::Status status = database_.Write([&](db::Transaction& txn) -> absl::Status {
-      DT_ASSIGN_OR_RETURN(const auto bumped,
-                          txn.Run("UPDATE settings SET version = version + 1"
-                                  " WHERE id = 1 AND version = $1 RETURNING version",
-                                  {before->version}));
-      stale = bumped.empty();
-      if (stale) return absl::FailedPreconditionError("the org changed meanwhile");
-      DT_RETURN_IF_ERROR(change(txn, *before));
-      return events_.Append(txn, event);
-    });
-    if (status.ok() || stale) DT_RETURN_IF_ERROR(Reload());
-    if (!stale) return status;
-  }
-  return absl::AbortedError("the org is being changed by others all the time; try again");
-}
-
-absl::Status OrgStore::Refresh() {
-  DT_ASSIGN_OR_RETURN(const std::int64_t version,
-                      database_.Read([](db::Transaction& txn) -> absl::StatusOr<std::int64_t> {
-                        DT_ASSIGN_OR_RETURN(const auto rows,
-                                            txn.Run("SELECT version FROM settings WHERE id = 1"));
-                        return rows.empty() ? 0 : db::Int(rows.front()[0]);
-                      }));
-  if (version == state()->version) return absl::OkStatus();
-  const std::lock_guard lock(change_mutex_);
+  const MutexLock lock(change_mutex_);
+  const std::shared_ptr<const OrgState> before = state();
+  const absl::Status changed = database_.Write([&](db::Transaction& txn) -> absl::Status {
+    DT_RETURN_IF_ERROR(txn.Run("UPDATE settings SET version = version + 1 WHERE id = 1").status());
+    DT_RETURN_IF_ERROR(change(txn, *before));
+    return events_.Append(txn, event);
+  });
+  DT_RETURN_IF_ERROR(changed);
   return Reload();
 }
 
@@ -213,8 +186,7 @@ absl::StatusOr<std::shared_ptr<const OrgState>> OrgStore::Load() {
 
 absl::Status OrgStore::Reload() {
   DT_ASSIGN_OR_RETURN(auto loaded, Load());
-  const std::lock_guard lock(state_mutex_);
-  state_ = std::move(loaded);
+  state_.Set(std::move(loaded));
   return absl::OkStatus();
 }
 

@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
+#include "libs/base/snapshot.h"
 #include "libs/db/database.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_state.h"
@@ -33,16 +34,13 @@ class OrgStore {
   static absl::StatusOr<std::unique_ptr<OrgStore>> Create(db::Database& database, EventSink& events,
                                                           const OrgDefaults& defaults);
 
-  std::shared_ptr<const OrgState> state() const;
+  std::shared_ptr<const OrgState> state() const { return state_.Get(); }
 
   // Runs `change` in a transaction, beside an event; when both are durable the state is loaded
   // anew. `change` sees the state that it starts from, and may run more than once. What it
   // refuses changes nothing.
   using ChangeFn = std::function<absl::Status(db::Transaction&, const OrgState&)>;
   absl::Status Change(org::v1::Event event, const ChangeFn& change);
-
-  // Takes over what another process on the same store has changed; cheap when nothing.
-  absl::Status Refresh();
 
   // An app as it was at a revision, for explaining an old decision. kNotFound: never was.
   absl::StatusOr<AppState> AppAt(const std::string& app_id, std::int64_t revision,
@@ -58,9 +56,8 @@ class OrgStore {
   db::Database& database_;
   EventSink& events_;
   const std::string org_id_;
-  std::mutex change_mutex_;  // One change at a time.
-  mutable std::mutex state_mutex_;
-  std::shared_ptr<const OrgState> state_;  // Guarded by state_mutex_.
+  Mutex change_mutex_;  // Held by the one change at a time.
+  Snapshot<OrgState> state_;
 };
 
 // Changes of single things, for use inside Change().

@@ -139,25 +139,6 @@ TEST_F(SettingsTest, TheLearnMoreAddressStaysUnlessGiven) {
   EXPECT_EQ(Settings().learn_more_url(), "");
 }
 
-TEST_F(SettingsTest, AChangeByAnotherProcessIsTakenOver) {
-  const auto other = OrgStore::Create(*database_, *events_, {"acme", "", true}).value();
-  ASSERT_TRUE(SetDeviceTrust(true).ok());
-  EXPECT_FALSE(other->state()->settings.device_trust_enabled());
-  DT_ASSERT_OK(other->Refresh());
-  EXPECT_TRUE(other->state()->settings.device_trust_enabled());
-  // And what started from an old state is not lost, but done again from the new one.
-  v1::Event event = EventBuilder("org.settings.change", "x", clock_.Now()).Take();
-  DT_ASSERT_OK(other->Change(event, [](db::Transaction& txn, const OrgState& before) {
-    v1::OrgSettings settings = before.settings;
-    settings.set_read_only(true);
-    return WriteSettings(txn, settings, before.forced_off);
-  }));
-  v1::SetCapabilityRequest off;
-  v1::SetCapabilityResponse response;
-  ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
-  EXPECT_TRUE(response.settings().read_only());
-}
-
 TEST(LearnMoreTest, TakesPublicHttpsAddresses) {
   for (const auto* good : {"https://help.example.com", "https://help.example.com/a/b?c=d#e",
                            "HTTPS://Help.Example.COM/", "https://help.example.com:8443/",

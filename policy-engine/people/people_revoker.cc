@@ -1,6 +1,5 @@
 #include "policy-engine/people/people_revoker.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -18,19 +17,12 @@ constexpr std::string_view kPromiseSequence = "pending_revocations";
 PeopleRevoker::PeopleRevoker(db::Database& database, Revoke revoke, PeopleRevokerOptions options)
     : database_(database),
       revoke_(std::move(revoke)),
-      options_(options),
-      thread_([this] { Run(); }) {}
+      retry_(options.retry_min, options.retry_max),
+      loop_(std::chrono::milliseconds(0), [this] { return Step(); }) {}
 
 PeopleRevoker::~PeopleRevoker() { Stop(); }
 
-void PeopleRevoker::Stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+void PeopleRevoker::Stop() { loop_.Stop(); }
 
 absl::Status PeopleRevoker::Promise(db::Transaction& txn, const std::string& user_id,
                                     const std::string& requested_by, WallTime now) {
@@ -50,7 +42,7 @@ absl::StatusOr<std::vector<PeopleRevoker::Waiting>> PeopleRevoker::ReadWaiting(
   return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<Waiting>> {
     constexpr std::string_view kAll =
         "SELECT user_id, requested_by, sequence FROM pending_revocations"
-        " ORDER BY sequence LIMIT 1000";
+        " ORDER BY sequence";
     constexpr std::string_view kOne =
         "SELECT user_id, requested_by, sequence FROM pending_revocations WHERE user_id = $1";
     absl::StatusOr<std::vector<db::Row>> rows =
@@ -89,7 +81,7 @@ absl::StatusOr<std::int32_t> PeopleRevoker::Keep(const Waiting& waiting) {
 absl::StatusOr<std::optional<std::int32_t>> PeopleRevoker::PromiseAndTry(
     const std::string& user_id, const std::function<absl::Status()>& promise) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     in_hand_.insert(user_id);
   }
   const absl::Status promised = promise();
@@ -102,12 +94,11 @@ absl::StatusOr<std::optional<std::int32_t>> PeopleRevoker::PromiseAndTry(
     }
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     in_hand_.erase(in_hand_.find(user_id));
-    look_now_ = look_now_ || (promised.ok() && !revoked);
   }
-  wake_.notify_all();
   if (!promised.ok()) return promised;
+  if (!revoked) loop_.Wake();
   return revoked;
 }
 
@@ -129,9 +120,9 @@ bool PeopleRevoker::KeepAll() {
   const auto waiting = ReadWaiting(nullptr);
   if (!waiting.ok()) return false;
   for (const Waiting& one : *waiting) {
+    if (loop_.stopping()) return false;
     {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return false;
+      const MutexLock lock(mutex_);
       if (in_hand_.contains(one.user_id)) continue;
     }
     const auto still = ReadWaiting(&one.user_id);  // PromiseAndTry() may have been quicker.
@@ -142,21 +133,11 @@ bool PeopleRevoker::KeepAll() {
   return true;
 }
 
-void PeopleRevoker::Run() {
-  std::chrono::milliseconds pause = options_.retry_min;
-  for (;;) {
-    const bool kept = KeepAll();
-    std::unique_lock lock(mutex_);
-    if (kept) {
-      pause = options_.retry_min;
-      wake_.wait_for(lock, options_.poll, [this] { return stopping_ || look_now_; });
-    } else {
-      wake_.wait_for(lock, pause, [this] { return stopping_; });
-      pause = std::min(pause * 2, options_.retry_max);
-    }
-    if (stopping_) return;
-    look_now_ = false;
-  }
+// A promise that is in hand ends with Wake() when it fails.
+std::chrono::milliseconds PeopleRevoker::Step() {
+  if (!KeepAll()) return retry_.Next();
+  retry_.Reset();
+  return BackgroundLoop::kUntilWoken;
 }
 
 }  // namespace devicetrust::policy

@@ -3,17 +3,17 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "devicetrust/ca/v1/ca.pb.h"
+#include "libs/base/background_loop.h"
+#include "libs/base/backoff.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/db/database.h"
 
@@ -22,13 +22,10 @@ namespace devicetrust::policy {
 struct PeopleRevokerOptions {
   std::chrono::milliseconds retry_min{200};  // After a failure; doubles up to the next.
   std::chrono::milliseconds retry_max{5'000};
-  // How often promises of another process on the same store are looked for.
-  std::chrono::milliseconds poll{5'000};
 };
 
-// Thread-safe. Owns one thread, which keeps the promises that an earlier run, another
-// process or a failed attempt left behind. The CA's call is idempotent, so two processes
-// that keep the same promise do no harm.
+// Thread-safe. Owns one thread, which keeps the promises that an earlier run or a failed attempt
+// left behind. The CA's call is idempotent, so to keep a promise twice does no harm.
 class PeopleRevoker {
  public:
   // CertificateAdminService.RevokeForUser with a deadline of its own; ends within seconds.
@@ -51,7 +48,8 @@ class PeopleRevoker {
   absl::StatusOr<std::optional<std::int32_t>> PromiseAndTry(
       const std::string& user_id, const std::function<absl::Status()>& promise);
 
-  // A promise for the user is not yet kept: whatever certificates it has will be revoked.
+  // A promise for the user is not yet kept: whatever certificates the user has
+  // will be revoked.
   static absl::StatusOr<bool> Waits(db::Transaction& txn, const std::string& user_id);
 
   absl::StatusOr<std::int64_t> Pending();  // Promises not yet kept.
@@ -64,20 +62,18 @@ class PeopleRevoker {
     std::int64_t sequence = 0;  // Of the promise: a newer one is another promise.
   };
 
-  void Run();
+  std::chrono::milliseconds Step();
   bool KeepAll();  // False: at least one is left.
   absl::StatusOr<std::vector<Waiting>> ReadWaiting(const std::string* user_id);
   absl::StatusOr<std::int32_t> Keep(const Waiting& waiting);
 
   db::Database& database_;
   const Revoke revoke_;
-  const PeopleRevokerOptions options_;
-  std::mutex mutex_;  // Guards the next three.
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  bool look_now_ = true;                // An earlier run may have left something.
-  std::multiset<std::string> in_hand_;  // Users that PromiseAndTry() is busy with.
-  std::thread thread_;
+  Mutex mutex_;
+  // Users that PromiseAndTry() is busy with.
+  std::multiset<std::string> in_hand_ ABSL_GUARDED_BY(mutex_);
+  Backoff retry_;  // Of the loop's thread.
+  BackgroundLoop loop_;
 };
 
 }  // namespace devicetrust::policy

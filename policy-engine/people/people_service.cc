@@ -224,15 +224,10 @@ absl::StatusOr<v1::SetUserStatusResponse> PeopleService::SetStatus(
     DT_RETURN_IF_ERROR(
         parts_.revoker.PromiseAndTry(request.user_id(), [] { return absl::OkStatus(); }).status());
     DT_RETURN_IF_ERROR(change());
-    parts_.sessions.Announce();
     return response;
   }
   DT_ASSIGN_OR_RETURN(const std::optional<std::int32_t> revoked,
-                      parts_.revoker.PromiseAndTry(request.user_id(), [&]() -> absl::Status {
-                        DT_RETURN_IF_ERROR(change());
-                        parts_.sessions.Announce();  // Sessions end before the CA is asked.
-                        return absl::OkStatus();
-                      }));
+                      parts_.revoker.PromiseAndTry(request.user_id(), change));
   if (revoked) response.set_certificates_revoked(*revoked);
   return response;
 }

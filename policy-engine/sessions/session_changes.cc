@@ -12,6 +12,7 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
+// The sequence of changes, and the topic that they are announced under.
 constexpr std::string_view kSequence = "session_changes";
 
 enum ChangeKind : std::int64_t { kEnded = 1, kDeactivated = 2, kActivated = 3 };
@@ -20,6 +21,7 @@ absl::Status AppendChange(db::Transaction& txn, ChangeKind kind, const std::stri
                           WallTime at) {
   DT_ASSIGN_OR_RETURN(const std::int64_t sequence,
                       db::NextSequence(txn, kSequence, UnixMicros(at)));
+  txn.Announce(kSequence);
   return txn
       .Run("INSERT INTO session_changes (sequence, at_ms, kind, subject) VALUES ($1, $2, $3, $4)",
            {sequence, UnixMillis(at), std::int64_t{kind}, subject})
@@ -46,6 +48,9 @@ v1::SessionChange ChangeFromRow(const db::Row& row) {
 
 }  // namespace
 
+SessionChanges::SessionChanges(db::Database& database)
+    : database_(database), watch_(database_.WatchTopic(kSequence, [this] { announced_.Fire(); })) {}
+
 absl::Status SessionChanges::AppendEnded(db::Transaction& txn, const std::string& session_id,
                                          WallTime at) {
   DT_ASSIGN_OR_RETURN(const auto inserted,
@@ -63,10 +68,7 @@ absl::Status SessionChanges::AppendUserStatus(db::Transaction& txn, const std::s
 }
 
 absl::Status SessionChanges::EndSession(const std::string& session_id, WallTime at) {
-  DT_RETURN_IF_ERROR(
-      database_.Write([&](db::Transaction& txn) { return AppendEnded(txn, session_id, at); }));
-  Announce();
-  return absl::OkStatus();
+  return database_.Write([&](db::Transaction& txn) { return AppendEnded(txn, session_id, at); });
 }
 
 absl::StatusOr<bool> SessionChanges::HasEnded(db::Transaction& txn, const std::string& session_id) {

@@ -1,5 +1,5 @@
 // What gateways must hear of at once: ended sessions, users deactivated or activated again
-// (DESIGN 12). Rows in commit order, read by a stream.
+// (ADR 9). Rows in commit order, read by a stream.
 #pragma once
 
 #include <chrono>
@@ -18,13 +18,12 @@ namespace devicetrust::policy {
 class SessionChanges {
  public:
   // `database` has OrgMigrations() and must outlive this.
-  explicit SessionChanges(db::Database& database) : database_(database) {}
+  explicit SessionChanges(db::Database& database);
 
-  // Parts of a larger transaction; call Announce() once it is durable.
+  // Parts of a larger transaction.
   static absl::Status AppendEnded(db::Transaction& txn, const std::string& session_id, WallTime at);
   static absl::Status AppendUserStatus(db::Transaction& txn, const std::string& user_id,
                                        bool active, WallTime at);
-  void Announce() { announced_.Fire(); }
 
   // Ends one session everywhere. Idempotent.
   absl::Status EndSession(const std::string& session_id, WallTime at);
@@ -41,11 +40,13 @@ class SessionChanges {
   // Forgets what no live session can need: ended sessions older than kSessionLifetime.
   absl::Status Prune(WallTime now);
 
+  // Fires after each commit of a change.
   ChangeSignal& announced() { return announced_; }
 
  private:
   db::Database& database_;
   ChangeSignal announced_;
+  const db::Watch watch_;  // Last: it fires the one above.
 };
 
 }  // namespace devicetrust::policy

@@ -15,7 +15,7 @@ namespace v1 = ::devicetrust::org::v1;
 
 constexpr int kChangesPerMessage = 1000;
 constexpr std::chrono::milliseconds kSessionHeartbeat{1000};
-constexpr std::chrono::milliseconds kSessionPoll{200};
+constexpr std::chrono::milliseconds kSessionLook{200};  // At whether the caller has left.
 // Clocks of the org and of gateways differ a little, and a session that is forgotten too early
 // would be open again.
 constexpr std::chrono::minutes kForgetMargin{5};
@@ -50,7 +50,7 @@ grpc::Status SessionFeedService::WatchSessions(
       }
       last_message = now;
     }
-    if (!news) changes_.announced().WaitForChange(seen, kSessionPoll);
+    if (!news) changes_.announced().WaitForChange(seen, kSessionLook);
   }
   return rpc::ToGrpc(rpc::DrainingError());
 }
