@@ -4,46 +4,8 @@
 #include "libs/rpc/error.h"
 
 namespace devicetrust::agent {
-namespace {
 
 using namespace reason::v1;
-
-Reason ReasonFor(kerberos::Failure failure, Account account) {
-  const bool computer = account == Account::kComputer;
-  switch (failure) {
-    case kerberos::Failure::kClockSkew:
-      return REASON_CLOCK_SKEW;
-    case kerberos::Failure::kTicketExpired:
-      return REASON_TICKET_EXPIRED;
-    case kerberos::Failure::kReplayed:
-      return REASON_TICKET_REPLAYED;
-    case kerberos::Failure::kNotBound:
-      return REASON_TICKET_NOT_BOUND;
-    case kerberos::Failure::kTicketInvalid:
-    case kerberos::Failure::kUnknownService:
-    case kerberos::Failure::kMalformed:
-      return REASON_TICKET_INVALID;
-    case kerberos::Failure::kWrongPassword:
-      return computer ? REASON_NOT_DOMAIN_JOINED : REASON_PASSWORD_WRONG;
-    case kerberos::Failure::kAccountRevoked:
-    case kerberos::Failure::kAccountExpired:
-      return computer ? REASON_COMPUTER_DISABLED : REASON_USER_DISABLED;
-    case kerberos::Failure::kPasswordExpired:
-      return REASON_PASSWORD_EXPIRED;
-    case kerberos::Failure::kUnknownAccount:
-      return computer ? REASON_NOT_DOMAIN_JOINED : REASON_USER_NOT_IN_DOMAIN;
-    case kerberos::Failure::kUntrustedRealm:
-      return REASON_UNTRUSTED_FOREST;
-    case kerberos::Failure::kUnreachable:
-      return REASON_DOMAIN_CONTROLLER_UNREACHABLE;
-    case kerberos::Failure::kNone:
-    case kerberos::Failure::kMisconfigured:
-      break;
-  }
-  return REASON_INTERNAL_ERROR;
-}
-
-}  // namespace
 
 std::string_view RemedyFor(Reason reason) {
   switch (reason) {
@@ -91,7 +53,9 @@ std::string_view RemedyFor(Reason reason) {
 }
 
 absl::Status FromKerberos(const absl::Status& status, Account account) {
-  const Reason reason = ReasonFor(kerberos::FailureOf(status), account);
+  const kerberos::Holder holder =
+      account == Account::kComputer ? kerberos::Holder::kComputer : kerberos::Holder::kUser;
+  const Reason reason = kerberos::ReasonOf(kerberos::FailureOf(status), holder);
   return rpc::MakeError(status.code(), reason, std::string(status.message()),
                         account == Account::kComputer ? "the computer's account" : "the user",
                         std::string(RemedyFor(reason)));

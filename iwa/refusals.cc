@@ -22,33 +22,33 @@ std::string TextOf(const absl::Status& status) { return std::string(status.messa
 }  // namespace
 
 absl::Status TicketRefusal(const absl::Status& failure) {
-  const auto refuse = [&](reason::v1::Reason reason, std::string remedy) {
-    return rpc::MakeError(StatusCode::kUnauthenticated, reason, TextOf(failure), {},
-                          std::move(remedy));
+  const Failure why = kerberos::FailureOf(failure);
+  const auto refuse = [&](StatusCode code, std::string remedy) {
+    // Whose ticket it was, nobody knows: none of these is another reason of a computer.
+    return rpc::MakeError(code, kerberos::ReasonOf(why, kerberos::Holder::kUser), TextOf(failure),
+                          {}, std::move(remedy));
   };
-  switch (kerberos::FailureOf(failure)) {
+  switch (why) {
     case Failure::kClockSkew:
       return refuse(
-          reason::v1::REASON_CLOCK_SKEW,
+          StatusCode::kUnauthenticated,
           "Set the computer's clock from the domain: w32tm /resync, or chronyc makestep.");
     case Failure::kTicketExpired:
-      return refuse(reason::v1::REASON_TICKET_EXPIRED,
+      return refuse(StatusCode::kUnauthenticated,
                     "Lock and unlock the computer, or run kinit, for a new ticket.");
     case Failure::kTicketInvalid:
       return refuse(
-          reason::v1::REASON_TICKET_INVALID,
+          StatusCode::kUnauthenticated,
           "Run klist purge and try again; if it stays, export the service's keytab anew.");
     case Failure::kReplayed:
-      return refuse(reason::v1::REASON_TICKET_REPLAYED,
-                    "Make a new Negotiate exchange for each call.");
+      return refuse(StatusCode::kUnauthenticated, "Make a new Negotiate exchange for each call.");
     case Failure::kNotBound:
-      return refuse(reason::v1::REASON_TICKET_NOT_BOUND,
+      return refuse(StatusCode::kUnauthenticated,
                     "Update the agent: the exchange must be bound to this very request.");
     case Failure::kMalformed:
-      return rpc::MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_TICKET_INVALID,
-                            TextOf(failure), {},
-                            "Use Kerberos: the computer must reach a domain controller and know "
-                            "the IWA's service principal; NTLM is not accepted.");
+      return refuse(StatusCode::kInvalidArgument,
+                    "Use Kerberos: the computer must reach a domain controller and know the IWA's "
+                    "service principal; NTLM is not accepted.");
     case Failure::kMisconfigured:  // Its text names files of ours.
       Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
       return rpc::MakeError(StatusCode::kUnavailable, reason::v1::REASON_STORE_UNAVAILABLE,
@@ -65,10 +65,11 @@ absl::Status TicketRefusal(const absl::Status& failure) {
 absl::Status DirectoryRefusal(const absl::Status& failure) {
   Log(LogLevel::kWarning, "iwa.directory.fault", {{"error", failure.ToString()}});
   if (failure.code() == StatusCode::kInternal) return failure;
-  return rpc::MakeError(StatusCode::kUnavailable, reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE,
-                        "the directory does not answer", {},
-                        "Try again; if it stays, check --ldap-url and the service account.",
-                        kRetryAfter);
+  return rpc::MakeError(
+      StatusCode::kUnavailable, reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE,
+      "the directory does not answer", {},
+      "Try again; if it stays, check the URL of its --directory and the service account.",
+      kRetryAfter);
 }
 
 absl::Status TokenRefusal(const absl::Status& failure) {

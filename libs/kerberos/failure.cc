@@ -14,44 +14,62 @@ constexpr const char* kPayloadUrl = "devicetrust.kerberos.failure";
 struct FailureFacts {
   std::string_view name;
   absl::StatusCode code;
+  reason::v1::Reason of_user;
+  reason::v1::Reason of_computer;
 };
 
 FailureFacts FactsOf(Failure failure) {
+  using namespace reason::v1;
   switch (failure) {
     case Failure::kNone:
-      return {"NONE", absl::StatusCode::kInternal};
+      return {"NONE", absl::StatusCode::kInternal, REASON_INTERNAL_ERROR, REASON_INTERNAL_ERROR};
     case Failure::kClockSkew:
-      return {"CLOCK_SKEW", absl::StatusCode::kFailedPrecondition};
+      return {"CLOCK_SKEW", absl::StatusCode::kFailedPrecondition, REASON_CLOCK_SKEW,
+              REASON_CLOCK_SKEW};
     case Failure::kTicketExpired:
-      return {"TICKET_EXPIRED", absl::StatusCode::kUnauthenticated};
+      return {"TICKET_EXPIRED", absl::StatusCode::kUnauthenticated, REASON_TICKET_EXPIRED,
+              REASON_TICKET_EXPIRED};
     case Failure::kTicketInvalid:
-      return {"TICKET_INVALID", absl::StatusCode::kUnauthenticated};
+      return {"TICKET_INVALID", absl::StatusCode::kUnauthenticated, REASON_TICKET_INVALID,
+              REASON_TICKET_INVALID};
     case Failure::kReplayed:
-      return {"REPLAYED", absl::StatusCode::kUnauthenticated};
+      return {"REPLAYED", absl::StatusCode::kUnauthenticated, REASON_TICKET_REPLAYED,
+              REASON_TICKET_REPLAYED};
     case Failure::kNotBound:
-      return {"NOT_BOUND", absl::StatusCode::kUnauthenticated};
+      return {"NOT_BOUND", absl::StatusCode::kUnauthenticated, REASON_TICKET_NOT_BOUND,
+              REASON_TICKET_NOT_BOUND};
     case Failure::kWrongPassword:
-      return {"WRONG_PASSWORD", absl::StatusCode::kUnauthenticated};
+      return {"WRONG_PASSWORD", absl::StatusCode::kUnauthenticated, REASON_PASSWORD_WRONG,
+              REASON_NOT_DOMAIN_JOINED};
     case Failure::kAccountRevoked:
-      return {"ACCOUNT_REVOKED", absl::StatusCode::kPermissionDenied};
+      return {"ACCOUNT_REVOKED", absl::StatusCode::kPermissionDenied, REASON_USER_DISABLED,
+              REASON_COMPUTER_DISABLED};
     case Failure::kAccountExpired:
-      return {"ACCOUNT_EXPIRED", absl::StatusCode::kPermissionDenied};
+      return {"ACCOUNT_EXPIRED", absl::StatusCode::kPermissionDenied, REASON_USER_DISABLED,
+              REASON_COMPUTER_DISABLED};
     case Failure::kPasswordExpired:
-      return {"PASSWORD_EXPIRED", absl::StatusCode::kPermissionDenied};
+      return {"PASSWORD_EXPIRED", absl::StatusCode::kPermissionDenied, REASON_PASSWORD_EXPIRED,
+              REASON_PASSWORD_EXPIRED};
     case Failure::kUnknownAccount:
-      return {"UNKNOWN_ACCOUNT", absl::StatusCode::kNotFound};
+      return {"UNKNOWN_ACCOUNT", absl::StatusCode::kNotFound, REASON_USER_NOT_IN_DOMAIN,
+              REASON_NOT_DOMAIN_JOINED};
     case Failure::kUnknownService:
-      return {"UNKNOWN_SERVICE", absl::StatusCode::kNotFound};
+      return {"UNKNOWN_SERVICE", absl::StatusCode::kNotFound, REASON_TICKET_INVALID,
+              REASON_TICKET_INVALID};
     case Failure::kUntrustedRealm:
-      return {"UNTRUSTED_REALM", absl::StatusCode::kPermissionDenied};
+      return {"UNTRUSTED_REALM", absl::StatusCode::kPermissionDenied, REASON_UNTRUSTED_FOREST,
+              REASON_UNTRUSTED_FOREST};
     case Failure::kUnreachable:
-      return {"UNREACHABLE", absl::StatusCode::kUnavailable};
+      return {"UNREACHABLE", absl::StatusCode::kUnavailable, REASON_DOMAIN_CONTROLLER_UNREACHABLE,
+              REASON_DOMAIN_CONTROLLER_UNREACHABLE};
     case Failure::kMalformed:
-      return {"MALFORMED", absl::StatusCode::kInvalidArgument};
+      return {"MALFORMED", absl::StatusCode::kInvalidArgument, REASON_TICKET_INVALID,
+              REASON_TICKET_INVALID};
     case Failure::kMisconfigured:
-      return {"MISCONFIGURED", absl::StatusCode::kFailedPrecondition};
+      return {"MISCONFIGURED", absl::StatusCode::kFailedPrecondition, REASON_INTERNAL_ERROR,
+              REASON_INTERNAL_ERROR};
   }
-  return {"NONE", absl::StatusCode::kInternal};
+  return FactsOf(Failure::kNone);
 }
 
 Failure FromKrbCode(krb5_error_code code) {
@@ -160,6 +178,11 @@ absl::Status Make(Failure failure, const std::string& message) {
 }  // namespace
 
 std::string_view Name(Failure failure) { return FactsOf(failure).name; }
+
+reason::v1::Reason ReasonOf(Failure failure, Holder holder) {
+  const FailureFacts facts = FactsOf(failure);
+  return holder == Holder::kComputer ? facts.of_computer : facts.of_user;
+}
 
 Failure FailureOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kPayloadUrl);

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::kerberos {
@@ -30,6 +31,13 @@ enum class Failure {
 std::string_view Name(Failure failure);
 
 Failure FailureOf(const absl::Status& status);
+
+// Whose ticket is asked for or shown.
+enum class Holder { kUser, kComputer };
+
+// What people and the System Log are told: the same failure is another reason of a user than of a
+// computer. REASON_INTERNAL_ERROR for what is no caller's business.
+reason::v1::Reason ReasonOf(Failure failure, Holder holder);
 
 // A status of the failure's code that FailureOf() recognises.
 absl::Status MakeFailure(Failure failure, std::string_view message);
