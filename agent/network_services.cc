@@ -55,12 +55,12 @@ absl::StatusOr<TokenAnswer> NetworkServices::IssueDeviceToken(const Discovery& d
                                                               const IwaEntry& iwa,
                                                               const Bytes& spnego,
                                                               const std::string& key_thumbprint) {
-  iwa::v1::DomainProof::Stub stub(ChannelTo(iwa.address, discovery.ca_bundle));
+  iwa::v1::DomainProofService::Stub stub(ChannelTo(iwa.address, discovery.ca_bundle));
   iwa::v1::IssueDeviceTokenRequest request;
   request.set_spnego_token(ToString(spnego));
   request.set_key_thumbprint(key_thumbprint);
   DT_ASSIGN_OR_RETURN(const iwa::v1::IssueDeviceTokenResponse response,
-                      rpc::Call(stub, &iwa::v1::DomainProof::Stub::IssueDeviceToken, request,
+                      rpc::Call(stub, &iwa::v1::DomainProofService::Stub::IssueDeviceToken, request,
                                 config_.call_timeout));
   return TokenAnswer{response.device_token(), ToBytes(response.spnego_token())};
 }
@@ -70,14 +70,14 @@ absl::StatusOr<TokenAnswer> NetworkServices::IssueUserToken(const Discovery& dis
                                                             const Bytes& spnego,
                                                             const std::string& key_thumbprint,
                                                             const std::string& device_token) {
-  iwa::v1::DomainProof::Stub stub(ChannelTo(iwa.address, discovery.ca_bundle));
+  iwa::v1::DomainProofService::Stub stub(ChannelTo(iwa.address, discovery.ca_bundle));
   iwa::v1::IssueUserTokenRequest request;
   request.set_spnego_token(ToString(spnego));
   request.set_key_thumbprint(key_thumbprint);
   request.set_device_token(device_token);
-  DT_ASSIGN_OR_RETURN(
-      const iwa::v1::IssueUserTokenResponse response,
-      rpc::Call(stub, &iwa::v1::DomainProof::Stub::IssueUserToken, request, config_.call_timeout));
+  DT_ASSIGN_OR_RETURN(const iwa::v1::IssueUserTokenResponse response,
+                      rpc::Call(stub, &iwa::v1::DomainProofService::Stub::IssueUserToken, request,
+                                config_.call_timeout));
   return TokenAnswer{response.user_token(), ToBytes(response.spnego_token())};
 }
 

@@ -15,7 +15,7 @@
 namespace devicetrust::agent {
 namespace {
 
-class EchoIwa final : public iwa::v1::DomainProof::Service {
+class EchoIwa final : public iwa::v1::DomainProofService::Service {
  public:
   grpc::Status IssueDeviceToken(grpc::ServerContext*,
                                 const iwa::v1::IssueDeviceTokenRequest* request,
@@ -61,8 +61,8 @@ class NetworkServicesTest : public ::testing::Test {
     listener.listen = "127.0.0.1:0";
     listener.identity = {edge.certificate.Pem(), edge.key.Pem()};
     const std::vector<rpc::MethodAccess> access = {
-        {"devicetrust.iwa.v1.DomainProof.IssueDeviceToken", {rpc::kAnyone}},
-        {"devicetrust.iwa.v1.DomainProof.IssueUserToken", {rpc::kAnyone}},
+        {"devicetrust.iwa.v1.DomainProofService.IssueDeviceToken", {rpc::kAnyone}},
+        {"devicetrust.iwa.v1.DomainProofService.IssueUserToken", {rpc::kAnyone}},
         {"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}};
     auto server = rpc::Server::Start(listener, {&iwa_, &ca_}, access);
     DT_ASSERT_OK(server);

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <string>
-#include <vector>
 
 #include "libs/base/status.h"
 #include "libs/service/config.h"
@@ -15,7 +14,7 @@ struct Config : service::ComponentConfig,
                 service::InternalListenerConfig,
                 service::StoreConfig,
                 service::OrgPeerConfig,
-                service::DirectoryConfig {
+                service::DirectoriesConfig {
   Config() {
     edge_listen = "127.0.0.1:7301";
     internal_listen = "127.0.0.1:7302";
@@ -24,15 +23,11 @@ struct Config : service::ComponentConfig,
 
   std::string name = "iwa";  // Also the component name in internal_cert.
 
-  std::string spn = "HTTP/iwa.corp.test";
+  std::string spn;  // "HTTP/iwa.corp.test": what agents ask a ticket for, in each realm served.
   std::string keytab;
-  std::string replay_cache = "dt-iwa.rcache2";      // Files that remember tickets for 5 minutes.
-  std::string krb5_config;                          // Empty: KRB5_CONFIG is set already.
-  std::vector<std::string> realms = {"CORP.TEST"};  // Served; others are untrusted.
+  std::string replay_cache = "dt-iwa.rcache2";  // Files that remember tickets for 5 minutes.
+  std::string krb5_config;                      // Empty: KRB5_CONFIG is set already.
   bool primary = true;
-
-  std::string ldap_domain = "corp.test";
-  std::size_t ldap_connections = 4;
 
   std::size_t in_flight_max = 512;            // Calls of agents at once.
   std::size_t account_calls_per_minute = 60;  // Of one account; an enrollment takes one or two.
@@ -43,7 +38,9 @@ struct Config : service::ComponentConfig,
 // Declares every option of dt-iwa (libs/service/options.h).
 void Describe(Config& config, service::Options& options);
 
-// The version that the org is told: what decides whether an IWA may enroll devices (ORG-5).
+// What the IWA does for the org, as a version: the org is told, and it decides whether an IWA may
+// enroll devices (ORG-5) and of which forests (ORG-6). It is not the release's version, which
+// grows for other reasons; `dt-iwa --version` shows both.
 inline constexpr const char* kIwaVersion = "1.12.0";
 
 // Checks what can be known without the network: what must be set, files, forms. The

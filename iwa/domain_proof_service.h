@@ -5,8 +5,8 @@
 
 namespace devicetrust::iwa {
 
-// The gRPC face of TokenIssuer: translates, logs one line a call, maps the status.
-class DomainProofService final : public v1::DomainProof::Service {
+// The gRPC service of TokenIssuer: translates, logs one line a call, maps the status.
+class DomainProofService final : public v1::DomainProofService::Service {
  public:
   explicit DomainProofService(TokenIssuer& issuer) : issuer_(issuer) {}
 

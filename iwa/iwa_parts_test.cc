@@ -178,10 +178,15 @@ class ConfigTest : public FolderTest {
     config_.internal_key = Path("iwa.key");
     config_.deployment_ca = Path("deployment-ca.pem");
     config_.keytab = Path("keytab");
-    config_.ldap_url = "ldaps://127.0.0.1:1";
-    config_.ldap_ca = Path("web-ca.pem");
-    config_.ldap_bind_dn = "svc@corp.test";
-    config_.ldap_password_file = Path("password");
+    config_.spn = "HTTP/iwa.corp.test";
+    service::DirectoryConfig& directory = config_.directories.emplace_back();
+    directory.domain = "corp.test";
+    directory.netbios_name = "CORP";
+    directory.domain_sid = "S-1-5-21-1-2-3";
+    directory.url = "ldaps://127.0.0.1:1";
+    directory.ca = Path("web-ca.pem");
+    directory.bind_dn = "svc@corp.test";
+    directory.password_file = Path("password");
   }
   // The message with `change` made to a good configuration; it must name `flag`.
   template <typename F>
@@ -206,11 +211,11 @@ TEST_F(ConfigTest, NamesTheWrongFlag) {
   ExpectNamed("--name", [](Config& c) { c.name = "IWA 1"; });
   ExpectNamed("--org", [](Config& c) { c.org = ""; });
   ExpectNamed("--spn", [](Config& c) { c.spn = "HTTP@iwa.corp.test"; });
-  ExpectNamed("--realm", [](Config& c) { c.realms = {"corp.test"}; });
-  ExpectNamed("--realm", [](Config& c) { c.realms = {}; });
+  ExpectNamed("--spn", [](Config& c) { c.spn = ""; });
   ExpectNamed("--edge-listen", [](Config& c) { c.edge_listen = "here"; });
   ExpectNamed("--internal-listen", [](Config& c) { c.internal_listen = "1.2.3.4:99999"; });
-  ExpectNamed("--ldap-url", [](Config& c) { c.ldap_url = ""; });
+  ExpectNamed("--directory", [](Config& c) { c.directories.clear(); });
+  ExpectNamed("--directory corp.test", [](Config& c) { c.directories[0].url = ""; });
   ASSERT_EQ(chmod(Path("keytab").c_str(), 0644), 0);
   ExpectNamed("--keytab", [](Config&) {});
 }

@@ -5,14 +5,15 @@
 #include <vector>
 
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "iwa/domain.h"
 #include "iwa/domain_proof_service.h"
 #include "iwa/registration.h"
 #include "iwa/signing_key_store.h"
+#include "iwa/ticket_acceptor.h"
 #include "iwa/token_issuer.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
+#include "libs/service/directories.h"
 
 namespace devicetrust::iwa {
 namespace {
@@ -37,9 +38,9 @@ class GrpcOrgRegistry final : public OrgRegistry {
   const std::unique_ptr<org::v1::IwaRegistryService::Stub> stub_;
 };
 
-absl::StatusOr<org::v1::Iwa> Describe(const Config& config,
-                                      const std::vector<token::SigningKey>& keys,
-                                      const std::string& bound_address) {
+absl::StatusOr<org::v1::Iwa> DescribeIwa(const Config& config, const directory::Registry& domains,
+                                         const std::vector<token::SigningKey>& keys,
+                                         const std::string& bound_address) {
   org::v1::Iwa iwa;
   iwa.set_name(config.name);
   iwa.set_address(config.edge_address.empty() ? bound_address : config.edge_address);
@@ -47,10 +48,7 @@ absl::StatusOr<org::v1::Iwa> Describe(const Config& config,
   iwa.set_version(kIwaVersion);
   iwa.set_primary(config.primary);
   iwa.set_binding("https");
-  for (std::string forest : config.realms) {  // By DNS name; a realm is that in capitals.
-    for (char& c : forest) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    iwa.add_forests(std::move(forest));
-  }
+  for (const directory::Domain& domain : domains.domains()) iwa.add_forests(domain.dns_name);
   for (const token::SigningKey& key : keys) {
     DT_ASSIGN_OR_RETURN(std::string jwk, token::ToJwk(key.key.public_key(), key.kid));
     org::v1::IwaKey* added = iwa.add_keys();
@@ -65,7 +63,8 @@ absl::StatusOr<org::v1::Iwa> Describe(const Config& config,
 // In the order of use: destroyed in reverse.
 struct IwaServer::Parts {
   std::optional<SigningKeyStore> store;
-  std::unique_ptr<Domain> domain;
+  std::unique_ptr<TicketAcceptor> tickets;
+  std::unique_ptr<directory::Registry> domains;
   std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<DomainProofService> service;
   std::unique_ptr<rpc::Server> edge;
@@ -80,10 +79,10 @@ absl::Status IwaServer::Parts::Listen(const Config& config, const service::Compo
   DT_ASSIGN_OR_RETURN(rpc::ListenerConfig edge_listener, service::EdgeListener(config.org, config));
   edge_listener.in_flight_max = config.in_flight_max;
   DT_ASSIGN_OR_RETURN(
-      edge,
-      rpc::Server::Start(std::move(edge_listener), {service.get()},
-                         {{"devicetrust.iwa.v1.DomainProof.IssueDeviceToken", {rpc::kAnyone}},
-                          {"devicetrust.iwa.v1.DomainProof.IssueUserToken", {rpc::kAnyone}}}));
+      edge, rpc::Server::Start(
+                std::move(edge_listener), {service.get()},
+                {{"devicetrust.iwa.v1.DomainProofService.IssueDeviceToken", {rpc::kAnyone}},
+                 {"devicetrust.iwa.v1.DomainProofService.IssueUserToken", {rpc::kAnyone}}}));
   DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start(component.InternalListener(config), {}, {}));
   return absl::OkStatus();
 }
@@ -99,17 +98,16 @@ absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& confi
   DT_ASSIGN_OR_RETURN(parts->store, SigningKeyStore::Open(config.database));
   DT_ASSIGN_OR_RETURN(const std::vector<token::SigningKey> keys,
                       parts->store->Load(config.org, config.name, kek, clock, random));
-  DT_ASSIGN_OR_RETURN(parts->domain, NewActiveDirectory(config));
-  parts->issuer =
-      std::make_unique<TokenIssuer>(IssuerConfig{config.org,
-                                                 config.name,
-                                                 {config.realms.begin(), config.realms.end()},
-                                                 config.account_calls_per_minute},
-                                    keys, *parts->domain, clock, random);
+  DT_ASSIGN_OR_RETURN(parts->tickets, NewKerberosAcceptor(config));
+  DT_ASSIGN_OR_RETURN(parts->domains, service::LoadDirectories(config));
+  parts->issuer = std::make_unique<TokenIssuer>(
+      IssuerConfig{config.org, config.name, config.account_calls_per_minute}, keys, *parts->tickets,
+      *parts->domains, clock, random);
   parts->service = std::make_unique<DomainProofService>(*parts->issuer);
   DT_RETURN_IF_ERROR(parts->Listen(config, component));
 
-  DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa, Describe(config, keys, parts->edge->address()));
+  DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa,
+                      DescribeIwa(config, *parts->domains, keys, parts->edge->address()));
   parts->org = std::make_unique<GrpcOrgRegistry>(
       rpc::NewChannel(component.Peer(config.org_address, config.org_server_name)));
   parts->registration = std::make_unique<Registration>(*parts->org, std::move(iwa));

@@ -1,3 +1,6 @@
+#include <string>
+
+#include "iwa/config.h"
 #include "iwa/iwa_server.h"
 #include "libs/service/program.h"
 
@@ -5,7 +8,7 @@ int main(int argc, char** argv) {
   using namespace devicetrust;
   return service::RunService<iwa::IwaServer, iwa::Config>(
       {"dt-iwa",
-       DT_VERSION,
+       std::string(DT_VERSION) + " (as IWA " + iwa::kIwaVersion + ")",
        "Integrated Windows authentication server: proof of domain membership",
        {}},
       argc, argv);

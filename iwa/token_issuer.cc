@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "absl/strings/match.h"
 #include "iwa/refusals.h"
 #include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
@@ -41,21 +40,22 @@ absl::Status CheckInput(std::span<const std::uint8_t> spnego, std::string_view k
   return absl::OkStatus();
 }
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-// Account names differ in nothing but case between ticket and directory.
-bool SameAccountName(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, Lower, Lower);
-}
-
-// The SID in the PAC is of the account that the ticket names: a PAC of one domain with an
-// account of another in it was not made by that account's domain controller.
-absl::Status CheckSameAccount(const kerberos::Identity& identity,
-                              const directory::Account& account) {
-  if (SameAccountName(identity.name, account.account_name) &&
-      identity.account_sid.starts_with(identity.domain_sid + "-")) {
+// The PAC is of the domain whose realm vouches for the ticket: a PAC of one domain with an account
+// of another in it was not made by that account's domain controller.
+absl::Status CheckDomain(const kerberos::Identity& identity, const directory::Domain& domain) {
+  if (identity.domain_sid == domain.sid && identity.account_sid.starts_with(domain.sid + "-")) {
     return absl::OkStatus();
   }
+  return rpc::MakeError(
+      StatusCode::kUnauthenticated, reason::v1::REASON_TICKET_INVALID,
+      fmt::format("the ticket's SID {} is none of its realm's domain", identity.account_sid),
+      identity.principal, "Check the SID that the IWA's configuration gives the domain.");
+}
+
+// Account names differ in nothing but case between ticket and directory.
+absl::Status CheckSameAccount(const kerberos::Identity& identity,
+                              const directory::Account& account) {
+  if (absl::EqualsIgnoreCase(identity.name, account.account_name)) return absl::OkStatus();
   return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::REASON_TICKET_INVALID,
                         "the ticket's name and SID are of different accounts", identity.principal,
                         "Log on again; if it stays, look for a renamed account.");
@@ -63,14 +63,16 @@ absl::Status CheckSameAccount(const kerberos::Identity& identity,
 
 }  // namespace
 
-TokenIssuer::TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys, Domain& domain,
+TokenIssuer::TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys,
+                         TicketAcceptor& tickets, const directory::Registry& domains,
                          const Clock& clock, Random& random)
     : config_(std::move(config)),
       urn_(token::IwaUrn(config_.org, config_.name)),
       key_(keys.at(0)),
       limiter_(config_.account_calls_per_minute),
       issued_(kIssuedTokensKept),
-      domain_(domain),
+      tickets_(tickets),
+      domains_(domains),
       clock_(clock),
       random_(random) {
   for (const token::SigningKey& key : keys) own_keys_.Add(key.kid, urn_, key.key.public_key());
@@ -121,13 +123,16 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uin
 absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
     std::span<const std::uint8_t> spnego, const kerberos::BoundRequest& request) {
   absl::StatusOr<kerberos::Accepted> accepted =
-      domain_.Accept(spnego, kerberos::BindingsOf(request));
+      tickets_.Accept(spnego, kerberos::BindingsOf(request));
   if (!accepted.ok()) return TicketRefusal(accepted.status());
-  if (!config_.realms.contains(accepted->identity.realm)) {
+  const absl::StatusOr<const directory::Domain*> domain =
+      domains_.FindByRealm(accepted->identity.realm);
+  if (!domain.ok()) {
     return Denied(reason::v1::REASON_UNTRUSTED_FOREST,
                   fmt::format("this IWA does not serve the realm {}", accepted->identity.realm),
                   accepted->identity, "Enroll through an IWA of the account's own forest.");
   }
+  DT_RETURN_IF_ERROR(CheckDomain(accepted->identity, **domain));
   const std::chrono::seconds wait =
       limiter_.Count(accepted->identity.account_sid, std::chrono::steady_clock::now());
   if (wait > std::chrono::seconds(0)) {
@@ -150,7 +155,7 @@ absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
                           "the device token is good for another key", device->computer_name,
                           "Get both tokens for the same key.");
   }
-  if (!config_.realms.contains(device->realm)) {
+  if (!domains_.FindByRealm(device->realm).ok()) {
     return rpc::MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_UNTRUSTED_FOREST,
                           fmt::format("this IWA no longer serves the realm {}", device->realm),
                           device->computer_name,
@@ -166,7 +171,7 @@ absl::Status TokenIssuer::CheckComputer(const kerberos::Identity& identity) {
                   "Run the device task as the network service, so that it uses the computer's "
                   "own account.");
   }
-  const absl::StatusOr<directory::Computer> account = domain_.FindComputer(identity.account_sid);
+  const absl::StatusOr<directory::Computer> account = domains_.FindComputer(identity.account_sid);
   if (absl::IsNotFound(account.status())) {
     return Denied(reason::v1::REASON_NOT_DOMAIN_JOINED, "the domain has no such computer", identity,
                   "Join the computer to the domain again.");
@@ -185,7 +190,7 @@ absl::Status TokenIssuer::CheckUser(const kerberos::Identity& identity) {
     return Denied(reason::v1::REASON_NOT_A_USER, "the ticket is of a computer account", identity,
                   "Run the user task as the logged-on user.");
   }
-  const absl::StatusOr<directory::User> account = domain_.FindUser(identity.account_sid);
+  const absl::StatusOr<directory::User> account = domains_.FindUser(identity.account_sid);
   if (absl::IsNotFound(account.status())) {
     return Denied(reason::v1::REASON_USER_NOT_IN_DOMAIN, "the domain has no such user", identity,
                   "Log on with an account of the domain.");

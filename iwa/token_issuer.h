@@ -1,25 +1,24 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "iwa/domain.h"
 #include "iwa/issued_tokens.h"
+#include "iwa/ticket_acceptor.h"
 #include "libs/base/call_limiter.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/directory/registry.h"
 #include "libs/token/claims.h"
 
 namespace devicetrust::iwa {
 
 struct IssuerConfig {
   std::string org;
-  std::string name;              // Of this IWA.
-  std::set<std::string> realms;  // Served.
+  std::string name;  // Of this IWA.
   std::size_t account_calls_per_minute = 60;
 };
 
@@ -36,15 +35,16 @@ inline constexpr std::size_t kThumbprintChars = 43;
 // what the directory says of the account at that moment, into a signed token (IWA-2,
 // IWA-3). Thread-safe; blocks on the directory.
 //
-// An account is believed when ticket and directory agree: the SID of the PAC is that of an
-// enabled account of the same name, in a realm that is served. Whether it is a computer
-// follows from the PAC's account control and the directory, never from a trailing '$'.
+// The realms of the registry's domains are served, others are an untrusted forest's, whoever
+// vouches for them. An account is believed when ticket and directory agree: the SID of the PAC is
+// one of the realm's domain, and that of an enabled account of the same name. Whether it is a
+// computer follows from the PAC's account control and the directory, never from a trailing '$'.
 class TokenIssuer {
  public:
   // The first of `keys` signs; all verify device tokens (made before a change of keys).
-  // `domain`, `clock` and `random` outlive the issuer.
-  TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys, Domain& domain,
-              const Clock& clock, Random& random);
+  // `tickets`, `domains`, `clock` and `random` outlive the issuer.
+  TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys, TicketAcceptor& tickets,
+              const directory::Registry& domains, const Clock& clock, Random& random);
 
   // The errors are listed in devicetrust/iwa/v1/iwa.proto.
   absl::StatusOr<IssuedToken> IssueDeviceToken(std::span<const std::uint8_t> spnego,
@@ -54,6 +54,7 @@ class TokenIssuer {
                                              std::string_view device_token);
 
  private:
+  // Who has the ticket, and that its realm and PAC are of one domain that is served.
   absl::StatusOr<kerberos::Accepted> Authenticate(std::span<const std::uint8_t> spnego,
                                                   const kerberos::BoundRequest& request);
   absl::StatusOr<token::DeviceToken> CheckDeviceToken(std::string_view device_token,
@@ -68,7 +69,8 @@ class TokenIssuer {
   token::KeySet own_keys_;  // Written by the constructor alone.
   CallLimiter limiter_;     // By account SID.
   IssuedTokens issued_;
-  Domain& domain_;
+  TicketAcceptor& tickets_;
+  const directory::Registry& domains_;
   const Clock& clock_;
   Random& random_;
 };

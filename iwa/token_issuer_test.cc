@@ -7,6 +7,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
+#include "libs/testing/fake_directory.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
@@ -20,9 +21,10 @@ using std::chrono::seconds;
 
 constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
 constexpr const char* kDomainSid = "S-1-5-21-1-2-3";
+constexpr const char* kPartnerSid = "S-1-5-21-4-5-6";
 
-// A domain whose "tickets" are account names, followed by what they are bound to.
-class FakeDomain final : public Domain {
+// Takes "tickets" that are account names, followed by what they are bound to.
+class FakeAcceptor final : public TicketAcceptor {
  public:
   static std::string Ticket(const std::string& name, const kerberos::BoundRequest& request) {
     return name + "|" + HexEncode(kerberos::BindingsOf(request));
@@ -43,24 +45,9 @@ class FakeDomain final : public Domain {
     if (it == identities.end()) return kerberos::MakeFailure(Failure::kTicketInvalid, "unknown");
     return kerberos::Accepted{it->second, Bytes{1, 2, 3}};
   }
-  absl::StatusOr<directory::Computer> FindComputer(const std::string& sid) override {
-    if (!directory_status.ok()) return directory_status;
-    const auto it = computers.find(sid);
-    if (it == computers.end()) return absl::NotFoundError("no computer");
-    return it->second;
-  }
-  absl::StatusOr<directory::User> FindUser(const std::string& sid) override {
-    if (!directory_status.ok()) return directory_status;
-    const auto it = users.find(sid);
-    if (it == users.end()) return absl::NotFoundError("no user");
-    return it->second;
-  }
 
   Failure failure = Failure::kNone;
-  absl::Status directory_status;
   std::map<std::string, kerberos::Identity> identities;  // By name.
-  std::map<std::string, directory::Computer> computers;  // By SID.
-  std::map<std::string, directory::User> users;
 };
 
 class TokenIssuerTest : public ::testing::Test {
@@ -69,37 +56,40 @@ class TokenIssuerTest : public ::testing::Test {
     keys_.Add("k1", token::IwaUrn("acme", "iwa-1"), signing_.key.public_key());
     AddIdentity("PC0042$", "2001", true);
     AddIdentity("alice", "1104", false);
-    directory::Computer computer;
-    computer.account_name = "pc0042$";  // The directory's case may differ.
-    computer.enabled = true;
-    domain_.computers[Sid("2001")] = computer;
-    directory::User user;
-    user.account_name = "alice";
-    user.enabled = true;
-    domain_.users[Sid("1104")] = user;
+    corp_->computers[Sid("2001")].account_name = "pc0042$";  // The directory's case may differ.
+    corp_->computers[Sid("2001")].enabled = true;
+    corp_->users[Sid("1104")].account_name = "alice";
+    corp_->users[Sid("1104")].enabled = true;
   }
 
+  std::unique_ptr<directory::Registry> NewDomains() {
+    std::vector<directory::Domain> domains;
+    domains.push_back(testing::NewFakeDomain("corp.test", "CORP", kDomainSid, &corp_));
+    domains.push_back(testing::NewFakeDomain("partner.test", "PARTNER", kPartnerSid, &partner_));
+    return directory::Registry::Create(std::move(domains)).value();
+  }
   static std::string Sid(const std::string& rid) { return std::string(kDomainSid) + "-" + rid; }
   void AddIdentity(const std::string& name, const std::string& rid, bool is_computer,
-                   const std::string& realm = "CORP.TEST") {
+                   const std::string& realm = "CORP.TEST",
+                   const std::string& domain_sid = kDomainSid) {
     kerberos::Identity identity;
     identity.principal = name + "@" + realm;
     identity.name = name;
     identity.realm = realm;
-    identity.account_sid = Sid(rid);
-    identity.domain_sid = kDomainSid;
+    identity.account_sid = domain_sid + "-" + rid;
+    identity.domain_sid = domain_sid;
     identity.is_computer = is_computer;
-    domain_.identities[name] = identity;
+    tickets_.identities[name] = identity;
   }
   absl::StatusOr<IssuedToken> Device(const std::string& name = "PC0042$") {
     const std::string ticket =
-        FakeDomain::Ticket(name, {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
+        FakeAcceptor::Ticket(name, {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
     return issuer_.IssueDeviceToken(AsBytes(ticket), thumbprint_);
   }
   absl::StatusOr<IssuedToken> User(const std::string& device_token,
                                    const std::string& name = "alice") {
     const std::string ticket =
-        FakeDomain::Ticket(name, {"IssueUserToken", "iwa-1", thumbprint_, device_token});
+        FakeAcceptor::Ticket(name, {"IssueUserToken", "iwa-1", thumbprint_, device_token});
     return issuer_.IssueUserToken(AsBytes(ticket), thumbprint_, device_token);
   }
   static std::string Reason(const absl::StatusOr<IssuedToken>& issued) {
@@ -109,11 +99,14 @@ class TokenIssuerTest : public ::testing::Test {
 
   testing::SettableClock clock_{kNow};
   SystemRandom random_;
-  FakeDomain domain_;
+  FakeAcceptor tickets_;
+  testing::FakeDirectory* corp_ = nullptr;  // Of domains_.
+  testing::FakeDirectory* partner_ = nullptr;
+  const std::unique_ptr<directory::Registry> domains_ = NewDomains();
   token::SigningKey signing_{"k1", pki::PrivateKey::Generate().value()};
   token::KeySet keys_;
   std::string thumbprint_ = pki::PrivateKey::Generate()->public_key().Thumbprint();
-  TokenIssuer issuer_{{"acme", "iwa-1", {"CORP.TEST"}}, {signing_}, domain_, clock_, random_};
+  TokenIssuer issuer_{{"acme", "iwa-1"}, {signing_}, tickets_, *domains_, clock_, random_};
 };
 
 TEST_F(TokenIssuerTest, TurnsTwoTicketsIntoAUserTokenForTheCa) {
@@ -142,14 +135,14 @@ TEST_F(TokenIssuerTest, RefusesAnExchangeBoundToAnotherRequest) {
   const std::string other = pki::PrivateKey::Generate()->public_key().Thumbprint();
   const auto device_with = [&](const kerberos::BoundRequest& request) {
     return Reason(
-        issuer_.IssueDeviceToken(AsBytes(FakeDomain::Ticket("PC0042$", request)), thumbprint_));
+        issuer_.IssueDeviceToken(AsBytes(FakeAcceptor::Ticket("PC0042$", request)), thumbprint_));
   };
   EXPECT_EQ(device_with({"IssueUserToken", "iwa-1", thumbprint_, {}}), "TICKET_NOT_BOUND");
   EXPECT_EQ(device_with({"IssueDeviceToken", "iwa-2", thumbprint_, {}}), "TICKET_NOT_BOUND");
   EXPECT_EQ(device_with({"IssueDeviceToken", "iwa-1", other, {}}), "TICKET_NOT_BOUND");
   EXPECT_EQ(device_with({"IssueDeviceToken", "iwa-1", thumbprint_, device}), "TICKET_NOT_BOUND");
   const std::string ticket =
-      FakeDomain::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, Device()->token});
+      FakeAcceptor::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, Device()->token});
   EXPECT_EQ(Reason(issuer_.IssueUserToken(AsBytes(ticket), thumbprint_, device)),
             "TICKET_NOT_BOUND");
 }
@@ -160,11 +153,11 @@ TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheComputer) {
   EXPECT_EQ(Reason(Device("mallory$")), "NOT_A_COMPUTER");
   AddIdentity("GONE$", "2999", true);
   EXPECT_EQ(Reason(Device("GONE$")), "NOT_DOMAIN_JOINED");
-  AddIdentity("PARTNER$", "2001", true, "PARTNER.TEST");
-  EXPECT_EQ(Reason(Device("PARTNER$")), "UNTRUSTED_FOREST");
+  AddIdentity("OTHER1$", "2001", true, "OTHER.TEST");
+  EXPECT_EQ(Reason(Device("OTHER1$")), "UNTRUSTED_FOREST");
   AddIdentity("OTHER$", "2001", true);  // Another's SID in its PAC.
   EXPECT_EQ(Reason(Device("OTHER$")), "TICKET_INVALID");
-  domain_.computers[Sid("2001")].enabled = false;
+  corp_->computers[Sid("2001")].enabled = false;
   const absl::StatusOr<IssuedToken> disabled = Device();
   EXPECT_EQ(Reason(disabled), "COMPUTER_DISABLED");
   DT_EXPECT_CODE(disabled, kPermissionDenied);
@@ -173,9 +166,24 @@ TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheComputer) {
 }
 
 TEST_F(TokenIssuerTest, RefusesASidOfAnotherDomain) {
-  domain_.identities["PC0042$"].domain_sid = "S-1-5-21-1-2-";  // Ends within a number.
+  tickets_.identities["PC0042$"].domain_sid = "S-1-5-21-1-2-";  // Ends within a number.
   EXPECT_EQ(Reason(Device()), "TICKET_INVALID");
-  domain_.identities["PC0042$"].domain_sid = "S-1-5-21-9-9-9";
+  tickets_.identities["PC0042$"].domain_sid = "S-1-5-21-9-9-9";
+  EXPECT_EQ(Reason(Device()), "TICKET_INVALID");
+}
+
+// Of two forests that do not trust one another, each vouches for its own accounts alone.
+TEST_F(TokenIssuerTest, ServesEachForestByItsOwnDirectory) {
+  AddIdentity("PC0042$", "2001", true, "PARTNER.TEST", kPartnerSid);
+  EXPECT_EQ(Reason(Device()), "NOT_DOMAIN_JOINED");
+  directory::Computer& theirs = partner_->computers[std::string(kPartnerSid) + "-2001"];
+  theirs.account_name = "PC0042$";
+  theirs.enabled = true;
+  const absl::StatusOr<IssuedToken> device = Device();
+  DT_ASSERT_OK(device);
+  EXPECT_EQ(device->subject, "PC0042$@PARTNER.TEST");
+  AddIdentity("PC0042$", "2001", true, "PARTNER.TEST",
+              kDomainSid);  // It claims an account of ours.
   EXPECT_EQ(Reason(Device()), "TICKET_INVALID");
 }
 
@@ -184,9 +192,9 @@ TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheUser) {
   EXPECT_EQ(Reason(User(device, "PC0042$")), "NOT_A_USER");
   AddIdentity("bob", "1999", false);
   EXPECT_EQ(Reason(User(device, "bob")), "USER_NOT_IN_DOMAIN");
-  AddIdentity("carol", "1104", false, "PARTNER.TEST");
+  AddIdentity("carol", "1104", false, "OTHER.TEST");
   EXPECT_EQ(Reason(User(device, "carol")), "UNTRUSTED_FOREST");
-  domain_.users[Sid("1104")].enabled = false;
+  corp_->users[Sid("1104")].enabled = false;
   EXPECT_EQ(Reason(User(device)), "USER_DISABLED");
 }
 
@@ -201,7 +209,7 @@ TEST_F(TokenIssuerTest, ExplainsEveryFailureOfKerberos) {
       {Failure::kMisconfigured, "STORE_UNAVAILABLE", absl::StatusCode::kUnavailable},
   };
   for (const auto& [failure, reason, code] : cases) {
-    domain_.failure = failure;
+    tickets_.failure = failure;
     const absl::StatusOr<IssuedToken> issued = Device();
     EXPECT_EQ(Reason(issued), reason);
     EXPECT_EQ(issued.status().code(), code) << reason;
@@ -211,13 +219,13 @@ TEST_F(TokenIssuerTest, ExplainsEveryFailureOfKerberos) {
 
 TEST_F(TokenIssuerTest, ASilentDirectoryIsARetryAndNoVerdict) {
   const std::string device = Device()->token;
-  domain_.directory_status = absl::UnavailableError("down");
+  corp_->fault = absl::UnavailableError("down");
   for (const absl::StatusOr<IssuedToken>& issued : {Device(), User(device)}) {
     EXPECT_EQ(Reason(issued), "DOMAIN_CONTROLLER_UNREACHABLE");
     DT_EXPECT_CODE(issued, kUnavailable);
     EXPECT_GT(rpc::DetailOf(issued.status())->retry_after().seconds(), 0);
   }
-  domain_.directory_status = absl::OkStatus();
+  corp_->fault = absl::OkStatus();
   DT_EXPECT_OK(User(device));
 }
 
@@ -232,10 +240,10 @@ TEST_F(TokenIssuerTest, TakesOnlyItsOwnFreshDeviceTokensForTheSameKey) {
   EXPECT_EQ(Reason(User(device)), "TOKEN_WRONG_KEY");
   thumbprint_ = first;
 
-  TokenIssuer other({"acme", "iwa-2", {"CORP.TEST"}}, {{"k2", pki::PrivateKey::Generate().value()}},
-                    domain_, clock_, random_);
+  TokenIssuer other({"acme", "iwa-2"}, {{"k2", pki::PrivateKey::Generate().value()}}, tickets_,
+                    *domains_, clock_, random_);
   const std::string ticket =
-      FakeDomain::Ticket("PC0042$", {"IssueDeviceToken", "iwa-2", thumbprint_, {}});
+      FakeAcceptor::Ticket("PC0042$", {"IssueDeviceToken", "iwa-2", thumbprint_, {}});
   const auto foreign = other.IssueDeviceToken(AsBytes(ticket), thumbprint_);
   DT_ASSERT_OK(foreign);
   EXPECT_EQ(Reason(User(foreign->token)), "TOKEN_UNKNOWN_KEY");
@@ -248,11 +256,10 @@ TEST_F(TokenIssuerTest, TakesOnlyItsOwnFreshDeviceTokensForTheSameKey) {
 
 TEST_F(TokenIssuerTest, AcceptsADeviceTokenFromBeforeAChangeOfKeys) {
   const std::string device = Device()->token;
-  TokenIssuer next({"acme", "iwa-1", {"CORP.TEST"}},
-                   {{"k2", pki::PrivateKey::Generate().value()}, signing_}, domain_, clock_,
-                   random_);
+  TokenIssuer next({"acme", "iwa-1"}, {{"k2", pki::PrivateKey::Generate().value()}, signing_},
+                   tickets_, *domains_, clock_, random_);
   const std::string ticket =
-      FakeDomain::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
+      FakeAcceptor::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
   DT_EXPECT_OK(next.IssueUserToken(AsBytes(ticket), thumbprint_, device));
 }
 
@@ -280,9 +287,9 @@ TEST_F(TokenIssuerTest, NoMutationOfADeviceTokenIsAccepted) {
 }
 
 TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
-  TokenIssuer strict({"acme", "iwa-1", {"CORP.TEST"}, 2}, {signing_}, domain_, clock_, random_);
+  TokenIssuer strict({"acme", "iwa-1", 2}, {signing_}, tickets_, *domains_, clock_, random_);
   const std::string ticket =
-      FakeDomain::Ticket("PC0042$", {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
+      FakeAcceptor::Ticket("PC0042$", {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
   const auto ask = [&] { return strict.IssueDeviceToken(AsBytes(ticket), thumbprint_); };
   const std::string device = ask()->token;
   DT_EXPECT_OK(ask());
@@ -290,7 +297,7 @@ TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
   EXPECT_EQ(Reason(refused), "TOO_MANY_REQUESTS");
   EXPECT_GT(rpc::DetailOf(refused.status())->retry_after().seconds(), 0);
   const std::string of_user =
-      FakeDomain::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
+      FakeAcceptor::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
   DT_EXPECT_OK(strict.IssueUserToken(AsBytes(of_user), thumbprint_, device));
 }
 

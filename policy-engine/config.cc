@@ -10,8 +10,7 @@ void Describe(Config& config, service::Options& options) {
   service::DescribeCaPeer(config, options);
   service::DescribeGrowingStore(config, options);
   options.Text("log-database", config.log_database, "URL", "The System Log's, sqlite:PATH");
-  service::DescribeDirectory(config, service::Need::kOptional, options);
-  options.Text("domain", config.domain, "NAME", "DNS name of the domain, e.g. corp.test");
+  service::DescribeDirectories(config, options);
   options.Heading("Org");
   options.OnOff("capability", config.capability,
                 "Switch Device Trust for the whole deployment (default: as it was, at first on)");

@@ -50,7 +50,7 @@ class OrgFixture : public ::testing::Test {
     outbox_options.linger = std::chrono::milliseconds(0);
     outbox_ = std::make_unique<db::Outbox>(*database_, outbox_options, DeliverTo(*log_));
     events_.emplace(*outbox_, random_);
-    store_ = OrgStore::Create(*database_, *events_, {"acme", "corp.test", true}).value();
+    store_ = OrgStore::Create(*database_, *events_, {"acme", {"corp.test"}, true}).value();
     proof_keys_.Add(ProofKey().kid, token::ProofIssuer("acme"), ProofKey().key.public_key());
     sessions_.emplace(*database_);
     apps_.emplace(*store_, clock_);
@@ -101,10 +101,11 @@ class OrgFixture : public ::testing::Test {
     return settings_->SetDeviceTrust(nullptr, &request, &device_trust_);
   }
 
-  std::string AddUser(const std::string& name, std::vector<std::string> groups = {}) {
+  std::string AddUser(const std::string& name, std::vector<std::string> groups = {},
+                      const std::string& domain = "corp.test") {
     org::v1::UserImport person;
     person.set_sid("S-1-5-21-1-2-3-" + name);
-    person.set_principal(name + "@corp.test");
+    person.set_principal(name + "@" + domain);
     person.set_account_name(name);
     for (std::string& group : groups) person.add_groups(std::move(group));
     return database_
@@ -149,8 +150,8 @@ class OrgFixture : public ::testing::Test {
     using namespace org::v1;
     const std::vector<org::v1::ClientKind> modern = {CLIENT_KIND_WEB_BROWSER,
                                                      CLIENT_KIND_MODERN_AUTH};
-    return {MakeRule("Legacy", {CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY}, {},
-                     TRUST_CONDITION_ANY, true, false),
+    return {MakeRule("Legacy", {CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY}, {}, TRUST_CONDITION_ANY,
+                     true, false),
             MakeRule("Windows, trusted", modern, {PLATFORM_KIND_WINDOWS}, TRUST_CONDITION_TRUSTED,
                      true, true),
             MakeRule("Not Windows", modern,

@@ -6,17 +6,15 @@
 #include <vector>
 
 #include "libs/base/background_loop.h"
-#include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/db/database.h"
 #include "libs/db/outbox.h"
-#include "libs/directory/client.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
+#include "libs/service/directories.h"
 #include "policy-engine/apps/app_service.h"
 #include "policy-engine/apps/zone_service.h"
 #include "policy-engine/authentication/authentication_service.h"
-#include "policy-engine/authentication/directory_passwords.h"
 #include "policy-engine/ca_link.h"
 #include "policy-engine/decisions/decision_service.h"
 #include "policy-engine/enrollment/enrollment_service.h"
@@ -35,7 +33,7 @@ namespace devicetrust::policy {
 struct PolicyFiles {
   service::Component component;
   pki::AeadKey kek;
-  std::optional<directory::Config> ldap;
+  std::unique_ptr<directory::Registry> directories;
 };
 
 namespace {
@@ -45,33 +43,11 @@ namespace v1 = ::devicetrust::org::v1;
 constexpr std::chrono::seconds kPruneEvery{60};
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
-absl::StatusOr<directory::Config> ReadLdapConfig(const Config& config) {
-  directory::Config ldap;
-  ldap.url = config.ldap_url;
-  ldap.ca_file = config.ldap_ca;
-  ldap.domain = config.domain;
-  ldap.bind_name = config.ldap_bind_dn;
-  if (!config.ldap_password_file.empty()) {
-    DT_RETURN_IF_ERROR(RefuseIfShared(config.ldap_password_file));
-    DT_ASSIGN_OR_RETURN(ldap.bind_password, ReadFile(config.ldap_password_file));
-    while (!ldap.bind_password.empty() &&
-           (ldap.bind_password.back() == '\n' || ldap.bind_password.back() == '\r')) {
-      ldap.bind_password.pop_back();
-    }
-  }
-  ldap.check_connections_max = 8;
-  ldap.search_connections_max = 4;
-  return ldap;
-}
-
 absl::StatusOr<PolicyFiles> ReadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "policy"));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
-  PolicyFiles files{std::move(component), std::move(kek), {}};
-  if (!config.ldap_url.empty()) {
-    DT_ASSIGN_OR_RETURN(files.ldap, ReadLdapConfig(config));
-  }
-  return files;
+  DT_ASSIGN_OR_RETURN(auto directories, service::LoadDirectories(config));
+  return PolicyFiles{std::move(component), std::move(kek), std::move(directories)};
 }
 
 void LogFailure(std::string_view event, const absl::Status& status) {
@@ -87,7 +63,6 @@ struct PolicyServer::Parts {
   ~Parts() { Stop(); }
 
   absl::Status Open();
-  absl::Status OpenDirectory();
   absl::Status ApplyCapability();
   void MakeServices();
   absl::Status Listen();
@@ -106,7 +81,6 @@ struct PolicyServer::Parts {
   std::optional<EventSink> events;
   std::unique_ptr<OrgStore> store;
   std::unique_ptr<GatewayKeys> keys;
-  std::unique_ptr<directory::LdapDirectory> directory;  // Null: none is configured.
   std::optional<CaLink> ca;
   std::optional<SessionChanges> sessions;
   std::optional<Factors> factors;
@@ -114,7 +88,6 @@ struct PolicyServer::Parts {
 
   std::optional<AppAdmin> apps;
   std::optional<ZoneAdmin> zones;
-  std::optional<DirectoryPasswords> passwords;
   std::optional<Authenticator> authenticator;
   std::optional<SignOn> sign_on;
   std::optional<SettingsService> settings_service;
@@ -143,10 +116,11 @@ absl::Status PolicyServer::Parts::Open() {
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
   events.emplace(*outbox, random);
-  DT_ASSIGN_OR_RETURN(store,
-                      OrgStore::Create(*database, *events,
-                                       {config.org, config.domain, config.capability.value_or(true),
-                                        UnixMillis(clock.Now())}));
+  OrgDefaults defaults{config.org, {}, config.capability.value_or(true), UnixMillis(clock.Now())};
+  for (const directory::Domain& domain : files.directories->domains()) {
+    defaults.ad_domains.push_back(domain.dns_name);
+  }
+  DT_ASSIGN_OR_RETURN(store, OrgStore::Create(*database, *events, defaults));
   DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, files.kek, config.org, clock, random));
   return ApplyCapability();
 }
@@ -171,12 +145,6 @@ absl::Status PolicyServer::Parts::ApplyCapability() {
   });
 }
 
-absl::Status PolicyServer::Parts::OpenDirectory() {
-  if (!files.ldap) return absl::OkStatus();
-  DT_ASSIGN_OR_RETURN(directory, directory::LdapDirectory::Create(*files.ldap));
-  return absl::OkStatus();
-}
-
 void PolicyServer::Parts::MakeServices() {
   ca.emplace(files.component.Peer(config.ca_address, config.ca_server_name));
   sessions.emplace(*database);
@@ -186,9 +154,8 @@ void PolicyServer::Parts::MakeServices() {
       [this](const ca::v1::RevokeForUserRequest& request) { return ca->RevokeForUser(request); });
   apps.emplace(*store, clock);
   zones.emplace(*store, clock);
-  passwords.emplace(directory.get());
-  authenticator.emplace(
-      Authenticator::Parts{*database, *store, *events, *sessions, *passwords, clock, random});
+  authenticator.emplace(Authenticator::Parts{*database, *store, *events, *sessions,
+                                             *files.directories, clock, random});
   sign_on.emplace(
       SignOn::Parts{*database, *store, *events, *log, keys->proof_keys(),
                     [this](db::Transaction& txn, const std::string& user_id, std::string_view totp,
@@ -197,13 +164,7 @@ void PolicyServer::Parts::MakeServices() {
 
   settings_service.emplace(*store, clock, PeerCaller());
   iwa_service.emplace(*database, *events, clock, PeerCaller());
-  EnrollmentService::ComputerLookup computers;
-  if (directory != nullptr) {
-    computers = [this](std::span<const std::string> sids) {
-      return directory->FindComputersBySid(sids);
-    };
-  }
-  enrollment_service.emplace(*database, *store, clock, std::move(computers));
+  enrollment_service.emplace(*database, *store, clock, *files.directories);
   app_service.emplace(*apps);
   zone_service.emplace(*zones);
   decision_service.emplace(*sign_on);
@@ -259,7 +220,6 @@ absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config&
   DT_ASSIGN_OR_RETURN(PolicyFiles files, ReadFiles(config));
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
-  DT_RETURN_IF_ERROR(parts->OpenDirectory());
   parts->MakeServices();
   DT_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<PolicyServer>(new PolicyServer(std::move(parts)));
@@ -274,11 +234,10 @@ void PolicyServer::Stop() { parts_->Stop(); }
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
   DT_RETURN_IF_ERROR(db::CheckUrl(config.log_database));
-  DT_ASSIGN_OR_RETURN(const PolicyFiles files, ReadFiles(config));
+  DT_RETURN_IF_ERROR(ReadFiles(config).status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.ca_address, "--ca-address").status());
-  if (!files.ldap) return absl::OkStatus();
-  return directory::LdapDirectory::Create(*files.ldap).status();
+  return absl::OkStatus();
 }
 
 }  // namespace devicetrust::policy

@@ -39,7 +39,6 @@ class PolicyServerTest : public ::testing::Test {
     config_.internal_key = folder_ / "policy.key";
     config_.deployment_ca = folder_ / "deployment-ca.pem";
     config_.ca_address = "127.0.0.1:1";
-    config_.domain = "corp.test";
   }
   void Start() {
     auto server = PolicyServer::Create(config_, clock_, random_);

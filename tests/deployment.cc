@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kStartMax{20};
 constexpr const char* kRealm = "CORP.TEST";
-constexpr const char* kDirectoryUser = "svc-directory@corp.test";
+constexpr const char* kDomain = "corp.test";
 constexpr const char* kDirectoryPassword = "Svc-1-directory";
 
 std::string PersonName(int number) { return fmt::format("user{}", number); }
@@ -102,11 +102,14 @@ policy::Config Deployment::PolicyConfig() const {
   config.log_database = "sqlite:" + File("log.db");
   config.kek_file = File("kek");
   config.ca_address = Address("ca-internal");
-  config.ldap_url = ldap_->url();
-  config.ldap_ca = File("web-ca.pem");
-  config.ldap_bind_dn = kDirectoryUser;
-  config.ldap_password_file = File("directory-password");
-  config.domain = "corp.test";
+  service::DirectoryConfig& directory = config.directories.emplace_back();
+  directory.domain = kDomain;
+  directory.netbios_name = "CORP";
+  directory.domain_sid = simulator::DomainSid(accounts_->view().realms()[realm_]);
+  directory.url = ldap_->url();
+  directory.ca = File("web-ca.pem");
+  directory.bind_dn = std::string("svc-directory@") + kDomain;
+  directory.password_file = File("directory-password");
   config.capability = true;
   return config;
 }
@@ -199,7 +202,7 @@ absl::Status Deployment::SetUpOrg() {
   const auto settings = org::v1::SettingsService::NewStub(channel);
   org::v1::SetAdIntegrationRequest integration;
   integration.set_active(true);
-  integration.set_domain("corp.test");
+  integration.add_domains(kDomain);
   DT_RETURN_IF_ERROR(
       rpc::Call(*settings, &org::v1::SettingsService::Stub::SetAdIntegration, integration)
           .status());
@@ -215,7 +218,7 @@ absl::Status Deployment::SetUpOrg() {
     org::v1::UserImport& person = *users.add_users();
     person.set_sid(simulator::Sid(view.realms()[realm_], row.account.rid));
     person.set_account_name(PersonName(i));
-    person.set_principal(PersonName(i) + "@corp.test");
+    person.set_principal(PersonName(i) + "@" + kDomain);
     person.set_display_name(PersonName(i));
   }
   const auto stub = org::v1::UserService::NewStub(channel);
@@ -229,7 +232,7 @@ absl::Status Deployment::SetUpOrg() {
   iwa.mutable_iwa()->set_spn("HTTP/iwa.corp.test");
   iwa.mutable_iwa()->set_version("1.14.0");
   iwa.mutable_iwa()->set_primary(true);
-  iwa.mutable_iwa()->add_forests("corp.test");
+  iwa.mutable_iwa()->add_forests(kDomain);
   iwa.mutable_iwa()->set_binding("https");
   org::v1::IwaKey& key = *iwa.mutable_iwa()->add_keys();
   key.set_kid(iwa_key_.kid);

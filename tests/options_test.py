@@ -13,8 +13,9 @@ OF_THE_PROCESS = ("log-file", "log-level", "ready-file")  # An embedded service 
 
 
 def comparable(text, folder):
-    """The options in a TOML text without what differs between any two runs: folder and ports."""
+    """The options in a TOML text without what differs between any two runs: folder, ports and SIDs."""
     text = text.replace(str(folder), "RUN_DIR")
+    text = re.sub(r"S-1-5-21(-[0-9]+){3}", "S-1-5-21-DOMAIN", text)
     text = re.sub(r"(127\.0\.0\.1|localhost):[0-9]+", r"\1:PORT", text)
     return {name: value for name, value in tomllib.loads(text).items()
             if name not in OF_THE_PROCESS}

@@ -69,14 +69,28 @@ void DescribeCaPeer(CaPeerConfig& config, Options& options) {
   options.Text("ca-server-name", config.ca_server_name, "NAME", "Name in its certificate");
 }
 
-void DescribeDirectory(DirectoryConfig& config, Need need, Options& options) {
-  options.Heading("Directory");
-  options.Text("ldap-url", config.ldap_url, "URL", "Active Directory, ldaps://HOST:PORT", need);
-  options.Text("ldap-ca", config.ldap_ca, "FILE", "CA of its certificate, PEM", need);
-  options.Text("ldap-bind-dn", config.ldap_bind_dn, "NAME", "Account that searches: UPN or DN",
-               need);
-  options.Text("ldap-password-file", config.ldap_password_file, "FILE", "Its password, mode 0600",
-               need);
+void Describe(DirectoryConfig& config, Options& options) {
+  options.Text("domain", config.domain, "NAME", "DNS name, lower case", Need::kRequired);
+  options.Text("netbios-name", config.netbios_name, "NAME", "NetBIOS name, in capitals",
+               Need::kRequired);
+  options.Text("domain-sid", config.domain_sid, "SID", "SID of the domain, S-1-5-21-…",
+               Need::kRequired);
+  options.Text("forest", config.forest, "NAME",
+               "DNS name of its forest's root domain (default: the domain itself)");
+  options.Texts("upn-suffix", config.upn_suffixes, "NAME",
+                "What its users have behind the @, besides the domain");
+  options.Text("url", config.url, "URL", "Its directory, ldaps://HOST:PORT", Need::kRequired);
+  options.Text("ca", config.ca, "FILE", "CA of the directory's certificate, PEM", Need::kRequired);
+  options.Text("bind-dn", config.bind_dn, "NAME", "Account that searches: UPN or DN",
+               Need::kRequired);
+  options.Text("password-file", config.password_file, "FILE", "Its password, mode 0600",
+               Need::kRequired);
+  options.Number("connections", config.connections, 1, 256, "Searches at once");
+}
+
+void DescribeDirectories(DirectoriesConfig& config, Options& options) {
+  options.Heading("Directories");
+  options.Groups("directory", config.directories, "A domain of Active Directory");
 }
 
 }  // namespace devicetrust::service

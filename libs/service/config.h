@@ -3,9 +3,11 @@
 // not said otherwise; addresses are host:port, and port 0 lets the system choose.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace devicetrust::service {
 
@@ -66,13 +68,25 @@ struct CaPeerConfig {  // The CA's internal listener.
   bool operator==(const CaPeerConfig&) const = default;
 };
 
-struct DirectoryConfig {           // Active Directory.
-  std::string ldap_url;            // ldaps://HOST:PORT
-  std::string ldap_ca;             // Signs the directory's certificate.
-  std::string ldap_bind_dn;        // The account that searches: UPN or DN.
-  std::string ldap_password_file;  // Its password, mode 0600; a line end is cut off.
+struct DirectoryConfig {                  // One domain of Active Directory.
+  std::string domain;                     // DNS name; its Kerberos realm is this in capitals.
+  std::string netbios_name;               // "CORP": people type CORP\ada.
+  std::string domain_sid;                 // S-1-5-21-…
+  std::string forest;                     // DNS name of the root domain; empty: `domain` itself.
+  std::vector<std::string> upn_suffixes;  // What people have behind the '@', besides `domain`.
+  std::string url;                        // ldaps://HOST:PORT
+  std::string ca;                         // Signs the directory's certificate.
+  std::string bind_dn;                    // The account that searches: UPN or DN.
+  std::string password_file;              // Its password, mode 0600; a line end is cut off.
+  std::size_t connections = 4;            // Searches at once, and as many password checks.
 
   bool operator==(const DirectoryConfig&) const = default;
+};
+
+struct DirectoriesConfig {
+  std::vector<DirectoryConfig> directories;  // The first is that of names without a domain.
+
+  bool operator==(const DirectoriesConfig&) const = default;
 };
 
 // `role` is the component's name in its certificate.
@@ -83,6 +97,7 @@ void DescribeStore(StoreConfig& config, Options& options);
 void DescribeGrowingStore(GrowingStoreConfig& config, Options& options);  // Also its StoreConfig.
 void DescribeOrgPeer(OrgPeerConfig& config, Options& options);
 void DescribeCaPeer(CaPeerConfig& config, Options& options);
-void DescribeDirectory(DirectoryConfig& config, Need need, Options& options);
+void Describe(DirectoryConfig& config, Options& options);
+void DescribeDirectories(DirectoriesConfig& config, Options& options);
 
 }  // namespace devicetrust::service

@@ -35,6 +35,7 @@ class FakeDirectory final : public directory::Directory {
   std::vector<absl::StatusOr<directory::Computer>> FindComputersBySid(
       std::span<const std::string> sids) override {
     ++searches;
+    sids_asked.assign(sids.begin(), sids.end());
     std::vector<absl::StatusOr<directory::Computer>> found;
     for (const std::string& sid : sids) found.push_back(Find(computers, sid));
     return found;
@@ -45,7 +46,8 @@ class FakeDirectory final : public directory::Directory {
   std::map<std::string, std::string, std::less<>> passwords;  // By principal.
   std::map<std::string, directory::User, std::less<>> users;  // By SID.
   std::map<std::string, directory::Computer, std::less<>> computers;
-  int searches = 0;  // Calls of FindComputersBySid().
+  int searches = 0;                     // Calls of FindComputersBySid().
+  std::vector<std::string> sids_asked;  // By the last of them.
 
  private:
   template <typename Account>

@@ -91,18 +91,22 @@ absl::Status DirectoryAway(const absl::Status& why) {
                         "Try again in a moment.", std::chrono::seconds{2});
 }
 
-}  // namespace
-
-std::string PrincipalOf(std::string_view typed, std::string_view ad_domain) {
-  const std::string name = LowerPrincipal(typed);
-  if (name.empty() || name.find('@') != std::string::npos) return name;
-  const std::string domain = LowerPrincipal(ad_domain);
-  const std::size_t backslash = name.find('\\');
-  if (backslash == std::string::npos) return name + '@' + domain;
-  const std::string of = name.substr(0, backslash);
-  if (of != domain && of != domain.substr(0, domain.find('.'))) return {};
-  return name.substr(backslash + 1) + '@' + domain;
+// By the directory of the user's domain. A name of no domain that is known here costs a bind
+// anyhow, so that the time tells nothing.
+absl::StatusOr<PasswordVerdict> CheckPassword(const directory::Registry& directories,
+                                              const absl::StatusOr<directory::Principal>& principal,
+                                              const v1::StartSessionRequest& request) {
+  if (directories.domains().empty()) {
+    return absl::UnavailableError("no directory is configured (--directory)");
+  }
+  if (principal.ok()) {
+    return principal->domain->directory->CheckPassword(principal->name, request.password());
+  }
+  return directories.domains().front().directory->CheckPassword(request.principal(),
+                                                                request.password());
 }
+
+}  // namespace
 
 // What came of one name and password.
 struct Authenticator::Attempt {
@@ -145,7 +149,11 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
 
 Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& request) {
   Attempt attempt;
-  attempt.principal = PrincipalOf(request.principal(), parts_.store.state()->settings.ad_domain());
+  const std::shared_ptr<const OrgState> org = parts_.store.state();
+  const auto& domains = org->settings.ad_domains();
+  const absl::StatusOr<directory::Principal> principal =
+      parts_.directories.Resolve(request.principal(), domains.empty() ? std::string() : domains[0]);
+  attempt.principal = principal.ok() ? principal->name : LowerPrincipal(request.principal());
   const std::string& address = request.client().address();
   const auto refuse = [&attempt](absl::Status status, reason::v1::Reason precise_reason) {
     attempt.status = std::move(status);
@@ -160,22 +168,24 @@ Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& reque
       parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<Person> {
         return FindPersonByPrincipal(txn, attempt.principal);
       });
-  if (person.ok()) attempt.user = person->user;
+  if (person.ok() && principal.ok()) attempt.user = person->user;
   if (!person.ok() && !absl::IsNotFound(person.status())) {
     throttle_.Forget(attempt.principal, address, parts_.clock.Now());
     return refuse(person.status(), rpc::ReasonOf(person.status()));
   }
 
-  // An unknown user costs the same bind, so that the time tells nothing either.
-  const std::string& bind_name =
-      attempt.principal.empty() ? request.principal() : attempt.principal;
+  // Of an unknown user too, so that the time tells nothing.
   const absl::StatusOr<PasswordVerdict> verdict =
-      parts_.passwords.Check(bind_name, request.password());
+      CheckPassword(parts_.directories, principal, request);
   if (!verdict.ok()) {
     throttle_.Forget(attempt.principal, address, parts_.clock.Now());
     return refuse(DirectoryAway(verdict.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
-  if (!attempt.user) return refuse(WrongPassword(), reason::v1::REASON_USER_UNKNOWN);
+  if (!attempt.user) {
+    const bool elsewhere = absl::IsPermissionDenied(principal.status());
+    return refuse(WrongPassword(), elsewhere ? reason::v1::REASON_UNTRUSTED_FOREST
+                                             : reason::v1::REASON_USER_UNKNOWN);
+  }
   const bool right = *verdict != PasswordVerdict::kWrong && *verdict != PasswordVerdict::kLocked;
   if (right) throttle_.Succeeded(attempt.principal, address, parts_.clock.Now());
   if (right && attempt.user->status() != v1::USER_STATUS_ACTIVE) {

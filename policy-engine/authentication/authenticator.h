@@ -8,8 +8,8 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/db/database.h"
+#include "libs/directory/registry.h"
 #include "policy-engine/authentication/failure_throttle.h"
-#include "policy-engine/authentication/password_check.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_store.h"
 #include "policy-engine/sessions/session_changes.h"
@@ -22,10 +22,10 @@ class Authenticator {
   // All references must outlive the Authenticator.
   struct Parts {
     db::Database& database;
-    const OrgStore& store;  // For the AD domain of names without one.
+    const OrgStore& store;  // For the domain of names without one.
     EventSink& events;
     SessionChanges& sessions;
-    PasswordCheck& passwords;
+    const directory::Registry& directories;
     const Clock& clock;
     Random& random;
     FailureLimits limits = {};
@@ -48,10 +48,5 @@ class Authenticator {
   Parts parts_;
   FailureThrottle throttle_;
 };
-
-// The principal that a person means by what they typed: "ada@corp.test" as it is,
-// "CORP\ada" and "ada" with the org's domain. Lower case. Empty: of another domain, or no
-// name at all.
-std::string PrincipalOf(std::string_view typed, std::string_view ad_domain);
 
 }  // namespace devicetrust::policy

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 
+#include "libs/testing/fake_directory.h"
 #include "libs/testing/status.h"
 #include "policy-engine/authentication/authentication_service.h"
 #include "policy-engine/authentication/authenticator.h"
@@ -18,11 +19,23 @@ namespace v1 = ::devicetrust::org::v1;
 using directory::PasswordVerdict;
 using ::testing::SizeIs;
 
-class AuthenticatorTest : public OrgFixture, private PasswordCheck {
+class AuthenticatorTest : public OrgFixture {
  protected:
   AuthenticatorTest() {
-    authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *sessions_, *this,
-                                                clock_, random_, FailureLimits{.per_pair_max = 5}});
+    std::vector<directory::Domain> domains;
+    domains.push_back(testing::NewFakeDomain("corp.test", "CORP", "S-1-5-21-1-2-3", &corp_));
+    domains.push_back(
+        testing::NewFakeDomain("partner.test", "PARTNER", "S-1-5-21-4-5-6", &partner_));
+    directories_ = directory::Registry::Create(std::move(domains)).value();
+    for (testing::FakeDirectory* fake : {corp_, partner_}) {
+      fake->check_password = [this, fake](std::string_view principal, std::string_view password) {
+        last_asked_ = fake;
+        return Check(principal, password);
+      };
+    }
+    authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *sessions_,
+                                                *directories_, clock_, random_,
+                                                FailureLimits{.per_pair_max = 5}});
     AddUser("ada");
     const std::string gone = AddUser("gone");
     DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
@@ -31,8 +44,7 @@ class AuthenticatorTest : public OrgFixture, private PasswordCheck {
   }
 
   // The directory: everybody's password is "right"; `state_` is what else it says then.
-  absl::StatusOr<PasswordVerdict> Check(std::string_view principal,
-                                        std::string_view password) override {
+  absl::StatusOr<PasswordVerdict> Check(std::string_view principal, std::string_view password) {
     ++binds_;
     last_bind_ = principal;
     if (away_) return absl::UnavailableError("ldaps://dc1 does not answer");
@@ -53,21 +65,16 @@ class AuthenticatorTest : public OrgFixture, private PasswordCheck {
     return rpc::ReasonOf(SignIn(principal, password).status());
   }
 
+  testing::FakeDirectory* corp_ = nullptr;
+  testing::FakeDirectory* partner_ = nullptr;
+  testing::FakeDirectory* last_asked_ = nullptr;
+  std::unique_ptr<directory::Registry> directories_;
   std::atomic<int> binds_{0};
   std::string last_bind_;
   bool away_ = false;
   PasswordVerdict state_ = PasswordVerdict::kAccepted;
   std::optional<Authenticator> authenticator_;
 };
-
-TEST(PrincipalOfTest, UnderstandsWhatPeopleType) {
-  EXPECT_EQ(PrincipalOf("Ada@Corp.Test", "corp.test"), "ada@corp.test");
-  EXPECT_EQ(PrincipalOf("ada", "corp.test"), "ada@corp.test");
-  EXPECT_EQ(PrincipalOf("CORP\\Ada", "corp.test"), "ada@corp.test");
-  EXPECT_EQ(PrincipalOf("corp.test\\ada", "corp.test"), "ada@corp.test");
-  EXPECT_EQ(PrincipalOf("other\\ada", "corp.test"), "");
-  EXPECT_EQ(PrincipalOf("", "corp.test"), "");
-}
 
 TEST_F(AuthenticatorTest, OpensASessionForTheRightPassword) {
   const auto first = SignIn("CORP\\Ada", "right");
@@ -88,6 +95,18 @@ TEST_F(AuthenticatorTest, OpensASessionForTheRightPassword) {
   EXPECT_EQ(events[0].debug_data().at("session_id"), first->session_id());
 }
 
+TEST_F(AuthenticatorTest, AsksTheDirectoryOfTheUsersDomain) {
+  AddUser("bob", {}, "partner.test");
+  for (const char* typed : {"bob@partner.test", "PARTNER\\Bob"}) {
+    DT_EXPECT_OK(SignIn(typed, "right"));
+    EXPECT_EQ(last_asked_, partner_);
+    EXPECT_EQ(last_bind_, "bob@partner.test");
+  }
+  DT_EXPECT_OK(SignIn("ada", "right"));  // The org's first domain.
+  EXPECT_EQ(last_asked_, corp_);
+  EXPECT_EQ(Refusal("bob", "right"), reason::v1::REASON_PASSWORD_WRONG);
+}
+
 // Towards the person one answer, in the System Log the reason.
 TEST_F(AuthenticatorTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   const absl::Status wrong = SignIn("ada", "wrong").status();
@@ -102,7 +121,7 @@ TEST_F(AuthenticatorTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   EXPECT_EQ(events[0].outcome().reason(), "PASSWORD_WRONG");
   EXPECT_EQ(events[1].outcome().reason(), "USER_UNKNOWN");
   EXPECT_EQ(events[1].actor().display_name(), "eve");
-  EXPECT_EQ(events[2].outcome().reason(), "USER_UNKNOWN");
+  EXPECT_EQ(events[2].outcome().reason(), "UNTRUSTED_FOREST");
 }
 
 TEST_F(AuthenticatorTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {

@@ -134,8 +134,8 @@ absl::StatusOr<std::optional<Platform>> PlatformOf(
     case absl::StatusCode::kNotFound:  // The IWA has seen its ticket; its system stays unknown.
       return std::optional<Platform>();
     case absl::StatusCode::kInvalidArgument:
-      return rpc::MakeError(computer.status().code(), reason::v1::REASON_MALFORMED_REQUEST,
-                            "the computer's SID is malformed", computer_sid);
+    case absl::StatusCode::kPermissionDenied:  // UNTRUSTED_FOREST.
+      return computer.status();
     default:
       return rpc::MakeError(absl::StatusCode::kUnavailable,
                             reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
@@ -188,9 +188,9 @@ absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
   return std::optional<Enrollment>(std::move(enrollment));
 }
 
-// One search for all that are not refused yet.
+// One search in each domain for all that are not refused yet.
 void EnrollmentService::LookUpPlatforms(std::span<Item> items) {
-  if (!computers_) return;
+  if (directories_.domains().empty()) return;
   std::vector<std::string> sids;
   std::vector<Item*> asked;
   for (Item& item : items) {
@@ -199,7 +199,7 @@ void EnrollmentService::LookUpPlatforms(std::span<Item> items) {
     asked.push_back(&item);
   }
   if (sids.empty()) return;
-  const auto computers = computers_(sids);
+  const auto computers = directories_.FindComputers(sids);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     auto platform = PlatformOf(computers[i], sids[i]);
     if (platform.ok()) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,7 +9,7 @@
 #include "devicetrust/org/v1/enrollment.grpc.pb.h"
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
-#include "libs/directory/client.h"
+#include "libs/directory/registry.h"
 #include "policy-engine/org/org_store.h"
 #include "policy-engine/people/people_store.h"
 
@@ -35,14 +34,10 @@ inline constexpr std::size_t kEnrollmentsPerCallMax = 64;
 // The org's word on enrollments. The contract says what it checks.
 class EnrollmentService final : public org::v1::EnrollmentService::Service {
  public:
-  // Looks up computers by SID, as LdapDirectory does; blocks for at most its timeout.
-  using ComputerLookup = std::function<std::vector<absl::StatusOr<directory::Computer>>(
-      std::span<const std::string> computer_sids)>;
-
-  // Without `computers` every platform stays unknown.
+  // Without any directory every platform stays unknown. All references must outlive the service.
   EnrollmentService(db::Database& database, const OrgStore& store, const Clock& clock,
-                    ComputerLookup computers)
-      : database_(database), store_(store), clock_(clock), computers_(std::move(computers)) {}
+                    const directory::Registry& directories)
+      : database_(database), store_(store), clock_(clock), directories_(directories) {}
 
   grpc::Status AuthorizeEnrollments(grpc::ServerContext* context,
                                     const org::v1::AuthorizeEnrollmentsRequest* request,
@@ -63,7 +58,7 @@ class EnrollmentService final : public org::v1::EnrollmentService::Service {
   db::Database& database_;
   const OrgStore& store_;
   const Clock& clock_;
-  const ComputerLookup computers_;
+  const directory::Registry& directories_;
 };
 
 }  // namespace devicetrust::policy

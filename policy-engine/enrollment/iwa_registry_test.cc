@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "libs/directory/client.h"
+#include "libs/testing/fake_directory.h"
 #include "libs/testing/status.h"
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_version.h"
@@ -21,11 +21,13 @@ std::string NewJwk(const std::string& kid) {
 class IwaTest : public OrgFixture {
  protected:
   IwaTest() {
-    enrollments_.emplace(*database_, *store_, clock_, [this](std::span<const std::string> sids) {
-      sids_asked_.assign(sids.begin(), sids.end());
-      return std::vector(sids.size(), computer_);
-    });
-    computer_->operating_system = "Windows 10 Enterprise";
+    std::vector<directory::Domain> domains;
+    domains.push_back(testing::NewFakeDomain("corp.test", "CORP", "S-1-5-21-1-2-3", &directory_));
+    directories_ = directory::Registry::Create(std::move(domains)).value();
+    directory::Computer computer;
+    computer.operating_system = "Windows 10 Enterprise";
+    directory_->computers = {{"S-1-5-21-1-2-3-4001", computer}, {"S-1-5-21-1-2-3-4002", computer}};
+    enrollments_.emplace(*database_, *store_, clock_, *directories_);
   }
 
   static v1::Iwa NewIwa(const std::string& name, const std::string& kid = "key-1") {
@@ -93,12 +95,12 @@ class IwaTest : public OrgFixture {
   }
   grpc::Status Authorize() { return AuthorizeAll({request_}).at(0); }
 
-  absl::StatusOr<directory::Computer> computer_ = directory::Computer();
+  testing::FakeDirectory* directory_ = nullptr;
+  std::unique_ptr<directory::Registry> directories_;
   std::optional<EnrollmentService> enrollments_;
   v1::RegisterIwaResponse registered_;
   v1::EnrollmentRequest request_;
   v1::AuthorizedEnrollment authorized_;  // The last one.
-  std::vector<std::string> sids_asked_;
   std::string user_id_;
 };
 
@@ -274,11 +276,20 @@ TEST_F(IwaTest, AUserMustBeThereAndActive) {
 
 TEST_F(IwaTest, TheDirectorysSilenceIsRetryableItsIgnoranceIsNot) {
   MakeReady();
-  computer_ = absl::UnavailableError("timed out");
+  directory_->fault = absl::UnavailableError("timed out");
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
-  computer_ = absl::NotFoundError("no such computer");
+  directory_->fault = absl::OkStatus();
+  directory_->computers.clear();
   ASSERT_TRUE(Authorize().ok());
   EXPECT_EQ(authorized_.platform(), v1::PLATFORM_KIND_UNSPECIFIED);
+}
+
+TEST_F(IwaTest, AComputerOfADomainWithoutADirectoryIsRefused) {
+  MakeReady();
+  request_.set_computer_sid("S-1-5-21-9-9-9-4001");
+  const grpc::Status refused = Authorize();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ReasonOf(refused), reason::v1::REASON_UNTRUSTED_FOREST);
 }
 
 TEST_F(IwaTest, EveryFieldOfAnEnrollmentIsNeeded) {
@@ -306,7 +317,8 @@ TEST_F(IwaTest, JudgesEachOfABatchByItself) {
   EXPECT_EQ(ReasonOf(results[2]), reason::v1::REASON_USER_UNKNOWN);
   EXPECT_EQ(ReasonOf(results[3]), reason::v1::REASON_CONFLICTING_STATE);
   EXPECT_TRUE(results[4].ok());
-  EXPECT_EQ(sids_asked_.size(), 4u);  // In one search.
+  EXPECT_EQ(directory_->sids_asked.size(), 4u);
+  EXPECT_EQ(directory_->searches, 1);
   for (const char* id : {"enrollment-1", "enrollment-2"}) {
     const auto found =
         database_->Read([id](db::Transaction& txn) { return FindEnrollment(txn, id); });

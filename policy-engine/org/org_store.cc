@@ -1,7 +1,9 @@
 #include "policy-engine/org/org_store.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <sstream>
 #include <utility>
 
 #include "libs/rpc/error.h"
@@ -29,11 +31,12 @@ absl::StatusOr<Message> Parse(const Bytes& blob) {
 
 absl::Status MakeOrg(db::Transaction& txn, const OrgDefaults& defaults) {
   DT_RETURN_IF_ERROR(
-      txn.Run("INSERT INTO settings (id, version, device_trust_enabled, learn_more_url, changed_by,"
-              " changed_at, capability_enabled, read_only, ad_active, ad_domain, forced_off)"
-              " VALUES (1, 0, 0, '', '', NULL, $1, 0, $2, $3, 0) ON CONFLICT (id) DO NOTHING",
-              {std::int64_t{defaults.capability_enabled}, std::int64_t{!defaults.ad_domain.empty()},
-               defaults.ad_domain})
+      txn.Run(
+             "INSERT INTO settings (id, version, device_trust_enabled, learn_more_url, changed_by,"
+             " changed_at, capability_enabled, read_only, ad_active, ad_domains, forced_off)"
+             " VALUES (1, 0, 0, '', '', NULL, $1, 0, $2, $3, 0) ON CONFLICT (id) DO NOTHING",
+             {std::int64_t{defaults.capability_enabled}, std::int64_t{!defaults.ad_domains.empty()},
+              fmt::format("{}", fmt::join(defaults.ad_domains, " "))})
           .status());
   return txn
       .Run("UPDATE settings SET version = $1 WHERE id = 1 AND version < $1", {defaults.version_min})
@@ -44,7 +47,7 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn.Run("SELECT version, device_trust_enabled, learn_more_url, changed_by, changed_at,"
-              " capability_enabled, read_only, ad_active, ad_domain, forced_off"
+              " capability_enabled, read_only, ad_active, ad_domains, forced_off"
               " FROM settings WHERE id = 1"));
   if (rows.empty()) return absl::DataLossError("the org's settings are missing");
   const db::Row& row = rows.front();
@@ -60,7 +63,8 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   settings.set_capability_enabled(db::Int(row[5]) != 0);
   settings.set_read_only(db::Int(row[6]) != 0);
   settings.set_ad_integration_active(db::Int(row[7]) != 0);
-  settings.set_ad_domain(db::Text(row[8]));
+  std::istringstream domains(db::Text(row[8]));  // No DNS name has a space in it.
+  for (std::string domain; domains >> domain;) settings.add_ad_domains(domain);
   state.forced_off = db::Int(row[9]) != 0;
   return absl::OkStatus();
 }
@@ -199,12 +203,12 @@ absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings
       .Run(
           "UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
           " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
-          " ad_domain = $8, forced_off = $9 WHERE id = 1",
+          " ad_domains = $8, forced_off = $9 WHERE id = 1",
           {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
            settings.device_trust_changed_by(), changed_at[0],
            std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
-           std::int64_t{settings.ad_integration_active()}, settings.ad_domain(),
-           std::int64_t{forced_off}})
+           std::int64_t{settings.ad_integration_active()},
+           fmt::format("{}", fmt::join(settings.ad_domains(), " ")), std::int64_t{forced_off}})
       .status();
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
@@ -18,8 +19,8 @@ namespace devicetrust::policy {
 // What a new org begins with; an org that exists keeps its own, version_min aside.
 struct OrgDefaults {
   std::string org_id;
-  std::string ad_domain;           // Not empty: the AD integration is active from the start.
-  bool capability_enabled = true;  // The operator's switch (ORG-1).
+  std::vector<std::string> ad_domains;  // Not empty: the AD integration is active from the start.
+  bool capability_enabled = true;       // The operator's switch (ORG-1).
   // Versions begin here; Unix milliseconds of the start. So they grow across a restore from a
   // backup, for those who know what came after it.
   std::int64_t version_min = 1;

@@ -16,6 +16,8 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
+constexpr int kAdDomainsMax = 64;
+
 std::string OnOff(bool on) { return on ? "on" : "off"; }
 
 std::string FirstOf(const std::vector<std::string>& rules) {
@@ -164,16 +166,21 @@ grpc::Status SettingsService::SetReadOnly(grpc::ServerContext* context,
 grpc::Status SettingsService::SetAdIntegration(grpc::ServerContext* context,
                                                const v1::SetAdIntegrationRequest* request,
                                                v1::SetAdIntegrationResponse* response) {
-  if ((request->active() || !request->domain().empty()) && !IsDnsName(request->domain())) {
-    return rpc::ToGrpc(
-        rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
-                       "the domain must be a DNS name such as corp.example.com", "domain"));
+  const auto& domains = request->domains();
+  const bool missing = request->active() && domains.empty();
+  if (missing || domains.size() > kAdDomainsMax || !std::ranges::all_of(domains, IsDnsName)) {
+    return rpc::ToGrpc(rpc::MakeError(
+        absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+        fmt::format("an active integration has 1 to {} domains, each by a DNS name such as "
+                    "corp.example.com",
+                    kAdDomainsMax),
+        "domains"));
   }
   const auto edited =
       Apply(context, "ad_integration", OnOff(request->active()),
             [&](Edit& edit, const OrgState& /*before*/, const rpc::Caller& /*caller*/) {
               edit.settings.set_ad_integration_active(request->active());
-              if (!request->domain().empty()) edit.settings.set_ad_domain(request->domain());
+              if (!domains.empty()) *edit.settings.mutable_ad_domains() = domains;
               return absl::OkStatus();
             });
   if (!edited.ok()) return rpc::ToGrpc(rpc::StoreError(edited.status()));

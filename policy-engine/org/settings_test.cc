@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "libs/testing/status.h"
@@ -8,6 +9,7 @@ namespace devicetrust::policy {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
+using ::testing::ElementsAre;
 
 class SettingsTest : public OrgFixture {
  protected:
@@ -28,7 +30,7 @@ TEST_F(SettingsTest, ANewOrgHasTheSettingOffAndTheCapabilityOn) {
   EXPECT_FALSE(settings.device_trust_enabled());
   EXPECT_TRUE(settings.capability_enabled());
   EXPECT_TRUE(settings.ad_integration_active());
-  EXPECT_EQ(settings.ad_domain(), "corp.test");
+  EXPECT_THAT(settings.ad_domains(), ElementsAre("corp.test"));
   EXPECT_FALSE(settings.has_device_trust_changed_at());
 }
 
@@ -117,10 +119,14 @@ TEST_F(SettingsTest, KeepsOtherSwitchesApart) {
   ad.set_active(true);
   EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(nullptr, &ad, &integrated)),
             reason::v1::REASON_MALFORMED_REQUEST);
-  ad.set_domain("emea.corp.test");
+  ad.add_domains("corp.test");
+  ad.add_domains("no name");
+  EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(nullptr, &ad, &integrated)),
+            reason::v1::REASON_MALFORMED_REQUEST);
+  ad.set_domains(1, "partner.test");
   ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &integrated).ok());
   EXPECT_TRUE(integrated.settings().read_only());
-  EXPECT_EQ(integrated.settings().ad_domain(), "emea.corp.test");
+  EXPECT_THAT(integrated.settings().ad_domains(), ElementsAre("corp.test", "partner.test"));
   EXPECT_EQ(EventsOf("org.settings.change").size(), 2u);
 }
 

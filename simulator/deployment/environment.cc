@@ -133,10 +133,23 @@ absl::Status Environment::WriteIwaKeytab() {
 absl::Status Environment::StartDirectories(const Fleet& fleet) {
   std::uint32_t realm = 0;
   for (const ForestSpec& forest : fleet.forests) {
-    LdapServerConfig config{.identity = pki_.Server("directory", {})};
-    for (std::size_t i = 0; i < forest.domains.size(); ++i) config.realms.push_back(realm++);
+    LdapServerConfig server{.identity = pki_.Server("directory", {})};
+    for (std::size_t i = 0; i < forest.domains.size(); ++i) {
+      server.realms.push_back(realm + static_cast<std::uint32_t>(i));
+    }
     DT_ASSIGN_OR_RETURN(domain_controllers_.emplace_back(),
-                        LdapServer::Start(std::move(config), forests_->view(), clock_));
+                        LdapServer::Start(std::move(server), forests_->view(), clock_));
+    for (const DomainSpec& domain : forest.domains) {
+      service::DirectoryConfig& config = directories_.emplace_back();
+      config.domain = domain.dns_name;
+      config.netbios_name = domain.netbios_name;
+      config.domain_sid = DomainSid(forests_->view().realms()[realm++]);
+      config.forest = forest.domains.front().dns_name;
+      config.url = domain_controllers_.back()->url();
+      config.ca = Pem("web-ca");
+      config.bind_dn = fmt::format("{}@{}", kDirectoryAccount, domain.dns_name);
+      config.password_file = ldap_password_file_;
+    }
   }
   return absl::OkStatus();
 }
@@ -157,11 +170,7 @@ absl::Status Environment::StartPolicy(const std::string& ca_address) {
   config.kek_file = kek_file_;
   config.internal_listen = kAnyPort;
   config.ca_address = ca_address;
-  config.ldap_url = domain_controllers_.front()->url();
-  config.ldap_ca = Pem("web-ca");
-  config.ldap_bind_dn = "svc-directory@corp.test";
-  config.ldap_password_file = ldap_password_file_;
-  config.domain = "corp.test";
+  config.directories = directories_;
   const Deployment deployment(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
   DT_ASSIGN_OR_RETURN(policy_, deployment.Start(config));
@@ -200,10 +209,7 @@ absl::Status Environment::StartIwa() {
   config.keytab = iwa_keytab();
   config.replay_cache = Path("iwa.rcache2");
   config.krb5_config = forests_->kdc().config_path();
-  config.ldap_url = domain_controllers_.front()->url();
-  config.ldap_ca = Pem("web-ca");
-  config.ldap_bind_dn = "svc-directory@corp.test";
-  config.ldap_password_file = ldap_password_file_;
+  config.directories = directories_;
   const Deployment deployment(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
   DT_ASSIGN_OR_RETURN(iwa_, deployment.Start(config));

@@ -102,6 +102,7 @@ class Environment {
   std::vector<std::unique_ptr<LdapServer>> domain_controllers_;  // One of each forest.
   std::string iwa_spn_;
   std::string ldap_password_file_;
+  std::vector<service::DirectoryConfig> directories_;  // What services are told of each domain.
   std::vector<std::string> sids_;
   std::shared_ptr<grpc::Channel> org_channel_;
   std::shared_ptr<grpc::Channel> ca_channel_;

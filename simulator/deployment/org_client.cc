@@ -84,7 +84,7 @@ absl::Status OrgClient::SetUp(const Fleet& fleet, const std::vector<std::string>
   const auto settings = v1::SettingsService::NewStub(org_);
   v1::SetAdIntegrationRequest integration;
   integration.set_active(true);
-  integration.set_domain(fleet.domains.front().dns_name);
+  for (const DomainSpec& domain : fleet.domains) integration.add_domains(domain.dns_name);
   DT_RETURN_IF_ERROR(
       rpc::Call(*settings, &v1::SettingsService::Stub::SetAdIntegration, integration, kTimeout)
           .status());

@@ -27,7 +27,7 @@
 namespace devicetrust {
 namespace {
 
-using iwa::v1::DomainProof;
+using iwa::v1::DomainProofService;
 using iwa::v1::IssueDeviceTokenResponse;
 using iwa::v1::IssueUserTokenResponse;
 using kerberos::BindingsOf;
@@ -91,6 +91,7 @@ class IwaInForestTest : public ::testing::Test {
     StartOrg("127.0.0.1:0");
     Configure();
   }
+  std::string DomainSid() const { return simulator::DomainSid(forest_->view().realms()[0]); }
   void StartLdap(std::uint16_t port) {
     simulator::LdapServerConfig config{.port = port, .identity = pki_.Server("ldap", {"dc1"})};
     ldap_ = simulator::LdapServer::Start(std::move(config), forest_->view(), clock_).value();
@@ -123,19 +124,25 @@ class IwaInForestTest : public ::testing::Test {
     config_.keytab = Path("iwa.keytab");
     config_.replay_cache = Path("iwa.rcache");
     config_.krb5_config = forest_->kdc().config_path();
-    config_.ldap_url = ldap_->url();
-    config_.ldap_ca = Path("web-ca.pem");
-    config_.ldap_bind_dn = "svc-iwa@corp.test";
-    config_.ldap_password_file = Path("ldap-password");
+    config_.spn = kService;
+    service::DirectoryConfig& directory = config_.directories.emplace_back();
+    directory.domain = "corp.test";
+    directory.netbios_name = "CORP";
+    directory.domain_sid = DomainSid();
+    directory.url = ldap_->url();
+    directory.ca = Path("web-ca.pem");
+    directory.bind_dn = "svc-iwa@corp.test";
+    directory.password_file = Path("ldap-password");
   }
   void StartIwa() {
     auto server = iwa::IwaServer::Create(config_, clock_, random_);
     DT_ASSERT_OK(server);
     iwa_ = *std::move(server);
-    stub_ = DomainProof::NewStub(rpc::NewChannel({.address = iwa_->addresses().front().second,
-                                                  .server_name = {},
-                                                  .trust_pem = pki_.web_ca().certificate.Pem(),
-                                                  .identity = {}}));
+    stub_ =
+        DomainProofService::NewStub(rpc::NewChannel({.address = iwa_->addresses().front().second,
+                                                     .server_name = {},
+                                                     .trust_pem = pki_.web_ca().certificate.Pem(),
+                                                     .identity = {}}));
   }
 
   Credentials LogOn(const std::string& name) {
@@ -146,7 +153,7 @@ class IwaInForestTest : public ::testing::Test {
     iwa::v1::IssueDeviceTokenRequest request;
     request.set_spnego_token(ToString(spnego));
     request.set_key_thumbprint(thumbprint_);
-    return rpc::Call(*stub_, &DomainProof::Stub::IssueDeviceToken, request,
+    return rpc::Call(*stub_, &DomainProofService::Stub::IssueDeviceToken, request,
                      std::chrono::seconds(10));
   }
   absl::StatusOr<IssueUserTokenResponse> SendUser(const Bytes& spnego,
@@ -155,7 +162,8 @@ class IwaInForestTest : public ::testing::Test {
     request.set_spnego_token(ToString(spnego));
     request.set_key_thumbprint(thumbprint_);
     request.set_device_token(device_token);
-    return rpc::Call(*stub_, &DomainProof::Stub::IssueUserToken, request, std::chrono::seconds(10));
+    return rpc::Call(*stub_, &DomainProofService::Stub::IssueUserToken, request,
+                     std::chrono::seconds(10));
   }
   Initiator StartDevice(const Credentials& computer) {
     return Initiator::Start(computer, kService,
@@ -185,7 +193,7 @@ class IwaInForestTest : public ::testing::Test {
   std::unique_ptr<simulator::LdapServer> ldap_;
   iwa::Config config_;
   std::unique_ptr<iwa::IwaServer> iwa_;
-  std::unique_ptr<DomainProof::Stub> stub_;
+  std::unique_ptr<DomainProofService::Stub> stub_;
   std::string thumbprint_ = pki::PrivateKey::Generate()->public_key().Thumbprint();
 };
 
@@ -220,8 +228,7 @@ TEST_F(IwaInForestTest, TwoTicketsBecomeAUserTokenThatTheOrgCanVerify) {
   DT_ASSERT_OK(claims);
   EXPECT_EQ(claims->user_name, "alice@CORP.TEST");
   EXPECT_EQ(claims->computer_name, "PC1$");
-  EXPECT_TRUE(
-      claims->user_sid.starts_with(simulator::DomainSid(forest_->view().realms()[0]) + "-"));
+  EXPECT_TRUE(claims->user_sid.starts_with(DomainSid() + "-"));
   EXPECT_EQ(claims->key_thumbprint, thumbprint_);
 }
 
@@ -264,9 +271,16 @@ TEST_F(IwaInForestTest, ADisabledAccountIsRefusedDespiteItsTicket) {
 }
 
 TEST_F(IwaInForestTest, ARealmThatIsNotServedIsUntrusted) {
-  config_.realms = {"PARTNER.TEST"};
+  config_.directories[0].domain = "partner.test";
   StartIwa();
   EXPECT_EQ(Reason(Device(LogOn("PC1$"))), "UNTRUSTED_FOREST");
+}
+
+// A key distribution center that vouches for accounts of another domain's SID.
+TEST_F(IwaInForestTest, ASidOfAnotherDomainIsNoProof) {
+  config_.directories[0].domain_sid = "S-1-5-21-1-2-3";
+  StartIwa();
+  EXPECT_EQ(Reason(Device(LogOn("PC1$"))), "TICKET_INVALID");
 }
 
 TEST_F(IwaInForestTest, SurvivesASilentDirectory) {

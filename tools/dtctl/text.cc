@@ -1,6 +1,7 @@
 #include "tools/dtctl/text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <google/protobuf/util/json_util.h>
 
 #include "libs/rpc/enum_name.h"
@@ -158,8 +159,9 @@ std::string SettingsText(const org::v1::OrgSettings& settings) {
       OnOff(settings.capability_enabled()), effective ? "yes" : "no",
       settings.learn_more_url().empty() ? "not set" : settings.learn_more_url(),
       settings.read_only() ? "yes: nobody can enroll" : "no",
-      settings.ad_integration_active() ? settings.ad_domain() + ", active"
-                                       : "not active: nobody can enroll");
+      settings.ad_integration_active()
+          ? fmt::format("{}, active", fmt::join(settings.ad_domains(), ", "))
+          : "not active: nobody can enroll");
   if (settings.disabled_while_in_use()) {
     out +=
         "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"

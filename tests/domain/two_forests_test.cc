@@ -1,0 +1,106 @@
+// An environment of two forests that do not trust one another: one org, one CA, one gateway and
+// one IWA serve both.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "devicetrust/org/v1/authentication.grpc.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
+#include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
+#include "simulator/deployment/environment.h"
+#include "simulator/report/progress.h"
+#include "simulator/scenario/enroll_phase.h"
+
+namespace devicetrust {
+namespace {
+
+namespace v1 = org::v1;
+
+class TwoForestsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    simulator::EnvironmentConfig config;
+    config.run_dir = folder_.path();
+    auto environment = simulator::Environment::Start(config, fleet_, clock_, random_);
+    DT_ASSERT_OK(environment);
+    environment_ = *std::move(environment);
+    const auto endpoints = environment_->DescribeEndpoints();
+    DT_ASSERT_OK(endpoints);
+    const pki::ExportableIdentity& gateway = environment_->pki().Component("gateway-1");
+    org_ = v1::AuthenticationService::NewStub(rpc::NewChannel(
+        {endpoints->grpc.at("policy.internal").address, "policy.devicetrust.internal",
+         environment_->pki().deployment_ca().certificate.Pem(),
+         rpc::Identity{gateway.certificate.Pem(), gateway.key.Pem()}}));
+  }
+  absl::StatusOr<v1::StartSessionResponse> SignIn(const std::string& name,
+                                                  const std::string& password) {
+    v1::StartSessionRequest request;
+    request.set_principal(name);
+    request.set_password(password);
+    request.mutable_client()->set_address("192.0.2.1");
+    return rpc::Call(*org_, &v1::AuthenticationService::Stub::StartSession, request,
+                     std::chrono::seconds(10));
+  }
+
+  const testing::TempFolder folder_;
+  const SystemClock clock_;
+  SystemRandom random_;
+  const WallTime begun_ = clock_.Now() - std::chrono::seconds(1);
+  const simulator::Fleet fleet_ = simulator::MakeFleet(
+      {.devices = 6,
+       .forests = {{.domains = {{"corp.test", "CORP"}}}, {.domains = {{"partner.test", "PTNR"}}}}});
+  std::unique_ptr<simulator::Environment> environment_;
+  std::unique_ptr<v1::AuthenticationService::Stub> org_;
+};
+
+TEST_F(TwoForestsTest, ComputersOfBothEnroll) {
+  simulator::EnrollConfig config;
+  config.fleet = &fleet_;
+  config.forests = &environment_->forests();
+  config.org_url = environment_->org_origin();
+  config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
+  config.clock = &clock_;
+  config.random = &random_;
+  config.threads = 2;
+  simulator::Meter meter("enroll", fleet_.domain_joined);
+  simulator::EnrollPhase phase(std::move(config), meter);
+  DT_ASSERT_OK(phase.Run());
+  EXPECT_EQ(phase.enrolled(), fleet_.domain_joined);
+  for (const std::string& error : phase.errors()) ADD_FAILURE() << error;
+}
+
+TEST_F(TwoForestsTest, UsersOfBothSignInWithTheirPasswords) {
+  for (const simulator::FleetUser& user : fleet_.users) {
+    const auto session = SignIn(user.principal, user.password);
+    DT_ASSERT_OK(session);
+    EXPECT_EQ(session->user().principal(), user.principal);
+  }
+  const simulator::FleetUser& guest = fleet_.users[1];
+  EXPECT_EQ(guest.principal, "user1@partner.test");
+  DT_EXPECT_OK(SignIn("PTNR\\" + guest.account_name, guest.password));
+  DT_EXPECT_OK(SignIn(fleet_.users[0].account_name, fleet_.users[0].password));
+  // Their own directory does not know them by a name of the other forest.
+  EXPECT_EQ(rpc::ReasonName(SignIn("CORP\\" + guest.account_name, guest.password).status()),
+            "PASSWORD_WRONG");
+}
+
+// The person learns no more than from a wrong password; the administrator finds out why.
+TEST_F(TwoForestsTest, AUserOfAnUnknownSuffixIsRefused) {
+  const auto refused = SignIn("user1@elsewhere.test", fleet_.users[1].password);
+  EXPECT_EQ(rpc::ReasonName(refused.status()), "PASSWORD_WRONG");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  std::map<std::string, std::uint64_t> outcomes;
+  while (outcomes.empty() && std::chrono::steady_clock::now() < deadline) {
+    outcomes = environment_->org().CountOutcomes("user.session.start", begun_).value();
+  }
+  EXPECT_EQ(outcomes, (std::map<std::string, std::uint64_t>{{"FAILURE UNTRUSTED_FOREST", 1}}));
+}
+
+}  // namespace
+}  // namespace devicetrust
