@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust {
 namespace {
 
@@ -99,9 +101,8 @@ void AppendJsonCharacter(std::string& out, char character) {
     default:
       break;
   }
-  const auto byte = static_cast<std::uint8_t>(character);
-  if (byte < 0x20 || byte == 0x7F) {
-    out += fmt::format("\\u{:04x}", byte);
+  if (IsControl(character)) {
+    out += fmt::format("\\u{:04x}", static_cast<unsigned>(character));
   } else {
     out.push_back(character);
   }
@@ -120,17 +121,11 @@ std::string HexEncode(std::span<const std::uint8_t> data) {
 
 absl::StatusOr<Bytes> HexDecode(std::string_view text) {
   if (text.size() % 2 != 0) return absl::InvalidArgumentError("hex of odd length");
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-  };
   Bytes data;
   data.reserve(text.size() / 2);
   for (std::size_t i = 0; i < text.size(); i += 2) {
-    const int high = digit(text[i]);
-    const int low = digit(text[i + 1]);
+    const int high = HexValue(text[i]);
+    const int low = HexValue(text[i + 1]);
     if (high < 0 || low < 0) return absl::InvalidArgumentError("a character is not hex");
     data.push_back(static_cast<std::uint8_t>(high * 16 + low));
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "libs/base/ascii.h"
 #include "libs/base/check.h"
 #include "libs/base/encoding.h"
 
@@ -30,8 +31,7 @@ std::uint64_t NextRandom() {
 }
 
 bool IsLowerHex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::ranges::all_of(text, [](char c) { return IsHexDigit(c) && !IsUpper(c); });
 }
 
 bool IsZero(std::string_view hex) { return hex.find_first_not_of('0') == std::string_view::npos; }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust {
 
 std::string FormatUtc(WallTime time) {
@@ -19,14 +21,13 @@ absl::StatusOr<WallTime> ParseUtc(std::string_view text) {
   const absl::Status bad = absl::InvalidArgumentError("a time must be like 2026-01-02T03:04:05Z");
   constexpr std::string_view kShape = "0000-00-00T00:00:00";
   if (text.size() < kShape.size() + 1 || !text.ends_with('Z')) return bad;
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   for (std::size_t i = 0; i < kShape.size(); ++i) {
-    if (kShape[i] == '0' ? !is_digit(text[i]) : text[i] != kShape[i]) return bad;
+    if (kShape[i] == '0' ? !IsDigit(text[i]) : text[i] != kShape[i]) return bad;
   }
   const std::string_view fraction = text.substr(kShape.size(), text.size() - kShape.size() - 1);
   if (!fraction.empty() &&
       (fraction.front() != '.' || fraction.size() < 2 || fraction.size() > 10 ||
-       !std::all_of(fraction.begin() + 1, fraction.end(), is_digit))) {
+       !std::all_of(fraction.begin() + 1, fraction.end(), IsDigit))) {
     return bad;
   }
   const auto number = [&](std::size_t at, std::size_t digits) {

@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::directory {
 namespace {
 
@@ -38,12 +40,6 @@ timeval TimeLeft(SteadyTime deadline) {
                microseconds{1000});  // Zero would mean "poll" or "for ever".
   return {static_cast<time_t>(left.count() / 1'000'000),
           static_cast<suseconds_t>(left.count() % 1'000'000)};
-}
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
 }
 
 struct MemFree {
@@ -83,7 +79,7 @@ Entry ReadEntry(LDAP* handle, LDAPMessage* message) {
     const int read = ldap_get_attribute_ber(handle, message, cursor.get(), &name, &list);
     const Values values(list);
     if (read != LDAP_SUCCESS || name.bv_val == nullptr) return entry;
-    std::vector<std::string>& out = entry.attributes[Lower({name.bv_val, name.bv_len})];
+    std::vector<std::string>& out = entry.attributes[LowerCase({name.bv_val, name.bv_len})];
     for (const berval* value = list; value != nullptr && value->bv_val != nullptr; ++value) {
       out.emplace_back(value->bv_val, value->bv_len);
     }

@@ -1,5 +1,7 @@
 #include "libs/directory/escape.h"
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::directory {
 namespace {
 
@@ -11,8 +13,7 @@ void AppendEscaped(std::uint8_t byte, std::string& out) {
 }
 
 bool IsHarmless(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '@' ||
-         c == '.' || c == '-' || c == '_' || c == ' ' || c == '$' || c == '=' || c == ',';
+  return IsBase64Url(c) || c == '@' || c == '.' || c == ' ' || c == '$' || c == '=' || c == ',';
 }
 
 }  // namespace

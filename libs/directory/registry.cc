@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "libs/base/ascii.h"
 #include "libs/directory/sid.h"
 #include "libs/rpc/error.h"
 
@@ -17,16 +18,13 @@ constexpr std::size_t kNetbiosNameMax = 15;  // [MS-ADTS] 3.1.1.1.7, as of compu
 constexpr std::size_t kDnsNameMax = 255;
 constexpr std::size_t kShownMax = 128;  // Of what somebody typed, in messages.
 
-std::string InLowerCase(std::string_view text) {
-  return absl::AsciiStrToLower({text.data(), text.size()});
-}
 std::string InCapitals(std::string_view text) {
   return absl::AsciiStrToUpper({text.data(), text.size()});
 }
 
 bool IsDnsName(std::string_view name) {
   const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    return IsLower(c) || IsDigit(c) || c == '.' || c == '-' || c == '_';
   };
   return !name.empty() && name.size() <= kDnsNameMax && std::ranges::all_of(name, fits) &&
          name.front() != '.' && name.back() != '.';
@@ -100,7 +98,7 @@ absl::Status Registry::Add(const Domain& domain) {
   DT_RETURN_IF_ERROR(add(by_sid_, domain.sid));
   DT_RETURN_IF_ERROR(add(by_realm_, domain.realm()));
   DT_RETURN_IF_ERROR(add(by_name_, domain.dns_name));
-  DT_RETURN_IF_ERROR(add(by_name_, InLowerCase(domain.netbios_name)));
+  DT_RETURN_IF_ERROR(add(by_name_, LowerCase(domain.netbios_name)));
   DT_RETURN_IF_ERROR(add(by_suffix_, domain.dns_name));
   for (const std::string& suffix : domain.upn_suffixes) {
     DT_RETURN_IF_ERROR(add(by_suffix_, suffix));
@@ -124,7 +122,7 @@ absl::StatusOr<const Domain*> Registry::FindByRealm(std::string_view realm) cons
 
 absl::StatusOr<Principal> Registry::Resolve(std::string_view typed,
                                             std::string_view default_domain) const {
-  const std::string name = InLowerCase(typed);
+  const std::string name = LowerCase(typed);
   if (name.empty()) return Malformed("the user name is empty", {});
   if (const std::size_t at = name.rfind('@'); at != name.npos) {
     const std::string suffix = name.substr(at + 1);
@@ -134,7 +132,7 @@ absl::StatusOr<Principal> Registry::Resolve(std::string_view typed,
   }
   const std::size_t backslash = name.find('\\');
   const bool bare = backslash == name.npos;
-  const std::string of = bare ? InLowerCase(default_domain) : name.substr(0, backslash);
+  const std::string of = bare ? LowerCase(default_domain) : name.substr(0, backslash);
   const auto found = by_name_.find(of);
   if (found == by_name_.end()) return Untrusted("name", of);
   const std::string account = bare ? name : name.substr(backslash + 1);

@@ -4,25 +4,15 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::http {
 namespace {
 
-int HexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-bool IsUnreserved(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-         c == '.' || c == '_' || c == '~';
-}
+bool IsUnreserved(char c) { return IsBase64Url(c) || c == '.' || c == '~'; }
 
 // RFC 6265, section 4.1.1: cookie-octet.
-bool IsCookieOctet(char c) {
-  return c > 0x20 && c < 0x7f && c != '"' && c != ',' && c != ';' && c != '\\';
-}
+bool IsCookieOctet(char c) { return IsVisible(c) && c != '"' && c != ',' && c != ';' && c != '\\'; }
 
 bool IsCookieNameChar(char c) {
   return IsUnreserved(c) || std::string_view("!#$%&'*+^`|").find(c) != std::string_view::npos;
@@ -101,7 +91,7 @@ absl::StatusOr<Parameters> ParseParameters(std::string_view text) {
     if (pair.empty()) continue;
     if (list.size() == kParametersMax) return absl::InvalidArgumentError("too many parameters");
     for (const char c : pair) {
-      if (c <= 0x20 || c >= 0x7f) {
+      if (!IsVisible(c)) {
         return absl::InvalidArgumentError("octet in a query or form that must be escaped");
       }
     }

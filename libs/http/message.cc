@@ -2,26 +2,20 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::http {
 namespace {
 
-char LowerChar(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string LowerName(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), &LowerChar);
-  return lower;
-}
-
 bool SameName(std::string_view lower, std::string_view name) {
   return std::equal(lower.begin(), lower.end(), name.begin(), name.end(),
-                    [](char a, char b) { return a == LowerChar(b); });
+                    [](char a, char b) { return a == ToLower(b); });
 }
 
 }  // namespace
 
 void Fields::Add(std::string_view name, std::string_view value) {
-  fields_.push_back({LowerName(name), std::string(value)});
+  fields_.push_back({LowerCase(name), std::string(value)});
 }
 
 void Fields::Set(std::string_view name, std::string_view value) {
@@ -49,7 +43,7 @@ std::size_t Fields::Count(std::string_view name) const {
 absl::StatusOr<Parameters> Request::QueryParameters() const { return ParseParameters(query); }
 
 absl::StatusOr<Parameters> Request::FormParameters() const {
-  const std::string type = LowerName(fields.Find("content-type").value_or(""));
+  const std::string type = LowerCase(fields.Find("content-type").value_or(""));
   const std::string_view media = std::string_view(type).substr(0, type.find(';'));
   if (media != "application/x-www-form-urlencoded") {
     return absl::InvalidArgumentError("the body must be application/x-www-form-urlencoded");

@@ -4,25 +4,20 @@
 #include <array>
 #include <charconv>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::http {
 namespace {
 
 // RFC 9110, section 5.6.2.
 bool IsTokenChar(char c) {
-  if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
+  if (IsAlnum(c)) return true;
   return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), &IsTokenChar);
-}
+bool IsToken(std::string_view text) { return IsAll(text, IsTokenChar); }
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-bool IsValueChar(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-}
+bool IsValueChar(char c) { return c == '\t' || !IsControl(c); }
 
 std::string_view TrimBlanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -30,17 +25,9 @@ std::string_view TrimBlanks(std::string_view text) {
   return text;
 }
 
-std::string LowerText(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 // RFC 3986: what a path and query may hold unescaped, '/' and '?' too.
 bool IsTargetChar(char c) {
-  if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
+  if (IsAlnum(c)) return true;
   return c != '\0' && std::string_view("-._~!$&'()*+,;=:@/?%").find(c) != std::string_view::npos;
 }
 
@@ -49,7 +36,7 @@ bool IsTargetChar(char c) {
 bool HasOption(const Fields& fields, std::string_view option) {
   for (const Field& field : fields.all()) {
     if (field.name != "connection") continue;
-    const std::string lower = LowerText(field.value);
+    const std::string lower = LowerCase(field.value);
     std::string_view rest = lower;
     while (!rest.empty()) {
       const std::size_t end = std::min(rest.find(','), rest.size());
@@ -78,21 +65,18 @@ bool SplitHost(std::string_view text, std::string& host, std::uint16_t& port) {
     end = text.find(']');
     if (end == std::string_view::npos || end < 3) return false;
     const std::string_view address = text.substr(1, end - 1);
-    const bool plain = std::all_of(address.begin(), address.end(), [](char c) {
-      return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
-    });
+    const bool plain = std::all_of(address.begin(), address.end(),
+                                   [](char c) { return IsHexDigit(c) || c == ':' || c == '.'; });
     if (!plain) return false;
     ++end;
   } else {
     end = std::min(end, text.size());
     const std::string_view name = text.substr(0, end);
-    const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-      return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-             c == '.' || c == '_';
-    });
+    const bool plain =
+        std::all_of(name.begin(), name.end(), [](char c) { return IsBase64Url(c) || c == '.'; });
     if (!plain || name.empty() || name.starts_with('.') || name.size() > 253) return false;
   }
-  host = LowerText(text.substr(0, end));
+  host = LowerCase(text.substr(0, end));
   port = 0;
   std::string_view rest = text.substr(end);
   if (rest.empty()) return true;
@@ -204,7 +188,7 @@ bool MessageReader::AcceptFraming(bool http_1_0) {
   if (codings > 0) {
     if (http_1_0) return Refuse(400, "Transfer-Encoding in HTTP/1.0");
     if (lengths > 0) return Refuse(400, "Content-Length beside Transfer-Encoding");
-    if (codings > 1 || LowerText(*fields_.Find("transfer-encoding")) != "chunked") {
+    if (codings > 1 || LowerCase(*fields_.Find("transfer-encoding")) != "chunked") {
       return Refuse(400, "Transfer-Encoding must be chunked, once");
     }
     framing_ = Framing::kChunked;
@@ -339,7 +323,7 @@ bool RequestParser::AcceptTarget(std::string_view target) {
   }
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::string_view raw_path = target.substr(0, question);
-  const std::string lower = LowerText(raw_path);
+  const std::string lower = LowerCase(raw_path);
   if (lower.find("%2f") != std::string::npos || lower.find("%5c") != std::string::npos) {
     return Refuse(400, "an escaped slash in the path");
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/log.h"
 #include "libs/base/trace.h"
 #include "libs/base/traced_task.h"
@@ -28,13 +29,6 @@ constexpr std::pair<std::string_view, std::string_view> kHygiene[] = {
     {"cross-origin-opener-policy", "same-origin"},
     {"cross-origin-resource-policy", "same-origin"},
 };
-
-bool IsSafeValue(std::string_view value) {
-  return std::none_of(value.begin(), value.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-}
 
 // IMF-fixdate (RFC 9110, section 5.6.7).
 std::string HttpDate(WallTime now) {
@@ -73,7 +67,7 @@ Response PlainError(int status) {
 std::string FormatResponse(Response response, bool tls, bool head_only, bool keep_alive,
                            WallTime now) {
   const auto& all = response.fields.all();
-  if (!std::all_of(all.begin(), all.end(), [](const Field& f) { return IsSafeValue(f.value); })) {
+  if (!std::all_of(all.begin(), all.end(), [](const Field& f) { return !HasControl(f.value); })) {
     response = PlainError(500);
   }
   for (const auto& [name, value] : kHygiene) {

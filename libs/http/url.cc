@@ -9,13 +9,10 @@
 
 #include "absl/strings/match.h"
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::http {
 namespace {
-
-bool IsHostCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_';
-}
 
 // Names as DNS has them, and as people have them in their own networks: with underscores.
 bool IsName(std::string_view host) {
@@ -23,7 +20,7 @@ bool IsName(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   bool in_label = false;
   for (const char c : host) {
-    if (c == '.' ? !in_label : !IsHostCharacter(c)) return false;
+    if (c == '.' ? !in_label : !IsBase64Url(c)) return false;
     in_label = c != '.';
   }
   return in_label && host.size() <= kNameBytesMax;
@@ -60,12 +57,12 @@ absl::StatusOr<Url> ParseUrl(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == text.npos) return bad();
   const std::string_view scheme = text.substr(0, colon);
-  url.https = absl::EqualsIgnoreCase({scheme.data(), scheme.size()}, "https");
-  if (!url.https && !absl::EqualsIgnoreCase({scheme.data(), scheme.size()}, "http")) return bad();
+  url.https = EqualIgnoringCase(scheme, "https");
+  if (!url.https && !EqualIgnoringCase(scheme, "http")) return bad();
   url.port = url.https ? 443 : 80;
   std::string_view rest = text.substr(colon + 3);
   for (const char c : rest) {
-    if (c <= 0x20 || c >= 0x7f || c == '\\' || c == '"') return bad();
+    if (!IsVisible(c) || c == '\\' || c == '"') return bad();
   }
   rest = rest.substr(0, rest.find('#'));
   const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "libs/base/ascii.h"
 #include "libs/base/check.h"
 
 namespace devicetrust::metrics {
@@ -39,10 +40,8 @@ std::string Escape(std::string_view text, bool quoted) {
 }
 
 bool IsMetricName(std::string_view name) {
-  const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  return !name.empty() && name[0] >= 'a' && std::all_of(name.begin(), name.end(), good);
+  const auto good = [](char c) { return IsLower(c) || IsDigit(c) || c == '_'; };
+  return IsAll(name, good) && IsLower(name[0]);
 }
 
 // What all kinds of metrics share. Never deleted: threads count until the process has ended.

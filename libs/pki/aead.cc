@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
 #include "libs/pki/digest.h"
 #include "libs/pki/openssl.h"
 
@@ -19,10 +20,7 @@ const EVP_CIPHER* Aes256Gcm() {
   return cipher;
 }
 
-bool IsIdCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '.' || c == '-';
-}
+bool IsIdCharacter(char c) { return IsBase64Url(c) || c == '.'; }
 
 // What stands in clear before the nonce, and then the purpose.
 Bytes AdditionalData(std::span<const std::uint8_t> head, std::string_view purpose) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/base/ordered_id.h"
 #include "libs/pki/certificate.h"
@@ -67,10 +68,7 @@ void AddExtension(Bytes& list, DerSpan oid, bool critical, DerSpan value) {
 
 // A name of an IA5String kind (URI, DNS).
 bool AddName(Bytes& names, std::uint8_t kind, const std::string& text) {
-  const auto printable = [](char c) { return c > ' ' && c < 0x7f; };
-  if (text.empty() || text.size() > kNameBytesMax || !std::ranges::all_of(text, printable)) {
-    return false;
-  }
+  if (text.size() > kNameBytesMax || !IsAll(text, IsVisible)) return false;
   Append(names, DerElement(kind, {AsBytes(text)}));
   return true;
 }

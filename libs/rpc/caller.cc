@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libs/base/ascii.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::rpc {
@@ -21,9 +22,7 @@ std::string RoleOf(std::string_view name) {
     return std::string(name);
   }
   const std::string_view number = name.substr(dash + 1);
-  const bool digits =
-      std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return std::string(digits ? name.substr(0, dash) : name);
+  return std::string(IsAll(number, IsDigit) ? name.substr(0, dash) : name);
 }
 
 absl::Status NotAuthenticated(std::string message) {
@@ -36,9 +35,9 @@ absl::Status NotAuthenticated(std::string message) {
 
 bool IsName(std::string_view text) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return IsLower(c) || IsDigit(c) || c == '.' || c == '_' || c == '-';
   };
-  return !text.empty() && text.size() <= kNameMax && std::all_of(text.begin(), text.end(), allowed);
+  return text.size() <= kNameMax && IsAll(text, allowed);
 }
 
 std::string Caller::ToString() const {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/utc_time.h"
 #include "libs/saml/error.h"
 #include "libs/saml/xml.h"
@@ -41,13 +42,9 @@ absl::Status BadRequest(std::string_view why) {
 
 // xs:NCName, in the characters that anybody uses.
 bool IsId(std::string_view text) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  if (text.empty() || text.size() > kIdBytesMax || !letter(text.front())) return false;
-  return std::all_of(text.begin(), text.end(), [&](char c) {
-    return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.';
-  });
+  if (text.empty() || text.size() > kIdBytesMax) return false;
+  if (!IsAlpha(text.front()) && text.front() != '_') return false;
+  return IsAll(text, [](char c) { return IsBase64Url(c) || c == '.'; });
 }
 
 absl::StatusOr<std::vector<pki::Certificate>> ProviderKeys(

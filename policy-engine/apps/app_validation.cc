@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/http/url.h"
 #include "libs/pki/certificate.h"
@@ -22,15 +23,7 @@ absl::Status AppError(const std::string& field, std::string message) {
 }
 
 bool IsAppId(const std::string& id) {
-  const bool plain = std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-  return plain && !id.empty() && id.size() <= 64;
-}
-
-bool IsPrintable(const std::string& text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return id.size() <= 64 && IsAll(id, [](char c) { return IsLower(c) || IsDigit(c) || c == '-'; });
 }
 
 bool IsAcsUrl(const std::string& url) {
@@ -65,8 +58,7 @@ absl::Status ValidateAcs(const v1::SamlServiceProvider& saml) {
 }
 
 absl::Status ValidateSaml(const v1::SamlServiceProvider& saml) {
-  if (saml.entity_id().empty() || saml.entity_id().size() > 1024 ||
-      !IsPrintable(saml.entity_id())) {
+  if (saml.entity_id().empty() || saml.entity_id().size() > 1024 || HasControl(saml.entity_id())) {
     return AppError("saml.entity_id", "the entity id must be 1 to 1024 printable bytes");
   }
   DT_RETURN_IF_ERROR(ValidateAcs(saml));
@@ -101,7 +93,7 @@ absl::Status ValidateApp(const v1::App& app) {
   if (!IsAppId(app.id())) {
     return AppError("id", "the id must be 1 to 64 lower-case letters, digits and '-'");
   }
-  if (app.label().empty() || app.label().size() > 200 || !IsPrintable(app.label())) {
+  if (app.label().empty() || app.label().size() > 200 || HasControl(app.label())) {
     return AppError("label", "the label must be 1 to 200 printable bytes");
   }
   switch (app.protocol_settings_case()) {

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <string>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::policy {
 namespace {
 
@@ -18,32 +20,16 @@ absl::Status UrlError(std::string_view why) {
                   why));
 }
 
-std::string ToLower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  });
-  return lower;
-}
-
-bool IsAlphanumeric(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool IsLabel(std::string_view label) {
-  return !label.empty() && label.size() <= 63 && IsAlphanumeric(label.front()) &&
-         IsAlphanumeric(label.back()) && std::all_of(label.begin(), label.end(), [](char c) {
-           return IsAlphanumeric(c) || c == '-';
-         });
+  return !label.empty() && label.size() <= 63 && IsAlnum(label.front()) && IsAlnum(label.back()) &&
+         IsAll(label, [](char c) { return IsAlnum(c) || c == '-'; });
 }
 
 // Also what inet_aton and browsers read as an address: 2130706433, 0x7f.1, 127.1.
 bool LooksLikeAddress(std::string_view host) {
   const std::size_t dot = host.rfind('.');
   const std::string_view last = dot == std::string_view::npos ? host : host.substr(dot + 1);
-  const bool digits =
-      std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return digits || last.starts_with("0x");
+  return last.empty() || IsAll(last, IsDigit) || last.starts_with("0x");
 }
 
 absl::Status ValidatePort(std::string_view port) {
@@ -72,12 +58,11 @@ absl::Status ValidateLearnMoreUrl(std::string_view url) {
   if (url.size() > kLearnMoreBytesMax) {
     return UrlError(fmt::format("it is longer than {} bytes", kLearnMoreBytesMax));
   }
-  const bool printable =
-      std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (!printable || url.find_first_of("\\\"<>`{}|^") != std::string_view::npos) {
+  if (!std::ranges::all_of(url, IsVisible) ||
+      url.find_first_of("\\\"<>`{}|^") != std::string_view::npos) {
     return UrlError("it holds characters that must be percent-encoded");
   }
-  if (ToLower(url.substr(0, kScheme.size())) != kScheme) return UrlError("it is not https");
+  if (LowerCase(url.substr(0, kScheme.size())) != kScheme) return UrlError("it is not https");
 
   const std::string_view rest = url.substr(kScheme.size());
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
@@ -87,7 +72,7 @@ absl::Status ValidateLearnMoreUrl(std::string_view url) {
   if (colon != std::string_view::npos)
     DT_RETURN_IF_ERROR(ValidatePort(authority.substr(colon + 1)));
 
-  const std::string host = ToLower(authority.substr(0, colon));
+  const std::string host = LowerCase(authority.substr(0, colon));
   if (LooksLikeAddress(host)) return UrlError("its host is an address");
   if (!IsDnsName(host)) return UrlError("its host is not a DNS name of two or more labels");
   if (host.ends_with(".localhost")) return UrlError(".localhost is each reader's own computer");

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::policy {
 namespace {
 
@@ -110,9 +112,7 @@ absl::StatusOr<IpRange> IpRange::Parse(std::string_view text) {
 }
 
 absl::StatusOr<Zone> Zone::Compile(const ZoneSpec& spec) {
-  const bool control = std::any_of(spec.name.begin(), spec.name.end(),
-                                   [](char c) { return static_cast<unsigned char>(c) < 0x20; });
-  if (spec.name.empty() || spec.name.size() > 100 || control) {
+  if (spec.name.empty() || spec.name.size() > 100 || HasControl(spec.name)) {
     return absl::InvalidArgumentError("a zone's name must be 1 to 100 printable bytes");
   }
   if (spec.ranges.empty() || spec.ranges.size() > kRangesPerZoneMax) {

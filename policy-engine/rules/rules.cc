@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::policy {
 namespace {
 
@@ -16,11 +18,8 @@ absl::Status RuleError(const Rule& rule, std::string_view what) {
 absl::Status ValidateName(const Rule& rule) {
   const std::string& name = rule.name;
   const bool blank = std::all_of(name.begin(), name.end(), [](char c) { return c == ' '; });
-  const bool control = std::any_of(name.begin(), name.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
   if (blank) return absl::InvalidArgumentError("rule name is empty: give the rule a name");
-  if (control || name.size() > kRuleNameBytesMax) {
+  if (HasControl(name) || name.size() > kRuleNameBytesMax) {
     return absl::InvalidArgumentError(fmt::format(
         "rule name must be 1 to {} bytes without control characters", kRuleNameBytesMax));
   }

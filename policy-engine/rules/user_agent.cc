@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::policy {
 namespace {
 
@@ -37,24 +39,10 @@ constexpr std::array kWords = {
     Word{"win64", kWindowsWord},      Word{"windows", kWindowsWord}, Word{"x11", kDesktopWord},
 };
 
-constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-constexpr bool IsWordCharacter(char c) {
-  const char lower = Lower(c);
-  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
-}
-
-bool EqualsLower(std::string_view word, std::string_view lower) {
-  if (word.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < word.size(); ++i) {
-    if (Lower(word[i]) != lower[i]) return false;
-  }
-  return true;
-}
-
 Evidence EvidenceOf(std::string_view word) {
-  const char first = Lower(word.front());
+  const char first = ToLower(word.front());
   for (const Word& known : kWords) {
-    if (known.text.front() == first && EqualsLower(word, known.text)) return known.evidence;
+    if (known.text.front() == first && EqualIgnoringCase(word, known.text)) return known.evidence;
   }
   return kNone;
 }
@@ -92,18 +80,18 @@ Platform PlatformFromUserAgent(std::string_view user_agent) {
   std::string_view previous;
   bool previous_was_windows = false;
   for (std::size_t i = 0; i < user_agent.size();) {
-    if (!IsWordCharacter(user_agent[i])) {
+    if (!IsAlnum(user_agent[i])) {
       ++i;
       continue;
     }
     std::size_t end = i + 1;
-    while (end < user_agent.size() && IsWordCharacter(user_agent[end])) ++end;
+    while (end < user_agent.size() && IsAlnum(user_agent[end])) ++end;
     const std::string_view word = user_agent.substr(i, end - i);
     // "like Mac OS X", "like iPhone": says what it is not.
-    const Evidence found = EqualsLower(previous, "like") ? kNone : EvidenceOf(word);
+    const Evidence found = EqualIgnoringCase(previous, "like") ? kNone : EvidenceOf(word);
     evidence |= found;
-    if (previous_was_windows && EqualsLower(word, "phone")) evidence |= kMobileWord;
-    previous_was_windows = EqualsLower(word, "windows");
+    if (previous_was_windows && EqualIgnoringCase(word, "phone")) evidence |= kMobileWord;
+    previous_was_windows = EqualIgnoringCase(word, "windows");
     previous = word;
     i = end;
   }

@@ -4,17 +4,10 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::simulator {
-namespace {
-
-std::string LowerAscii(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return lower;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 bool Page::IsRedirect() const { return response.status == 303 || response.status == 302; }
 
@@ -124,7 +117,7 @@ void Browser::KeepCookies(const std::string& host, const http::Fields& fields) {
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos || equals > end) continue;
     const std::string name(text.substr(0, equals));
-    const std::string attributes = LowerAscii(text.substr(end));
+    const std::string attributes = LowerCase(text.substr(end));
     if (attributes.find("max-age=0") != std::string::npos) {
       cookies_[host].erase(name);
       continue;

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/saml/metadata.h"
@@ -19,11 +20,8 @@ constexpr std::array kApps = {std::pair{"mail", "Mail"}, std::pair{"wiki", "Wiki
 std::string AppId(const std::string& file_name) {
   std::string id;
   for (const char c : file_name.substr(0, file_name.rfind('.'))) {
-    const bool letter = c >= 'a' && c <= 'z';
-    if (letter || (c >= '0' && c <= '9')) {
-      id += c;
-    } else if (c >= 'A' && c <= 'Z') {
-      id += static_cast<char>(c + 32);
+    if (IsAlnum(c)) {
+      id += ToLower(c);
     } else if (!id.empty() && id.back() != '-') {
       id += '-';
     }

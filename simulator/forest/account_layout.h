@@ -71,7 +71,5 @@ enum class KeyKind : unsigned char { kName = 1, kUpn, kDn, kRid };
 // ASCII letters count without case.
 std::uint64_t HashKey(KeyKind kind, std::uint32_t realm, std::string_view text);
 std::uint64_t HashRid(std::uint32_t realm, std::uint32_t rid);
-bool SameText(std::string_view a, std::string_view b);
-std::string LowerCase(std::string_view text);
 
 }  // namespace devicetrust::simulator

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <unordered_set>
 
+#include "libs/base/ascii.h"
 #include "simulator/forest/account_layout.h"
 
 namespace devicetrust::simulator {
@@ -160,7 +161,8 @@ absl::StatusOr<std::uint32_t> AccountTable::AddGroup(std::uint32_t realm, const 
   if (!group.name.Assign(name)) return TooLong("group", name);
   if (!group.dn.Assign(dn)) return TooLong("DN", dn);
   for (const Group& other : view_.groups()) {
-    if (other.realm == realm && SameText(other.name, name)) return absl::AlreadyExistsError(name);
+    if (other.realm == realm && EqualIgnoringCase(other.name, name))
+      return absl::AlreadyExistsError(name);
   }
   const std::uint32_t count = header.groups.load(std::memory_order_relaxed);
   if (count == kGroupsMax) return absl::ResourceExhaustedError("the table is full of groups");
@@ -313,7 +315,7 @@ absl::Status AccountTable::ChangeRow(std::uint32_t realm, std::string_view name,
   const Row before = view_.Read(*slot);
   Row after = before;
   DT_RETURN_IF_ERROR(change(after));
-  const bool moved = !SameText(before.person.dn, after.person.dn);
+  const bool moved = !EqualIgnoringCase(before.person.dn, after.person.dn);
   if (moved && view_.FindDn(after.person.dn))
     return absl::AlreadyExistsError(after.person.dn.str());
   Store(*slot, after);

@@ -6,12 +6,11 @@
 #include <cerrno>
 #include <thread>
 
+#include "libs/base/ascii.h"
 #include "simulator/forest/account_layout.h"
 
 namespace devicetrust::simulator {
 namespace {
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // FNV-1a with a final mix: the upper half serves as tag and must depend on all bytes.
 class Hasher {
@@ -39,7 +38,7 @@ std::uint64_t HashKey(KeyKind kind, std::uint32_t realm, std::string_view text) 
   Hasher hasher;
   hasher.Add(static_cast<unsigned char>(kind));
   hasher.Add(realm);
-  for (const char c : text) hasher.Add(static_cast<unsigned char>(Lower(c)));
+  for (const char c : text) hasher.Add(static_cast<unsigned char>(ToLower(c)));
   return hasher.Finish();
 }
 
@@ -49,17 +48,6 @@ std::uint64_t HashRid(std::uint32_t realm, std::uint32_t rid) {
   hasher.Add(realm);
   hasher.Add(rid);
   return hasher.Finish();
-}
-
-bool SameText(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return Lower(x) == Lower(y); });
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), Lower);
-  return lower;
 }
 
 std::string EscapeRdnValue(std::string_view value) {
@@ -222,27 +210,27 @@ std::optional<std::uint32_t> AccountView::FindPrincipal(std::string_view name_at
   if (!realm) return std::nullopt;
   const std::string_view name = name_at_realm.substr(0, at);
   return Find(HashKey(KeyKind::kName, *realm, name), [&](const Row& row) {
-    return row.account.realm == *realm && SameText(row.account.name, name);
+    return row.account.realm == *realm && EqualIgnoringCase(row.account.name, name);
   });
 }
 
 std::optional<std::uint32_t> AccountView::FindName(std::uint32_t realm,
                                                    std::string_view name) const {
   return Find(HashKey(KeyKind::kName, realm, name), [&](const Row& row) {
-    return row.account.realm == realm && SameText(row.account.name, name);
+    return row.account.realm == realm && EqualIgnoringCase(row.account.name, name);
   });
 }
 
 std::optional<std::uint32_t> AccountView::FindUpn(std::string_view upn) const {
   if (upn.empty()) return std::nullopt;
   return Find(HashKey(KeyKind::kUpn, 0, upn),
-              [&](const Row& row) { return SameText(row.person.upn, upn); });
+              [&](const Row& row) { return EqualIgnoringCase(row.person.upn, upn); });
 }
 
 std::optional<std::uint32_t> AccountView::FindDn(std::string_view dn) const {
   if (dn.empty()) return std::nullopt;
   return Find(HashKey(KeyKind::kDn, 0, dn),
-              [&](const Row& row) { return SameText(row.person.dn, dn); });
+              [&](const Row& row) { return EqualIgnoringCase(row.person.dn, dn); });
 }
 
 std::optional<std::uint32_t> AccountView::FindRid(std::uint32_t realm, std::uint32_t rid) const {

@@ -18,6 +18,7 @@ extern "C" {
 #include <string>
 #include <unordered_map>
 
+#include "libs/base/ascii.h"
 #include "libs/kerberos/pac.h"
 #include "simulator/forest/account_layout.h"
 #include "simulator/forest/account_table.h"
@@ -77,7 +78,7 @@ std::optional<Row> FindRow(krb5_context context, krb5_const_principal principal)
     const std::string_view upn(principal->data[0].data, principal->data[0].length);
     slot = accounts.FindUpn(upn);
     const std::size_t at = upn.rfind('@');
-    if (!slot && at != upn.npos && SameText(upn.substr(at + 1), directory.realm_name)) {
+    if (!slot && at != upn.npos && EqualIgnoringCase(upn.substr(at + 1), directory.realm_name)) {
       slot = accounts.FindName(directory.realm, upn.substr(0, at));
     }
   } else {

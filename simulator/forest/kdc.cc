@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "libs/base/ascii.h"
 #include "libs/base/files.h"
 
 namespace devicetrust::simulator {
@@ -84,19 +85,12 @@ absl::StatusOr<std::string> FindPlugin(const std::string& configured) {
                              "; build the target dt_forest_kdb");
 }
 
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
-
 std::string ClientConfiguration(const KdcConfig& config, std::uint16_t port) {
   std::string realms;
   std::string domains;
   for (const std::string& realm : config.realms) {
     realms += fmt::format("  {} = {{\n    kdc = 127.0.0.1:{}\n  }}\n", realm, port);
-    domains += fmt::format("  .{0} = {1}\n  {0} = {1}\n", Lower(realm), realm);
+    domains += fmt::format("  .{0} = {1}\n  {0} = {1}\n", LowerCase(realm), realm);
   }
   // Nothing is looked up outside, and nothing of the user's own tickets or keys is touched.
   // UDP first: a logon costs half as many system calls. No plug-ins of the system's: Windows knows

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
 #include "simulator/gateway/packing.h"
@@ -57,10 +58,7 @@ std::string TransactionCookie(std::string_view transaction_id) {
 }
 
 bool IsTransactionId(std::string_view text) {
-  return text.size() == 22 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  c == '-' || c == '_';
-         });
+  return text.size() == 22 && IsAll(text, IsBase64Url);
 }
 
 std::string HashName(std::string_view text) { return Base64UrlEncode(pki::Sha256(text)); }

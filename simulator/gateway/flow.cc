@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "libs/base/ascii.h"
 #include "libs/base/log.h"
 #include "libs/http/form.h"
 #include "libs/pki/digest.h"
@@ -19,10 +20,7 @@ namespace {
 
 // The alphabet of a signed token (RFC 7515, section 7.1).
 bool IsTokenText(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_' || c == '.';
-  });
+  return std::ranges::all_of(text, [](char c) { return IsBase64Url(c) || c == '.'; });
 }
 
 }  // namespace

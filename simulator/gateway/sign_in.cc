@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
@@ -53,10 +54,7 @@ bool KeepsSession(const http::Response& response) {
   });
 }
 
-bool IsCode(const std::string& text) {
-  return text.size() == 6 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
+bool IsCode(const std::string& text) { return text.size() == 6 && IsAll(text, IsDigit); }
 
 }  // namespace
 

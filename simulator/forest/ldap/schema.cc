@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/bytes.h"
 #include "libs/directory/sid.h"
 #include "simulator/forest/account_table.h"
@@ -59,28 +60,14 @@ constexpr bool InOrder() {
 }
 static_assert(InOrder());
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string Lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = Lower(c);
-  return out;
-}
-
 // "CN=Person,CN=Schema,…", "person" and "user" -> "person": AD lets an assertion name a
 // class and takes that class's category.
 std::string CanonicalCategory(std::string_view value) {
-  std::string lower = Lowered(value);
+  std::string lower = LowerCase(value);
   if (lower.starts_with("cn=")) lower = lower.substr(3, lower.find(',') - 3);
   if (lower == "user" || lower == "organizationalperson") return "person";
   if (lower == "organizationalunit") return "organizational-unit";
   return lower == "domaindns" ? "domain-dns" : lower;
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 // Takes an attribute value from the front of `rest`, up to the separator that ends it (, or
@@ -96,8 +83,8 @@ std::string TakeValue(std::string_view& rest, bool& valid) {
     const bool escaped = c == '\\';
     if (escaped) {
       const std::string_view behind = rest.substr(i + 1);
-      const int high = behind.empty() ? -1 : HexDigit(behind[0]);
-      const int low = behind.size() < 2 ? -1 : HexDigit(behind[1]);
+      const int high = behind.empty() ? -1 : HexValue(behind[0]);
+      const int low = behind.size() < 2 ? -1 : HexValue(behind[1]);
       if (high >= 0 && low >= 0) {
         c = static_cast<char>(high * 16 + low);
         i += 2;
@@ -128,7 +115,7 @@ std::string CanonicalType(std::string_view type) {
   if (type == "2.5.4.3") return "cn";
   if (type == "2.5.4.11") return "ou";
   if (type == "0.9.2342.19200300.100.1.25") return "dc";
-  return Lowered(type);
+  return LowerCase(type);
 }
 
 // The canonical form of `name`, and whether it is one at all.
@@ -146,7 +133,7 @@ std::pair<std::string, bool> Canonicalize(std::string_view name) {
     if (equals == name.npos) return {out, false};
     name.remove_prefix(equals + 1);
     out += '=';
-    out += EscapeRdnValue(Lowered(TakeValue(name, valid)));
+    out += EscapeRdnValue(LowerCase(TakeValue(name, valid)));
     if (name.empty()) break;
     out += name.front();
     name.remove_prefix(1);
@@ -169,7 +156,7 @@ std::optional<LdapAttribute> FindLdapAttribute(std::string_view description) {
   const std::string_view wanted = description.substr(0, description.find(';'));
   for (const Known& known : kKnown) {
     if (std::equal(wanted.begin(), wanted.end(), known.name.begin(), known.name.end(),
-                   [](char a, char b) { return Lower(a) == Lower(b); })) {
+                   [](char a, char b) { return ToLower(a) == ToLower(b); })) {
       return known.attribute;
     }
   }
@@ -190,7 +177,7 @@ std::string FirstNameValue(std::string_view name) {
 std::string CanonicalValue(LdapSyntax syntax, std::string_view value) {
   switch (syntax) {
     case LdapSyntax::kText:
-      return Lowered(value);
+      return LowerCase(value);
     case LdapSyntax::kName:
       return CanonicalName(value);
     case LdapSyntax::kCategory:

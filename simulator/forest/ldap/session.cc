@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::simulator {
 namespace {
 
@@ -101,8 +103,8 @@ std::string ReferralTo(std::string_view canonical) {
     at = end + 1;
   }
   const auto append = [&path](char c) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~=,").find(c) != std::string_view::npos;
+    const bool plain =
+        IsLower(c) || IsDigit(c) || std::string_view("-._~=,").find(c) != std::string_view::npos;
     path += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   };
   std::for_each(canonical.begin(), canonical.end(), append);
