@@ -14,7 +14,7 @@
 #include "devicetrust/org/v1/apps.grpc.pb.h"
 #include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/sessions.pb.h"
+#include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "libs/base/log.h"
 #include "libs/rpc/channel.h"
 

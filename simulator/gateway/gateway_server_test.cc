@@ -11,10 +11,10 @@
 #include <mutex>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
-#include "devicetrust/org/v1/apps.pb.h"
-#include "devicetrust/org/v1/gateway_keys.pb.h"
+#include "devicetrust/org/v1/apps.grpc.pb.h"
+#include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/sessions.pb.h"
+#include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "libs/base/files.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"

@@ -162,7 +162,7 @@ absl::Status AdminClient::Tail(const org::v1::EventFilter& filter, std::int64_t&
   org::v1::TailEventsRequest request;
   *request.mutable_filter() = filter;
   request.set_after_sequence(after_sequence);
-  const auto reader = stubs_->log->Tail(&context, request);
+  const auto reader = stubs_->log->TailEvents(&context, request);
   org::v1::TailEventsResponse part;
   while (reader->Read(&part)) {
     for (const org::v1::Event& event : part.events()) {
