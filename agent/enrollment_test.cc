@@ -52,6 +52,7 @@ class FakeComputer final : public Computer {
   absl::Status InstallPersonal(const std::vector<pki::Certificate>& chain,
                                const DeviceKey& key) override {
     store.push_back({chain, key.id});
+    pending.reset();
     return absl::OkStatus();
   }
   absl::StatusOr<DeviceKey> CreateKey() override {

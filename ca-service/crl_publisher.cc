@@ -86,7 +86,8 @@ absl::Status CrlPublisher::Publish() {
   const auto current = Current();
   auto lists = std::make_shared<CrlSet>();
   absl::Status result;
-  for (const auto& issuer : issuers_.Current()->all) {
+  const auto issuers = issuers_.Current();
+  for (const auto& issuer : issuers->all) {
     const auto known = current->find(issuer->id());
     const auto before = known == current->end() ? nullptr : known->second;
     auto list = ListOf(*issuer, before);

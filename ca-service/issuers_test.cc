@@ -17,7 +17,8 @@ class IssuersTest : public CaTest {
   // As a gateway does: by the issuers that are good now.
   pki::DeviceVerdict Check(const StoredCertificate& stored) {
     std::vector<pki::Certificate> accepted;
-    for (const auto& issuer : issuers_->Current()->all) accepted.push_back(issuer->certificate());
+    const auto set = issuers_->Current();
+    for (const auto& issuer : set->all) accepted.push_back(issuer->certificate());
     return pki::DeviceVerifier::Create(accepted, clock_)
         .value()
         ->Check(pki::Certificate::FromDer(stored.der).value());
