@@ -10,15 +10,15 @@ namespace {
 // A flood of forged tokens must not become a flood of calls to the org.
 constexpr std::chrono::seconds kFetchEvery{1};
 
+// What libs/token found, with the next step.
 absl::Status TokenError(const absl::Status& status) {
-  const token::Problem problem = token::ProblemOf(status);
-  if (problem == token::Problem::kNone) return status;
-  const char* remedy =
-      problem == token::Problem::kExpired || problem == token::Problem::kNotYetValid
-          ? "Compare the clocks of the IWA server and the certificate authority."
-          : "Get a new token from the IWA server.";
-  return rpc::MakeError(status.code(), static_cast<reason::v1::Reason>(problem),
-                        "user token: " + std::string(status.message()), {}, remedy);
+  const reason::v1::Reason reason = rpc::ReasonOf(status);
+  const bool is_about_time = reason == reason::v1::REASON_TOKEN_EXPIRED ||
+                             reason == reason::v1::REASON_TOKEN_NOT_YET_VALID;
+  return rpc::MakeError(status.code(), reason, "user token: " + std::string(status.message()), {},
+                        is_about_time
+                            ? "Compare the clocks of the IWA server and the certificate authority."
+                            : "Get a new token from the IWA server.");
 }
 
 std::shared_ptr<const token::KeySet> KeysOf(const std::string& org_id,
@@ -43,7 +43,7 @@ absl::StatusOr<token::UserToken> IwaKeys::Verify(std::string_view compact, WallT
   const std::string audience = token::CaUrn(org_id_);
   const auto keys = Current();
   auto verified = token::VerifyUserToken(compact, *keys, audience, now);
-  if (token::ProblemOf(verified.status()) == token::Problem::kUnknownKey) {
+  if (rpc::ReasonOf(verified.status()) == reason::v1::REASON_TOKEN_UNKNOWN_KEY) {
     DT_ASSIGN_OR_RETURN(const auto fresh, Refetch(keys));
     if (fresh != keys) verified = token::VerifyUserToken(compact, *fresh, audience, now);
   }

@@ -7,7 +7,6 @@
 #include "libs/base/log.h"
 #include "libs/kerberos/failure.h"
 #include "libs/rpc/error.h"
-#include "libs/token/jws.h"
 
 namespace devicetrust::iwa {
 namespace {
@@ -73,11 +72,8 @@ absl::Status DirectoryRefusal(const absl::Status& failure) {
 }
 
 absl::Status TokenRefusal(const absl::Status& failure) {
-  const token::Problem problem = token::ProblemOf(failure);
-  if (problem == token::Problem::kNone) return failure;
-  // Its numbers are those of reason.v1.
-  return rpc::MakeError(failure.code(), static_cast<reason::v1::Reason>(problem), TextOf(failure),
-                        {}, "Get a new device token from this IWA, then try again.");
+  return rpc::MakeError(failure.code(), rpc::ReasonOf(failure), TextOf(failure), {},
+                        "Get a new device token from this IWA, then try again.");
 }
 
 }  // namespace devicetrust::iwa

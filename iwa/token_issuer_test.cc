@@ -301,19 +301,5 @@ TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
   DT_EXPECT_OK(strict.IssueUserToken(AsBytes(of_user), thumbprint_, device));
 }
 
-// refusals.cc casts one to the other.
-TEST(ProblemTest, NumbersAreThoseOfTheReasons) {
-  using token::Problem;
-  EXPECT_EQ(static_cast<int>(Problem::kMalformed), reason::v1::REASON_TOKEN_MALFORMED);
-  EXPECT_EQ(static_cast<int>(Problem::kSignatureInvalid),
-            reason::v1::REASON_TOKEN_SIGNATURE_INVALID);
-  EXPECT_EQ(static_cast<int>(Problem::kExpired), reason::v1::REASON_TOKEN_EXPIRED);
-  EXPECT_EQ(static_cast<int>(Problem::kNotYetValid), reason::v1::REASON_TOKEN_NOT_YET_VALID);
-  EXPECT_EQ(static_cast<int>(Problem::kWrongAudience), reason::v1::REASON_TOKEN_WRONG_AUDIENCE);
-  EXPECT_EQ(static_cast<int>(Problem::kWrongIssuer), reason::v1::REASON_TOKEN_WRONG_ISSUER);
-  EXPECT_EQ(static_cast<int>(Problem::kWrongType), reason::v1::REASON_TOKEN_WRONG_TYPE);
-  EXPECT_EQ(static_cast<int>(Problem::kUnknownKey), reason::v1::REASON_TOKEN_UNKNOWN_KEY);
-}
-
 }  // namespace
 }  // namespace devicetrust::iwa

@@ -118,7 +118,7 @@ class Reader {
   }
   absl::Status status() const {
     if (fault_.empty()) return absl::OkStatus();
-    return Refuse(Problem::kMalformed,
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED,
                   fmt::format("token claim '{}' is missing or malformed", fault_));
   }
 
@@ -141,21 +141,24 @@ struct Expected {
 absl::Status CheckEnvelope(const Envelope& envelope, const KeySet::Entry& signer,
                            const Expected& expected) {
   if (envelope.issuer != signer.issuer) {
-    return Refuse(Problem::kWrongIssuer, "token is signed with a key of another issuer");
+    return Refuse(reason::v1::REASON_TOKEN_WRONG_ISSUER,
+                  "token is signed with a key of another issuer");
   }
   if (envelope.audience != expected.audience) {
-    return Refuse(Problem::kWrongAudience, fmt::format("token is not for {}", expected.audience));
+    return Refuse(reason::v1::REASON_TOKEN_WRONG_AUDIENCE,
+                  fmt::format("token is not for {}", expected.audience));
   }
   const auto lifetime = envelope.expires_at - envelope.issued_at;
   if (lifetime <= seconds(0) || lifetime > expected.lifetime_max) {
-    return Refuse(Problem::kMalformed,
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED,
                   fmt::format("token must live 1 to {} s", expected.lifetime_max.count()));
   }
   if (expected.now + kClockSkew < envelope.issued_at) {
-    return Refuse(Problem::kNotYetValid, "token is of the future: compare the clocks");
+    return Refuse(reason::v1::REASON_TOKEN_NOT_YET_VALID,
+                  "token is of the future: compare the clocks");
   }
   if (expected.now >= envelope.expires_at + expected.late_max) {
-    return Refuse(Problem::kExpired, "token has expired: get a new one");
+    return Refuse(reason::v1::REASON_TOKEN_EXPIRED, "token has expired: get a new one");
   }
   return absl::OkStatus();
 }
@@ -166,7 +169,7 @@ absl::StatusOr<std::pair<Envelope, Reader>> OpenToken(std::string_view compact, 
   DT_ASSIGN_OR_RETURN(const VerifiedJws jws, VerifyEs256(compact, expected.typ, keys));
   absl::StatusOr<json> payload = ParseObject(jws.payload);
   if (!payload.ok()) {
-    return Refuse(Problem::kMalformed, "token payload is not a strict JSON object");
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token payload is not a strict JSON object");
   }
   Reader reader(*std::move(payload));
   Envelope envelope{reader.Text("iss"), reader.Text("aud"), reader.Text("jti"),
@@ -175,7 +178,8 @@ absl::StatusOr<std::pair<Envelope, Reader>> OpenToken(std::string_view compact, 
   DT_RETURN_IF_ERROR(reader.status());
   DT_RETURN_IF_ERROR(CheckEnvelope(envelope, jws.signer, expected));
   if (not_before && expected.now + kClockSkew < *not_before) {  // RFC 7519, section 4.1.5.
-    return Refuse(Problem::kNotYetValid, "token is not valid yet: compare the clocks");
+    return Refuse(reason::v1::REASON_TOKEN_NOT_YET_VALID,
+                  "token is not valid yet: compare the clocks");
   }
   return std::pair(std::move(envelope), std::move(reader));
 }
@@ -259,7 +263,8 @@ absl::StatusOr<Proof> VerifyProof(std::string_view compact, const KeySet& keys,
   proof.enrollment_id = reader.OptionalText("enrollment");
   DT_RETURN_IF_ERROR(reader.status());
   if (proof.trusted && (proof.serial.empty() || proof.enrollment_id.empty())) {
-    return Refuse(Problem::kMalformed, "proof of a trusted device names no certificate");
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED,
+                  "proof of a trusted device names no certificate");
   }
   return proof;
 }

@@ -24,7 +24,7 @@ inline constexpr std::chrono::seconds kProofLifetime{30};
 struct Envelope {
   std::string issuer;    // iss
   std::string audience;  // aud
-  std::string id;        // jti: 128 random bits, base64url.
+  std::string id;        // jti: unique; NewTokenId() makes one.
   WallTime issued_at;    // iat
   WallTime expires_at;   // exp
   // kid of the key that verified it. Not a claim: Sign() does not look at it.
@@ -76,7 +76,7 @@ absl::StatusOr<std::string> Sign(const Proof& proof, const SigningKey& key);
 // audience, times with kClockSkew (a proof's end without: one deployment's clocks agree, and what
 // it says changes), `nbf` when there is one, a lifetime no longer than the kind's, and every
 // claim: present, of its type, no duplicate members at any depth. Unknown claims are ignored.
-// Refusals carry a Problem (see jws.h).
+// Refusals are those of Refuse() in jws.h.
 absl::StatusOr<DeviceToken> VerifyDeviceToken(std::string_view compact, const KeySet& keys,
                                               std::string_view audience, WallTime now);
 absl::StatusOr<UserToken> VerifyUserToken(std::string_view compact, const KeySet& keys,

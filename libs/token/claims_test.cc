@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libs/rpc/error.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/token/names.h"
@@ -31,16 +32,16 @@ class ClaimsTest : public ::testing::Test {
   }
   // The user token's claims with `change` made, signed with the right key and type.
   template <typename F>
-  Problem VerdictAfter(F change, WallTime now = kNow) {
+  reason::v1::Reason VerdictAfter(F change, WallTime now = kNow) {
     const std::string compact = Sign(User(), key_).value();
     const VerifiedJws jws = VerifyEs256(compact, "dt-user+jwt", keys_).value();
     nlohmann::json claims = nlohmann::json::parse(jws.payload);
     change(claims);
     return Verdict(SignEs256(claims.dump(), "dt-user+jwt", key_).value(), now);
   }
-  Problem Verdict(const std::string& compact, WallTime now = kNow) {
+  reason::v1::Reason Verdict(const std::string& compact, WallTime now = kNow) {
     const auto token = VerifyUserToken(compact, keys_, CaUrn("acme"), now);
-    return token.ok() ? Problem::kNone : ProblemOf(token.status());
+    return token.ok() ? reason::v1::REASON_UNSPECIFIED : rpc::ReasonOf(token.status());
   }
 
   SystemRandom random_;
@@ -73,7 +74,7 @@ TEST_F(ClaimsTest, ADeviceTokenIsNoUserToken) {
       key_.key.public_key().Thumbprint()};
   const std::string compact = Sign(device, key_).value();
   DT_EXPECT_OK(VerifyDeviceToken(compact, keys_, CaUrn("acme"), kNow));
-  EXPECT_EQ(Verdict(compact), Problem::kWrongType);
+  EXPECT_EQ(Verdict(compact), reason::v1::REASON_TOKEN_WRONG_TYPE);
 }
 
 TEST_F(ClaimsTest, AProofKeepsWhatItSays) {
@@ -100,48 +101,60 @@ TEST_F(ClaimsTest, AProofKeepsWhatItSays) {
 
 TEST_F(ClaimsTest, TimesHaveThirtySecondsOfSkewAndNoMore) {
   const std::string compact = Sign(User(), key_).value();
-  EXPECT_EQ(Verdict(compact, kNow - seconds{30}), Problem::kNone);
-  EXPECT_EQ(Verdict(compact, kNow - seconds{31}), Problem::kNotYetValid);
-  EXPECT_EQ(Verdict(compact, kNow + seconds{329}), Problem::kNone);
-  EXPECT_EQ(Verdict(compact, kNow + seconds{330}), Problem::kExpired);
+  EXPECT_EQ(Verdict(compact, kNow - seconds{30}), reason::v1::REASON_UNSPECIFIED);
+  EXPECT_EQ(Verdict(compact, kNow - seconds{31}), reason::v1::REASON_TOKEN_NOT_YET_VALID);
+  EXPECT_EQ(Verdict(compact, kNow + seconds{329}), reason::v1::REASON_UNSPECIFIED);
+  EXPECT_EQ(Verdict(compact, kNow + seconds{330}), reason::v1::REASON_TOKEN_EXPIRED);
 }
 
 TEST_F(ClaimsTest, BindsKeyAndIssuer) {
   KeySet others;
   others.Add("k1", IwaUrn("acme", "iwa-2"), key_.key.public_key());
   const auto token = VerifyUserToken(Sign(User(), key_).value(), others, CaUrn("acme"), kNow);
-  EXPECT_EQ(ProblemOf(token.status()), Problem::kWrongIssuer);
+  EXPECT_EQ(rpc::ReasonOf(token.status()), reason::v1::REASON_TOKEN_WRONG_ISSUER);
 }
 
 TEST_F(ClaimsTest, RefusesEveryWrongClaim) {
   using Json = nlohmann::json;
-  EXPECT_EQ(VerdictAfter([](Json&) {}), Problem::kNone);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["new_claim"] = Json::object(); }), Problem::kNone);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["aud"] = CaUrn("other"); }), Problem::kWrongAudience);
+  EXPECT_EQ(VerdictAfter([](Json&) {}), reason::v1::REASON_UNSPECIFIED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["new_claim"] = Json::object(); }),
+            reason::v1::REASON_UNSPECIFIED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["aud"] = CaUrn("other"); }),
+            reason::v1::REASON_TOKEN_WRONG_AUDIENCE);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["aud"] = Json::array({CaUrn("acme")}); }),
-            Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["iss"] = "urn:other"; }), Problem::kWrongIssuer);
+            reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["iss"] = "urn:other"; }),
+            reason::v1::REASON_TOKEN_WRONG_ISSUER);
   for (const char* name : {"iss", "aud", "jti", "iat", "exp", "sub", "name", "device",
                            "device_name", "realm", "cnf"}) {
-    EXPECT_EQ(VerdictAfter([&](Json& c) { c.erase(name); }), Problem::kMalformed) << name;
-    EXPECT_EQ(VerdictAfter([&](Json& c) { c[name] = nullptr; }), Problem::kMalformed) << name;
-    EXPECT_EQ(VerdictAfter([&](Json& c) { c[name] = ""; }), Problem::kMalformed) << name;
-    EXPECT_EQ(VerdictAfter([&](Json& c) { c[name] = std::string(257, 'x'); }), Problem::kMalformed)
+    EXPECT_EQ(VerdictAfter([&](Json& c) { c.erase(name); }), reason::v1::REASON_TOKEN_MALFORMED)
+        << name;
+    EXPECT_EQ(VerdictAfter([&](Json& c) { c[name] = nullptr; }), reason::v1::REASON_TOKEN_MALFORMED)
+        << name;
+    EXPECT_EQ(VerdictAfter([&](Json& c) { c[name] = ""; }), reason::v1::REASON_TOKEN_MALFORMED)
+        << name;
+    EXPECT_EQ(VerdictAfter([&](Json& c) { c[name] = std::string(257, 'x'); }),
+              reason::v1::REASON_TOKEN_MALFORMED)
         << name;
   }
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1e308; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 18446744073709551615ULL; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["iat"] = -1; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 253402300799; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1780272000.5; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = UnixSeconds(kNow) + 301; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = c["iat"]; }), Problem::kMalformed);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = UnixSeconds(kNow) + 30; }), Problem::kNone);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1e308; }), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 18446744073709551615ULL; }),
+            reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["iat"] = -1; }), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 253402300799; }),
+            reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = 1780272000.5; }),
+            reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = UnixSeconds(kNow) + 301; }),
+            reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["exp"] = c["iat"]; }), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = UnixSeconds(kNow) + 30; }),
+            reason::v1::REASON_UNSPECIFIED);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = UnixSeconds(kNow) + 31; }),
-            Problem::kNotYetValid);
-  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = "x"; }), Problem::kMalformed);
+            reason::v1::REASON_TOKEN_NOT_YET_VALID);
+  EXPECT_EQ(VerdictAfter([](Json& c) { c["nbf"] = "x"; }), reason::v1::REASON_TOKEN_MALFORMED);
   EXPECT_EQ(VerdictAfter([](Json& c) { c["cnf"]["jkt"] = std::string(43, '!'); }),
-            Problem::kMalformed);
+            reason::v1::REASON_TOKEN_MALFORMED);
 }
 
 TEST_F(ClaimsTest, RefusesDuplicatesAtEveryDepthAndDeepNesting) {
@@ -151,13 +164,13 @@ TEST_F(ClaimsTest, RefusesDuplicatesAtEveryDepthAndDeepNesting) {
     payload.insert(1, more);
     return Verdict(SignEs256(payload, "dt-user+jwt", key_).value());
   };
-  EXPECT_EQ(verdict(""), Problem::kNone);
-  EXPECT_EQ(verdict(R"("sub":"S-1-5-21-0",)"), Problem::kMalformed);
-  EXPECT_EQ(verdict(R"("s\u0075b":"S-1-5-21-0",)"), Problem::kMalformed);
-  EXPECT_EQ(verdict(R"("x":{"y":[{"a":1,"a":2}]},)"), Problem::kMalformed);
-  EXPECT_EQ(verdict(R"("x":{"y":[{"a":1},{"a":2}]},)"), Problem::kNone);
+  EXPECT_EQ(verdict(""), reason::v1::REASON_UNSPECIFIED);
+  EXPECT_EQ(verdict(R"("sub":"S-1-5-21-0",)"), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(verdict(R"("s\u0075b":"S-1-5-21-0",)"), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(verdict(R"("x":{"y":[{"a":1,"a":2}]},)"), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(verdict(R"("x":{"y":[{"a":1},{"a":2}]},)"), reason::v1::REASON_UNSPECIFIED);
   EXPECT_EQ(verdict("\"x\":" + std::string(1000, '[') + std::string(1000, ']') + ","),
-            Problem::kMalformed);
+            reason::v1::REASON_TOKEN_MALFORMED);
 }
 
 TEST_F(ClaimsTest, DoesNotSignWhatItWouldRefuse) {

@@ -3,17 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "libs/base/encoding.h"
+#include "libs/rpc/error.h"
 #include "libs/token/json.h"
 
 namespace devicetrust::token {
 namespace {
-
-constexpr const char* kProblemUrl = "devicetrust/token-problem";
 
 struct Parts {
   std::string_view header;
@@ -35,48 +34,42 @@ std::optional<Parts> Split(std::string_view compact) {
 // kid of an acceptable header.
 absl::StatusOr<std::string> CheckHeader(std::string_view text, std::string_view typ) {
   const absl::StatusOr<nlohmann::json> header = ParseObject(text);
-  if (!header.ok()) return Refuse(Problem::kMalformed, "token header is not a strict JSON object");
+  if (!header.ok())
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token header is not a strict JSON object");
   for (const auto& [name, value] : header->items()) {
     if (name != "alg" && name != "kid" && name != "typ") {
-      return Refuse(Problem::kMalformed, "token header has a member other than alg, kid and typ");
+      return Refuse(reason::v1::REASON_TOKEN_MALFORMED,
+                    "token header has a member other than alg, kid and typ");
     }
   }
   // The algorithm is ours to choose: a header that names another is not negotiated with.
   const absl::StatusOr<std::string> algorithm = StringMember(*header, "alg");
   if (!algorithm.ok() || *algorithm != "ES256") {
-    return Refuse(Problem::kMalformed, "token algorithm is not ES256");
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token algorithm is not ES256");
   }
   if (header->contains("typ") != !typ.empty()) {
-    return Refuse(Problem::kWrongType, "token has no type, or one that is not expected");
+    return Refuse(reason::v1::REASON_TOKEN_WRONG_TYPE,
+                  "token has no type, or one that is not expected");
   }
   if (!typ.empty()) {
     const absl::StatusOr<std::string> found = StringMember(*header, "typ");
     if (!found.ok() || *found != typ) {
-      return Refuse(Problem::kWrongType, fmt::format("token is not of type {}", typ));
+      return Refuse(reason::v1::REASON_TOKEN_WRONG_TYPE,
+                    fmt::format("token is not of type {}", typ));
     }
   }
   absl::StatusOr<std::string> kid = StringMember(*header, "kid");
-  if (!kid.ok()) return Refuse(Problem::kMalformed, "token header names no key");
+  if (!kid.ok()) return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token header names no key");
   return kid;
 }
 
 }  // namespace
 
-absl::Status Refuse(Problem problem, std::string_view message) {
-  const auto code = problem == Problem::kMalformed ? absl::StatusCode::kInvalidArgument
-                                                   : absl::StatusCode::kUnauthenticated;
-  absl::Status status(code, std::string(message));
-  status.SetPayload(kProblemUrl, absl::Cord(std::to_string(static_cast<int>(problem))));
-  return status;
-}
-
-Problem ProblemOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(kProblemUrl);
-  if (!payload.has_value()) return Problem::kNone;
-  const std::string digits(*payload);
-  int number = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return static_cast<Problem>(number);
+absl::Status Refuse(reason::v1::Reason reason, std::string message) {
+  const auto code = reason == reason::v1::REASON_TOKEN_MALFORMED
+                        ? absl::StatusCode::kInvalidArgument
+                        : absl::StatusCode::kUnauthenticated;
+  return rpc::MakeError(code, reason, std::move(message));
 }
 
 absl::StatusOr<std::string> SignEs256(std::string_view payload, std::string_view typ,
@@ -97,26 +90,27 @@ absl::StatusOr<std::string> SignEs256(std::string_view payload, std::string_view
 absl::StatusOr<VerifiedJws> VerifyEs256(std::string_view compact, std::string_view typ,
                                         const KeySet& keys) {
   if (compact.size() > kTokenBytesMax) {
-    return Refuse(Problem::kMalformed, "token is longer than 8 KiB");
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token is longer than 8 KiB");
   }
   const std::optional<Parts> parts = Split(compact);
-  if (!parts) return Refuse(Problem::kMalformed, "token does not have three parts");
+  if (!parts) return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token does not have three parts");
   const absl::StatusOr<Bytes> header = Base64UrlDecode(parts->header);
   const absl::StatusOr<Bytes> payload = Base64UrlDecode(parts->payload);
   const absl::StatusOr<Bytes> signature = Base64UrlDecode(parts->signature);
   if (!header.ok() || !payload.ok() || !signature.ok()) {
-    return Refuse(Problem::kMalformed, "token is not canonical base64url");
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token is not canonical base64url");
   }
   DT_ASSIGN_OR_RETURN(const std::string kid, CheckHeader(ToString(*header), typ));
   if (signature->size() != pki::kEs256Bytes) {
-    return Refuse(Problem::kMalformed, "token signature does not have 64 bytes");
+    return Refuse(reason::v1::REASON_TOKEN_MALFORMED, "token signature does not have 64 bytes");
   }
   const KeySet::Entry* signer = keys.Find(kid);
   if (signer == nullptr) {
-    return Refuse(Problem::kUnknownKey, "token is signed with a key that is not registered");
+    return Refuse(reason::v1::REASON_TOKEN_UNKNOWN_KEY,
+                  "token is signed with a key that is not registered");
   }
   if (!signer->key.VerifyEs256(parts->signed_text, *signature)) {
-    return Refuse(Problem::kSignatureInvalid, "token signature does not verify");
+    return Refuse(reason::v1::REASON_TOKEN_SIGNATURE_INVALID, "token signature does not verify");
   }
   return VerifiedJws{ToString(*payload), *signer};
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/base/status.h"
 #include "libs/token/key_set.h"
 
@@ -12,24 +13,10 @@ namespace devicetrust::token {
 
 inline constexpr std::size_t kTokenBytesMax = 8 * 1024;
 
-// Why a token is refused. The numbers are those of devicetrust.reason.v1.Reason, which
-// this library may not include: static_cast is the mapping.
-enum class Problem {
-  kNone = 0,
-  kMalformed = 60,
-  kSignatureInvalid = 61,
-  kExpired = 62,
-  kNotYetValid = 63,
-  kWrongAudience = 64,
-  kWrongIssuer = 65,
-  kWrongType = 68,
-  kUnknownKey = 69,  // The key set may be old: fetch it anew and try again, once.
-};
-
-// A refusal: kInvalidArgument for kMalformed, kUnauthenticated for the others.
-absl::Status Refuse(Problem problem, std::string_view message);
-// Of a status made by Refuse; kNone for any other.
-Problem ProblemOf(const absl::Status& status);
+// A refusal, one of REASON_TOKEN_*: kInvalidArgument for TOKEN_MALFORMED, kUnauthenticated for the
+// others. rpc::ReasonOf() reads the reason. TOKEN_UNKNOWN_KEY: the key set may be old; fetch it
+// anew and try again, once.
+absl::Status Refuse(reason::v1::Reason reason, std::string message);
 
 // `payload` signed, with header {"alg":"ES256","kid":...,"typ":...}; no typ when empty.
 // kFailedPrecondition when the key is not P-256. Errors aside the result is never longer

@@ -6,6 +6,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
+#include "libs/rpc/error.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/testing/vectors.h"
@@ -27,10 +28,10 @@ class JwsTest : public ::testing::Test {
     const std::string text = Encode(header) + "." + Encode(R"({"a":1})");
     return text + "." + Base64UrlEncode(key_.key.SignEs256(text).value());
   }
-  Problem Verdict(std::string_view compact, std::string_view typ = "t") {
+  reason::v1::Reason Verdict(std::string_view compact, std::string_view typ = "t") {
     const absl::StatusOr<VerifiedJws> jws = VerifyEs256(compact, typ, keys_);
     EXPECT_FALSE(jws.ok()) << compact;
-    return ProblemOf(jws.status());
+    return rpc::ReasonOf(jws.status());
   }
 
   SigningKey key_{"k1", pki::PrivateKey::Generate().value()};
@@ -68,71 +69,77 @@ TEST_F(JwsTest, KnowsTheExampleOfRfc7515) {
 // Attack 11: the algorithm and the key are ours to choose, never the token's.
 TEST_F(JwsTest, RefusesEveryHeaderButTheOne) {
   DT_ASSERT_OK(VerifyEs256(WithHeader(R"({"alg":"ES256","kid":"k1","typ":"t"})"), "t", keys_));
-  const std::pair<const char*, Problem> headers[] = {
-      {R"({"alg":"none","kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":"NoNe","kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":"es256","kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":"HS256","kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":["ES256"],"kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":"ES256","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1"})", Problem::kWrongType},
-      {R"({"alg":"ES256","kid":"k1","typ":"T"})", Problem::kWrongType},
-      {R"({"alg":"ES256","kid":"../../dev/null","typ":"t"})", Problem::kUnknownKey},
-      {R"({"alg":"ES256","kid":"","typ":"t"})", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1","typ":"t","crit":["exp"]})", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1","typ":"t","jwk":{}})", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1","typ":"t","jku":"https://x"})", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1","typ":"t","x5u":"https://x"})", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1","typ":"t","b64":false})", Problem::kMalformed},
-      {R"({"alg":"none","alg":"ES256","kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"({"\u0061lg":"none","alg":"ES256","kid":"k1","typ":"t"})", Problem::kMalformed},
-      {R"([{"alg":"ES256","kid":"k1","typ":"t"}])", Problem::kMalformed},
-      {"\xef\xbb\xbf{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"t\"}", Problem::kMalformed},
-      {R"({"alg":"ES256","kid":"k1","typ":"t"} x)", Problem::kMalformed},
-      {"", Problem::kMalformed},
+  const std::pair<const char*, reason::v1::Reason> headers[] = {
+      {R"({"alg":"none","kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"NoNe","kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"es256","kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"HS256","kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":["ES256"],"kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1"})", reason::v1::REASON_TOKEN_WRONG_TYPE},
+      {R"({"alg":"ES256","kid":"k1","typ":"T"})", reason::v1::REASON_TOKEN_WRONG_TYPE},
+      {R"({"alg":"ES256","kid":"../../dev/null","typ":"t"})", reason::v1::REASON_TOKEN_UNKNOWN_KEY},
+      {R"({"alg":"ES256","kid":"","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1","typ":"t","crit":["exp"]})",
+       reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1","typ":"t","jwk":{}})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1","typ":"t","jku":"https://x"})",
+       reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1","typ":"t","x5u":"https://x"})",
+       reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1","typ":"t","b64":false})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"none","alg":"ES256","kid":"k1","typ":"t"})", reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"\u0061lg":"none","alg":"ES256","kid":"k1","typ":"t"})",
+       reason::v1::REASON_TOKEN_MALFORMED},
+      {R"([{"alg":"ES256","kid":"k1","typ":"t"}])", reason::v1::REASON_TOKEN_MALFORMED},
+      {"\xef\xbb\xbf{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"t\"}",
+       reason::v1::REASON_TOKEN_MALFORMED},
+      {R"({"alg":"ES256","kid":"k1","typ":"t"} x)", reason::v1::REASON_TOKEN_MALFORMED},
+      {"", reason::v1::REASON_TOKEN_MALFORMED},
   };
   for (const auto& [header, problem] : headers) {
     EXPECT_EQ(Verdict(WithHeader(header)), problem) << header;
   }
   EXPECT_EQ(Verdict(WithHeader("{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"t\"}\0x"sv)),
-            Problem::kMalformed);
-  EXPECT_EQ(Verdict(SignEs256("{}", "t", key_).value(), ""), Problem::kWrongType);
+            reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(SignEs256("{}", "t", key_).value(), ""), reason::v1::REASON_TOKEN_WRONG_TYPE);
 }
 
 TEST_F(JwsTest, RefusesHmacWithThePublicKeyAsSecret) {
   const std::string text = Encode(R"({"alg":"HS256","kid":"k1","typ":"t"})") + "." + Encode("{}");
   for (const std::string& secret : {key_.key.public_key().Pem(), std::string()}) {
     const auto mac = pki::HmacSha256(AsBytes(secret), AsBytes(text));
-    EXPECT_EQ(Verdict(text + "." + Base64UrlEncode(mac)), Problem::kMalformed);
+    EXPECT_EQ(Verdict(text + "." + Base64UrlEncode(mac)), reason::v1::REASON_TOKEN_MALFORMED);
   }
 }
 
 TEST_F(JwsTest, RefusesOtherFormsOfTheSameBytes) {
   const std::string good = SignEs256(R"({"a":1})", "t", key_).value();
-  EXPECT_EQ(Verdict(good + "="), Problem::kMalformed);
-  EXPECT_EQ(Verdict(good + "."), Problem::kMalformed);
-  EXPECT_EQ(Verdict(" " + good), Problem::kMalformed);
-  EXPECT_EQ(Verdict(good + "\n"), Problem::kMalformed);
-  EXPECT_EQ(Verdict(good.substr(0, good.rfind('.') + 1)), Problem::kMalformed);
-  EXPECT_EQ(Verdict(good.substr(0, good.rfind('.'))), Problem::kMalformed);
-  EXPECT_EQ(Verdict(""), Problem::kMalformed);
-  EXPECT_EQ(Verdict(std::string(kTokenBytesMax + 1, 'A')), Problem::kMalformed);
+  EXPECT_EQ(Verdict(good + "="), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(good + "."), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(" " + good), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(good + "\n"), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(good.substr(0, good.rfind('.') + 1)), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(good.substr(0, good.rfind('.'))), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(""), reason::v1::REASON_TOKEN_MALFORMED);
+  EXPECT_EQ(Verdict(std::string(kTokenBytesMax + 1, 'A')), reason::v1::REASON_TOKEN_MALFORMED);
   // 64 bytes leave four spare bits in the last character: they must be zero.
   std::string spare = good;
   for (const char last : std::string("BRhx")) {
     spare.back() = last;
-    EXPECT_EQ(Verdict(spare), Problem::kMalformed) << last;
+    EXPECT_EQ(Verdict(spare), reason::v1::REASON_TOKEN_MALFORMED) << last;
   }
   const std::string text = good.substr(0, good.rfind('.'));
   const Bytes signature = key_.key.SignEs256(text).value();
   for (const std::size_t size : {0U, 63U}) {
     EXPECT_EQ(Verdict(text + "." + Base64UrlEncode(std::span(signature).first(size))),
-              Problem::kMalformed);
+              reason::v1::REASON_TOKEN_MALFORMED);
   }
-  EXPECT_EQ(Verdict(text + "." + Base64UrlEncode(Bytes(64, 0))), Problem::kSignatureInvalid);
+  EXPECT_EQ(Verdict(text + "." + Base64UrlEncode(Bytes(64, 0))),
+            reason::v1::REASON_TOKEN_SIGNATURE_INVALID);
   EXPECT_EQ(Verdict(text + "." + Base64UrlEncode(key_.key.Sign(AsBytes(text)).value())),
-            Problem::kMalformed);  // DER.
+            reason::v1::REASON_TOKEN_MALFORMED);  // DER.
 }
 
 TEST_F(JwsTest, NoMutationIsAccepted) {

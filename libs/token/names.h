@@ -1,4 +1,4 @@
-// The URN names of DESIGN: who issues, whom a token or certificate is about.
+// URN names (docs/architecture.md): who issues, whom a token or certificate is about.
 #pragma once
 
 #include <fmt/format.h>
