@@ -1,8 +1,12 @@
 """Certificates and CRL as OpenSSL and GnuTLS judge them."""
+import base64
+import re
+import textwrap
 import unittest
 import urllib.request
 
 from support.environment import EnvironmentTest, run
+from support.x509_lint import lint_certificate, lint_crl
 
 
 class Certificates(EnvironmentTest):
@@ -57,6 +61,36 @@ class Certificates(EnvironmentTest):
         self.assertNotIn(self.device["user"], text)  # Opaque: who it is, the org knows.
         gnutls = run("certtool", "--certificate-info", "--infile", self.certificate).stdout
         self.assertIn("TLS WWW Client", gnutls)
+
+    # Each profile that is issued, by a reader that did not write it.
+    def test_every_profile_keeps_the_standard(self):
+        folder = self.environment.folder
+        self.assertEqual(lint_certificate(self.root, "root"), [])
+        self.assertEqual(lint_certificate(self.issuers, "issuer", self.root), [])
+        self.assertEqual(lint_certificate(self.certificate, "device", self.issuers), [])
+        self.assertEqual(lint_crl(self.crl_as_pem("lint"), self.issuers), [])
+        saml = folder / "saml.pem"
+        saml.write_text(self.saml_certificate())
+        self.assertEqual(lint_certificate(saml, "saml signing"), [])
+
+    def test_the_lint_sees_what_is_wrong(self):
+        self.assertNotEqual(lint_certificate(self.certificate, "issuer", self.issuers), [])
+        self.assertNotEqual(lint_certificate(self.certificate, "device", self.root), [])
+        self.assertNotEqual(lint_crl(self.crl_as_pem("wrong"), self.root), [])
+        careless = self.environment.folder / "careless.pem"
+        run("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout",
+            self.environment.folder / "careless.key", "-out", careless)
+        self.assertNotEqual(lint_certificate(careless, "root"), [])
+
+    def saml_certificate(self):
+        """PEM of the one that the metadata names first."""
+        bundle = self.environment.path_of(self.endpoints["ca_bundle"], "ca-bundle.pem")
+        metadata = run("curl", "-sS", "--fail", "--cacert", bundle,
+                       self.endpoints["saml_metadata_url"]).stdout
+        encoded = re.search(r"X509Certificate>([^<]+)<", metadata)[1]
+        der = base64.b64decode("".join(encoded.split()))
+        body = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
+        return f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
 
     def test_the_key_is_the_certificates(self):
         of_certificate = run("openssl", "x509", "-in", self.certificate, "-noout", "-pubkey").stdout

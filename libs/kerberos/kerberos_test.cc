@@ -43,6 +43,17 @@ TEST(FailureTest, TheKindTravelsWithTheStatus) {
   EXPECT_EQ(FailureOf(absl::OkStatus()), Failure::kNone);
 }
 
+TEST(ReasonTest, TheSameFailureOfAComputerAndOfAUserMayMeanTwoThings) {
+  using namespace reason::v1;
+  EXPECT_EQ(ReasonOf(Failure::kClockSkew, Holder::kUser), REASON_CLOCK_SKEW);
+  EXPECT_EQ(ReasonOf(Failure::kMalformed, Holder::kUser), REASON_TICKET_INVALID);
+  EXPECT_EQ(ReasonOf(Failure::kAccountRevoked, Holder::kComputer), REASON_COMPUTER_DISABLED);
+  EXPECT_EQ(ReasonOf(Failure::kAccountRevoked, Holder::kUser), REASON_USER_DISABLED);
+  EXPECT_EQ(ReasonOf(Failure::kUnknownAccount, Holder::kComputer), REASON_NOT_DOMAIN_JOINED);
+  EXPECT_EQ(ReasonOf(Failure::kNone, Holder::kUser), REASON_INTERNAL_ERROR);
+  EXPECT_EQ(ReasonOf(Failure::kMisconfigured, Holder::kUser), REASON_INTERNAL_ERROR);
+}
+
 // The machine's own /etc/krb5.conf may name a realm on the Internet.
 TEST(EnvironmentTest, NothingWorksOnTheMachinesOwnConfiguration) {
   ::unsetenv("KRB5_CONFIG");
