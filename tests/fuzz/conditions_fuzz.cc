@@ -1,0 +1,20 @@
+// What conditions of rules read of a client: its address and its user agent; and zones.
+#include "policy-engine/rules/network_zone.h"
+#include "policy-engine/rules/user_agent.h"
+#include "tests/fuzz/input.h"
+
+using namespace devicetrust;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const fuzz::Input input(data, size);
+  DT_FUZZ_USE(policy::PlatformFromUserAgent(input.Text()));
+  if (const auto address = policy::IpAddress::Parse(input.Text())) {
+    DT_CHECK(policy::IpAddress::Parse(address->ToString()) == address);
+  }
+  const auto range = policy::IpRange::Parse(input.Text());
+  if (!range.ok()) return 0;
+  DT_CHECK(range->first <= range->last);
+  const auto zone = policy::Zone::Compile({.name = "zone", .ranges = {std::string(input.Text())}});
+  DT_CHECK(zone.ok() && zone->Contains(range->first) && zone->Contains(range->last));
+  return 0;
+}
