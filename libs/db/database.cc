@@ -4,13 +4,24 @@
 
 #include "libs/base/check.h"
 #include "libs/base/log.h"
+#include "libs/db/metrics.h"
 
 namespace devicetrust::db {
+namespace {
+
+// "sqlite:/var/lib/dt-ca/dt-ca.db" -> "dt-ca": the store in metrics.
+std::string LabelOf(std::string_view url) {
+  std::string_view name = url.substr(url.find(':') + 1);
+  name.remove_prefix(name.rfind('/') + 1);
+  return std::string(name.substr(0, name.find('.')));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& url,
                                                          std::span<const Migration> migrations,
                                                          DatabaseOptions options) {
-  std::unique_ptr<Database> database(new Database(options));
+  std::unique_ptr<Database> database(new Database(options, LabelOf(url)));
   DT_ASSIGN_OR_RETURN(database->store_, OpenStore(url));
   DT_ASSIGN_OR_RETURN(database->writer_, database->store_->Connect(Connection::Mode::kWriter));
   DT_RETURN_IF_ERROR(Migrate(*database->writer_, migrations));
@@ -20,6 +31,16 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& url,
   database->thread_ = std::thread([raw = database.get()] { raw->WriteLoop(); });
   return database;
 }
+
+Database::Database(DatabaseOptions options, const std::string& label)
+    : options_(options),
+      commit_seconds_(kCommitSeconds.With({label})),
+      commit_calls_(kCommitCalls.With({label})),
+      commits_failed_(kCommitsFailed.With({label})),
+      waiting_(kWritesWaiting.Read({label}, [this] {
+        const MutexLock lock(mutex_);
+        return static_cast<double>(queue_.size());
+      })) {}
 
 Database::~Database() {
   {
@@ -67,12 +88,18 @@ void Database::WriteLoop() {
 // All calls of a batch or, when this fails, none. Most calls succeed, so they first run
 // without savepoints, which cost two statements each.
 void Database::CommitBatch(std::span<Job* const> batch) {
-  absl::Status status = TryBatch(batch, false);
-  if (absl::IsCancelled(status)) status = TryBatch(batch, true);
+  commit_calls_.Observe(static_cast<double>(batch.size()));
+  absl::Status status;
+  {
+    const metrics::Stopwatch stopwatch(commit_seconds_);
+    status = TryBatch(batch, false);
+    if (absl::IsCancelled(status)) status = TryBatch(batch, true);
+  }
   if (status.ok()) {
     ++commits_;
     writes_ += batch.size();
   } else {
+    commits_failed_.Add();
     Log(LogLevel::kError, "db.commit.failed",
         {{"calls", batch.size()}, {"status", status.ToString()}});
   }
@@ -89,6 +116,7 @@ absl::Status Database::TryBatch(std::span<Job* const> batch, bool with_savepoint
   DT_ASSIGN_OR_RETURN(Transaction txn, writer_->Begin());
   for (Job* job : batch) {
     txn.changed_ = false;
+    const TraceScope trace(job->trace);
     const std::size_t topics = txn.topics_.size();
     job->status = with_savepoints ? RunInSavepoint(txn, *job->work) : (*job->work)(txn);
     if (!job->status.ok()) txn.topics_.resize(topics);

@@ -19,10 +19,12 @@
 #include <vector>
 
 #include "libs/base/mutex.h"
+#include "libs/base/trace.h"
 #include "libs/db/connection.h"
 #include "libs/db/migrations.h"
 #include "libs/db/notices.h"
 #include "libs/db/open.h"
+#include "libs/metrics/metrics.h"
 
 namespace devicetrust::db {
 
@@ -114,11 +116,12 @@ class Database {
   };
   struct Job {
     const Work* work;
+    const TraceId trace = CurrentTraceId();  // Of whoever waits for it.
     absl::Status status = {};
     Finish finish = {};
   };
 
-  explicit Database(DatabaseOptions options) : options_(options) {}
+  Database(DatabaseOptions options, const std::string& label);
 
   static const absl::Status& StatusOf(const absl::Status& status) { return status; }
   template <typename T>
@@ -136,6 +139,9 @@ class Database {
   absl::Status RunInSavepoint(Transaction& txn, const Work& work);
 
   const DatabaseOptions options_;
+  metrics::Histogram& commit_seconds_;
+  metrics::Histogram& commit_calls_;
+  metrics::Counter& commits_failed_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Connection> writer_;  // Used by the writer thread alone.
   const std::shared_ptr<Notices> notices_ = std::make_shared<Notices>();
@@ -153,6 +159,7 @@ class Database {
   std::atomic<std::uint64_t> commits_{0};
   std::atomic<std::uint64_t> writes_{0};
   std::thread thread_;
+  const metrics::Reading waiting_;  // Reads the queue; last, so it ends first.
 };
 
 }  // namespace devicetrust::db

@@ -4,6 +4,7 @@
 
 #include "libs/base/change_signal.h"
 #include "libs/base/log.h"
+#include "libs/db/metrics.h"
 #include "libs/db/sequence.h"
 
 namespace devicetrust::db {
@@ -39,7 +40,9 @@ Outbox::Outbox(Database& database, OutboxOptions options, Deliver deliver)
       deliver_(std::move(deliver)),
       retry_(options_.retry_min, options_.retry_max),
       loop_(std::chrono::milliseconds(0), [this] { return Step(); }),
-      appended_(database_.WatchTopic(kAppended, [this] { loop_.Wake(); })) {}
+      appended_(database_.WatchTopic(kAppended, [this] { loop_.Wake(); })),
+      waiting_(
+          kOutboxWaiting.Read({}, [this] { return static_cast<double>(Pending().value_or(0)); })) {}
 
 Outbox::~Outbox() { Stop(); }
 
@@ -92,6 +95,7 @@ std::chrono::milliseconds Outbox::Step() {
     retry_.Reset();
     return BackgroundLoop::kUntilWoken;
   }
+  kOutboxFailures.With().Add();
   if (!failing_) {
     Log(LogLevel::kWarning, "outbox.delivery.failed", {{"status", delivered.status().ToString()}});
   }
@@ -123,6 +127,7 @@ absl::StatusOr<std::size_t> Outbox::DeliverBatch() {
     txn.Announce(kDelivered);
     return txn.Run("DELETE FROM outbox WHERE sequence <= $1", {last}).status();
   }));
+  kOutboxDelivered.With().Add(events.size());
   return events.size();
 }
 

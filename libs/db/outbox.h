@@ -14,6 +14,7 @@
 #include "libs/base/backoff.h"
 #include "libs/base/bytes.h"
 #include "libs/db/database.h"
+#include "libs/metrics/metrics.h"
 
 namespace devicetrust::db {
 
@@ -78,6 +79,7 @@ class Outbox {
   bool lingered_ = false;
   BackgroundLoop loop_;
   const Watch appended_;
+  const metrics::Reading waiting_;
 };
 
 }  // namespace devicetrust::db
