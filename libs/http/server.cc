@@ -277,6 +277,12 @@ void Server::Stop(std::chrono::milliseconds grace) {
   }
 }
 
+std::string AddressOf(const tcp::endpoint& endpoint) {
+  const bool v6 = endpoint.address().is_v6();
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", endpoint.address().to_string(), v6 ? "]" : "",
+                     endpoint.port());
+}
+
 absl::StatusOr<tcp::endpoint> ParseEndpoint(std::string_view address, std::string_view flag) {
   const auto bad = [&] {
     return absl::InvalidArgumentError(fmt::format(

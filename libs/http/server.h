@@ -101,7 +101,8 @@ class Server {
   std::unique_ptr<State> state_;
 };
 
-// "HOST:PORT" to an endpoint; kInvalidArgument names `flag`.
+// "HOST:PORT" of an endpoint, "[HOST]:PORT" of IPv6; and back: kInvalidArgument names `flag`.
+std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint);
 absl::StatusOr<boost::asio::ip::tcp::endpoint> ParseEndpoint(std::string_view address,
                                                              std::string_view flag);
 

@@ -5,10 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/caller.h"
+#include "libs/service/metrics.h"
 
 namespace devicetrust::service {
 namespace {
@@ -50,6 +52,14 @@ absl::Status CheckNames(const std::string& certificate_pem, const std::string& o
                   names.empty() ? "nobody" : names.front(), org, self));
 }
 
+// For whoever watches the metrics: when it must have been replaced.
+absl::Status NoteExpiry(std::string_view option, const std::string& certificate_pem) {
+  DT_ASSIGN_OR_RETURN(const auto chain, pki::CertificatesFromPem(certificate_pem));
+  const std::int64_t ends = UnixSeconds(chain.front().not_after());
+  kCertificateExpiry.With({option}).Set(static_cast<double>(ends));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::string_view self) {
@@ -68,6 +78,7 @@ absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::st
     return Named(fmt::format("--deployment-ca {}", config.deployment_ca), read.status());
   }
   component.deployment_ca_pem_ = *std::move(pem);
+  DT_RETURN_IF_ERROR(NoteExpiry("internal-cert", component.identity_.certificate_pem));
   return component;
 }
 
@@ -91,6 +102,7 @@ absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
                                                  const EdgeListenerConfig& config) {
   DT_ASSIGN_OR_RETURN(rpc::Identity identity,
                       LoadIdentity("edge", config.edge_cert, config.edge_key));
+  DT_RETURN_IF_ERROR(NoteExpiry("edge-cert", identity.certificate_pem));
   return rpc::ListenerConfig{.name = "edge",
                              .flag = "--edge-listen",
                              .listen = config.edge_listen,

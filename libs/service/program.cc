@@ -9,6 +9,9 @@
 
 #include "libs/base/files.h"
 #include "libs/base/log.h"
+#include "libs/http/server.h"
+#include "libs/metrics/process.h"
+#include "libs/service/metrics_listener.h"
 
 namespace devicetrust::service {
 namespace {
@@ -18,6 +21,7 @@ constexpr std::chrono::seconds kWaitingPause{1};
 
 struct ProcessConfig {
   std::string ready_file;
+  std::string metrics_listen;
   std::string log_file;
   std::string log_level = "info";
 };
@@ -26,6 +30,9 @@ void Describe(ProcessConfig& config, Options& options) {
   options.Heading("Process");
   options.Text("ready-file", config.ready_file, "FILE",
                "Written once everything answers: bound addresses as JSON");
+  options.Text("metrics-listen", config.metrics_listen, "HOST:PORT",
+               "Prometheus' /metrics, plain HTTP: keep it on loopback or among administrators"
+               " (default: none)");
   options.Text("log-file", config.log_file, "FILE", "Log there instead of standard error");
   options.Choice("log-level", config.log_level, {"debug", "info", "warning", "error", "off"},
                  "Least level that is logged");
@@ -146,13 +153,25 @@ int WaitUntilReady(const Service& service) {
   return 0;
 }
 
-absl::Status Serve(const Steps& steps, const std::string& ready_file) {
+// Empty without --metrics-listen.
+absl::StatusOr<std::unique_ptr<http::Server>> StartMetrics(const ProgramInfo& info,
+                                                           const ProcessConfig& process,
+                                                           const Clock& clock) {
+  metrics::AddProcessMetrics(info.name, info.version);
+  if (process.metrics_listen.empty()) return nullptr;
+  return StartMetricsListener(process.metrics_listen, clock);
+}
+
+absl::Status Serve(const ProgramInfo& info, const Steps& steps, const ProcessConfig& process) {
   const SystemClock clock;
   SystemRandom random;
-  DT_ASSIGN_OR_RETURN(const Service service, steps.start(clock, random));
+  // Before the service, whose start it shows.
+  DT_ASSIGN_OR_RETURN(const auto metrics, StartMetrics(info, process, clock));
+  DT_ASSIGN_OR_RETURN(Service service, steps.start(clock, random));
+  if (metrics) service.addresses.emplace_back("metrics", http::AddressOf(metrics->endpoint(0)));
   int signal = WaitUntilReady(service);
   if (signal == 0) {
-    DT_RETURN_IF_ERROR(WriteReadyFile(ready_file, service.addresses));
+    DT_RETURN_IF_ERROR(WriteReadyFile(process.ready_file, service.addresses));
     Log(LogLevel::kInfo, "process.ready", {{"addresses", Joined(service.addresses)}});
     signal = WaitForStopSignal();
   }
@@ -186,9 +205,12 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
     std::fputs(options.ToToml().c_str(), stdout);
   } else if (command_line.check_config()) {
     status.Update(steps.check(SystemClock()));
+    if (status.ok() && !process.metrics_listen.empty()) {
+      status = http::ParseEndpoint(process.metrics_listen, "--metrics-listen").status();
+    }
   } else {
     if (status.ok() && !process.log_file.empty()) status = SetLogFile(process.log_file);
-    if (status.ok()) status = Serve(steps, process.ready_file);
+    if (status.ok()) status = Serve(info, steps, process);
   }
   if (!status.ok()) return Fail(info, status, EXIT_FAILURE);
   if (command_line.check_config()) {
