@@ -6,6 +6,7 @@
 
 #include "agent/remedies.h"
 #include "libs/base/encoding.h"
+#include "libs/base/trace.h"
 #include "libs/base/utc_time.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/pki/csr.h"
@@ -79,7 +80,9 @@ Enrollment::Enrollment(Computer& computer, Services& services, const Clock& cloc
       trace_(std::move(trace)),
       backoff_(options.first_pause, options.longest_pause, random) {}
 
+// All calls of an attempt go under one trace id: servers' logs tell it apart from others.
 Outcome Enrollment::Attempt() {
+  const TraceScope scope(NewTraceId());
   if (std::optional<Outcome> early = CheckPreconditions()) return *std::move(early);
   ++attempts_;
   const absl::Status status = Enroll();

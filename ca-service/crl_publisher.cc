@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "ca-service/metrics.h"
 #include "libs/base/log.h"
 #include "libs/db/sequence.h"
 
@@ -121,6 +122,8 @@ absl::StatusOr<std::shared_ptr<const StoredCrl>> CrlPublisher::ListOf(
     Log(LogLevel::kError, "ca.crl.failed", {{"status", failed.ToString()}});
   }
   if (!list.ok()) return list.status();
+  kCrlUpdated.With({issuer.id()}).Set(static_cast<double>(list->this_update));
+  kCrlBytes.With({issuer.id()}).Set(static_cast<double>(list->der.size()));
   return std::make_shared<const StoredCrl>(*std::move(list));
 }
 
@@ -155,6 +158,7 @@ absl::StatusOr<StoredCrl> CrlPublisher::Build(const Issuer& issuer, WallTime now
   DT_ASSIGN_OR_RETURN(built.der, issuer.SignCrl(crl));
   DT_RETURN_IF_ERROR(database_.Write(
       [&](db::Transaction& txn) { return CertificateStore(txn).ReplaceCrl(built); }));
+  kCrlEntries.With({issuer.id()}).Set(static_cast<double>(crl.revoked.size()));
   Log(LogLevel::kInfo, "ca.crl.published",
       {{"issuer", issuer.id()}, {"number", built.number}, {"entries", crl.revoked.size()}});
   return built;

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "ca-service/metrics.h"
+#include "libs/rpc/result_label.h"
 #include "libs/rpc/status.h"
 
 namespace devicetrust::ca {
@@ -22,6 +24,7 @@ grpc::Status EnrollmentService::Enroll(grpc::ServerContext* context,
                                        v1::EnrollResponse* response) {
   auto certificate =
       enroller_.Enroll(request->user_token(), request->csr_der(), PeerAddress(context));
+  kEnrollments.With({rpc::ResultLabel(certificate.status())}).Add();
   if (!certificate.ok()) return rpc::ToGrpc(certificate.status());
   response->set_certificate_der(ToString(certificate->der));
   const auto issuers = issuers_.Current();

@@ -1,6 +1,7 @@
 #include "ca-service/events.h"
 
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/trace.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/timestamps.h"
 
@@ -15,6 +16,9 @@ void Start(Event& event, std::string id, const char* type, const char* message, 
   event.set_type(type);
   event.set_display_message(message);
   *event.mutable_at() = rpc::ToTimestamp(now);
+  if (std::string trace = CurrentTrace(); !trace.empty()) {
+    (*event.mutable_debug_data())["trace_id"] = std::move(trace);
+  }
 }
 
 void SetActor(Event& event, const char* type, std::string_view id, std::string_view name) {

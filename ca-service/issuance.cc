@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ca-service/events.h"
+#include "ca-service/metrics.h"
 #include "libs/base/log.h"
 #include "libs/base/ordered_id.h"
 #include "libs/base/random_id.h"
@@ -51,6 +52,7 @@ absl::StatusOr<StoredCertificate> Issuance::Certify(const Applicant& applicant,
     DT_ASSIGN_OR_RETURN(Recorded recorded, CertifyOnce(applicant, key, client_address));
     if (recorded.device_raced) continue;
     if (recorded.is_new) {
+      kCertificatesIssued.With().Add();
       Log(LogLevel::kInfo, kIssueEvent,
           {{"serial", recorded.certificate.serial},
            {"device_id", recorded.certificate.device_id},

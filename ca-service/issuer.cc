@@ -5,10 +5,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "ca-service/metrics.h"
 #include "libs/base/encoding.h"
 #include "libs/token/names.h"
 
 namespace devicetrust::ca {
+namespace {
+
+void CountSignature(std::string_view of, bool good) {
+  kSignatures.With({of, good ? "OK" : "error"}).Add();
+}
+
+}  // namespace
 
 Issuer::Issuer(pki::Identity identity, pki::Certificate root)
     : identity_(std::move(identity)),
@@ -31,11 +39,15 @@ absl::StatusOr<pki::Certificate> Issuer::Issue(const DeviceSpec& spec, const pki
                token::Urn(spec.org, "enrollment", spec.enrollment_id)};
   leaf.crl_urls = {spec.public_url + CrlPath()};
   leaf.ca_issuer_urls = {spec.public_url + CertificatePath()};
-  return pki::SignCertificate(leaf, key, identity_);
+  auto certificate = pki::SignCertificate(leaf, key, identity_);
+  CountSignature("certificate", certificate.ok());
+  return certificate;
 }
 
 absl::StatusOr<Bytes> Issuer::SignCrl(const pki::Crl& crl) const {
-  return pki::BuildCrl(crl, identity_);
+  auto list = pki::BuildCrl(crl, identity_);
+  CountSignature("crl", list.ok());
+  return list;
 }
 
 }  // namespace devicetrust::ca

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ca-service/issuer_store.h"
+#include "ca-service/metrics.h"
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
 
@@ -159,6 +160,10 @@ absl::Status Issuers::Reload() {
   });
   if (set->all.empty() || set->active().id() != active_id) {
     return absl::DataLossError("no issuer in the store is active");
+  }
+  for (const auto& issuer : set->all) {
+    const std::int64_t ends = UnixSeconds(issuer->certificate().not_after());
+    kIssuerExpiry.With({issuer->id()}).Set(static_cast<double>(ends));
   }
   current_.Set(std::move(set));
   return absl::OkStatus();

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "ca-service/events.h"
+#include "ca-service/metrics.h"
 #include "libs/base/log.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::ca {
@@ -38,6 +40,8 @@ absl::StatusOr<Revocations::UserRevocation> Revocations::RevokeForUser(
     return revocation;
   });
   if (!result.ok()) return rpc::StoreError(result.status());
+  kCertificatesRevoked.With({rpc::EnumName(reason)})
+      .Add(static_cast<std::uint64_t>(result->revoked));
   Log(LogLevel::kInfo, kRevokeEvent,
       {{"user", user_id}, {"revoked", result->revoked}, {"requested_by", requested_by}});
   return result;
@@ -59,6 +63,7 @@ absl::StatusOr<Revocations::CertificateRevocation> Revocations::RevokeCertificat
     return CertificateRevocation{*std::move(found), false};
   });
   if (!result.ok()) return rpc::StoreError(result.status());
+  if (!result->was_already_revoked) kCertificatesRevoked.With({rpc::EnumName(reason)}).Add();
   Log(LogLevel::kInfo, kRevokeEvent,
       {{"serial", serial},
        {"already", result->was_already_revoked},

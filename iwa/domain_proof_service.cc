@@ -1,14 +1,18 @@
 #include "iwa/domain_proof_service.h"
 
+#include "iwa/metrics.h"
 #include "libs/base/log.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/result_label.h"
 #include "libs/rpc/status.h"
 
 namespace devicetrust::iwa {
 namespace {
 
-// One line a call, the same for both methods.
-void LogOutcome(std::string_view event, const absl::StatusOr<IssuedToken>& issued) {
+// One line and one count a call, the same for both methods.
+void LogOutcome(std::string_view event, std::string_view kind,
+                const absl::StatusOr<IssuedToken>& issued) {
+  kTokens.With({kind, rpc::ResultLabel(issued.status())}).Add();
   if (issued.ok()) {
     Log(LogLevel::kInfo, event, {{"outcome", "allow"}, {"subject", issued->subject}});
     return;
@@ -28,7 +32,7 @@ grpc::Status DomainProofService::IssueDeviceToken(grpc::ServerContext* /*context
                                                   v1::IssueDeviceTokenResponse* response) {
   absl::StatusOr<IssuedToken> issued =
       issuer_.IssueDeviceToken(AsBytes(request->spnego_token()), request->key_thumbprint());
-  LogOutcome("iwa.device_token.issue", issued);
+  LogOutcome("iwa.device_token.issue", "device", issued);
   if (!issued.ok()) return rpc::ToGrpc(issued.status());
   response->set_device_token(std::move(issued->token));
   response->set_spnego_token(ToString(issued->reply));
@@ -41,7 +45,7 @@ grpc::Status DomainProofService::IssueUserToken(grpc::ServerContext* /*context*/
                                                 v1::IssueUserTokenResponse* response) {
   absl::StatusOr<IssuedToken> issued = issuer_.IssueUserToken(
       AsBytes(request->spnego_token()), request->key_thumbprint(), request->device_token());
-  LogOutcome("iwa.user_token.issue", issued);
+  LogOutcome("iwa.user_token.issue", "user", issued);
   if (!issued.ok()) return rpc::ToGrpc(issued.status());
   response->set_user_token(std::move(issued->token));
   response->set_spnego_token(ToString(issued->reply));

@@ -1,5 +1,9 @@
 #include "policy-engine/authentication/authentication_service.h"
 
+#include <utility>
+
+#include "libs/rpc/result_label.h"
+#include "policy-engine/metrics.h"
 #include "policy-engine/service_answer.h"
 
 namespace devicetrust::policy {
@@ -9,7 +13,9 @@ namespace v1 = ::devicetrust::org::v1;
 grpc::Status AuthenticationService::StartSession(grpc::ServerContext* /*context*/,
                                                  const v1::StartSessionRequest* request,
                                                  v1::StartSessionResponse* response) {
-  return Answer(authenticator_.StartSession(*request), response);
+  auto started = authenticator_.StartSession(*request);
+  kPasswords.With({rpc::ResultLabel(started.status())}).Add();
+  return Answer(std::move(started), response);
 }
 
 grpc::Status AuthenticationService::EndSession(grpc::ServerContext* /*context*/,

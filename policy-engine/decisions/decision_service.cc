@@ -1,21 +1,44 @@
 #include "policy-engine/decisions/decision_service.h"
 
+#include <string>
+#include <utility>
+
+#include "libs/rpc/enum_name.h"
+#include "libs/rpc/result_label.h"
+#include "policy-engine/metrics.h"
 #include "policy-engine/service_answer.h"
 
 namespace devicetrust::policy {
 
 namespace v1 = ::devicetrust::org::v1;
 
+namespace {
+
+std::string TrustLabel(const v1::SignOnResult& result) {
+  if (result.trust() == v1::TRUST_STATE_TRUSTED) return "OK";
+  return result.trust() == v1::TRUST_STATE_NOT_TRUSTED ? rpc::ReasonName(result.reason()) : "NONE";
+}
+
+}  // namespace
+
 grpc::Status DecisionService::Evaluate(grpc::ServerContext* /*context*/,
                                        const v1::EvaluateRequest* request,
                                        v1::EvaluateResponse* response) {
-  return Answer(sign_on_.Evaluate(*request), response);
+  auto decided = sign_on_.Evaluate(*request);
+  if (decided.ok()) {
+    const v1::SignOnResult& result = decided->result();
+    kDecisions.With({rpc::EnumName(result.outcome())}).Add();
+    kDeviceTrust.With({TrustLabel(result)}).Add();
+  }
+  return Answer(std::move(decided), response);
 }
 
 grpc::Status DecisionService::CompleteFactor(grpc::ServerContext* /*context*/,
                                              const v1::CompleteFactorRequest* request,
                                              v1::CompleteFactorResponse* response) {
-  return Answer(sign_on_.CompleteFactor(*request), response);
+  auto completed = sign_on_.CompleteFactor(*request);
+  kFactors.With({rpc::ResultLabel(completed.status())}).Add();
+  return Answer(std::move(completed), response);
 }
 
 grpc::Status DecisionService::ExplainDecision(grpc::ServerContext* /*context*/,

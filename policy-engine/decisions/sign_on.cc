@@ -1,4 +1,5 @@
 #include "policy-engine/decisions/sign_on.h"
+#include "policy-engine/metrics.h"
 
 #include <fmt/format.h>
 
@@ -181,7 +182,10 @@ absl::Status SignOn::Decide(db::Transaction& txn, const v1::EvaluateRequest& req
   facts.now = attempt.now;
   facts.authenticated_at = begun;
   if (session.has_factor_at()) facts.factor_at = rpc::FromTimestamp(session.factor_at());
-  const Decision decided = attempt.app->policy->Evaluate(facts);
+  const Decision decided = [&] {
+    const metrics::Stopwatch stopwatch(kEvaluationSeconds.With());
+    return attempt.app->policy->Evaluate(facts);
+  }();
 
   attempt.stored = StoredDecision();
   attempt.stored.session_id = session.session_id();

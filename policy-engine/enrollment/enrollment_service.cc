@@ -8,8 +8,10 @@
 
 #include "google/rpc/status.pb.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/result_label.h"
 #include "libs/rpc/status.h"
 #include "policy-engine/enrollment/iwa_registry.h"
+#include "policy-engine/metrics.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 
 namespace devicetrust::policy {
@@ -255,6 +257,7 @@ grpc::Status EnrollmentService::AuthorizeEnrollments(grpc::ServerContext* /*cont
     return rpc::ToGrpc(rpc::StoreError(status));
   }
   for (Item& item : items) {
+    kEnrollmentsAuthorized.With({rpc::ResultLabel(item.status)}).Add();
     v1::EnrollmentResult& result = *response->add_results();
     if (!item.status.ok()) {
       *result.mutable_refused() = rpc::ToMessage(item.status);

@@ -6,6 +6,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/trace.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/log/system_log.h"
 
@@ -17,6 +18,7 @@ EventBuilder::EventBuilder(std::string_view type, std::string_view message, Wall
   event_.set_type(std::string(type));
   event_.set_display_message(std::string(message));
   *event_.mutable_at() = rpc::ToTimestamp(at);
+  Debug("trace_id", CurrentTrace());
 }
 
 EventBuilder& EventBuilder::Actor(const rpc::Caller& caller) {

@@ -1,0 +1,29 @@
+// What the org measures beside its calls and its stores. docs/metrics.md lists it.
+#pragma once
+
+#include "libs/metrics/metrics.h"
+
+namespace devicetrust::policy {
+
+inline const metrics::Counters kDecisions("dt_policy_decisions_total",
+                                          "Sign-ons that were decided, by outcome.", {"outcome"});
+inline const metrics::Counters kDeviceTrust(
+    "dt_policy_device_trust_total",
+    "Decisions by what became of the device: OK for a trusted one, NONE where no rule asked, or"
+    " the reason why it is not trusted.",
+    {"result"});
+inline const metrics::Counters kFactors(
+    "dt_policy_factors_total", "Second factors shown, by result: OK, or the reason of the refusal.",
+    {"result"});
+inline const metrics::Counters kPasswords(
+    "dt_policy_passwords_total", "Passwords checked, by result: OK, or the reason of the refusal.",
+    {"result"});
+inline const metrics::Counters kEnrollmentsAuthorized(
+    "dt_policy_enrollments_authorized_total",
+    "Enrollments that the CA asked about, by result: OK, or the reason of the refusal.",
+    {"result"});
+inline const metrics::Histograms kEvaluationSeconds("dt_policy_evaluation_seconds",
+                                                    "Time to evaluate the rules of one sign-on.",
+                                                    metrics::kLatencyBuckets);
+
+}  // namespace devicetrust::policy
