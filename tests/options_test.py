@@ -9,7 +9,7 @@ import unittest
 from support.environment import BIN, Environment, run
 
 SERVICES = ("dt-ca", "dt-gateway", "dt-iwa", "dt-policy")
-OF_THE_PROCESS = ("log-file", "log-level", "ready-file")  # An embedded service has none.
+OF_THE_PROCESS = ("log-file", "log-level", "metrics-listen", "ready-file")  # An embedded service has none.
 
 
 def comparable(text, folder):
