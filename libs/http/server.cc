@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "libs/base/check.h"
+#include "libs/base/snapshot.h"
 #include "libs/http/port_owner.h"
 #include "libs/http/session.h"
 
@@ -56,15 +57,23 @@ absl::StatusOr<tcp::acceptor> Listen(asio::io_context& io, const tcp::endpoint& 
 
 }  // namespace
 
+// What the workers share of one listener.
+struct Listener {
+  explicit Listener(const ListenerConfig& c) : config(c), tls(c.tls), counts(c.flag) {}
+
+  const ListenerConfig& config;
+  Snapshot<pki::TlsContext> tls;  // Of the next connection.
+  Counts counts;
+};
+
 // One thread with its listeners and connections. All but the thread itself and the two
 // counts is touched on that thread only.
 class Worker {
  public:
-  using AllCounts = std::vector<std::unique_ptr<Counts>>;  // Of each listener.
+  using Listeners = std::vector<std::unique_ptr<Listener>>;
 
-  Worker(const std::vector<ListenerConfig>& listeners, const Clock& clock, const AllCounts& counts,
-         std::size_t threads)
-      : listeners_(listeners), clock_(clock), counts_(counts), threads_(threads) {}
+  Worker(const Listeners& listeners, const Clock& clock, std::size_t threads)
+      : listeners_(listeners), clock_(clock), threads_(threads) {}
 
   asio::io_context& io() { return io_; }
   void AddAcceptor(tcp::acceptor acceptor) { acceptors_.push_back(std::move(acceptor)); }
@@ -149,9 +158,9 @@ class Worker {
 
   // Counts the connection, unless it is one too many.
   bool Admit(std::size_t index, const asio::ip::address& address) {
-    const Limits& limits = listeners_[index].limits;
+    const Limits& limits = listeners_[index]->config.limits;
     PerListener& state = per_listener_[index];
-    Counts& counts = *counts_[index];
+    Counts& counts = listeners_[index]->counts;
     ++counts.connections;
     const std::size_t share = std::max<std::size_t>(1, limits.connections_max / threads_);
     const auto known = state.by_address.find(address);
@@ -169,14 +178,16 @@ class Worker {
 
   void Leave(std::size_t index, const asio::ip::address& address) {
     PerListener& state = per_listener_[index];
-    --counts_[index]->connections_open;
+    --listeners_[index]->counts.connections_open;
     --state.connections;
     const auto at = state.by_address.find(address);
     if (--at->second == 0) state.by_address.erase(at);
   }
 
   Task<void> Serve(std::size_t index, tcp::socket socket) {
-    Session session(std::move(socket), listeners_[index], clock_, *counts_[index]);
+    Listener& listener = *listeners_[index];
+    Session session(std::move(socket), listener.tls.Get(), listener.config, clock_,
+                    listener.counts);
     sessions_.insert(&session);
     if (draining_) session.CloseWhenIdle();
     try {
@@ -187,9 +198,8 @@ class Worker {
     sessions_.erase(&session);
   }
 
-  const std::vector<ListenerConfig>& listeners_;
+  const Listeners& listeners_;
   const Clock& clock_;
-  const AllCounts& counts_;
   const std::size_t threads_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
@@ -205,7 +215,7 @@ class Worker {
 
 struct Server::State {
   ServerConfig config;
-  Worker::AllCounts counts;
+  Worker::Listeners listeners;  // Of `config`.
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<tcp::endpoint> endpoints;
   bool stopped = false;
@@ -219,12 +229,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config) {
   auto state = std::make_unique<State>();
   state->config = std::move(config);
   for (const ListenerConfig& listener : state->config.listeners) {
-    state->counts.push_back(std::make_unique<Counts>(listener.flag));
+    state->listeners.push_back(std::make_unique<Listener>(listener));
   }
   const std::size_t threads = std::max<std::size_t>(1, state->config.threads);
   for (std::size_t i = 0; i < threads; ++i) {
-    state->workers.push_back(std::make_unique<Worker>(state->config.listeners, *state->config.clock,
-                                                      state->counts, threads));
+    state->workers.push_back(
+        std::make_unique<Worker>(state->listeners, *state->config.clock, threads));
   }
   for (const ListenerConfig& listener : state->config.listeners) {
     DT_ASSIGN_OR_RETURN(tcp::endpoint endpoint, ParseEndpoint(listener.address, listener.flag));
@@ -246,18 +256,24 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config) {
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
+void Server::ReplaceTls(std::size_t listener, std::shared_ptr<const pki::TlsContext> tls) {
+  DT_CHECK(tls != nullptr && state_->config.listeners.at(listener).tls != nullptr);
+  state_->listeners[listener]->tls.Set(std::move(tls));
+}
+
 tcp::endpoint Server::endpoint(std::size_t listener) const {
   return state_->endpoints.at(listener);
 }
 
 ServerCounters Server::counters() const {
   ServerCounters sum;
-  for (const std::unique_ptr<Counts>& counts : state_->counts) {
-    sum.connections += counts->connections;
-    sum.connections_refused += counts->connections_refused;
-    sum.handshakes_failed += counts->handshakes_failed;
-    sum.requests += counts->requests;
-    sum.requests_refused += counts->requests_refused;
+  for (const std::unique_ptr<Listener>& listener : state_->listeners) {
+    const Counts& counts = listener->counts;
+    sum.connections += counts.connections;
+    sum.connections_refused += counts.connections_refused;
+    sum.handshakes_failed += counts.handshakes_failed;
+    sum.requests += counts.requests;
+    sum.requests_refused += counts.requests_refused;
   }
   return sum;
 }

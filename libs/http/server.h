@@ -52,7 +52,7 @@ struct Limits {
 struct ListenerConfig {
   std::string address;  // "HOST:PORT", HOST an IPv4 or [IPv6] address; port 0: any free one.
   std::string flag;     // Its name on the command line, for messages: "--org-listen".
-  std::shared_ptr<const pki::TlsContext> tls;  // Null: plain TCP.
+  std::shared_ptr<const pki::TlsContext> tls;  // Null: plain TCP. See also ReplaceTls().
   Handler handler;
   Limits limits;
   bool close_always = false;  // One request per connection (the mTLS hosts).
@@ -86,6 +86,10 @@ class Server {
   ~Server();  // Stop() with no grace.
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  // Connections that the listener of that index accepts from now on use `tls`; those that are open
+  // keep what they began with. For a listener that was started with TLS. Thread-safe.
+  void ReplaceTls(std::size_t listener, std::shared_ptr<const pki::TlsContext> tls);
 
   // Where the listener of that index is bound.
   boost::asio::ip::tcp::endpoint endpoint(std::size_t listener) const;

@@ -64,12 +64,14 @@ class ServerTest : public ::testing::Test {
     listener.handler = [](const Request& request) { return Echo(request); };
     listener.limits = limits_;
     listener.close_always = close_always_;
-    if (with_tls) {
-      listener.tls = std::make_shared<const pki::TlsContext>(
-          pki::TlsContext::ForServer({.identity = Named("gateway.localhost"), .devices = verifier_})
-              .value());
-    }
+    if (with_tls) listener.tls = NewTls();
     server_ = Server::Start({.listeners = {listener}, .threads = 2, .clock = &clock_}).value();
+  }
+
+  std::shared_ptr<const pki::TlsContext> NewTls() {
+    return std::make_shared<const pki::TlsContext>(
+        pki::TlsContext::ForServer({.identity = Named("gateway.localhost"), .devices = verifier_})
+            .value());
   }
 
   pki::Identity Named(const std::string& name) {
@@ -163,6 +165,18 @@ TEST_F(ServerTest, AnswersOverTlsWithTheVerdictOnTheCertificate) {
   const auto refused = Get("/a", &forged);
   DT_ASSERT_OK(refused);
   EXPECT_THAT(refused->body, ::testing::EndsWith(" bad_signature"));
+}
+
+TEST_F(ServerTest, NewConnectionsUseTheTlsSettingsOfTheMoment) {
+  Start(true);
+  const pki::Identity other = sim::NewCa("Other CA", kStart);
+  const pki::Identity of_other = sim::NewIdentity("pc-2", pki::Usage::kClientAuth, other, kStart);
+  // The hint names the first CA alone, so the client shows no certificate of the other.
+  EXPECT_EQ(Get("/a", &of_other)->body, "GET /a  gateway.localhost no_certificate");
+  verifier_ = pki::DeviceVerifier::Create({other.certificate}, clock_).value();
+  server_->ReplaceTls(0, NewTls());
+  EXPECT_EQ(Get("/a", &of_other)->body, "GET /a  gateway.localhost good");
+  EXPECT_EQ(Get("/a", &device_)->body, "GET /a  gateway.localhost no_certificate");
 }
 
 TEST_F(ServerTest, ServerNamesComeInLowerCase) {

@@ -107,9 +107,10 @@ Counts::Counts(std::string_view flag)
   readings_.push_back(kRequestsRefused.Read({label}, read(requests_refused)));
 }
 
-Session::Session(asio::ip::tcp::socket socket, const ListenerConfig& listener, const Clock& clock,
-                 Counts& counts)
-    : stream_(NewStream(std::move(socket), listener.tls.get())),
+Session::Session(asio::ip::tcp::socket socket, std::shared_ptr<const pki::TlsContext> tls,
+                 const ListenerConfig& listener, const Clock& clock, Counts& counts)
+    : tls_(std::move(tls)),
+      stream_(NewStream(std::move(socket), tls_.get())),
       listener_(listener),
       clock_(clock),
       counts_(counts),

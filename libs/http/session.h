@@ -35,8 +35,9 @@ struct Counts {
 
 class Session {
  public:
-  Session(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener, const Clock& clock,
-          Counts& counts);
+  // `tls`: null on plain TCP.
+  Session(boost::asio::ip::tcp::socket socket, std::shared_ptr<const pki::TlsContext> tls,
+          const ListenerConfig& listener, const Clock& clock, Counts& counts);
 
   // Serves until either side is done. Call once.
   Task<void> Run();
@@ -53,6 +54,7 @@ class Session {
   Task<bool> Write(Response response, bool head_only, bool keep_alive);
   Task<void> Refuse(const Refusal& refusal);
 
+  const std::shared_ptr<const pki::TlsContext> tls_;  // Outlives the stream.
   std::unique_ptr<Stream> stream_;
   const ListenerConfig& listener_;
   const Clock& clock_;
