@@ -2,7 +2,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include "simulator/gateway/live_state.h"
+#include "simulator/gateway/upstream/revocation_state.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 std::string Serial(int number) { return fmt::format("4a{:032x}", number); }
 
 void BM_RevocationLookUp(benchmark::State& state) {
-  LiveState live(std::chrono::seconds(5));
+  RevocationState revocations(std::chrono::seconds(5));
   ca::v1::WatchRevocationsResponse message;
   for (int i = 0; i < state.range(0); ++i) {
     auto* revocation = message.add_revocations();
@@ -19,10 +19,10 @@ void BM_RevocationLookUp(benchmark::State& state) {
     revocation->mutable_not_after()->set_seconds(4'000'000'000);
   }
   message.set_sequence(state.range(0));
-  live.Apply(message);
+  revocations.Apply(message);
   const std::string good = Serial(-1);
   for (auto _ : state) {
-    bool revoked = live.IsRevoked(good);
+    bool revoked = revocations.IsRevoked(good);
     if (revoked) return state.SkipWithError("a good serial counts as revoked");
     benchmark::DoNotOptimize(revoked);
   }

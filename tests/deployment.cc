@@ -137,7 +137,6 @@ gateway::Config Deployment::GatewayConfig(const std::string& name) const {
   config.mtls_listen = Address(name + "-mtls");
   config.mtls_cert = File("mtls.pem");
   config.mtls_key = File("mtls.key");
-  config.device_ca = File("device-ca.pem");
   config.edge_ca_bundle = File("web-ca.pem");
   config.org_address = Address("policy");
   config.ca_address = Address("ca-internal");

@@ -73,7 +73,6 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
   for (const AppRegistration& app : config.apps) {
     DT_RETURN_IF_ERROR(About("app " + app.id, environment->org_->Register(app)));
   }
-  DT_RETURN_IF_ERROR(About("device CA", environment->FetchDeviceCa()));
   DT_RETURN_IF_ERROR(About("iwa", environment->StartIwa()));
   DT_RETURN_IF_ERROR(About("gateway", environment->StartGateway()));
   DT_RETURN_IF_ERROR(About("iwa", environment->WaitForIwa()));
@@ -227,7 +226,6 @@ absl::Status Environment::StartGateway() {
   config.mtls_host = kMtlsHost;
   config.mtls_cert = Pem("mtls");
   config.mtls_key = Key("mtls");
-  config.device_ca = Path("device-ca.pem");
   config.edge_ca_bundle = Pem("web-ca");
   config.org_address = policy_->Address("internal");
   config.ca_address = ca_->Address("internal");
@@ -251,14 +249,16 @@ absl::Status Environment::ConnectAdmin() {
   return absl::OkStatus();
 }
 
-absl::Status Environment::FetchDeviceCa() {
+absl::Status Environment::DescribeIssuers(Endpoints& endpoints) {
   DT_ASSIGN_OR_RETURN(const Issuers issuers, org_->GetIssuers());
-  crl_url_ = issuers.crl_url;
+  endpoints.crl_url = issuers.crl_url;
+  endpoints.device_ca_chain = Path("device-ca.pem");
+  std::vector<pki::Certificate> chain;
   for (const Bytes& der : issuers.chain_der) {
     DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(der));
-    device_ca_.push_back(std::move(certificate));
+    chain.push_back(std::move(certificate));
   }
-  return WriteFileAtomically(Path("device-ca.pem"), pki::CertificatesToPem(device_ca_), 0644);
+  return WriteFileAtomically(endpoints.device_ca_chain, pki::CertificatesToPem(chain), 0644);
 }
 
 absl::Status Environment::WaitForIwa() {
@@ -291,8 +291,7 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.mtls_check_url = check_url();
   endpoints.mtls_host_pattern = fmt::format("*.{}", kMtlsHost);
   endpoints.ca_bundle = Pem("web-ca");
-  endpoints.device_ca_chain = Path("device-ca.pem");
-  endpoints.crl_url = crl_url_;
+  DT_RETURN_IF_ERROR(About("device CA", DescribeIssuers(endpoints)));
   endpoints.saml_metadata_url = metadata_url();
   endpoints.sign_out_url = org_origin_ + "/signout";
   endpoints.learn_more_url = config_.learn_more_url;

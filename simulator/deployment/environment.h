@@ -64,7 +64,6 @@ class Environment {
   // How people came to be known: by user index.
   const std::vector<std::string>& sids() const { return sids_; }
   // The issuing certificate of device certificates, then its root.
-  const std::vector<pki::Certificate>& device_ca() const { return device_ca_; }
   std::string iwa_keytab() const { return Path("iwa.keytab"); }
   const std::string& iwa_spn() const { return iwa_spn_; }  // "HTTP/iwa.corp.test", in each realm.
   const std::string& kek_file() const { return kek_file_; }
@@ -84,7 +83,8 @@ class Environment {
   absl::Status StartIwa();
   absl::Status StartGateway();
   absl::Status ConnectAdmin();
-  absl::Status FetchDeviceCa();
+  // Who signs device certificates, as a file and an address for programs of others.
+  absl::Status DescribeIssuers(Endpoints& endpoints);
   absl::Status WaitForIwa();
   std::string Path(const std::string& name) const { return config_.run_dir + "/" + name; }
   std::string Pem(const std::string& name) const { return Path("pki/" + name + ".pem"); }
@@ -107,8 +107,6 @@ class Environment {
   std::shared_ptr<grpc::Channel> org_channel_;
   std::shared_ptr<grpc::Channel> ca_channel_;
   std::unique_ptr<OrgClient> org_;
-  std::vector<pki::Certificate> device_ca_;
-  std::string crl_url_;
   std::string org_origin_;
   std::string mtls_origin_;
   // Stopped in the reverse order.

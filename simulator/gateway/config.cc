@@ -31,8 +31,6 @@ void DescribeMtlsHost(Config& config, service::Options& options) {
                  "Port that browsers see, 0: as bound");
   options.Choice("mtls-names", config.mtls_names, {"fresh", "fixed"},
                  "A host name for each challenge, or one for all");
-  options.Text("device-ca", config.device_ca, "FILE", "Who signs device certificates, PEM",
-               service::Need::kRequired);
 }
 
 void DescribeLimits(Config& config, service::Options& options) {

@@ -29,14 +29,13 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   // certificate (also "none") never sticks. "fixed": always at mtls_host.
   std::string mtls_names = "fresh";
 
-  std::string device_ca;       // Who signs device certificates: hint and trust anchor.
   std::string edge_ca_bundle;  // Who signs the edge listeners of CA and IWA: for agents.
 
   std::size_t threads = 0;             // 0: one per core.
   int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.
   std::size_t connections_max = 4096;  // Of each listener.
-  // Of one address, so that a flood from one leaves others served; 0: no bound, as behind
-  // a load balancer. Large, because a simulation's browsers have one address.
+  // Of one client address on each listener, so that a flood from one leaves others served; 0: no
+  // bound, as behind a load balancer. Large, because many people share the address of a NAT.
   std::size_t connections_per_address_max = 3072;
 
   bool operator==(const Config&) const = default;

@@ -15,11 +15,13 @@
 #include "libs/rpc/error.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
-#include "simulator/gateway/org.h"
+#include "simulator/gateway/upstream/org_client.h"
 
 namespace devicetrust::gateway {
 
-class FakeOrg final : public Org {
+inline constexpr std::chrono::hours kSessionLifetime{12};
+
+class FakeOrg final : public OrgClient {
  public:
   FakeOrg(const Clock& clock, token::KeySet proof_keys)
       : clock_(clock), proof_keys_(std::move(proof_keys)) {}
@@ -38,6 +40,7 @@ class FakeOrg final : public Org {
     response.mutable_user()->set_principal(request.principal());
     response.set_session_id(fmt::format("session-{}", ++sessions_));
     response.mutable_authenticated_at()->set_seconds(UnixSeconds(clock_.Now()));
+    response.mutable_expires_at()->set_seconds(UnixSeconds(clock_.Now() + kSessionLifetime));
     co_return response;
   }
 

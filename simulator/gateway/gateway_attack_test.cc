@@ -136,11 +136,11 @@ TEST_F(GatewayTest, EndedSessionsAndDeactivatedPeopleAreOut) {
   org::v1::WatchSessionsResponse message;
   message.add_changes()->set_deactivated_user_id("u-ada@corp.test");
   message.mutable_changes(0)->mutable_at()->set_seconds(UnixSeconds(kStart));
-  gateway_.live.Apply(message, kStart);
+  gateway_.revocations.Apply(message);
   EXPECT_EQ(browser_.Get(gateway_, "/").status, 303);
   EXPECT_EQ(browser_.Get(other_, "/").status, 200);  // Has not heard of it yet.
   message.mutable_changes(0)->set_ended_session_id("session-1");
-  other_.live.Apply(message, kStart);
+  other_.revocations.Apply(message);
   EXPECT_EQ(browser_.Get(other_, "/").status, 303);
 }
 
@@ -172,23 +172,23 @@ TEST_F(GatewayTest, CheckSaysWhatItSaw) {
 
 // Without news nobody is trusted; with them again everybody is.
 TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
-  LiveState live(minutes{10});
+  RevocationState live(minutes{10});
   http::Connection connection;
   connection.peer_certificate = device_.certificate;
   connection.peer_verdict = pki::DeviceVerdict::kGood;
   EXPECT_EQ(Inspect(connection, "acme", live).reason, reason::v1::REASON_REVOCATION_DATA_STALE);
   live.Apply(ca::v1::WatchRevocationsResponse());
   EXPECT_FALSE(Inspect(connection, "acme", live).trusted);  // The other stream is silent.
-  live.Apply(org::v1::WatchSessionsResponse(), kStart);
+  live.Apply(org::v1::WatchSessionsResponse());
   EXPECT_TRUE(Inspect(connection, "acme", live).trusted);
   // A part of the list is not the list.
-  LiveState reading(minutes{10});
+  RevocationState reading(minutes{10});
   ca::v1::WatchRevocationsResponse part;
   part.add_revocations()->set_serial("01");
   part.set_sequence(1);
   part.set_more(true);
   reading.Apply(part);
-  reading.Apply(org::v1::WatchSessionsResponse(), kStart);
+  reading.Apply(org::v1::WatchSessionsResponse());
   EXPECT_EQ(Inspect(connection, "acme", reading).reason, reason::v1::REASON_REVOCATION_DATA_STALE);
   part.set_more(false);
   reading.Apply(part);
@@ -199,9 +199,9 @@ TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
   EXPECT_EQ(reading.revocation_sequence(), 0);
   EXPECT_TRUE(reading.IsRevoked("01"));
 
-  LiveState impatient(std::chrono::milliseconds{0});
+  RevocationState impatient(std::chrono::milliseconds{0});
   impatient.Apply(ca::v1::WatchRevocationsResponse());
-  impatient.Apply(org::v1::WatchSessionsResponse(), kStart);
+  impatient.Apply(org::v1::WatchSessionsResponse());
   EXPECT_FALSE(Inspect(connection, "acme", impatient).trusted);
 }
 

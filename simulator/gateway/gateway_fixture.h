@@ -82,32 +82,33 @@ inline org::v1::ListAppsResponse NewApps() {
   return apps;
 }
 
-// One gateway with pictures and streams of its own.
+// One gateway with snapshots and streams of its own.
 struct Gateway {
   // `age_max` 0: one that is cut off from both streams.
-  Gateway(Org& org, const Clock& clock, Random& random,
+  Gateway(OrgClient& org, const Clock& clock, Random& random,
           std::chrono::milliseconds age_max = minutes{10})
-      : live(age_max),
+      : revocations(age_max),
         site{"acme", "org.localhost", std::string(kOrigin), "mtls.localhost", 8444, true},
-        org_host(site, view, live, org, clock, random),
-        mtls_host(site, view, live, clock, random) {
-    view.keys.Set(std::make_shared<const Keyring>(ToKeyring("acme", SharedKeys()).value()));
-    view.apps.Set(std::make_shared<const AppDirectory>(NewApps()));
-    live.Apply(ca::v1::WatchRevocationsResponse());
-    live.Apply(org::v1::WatchSessionsResponse(), clock.Now());
+        org_host(site, snapshots, revocations, org, clock, random),
+        mtls_host(site, snapshots, revocations, clock, random) {
+    snapshots.keys.Set(std::make_shared<const Keyring>(ToKeyring("acme", SharedKeys()).value()));
+    snapshots.apps.Set(std::make_shared<const AppDirectory>(NewApps()));
+    snapshots.issuers.Set(std::make_shared<const DeviceIssuers>());
+    revocations.Apply(ca::v1::WatchRevocationsResponse());
+    revocations.Apply(org::v1::WatchSessionsResponse());
   }
 
   void Revoke(const std::string& serial) {
     ca::v1::WatchRevocationsResponse message;
-    message.set_sequence(live.revocation_sequence() + 1);
+    message.set_sequence(revocations.revocation_sequence() + 1);
     message.add_revocations()->set_serial(serial);
     message.mutable_revocations(0)->mutable_not_after()->set_seconds(
         UnixSeconds(kStart + std::chrono::hours{9999}));
-    live.Apply(message);
+    revocations.Apply(message);
   }
 
-  OrgView view;
-  LiveState live;
+  OrgSnapshots snapshots;
+  RevocationState revocations;
   Site site;
   OrgHost org_host;
   MtlsHost mtls_host;

@@ -4,19 +4,23 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "libs/base/files.h"
+#include "libs/base/log.h"
 #include "libs/http/client.h"
 #include "libs/pki/chain.h"
 #include "libs/pki/tls_context.h"
 #include "libs/rpc/channel.h"
 #include "libs/service/component.h"
-#include "simulator/gateway/feeds.h"
 #include "simulator/gateway/mtls_host.h"
-#include "simulator/gateway/org.h"
 #include "simulator/gateway/org_host.h"
-#include "simulator/gateway/pages.h"
+#include "simulator/gateway/sso/site.h"
+#include "simulator/gateway/upstream/feeds.h"
+#include "simulator/gateway/upstream/org_client.h"
+#include "simulator/gateway/upstream/org_snapshots.h"
+#include "simulator/gateway/upstream/revocation_state.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -69,32 +73,31 @@ bool Covers(const pki::Certificate& certificate, std::string_view host) {
 }
 
 // All that comes from files, checked.
-struct Material {
+struct Files {
   pki::Identity org;
   pki::Identity mtls;
-  std::shared_ptr<const pki::DeviceVerifier> devices;
   std::string edge_ca_bundle;
   service::Component component;
 };
 
-absl::Status CheckNames(const Config& config, const Material& material) {
+absl::Status CheckNames(const Config& config, const Files& files) {
   if (config.mtls_names != "fresh" && config.mtls_names != "fixed") {
     return absl::InvalidArgumentError(
         fmt::format("--mtls-names: \"{}\" is neither fresh nor fixed", config.mtls_names));
   }
-  if (!Covers(material.org.certificate, config.org_host)) {
+  if (!Covers(files.org.certificate, config.org_host)) {
     return absl::InvalidArgumentError(
         fmt::format("--org-cert is not a certificate for {} (--org-host)", config.org_host));
   }
   const std::string challenge_host =
       config.mtls_names == "fresh" ? "x." + config.mtls_host : config.mtls_host;
-  if (!Covers(material.mtls.certificate, challenge_host)) {
+  if (!Covers(files.mtls.certificate, challenge_host)) {
     return absl::InvalidArgumentError(
         fmt::format("--mtls-cert is not a certificate for {}{} (--mtls-host, --mtls-names {})",
                     config.mtls_names == "fresh" ? "*." : "", config.mtls_host, config.mtls_names));
   }
   // Else a browser could reuse its connection to one for the other.
-  if (Covers(material.mtls.certificate, config.org_host)) {
+  if (Covers(files.mtls.certificate, config.org_host)) {
     return absl::FailedPreconditionError(
         fmt::format("--mtls-cert also covers {}; give the mTLS hosts a certificate of their own",
                     config.org_host));
@@ -102,25 +105,19 @@ absl::Status CheckNames(const Config& config, const Material& material) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Material> LoadMaterial(const Config& config, const Clock& clock) {
+absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(pki::Identity org,
                       LoadServerIdentity("org", config.org_cert, config.org_key));
   DT_ASSIGN_OR_RETURN(pki::Identity mtls,
                       LoadServerIdentity("mtls", config.mtls_cert, config.mtls_key));
-  DT_ASSIGN_OR_RETURN(const std::string device_ca, ReadPem("--device-ca", config.device_ca));
-  absl::StatusOr<std::vector<pki::Certificate>> issuers = pki::CertificatesFromPem(device_ca);
-  if (!issuers.ok()) return Named("--device-ca", issuers.status());
-  absl::StatusOr<std::unique_ptr<pki::DeviceVerifier>> devices =
-      pki::DeviceVerifier::Create(*std::move(issuers), clock);
-  if (!devices.ok()) return Named("--device-ca", devices.status());
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
   DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config, "gateway"));
-  Material material{std::move(org), std::move(mtls), *std::move(devices), std::move(bundle),
-                    std::move(component)};
-  DT_RETURN_IF_ERROR(CheckNames(config, material));
-  return material;
+  Files files{std::move(org), std::move(mtls), std::move(bundle), std::move(component)};
+  DT_RETURN_IF_ERROR(CheckNames(config, files));
+  return files;
 }
 
+// `devices`: null while nobody is known to sign device certificates; then none is asked for.
 absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
     pki::Identity identity, std::shared_ptr<const pki::DeviceVerifier> devices) {
   DT_ASSIGN_OR_RETURN(
@@ -138,14 +135,27 @@ std::string Text(const boost::asio::ip::tcp::endpoint& endpoint) {
 }  // namespace
 
 struct GatewayServer::State {
-  explicit State(milliseconds age_max) : live(age_max) {}
+  State(const Config& config, const Clock& c)
+      : clock(c), revocations(milliseconds(config.revocation_age_max_ms)) {}
 
   // Answers until the ports are known, which the site's names need.
   static Task<http::Response> Starting() { co_return http::Text(503, "starting\n"); }
 
-  OrgView view;
-  LiveState live;
-  std::unique_ptr<Org> org;
+  // New handshakes of the mTLS hosts hint at these issuers, and are judged by them.
+  absl::Status UseIssuers(const DeviceIssuers& issuers) const {
+    DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::DeviceVerifier> devices,
+                        pki::DeviceVerifier::Create(issuers.certificates, clock));
+    DT_ASSIGN_OR_RETURN(auto tls, NewTls(*mtls_identity, std::move(devices)));
+    server->ReplaceTls(kMtlsListener, std::move(tls));
+    Log(LogLevel::kInfo, "gateway.issuers.changed", {{"issuers", issuers.certificates.size()}});
+    return absl::OkStatus();
+  }
+
+  const Clock& clock;
+  std::optional<pki::Identity> mtls_identity;
+  OrgSnapshots snapshots;
+  RevocationState revocations;
+  std::unique_ptr<OrgClient> org;
   std::unique_ptr<Feeds> feeds;
   Site site;  // Constant once `serving` is set.
   std::unique_ptr<OrgHost> org_host;
@@ -160,8 +170,9 @@ GatewayServer::~GatewayServer() { Stop(); }
 absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Config& config,
                                                                      const Clock& clock,
                                                                      Random& random) {
-  DT_ASSIGN_OR_RETURN(const Material material, LoadMaterial(config, clock));
-  auto state = std::make_unique<State>(milliseconds(config.revocation_age_max_ms));
+  DT_ASSIGN_OR_RETURN(const Files files, LoadFiles(config));
+  auto state = std::make_unique<State>(config, clock);
+  state->mtls_identity = files.mtls;
   State* const raw = state.get();
 
   http::ListenerConfig org;
@@ -172,7 +183,7 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
   org.limits.parser.head_bytes_max = kOrgHeadBytesMax;
   org.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
   org.limits.parser.body_bytes_max = kOrgBodyBytesMax;
-  DT_ASSIGN_OR_RETURN(org.tls, NewTls(material.org, nullptr));
+  DT_ASSIGN_OR_RETURN(org.tls, NewTls(files.org, nullptr));
   org.handler = [raw](const http::Request& request) {
     return raw->serving ? raw->org_host->Handle(request) : State::Starting();
   };
@@ -181,7 +192,7 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
   mtls.flag = "--mtls-listen";
   mtls.limits.parser = {};
   mtls.close_always = true;
-  DT_ASSIGN_OR_RETURN(mtls.tls, NewTls(material.mtls, material.devices));
+  DT_ASSIGN_OR_RETURN(mtls.tls, NewTls(files.mtls, nullptr));
   mtls.handler = [raw](const http::Request& request) {
     return raw->serving ? raw->mtls_host->Handle(request) : State::Starting();
   };
@@ -193,9 +204,9 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
           {.listeners = {std::move(org), std::move(mtls)}, .threads = threads, .clock = &clock}));
 
   const auto org_channel =
-      rpc::NewChannel(material.component.Peer(config.org_address, config.org_server_name));
+      rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name));
   const auto ca_channel =
-      rpc::NewChannel(material.component.Peer(config.ca_address, config.ca_server_name));
+      rpc::NewChannel(files.component.Peer(config.ca_address, config.ca_server_name));
   const std::uint16_t org_port = state->server->endpoint(kOrgListener).port();
   const std::uint16_t mtls_port = state->server->endpoint(kMtlsListener).port();
   state->site = {config.org,
@@ -206,16 +217,19 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
                  config.mtls_public_port != 0 ? static_cast<std::uint16_t>(config.mtls_public_port)
                                               : mtls_port,
                  config.mtls_names == "fresh"};
-  state->org = NewGrpcOrg(org_channel);
-  state->org_host =
-      std::make_unique<OrgHost>(state->site, state->view, state->live, *state->org, clock, random);
+  state->org = NewOrgClient(org_channel);
+  state->org_host = std::make_unique<OrgHost>(state->site, state->snapshots, state->revocations,
+                                              *state->org, clock, random);
   state->mtls_host =
-      std::make_unique<MtlsHost>(state->site, state->view, state->live, clock, random);
-  state->feeds = std::make_unique<Feeds>(FeedsConfig{.org = config.org,
-                                                     .ca_bundle = material.edge_ca_bundle,
-                                                     .org_channel = org_channel,
-                                                     .ca_channel = ca_channel},
-                                         state->view, state->live, clock);
+      std::make_unique<MtlsHost>(state->site, state->snapshots, state->revocations, clock, random);
+  state->feeds = std::make_unique<Feeds>(
+      FeedsConfig{
+          .org = config.org,
+          .ca_bundle = files.edge_ca_bundle,
+          .org_channel = org_channel,
+          .ca_channel = ca_channel,
+          .use_issuers = [raw](const DeviceIssuers& issuers) { return raw->UseIssuers(issuers); }},
+      state->snapshots, state->revocations);
   state->serving = true;
   std::unique_ptr<GatewayServer> gateway(new GatewayServer(std::move(state)));
   gateway->WaitUntilReady(kStartGrace);
@@ -238,10 +252,10 @@ void GatewayServer::Stop() {
   state_->feeds.reset();
 }
 
-absl::Status CheckConfig(const Config& config, const Clock& clock) {
+absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(http::ParseEndpoint(config.org_listen, "--org-listen").status());
   DT_RETURN_IF_ERROR(http::ParseEndpoint(config.mtls_listen, "--mtls-listen").status());
-  return LoadMaterial(config, clock).status();
+  return LoadFiles(config).status();
 }
 
 std::string WaitsFor(const Config& config) {

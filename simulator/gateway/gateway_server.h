@@ -1,3 +1,5 @@
+// The gateway's composition: listeners, hosts, feeds. It may touch every room; nothing but main and
+// tests may touch it.
 #pragma once
 
 #include <memory>
@@ -12,9 +14,10 @@
 
 namespace devicetrust::gateway {
 
-// The org's HTTPS front: an org host and mTLS hosts. Keeps no state: any number of them
-// serve one org behind any load balancer. Starts before, after or without the org and the
-// CA: until they spoke it answers 503, and while either is silent it trusts no device.
+// The org's HTTPS front: an org host and mTLS hosts. Keeps no state: any number of them serve one
+// org behind any load balancer. Starts before, after or without the org and the CA: until the org
+// spoke, the org host answers 503; until the CA named its issuers, and while either is silent, no
+// device is trusted. Issuers come from the CA and change without a restart.
 class GatewayServer {
  public:
   // Bound and serving; waits up to a few seconds for the org and the CA. `clock` and
@@ -45,7 +48,7 @@ class GatewayServer {
 };
 
 // Checks options and files without binding anything (check-config). As Create().
-absl::Status CheckConfig(const Config& config, const Clock& clock);
+absl::Status CheckConfig(const Config& config);
 
 // Whom a gateway that is not ready yet waits for: a phrase for its log.
 std::string WaitsFor(const Config& config);

@@ -3,18 +3,8 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <grpcpp/server_context.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
-
-#include "devicetrust/ca/v1/ca.grpc.pb.h"
-#include "devicetrust/org/v1/apps.grpc.pb.h"
-#include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
-#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "libs/base/files.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
@@ -22,106 +12,13 @@
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
 #include "libs/throwaway/throwaway_pki.h"
+#include "simulator/gateway/fake_backend.h"
 
 namespace devicetrust::gateway {
 namespace {
 
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
-
-// Answers the feeds; heartbeats every few milliseconds.
-class Backend final : public org::v1::GatewayKeyService::Service,
-                      public org::v1::SessionFeedService::Service,
-                      public org::v1::AppService::Service,
-                      public org::v1::IwaRegistryService::Service,
-                      public ca::v1::RevocationFeedService::Service,
-                      public ca::v1::IssuerService::Service {
- public:
-  explicit Backend(org::v1::GetGatewayKeysResponse keys) : keys_(std::move(keys)) {}
-
-  grpc::Status GetGatewayKeys(grpc::ServerContext*, const org::v1::GetGatewayKeysRequest*,
-                              org::v1::GetGatewayKeysResponse* keys) override {
-    *keys = keys_;
-    return grpc::Status::OK;
-  }
-  grpc::Status ListApps(grpc::ServerContext*, const org::v1::ListAppsRequest*,
-                        org::v1::ListAppsResponse* apps) override {
-    apps->set_version(1);
-    return grpc::Status::OK;
-  }
-  grpc::Status ListIwas(grpc::ServerContext*, const org::v1::ListIwasRequest*,
-                        org::v1::ListIwasResponse*) override {
-    return grpc::Status::OK;
-  }
-  grpc::Status GetIssuers(grpc::ServerContext*, const ca::v1::GetIssuersRequest*,
-                          ca::v1::GetIssuersResponse* issuers) override {
-    issuers->set_edge_address("127.0.0.1:7401");
-    return grpc::Status::OK;
-  }
-  grpc::Status WatchSessions(grpc::ServerContext* context, const org::v1::WatchSessionsRequest*,
-                             grpc::ServerWriter<org::v1::WatchSessionsResponse>* writer) override {
-    while (!context->IsCancelled() && writer->Write(org::v1::WatchSessionsResponse())) Wait();
-    return grpc::Status::OK;
-  }
-  grpc::Status WatchRevocations(
-      grpc::ServerContext* context, const ca::v1::WatchRevocationsRequest* request,
-      grpc::ServerWriter<ca::v1::WatchRevocationsResponse>* writer) override {
-    last_after = request->after_sequence();
-    std::int64_t sent = request->after_sequence();
-    while (!context->IsCancelled()) {
-      ca::v1::WatchRevocationsResponse message;
-      {
-        const std::lock_guard lock(mutex_);
-        for (; sent < static_cast<std::int64_t>(revoked_.size()); ++sent) {
-          message.add_revocations()->set_serial(revoked_[static_cast<std::size_t>(sent)]);
-        }
-      }
-      message.set_sequence(sent);
-      if (!writer->Write(message)) break;
-      Wait();
-    }
-    return grpc::Status::OK;
-  }
-
-  void Revoke(const std::string& serial) {
-    const std::lock_guard lock(mutex_);
-    revoked_.push_back(serial);
-    changed_.notify_all();
-  }
-
-  std::atomic<std::int64_t> last_after{-1};
-
- private:
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, milliseconds{10});
-  }
-
-  const org::v1::GetGatewayKeysResponse keys_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> revoked_;  // In the order of their sequence numbers, from 1.
-};
-
-org::v1::GetGatewayKeysResponse MakeKeys(WallTime now) {
-  org::v1::GetGatewayKeysResponse keys;
-  keys.add_cookie_keys()->set_kid("c1");
-  keys.mutable_cookie_keys(0)->set_key(std::string(32, 'k'));
-  keys.add_proof_keys()->set_kid("p1");
-  keys.mutable_proof_keys(0)->set_private_key_pem(pki::PrivateKey::Generate().value().Pem());
-  const pki::PrivateKey rsa = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
-  keys.add_saml_keys()->set_private_key_pem(rsa.Pem());
-  keys.mutable_saml_keys(0)->set_certificate_pem(
-      pki::SignSelf({.common_name = "org",
-                     .serial_hex = "01",
-                     .usage = pki::Usage::kCa,
-                     .not_before = now,
-                     .not_after = now + std::chrono::hours{1}},
-                    rsa)
-          .value()
-          .Pem());
-  return keys;
-}
 
 class GatewayServerTest : public ::testing::Test {
  protected:
@@ -131,13 +28,12 @@ class GatewayServerTest : public ::testing::Test {
     pki_.Server("wide", {"*.localhost", "mtls.localhost", "*.mtls.localhost"});
     pki_.Component("gateway");
     DT_EXPECT_OK(pki_.WriteTo(folder_.path()));
-    DT_EXPECT_OK(WriteFileAtomically(folder_ / "device-ca.pem", device_ca_.certificate.Pem()));
+    backend_.SetIssuers({device_ca_});
     config_.org_listen = config_.mtls_listen = "127.0.0.1:0";
     config_.org_cert = folder_ / "org.pem";
     config_.org_key = folder_ / "org.key";
     config_.mtls_cert = folder_ / "mtls.pem";
     config_.mtls_key = folder_ / "mtls.key";
-    config_.device_ca = folder_ / "device-ca.pem";
     config_.edge_ca_bundle = folder_ / "web-ca.pem";
     config_.internal_cert = folder_ / "gateway.pem";
     config_.internal_key = folder_ / "gateway.key";
@@ -200,9 +96,9 @@ class GatewayServerTest : public ::testing::Test {
     return response.ok() ? response->body : std::string(response.status().message());
   }
 
-  // Until /check says so, or two seconds.
+  // Until /check says so, or ten seconds.
   bool CheckBecomes(const std::string& part) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{5};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
     while (std::chrono::steady_clock::now() < end) {
       if (Check().find(part) != std::string::npos) return true;
     }
@@ -219,7 +115,7 @@ class GatewayServerTest : public ::testing::Test {
       pki::TlsContext::ForClient({.trusted = {pki_.web_ca().certificate}, .clock = &clock_})
           .value();
   Config config_;
-  Backend backend_{MakeKeys(clock_.Now())};
+  FakeBackend backend_{MakeKeys(clock_.Now())};
   std::unique_ptr<rpc::Server> rpc_;
   std::unique_ptr<GatewayServer> gateway_;
 };
@@ -243,6 +139,46 @@ TEST_F(GatewayServerTest, SeesARevocationAtOnceAndTrustsNobodyWhileBlind) {
   StartBackend(address);
   EXPECT_TRUE(CheckBecomes("\"trusted\":true"));
   EXPECT_EQ(backend_.last_after, 2);
+}
+
+// A new issuer, then the old one retired, without a restart of the gateway.
+TEST_F(GatewayServerTest, FollowsARolloverOfIssuers) {
+  StartBackend();
+  DT_ASSERT_OK(Start());
+  const pki::Identity old_device = device_;
+  const pki::Identity next_ca = throwaway::NewCa("Next Certificate Authority", clock_.Now());
+  const pki::Identity next_device =
+      throwaway::NewDevice("acme", "d-2", "e-2", next_ca, clock_.Now());
+  const auto check = [&](const pki::Identity& device, const char* part) {
+    device_ = device;
+    return CheckBecomes(part);
+  };
+  EXPECT_TRUE(check(old_device, "\"trusted\":true"));
+  // The hint does not name its issuer, so the client keeps the certificate to itself.
+  EXPECT_TRUE(check(next_device, "CERTIFICATE_NOT_PRESENTED"));
+  backend_.SetIssuers({next_ca, device_ca_});
+  EXPECT_TRUE(check(next_device, "\"trusted\":true"));
+  EXPECT_TRUE(check(old_device, "\"trusted\":true"));
+  backend_.SetIssuers({next_ca});
+  EXPECT_TRUE(check(old_device, "CERTIFICATE_NOT_PRESENTED"));
+  EXPECT_TRUE(check(next_device, "\"trusted\":true"));
+  // Shown against the hint, as no browser does.
+  client_ = pki::TlsContext::ForClient(
+                {.trusted = {pki_.web_ca().certificate}, .clock = &clock_, .ignores_hint = true})
+                .value();
+  EXPECT_TRUE(check(old_device, "CERTIFICATE_OF_ANOTHER_CA"));
+}
+
+TEST_F(GatewayServerTest, WithoutIssuersServesTheOrgHostAndTrustsNobody) {
+  backend_.SetIssuers({});
+  StartBackend();
+  DT_ASSERT_OK(Start());
+  EXPECT_EQ(Get("org", "org.localhost", "/saml/metadata")->status, 200);
+  EXPECT_EQ(Get("org", "org.localhost", "/.well-known/device-trust")->status, 503);
+  EXPECT_THAT(Check(), HasSubstr("REVOCATION_DATA_STALE"));
+  EXPECT_FALSE(gateway_->WaitUntilReady(milliseconds{0}));
+  backend_.SetIssuers({device_ca_});
+  EXPECT_TRUE(CheckBecomes("\"trusted\":true"));
 }
 
 TEST_F(GatewayServerTest, ServesItsHostsAndNoOther) {
@@ -288,7 +224,7 @@ TEST_F(GatewayServerTest, StartsWithoutTheOrgAndServesWhenItComes) {
 }
 
 TEST_F(GatewayServerTest, NamesWhatIsWrong) {
-  const auto message = [&] { return std::string(CheckConfig(config_, clock_).message()); };
+  const auto message = [&] { return std::string(CheckConfig(config_).message()); };
   EXPECT_EQ(message(), "");
   const Config good = config_;
   config_.org_listen = "8443";
@@ -306,9 +242,6 @@ TEST_F(GatewayServerTest, NamesWhatIsWrong) {
   config_ = good;
   config_.mtls_key = folder_ / "org.key";
   EXPECT_THAT(message(), HasSubstr("--mtls-cert and --mtls-key"));
-  config_ = good;
-  config_.device_ca = folder_ / "org.pem";
-  EXPECT_THAT(message(), HasSubstr("--device-ca"));
 }
 
 TEST_F(GatewayServerTest, SaysWhoHoldsThePort) {

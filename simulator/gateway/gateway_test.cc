@@ -141,7 +141,7 @@ TEST_F(GatewayTest, WrongPasswordsAndOutagesSayWhatToDo) {
 TEST_F(GatewayTest, AnOutageWithinOneRedirectCanBeTriedAgain) {
   org::v1::ListAppsResponse apps = NewApps();
   apps.mutable_apps(0)->set_needs_device_challenge(false);  // Decided at once, without a challenge.
-  gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
+  gateway_.snapshots.apps.Set(std::make_shared<const AppDirectory>(apps));
   browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
   org_.unavailable = true;
   const http::Response down = browser_.Get(gateway_, SsoUrl());
@@ -226,7 +226,7 @@ TEST_F(GatewayTest, StartsAtTheAppWithoutARequest) {
 TEST_F(GatewayTest, PassesTheRelayStateOfALinkOn) {
   org::v1::ListAppsResponse apps = NewApps();
   apps.mutable_apps(0)->mutable_saml()->set_default_relay_state("home");
-  gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
+  gateway_.snapshots.apps.Set(std::make_shared<const AppDirectory>(apps));
   const http::Response form =
       browser_.Follow(gateway_, browser_.Get(gateway_, "/app/mail/sso/saml?RelayState=a%26b"));
   const http::Response page = browser_.Follow(gateway_, browser_.SignIn(gateway_, form));
@@ -273,7 +273,7 @@ TEST_F(GatewayTest, AddressesSayHowTheyAreUsed) {
 TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {
   org::v1::ListAppsResponse apps = NewApps();
   apps.mutable_apps(0)->set_needs_device_challenge(false);
-  gateway_.view.apps.Set(std::make_shared<const AppDirectory>(apps));
+  gateway_.snapshots.apps.Set(std::make_shared<const AppDirectory>(apps));
   const http::Response step =
       browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
   EXPECT_EQ(step.status, 403);  // Decided at once; the fake org wants a proof.
@@ -292,10 +292,8 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
     iwa->set_enabled(std::string_view(name) != "off");
     iwa->set_device_trust_capable(true);
   }
-  ca::v1::GetIssuersResponse issuers;
-  issuers.set_edge_address("127.0.0.1:2");
-  gateway_.view.discovery.Set(
-      std::make_shared<const std::string>(DiscoveryJson("acme", iwas, issuers, "PEM\n\"")));
+  gateway_.snapshots.discovery.Set(
+      std::make_shared<const std::string>(DiscoveryJson("acme", iwas, "127.0.0.1:2", "PEM\n\"")));
   EXPECT_EQ(browser_.Get(gateway_, "/.well-known/device-trust").body,
             "{\"org\":\"acme\",\"iwas\":["
             "{\"name\":\"main\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
@@ -303,22 +301,6 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
             "{\"name\":\"backup\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
             "\"forests\":[\"corp.test\"],\"primary\":false}],"
             "\"ca_address\":\"127.0.0.1:2\",\"ca_bundle\":\"PEM\\n\\\"\"}");
-}
-
-TEST(LiveSetTest, GrowsAndForgets) {
-  LiveSet set;
-  for (int i = 0; i < 2000; ++i) {
-    set.Add({{fmt::format("{:04x}", i), kStart + seconds{i}}});
-  }
-  EXPECT_EQ(set.size(), 2000U);
-  EXPECT_TRUE(set.Find("0000"));
-  EXPECT_TRUE(set.Find("07cf"));
-  EXPECT_FALSE(set.Find("07d0"));
-  set.Add({{"0000", kStart - seconds{1}}});
-  EXPECT_EQ(set.Find("0000"), kStart);  // The later moment stays.
-  set.Forget(kStart + seconds{1000});
-  EXPECT_FALSE(set.Find("0001"));
-  EXPECT_TRUE(set.Find("03e8"));
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 #include "libs/rpc/error.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
-#include "simulator/gateway/pages.h"
+#include "simulator/gateway/sso/pages.h"
+#include "simulator/gateway/sso/problems.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -52,7 +53,7 @@ std::string OnlyId(const std::vector<std::string>& uris, std::string_view org,
 }  // namespace
 
 DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
-                      const LiveState& live) {
+                      const RevocationState& revocations) {
   DeviceFinding finding;
   if (connection.peer_certificate) finding.serial = connection.peer_certificate->serial_hex();
   if (finding.serial.size() > kSerialDigitsMax) finding.serial.clear();  // No issuer of ours.
@@ -69,11 +70,11 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
     finding.enrollment_id.clear();
     return finding;
   }
-  if (live.IsRevoked(finding.serial)) {
+  if (revocations.IsRevoked(finding.serial)) {
     finding.reason = reason::v1::REASON_CERTIFICATE_REVOKED;
     return finding;
   }
-  if (!live.IsFresh()) {
+  if (!revocations.IsFresh()) {
     finding.reason = reason::v1::REASON_REVOCATION_DATA_STALE;
     return finding;
   }
@@ -88,14 +89,21 @@ Task<http::Response> MtlsHost::Handle(const http::Request& request) {
 http::Response MtlsHost::Route(const http::Request& request) const {
   if (!NamesAgree(request) || !site_.IsMtlsHost(request.host)) return Misdirected();
   if (request.path != "/check" && request.path != "/challenge") {
-    return RenderProblem(404, "Nothing here", "This host only checks devices.", "");
+    return RenderNotFound("This host only checks devices.");
   }
   if (request.method == "POST") return RenderMethodNotAllowed();
   return request.path == "/check" ? Check(request) : AnswerChallenge(request);
 }
 
+DeviceFinding MtlsHost::Find(const http::Connection& connection) const {
+  if (snapshots_.issuers.Get() != nullptr) return Inspect(connection, site_.org, revocations_);
+  DeviceFinding finding;
+  finding.reason = reason::v1::REASON_REVOCATION_DATA_STALE;
+  return finding;
+}
+
 http::Response MtlsHost::Check(const http::Request& request) const {
-  const DeviceFinding finding = Inspect(request.connection, site_.org, live_);
+  const DeviceFinding finding = Find(request.connection);
   return http::Json(200,
                     fmt::format("{{\"trusted\":{},\"reason\":{},\"serial\":{},\"device_id\":{}}}\n",
                                 finding.trusted,
@@ -121,28 +129,21 @@ absl::StatusOr<std::string> MtlsHost::SignProof(const Challenge& challenge,
 }
 
 http::Response MtlsHost::AnswerChallenge(const http::Request& request) const {
-  const std::shared_ptr<const Keyring> keys = view_.keys.Get();
+  const std::shared_ptr<const Keyring> keys = snapshots_.keys.Get();
   if (keys == nullptr) {
-    return RenderProblem(503, "Not ready",
-                         "The sign-in service is starting. Try again in a moment.",
-                         "DEPENDENCY_UNAVAILABLE");
+    return ProblemResponse(reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
   const WallTime now = clock_.Now();
   const auto parameters = request.QueryParameters();
   const auto text = parameters.ok() ? parameters->Single("c") : parameters.status();
   const std::optional<Challenge> challenge =
-      text.ok() ? keys->sealer.OpenChallenge(*text, now) : std::nullopt;
-  if (!challenge) {
-    return RenderProblem(400, "This device check is too old",
-                         "Go back to the app and sign in again.", "CHALLENGE_NOT_DONE");
-  }
+      text.ok() ? StateSealer(keys->org, keys->cookie_keys).OpenChallenge(*text, now)
+                : std::nullopt;
+  if (!challenge) return ProblemResponse(reason::v1::REASON_CHALLENGE_NOT_DONE);
 
-  const DeviceFinding finding = Inspect(request.connection, site_.org, live_);
+  const DeviceFinding finding = Find(request.connection);
   const absl::StatusOr<std::string> proof = SignProof(*challenge, finding, *keys, now);
-  if (!proof.ok()) {
-    return RenderProblem(500, "The device check failed", "Try again in a moment.",
-                         "INTERNAL_ERROR");
-  }
+  if (!proof.ok()) return ProblemResponse(proof.status());
   return http::SeeOther(fmt::format("{}/proof?t={}&p={}", site_.org_origin,
                                     http::PercentEncode(challenge->transaction_id), *proof));
 }

@@ -1,4 +1,5 @@
-// The mTLS hosts: look at the client certificate of the handshake and say what it is worth.
+// The mTLS hosts: look at the client certificate of the handshake and say what it is worth. Uses
+// the snapshots, the revocation state and the browser's state; knows no session and no protocol.
 #pragma once
 
 #include <string>
@@ -8,9 +9,10 @@
 #include "libs/base/random.h"
 #include "libs/base/task.h"
 #include "libs/http/message.h"
-#include "simulator/gateway/live_state.h"
-#include "simulator/gateway/org_view.h"
-#include "simulator/gateway/site.h"
+#include "simulator/gateway/sso/browser_state.h"
+#include "simulator/gateway/sso/site.h"
+#include "simulator/gateway/upstream/org_snapshots.h"
+#include "simulator/gateway/upstream/revocation_state.h"
 
 namespace devicetrust::gateway {
 
@@ -26,13 +28,18 @@ struct DeviceFinding {
 // The verdict of the handshake, then revocation, both from memory. Called for each request,
 // so that neither a cached verdict nor a connection kept open outlives a revocation.
 DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
-                      const LiveState& live);
+                      const RevocationState& revocations);
 
 class MtlsHost {
  public:
-  MtlsHost(const Site& site, const OrgView& view, const LiveState& live, const Clock& clock,
-           Random& random)
-      : site_(site), view_(view), live_(live), clock_(clock), random_(random) {}
+  // All outlive this. Thread-safe.
+  MtlsHost(const Site& site, const OrgSnapshots& snapshots, const RevocationState& revocations,
+           const Clock& clock, Random& random)
+      : site_(site),
+        snapshots_(snapshots),
+        revocations_(revocations),
+        clock_(clock),
+        random_(random) {}
 
   // GET /challenge?c=…: 303 to the org host with a proof, also when the device is not
   // trusted. GET /check: {"trusted","reason","serial","device_id"}. Request headers are
@@ -41,14 +48,16 @@ class MtlsHost {
 
  private:
   http::Response Route(const http::Request& request) const;
+  // Inspect(), and nobody is trusted while the CA has not said who signs device certificates.
+  DeviceFinding Find(const http::Connection& connection) const;
   http::Response Check(const http::Request& request) const;
   http::Response AnswerChallenge(const http::Request& request) const;
   absl::StatusOr<std::string> SignProof(const Challenge& challenge, const DeviceFinding& finding,
                                         const Keyring& keys, WallTime now) const;
 
   const Site& site_;
-  const OrgView& view_;
-  const LiveState& live_;
+  const OrgSnapshots& snapshots_;
+  const RevocationState& revocations_;
   const Clock& clock_;
   Random& random_;
 };

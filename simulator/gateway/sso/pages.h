@@ -1,10 +1,14 @@
-// The pages people see: plain HTML, one style sheet inside, no script but the line that
-// submits a SAML response. Everything that varies is escaped here.
+// The pages people see: plain HTML, one style sheet inside, no script but the line that submits
+// an answer to an app. Everything that varies is escaped here. Uses libs alone; knows no protocol
+// and no flow.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/http/message.h"
 
 namespace devicetrust::gateway {
@@ -40,20 +44,28 @@ struct RefusalPage {
 // 403.
 http::Response RenderRefusal(const RefusalPage& page);
 
-struct SamlPostPage {
-  std::string_view acs_url = {};
-  std::string_view saml_response = {};  // base64.
-  std::string_view relay_state = {};    // Empty: no field.
+struct AutoPostPage {
+  std::string_view url = {};  // Https, of a registered app.
+  // Hidden fields, name and value, in order.
+  std::span<const std::pair<std::string_view, std::string_view>> fields = {};
   std::string_view app_label = {};
 };
-// Submits itself to the service provider; the button is there without scripts too. The
-// response may tell of a failure, so the page speaks of none and of no success.
-http::Response RenderSamlPost(const SamlPostPage& page);
+// A form that submits itself to the app; the button is there without scripts too. The answer in
+// it may tell of a failure, so the page speaks of none and of no success.
+http::Response RenderAutoPost(const AutoPostPage& page);
 
-// Something went wrong: one sentence what, one what to do; `code` is a Reason's name.
-http::Response RenderProblem(int status, std::string_view title, std::string_view what,
-                             std::string_view code, std::string_view retry_url = "");
+struct ProblemPage {
+  int status = 500;
+  std::string_view title = {};                                 // One sentence what went wrong.
+  std::string_view sentence = {};                              // What to do.
+  reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED;  // Its name is shown.
+  std::string_view retry_url = {};                             // Empty: no link.
+};
+// For whoever has a reason alone: problems.h.
+http::Response RenderProblem(const ProblemPage& page);
 
+// 404, for addresses where nothing is.
+http::Response RenderNotFound(std::string_view sentence);
 // 405, for a POST to where there is only something to read.
 http::Response RenderMethodNotAllowed();
 

@@ -1,4 +1,5 @@
-// The gateway's picture of the org, replaced piece by piece as news arrive (feeds.h).
+// What the gateway knows of the org and the CA: snapshots, each replaced as a whole when news
+// arrive (feeds.h). Uses libs and the contracts; knows no browser and no page.
 #pragma once
 
 #include <map>
@@ -11,17 +12,18 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/gateway_keys.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
+#include "libs/base/snapshot.h"
 #include "libs/base/status.h"
+#include "libs/pki/aead.h"
 #include "libs/pki/certificate.h"
 #include "libs/token/key_set.h"
-#include "simulator/gateway/browser_state.h"
-#include "simulator/gateway/snapshot.h"
 
 namespace devicetrust::gateway {
 
 // The keys that all gateways of an org share.
 struct Keyring {
-  StateSealer sealer;
+  std::string org;
+  std::vector<pki::AeadKey> cookie_keys;  // Not empty; the first seals, all open.
   token::SigningKey proof_key;
   token::KeySet proof_keys;  // Of all gateways.
   pki::Identity saml_signer;
@@ -47,17 +49,30 @@ class AppDirectory {
   std::map<std::string, std::string> id_by_entity_id_;
 };
 
-// What computers need before they have a certificate: the body of
-// /.well-known/device-trust, JSON {"org", "iwas":[{"name","address","spn","forests":[…],
-// "primary"}], "ca_address", "ca_bundle"}. Only enabled, capable IWAs; the primary first.
+// Who signs device certificates, as the CA says.
+struct DeviceIssuers {
+  std::vector<pki::Certificate> certificates;  // Not empty.
+  std::string edge_address;                    // host:port where agents enroll.
+};
+
+// kInvalidArgument: there is none, or one is no certificate.
+absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& response);
+
+// Whether computers may be sent there: enabled and new enough for Device Trust.
+bool IsUsable(const org::v1::Iwa& iwa);
+
+// What computers need before they have a certificate: the body of /.well-known/device-trust, JSON
+// {"org", "iwas":[{"name","address","spn","forests":[…],"primary"}], "ca_address", "ca_bundle"}.
+// Only usable IWAs; the primary first.
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
-                          const ca::v1::GetIssuersResponse& issuers, std::string_view ca_bundle);
+                          std::string_view ca_address, std::string_view ca_bundle);
 
 // Each null until it first arrived.
-struct OrgView {
+struct OrgSnapshots {
   Snapshot<Keyring> keys;
   Snapshot<AppDirectory> apps;
-  Snapshot<std::string> discovery;
+  Snapshot<DeviceIssuers> issuers;
+  Snapshot<std::string> discovery;  // See DiscoveryJson().
 };
 
 }  // namespace devicetrust::gateway

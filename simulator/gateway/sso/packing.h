@@ -1,5 +1,6 @@
-// Fields in a row, each with its length: the plain text of what is sealed. Both ends are
-// this program (or its next version), so there are no names and no optional order.
+// Writes fields one after the other, text with its length: the plain text of what is sealed for
+// a browser. Both ends are this program (or its next version), so fields have no names and a
+// fixed order. Uses libs/base alone.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@ class Packer {
   explicit Packer(std::uint8_t version) : bytes_{version} {}
   Packer& Text(std::string_view text);  // At most 65535 octets.
   Packer& Number(std::int64_t number);
+  Packer& Flag(bool flag);  // One octet.
   Packer& Time(WallTime time) { return Number(UnixSeconds(time)); }
   Bytes Take() { return std::move(bytes_); }
 
@@ -25,12 +27,13 @@ class Packer {
   Bytes bytes_;
 };
 
-// After any misfit ok() is false and values are empty.
+// Reads what a Packer wrote. After any misfit Done() is false and every value is empty.
 class Unpacker {
  public:
   Unpacker(std::span<const std::uint8_t> bytes, std::uint8_t version);
   std::string Text();
   std::int64_t Number();
+  bool Flag();  // An octet other than 0 and 1 is a misfit.
   WallTime Time() { return AtUnixSeconds(Number()); }
   // True when all fitted and nothing is left.
   bool Done() const { return ok_ && rest_.empty(); }

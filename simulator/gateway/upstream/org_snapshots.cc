@@ -1,4 +1,4 @@
-#include "simulator/gateway/org_view.h"
+#include "simulator/gateway/upstream/org_snapshots.h"
 
 #include <fmt/format.h>
 
@@ -36,9 +36,12 @@ absl::StatusOr<Keyring> ToKeyring(std::string_view org,
   }
   DT_ASSIGN_OR_RETURN(pki::PrivateKey saml_key,
                       pki::PrivateKey::FromPem(keys.saml_keys(0).private_key_pem()));
-  return Keyring{StateSealer(std::string(org), std::move(cookie_keys)),
-                 token::SigningKey{newest.kid(), std::move(proof_key)}, std::move(proof_keys),
-                 pki::Identity{certificates.front(), std::move(saml_key)}, certificates};
+  return Keyring{std::string(org),
+                 std::move(cookie_keys),
+                 token::SigningKey{newest.kid(), std::move(proof_key)},
+                 std::move(proof_keys),
+                 pki::Identity{certificates.front(), std::move(saml_key)},
+                 certificates};
 }
 
 AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps) : version_(apps.version()) {
@@ -58,11 +61,28 @@ const org::v1::App* AppDirectory::FindByEntityId(const std::string& entity_id) c
   return at == id_by_entity_id_.end() ? nullptr : Find(at->second);
 }
 
+absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& response) {
+  DeviceIssuers issuers;
+  for (const ca::v1::Issuer& issuer : response.issuers()) {
+    if (issuer.chain_der().empty()) return absl::InvalidArgumentError("an issuer has no chain");
+    DT_ASSIGN_OR_RETURN(pki::Certificate certificate,
+                        pki::Certificate::FromDer(AsBytes(issuer.chain_der(0))));
+    issuers.certificates.push_back(std::move(certificate));
+  }
+  if (issuers.certificates.empty()) {
+    return absl::InvalidArgumentError("the CA names no issuer of device certificates");
+  }
+  issuers.edge_address = response.edge_address();
+  return issuers;
+}
+
+bool IsUsable(const org::v1::Iwa& iwa) { return iwa.enabled() && iwa.device_trust_capable(); }
+
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
-                          const ca::v1::GetIssuersResponse& issuers, std::string_view ca_bundle) {
+                          std::string_view ca_address, std::string_view ca_bundle) {
   std::vector<const org::v1::Iwa*> usable;
   for (const org::v1::Iwa& iwa : iwas.iwas()) {
-    if (iwa.enabled() && iwa.device_trust_capable()) usable.push_back(&iwa);
+    if (IsUsable(iwa)) usable.push_back(&iwa);
   }
   std::stable_sort(usable.begin(), usable.end(),
                    [](const auto* a, const auto* b) { return a->primary() && !b->primary(); });
@@ -78,7 +98,7 @@ std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse&
                     JsonQuote(iwa->spn()), forests, iwa->primary());
   }
   return fmt::format("{{\"org\":{},\"iwas\":[{}],\"ca_address\":{},\"ca_bundle\":{}}}",
-                     JsonQuote(org), list, JsonQuote(issuers.edge_address()), JsonQuote(ca_bundle));
+                     JsonQuote(org), list, JsonQuote(ca_address), JsonQuote(ca_bundle));
 }
 
 }  // namespace devicetrust::gateway

@@ -1,9 +1,10 @@
-#include "simulator/gateway/pages.h"
+#include "simulator/gateway/sso/pages.h"
 
 #include <fmt/format.h>
 
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
+#include "libs/rpc/error.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -133,37 +134,43 @@ http::Response RenderRefusal(const RefusalPage& page) {
   return Page(403, "Access refused", content, "'none'");
 }
 
-http::Response RenderSamlPost(const SamlPostPage& page) {
+http::Response RenderAutoPost(const AutoPostPage& page) {
+  std::string fields;
+  for (const auto& [name, value] : page.fields) fields += Hidden(name, value);
   const std::string content = fmt::format(
       "<h1>Going on to {}</h1>\n<p class=\"soft\">Press Continue if nothing happens.</p>\n"
-      "<form method=\"post\" action=\"{}\">\n{}{}<button type=\"submit\">Continue</button>\n"
+      "<form method=\"post\" action=\"{}\">\n{}<button type=\"submit\">Continue</button>\n"
       "</form>",
-      page.app_label.empty() ? "the app" : EscapeHtml(page.app_label), EscapeHtml(page.acs_url),
-      Hidden("SAMLResponse", page.saml_response),
-      page.relay_state.empty() ? "" : Hidden("RelayState", page.relay_state));
-  // No form-action: browsers apply it to where the service provider redirects next, which is
-  // its own affair. The page has one form, and its address comes from the app's metadata.
+      page.app_label.empty() ? "the app" : EscapeHtml(page.app_label), EscapeHtml(page.url),
+      fields);
+  // No form-action: browsers apply it to where the app redirects next, which is its own affair.
+  // The page has one form, and its address comes from the app's registration.
   http::Response response = Page(200, "Going on", content, "", true);
   response.fields.Set("referrer-policy", "strict-origin");
   return response;
 }
 
-http::Response RenderProblem(int status, std::string_view title, std::string_view what,
-                             std::string_view code, std::string_view retry_url) {
+http::Response RenderProblem(const ProblemPage& page) {
   std::string content =
-      fmt::format("<h1>{}</h1>\n<p>{}</p>\n", EscapeHtml(title), EscapeHtml(what));
-  if (!retry_url.empty()) {
-    content += fmt::format("<p><a href=\"{}\">Try again</a></p>\n", EscapeHtml(retry_url));
+      fmt::format("<h1>{}</h1>\n<p>{}</p>\n", EscapeHtml(page.title), EscapeHtml(page.sentence));
+  if (!page.retry_url.empty()) {
+    content += fmt::format("<p><a href=\"{}\">Try again</a></p>\n", EscapeHtml(page.retry_url));
   }
-  if (!code.empty()) {
-    content += fmt::format("<p class=\"soft\"><code>{}</code></p>", EscapeHtml(code));
+  if (page.reason != reason::v1::REASON_UNSPECIFIED) {
+    content += fmt::format("<p class=\"soft\"><code>{}</code></p>",
+                           EscapeHtml(rpc::ReasonName(page.reason)));
   }
-  return Page(status, title, content, "'none'");
+  return Page(page.status, page.title, content, "'none'");
+}
+
+http::Response RenderNotFound(std::string_view sentence) {
+  return RenderProblem({.status = 404, .title = "Nothing here", .sentence = sentence});
 }
 
 http::Response RenderMethodNotAllowed() {
-  http::Response response =
-      RenderProblem(405, "Nothing to send here", "There is no form at this address.", "");
+  http::Response response = RenderProblem({.status = 405,
+                                           .title = "Nothing to send here",
+                                           .sentence = "There is no form at this address."});
   response.fields.Set("allow", "GET, HEAD");
   return response;
 }

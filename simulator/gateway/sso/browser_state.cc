@@ -1,35 +1,29 @@
-#include "simulator/gateway/browser_state.h"
+#include "simulator/gateway/sso/browser_state.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "libs/base/ascii.h"
+#include "libs/base/check.h"
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
-#include "simulator/gateway/packing.h"
+#include "simulator/gateway/sso/packing.h"
 
 namespace devicetrust::gateway {
 namespace {
 
-constexpr std::uint8_t kSessionVersion = 1;
-constexpr std::uint8_t kTransactionVersion = 2;
+// The first octet of what is sealed; one number for each form that ever was.
 constexpr std::uint8_t kChallengeVersion = 3;
-constexpr std::int64_t kNoTime = 0;
-
-enum TransactionFlag : std::int64_t {
-  kForce = 1,
-  kPassive = 2,
-  kSignedIn = 4,
-  kHasSession = 8,
-  kHasSubject = 16,
-  kTrusts = 32,
-};
+constexpr std::uint8_t kSessionVersion = 4;
+constexpr std::uint8_t kTransactionVersion = 5;
 
 void Pack(Packer& packer, const Session& session) {
   packer.Text(session.id).Text(session.user_id).Text(session.principal);
-  packer.Time(session.authenticated_at);
-  packer.Number(session.factor_at ? UnixSeconds(*session.factor_at) : kNoTime);
+  packer.Time(session.authenticated_at).Time(session.expires_at);
+  packer.Flag(session.factor_at.has_value());
+  if (session.factor_at) packer.Time(*session.factor_at);
   packer.Text(session.last_serial);
 }
 
@@ -39,22 +33,30 @@ Session UnpackSession(Unpacker& unpacker) {
   session.user_id = unpacker.Text();
   session.principal = unpacker.Text();
   session.authenticated_at = unpacker.Time();
-  if (const std::int64_t at = unpacker.Number(); at != kNoTime) {
-    session.factor_at = AtUnixSeconds(at);
-  }
+  session.expires_at = unpacker.Time();
+  if (unpacker.Flag()) session.factor_at = unpacker.Time();
   session.last_serial = unpacker.Text();
   return session;
 }
 
 // A little of the future is allowed: another gateway's clock.
-bool IsCurrent(WallTime made_at, std::chrono::seconds lifetime, WallTime now) {
-  return made_at <= now + std::chrono::seconds{30} && now < made_at + lifetime;
+bool IsBetween(WallTime begin, WallTime end, WallTime now) {
+  return begin <= now + std::chrono::seconds{30} && now < end;
+}
+
+bool IsCurrent(const Session& session, WallTime now) {
+  return IsBetween(session.authenticated_at, session.expires_at, now);
 }
 
 }  // namespace
 
-std::string TransactionCookie(std::string_view transaction_id) {
-  return fmt::format("{}{}", kTransactionCookiePrefix, transaction_id);
+absl::StatusOr<Transaction> NewTransaction(WallTime now, Random& random) {
+  std::array<std::uint8_t, 16> octets;
+  DT_RETURN_IF_ERROR(random.Fill(octets));
+  Transaction transaction;
+  transaction.id = Base64UrlEncode(octets);
+  transaction.started_at = now;
+  return transaction;
 }
 
 bool IsTransactionId(std::string_view text) {
@@ -87,21 +89,16 @@ absl::StatusOr<std::string> StateSealer::Seal(const Session& session, Random& ra
 
 absl::StatusOr<std::string> StateSealer::Seal(const Transaction& transaction,
                                               Random& random) const {
+  DT_CHECK(transaction.protocol_state.size() <= kProtocolStateBytesMax);
   Packer packer(kTransactionVersion);
-  packer.Text(transaction.id).Text(transaction.app_id).Text(transaction.acs_url);
-  packer.Text(transaction.request_id).Text(transaction.relay_state);
-  packer.Text(transaction.name_id_format);
-  std::int64_t flags = 0;
-  if (transaction.force_authn) flags |= kForce;
-  if (transaction.is_passive) flags |= kPassive;
-  if (transaction.signed_in_here) flags |= kSignedIn;
-  if (transaction.session) flags |= kHasSession;
-  if (!transaction.subject_hash.empty()) flags |= kHasSubject;
-  if (transaction.decision_trusts) flags |= kTrusts;
-  packer.Number(flags);
-  packer.Time(transaction.started_at).Text(transaction.decision_code);
+  packer.Text(transaction.id);
+  packer.Number(static_cast<std::int64_t>(transaction.protocol));
+  packer.Text(transaction.app_id).Text(transaction.protocol_state);
+  packer.Flag(transaction.fresh_sign_in).Flag(transaction.passive);
+  packer.Time(transaction.started_at).Flag(transaction.signed_in_here);
+  packer.Text(transaction.decision_code).Flag(transaction.decision_trusts);
+  packer.Flag(transaction.session.has_value());
   if (transaction.session) Pack(packer, *transaction.session);
-  if (!transaction.subject_hash.empty()) packer.Text(transaction.subject_hash);
   return SealBytes("transaction", packer.Take(), random);
 }
 
@@ -116,7 +113,7 @@ std::optional<Session> StateSealer::OpenSession(std::string_view text, WallTime 
   if (!plain) return std::nullopt;
   Unpacker unpacker(*plain, kSessionVersion);
   Session session = UnpackSession(unpacker);
-  if (!unpacker.Done() || !IsCurrent(session.authenticated_at, kSessionLifetime, now)) {
+  if (!unpacker.Done() || !IsCurrent(session, now)) {
     return std::nullopt;
   }
   return session;
@@ -128,25 +125,21 @@ std::optional<Transaction> StateSealer::OpenTransaction(std::string_view text, W
   Unpacker unpacker(*plain, kTransactionVersion);
   Transaction transaction;
   transaction.id = unpacker.Text();
+  transaction.protocol = static_cast<Protocol>(unpacker.Number());
   transaction.app_id = unpacker.Text();
-  transaction.acs_url = unpacker.Text();
-  transaction.request_id = unpacker.Text();
-  transaction.relay_state = unpacker.Text();
-  transaction.name_id_format = unpacker.Text();
-  const std::int64_t flags = unpacker.Number();
-  transaction.force_authn = (flags & kForce) != 0;
-  transaction.is_passive = (flags & kPassive) != 0;
-  transaction.signed_in_here = (flags & kSignedIn) != 0;
-  transaction.decision_trusts = (flags & kTrusts) != 0;
+  transaction.protocol_state = unpacker.Text();
+  transaction.fresh_sign_in = unpacker.Flag();
+  transaction.passive = unpacker.Flag();
   transaction.started_at = unpacker.Time();
+  transaction.signed_in_here = unpacker.Flag();
   transaction.decision_code = unpacker.Text();
-  if ((flags & kHasSession) != 0) transaction.session = UnpackSession(unpacker);
-  if ((flags & kHasSubject) != 0) transaction.subject_hash = unpacker.Text();
-  if (!unpacker.Done() || !IsCurrent(transaction.started_at, kTransactionLifetime, now)) {
+  transaction.decision_trusts = unpacker.Flag();
+  if (unpacker.Flag()) transaction.session = UnpackSession(unpacker);
+  if (!unpacker.Done() ||
+      !IsBetween(transaction.started_at, transaction.started_at + kTransactionLifetime, now)) {
     return std::nullopt;
   }
-  if (transaction.session &&
-      !IsCurrent(transaction.session->authenticated_at, kSessionLifetime, now)) {
+  if (transaction.session && !IsCurrent(*transaction.session, now)) {
     transaction.session.reset();
   }
   return transaction;
@@ -160,7 +153,8 @@ std::optional<Challenge> StateSealer::OpenChallenge(std::string_view text, WallT
   challenge.transaction_id = unpacker.Text();
   challenge.session_hash = unpacker.Text();
   challenge.made_at = unpacker.Time();
-  if (!unpacker.Done() || !IsCurrent(challenge.made_at, kChallengeLifetime, now)) {
+  if (!unpacker.Done() ||
+      !IsBetween(challenge.made_at, challenge.made_at + kChallengeLifetime, now)) {
     return std::nullopt;
   }
   return challenge;

@@ -1,4 +1,4 @@
-#include "simulator/gateway/org.h"
+#include "simulator/gateway/upstream/org_client.h"
 
 #include "devicetrust/org/v1/authentication.grpc.pb.h"
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
@@ -10,9 +10,9 @@ namespace {
 // The org itself waits up to 2 s for the directory.
 constexpr std::chrono::milliseconds kPasswordTimeout{4000};
 
-class GrpcOrg final : public Org {
+class GrpcOrgClient final : public OrgClient {
  public:
-  explicit GrpcOrg(const std::shared_ptr<grpc::Channel>& channel)
+  explicit GrpcOrgClient(const std::shared_ptr<grpc::Channel>& channel)
       : authentication_(org::v1::AuthenticationService::NewStub(channel)),
         decisions_(org::v1::DecisionService::NewStub(channel)) {}
 
@@ -50,8 +50,8 @@ class GrpcOrg final : public Org {
 
 }  // namespace
 
-std::unique_ptr<Org> NewGrpcOrg(const std::shared_ptr<grpc::Channel>& channel) {
-  return std::make_unique<GrpcOrg>(channel);
+std::unique_ptr<OrgClient> NewOrgClient(const std::shared_ptr<grpc::Channel>& channel) {
+  return std::make_unique<GrpcOrgClient>(channel);
 }
 
 }  // namespace devicetrust::gateway

@@ -1,9 +1,11 @@
-// What a gateway remembers of a browser: all of it in the browser, sealed, so that any
-// gateway of the org can go on. Keys come from the org; two are valid during a rotation.
+// What a gateway remembers of a browser: all of it in the browser, sealed, so that any gateway
+// of the org can go on. The cookies and URL parameters are values here; browser_cookies.h reads
+// and sets them. Uses libs and the keys' types, knows neither HTTP nor a protocol.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,48 +18,50 @@
 
 namespace devicetrust::gateway {
 
-inline constexpr std::chrono::hours kSessionLifetime{12};
 inline constexpr std::chrono::minutes kTransactionLifetime{30};
-// What one browser holds at once, names and values of the cookies. Beyond that the oldest go:
-// tabs left behind would fill the request's head, and the browser would get only refusals.
-inline constexpr std::size_t kTransactionsMax = 16;
-inline constexpr std::size_t kTransactionBytesMax = 24 * 1024;
 inline constexpr std::chrono::seconds kChallengeLifetime{60};
-inline constexpr std::string_view kSessionCookie = "__Host-dt-session";
-inline constexpr std::string_view kTransactionCookiePrefix = "__Host-dt-t-";
+inline constexpr std::size_t kProtocolStateBytesMax = 4 * 1024;
 
-// A signed-in person. Cookie kSessionCookie.
+// A signed-in person.
 struct Session {
   std::string id;  // Of the org.
   std::string user_id;
   std::string principal;  // For pages.
   WallTime authenticated_at;
+  WallTime expires_at;  // As the org said.
   std::optional<WallTime> factor_at;
-  std::string last_serial;  // Of the certificate last proved; revoked: the session is over.
+  // Serial number of the certificate proved last; when it is revoked, the session is over.
+  std::string last_serial;
 };
 
-// One sign-on from request to answer. A cookie of its own (see TransactionCookie()), so that
-// tabs opened at once do not overwrite each other; it takes its session along for the same
-// reason.
+// In which protocol a sign-on began and will be answered. The numbers are in browsers' cookies.
+enum class Protocol : std::uint8_t {
+  kNone = 0,  // Signing in to the org itself.
+  kSaml = 1,
+};
+
+// One sign-on from request to answer. It has a cookie of its own, so that tabs opened at once do
+// not overwrite each other; it takes its session along for the same reason.
 struct Transaction {
-  std::string id;      // 128 random bits, base64url. In URLs and forms; the cookie's name.
+  std::string id;  // See IsTransactionId(). In URLs and forms, and in the cookie's name.
+  Protocol protocol = Protocol::kNone;
   std::string app_id;  // Empty: signing in to the org itself.
-  std::string acs_url;
-  std::string request_id;  // Empty: IdP-initiated.
-  std::string relay_state;
-  std::string name_id_format;
-  std::string subject_hash;  // HashName() of the NameID that was asked for; empty: none was.
-  bool force_authn = false;
-  bool is_passive = false;
+  // Whatever the protocol needs for its answer; its front end alone reads it. At most
+  // kProtocolStateBytesMax.
+  std::string protocol_state;
+  bool fresh_sign_in = false;  // The password has to be given within this transaction.
+  bool passive = false;        // The person must not be asked anything.
   WallTime started_at;
   bool signed_in_here = false;  // The password was given within this transaction.
   std::optional<Session> session;
-  std::string decision_code;     // Waits for a second factor.
-  bool decision_trusts = false;  // It was made of a trusted device.
+  std::string decision_code;     // Of a decision that waits for a second factor.
+  bool decision_trusts = false;  // That decision was made of a trusted device.
 };
 
-std::string TransactionCookie(std::string_view transaction_id);
-// 22 characters of base64url, as we make them: safe as part of a cookie's name.
+// A transaction with a fresh id. kInternal when the random source fails.
+absl::StatusOr<Transaction> NewTransaction(WallTime now, Random& random);
+
+// 22 characters of base64url (128 bits): safe as a part of a cookie's name.
 bool IsTransactionId(std::string_view text);
 
 // What the org host tells an mTLS host by way of the browser, as a URL parameter.
@@ -70,12 +74,12 @@ struct Challenge {
 // base64url(SHA-256(text)), as proofs name transactions and sessions.
 std::string HashName(std::string_view text);
 
-// Seals and opens each of the above for one org.
+// Seals and opens each of the above for one org. Borrows its arguments.
 class StateSealer {
  public:
-  // `keys`: not empty; the first seals.
-  StateSealer(std::string org, std::vector<pki::AeadKey> keys)
-      : org_(std::move(org)), keys_(std::move(keys)) {}
+  // `keys`: not empty; the first seals, all open.
+  StateSealer(std::string_view org, const std::vector<pki::AeadKey>& keys)
+      : org_(org), keys_(keys) {}
 
   // base64url text. kInternal when the random source fails.
   absl::StatusOr<std::string> Seal(const Session& session, Random& random) const;
@@ -92,8 +96,8 @@ class StateSealer {
                                         Random& random) const;
   std::optional<Bytes> OpenBytes(std::string_view kind, std::string_view text) const;
 
-  const std::string org_;
-  const std::vector<pki::AeadKey> keys_;
+  const std::string_view org_;
+  const std::vector<pki::AeadKey>& keys_;
 };
 
 }  // namespace devicetrust::gateway

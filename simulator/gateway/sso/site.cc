@@ -1,4 +1,4 @@
-#include "simulator/gateway/site.h"
+#include "simulator/gateway/sso/site.h"
 
 #include <fmt/format.h>
 
@@ -41,6 +41,13 @@ http::Response Misdirected() {
       http::Text(421, "This host is not served on this connection. Open a new one.\n");
   response.close = true;
   return response;
+}
+
+bool IsSameOrigin(const Site& site, const http::Request& request) {
+  const std::optional<std::string_view> origin = request.fields.Find("origin");
+  if (origin && *origin != site.org_origin) return false;
+  const std::optional<std::string_view> fetch_site = request.fields.Find("sec-fetch-site");
+  return !fetch_site || *fetch_site == "same-origin";
 }
 
 http::Response WithOpener(http::Response response) {

@@ -1,3 +1,5 @@
+// The names under which browsers know this gateway, and whether a request is for them. Uses
+// libs/http alone.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +12,20 @@
 
 namespace devicetrust::gateway {
 
-// The names under which browsers know this gateway.
+// Constant after start. Host names are lower case.
 struct Site {
-  std::string org;         // "acme"
-  std::string org_host;    // "org.localhost"
-  std::string org_origin;  // "https://org.localhost:8443"
-  std::string mtls_host;   // "mtls.localhost"
-  std::uint16_t mtls_port = 443;
-  bool fresh_names = true;
+  std::string org;                // "acme"
+  std::string org_host;           // "org.localhost"
+  std::string org_origin;         // "https://org.localhost:8443"
+  std::string mtls_host;          // "mtls.localhost"
+  std::uint16_t mtls_port = 443;  // As browsers see it.
+  bool fresh_names = true;        // Each challenge at a name of its own below mtls_host.
 
   std::string MetadataUrl() const { return org_origin + "/saml/metadata"; }  // Our entity id.
   std::string SignOnUrl() const { return org_origin + "/sso/saml"; }
   std::string AppSignOnUrl(std::string_view app_id) const {
     return org_origin + "/app/" + std::string(app_id) + "/sso/saml";
   }
-  std::string SignOutUrl() const { return org_origin + "/signout"; }
   std::string MtlsOrigin(std::string_view host) const;
   // An origin for one challenge: below mtls_host with a name nobody used before, or there.
   absl::StatusOr<std::string> ChallengeOrigin(Random& random) const;
@@ -38,6 +39,10 @@ struct Site {
 // that name's rules for certificates, is not good for another (CVE-2022-23632 and kin).
 bool NamesAgree(const http::Request& request);
 http::Response Misdirected();
+
+// Whether a form was sent by a page of the org host: what the browser says of its origin, if it
+// says anything. Programs that are no browsers send neither field, and have no cookies to steal.
+bool IsSameOrigin(const Site& site, const http::Request& request);
 
 // Apps open sign-ins in popups and watch for popup.closed. Any answer on the way, a redirect
 // too, that asks for an opener policy of its own cuts the popup from its app (HTML, section

@@ -1,4 +1,4 @@
-// What the gateway asks of the org (the policy engine) during a sign-on.
+// What the gateway asks of the org (the policy engine) during a sign-on. Uses libs/rpc alone.
 #pragma once
 
 #include <grpcpp/channel.h>
@@ -14,9 +14,9 @@ namespace devicetrust::gateway {
 
 // Every call ends by a deadline, and goes on where it was awaited. Errors carry the org's
 // detail (rpc::ReasonOf).
-class Org {
+class OrgClient {
  public:
-  virtual ~Org() = default;
+  virtual ~OrgClient() = default;
   virtual Task<absl::StatusOr<org::v1::StartSessionResponse>> StartSession(
       org::v1::StartSessionRequest request) = 0;
   virtual Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
@@ -26,6 +26,6 @@ class Org {
   virtual Task<absl::Status> EndSession(org::v1::EndSessionRequest request) = 0;
 };
 
-std::unique_ptr<Org> NewGrpcOrg(const std::shared_ptr<grpc::Channel>& channel);
+std::unique_ptr<OrgClient> NewOrgClient(const std::shared_ptr<grpc::Channel>& channel);
 
 }  // namespace devicetrust::gateway

@@ -1,4 +1,4 @@
-#include "simulator/gateway/packing.h"
+#include "simulator/gateway/sso/packing.h"
 
 #include "libs/base/check.h"
 
@@ -17,6 +17,11 @@ Packer& Packer::Number(std::int64_t number) {
   for (int shift = 56; shift >= 0; shift -= 8) {
     bytes_.push_back(static_cast<std::uint8_t>(bits >> shift));
   }
+  return *this;
+}
+
+Packer& Packer::Flag(bool flag) {
+  bytes_.push_back(flag ? 1 : 0);
   return *this;
 }
 
@@ -41,6 +46,14 @@ std::int64_t Unpacker::Number() {
   for (int i = 0; i < 8; ++i) bits = (bits << 8) | rest_[static_cast<std::size_t>(i)];
   rest_ = rest_.subspan(8);
   return static_cast<std::int64_t>(bits);
+}
+
+bool Unpacker::Flag() {
+  ok_ = ok_ && !rest_.empty() && rest_.front() <= 1;
+  if (!ok_) return false;
+  const bool flag = rest_.front() == 1;
+  rest_ = rest_.subspan(1);
+  return flag;
 }
 
 }  // namespace devicetrust::gateway

@@ -1,14 +1,17 @@
-#include "simulator/gateway/feeds.h"
+#include "simulator/gateway/upstream/feeds.h"
 
 #include <grpcpp/client_context.h>
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/org/v1/apps.grpc.pb.h"
@@ -31,13 +34,12 @@ constexpr milliseconds kSilenceMax{10'000};  // The heartbeat is due each second
 }  // namespace
 
 struct Feeds::State {
-  State(FeedsConfig c, OrgView& v, LiveState& l, const Clock& k)
-      : config(std::move(c)), view(v), live(l), clock(k) {}
+  State(FeedsConfig c, OrgSnapshots& s, RevocationState& r)
+      : config(std::move(c)), snapshots(s), revocations(r) {}
 
   const FeedsConfig config;
-  OrgView& view;
-  LiveState& live;
-  const Clock& clock;
+  OrgSnapshots& snapshots;
+  RevocationState& revocations;
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -113,11 +115,11 @@ struct Feeds::State {
         "revocations",
         [&](grpc::ClientContext& context) {
           ca::v1::WatchRevocationsRequest request;
-          request.set_after_sequence(live.revocation_sequence());
+          request.set_after_sequence(revocations.revocation_sequence());
           return stub->WatchRevocations(&context, request);
         },
-        [&](const ca::v1::WatchRevocationsResponse& message) { live.Apply(message); },
-        [&] { live.BeginRevocationsAnew(); });
+        [&](const ca::v1::WatchRevocationsResponse& message) { revocations.Apply(message); },
+        [&] { revocations.BeginRevocationsAnew(); });
   }
 
   void FollowSessions() {
@@ -126,99 +128,123 @@ struct Feeds::State {
         "sessions",
         [&](grpc::ClientContext& context) {
           org::v1::WatchSessionsRequest request;
-          request.set_after_sequence(live.session_sequence());
+          request.set_after_sequence(revocations.session_sequence());
           return stub->WatchSessions(&context, request);
         },
-        [&](const org::v1::WatchSessionsResponse& message) { live.Apply(message, clock.Now()); },
-        [&] { live.BeginSessionsAnew(); });
+        [&](const org::v1::WatchSessionsResponse& message) { revocations.Apply(message); },
+        [&] { revocations.BeginSessionsAnew(); });
   }
 
-  bool FetchKeys(org::v1::GatewayKeyService::Stub& stub) {
-    const auto keys = rpc::Call(stub, &org::v1::GatewayKeyService::Stub::GetGatewayKeys,
-                                org::v1::GetGatewayKeysRequest());
-    if (!keys.ok()) return Complain("keys", keys.status());
-    absl::StatusOr<Keyring> keyring = ToKeyring(config.org, *keys);
-    if (!keyring.ok()) return Complain("keys", keyring.status());
-    view.keys.Set(std::make_shared<const Keyring>(*std::move(keyring)));
-    return true;
+  absl::Status FetchKeys(org::v1::GatewayKeyService::Stub& stub) {
+    DT_ASSIGN_OR_RETURN(const org::v1::GetGatewayKeysResponse keys,
+                        rpc::Call(stub, &org::v1::GatewayKeyService::Stub::GetGatewayKeys,
+                                  org::v1::GetGatewayKeysRequest()));
+    DT_ASSIGN_OR_RETURN(Keyring keyring, ToKeyring(config.org, keys));
+    snapshots.keys.Set(std::make_shared<const Keyring>(std::move(keyring)));
+    return absl::OkStatus();
   }
 
-  bool FetchApps(org::v1::AppService::Stub& stub) {
+  absl::Status FetchApps(org::v1::AppService::Stub& stub) {
     org::v1::ListAppsRequest request;
-    const auto known = view.apps.Get();
+    const auto known = snapshots.apps.Get();
     if (known != nullptr) request.set_known_version(known->version());
-    const auto apps = rpc::Call(stub, &org::v1::AppService::Stub::ListApps, request);
-    if (!apps.ok()) return Complain("apps", apps.status());
-    if (!apps->unchanged() || known == nullptr) {
-      view.apps.Set(std::make_shared<const AppDirectory>(*apps));
+    DT_ASSIGN_OR_RETURN(const org::v1::ListAppsResponse apps,
+                        rpc::Call(stub, &org::v1::AppService::Stub::ListApps, request));
+    if (!apps.unchanged() || known == nullptr) {
+      snapshots.apps.Set(std::make_shared<const AppDirectory>(apps));
     }
-    return true;
+    return absl::OkStatus();
   }
 
-  bool FetchDiscovery(org::v1::IwaRegistryService::Stub& registry,
-                      ca::v1::IssuerService::Stub& ca) {
-    const auto iwas = rpc::Call(registry, &org::v1::IwaRegistryService::Stub::ListIwas,
-                                org::v1::ListIwasRequest());
-    if (!iwas.ok()) return Complain("iwas", iwas.status());
-    const auto issuers =
-        rpc::Call(ca, &ca::v1::IssuerService::Stub::GetIssuers, ca::v1::GetIssuersRequest());
-    if (!issuers.ok()) return Complain("issuers", issuers.status());
-    view.discovery.Set(std::make_shared<const std::string>(
-        DiscoveryJson(config.org, *iwas, *issuers, config.ca_bundle)));
-    return true;
+  absl::Status FetchIwas(org::v1::IwaRegistryService::Stub& stub) {
+    DT_ASSIGN_OR_RETURN(iwas, rpc::Call(stub, &org::v1::IwaRegistryService::Stub::ListIwas,
+                                        org::v1::ListIwasRequest()));
+    PublishDiscovery();
+    return absl::OkStatus();
   }
 
-  bool Complain(std::string_view what, const absl::Status& status) {
-    // Once for each outage.
-    if (failing.insert(std::string(what)).second) {
+  absl::Status FetchIssuers(ca::v1::IssuerService::Stub& stub) {
+    DT_ASSIGN_OR_RETURN(
+        const ca::v1::GetIssuersResponse response,
+        rpc::Call(stub, &ca::v1::IssuerService::Stub::GetIssuers, ca::v1::GetIssuersRequest()));
+    const std::string bytes = response.SerializeAsString();
+    if (bytes == issuers_bytes) return absl::OkStatus();
+    DT_ASSIGN_OR_RETURN(DeviceIssuers issuers, ToDeviceIssuers(response));
+    DT_RETURN_IF_ERROR(config.use_issuers(issuers));
+    issuers_bytes = bytes;
+    snapshots.issuers.Set(std::make_shared<const DeviceIssuers>(std::move(issuers)));
+    PublishDiscovery();
+    return absl::OkStatus();
+  }
+
+  // Agents need both an IWA and the CA.
+  void PublishDiscovery() {
+    const auto issuers = snapshots.issuers.Get();
+    if (!iwas || issuers == nullptr) return;
+    snapshots.discovery.Set(std::make_shared<const std::string>(
+        DiscoveryJson(config.org, *iwas, issuers->edge_address, config.ca_bundle)));
+  }
+
+  // Until the first IWA has registered, ask often: agents wait for it.
+  milliseconds IwasEvery() const {
+    const bool any = iwas && std::any_of(iwas->iwas().begin(), iwas->iwas().end(), IsUsable);
+    return any ? config.iwas_every : config.apps_every;
+  }
+
+  // One thing that is asked for again and again.
+  struct Poll {
+    std::string_view name;
+    std::function<absl::Status()> fetch;
+    std::function<milliseconds()> every;
+    Monotonic::time_point due{};
+    bool down = false;
+
+    // False when it failed. Logs the begin and the end of each outage once.
+    bool Run() {
+      const absl::Status status = fetch();
+      const bool was_down = std::exchange(down, !status.ok());
+      if (down != was_down) LogChange(status);
+      if (status.ok()) due = Monotonic::now() + every();
+      return status.ok();
+    }
+
+    void LogChange(const absl::Status& status) const {
+      if (status.ok()) return Log(LogLevel::kInfo, "feed.up", {{"feed", name}});
       Log(LogLevel::kWarning, "feed.down",
-          {{"feed", what}, {"reason", std::string(status.message())}});
+          {{"feed", name}, {"reason", std::string(status.message())}});
     }
-    return false;
-  }
+  };
 
   void Refresh() {
     const auto keys = org::v1::GatewayKeyService::NewStub(config.org_channel);
     const auto apps = org::v1::AppService::NewStub(config.org_channel);
     const auto registry = org::v1::IwaRegistryService::NewStub(config.org_channel);
-    const auto ca = ca::v1::IssuerService::NewStub(config.ca_channel);
-    Monotonic::time_point keys_at = Monotonic::now();
-    Monotonic::time_point discovery_at = keys_at;
+    const auto issuers = ca::v1::IssuerService::NewStub(config.ca_channel);
+    Poll polls[] = {
+        {"keys", [&] { return FetchKeys(*keys); }, [&] { return config.keys_every; }},
+        {"apps", [&] { return FetchApps(*apps); }, [&] { return config.apps_every; }},
+        {"issuers", [&] { return FetchIssuers(*issuers); }, [&] { return config.issuers_every; }},
+        {"iwas", [&] { return FetchIwas(*registry); }, [&] { return IwasEvery(); }},
+    };
     milliseconds pause{0};
     do {
       CancelSilentStreams();
-      const Monotonic::time_point now = Monotonic::now();
       bool ok = true;
-      if (now >= keys_at) {
-        const bool fetched = FetchKeys(*keys);
-        if (fetched) keys_at = now + config.keys_every;
-        if (fetched) failing.erase("keys");
-        ok = ok && fetched;
-      }
-      if (FetchApps(*apps)) {
-        failing.erase("apps");
-      } else {
-        ok = false;
-      }
-      if (now >= discovery_at) {
-        const bool fetched = FetchDiscovery(*registry, *ca);
-        // Until the first IWA has registered, ask often: agents wait for it.
-        if (fetched) discovery_at = now + (HasIwa() ? config.discovery_every : config.apps_every);
-        if (fetched) failing.clear();
-        ok = ok && fetched;
+      for (Poll& poll : polls) {
+        if (Monotonic::now() >= poll.due) ok = poll.Run() && ok;
       }
       // At the start the org may come up a moment after us.
       pause = ok ? config.apps_every : std::clamp(pause * 2, kRetryMin, kRetryMax);
     } while (Pause(pause));
   }
 
-  bool HasIwa() const { return view.discovery.Get()->find("\"spn\"") != std::string::npos; }
-
-  std::set<std::string> failing;  // Of the refreshing thread.
+  // Of the refreshing thread.
+  std::optional<org::v1::ListIwasResponse> iwas;
+  std::string issuers_bytes;  // Of the answer that the issuers in the snapshots came from.
 };
 
-Feeds::Feeds(FeedsConfig config, OrgView& view, LiveState& live, const Clock& clock)
-    : state_(std::make_unique<State>(std::move(config), view, live, clock)) {
+Feeds::Feeds(FeedsConfig config, OrgSnapshots& snapshots, RevocationState& revocations)
+    : state_(std::make_unique<State>(std::move(config), snapshots, revocations)) {
   State* state = state_.get();
   state->threads.emplace_back([state] { state->FollowRevocations(); });
   state->threads.emplace_back([state] { state->FollowSessions(); });
@@ -237,8 +263,8 @@ Feeds::~Feeds() {
 
 bool Feeds::WaitUntilReady(milliseconds timeout) const {
   const auto ready = [this] {
-    return state_->view.keys.Get() != nullptr && state_->view.apps.Get() != nullptr &&
-           state_->view.discovery.Get() != nullptr && state_->live.IsFresh();
+    return state_->snapshots.keys.Get() != nullptr && state_->snapshots.apps.Get() != nullptr &&
+           state_->snapshots.discovery.Get() != nullptr && state_->revocations.IsFresh();
   };
   const Monotonic::time_point end = Monotonic::now() + timeout;
   std::unique_lock lock(state_->mutex);

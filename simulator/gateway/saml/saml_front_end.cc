@@ -1,0 +1,256 @@
+#include "simulator/gateway/saml/saml_front_end.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "libs/base/encoding.h"
+#include "libs/http/form.h"
+#include "libs/rpc/error.h"
+#include "libs/saml/error.h"
+#include "libs/saml/metadata.h"
+#include "libs/saml/request.h"
+#include "simulator/gateway/sso/packing.h"
+#include "simulator/gateway/sso/pages.h"
+
+namespace devicetrust::gateway {
+namespace {
+
+constexpr std::uint8_t kStateVersion = 1;
+constexpr std::string_view kSsoPath = "/sso/saml";
+// From a link, and not from a service provider that may know better (SAML bindings, 3.4.3).
+constexpr std::size_t kUnsolicitedRelayBytesMax = 80;
+
+// ID of /app/ID/sso/saml.
+std::optional<std::string> AppOfPath(std::string_view path) {
+  constexpr std::string_view kPrefix = "/app/";
+  if (!path.starts_with(kPrefix) || !path.ends_with(kSsoPath) ||
+      path.size() <= kPrefix.size() + kSsoPath.size()) {
+    return std::nullopt;
+  }
+  const std::string_view id =
+      path.substr(kPrefix.size(), path.size() - kPrefix.size() - kSsoPath.size());
+  if (id.find('/') != std::string_view::npos) return std::nullopt;
+  return std::string(id);
+}
+
+std::string FormatFor(std::string_view asked, const org::v1::App& app) {
+  if (!asked.empty()) return std::string(asked);
+  for (const std::string& format : app.saml().name_id_formats()) {
+    if (saml::IsSupportedNameId(format)) return format;
+  }
+  return std::string(saml::kNameIdUnspecified);
+}
+
+saml::Failure InSaml(SsoFailure failure) {
+  switch (failure) {
+    case SsoFailure::kInteractionNeeded:
+      return saml::Failure::kNoPassive;
+    case SsoFailure::kOtherUserExpected:
+      return saml::Failure::kUnknownPrincipal;
+    case SsoFailure::kDenied:
+      break;
+  }
+  return saml::Failure::kRequestDenied;
+}
+
+}  // namespace
+
+struct SamlFrontEnd::State {
+  std::string acs_url;
+  std::string request_id;  // Empty: no app asked (IdP-initiated).
+  std::string relay_state;
+  std::string name_id_format;
+  std::string subject_hash;  // HashName() of the NameID that was asked for; empty: none was.
+
+  absl::StatusOr<std::string> Pack() const {
+    Packer packer(kStateVersion);
+    packer.Text(acs_url).Text(request_id).Text(relay_state).Text(name_id_format).Text(subject_hash);
+    std::string packed = ToString(packer.Take());
+    if (packed.size() <= kProtocolStateBytesMax) return packed;
+    return saml::Error(reason::v1::REASON_SAML_REQUEST_MALFORMED, "the request is too long");
+  }
+
+  // Of what Pack() made, which a seal protects.
+  static State Unpack(const std::string& packed) {
+    Unpacker unpacker(AsBytes(packed), kStateVersion);
+    State state;
+    state.acs_url = unpacker.Text();
+    state.request_id = unpacker.Text();
+    state.relay_state = unpacker.Text();
+    state.name_id_format = unpacker.Text();
+    state.subject_hash = unpacker.Text();
+    return unpacker.Done() ? state : State();
+  }
+};
+
+http::Response SamlFrontEnd::PostPage(const State& state, const org::v1::App& app,
+                                      const std::string& xml) {
+  const std::string encoded = Base64Encode(AsBytes(xml));
+  const std::array<std::pair<std::string_view, std::string_view>, 2> fields = {
+      {{"SAMLResponse", encoded}, {"RelayState", state.relay_state}}};
+  return RenderAutoPost({.url = state.acs_url,
+                         .fields = std::span(fields).first(state.relay_state.empty() ? 1 : 2),
+                         .app_label = app.label()});
+}
+
+http::Response SamlFrontEnd::Metadata(const RequestContext& context) const {
+  http::Response response;
+  response.fields.Set("content-type", "application/samlmetadata+xml; charset=utf-8");
+  response.body = saml::BuildIdpMetadata(
+      {site_.MetadataUrl(), site_.SignOnUrl(), context.keys->saml_certificates});
+  return response;
+}
+
+bool SamlFrontEnd::Serves(std::string_view path) const {
+  return path == kSsoPath || AppOfPath(path).has_value();
+}
+
+absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& context) const {
+  const http::Request& request = context.request;
+  const std::optional<std::string> app_id = AppOfPath(request.path);
+  const org::v1::App* app = app_id ? context.apps->Find(*app_id) : nullptr;
+  if (app_id && (app == nullptr || !app->has_saml())) {
+    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
+                          "no SAML app of this id", *app_id);
+  }
+  const bool post = request.method == "POST";
+  DT_ASSIGN_OR_RETURN(const http::Parameters parameters,
+                      saml::Typed(post ? request.FormParameters() : request.QueryParameters()));
+  DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> given,
+                      saml::Typed(parameters.Optional("SAMLRequest")));
+  if (!given && app != nullptr && !post) {
+    DT_ASSIGN_OR_RETURN(std::string relay_state,
+                        saml::Typed(parameters.SingleOr("RelayState", "")));
+    return BeginUnsolicited(context, *app, std::move(relay_state));
+  }
+
+  DT_ASSIGN_OR_RETURN(const saml::Message message,
+                      post ? saml::DecodePost(parameters, "SAMLRequest")
+                           : saml::DecodeRedirect(parameters, "SAMLRequest"));
+  if (app != nullptr) {
+    return BeginRequested(context, *app, message, site_.AppSignOnUrl(*app_id));
+  }
+  DT_ASSIGN_OR_RETURN(const std::string issuer, saml::IssuerOf(message));
+  app = context.apps->FindByEntityId(issuer);
+  if (app == nullptr) {
+    return saml::Error(
+        reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
+        fmt::format("No app with the entity id \"{}\" is registered", issuer.substr(0, 256)));
+  }
+  return BeginRequested(context, *app, message, site_.SignOnUrl());
+}
+
+absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(const RequestContext& context,
+                                                                 const org::v1::App& app,
+                                                                 const saml::Message& message,
+                                                                 const std::string& sso_url) const {
+  DT_ASSIGN_OR_RETURN(const saml::SignOnRequest checked,
+                      saml::CheckSignOnRequest(message, app.saml(), sso_url, context.now));
+  const State state{checked.acs_url, checked.id, message.relay_state, checked.name_id_format,
+                    checked.subject ? HashName(*checked.subject) : ""};
+  if (checked.failure) return PostFailure(context, state, app, *checked.failure);
+  if (!checked.subject_qualifier.empty() && checked.subject_qualifier != site_.MetadataUrl()) {
+    return PostFailure(context, state, app, saml::Failure::kUnknownPrincipal);
+  }
+  DT_ASSIGN_OR_RETURN(Transaction transaction, NewTransaction(context.now, random_));
+  transaction.protocol = Protocol::kSaml;
+  transaction.app_id = app.id();
+  transaction.fresh_sign_in = checked.force_authn;
+  transaction.passive = checked.is_passive;
+  DT_ASSIGN_OR_RETURN(transaction.protocol_state, state.Pack());
+  return transaction;
+}
+
+absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginUnsolicited(const RequestContext& context,
+                                                                   const org::v1::App& app,
+                                                                   std::string relay_state) const {
+  State state;
+  DT_ASSIGN_OR_RETURN(state.acs_url, saml::DefaultAcs(app.saml()));
+  const bool given = !relay_state.empty() && relay_state.size() <= kUnsolicitedRelayBytesMax;
+  state.relay_state = given ? std::move(relay_state)
+                            : app.saml().default_relay_state().substr(0, saml::kRelayStateBytesMax);
+  DT_ASSIGN_OR_RETURN(Transaction transaction, NewTransaction(context.now, random_));
+  transaction.protocol = Protocol::kSaml;
+  transaction.app_id = app.id();
+  DT_ASSIGN_OR_RETURN(transaction.protocol_state, state.Pack());
+  return transaction;
+}
+
+bool SamlFrontEnd::IsStillRegistered(const Transaction& transaction,
+                                     const org::v1::App& app) const {
+  return app.has_saml() &&
+         saml::IsRegisteredAcs(app.saml(), State::Unpack(transaction.protocol_state).acs_url);
+}
+
+bool SamlFrontEnd::IsExpectedUser(const State& state, const org::v1::App& app,
+                                  const org::v1::User& user) const {
+  if (state.subject_hash.empty()) return true;
+  const absl::StatusOr<std::string> name_id = saml::NameIdOf(
+      user, FormatFor(state.name_id_format, app), AnswerTo(state, app, WallTime{}), random_);
+  return name_id.ok() && HashName(*name_id) == state.subject_hash;
+}
+
+bool SamlFrontEnd::ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
+                                    const Session& session) const {
+  const State state = State::Unpack(transaction.protocol_state);
+  // The session does not tell its user's address.
+  if (FormatFor(state.name_id_format, app) == saml::kNameIdEmail) return false;
+  org::v1::User user;
+  user.set_id(session.user_id);
+  user.set_principal(session.principal);
+  return !IsExpectedUser(state, app, user);
+}
+
+saml::Answer SamlFrontEnd::AnswerTo(const State& state, const org::v1::App& app,
+                                    WallTime now) const {
+  return {site_.MetadataUrl(), app.saml().entity_id(), state.acs_url, state.request_id, now};
+}
+
+absl::StatusOr<http::Response> SamlFrontEnd::ReplyAllowed(const RequestContext& context,
+                                                          const Transaction& transaction,
+                                                          const org::v1::App& app,
+                                                          const org::v1::User& user) const {
+  const State state = State::Unpack(transaction.protocol_state);
+  if (!IsExpectedUser(state, app, user)) {
+    return PostFailure(context, state, app, saml::Failure::kUnknownPrincipal);
+  }
+  const Session& session = *transaction.session;
+  const saml::Answer answer = AnswerTo(state, app, context.now);
+  saml::Subject subject;
+  subject.user = user;
+  subject.name_id_format = FormatFor(state.name_id_format, app);
+  subject.session_index = saml::SessionIndexOf(session.id, answer.sp_entity_id);
+  subject.authenticated_at = session.authenticated_at;
+  subject.session_ends_at = session.expires_at;
+  DT_ASSIGN_OR_RETURN(const std::string xml,
+                      saml::BuildResponse(answer, subject, context.keys->saml_signer, random_));
+  return PostPage(state, app, xml);
+}
+
+absl::StatusOr<http::Response> SamlFrontEnd::ReplyFailure(const RequestContext& context,
+                                                          const Transaction& transaction,
+                                                          const org::v1::App& app,
+                                                          SsoFailure failure) const {
+  const State state = State::Unpack(transaction.protocol_state);
+  if (state.request_id.empty()) {
+    return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_SESSION_EXPIRED,
+                          "no app asked for this sign-on");
+  }
+  return PostFailure(context, state, app, InSaml(failure));
+}
+
+absl::StatusOr<http::Response> SamlFrontEnd::PostFailure(const RequestContext& context,
+                                                         const State& state,
+                                                         const org::v1::App& app,
+                                                         saml::Failure failure) const {
+  DT_ASSIGN_OR_RETURN(const std::string xml,
+                      saml::BuildFailure(AnswerTo(state, app, context.now), failure,
+                                         context.keys->saml_signer, random_));
+  return PostPage(state, app, xml);
+}
+
+}  // namespace devicetrust::gateway

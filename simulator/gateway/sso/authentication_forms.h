@@ -1,0 +1,55 @@
+// The forms a person fills in: password, one-time code, sign-out. It reads forms, asks the org
+// client and hands what comes of it to the flow; it knows no protocol.
+//
+// Forms need the cookie of their transaction or session (SameSite=Lax, so no other site's form
+// carries it) and, when the browser says where they come from, our own origin.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "libs/base/task.h"
+#include "libs/http/message.h"
+#include "simulator/gateway/sso/browser_cookies.h"
+#include "simulator/gateway/sso/problems.h"
+#include "simulator/gateway/sso/request_context.h"
+#include "simulator/gateway/sso/site.h"
+#include "simulator/gateway/sso/sso_flow.h"
+#include "simulator/gateway/upstream/org_client.h"
+#include "simulator/gateway/upstream/revocation_state.h"
+
+namespace devicetrust::gateway {
+
+// Thread-safe.
+class AuthenticationForms {
+ public:
+  // All outlive this.
+  AuthenticationForms(const Site& site, const BrowserCookies& cookies,
+                      const RevocationState& revocations, OrgClient& org, const SsoFlow& flow)
+      : site_(site), cookies_(cookies), revocations_(revocations), org_(org), flow_(flow) {}
+
+  // /signin, /factor: GET shows the form of the transaction `t`, POST takes it.
+  http::Response ShowSignIn(const RequestContext& context) const;
+  Task<http::Response> SubmitSignIn(const RequestContext& context) const;
+  http::Response ShowFactor(const RequestContext& context) const;
+  Task<http::Response> SubmitFactor(const RequestContext& context) const;
+
+  // /signout: GET asks, since any site can link to it; POST ends the session.
+  Task<http::Response> SignOut(const RequestContext& context) const;
+
+ private:
+  http::Response SignInForm(const RequestContext& context, const Transaction& transaction,
+                            std::string_view user_name, const FormMessage& message) const;
+  http::Response FactorForm(const RequestContext& context, const Transaction& transaction,
+                            const FormMessage& message) const;
+  http::Response FactorNotTaken(const RequestContext& context, const Transaction& transaction,
+                                const absl::Status& status) const;
+
+  const Site& site_;
+  const BrowserCookies& cookies_;
+  const RevocationState& revocations_;
+  OrgClient& org_;
+  const SsoFlow& flow_;
+};
+
+}  // namespace devicetrust::gateway

@@ -1,0 +1,67 @@
+// The cookies of one browser: its session and its transactions. The one place that reads and
+// writes them. Uses the browser's state, the keys and the revocation state; knows no protocol,
+// no page and no flow.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "libs/http/message.h"
+#include "simulator/gateway/sso/browser_state.h"
+#include "simulator/gateway/sso/request_context.h"
+#include "simulator/gateway/upstream/revocation_state.h"
+
+namespace devicetrust::gateway {
+
+inline constexpr std::string_view kSessionCookie = "__Host-dt-session";
+inline constexpr std::string_view kTransactionCookiePrefix = "__Host-dt-t-";
+// How many transactions one browser keeps, and how many bytes their cookies' names and values
+// have together. Beyond that the oldest go: tabs left behind would fill the request's head, and
+// the browser would get nothing but refusals.
+inline constexpr std::size_t kTransactionsMax = 16;
+inline constexpr std::size_t kTransactionBytesMax = 24 * 1024;
+
+std::string TransactionCookie(std::string_view transaction_id);
+
+// Thread-safe. All are SameSite=Lax: no other site's form carries them.
+class BrowserCookies {
+ public:
+  // Both outlive this.
+  BrowserCookies(const RevocationState& revocations, Random& random)
+      : revocations_(revocations), random_(random) {}
+
+  // Nothing without the cookie, and when the session is over: ended, its user deactivated, or the
+  // certificate revoked that it proved.
+  std::optional<Session> CurrentSession(const RequestContext& context) const;
+
+  // The transaction of that id, if this browser has its cookie. Its session is gone when it is
+  // over, and so is a decision that waited for its factor.
+  std::optional<Transaction> FindTransaction(const RequestContext& context,
+                                             std::string_view id) const;
+
+  // Adds the transaction's cookie to `response`, and drops the browser's oldest transactions
+  // until this one has room. kInternal when the random source fails; `response` is then unchanged.
+  absl::Status SetTransaction(const RequestContext& context, const Transaction& transaction,
+                              http::Response& response) const;
+  static void ClearTransaction(const Transaction& transaction, http::Response& response);
+
+  // Without randomness the session is not remembered, and the next sign-on asks again.
+  void SetSession(const RequestContext& context, const Session& session,
+                  http::Response& response) const;
+  static void ClearSession(http::Response& response);
+  static bool SetsSession(const http::Response& response);
+
+ private:
+  bool IsOver(const Session& session) const;
+  static void EvictOldTransactions(const RequestContext& context, std::string_view own_name,
+                                   std::size_t own_bytes, http::Response& response);
+
+  const RevocationState& revocations_;
+  Random& random_;
+};
+
+}  // namespace devicetrust::gateway

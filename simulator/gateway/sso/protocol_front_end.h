@@ -1,0 +1,66 @@
+// What the sign-on flow asks of a protocol: SAML today (saml/saml_front_end.h), WS-Federation and
+// OpenID Connect next. A front end reads the app's request and writes the app's answer; whether
+// the person may in is none of its business. It uses the browser's state, the snapshots and
+// pages; it keeps nothing itself and never sees the org client or a cookie.
+#pragma once
+
+#include <string_view>
+#include <variant>
+
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/users.pb.h"
+#include "libs/base/status.h"
+#include "libs/http/message.h"
+#include "simulator/gateway/sso/browser_state.h"
+#include "simulator/gateway/sso/request_context.h"
+
+namespace devicetrust::gateway {
+
+// Why the app, and not the person, gets the bad news.
+enum class SsoFailure {
+  kInteractionNeeded,  // The app forbade it (Transaction::passive).
+  kDenied,             // The app forbade to show the person a refusal.
+  kOtherUserExpected,  // The app asked for somebody else.
+};
+
+// All are thread-safe.
+class ProtocolFrontEnd {
+ public:
+  // A sign-on to go on with, or the answer that ends it already.
+  using Begun = std::variant<Transaction, http::Response>;
+
+  virtual ~ProtocolFrontEnd() = default;
+
+  // Which transactions are its own; constant.
+  virtual Protocol protocol() const = 0;
+
+  // Whether a request to `path` begins a sign-on.
+  virtual bool Serves(std::string_view path) const = 0;
+
+  // Checks the request of an app (or of a link to one). Errors carry the reason why there is no
+  // answer to the app, for the person to read.
+  virtual absl::StatusOr<Begun> Begin(const RequestContext& context) const = 0;
+
+  // Whether `app` still has what the transaction's answer needs: it may have changed since.
+  virtual bool IsStillRegistered(const Transaction& transaction, const org::v1::App& app) const = 0;
+
+  // Whether the app surely asked for somebody else than the session's user. ReplyAllowed() looks
+  // again, with all that the org knows of the user.
+  virtual bool ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
+                                const Session& session) const = 0;
+
+  // The answer to the app: `transaction.session` is that of `user`, who may in.
+  virtual absl::StatusOr<http::Response> ReplyAllowed(const RequestContext& context,
+                                                      const Transaction& transaction,
+                                                      const org::v1::App& app,
+                                                      const org::v1::User& user) const = 0;
+
+  // The answer to the app when there is no sign-on. kNotFound, SESSION_EXPIRED: nobody asked, so
+  // there is nobody to tell.
+  virtual absl::StatusOr<http::Response> ReplyFailure(const RequestContext& context,
+                                                      const Transaction& transaction,
+                                                      const org::v1::App& app,
+                                                      SsoFailure failure) const = 0;
+};
+
+}  // namespace devicetrust::gateway
