@@ -16,7 +16,7 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 #include "libs/testing/status.h"
-#include "tests/deployment.h"
+#include "tests/test_deployment.h"
 
 namespace devicetrust::tests {
 namespace {
@@ -28,7 +28,7 @@ constexpr std::chrono::seconds kPatience{60};
 
 class Enrollments {
  public:
-  explicit Enrollments(Deployment& deployment) : deployment_(deployment) {}
+  explicit Enrollments(TestDeployment& deployment) : deployment_(deployment) {}
 
   void Start() {
     for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this, i] { EnrollAll(i); });
@@ -60,7 +60,7 @@ class Enrollments {
     for (int i = 0; i < kPerThread; ++i) {
       const auto key = pki::PrivateKey::Generate();
       const absl::Status status =
-          EnrollOne(*channel, *stub, (thread + i) % Deployment::kPeople, *key);
+          EnrollOne(*channel, *stub, (thread + i) % TestDeployment::kPeople, *key);
       if (status.ok()) continue;
       const std::lock_guard lock(mutex_);
       failed_ = true;
@@ -98,7 +98,7 @@ class Enrollments {
     return absl::OkStatus();
   }
 
-  Deployment& deployment_;
+  TestDeployment& deployment_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -109,7 +109,7 @@ class Enrollments {
 };
 
 // Key's thumbprint to serial, of every certificate in the store.
-std::map<std::string, std::string> StoredCertificates(Deployment& deployment) {
+std::map<std::string, std::string> StoredCertificates(TestDeployment& deployment) {
   const auto stub = ca::v1::CertificateAdminService::NewStub(deployment.CaAs(deployment.admin()));
   std::map<std::string, std::string> stored;
   ca::v1::ListCertificatesRequest request;
@@ -131,7 +131,8 @@ std::map<std::string, std::string> StoredCertificates(Deployment& deployment) {
 }
 
 // Waits until the log has that many events of the type; returns their ids.
-std::multiset<std::string> EventIds(Deployment& deployment, const std::string& type, int count) {
+std::multiset<std::string> EventIds(TestDeployment& deployment, const std::string& type,
+                                    int count) {
   const auto stub = org::v1::SystemLogService::NewStub(deployment.OrgAs(deployment.admin()));
   grpc::ClientContext context;
   rpc::PrepareCall(context, kPatience);
@@ -151,9 +152,9 @@ std::multiset<std::string> EventIds(Deployment& deployment, const std::string& t
 }
 
 TEST(CaKill, NothingAcknowledgedIsLostAndEveryEventArrivesOnce) {
-  auto created = Deployment::Create();
+  auto created = TestDeployment::Create();
   DT_ASSERT_OK(created);
-  Deployment& deployment = **created;
+  TestDeployment& deployment = **created;
   DT_ASSERT_OK(deployment.StartPolicy());
   DT_ASSERT_OK(deployment.StartCa());
   DT_ASSERT_OK(deployment.SetUpOrg());
@@ -181,9 +182,9 @@ TEST(CaKill, NothingAcknowledgedIsLostAndEveryEventArrivesOnce) {
 }
 
 TEST(CaKill, RevocationSurvivesAndTheLogCatchesUp) {
-  auto created = Deployment::Create();
+  auto created = TestDeployment::Create();
   DT_ASSERT_OK(created);
-  Deployment& deployment = **created;
+  TestDeployment& deployment = **created;
   DT_ASSERT_OK(deployment.StartPolicy());
   DT_ASSERT_OK(deployment.StartCa());
   DT_ASSERT_OK(deployment.SetUpOrg());

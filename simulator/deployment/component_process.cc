@@ -30,7 +30,7 @@ std::vector<std::string> InheritedEnvironment(const std::vector<std::string>& mo
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ComponentProcess>> ComponentProcess::Start(
-    const ComponentConfig& config, std::chrono::milliseconds within) {
+    const ComponentProcessConfig& config, std::chrono::milliseconds within) {
   const std::string log = fmt::format("{}/{}.log", config.run_dir, config.name);
   const std::string ready = fmt::format("{}/{}.ready", config.run_dir, config.name);
   ::unlink(ready.c_str());

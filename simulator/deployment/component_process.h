@@ -12,7 +12,7 @@
 
 namespace devicetrust::simulator {
 
-struct ComponentConfig {
+struct ComponentProcessConfig {
   std::string name;               // "dt-ca", or "dt-gateway-2" for a second one.
   std::string program;            // Path.
   std::vector<std::string> args;  // Its flags, without --ready-file.
@@ -26,8 +26,8 @@ class ComponentProcess {
   // Starts the program and waits until its ready file is there.
   // Errors: kNotFound no such program (says how to build it); kUnavailable it ended first;
   // kDeadlineExceeded. The last two show the last lines of its log.
-  static absl::StatusOr<std::unique_ptr<ComponentProcess>> Start(const ComponentConfig& config,
-                                                                 std::chrono::milliseconds within);
+  static absl::StatusOr<std::unique_ptr<ComponentProcess>> Start(
+      const ComponentProcessConfig& config, std::chrono::milliseconds within);
 
   // As its ready file has it: listener name to host:port. Empty for a name that is not there.
   std::string Address(const std::string& listener) const;

@@ -12,7 +12,7 @@ using std::chrono::seconds;
 class ComponentProcessTest : public ::testing::Test {
  protected:
   // $0 is "dt-x", $1 --ready-file, $2 its path.
-  ComponentConfig Shell(const std::string& script) const {
+  ComponentProcessConfig Shell(const std::string& script) const {
     return {"dt-x", "/bin/sh", {"-c", script, "dt-x"}, folder_.path(), {}};
   }
   testing::TempFolder folder_;
@@ -42,7 +42,7 @@ TEST_F(ComponentProcessTest, ADeadOneShowsItsLog) {
 }
 
 TEST_F(ComponentProcessTest, AMissingProgramIsNamed) {
-  ComponentConfig config = Shell("");
+  ComponentProcessConfig config = Shell("");
   config.program = "/nonexistent/dt-ca";
   const absl::Status status = ComponentProcess::Start(config, seconds(20)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);

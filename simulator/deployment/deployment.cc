@@ -23,7 +23,7 @@ std::string Find(const Addresses& addresses, const std::string& listener) {
 }
 
 template <typename Server>
-class Embedded final : public Component {
+class Embedded final : public RunningComponent {
  public:
   explicit Embedded(std::unique_ptr<Server> server) : server_(std::move(server)) {}
   ~Embedded() override { server_->Stop(); }
@@ -37,7 +37,7 @@ class Embedded final : public Component {
   const std::unique_ptr<Server> server_;
 };
 
-class Program final : public Component {
+class Program final : public RunningComponent {
  public:
   explicit Program(std::unique_ptr<ComponentProcess> process) : process_(std::move(process)) {}
   ~Program() override { process_->child().Stop(); }
@@ -55,37 +55,41 @@ class Program final : public Component {
 }  // namespace
 
 template <typename Server, typename Config>
-absl::StatusOr<std::unique_ptr<Component>> Deployment::StartAs(const std::string& name,
-                                                               const Config& config) const {
+absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::StartAs(const std::string& name,
+                                                                      const Config& config) const {
   DT_ASSIGN_OR_RETURN(const std::string file, WriteConfigFile(config, config_.run_dir, name));
   if (config_.processes) return StartProgram(name, file);
   DT_ASSIGN_OR_RETURN(std::unique_ptr<Server> server,
                       Server::Create(config, *config_.clock, *config_.random));
-  return std::unique_ptr<Component>(new Embedded<Server>(std::move(server)));
+  return std::unique_ptr<RunningComponent>(new Embedded<Server>(std::move(server)));
 }
 
-absl::StatusOr<std::unique_ptr<Component>> Deployment::StartProgram(
+absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::StartProgram(
     const std::string& name, const std::string& config_file) const {
-  ComponentConfig config{
+  ComponentProcessConfig config{
       name, config_.bin_dir + "/" + name, {"--config", config_file}, config_.run_dir, {}};
   DT_ASSIGN_OR_RETURN(std::unique_ptr<ComponentProcess> process,
                       ComponentProcess::Start(config, kReadyWithin));
-  return std::unique_ptr<Component>(new Program(std::move(process)));
+  return std::unique_ptr<RunningComponent>(new Program(std::move(process)));
 }
 
-absl::StatusOr<std::unique_ptr<Component>> Deployment::Start(const policy::Config& config) const {
+absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+    const policy::Config& config) const {
   return StartAs<policy::PolicyServer>("dt-policy", config);
 }
 
-absl::StatusOr<std::unique_ptr<Component>> Deployment::Start(const ca::Config& config) const {
+absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+    const ca::Config& config) const {
   return StartAs<ca::CaServer>("dt-ca", config);
 }
 
-absl::StatusOr<std::unique_ptr<Component>> Deployment::Start(const iwa::Config& config) const {
+absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+    const iwa::Config& config) const {
   return StartAs<iwa::IwaServer>("dt-iwa", config);
 }
 
-absl::StatusOr<std::unique_ptr<Component>> Deployment::Start(const gateway::Config& config) const {
+absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+    const gateway::Config& config) const {
   return StartAs<gateway::GatewayServer>("dt-gateway", config);
 }
 

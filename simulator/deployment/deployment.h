@@ -18,9 +18,9 @@
 namespace devicetrust::simulator {
 
 // One running component, wherever it runs.
-class Component {
+class RunningComponent {
  public:
-  virtual ~Component() = default;  // Stops it, and waits until it is gone.
+  virtual ~RunningComponent() = default;  // Stops it, and waits until it is gone.
   // Asks it to stop, so that several can do so at the same time. One that runs here has nothing
   // to do yet: its destructor stops it.
   virtual void BeginStop() {}
@@ -44,17 +44,17 @@ class Deployment {
  public:
   explicit Deployment(DeploymentConfig config) : config_(std::move(config)) {}
 
-  absl::StatusOr<std::unique_ptr<Component>> Start(const policy::Config& config) const;
-  absl::StatusOr<std::unique_ptr<Component>> Start(const ca::Config& config) const;
-  absl::StatusOr<std::unique_ptr<Component>> Start(const iwa::Config& config) const;
-  absl::StatusOr<std::unique_ptr<Component>> Start(const gateway::Config& config) const;
+  absl::StatusOr<std::unique_ptr<RunningComponent>> Start(const policy::Config& config) const;
+  absl::StatusOr<std::unique_ptr<RunningComponent>> Start(const ca::Config& config) const;
+  absl::StatusOr<std::unique_ptr<RunningComponent>> Start(const iwa::Config& config) const;
+  absl::StatusOr<std::unique_ptr<RunningComponent>> Start(const gateway::Config& config) const;
 
  private:
   template <typename Server, typename Config>
-  absl::StatusOr<std::unique_ptr<Component>> StartAs(const std::string& name,
-                                                     const Config& config) const;
-  absl::StatusOr<std::unique_ptr<Component>> StartProgram(const std::string& name,
-                                                          const std::string& config_file) const;
+  absl::StatusOr<std::unique_ptr<RunningComponent>> StartAs(const std::string& name,
+                                                            const Config& config) const;
+  absl::StatusOr<std::unique_ptr<RunningComponent>> StartProgram(
+      const std::string& name, const std::string& config_file) const;
 
   const DeploymentConfig config_;
 };

@@ -27,7 +27,7 @@ class DeploymentTest : public ::testing::Test {
     config_.kek_file = folder_ / "kek";
   }
 
-  absl::StatusOr<std::unique_ptr<Component>> Start(bool processes) {
+  absl::StatusOr<std::unique_ptr<RunningComponent>> Start(bool processes) {
     const Deployment deployment({processes, "/nonexistent", folder_.path(), &clock_, &random_});
     return deployment.Start(config_);
   }

@@ -46,7 +46,7 @@ Environment::Environment(const EnvironmentConfig& config, const Clock& clock, Ra
       pki_(config.pki == nullptr ? *own_pki_ : *config.pki) {}
 
 Environment::~Environment() {
-  for (Component* const component : {gateway_.get(), iwa_.get(), ca_.get(), policy_.get()}) {
+  for (RunningComponent* const component : {gateway_.get(), iwa_.get(), ca_.get(), policy_.get()}) {
     if (component != nullptr) component->BeginStop();
   }
   gateway_.reset();
@@ -278,7 +278,7 @@ absl::Status Environment::WaitForIwa() {
 }
 
 absl::Status Environment::Check() const {
-  for (const Component* component : {policy_.get(), ca_.get(), iwa_.get(), gateway_.get()}) {
+  for (const RunningComponent* component : {policy_.get(), ca_.get(), iwa_.get(), gateway_.get()}) {
     DT_RETURN_IF_ERROR(component->Check());
   }
   return forests_->kdc().Check();
@@ -299,7 +299,7 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
       fmt::format(R"({{"AutoSelectCertificateForUrls":["{{\"pattern\":\"https://[*.]{}\",)"
                   R"(\"filter\":{{\"ISSUER\":{{\"CN\":\"MTLS Certificate Authority\"}}}}}}"]}})",
                   kMtlsHost);
-  const auto internal = [this](const Component& component, const std::string& server_name) {
+  const auto internal = [this](const RunningComponent& component, const std::string& server_name) {
     return GrpcEndpoint{component.Address("internal"), server_name, Pem("deployment-ca"),
                         Pem("admin-dt-sim"), Key("admin-dt-sim")};
   };

@@ -110,10 +110,10 @@ class Environment {
   std::string org_origin_;
   std::string mtls_origin_;
   // Stopped in the reverse order.
-  std::unique_ptr<Component> policy_;
-  std::unique_ptr<Component> ca_;
-  std::unique_ptr<Component> iwa_;
-  std::unique_ptr<Component> gateway_;
+  std::unique_ptr<RunningComponent> policy_;
+  std::unique_ptr<RunningComponent> ca_;
+  std::unique_ptr<RunningComponent> iwa_;
+  std::unique_ptr<RunningComponent> gateway_;
 };
 
 }  // namespace devicetrust::simulator

@@ -1,4 +1,4 @@
-#include "tests/deployment.h"
+#include "tests/test_deployment.h"
 
 #include <fmt/format.h>
 
@@ -32,25 +32,25 @@ rpc::Identity PemOf(const pki::ExportableIdentity& identity) {
 
 }  // namespace
 
-Deployment::Deployment(std::string bin)
+TestDeployment::TestDeployment(std::string bin)
     : bin_(std::move(bin)),
       pki_(kOrg, clock_.Now()),
       iwa_key_{"iwa-1-key", pki::PrivateKey::Generate().value()} {}
 
-Deployment::~Deployment() {
+TestDeployment::~TestDeployment() {
   processes_.clear();
   ldap_.reset();
 }
 
-absl::StatusOr<std::unique_ptr<Deployment>> Deployment::Create() {
+absl::StatusOr<std::unique_ptr<TestDeployment>> TestDeployment::Create() {
   const char* bin = std::getenv("DT_BIN");
   if (bin == nullptr) return absl::FailedPreconditionError("DT_BIN names no folder of programs");
-  std::unique_ptr<Deployment> deployment(new Deployment(bin));
+  std::unique_ptr<TestDeployment> deployment(new TestDeployment(bin));
   DT_RETURN_IF_ERROR(deployment->Prepare());
   return deployment;
 }
 
-absl::Status Deployment::Prepare() {
+absl::Status TestDeployment::Prepare() {
   for (const char* name : {"ca", "policy", "iwa-1", "gateway-1", "gateway-2"}) pki_.Component(name);
   pki_.Admin("test");
   pki_.Server("ca-edge", {"localhost", "ca.devicetrust.internal"});
@@ -67,7 +67,7 @@ absl::Status Deployment::Prepare() {
   return AddAccounts();
 }
 
-absl::Status Deployment::AddAccounts() {
+absl::Status TestDeployment::AddAccounts() {
   DT_ASSIGN_OR_RETURN(accounts_,
                       simulator::AccountTable::Create(File("accounts"), 1000, clock_, random_));
   DT_ASSIGN_OR_RETURN(realm_, accounts_->AddRealm({.name = kRealm, .netbios = "CORP"}));
@@ -87,14 +87,14 @@ absl::Status Deployment::AddAccounts() {
   return absl::OkStatus();
 }
 
-void Deployment::SetIdentity(service::ComponentConfig& config, const std::string& name) const {
+void TestDeployment::SetIdentity(service::ComponentConfig& config, const std::string& name) const {
   config.org = kOrg;
   config.internal_cert = File(name + ".pem");
   config.internal_key = File(name + ".key");
   config.deployment_ca = File("deployment-ca.pem");
 }
 
-policy::Config Deployment::PolicyConfig() const {
+policy::Config TestDeployment::PolicyConfig() const {
   policy::Config config;
   SetIdentity(config, "policy");
   config.internal_listen = Address("policy");
@@ -114,7 +114,7 @@ policy::Config Deployment::PolicyConfig() const {
   return config;
 }
 
-ca::Config Deployment::CaConfig() const {
+ca::Config TestDeployment::CaConfig() const {
   ca::Config config;
   SetIdentity(config, "ca");
   config.database = "sqlite:" + File("ca.db");
@@ -128,7 +128,7 @@ ca::Config Deployment::CaConfig() const {
   return config;
 }
 
-gateway::Config Deployment::GatewayConfig(const std::string& name) const {
+gateway::Config TestDeployment::GatewayConfig(const std::string& name) const {
   gateway::Config config;
   SetIdentity(config, name);
   config.org_listen = Address(name + "-org");
@@ -144,8 +144,8 @@ gateway::Config Deployment::GatewayConfig(const std::string& name) const {
 }
 
 template <typename Config>
-absl::Status Deployment::StartProgram(const std::string& name, const std::string& program,
-                                      const Config& config) {
+absl::Status TestDeployment::StartProgram(const std::string& name, const std::string& program,
+                                          const Config& config) {
   processes_.erase(name);
   DT_ASSIGN_OR_RETURN(const std::string file,
                       simulator::WriteConfigFile(config, folder_.path(), name));
@@ -159,44 +159,44 @@ absl::Status Deployment::StartProgram(const std::string& name, const std::string
   return absl::OkStatus();
 }
 
-absl::Status Deployment::StartPolicy(const policy::Config& config) {
+absl::Status TestDeployment::StartPolicy(const policy::Config& config) {
   return StartProgram("dt-policy", "dt-policy", config);
 }
-absl::Status Deployment::StartCa(const ca::Config& config) {
+absl::Status TestDeployment::StartCa(const ca::Config& config) {
   return StartProgram("dt-ca", "dt-ca", config);
 }
-absl::Status Deployment::StartGateway(const std::string& name, const gateway::Config& config) {
+absl::Status TestDeployment::StartGateway(const std::string& name, const gateway::Config& config) {
   return StartProgram(name, "dt-gateway", config);
 }
 
-void Deployment::Kill(const std::string& process) {
+void TestDeployment::Kill(const std::string& process) {
   simulator::ChildProcess& child = processes_.at(process)->child();
   child.Signal(SIGKILL);
   child.WaitForEnd(std::chrono::seconds(10));
 }
 
-std::shared_ptr<grpc::Channel> Deployment::OrgAs(const pki::ExportableIdentity& who) {
+std::shared_ptr<grpc::Channel> TestDeployment::OrgAs(const pki::ExportableIdentity& who) {
   return rpc::NewChannel({.address = Address("policy"),
                           .server_name = "policy.devicetrust.internal",
                           .trust_pem = pki_.deployment_ca().certificate.Pem(),
                           .identity = PemOf(who)});
 }
 
-std::shared_ptr<grpc::Channel> Deployment::CaAs(const pki::ExportableIdentity& who) {
+std::shared_ptr<grpc::Channel> TestDeployment::CaAs(const pki::ExportableIdentity& who) {
   return rpc::NewChannel({.address = Address("ca-internal"),
                           .server_name = "ca.devicetrust.internal",
                           .trust_pem = pki_.deployment_ca().certificate.Pem(),
                           .identity = PemOf(who)});
 }
 
-std::shared_ptr<grpc::Channel> Deployment::CaEdge() {
+std::shared_ptr<grpc::Channel> TestDeployment::CaEdge() {
   return rpc::NewChannel({.address = Address("ca-edge"),
                           .server_name = "localhost",
                           .trust_pem = pki_.web_ca().certificate.Pem(),
                           .identity = std::nullopt});
 }
 
-absl::Status Deployment::SetUpOrg() {
+absl::Status TestDeployment::SetUpOrg() {
   const auto channel = OrgAs(admin());
   const auto settings = org::v1::SettingsService::NewStub(channel);
   org::v1::SetAdIntegrationRequest integration;
@@ -240,7 +240,7 @@ absl::Status Deployment::SetUpOrg() {
   return rpc::Call(*registry, &org::v1::IwaRegistryService::Stub::RegisterIwa, iwa).status();
 }
 
-absl::StatusOr<std::string> Deployment::UserToken(int number, const pki::PublicKey& key) {
+absl::StatusOr<std::string> TestDeployment::UserToken(int number, const pki::PublicKey& key) {
   const simulator::AccountView& view = accounts_->view();
   const auto sid_of = [&](const std::string& name) {
     return simulator::Sid(view.realms()[realm_],

@@ -26,14 +26,14 @@ namespace devicetrust::tests {
 
 // People and computers live in a table with an LDAP server over it; there is no KDC and no
 // IWA: the test signs user tokens itself, with a key that it registers as IWA "iwa-1".
-class Deployment {
+class TestDeployment {
  public:
   static constexpr const char* kOrg = "acme";
   static constexpr int kPeople = 8;
 
   // Programs come from the folder that the environment variable DT_BIN names.
-  static absl::StatusOr<std::unique_ptr<Deployment>> Create();
-  ~Deployment();
+  static absl::StatusOr<std::unique_ptr<TestDeployment>> Create();
+  ~TestDeployment();
 
   // How the programs are started, for tests that change an option. `name`: "gateway-1".
   policy::Config PolicyConfig() const;
@@ -73,7 +73,7 @@ class Deployment {
   const std::string& user_id(int number) const { return user_ids_[static_cast<size_t>(number)]; }
 
  private:
-  explicit Deployment(std::string bin);
+  explicit TestDeployment(std::string bin);
   absl::Status Prepare();
   absl::Status AddAccounts();
   template <typename Config>
