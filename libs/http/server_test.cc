@@ -169,8 +169,9 @@ TEST_F(ServerTest, AnswersOverTlsWithTheVerdictOnTheCertificate) {
 
 TEST_F(ServerTest, NewConnectionsUseTheTlsSettingsOfTheMoment) {
   Start(true);
-  const pki::Identity other = sim::NewCa("Other CA", kStart);
-  const pki::Identity of_other = sim::NewIdentity("pc-2", pki::Usage::kClientAuth, other, kStart);
+  const pki::Identity other = throwaway::NewCa("Other CA", kStart);
+  const pki::Identity of_other =
+      throwaway::NewIdentity("pc-2", pki::Usage::kClientAuth, other, kStart);
   // The hint names the first CA alone, so the client shows no certificate of the other.
   EXPECT_EQ(Get("/a", &of_other)->body, "GET /a  gateway.localhost no_certificate");
   verifier_ = pki::DeviceVerifier::Create({other.certificate}, clock_).value();

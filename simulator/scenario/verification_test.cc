@@ -47,8 +47,9 @@ class FakeLog final : public v1::SystemLogService::Service {
     events_.erase(found);
   }
 
-  grpc::Status CountEvents(grpc::ServerContext* /*context*/, const v1::CountEventsRequest* /*request*/,
-                     v1::CountEventsResponse* response) override {
+  grpc::Status CountEvents(grpc::ServerContext* /*context*/,
+                           const v1::CountEventsRequest* /*request*/,
+                           v1::CountEventsResponse* response) override {
     for (const v1::Event& event : events_) ++(*response->mutable_by_type())[event.type()];
     return grpc::Status::OK;
   }
