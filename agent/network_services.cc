@@ -22,7 +22,7 @@ NetworkServices::~NetworkServices() = default;
 absl::StatusOr<std::shared_ptr<const Discovery>> NetworkServices::Discover(
     const std::string& org_url) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto kept = kept_.find(org_url);
     if (kept != kept_.end() && std::chrono::steady_clock::now() < kept->second.until) {
       return kept->second.discovery;
@@ -31,7 +31,7 @@ absl::StatusOr<std::shared_ptr<const Discovery>> NetworkServices::Discover(
   DT_ASSIGN_OR_RETURN(Discovery fetched, FetchDiscovery(org_url, config_.org_trust_pem, clock_));
   auto discovery = std::make_shared<const Discovery>(std::move(fetched));
   if (config_.discovery_kept.count() > 0) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     kept_[org_url] = {discovery, std::chrono::steady_clock::now() + config_.discovery_kept};
   }
   return discovery;
@@ -39,7 +39,7 @@ absl::StatusOr<std::shared_ptr<const Discovery>> NetworkServices::Discover(
 
 std::shared_ptr<grpc::Channel> NetworkServices::ChannelTo(const std::string& address,
                                                           const std::string& trust_pem) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Server& server = servers_[{address, trust_pem}];
   if (server.channels.size() < config_.channels_per_server) {
     rpc::ChannelConfig channel;
@@ -107,7 +107,7 @@ absl::StatusOr<CertificateAnswer> NetworkServices::Enroll(const Discovery& disco
 absl::StatusOr<std::vector<pki::Certificate>> NetworkServices::ParseIssuers(
     std::vector<std::string> der) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (der == issuers_der_) return issuers_;
   }
   std::vector<pki::Certificate> issuers;
@@ -115,7 +115,7 @@ absl::StatusOr<std::vector<pki::Certificate>> NetworkServices::ParseIssuers(
     DT_ASSIGN_OR_RETURN(pki::Certificate issuer, pki::Certificate::FromDer(AsBytes(one)));
     issuers.push_back(std::move(issuer));
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   issuers_der_ = std::move(der);
   issuers_ = issuers;
   return issuers;

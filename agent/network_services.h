@@ -3,12 +3,12 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "agent/services.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 
 namespace grpc {
 class Channel;
@@ -59,13 +59,14 @@ class NetworkServices final : public Services {
 
   const NetworkConfig config_;
   const Clock& clock_;
-  std::mutex mutex_;                                               // Guards all below.
-  std::map<std::string, Kept> kept_;                               // By org URL.
-  std::map<std::pair<std::string, std::string>, Server> servers_;  // By address and trust.
+  Mutex mutex_;
+  std::map<std::string, Kept> kept_ ABSL_GUARDED_BY(mutex_);  // By org URL.
+  // By address and trust.
+  std::map<std::pair<std::string, std::string>, Server> servers_ ABSL_GUARDED_BY(mutex_);
   // The issuers of the last answer: a process full of virtual computers gets the same ones
   // thousands of times.
-  std::vector<std::string> issuers_der_;
-  std::vector<pki::Certificate> issuers_;
+  std::vector<std::string> issuers_der_ ABSL_GUARDED_BY(mutex_);
+  std::vector<pki::Certificate> issuers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::agent

@@ -25,7 +25,7 @@ struct Config : service::ComponentConfig,
 
   int validity_days = 365;  // Of a device certificate.
 
-  // Of one computer and of one user; an enrollment takes one, a lost answer one more.
+  // Of one computer, and of one user. Each call counts, retries included.
   std::size_t account_calls_per_minute = 60;
 
   bool operator==(const Config&) const = default;

@@ -41,7 +41,7 @@ std::shared_ptr<const token::KeySet> KeysOf(const std::string& org_id,
 
 absl::StatusOr<token::UserToken> IwaKeys::Verify(std::string_view compact, WallTime now) {
   const std::string audience = token::CaUrn(org_id_);
-  const auto keys = Current();
+  const auto keys = keys_.Get();
   auto verified = token::VerifyUserToken(compact, *keys, audience, now);
   if (rpc::ReasonOf(verified.status()) == reason::v1::REASON_TOKEN_UNKNOWN_KEY) {
     DT_ASSIGN_OR_RETURN(const auto fresh, Refetch(keys));
@@ -51,23 +51,17 @@ absl::StatusOr<token::UserToken> IwaKeys::Verify(std::string_view compact, WallT
   return verified;
 }
 
-std::shared_ptr<const token::KeySet> IwaKeys::Current() {
-  const std::lock_guard lock(mutex_);
-  return keys_;
-}
-
 absl::StatusOr<std::shared_ptr<const token::KeySet>> IwaKeys::Refetch(
     const std::shared_ptr<const token::KeySet>& seen) {
-  const std::lock_guard fetching(fetch_mutex_);
-  auto current = Current();
+  const MutexLock fetching(fetch_mutex_);
+  auto current = keys_.Get();
   if (current != seen) return current;
   const auto now = std::chrono::steady_clock::now();
   if (fetched_at_ && now - *fetched_at_ < kFetchEvery) return current;
   DT_ASSIGN_OR_RETURN(const auto list, org_.ListIwas());
   fetched_at_ = now;
-  auto fresh = KeysOf(org_id_, list);
-  const std::lock_guard lock(mutex_);
-  keys_ = fresh;
+  std::shared_ptr<const token::KeySet> fresh = KeysOf(org_id_, list);
+  keys_.Set(fresh);
   return fresh;
 }
 

@@ -2,13 +2,14 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "ca-service/org_client.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
+#include "libs/base/snapshot.h"
 #include "libs/token/claims.h"
 
 namespace devicetrust::ca {
@@ -25,7 +26,6 @@ class IwaKeys {
   absl::StatusOr<token::UserToken> Verify(std::string_view compact, WallTime now);
 
  private:
-  std::shared_ptr<const token::KeySet> Current();
   // Fetches, unless another thread replaced `seen` meanwhile or the last fetch was less than a
   // second ago.
   absl::StatusOr<std::shared_ptr<const token::KeySet>> Refetch(
@@ -33,10 +33,9 @@ class IwaKeys {
 
   const std::string org_id_;
   OrgClient& org_;
-  std::mutex fetch_mutex_;  // One fetch at a time. Guards fetched_at_.
-  std::optional<std::chrono::steady_clock::time_point> fetched_at_;
-  std::mutex mutex_;  // Guards keys_.
-  std::shared_ptr<const token::KeySet> keys_ = std::make_shared<token::KeySet>();
+  Mutex fetch_mutex_;  // One fetch at a time.
+  std::optional<std::chrono::steady_clock::time_point> fetched_at_ ABSL_GUARDED_BY(fetch_mutex_);
+  Snapshot<token::KeySet> keys_{std::make_shared<const token::KeySet>()};
 };
 
 }  // namespace devicetrust::ca

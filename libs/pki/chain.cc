@@ -84,7 +84,7 @@ DeviceVerdict DeviceVerifier::Check(const Certificate& leaf) const {
   const Sha256Digest digest = Sha256(der);
   std::optional<Validity> validity;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const Validity* found = Find(digest)) validity = *found;
   }
   if (!validity) {
@@ -138,7 +138,7 @@ const DeviceVerifier::Validity* DeviceVerifier::Find(const Sha256Digest& digest)
 
 void DeviceVerifier::Remember(const Sha256Digest& digest, Validity validity) const {
   if (cache_entries_max_ == 0) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (younger_.size() >= cache_entries_max_) {
     older_ = std::move(younger_);
     younger_ = Cache();

@@ -6,12 +6,12 @@
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/digest.h"
@@ -71,7 +71,7 @@ class DeviceVerifier {
   DeviceVerifier(std::vector<Certificate> issuers, const Clock& clock, std::size_t cache_max);
 
   DeviceVerdict CheckUncached(const Certificate& leaf) const;
-  const Validity* Find(const Sha256Digest& digest) const;  // Under the lock.
+  const Validity* Find(const Sha256Digest& digest) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remember(const Sha256Digest& digest, Validity validity) const;
 
   const std::vector<Certificate> issuers_;
@@ -80,9 +80,9 @@ class DeviceVerifier {
 
   // Certificates whose verdict, dates aside, is kGood. Two generations: when the younger
   // is full it becomes the older, so that a full cache loses its rarer half.
-  mutable std::mutex mutex_;
-  mutable Cache younger_;
-  mutable Cache older_;
+  mutable Mutex mutex_;
+  mutable Cache younger_ ABSL_GUARDED_BY(mutex_);
+  mutable Cache older_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::pki

@@ -14,11 +14,16 @@ namespace devicetrust::pki {
 
 absl::Status OpenSslError(absl::StatusCode code, std::string_view what) {
   char reason[256] = "no reason given";
-  if (const unsigned long error = ERR_peek_last_error(); error != 0) {
+  const char* data = nullptr;  // Borrowed from the queue.
+  int flags = 0;
+  if (const unsigned long error = ERR_peek_last_error_data(&data, &flags); error != 0) {
     ERR_error_string_n(error, reason, sizeof(reason));
   }
+  const bool has_text = data != nullptr && (flags & ERR_TXT_STRING) != 0 && *data != '\0';
+  absl::Status status(code, has_text ? fmt::format("{}: {} ({})", what, reason, data)
+                                     : fmt::format("{}: {}", what, reason));
   ERR_clear_error();
-  return absl::Status(code, fmt::format("{}: {}", what, reason));
+  return status;
 }
 
 void ClearErrors() { ERR_clear_error(); }

@@ -165,6 +165,9 @@ TEST_F(SignerTest, HandsOnWhyAKeeperDidNotSign) {
   DT_EXPECT_CODE(refused, kUnavailable);
   EXPECT_EQ(refused.status().message(), "the token was pulled out");
   DT_EXPECT_CODE(BuildCsr("PC0042", signer), kUnavailable);
+  const Identity own{throwaway::NewCa("CA", kSignedAt).certificate, signer};
+  EXPECT_FALSE(BuildCrl(Crl{1, kSignedAt, kSignedAt + std::chrono::hours(1), {}}, own).ok());
+  EXPECT_EQ(ERR_peek_error(), 0UL);
 
   const Identity web_ca = throwaway::NewCa("web CA", kSignedAt);
   const Identity device_ca = throwaway::NewCa("device CA", kSignedAt);

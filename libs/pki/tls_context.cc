@@ -6,10 +6,10 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <mutex>
 
 #include "absl/strings/ascii.h"
 #include "libs/base/check.h"
+#include "libs/base/mutex.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/tls_library.h"
 
@@ -21,8 +21,8 @@ constexpr const char* kCiphers13 =
 constexpr const char* kCiphers12 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
-// The last two for certificates: TLS 1.2 refuses a key on a curve that is not in this list. (Nor
-// takes it a curve that the client itself did not list, so more of them would help nobody.)
+// The last two for certificates: TLS 1.2 refuses a key on a curve that is not in this list. (It
+// also rejects curves that the client did not offer, so listing more would not help.)
 constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
 constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr std::size_t kServersRememberedMax = 256;
@@ -95,8 +95,8 @@ struct TlsContext::State {
     WallTime begin;
     WallTime end;
   };
-  std::mutex mutex;
-  std::map<Sha256Digest, Period> servers;
+  Mutex mutex;
+  std::map<Sha256Digest, Period> servers ABSL_GUARDED_BY(mutex);
 
   static absl::StatusOr<std::unique_ptr<State>> Create(const SSL_METHOD* method);
   bool VerifyChain(X509_STORE_CTX* chain);
@@ -140,7 +140,7 @@ absl::StatusOr<std::unique_ptr<TlsContext::State>> TlsContext::State::Create(
 }
 
 bool TlsContext::State::IsKnown(const Sha256Digest& leaf, WallTime now) {
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto it = servers.find(leaf);
   return it != servers.end() && it->second.begin <= now && now <= it->second.end;
 }
@@ -171,7 +171,7 @@ bool TlsContext::State::VerifyChain(X509_STORE_CTX* chain) {
     period.begin = std::max(period.begin, link.not_before());
     period.end = std::min(period.end, link.not_after());
   }
-  const std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   if (servers.size() >= kServersRememberedMax) servers.clear();
   servers.insert_or_assign(digest, period);
   return true;

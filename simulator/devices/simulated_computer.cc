@@ -19,7 +19,7 @@ constexpr const char* kPendingKeyId = "pending";  // There is one at most.
 }  // namespace
 
 ComputerWorld::Chain ComputerWorld::Share(const std::vector<pki::Certificate>& chain) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const Chain& known : chains_) {
     const bool same = std::equal(known->begin(), known->end(), chain.begin(), chain.end(),
                                  [](const pki::Certificate& a, const pki::Certificate& b) {

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/computer.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "simulator/forest/account_table.h"
 
 namespace devicetrust::simulator {
@@ -34,8 +34,8 @@ class ComputerWorld {
   const AccountView& accounts_;
   const std::string org_url_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::vector<Chain> chains_;  // Guarded by mutex_.
+  Mutex mutex_;
+  std::vector<Chain> chains_ ABSL_GUARDED_BY(mutex_);
 };
 
 struct LoggedEvent {
