@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "libs/base/check.h"
@@ -190,7 +191,9 @@ absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
   SSL_CTX_set_alpn_select_cb(context, &ChooseProtocol, nullptr);
   state->devices = std::move(config.devices);
   if (state->devices != nullptr) {
+    std::set<Bytes> hinted;  // Issuers before and after a rollover have one name.
     for (const Certificate& issuer : state->devices->issuers()) {
+      if (!hinted.insert(issuer.subject_der()).second) continue;
       if (SSL_CTX_add_client_CA(context, issuer.get()) != 1) {
         return OpenSslError(absl::StatusCode::kInternal, "client CA hint");
       }

@@ -159,6 +159,21 @@ TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
   EXPECT_EQ(CommonName(sk_X509_NAME_value(hint, 0)), "MTLS Certificate Authority");
 }
 
+TEST_F(TlsContextTest, HintNamesIssuersOfOneNameOnceAndTakesWhatAnyOfThemIssued) {
+  const Identity next_ca = throwaway::NewCa("MTLS Certificate Authority", kConnectedAt);
+  verifier_ = DeviceVerifier::Create({device_ca_.certificate, next_ca.certificate}, clock_).value();
+  const TlsContext server = NewServer(true);
+  const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
+  for (const Identity& issuer : {device_ca_, next_ca}) {
+    const Identity device = throwaway::NewDevice("acme", "d1", "e1", issuer, kConnectedAt);
+    Connection connection(server.NewSession(),
+                          client.NewClientSession("a.mtls.localhost", &device));
+    ASSERT_TRUE(connection.Talk());
+    EXPECT_EQ(sk_X509_NAME_num(SSL_get0_peer_CA_list(connection.client.get())), 1);
+    EXPECT_EQ(PeerVerdict(connection.server.get()), DeviceVerdict::kGood);
+  }
+}
+
 // Attack 5 and the security message: a person gets a page with the reason.
 TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   EXPECT_EQ(Verdict(nullptr), DeviceVerdict::kNone);
