@@ -9,8 +9,7 @@
 #include "ca-service/events.h"
 #include "ca-service/migrations.h"
 #include "devicetrust/org/v1/system_log.pb.h"
-#include "libs/base/encoding.h"
-#include "libs/base/random.h"
+#include "libs/base/random_id.h"
 #include "libs/db/outbox.h"
 #include "libs/pki/certificate.h"
 #include "libs/testing/temp_folder.h"
@@ -24,11 +23,7 @@ constexpr WallTime kEnrolledAt{std::chrono::seconds{1'800'000'000}};
 
 SystemRandom random;
 
-std::string NewId() {
-  std::array<std::uint8_t, 16> bytes{};
-  random.Fill(bytes).IgnoreError();
-  return HexEncode(bytes);
-}
+std::string NewId() { return NewRandomHex(16, random).value(); }
 
 ca::StoredCertificate NewCertificate() {
   ca::StoredCertificate certificate;
@@ -55,20 +50,22 @@ struct CaStore {
 absl::Status Enroll(CaStore& store) {
   const ca::StoredCertificate certificate = NewCertificate();
   const std::string computer_sid = certificate.user_sid + "1";
-  const ca::SpentToken spent{NewId(), certificate.key_thumbprint, UnixSeconds(kEnrolledAt) + 600};
+  const ca::SpentEvidence spent{NewId(), certificate.key_thumbprint,
+                                UnixSeconds(kEnrolledAt) + 600};
   absl::Status looked_up = store.database->Read([&](db::Transaction& txn) -> absl::Status {
-    ca::Tables tables(txn);
-    return tables.Find(spent.jti, computer_sid, {}).status();
+    ca::CertificateStore tables(txn);
+    return tables.FindEnrollmentState(spent.id, computer_sid, {}).status();
   });
   if (!looked_up.ok()) return looked_up;
   const Bytes events = ca::EnrolledEvents(certificate, "192.0.2.7", kEnrolledAt);
   return store.database->Write([&](db::Transaction& txn) -> absl::Status {
-    ca::Tables tables(txn);
-    DT_RETURN_IF_ERROR(tables.Find(spent.jti, computer_sid, certificate.user_id).status());
+    ca::CertificateStore tables(txn);
+    DT_RETURN_IF_ERROR(
+        tables.FindEnrollmentState(spent.id, computer_sid, certificate.user_id).status());
     DT_RETURN_IF_ERROR(store.outbox.RefuseWhenFull(txn));
     DT_RETURN_IF_ERROR(tables.AddDevice(computer_sid, certificate.device_id));
     DT_RETURN_IF_ERROR(tables.Insert(certificate));
-    DT_RETURN_IF_ERROR(tables.SpendToken(spent, certificate.serial));
+    DT_RETURN_IF_ERROR(tables.SpendEvidence(spent, certificate.serial));
     return store.outbox.Append(txn, "enroll-" + certificate.serial, events);
   });
 }

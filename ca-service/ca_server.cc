@@ -63,12 +63,6 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
   return Files{std::move(component), std::move(edge), std::move(kek)};
 }
 
-std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint) {
-  const std::string host = endpoint.address().to_string();
-  return fmt::format(fmt::runtime(endpoint.address().is_v6() ? "[{}]:{}" : "{}:{}"), host,
-                     endpoint.port());
-}
-
 std::vector<rpc::MethodAccess> InternalAccess() {
   const std::string package = "devicetrust.ca.v1.";
   return {{package + "CertificateAdminService.RevokeForUser", {"policy", "admin"}},
@@ -137,8 +131,9 @@ absl::Status CaServer::Parts::StartHttp(const Config& config, const Clock& clock
 
 absl::Status CaServer::Parts::StartServices(const Config& config, const Files& files,
                                             const Clock& clock, Random& random) {
-  const std::string url = config.public_http_url.empty() ? "http://" + AddressOf(http->endpoint(0))
-                                                         : config.public_http_url;
+  const std::string url = config.public_http_url.empty()
+                              ? "http://" + http::AddressOf(http->endpoint(0))
+                              : config.public_http_url;
   iwa_keys = std::make_unique<IwaKeys>(config.org, *org);
   IssuanceConfig issuance{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
                           url};
@@ -179,7 +174,7 @@ absl::StatusOr<std::unique_ptr<CaServer>> CaServer::Create(const Config& config,
 Addresses CaServer::addresses() const {
   return {{"edge", parts_->edge->address()},
           {"internal", parts_->internal->address()},
-          {"http", AddressOf(parts_->http->endpoint(0))}};
+          {"http", http::AddressOf(parts_->http->endpoint(0))}};
 }
 
 void CaServer::Stop() {

@@ -227,8 +227,6 @@ absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config&
 
 Addresses PolicyServer::addresses() const { return {{"internal", parts_->server->address()}}; }
 
-void PolicyServer::ConnectCa(const std::string& address) { parts_->ca->ConnectTo(address); }
-
 void PolicyServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {

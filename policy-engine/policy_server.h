@@ -24,10 +24,6 @@ class PolicyServer {
 
   Addresses addresses() const;  // internal: as bound.
 
-  // Revocations go to this address of dt-ca from now on: for who starts both on ports that
-  // the system chooses. Thread-safe.
-  void ConnectCa(const std::string& address);
-
   // Refuses new calls, lets those in flight end (2 s), hands the last events to the System
   // Log. Idempotent.
   void Stop();

@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <charconv>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include <thread>
 
 #include "libs/base/check.h"
+#include "libs/base/process.h"
 #include "libs/base/snapshot.h"
 #include "libs/http/port_owner.h"
 #include "libs/http/session.h"
@@ -300,24 +300,13 @@ std::string AddressOf(const tcp::endpoint& endpoint) {
 }
 
 absl::StatusOr<tcp::endpoint> ParseEndpoint(std::string_view address, std::string_view flag) {
-  const auto bad = [&] {
-    return absl::InvalidArgumentError(fmt::format(
-        "{}: \"{}\" is not HOST:PORT with an IP address, like 127.0.0.1:8443", flag, address));
-  };
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return bad();
-  std::string_view host = address.substr(0, colon);
-  const std::string_view digits = address.substr(colon + 1);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host == "localhost") host = "127.0.0.1";
-  std::uint16_t port = 0;
-  const auto [stop, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  DT_ASSIGN_OR_RETURN(const HostPort parts, ParseHostPort(address, flag));
   error_code error;
-  const asio::ip::address parsed = asio::ip::make_address(std::string(host), error);
-  if (error || failed != std::errc() || digits.empty() || stop != digits.data() + digits.size()) {
-    return bad();
-  }
-  return tcp::endpoint(parsed, port);
+  const asio::ip::address parsed =
+      asio::ip::make_address(parts.host == "localhost" ? "127.0.0.1" : parts.host, error);
+  if (!error) return tcp::endpoint(parsed, static_cast<std::uint16_t>(parts.port));
+  return absl::InvalidArgumentError(fmt::format(
+      "{}: \"{}\" is not HOST:PORT with an IP address, like 127.0.0.1:8443", flag, address));
 }
 
 }  // namespace devicetrust::http

@@ -105,8 +105,9 @@ class Server {
   std::unique_ptr<State> state_;
 };
 
-// "HOST:PORT" of an endpoint, "[HOST]:PORT" of IPv6; and back: kInvalidArgument names `flag`.
+// "127.0.0.1:8443", "[::1]:8443".
 std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint);
+// That form, or "localhost:PORT", to an endpoint; kInvalidArgument names `flag`.
 absl::StatusOr<boost::asio::ip::tcp::endpoint> ParseEndpoint(std::string_view address,
                                                              std::string_view flag);
 

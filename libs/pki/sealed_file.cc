@@ -49,20 +49,4 @@ absl::Status WriteKeyEncryptionKey(const std::string& path, Random& random) {
   return written;
 }
 
-absl::Status WriteSealedFile(const std::string& path, const AeadKey& key, std::string_view purpose,
-                             std::span<const std::uint8_t> secret, Random& random) {
-  DT_ASSIGN_OR_RETURN(const Bytes sealed, Seal(key, purpose, secret, random));
-  return WriteFileAtomically(path, ToString(sealed), 0600);
-}
-
-absl::StatusOr<Bytes> ReadSealedFile(const std::string& path, const AeadKey& key,
-                                     std::string_view purpose) {
-  DT_RETURN_IF_ERROR(RefuseIfShared(path));
-  DT_ASSIGN_OR_RETURN(const std::string sealed, ReadFile(path));
-  absl::StatusOr<Bytes> plain = Open(key, purpose, AsBytes(sealed));
-  if (plain.ok()) return plain;
-  return absl::Status(plain.status().code(),
-                      fmt::format("{}: {}", path, std::string(plain.status().message())));
-}
-
 }  // namespace devicetrust::pki

@@ -1,4 +1,4 @@
-// The key-encryption key of a deployment and files that it seals.
+// The key-encryption key of a deployment.
 #pragma once
 
 #include <span>
@@ -20,11 +20,5 @@ absl::StatusOr<AeadKey> LoadKeyEncryptionKey(const std::string& path);
 
 // Makes such a file, mode 0600. kAlreadyExists rather than losing an old key.
 absl::Status WriteKeyEncryptionKey(const std::string& path, Random& random);
-
-// One secret in a file of mode 0600, sealed for `purpose` (see Seal).
-absl::Status WriteSealedFile(const std::string& path, const AeadKey& key, std::string_view purpose,
-                             std::span<const std::uint8_t> secret, Random& random);
-absl::StatusOr<Bytes> ReadSealedFile(const std::string& path, const AeadKey& key,
-                                     std::string_view purpose);
 
 }  // namespace devicetrust::pki

@@ -21,9 +21,7 @@ absl::StatusOr<Identity> LoadIdentity(const std::string& certificate_file,
     return absl::InvalidArgumentError(fmt::format("{} holds no PEM private key", key_file));
   }
   if (const auto pair = pki::IdentityFromPem(certificate, key); !pair.ok()) {
-    return absl::Status(pair.status().code(),
-                        fmt::format("{} and {}: {}", certificate_file, key_file,
-                                    std::string(pair.status().message())));
+    return Annotate(pair.status(), fmt::format("{} and {}", certificate_file, key_file));
   }
   return Identity{std::move(certificate), std::move(key)};
 }

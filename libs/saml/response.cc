@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libs/base/encoding.h"
+#include "libs/base/random_id.h"
 #include "libs/base/utc_time.h"
 #include "libs/pki/digest.h"
 #include "libs/saml/request.h"
@@ -21,9 +22,8 @@ namespace devicetrust::saml {
 namespace {
 
 absl::StatusOr<std::string> NewXmlId(Random& random) {
-  std::array<std::uint8_t, 20> octets;
-  DT_RETURN_IF_ERROR(random.Fill(octets));
-  return "_" + HexEncode(octets);  // An xs:ID may not begin with a digit.
+  DT_ASSIGN_OR_RETURN(const std::string id, NewRandomHex(20, random));
+  return "_" + id;  // An xs:ID may not begin with a digit.
 }
 
 std::string Element(std::string_view name, std::string_view attributes, std::string_view content) {

@@ -15,10 +15,6 @@
 namespace devicetrust::service {
 namespace {
 
-absl::Status Named(std::string_view option, const absl::Status& status) {
-  return {status.code(), fmt::format("{}: {}", option, std::string(status.message()))};
-}
-
 absl::Status Missing(std::string_view option, std::string_view what) {
   return absl::InvalidArgumentError(fmt::format("{} is missing: give {}", option, what));
 }
@@ -32,7 +28,7 @@ absl::StatusOr<rpc::Identity> LoadIdentity(std::string_view name, const std::str
   if (key.empty()) return Missing(key_option, "a PEM file");
   auto identity = rpc::LoadIdentity(certificate, key);
   if (!identity.ok()) {
-    return Named(fmt::format("{} and {}", cert_option, key_option), identity.status());
+    return Annotate(identity.status(), fmt::format("{} and {}", cert_option, key_option));
   }
   return identity;
 }
@@ -73,9 +69,9 @@ absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::st
   DT_RETURN_IF_ERROR(CheckNames(component.identity_.certificate_pem, config.org, self));
   if (config.deployment_ca.empty()) return Missing("--deployment-ca", "a PEM file");
   auto pem = ReadFile(config.deployment_ca);
-  if (!pem.ok()) return Named("--deployment-ca", pem.status());
+  if (!pem.ok()) return Annotate(pem.status(), "--deployment-ca");
   if (const auto read = pki::CertificatesFromPem(*pem); !read.ok()) {
-    return Named(fmt::format("--deployment-ca {}", config.deployment_ca), read.status());
+    return Annotate(read.status(), fmt::format("--deployment-ca {}", config.deployment_ca));
   }
   component.deployment_ca_pem_ = *std::move(pem);
   DT_RETURN_IF_ERROR(NoteExpiry("internal-cert", component.identity_.certificate_pem));
@@ -115,7 +111,7 @@ absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
 absl::StatusOr<pki::AeadKey> LoadKek(const StoreConfig& config) {
   if (config.kek_file.empty()) return Missing("--kek-file", "a file of 64 hex digits, mode 0600");
   auto key = pki::LoadKeyEncryptionKey(config.kek_file);
-  if (!key.ok()) return Named("--kek-file", key.status());
+  if (!key.ok()) return Annotate(key.status(), "--kek-file");
   return key;
 }
 

@@ -7,6 +7,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/random_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/people/people_store.h"
@@ -131,9 +132,7 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
 
   v1::StartSessionResponse response;
   if (attempt.status.ok()) {
-    std::array<std::uint8_t, 16> id{};
-    DT_RETURN_IF_ERROR(parts_.random.Fill(id));
-    response.set_session_id(Base64UrlEncode(id));
+    DT_ASSIGN_OR_RETURN(*response.mutable_session_id(), NewRandomId(parts_.random));
     *response.mutable_authenticated_at() = rpc::ToTimestamp(now);
     *response.mutable_expires_at() = rpc::ToTimestamp(now + kSessionLifetime);
     *response.mutable_user() = *attempt.user;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "libs/base/encoding.h"
+#include "libs/base/random_id.h"
 #include "libs/pki/certificate.h"
 #include "libs/token/names.h"
 
@@ -92,9 +93,8 @@ absl::Status GatewayKeys::MakeMissing() {
 absl::StatusOr<std::string> GatewayKeys::Store(const std::string& kind,
                                                std::span<const std::uint8_t> secret,
                                                const std::string& certificate_pem) {
-  std::array<std::uint8_t, 12> random_id{};
-  DT_RETURN_IF_ERROR(random_.Fill(random_id));
-  const std::string kid = fmt::format("{}-{}", kind, HexEncode(random_id));
+  DT_ASSIGN_OR_RETURN(const std::string random_id, NewRandomHex(12, random_));
+  const std::string kid = fmt::format("{}-{}", kind, random_id);
   DT_ASSIGN_OR_RETURN(const Bytes sealed, pki::Seal(kek_, Purpose(kind, kid), secret, random_));
   const std::int64_t now = UnixSeconds(clock_.Now());
   DT_RETURN_IF_ERROR(database_.Write([&](db::Transaction& txn) {

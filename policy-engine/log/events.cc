@@ -6,6 +6,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/random_id.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/log/system_log.h"
@@ -64,9 +65,7 @@ EventBuilder& EventBuilder::Debug(const std::string& key, const std::string& val
 }
 
 absl::Status EventSink::Identify(v1::Event& event) {
-  std::array<std::uint8_t, 16> id{};
-  DT_RETURN_IF_ERROR(random_.Fill(id));
-  event.set_id(Base64UrlEncode(id));
+  DT_ASSIGN_OR_RETURN(*event.mutable_id(), NewRandomId(random_));
   return absl::OkStatus();
 }
 

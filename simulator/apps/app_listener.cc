@@ -5,6 +5,7 @@
 #include <array>
 
 #include "libs/base/encoding.h"
+#include "libs/base/random_id.h"
 #include "libs/http/form.h"
 #include "libs/pki/tls_context.h"
 
@@ -101,11 +102,9 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
 }
 
 http::Response AppListener::Begin(ServiceProvider& app) {
-  std::array<std::uint8_t, 16> state{};
-  absl::StatusOr<ServiceProvider::SignOn> sign_on = absl::InternalError("no random bytes");
-  if (random_.Fill(state).ok()) {
-    sign_on = app.StartSignOn(ServiceProvider::Binding::kRedirect, Base64UrlEncode(state));
-  }
+  const absl::StatusOr<std::string> state = NewRandomId(random_);
+  absl::StatusOr<ServiceProvider::SignOn> sign_on = state.status();
+  if (state.ok()) sign_on = app.StartSignOn(ServiceProvider::Binding::kRedirect, *state);
   if (!sign_on.ok()) {
     return AppPage(503, "Sign-in can't begin",
                    http::EscapeHtml(std::string(sign_on.status().message())));

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "libs/base/encoding.h"
+#include "libs/base/random_id.h"
 #include "libs/base/utc_time.h"
 #include "libs/http/form.h"
 
@@ -73,12 +74,12 @@ absl::StatusOr<ServiceProvider::SignOn> ServiceProvider::StartSignOn(Binding bin
   if (destination.empty()) {
     return absl::FailedPreconditionError("the identity provider has no address of that binding");
   }
-  std::array<std::uint8_t, 16> id{};
-  {
-    const std::lock_guard lock(mutex_);  // The random source of a run is shared, too.
-    DT_RETURN_IF_ERROR(random_.Fill(id));
-  }
-  SignOn sign_on{binding, "_" + HexEncode(id), std::move(relay_state), destination, ""};
+  const auto new_id = [this] {
+    const MutexLock lock(mutex_);  // The random source of a run is shared, too.
+    return NewRandomHex(16, random_);
+  };
+  DT_ASSIGN_OR_RETURN(const std::string id, new_id());
+  SignOn sign_on{binding, "_" + id, std::move(relay_state), destination, ""};
   const std::string xml = AuthnRequest(config_, sign_on.request_id, destination, clock_.Now());
   if (binding == Binding::kRedirect) {
     DT_ASSIGN_OR_RETURN(const Bytes deflated, Deflate(xml));
@@ -91,7 +92,7 @@ absl::StatusOr<ServiceProvider::SignOn> ServiceProvider::StartSignOn(Binding bin
   }
 
   const WallTime now = clock_.Now();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (pending_.size() >= kPendingMax) {
     std::erase_if(pending_, [now](const auto& p) { return p.second.expires_at < now; });
     if (pending_.size() >= kPendingMax) {
@@ -107,7 +108,7 @@ absl::StatusOr<Assertion> ServiceProvider::FinishSignOn(std::string_view saml_re
   const WallTime now = clock_.Now();
   Pending pending;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto found = pending_.extract(relay_state);
     if (found.empty()) return absl::UnauthenticatedError("no sign-in waits for this response");
     pending = std::move(found.mapped());

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 #include "simulator/apps/idp_metadata.h"
@@ -66,8 +66,8 @@ class ServiceProvider {
   const Clock& clock_;
   Random& random_;
   IdpMetadata idp_;
-  std::mutex mutex_;
-  std::unordered_map<std::string, Pending> pending_;  // By RelayState.
+  Mutex mutex_;
+  std::unordered_map<std::string, Pending> pending_ ABSL_GUARDED_BY(mutex_);  // By RelayState.
 };
 
 }  // namespace devicetrust::simulator

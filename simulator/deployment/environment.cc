@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
 #include <cstdlib>
-#include <mutex>
 
 #include "libs/base/files.h"
+#include "libs/base/random_id.h"
+#include "libs/base/wait_until.h"
 #include "libs/kerberos/environment.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
@@ -25,12 +25,6 @@ constexpr std::uint32_t kSpareAccounts = 1000;  // For who adds some to a runnin
 constexpr std::chrono::seconds kRegisteredWithin{10};
 
 std::string Listen(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
-
-// Names the part that an error of its set-up is about.
-absl::Status About(const std::string& part, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), fmt::format("{}: {}", part, std::string(status.message())));
-}
 
 std::string PortOf(const std::string& address) { return address.substr(address.rfind(':') + 1); }
 
@@ -60,22 +54,22 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
                                                                 const Clock& clock,
                                                                 Random& random) {
   std::unique_ptr<Environment> environment(new Environment(config, clock, random));
-  DT_RETURN_IF_ERROR(About("certificates", environment->MakeCertificates(fleet)));
-  DT_RETURN_IF_ERROR(About("forests", environment->StartForests(fleet)));
+  DT_RETURN_IF_ERROR(Annotate(environment->MakeCertificates(fleet), "certificates"));
+  DT_RETURN_IF_ERROR(Annotate(environment->StartForests(fleet), "forests"));
   // The org must know where the CA will listen before the CA, which asks the org, is there.
   DT_ASSIGN_OR_RETURN(const std::uint16_t ca_port, throwaway::FreePort(random));
   const std::string ca_address = Listen(ca_port);
-  DT_RETURN_IF_ERROR(About("policy engine", environment->StartPolicy(ca_address)));
-  DT_RETURN_IF_ERROR(About("certificate authority", environment->StartCa(ca_address)));
+  DT_RETURN_IF_ERROR(Annotate(environment->StartPolicy(ca_address), "policy engine"));
+  DT_RETURN_IF_ERROR(Annotate(environment->StartCa(ca_address), "certificate authority"));
   DT_RETURN_IF_ERROR(environment->ConnectAdmin());
   DT_RETURN_IF_ERROR(
-      About("org", environment->org_->SetUp(fleet, environment->sids_, config.learn_more_url)));
+      Annotate(environment->org_->SetUp(fleet, environment->sids_, config.learn_more_url), "org"));
   for (const AppRegistration& app : config.apps) {
-    DT_RETURN_IF_ERROR(About("app " + app.id, environment->org_->Register(app)));
+    DT_RETURN_IF_ERROR(Annotate(environment->org_->Register(app), "app " + app.id));
   }
-  DT_RETURN_IF_ERROR(About("iwa", environment->StartIwa()));
-  DT_RETURN_IF_ERROR(About("gateway", environment->StartGateway()));
-  DT_RETURN_IF_ERROR(About("iwa", environment->WaitForIwa()));
+  DT_RETURN_IF_ERROR(Annotate(environment->StartIwa(), "iwa"));
+  DT_RETURN_IF_ERROR(Annotate(environment->StartGateway(), "gateway"));
+  DT_RETURN_IF_ERROR(Annotate(environment->WaitForIwa(), "iwa"));
   return environment;
 }
 
@@ -107,10 +101,7 @@ absl::Status Environment::StartForests(const Fleet& fleet) {
   kerberos::UseLoopbackKdc(forests_->realms(), forests_->kdc().port());
   ::setenv("KRB5RCACHENAME", ("file2:" + Path("default.rcache2")).c_str(), 1);
 
-  std::array<std::uint8_t, 12> bytes{};
-  DT_RETURN_IF_ERROR(random_.Fill(bytes));
-  std::string password;
-  for (const std::uint8_t byte : bytes) password += fmt::format("{:02x}", byte);
+  DT_ASSIGN_OR_RETURN(const std::string password, NewRandomHex(12, random_));
   ldap_password_file_ = Path("directory.password");
   DT_RETURN_IF_ERROR(WriteFileAtomically(ldap_password_file_, password + "\n"));
   DT_ASSIGN_OR_RETURN(sids_, PopulateForests(*forests_, fleet, password));
@@ -262,19 +253,12 @@ absl::Status Environment::DescribeIssuers(Endpoints& endpoints) {
 }
 
 absl::Status Environment::WaitForIwa() {
-  const auto end = std::chrono::steady_clock::now() + kRegisteredWithin;
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
-  while (true) {
-    DT_ASSIGN_OR_RETURN(const bool registered, org_->IwaIsRegistered(kIwaName));
-    if (registered) return absl::OkStatus();
+  const auto registered = [this]() -> absl::StatusOr<bool> {
     DT_RETURN_IF_ERROR(iwa_->Check());
-    if (std::chrono::steady_clock::now() >= end) {
-      return absl::DeadlineExceededError("did not register with the org within 10 s");
-    }
-    never.wait_for(lock, std::chrono::milliseconds(10));
-  }
+    return org_->IwaIsRegistered(kIwaName);
+  };
+  return Annotate(WaitUntil(registered, std::chrono::milliseconds(10), kRegisteredWithin),
+                  "registration with the org");
 }
 
 absl::Status Environment::Check() const {
@@ -291,7 +275,7 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.mtls_check_url = check_url();
   endpoints.mtls_host_pattern = fmt::format("*.{}", kMtlsHost);
   endpoints.ca_bundle = Pem("web-ca");
-  DT_RETURN_IF_ERROR(About("device CA", DescribeIssuers(endpoints)));
+  DT_RETURN_IF_ERROR(Annotate(DescribeIssuers(endpoints), "device CA"));
   endpoints.saml_metadata_url = metadata_url();
   endpoints.sign_out_url = org_origin_ + "/signout";
   endpoints.learn_more_url = config_.learn_more_url;
@@ -312,9 +296,9 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.grpc["iwa.edge"] = {iwa_->Address("edge"), "iwa.devicetrust.internal", Pem("web-ca"),
                                 "", ""};
   endpoints.test_keys = Path("test-keys");
-  DT_RETURN_IF_ERROR(
-      About("test keys", WriteTestKeys({config_.org, kIwaName, Path("ca.db"), Path("iwa.db"),
-                                        kek_file_, endpoints.test_keys})));
+  DT_RETURN_IF_ERROR(Annotate(WriteTestKeys({config_.org, kIwaName, Path("ca.db"), Path("iwa.db"),
+                                             kek_file_, endpoints.test_keys}),
+                              "test keys"));
   endpoints.krb5_conf = forests_->kdc().config_path();
   endpoints.realms = forests_->realms();
   endpoints.iwa_spn = iwa_spn_;

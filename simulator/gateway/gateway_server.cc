@@ -35,16 +35,12 @@ constexpr std::size_t kMtlsListener = 1;
 constexpr std::size_t kOrgHeadBytesMax = 64 * 1024;
 constexpr std::size_t kOrgBodyBytesMax = 128 * 1024;  // A SAML request as base64, escaped.
 
-absl::Status Named(std::string_view flag, const absl::Status& status) {
-  return absl::Status(status.code(), fmt::format("{}: {}", flag, std::string(status.message())));
-}
-
 absl::StatusOr<std::string> ReadPem(std::string_view flag, const std::string& path) {
   if (path.empty()) {
     return absl::InvalidArgumentError(fmt::format("{} is missing: give a PEM file", flag));
   }
   absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return Named(flag, text.status());
+  if (!text.ok()) return Annotate(text.status(), flag);
   return text;
 }
 
@@ -57,7 +53,7 @@ absl::StatusOr<pki::Identity> LoadServerIdentity(std::string_view name, const st
   DT_RETURN_IF_ERROR(RefuseIfShared(key));
   absl::StatusOr<pki::Identity> identity = pki::IdentityFromPem(chain, secret);
   if (!identity.ok())
-    return Named(fmt::format("{} and {}", cert_flag, key_flag), identity.status());
+    return Annotate(identity.status(), fmt::format("{} and {}", cert_flag, key_flag));
   return identity;
 }
 
@@ -124,12 +120,6 @@ absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
       pki::TlsContext context,
       pki::TlsContext::ForServer({.identity = std::move(identity), .devices = std::move(devices)}));
   return std::make_shared<const pki::TlsContext>(std::move(context));
-}
-
-std::string Text(const boost::asio::ip::tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
-                                    : fmt::format("{}:{}", address, endpoint.port());
 }
 
 }  // namespace
@@ -237,8 +227,8 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
 }
 
 Addresses GatewayServer::addresses() const {
-  return {{"org", Text(state_->server->endpoint(kOrgListener))},
-          {"mtls", Text(state_->server->endpoint(kMtlsListener))}};
+  return {{"org", http::AddressOf(state_->server->endpoint(kOrgListener))},
+          {"mtls", http::AddressOf(state_->server->endpoint(kMtlsListener))}};
 }
 
 bool GatewayServer::WaitUntilReady(milliseconds timeout) const {

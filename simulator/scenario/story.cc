@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
-#include <mutex>
-
 #include "libs/base/utc_time.h"
+#include "libs/base/wait_until.h"
 #include "libs/kerberos/acceptor.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
@@ -133,16 +131,15 @@ absl::Status Story::TellCertificate(EnrollPhase& phase, std::size_t device) {
 
 absl::StatusOr<org::v1::Decision> Story::LastDecision(const std::string& principal) {
   // The event is on its way from the org's store to the log.
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
-  for (int attempt = 0; attempt < 500; ++attempt) {
-    DT_ASSIGN_OR_RETURN(const std::vector<std::string> codes,
-                        environment_.org().DecisionsOf(principal));
-    if (!codes.empty()) return environment_.org().Explain(codes.back());
-    never.wait_for(lock, std::chrono::milliseconds(10));
-  }
-  return absl::DeadlineExceededError("the decision did not reach the System Log within 5 s");
+  std::vector<std::string> codes;
+  const auto arrived = [&]() -> absl::StatusOr<bool> {
+    DT_ASSIGN_OR_RETURN(codes, environment_.org().DecisionsOf(principal));
+    return !codes.empty();
+  };
+  DT_RETURN_IF_ERROR(
+      Annotate(WaitUntil(arrived, std::chrono::milliseconds(10), std::chrono::seconds(5)),
+               "the decision's way to the System Log"));
+  return environment_.org().Explain(codes.back());
 }
 
 absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {

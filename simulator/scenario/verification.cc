@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
 #include <map>
-#include <mutex>
 
+#include "libs/base/wait_until.h"
 #include "simulator/report/format.h"
 
 namespace devicetrust::simulator {
@@ -109,15 +108,12 @@ Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhas
 absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result,
                             std::chrono::milliseconds delivery) {
   const Counts expected = Expected(seen);
-  const auto end = std::chrono::steady_clock::now() + delivery;
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
-  while (true) {
+  const auto delivered = [&]() -> absl::StatusOr<bool> {
     DT_ASSIGN_OR_RETURN(result.system_log, org.CountEvents(since));
-    if (HasAll(result.system_log, expected) || std::chrono::steady_clock::now() >= end) break;
-    never.wait_for(lock, std::chrono::milliseconds(20));
-  }
+    return HasAll(result.system_log, expected);
+  };
+  const absl::Status waited = WaitUntil(delivered, std::chrono::milliseconds(20), delivery);
+  if (!absl::IsDeadlineExceeded(waited)) DT_RETURN_IF_ERROR(waited);  // What lacks is told below.
   for (const auto& [type, count] : expected) {
     Compare(type, Get(result.system_log, type), count, result);
   }

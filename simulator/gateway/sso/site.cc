@@ -5,6 +5,7 @@
 #include <array>
 
 #include "libs/base/encoding.h"
+#include "libs/base/random_id.h"
 
 namespace devicetrust::gateway {
 
@@ -15,9 +16,8 @@ std::string Site::MtlsOrigin(std::string_view host) const {
 
 absl::StatusOr<std::string> Site::ChallengeOrigin(Random& random) const {
   if (!fresh_names) return MtlsOrigin(mtls_host);
-  std::array<std::uint8_t, 10> octets;
-  DT_RETURN_IF_ERROR(random.Fill(octets));
-  return MtlsOrigin(fmt::format("{}.{}", HexEncode(octets), mtls_host));
+  DT_ASSIGN_OR_RETURN(const std::string label, NewRandomHex(10, random));
+  return MtlsOrigin(fmt::format("{}.{}", label, mtls_host));
 }
 
 std::string Site::MtlsFormSource() const {
