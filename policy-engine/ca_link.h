@@ -3,20 +3,19 @@
 #include <memory>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
-#include "libs/base/status.h"
 #include "libs/rpc/channel.h"
+#include "policy-engine/users/certificate_revoker.h"
 
 namespace devicetrust::policy {
 
 // The connection to dt-ca's internal listener. Thread-safe.
-class CaLink {
+class CaLink final : public CertificateRevoker {
  public:
   explicit CaLink(const rpc::ChannelConfig& config)
       : stub_(ca::v1::CertificateAdminService::NewStub(rpc::NewChannel(config))) {}
 
-  // Errors as rpc::Call.
   absl::StatusOr<ca::v1::RevokeForUserResponse> RevokeForUser(
-      const ca::v1::RevokeForUserRequest& request) {
+      const ca::v1::RevokeForUserRequest& request) override {
     return rpc::Call(*stub_, &ca::v1::CertificateAdminService::Stub::RevokeForUser, request);
   }
 

@@ -17,7 +17,7 @@ db::Migration Org() {
                        " learn_more_url TEXT NOT NULL, changed_by TEXT NOT NULL, changed_at BIGINT,"
                        " capability_enabled BIGINT NOT NULL, read_only BIGINT NOT NULL,"
                        " ad_active BIGINT NOT NULL, ad_domains TEXT NOT NULL,"
-                       " forced_off BIGINT NOT NULL"},
+                       " disabled_by_force BIGINT NOT NULL"},
            {.name = "apps",
             .columns = "id TEXT PRIMARY KEY, protocol_name TEXT NOT NULL UNIQUE,"
                        " revision BIGINT NOT NULL"},

@@ -1,5 +1,5 @@
 // A whole org over in-memory stores for the tests of this folder: real SQL, real keys, a
-// clock that the test moves. No listener: methods are called directly.
+// clock that the test moves. No listener: the domain classes are called directly.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,13 +22,15 @@
 #include "libs/token/names.h"
 #include "policy-engine/apps/app_admin.h"
 #include "policy-engine/apps/zone_admin.h"
+#include "policy-engine/decisions/decision_history.h"
+#include "policy-engine/decisions/factor_completion.h"
 #include "policy-engine/decisions/sign_on.h"
 #include "policy-engine/enrollment/iwa_registry.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/migrations.h"
-#include "policy-engine/org/settings_service.h"
-#include "policy-engine/people/people_store.h"
+#include "policy-engine/org/settings_admin.h"
 #include "policy-engine/sessions/session_changes.h"
+#include "policy-engine/users/user_store.h"
 
 namespace devicetrust::policy {
 
@@ -54,15 +56,13 @@ class OrgFixture : public ::testing::Test {
     proof_keys_.Add(ProofKey().kid, token::ProofIssuer("acme"), ProofKey().key.public_key());
     sessions_.emplace(*database_);
     apps_.emplace(*store_, clock_);
-    sign_on_.emplace(
-        SignOn::Parts{*database_, *store_, *events_, *log_, proof_keys_,
-                      [this](db::Transaction&, const std::string&, std::string_view,
-                             WallTime) -> absl::StatusOr<FactorVerdict> { return factor_verdict_; },
-                      clock_, random_});
-    settings_.emplace(*store_, clock_, Lookup());
     zones_.emplace(*store_, clock_);
-    iwas_.emplace(*database_, *events_, clock_, Lookup());
-    BecomeAdmin();
+    settings_.emplace(*store_, clock_);
+    iwas_.emplace(*database_, *events_, clock_);
+    sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, clock_, random_});
+    factor_completion_.emplace(
+        FactorCompletion::Parts{*database_, *events_, scripted_factors_, clock_});
+    history_.emplace(*database_, *store_, *log_);
   }
   ~OrgFixture() override { outbox_->Stop(); }
 
@@ -72,17 +72,10 @@ class OrgFixture : public ::testing::Test {
     return kKey;
   }
 
-  CallerLookup Lookup() {
-    return [this](const grpc::ServerContext*) -> absl::StatusOr<rpc::Caller> { return caller_; };
-  }
-  void BecomeAdmin() { caller_ = {rpc::Caller::Kind::kAdmin, "ada", "admin", "acme"}; }
-  void BecomeComponent(const std::string& name, const std::string& role) {
-    caller_ = {rpc::Caller::Kind::kComponent, name, role, "acme"};
+  static rpc::Caller Component(const std::string& name, const std::string& role) {
+    return {rpc::Caller::Kind::kComponent, name, role, "acme"};
   }
 
-  static reason::v1::Reason ReasonOf(const grpc::Status& status) {
-    return rpc::ReasonOf(rpc::FromGrpc(status));
-  }
   static reason::v1::Reason ReasonOf(const absl::Status& status) { return rpc::ReasonOf(status); }
 
   // The org's events of a type, oldest first, once all have arrived.
@@ -93,12 +86,16 @@ class OrgFixture : public ::testing::Test {
     return log_->After(filter, 0, 1000).value().events;
   }
 
-  grpc::Status SetDeviceTrust(bool enabled, bool force = false) {
+  absl::Status SetDeviceTrust(bool enabled, bool force = false) {
     org::v1::SetDeviceTrustRequest request;
     request.set_enabled(enabled);
     request.set_force(force);
-    device_trust_.Clear();
-    return settings_->SetDeviceTrust(nullptr, &request, &device_trust_);
+    return SetDeviceTrust(request);
+  }
+  absl::Status SetDeviceTrust(const org::v1::SetDeviceTrustRequest& request) {
+    auto set = settings_->SetDeviceTrust(admin_, request);
+    device_trust_ = set.ok() ? *std::move(set) : org::v1::SetDeviceTrustResponse();
+    return set.status();
   }
 
   std::string AddUser(const std::string& name, std::vector<std::string> groups = {},
@@ -109,9 +106,8 @@ class OrgFixture : public ::testing::Test {
     person.set_account_name(name);
     for (std::string& group : groups) person.add_groups(std::move(group));
     return database_
-        ->Write([&](db::Transaction& txn) { return StorePerson(txn, person, "id-" + name); })
-        .value()
-        .id;
+        ->Write([&](db::Transaction& txn) { return StoreUser(txn, person, "id-" + name); })
+        .value();
   }
 
   static org::v1::App SamlApp(const std::string& id) {
@@ -126,7 +122,7 @@ class OrgFixture : public ::testing::Test {
   absl::Status PutApp(org::v1::App app) {
     org::v1::PutAppRequest request;
     *request.mutable_app() = std::move(app);
-    auto put = apps_->PutApp(caller_, request);
+    auto put = apps_->PutApp(admin_, request);
     if (put.ok()) app_ = *std::move(put->mutable_app());
     return put.status();
   }
@@ -164,7 +160,7 @@ class OrgFixture : public ::testing::Test {
     org::v1::SetRulesRequest request;
     request.set_app_id(app_id);
     for (const org::v1::Rule& rule : rules) *request.add_rules() = rule;
-    auto set = apps_->SetRules(caller_, request);
+    auto set = apps_->SetRules(admin_, request);
     if (set.ok()) app_ = *std::move(set->mutable_app());
     return set.status();
   }
@@ -181,13 +177,25 @@ class OrgFixture : public ::testing::Test {
   token::KeySet proof_keys_;
   std::optional<SessionChanges> sessions_;
   std::optional<AppAdmin> apps_;
-  std::optional<SignOn> sign_on_;
-  std::optional<SettingsService> settings_;
-  std::optional<ZoneAdmin> zones_;
-  std::optional<IwaRegistryService> iwas_;
+  // Second factors of which the test says what comes of them.
+  class ScriptedFactors final : public FactorCheck {
+   public:
+    absl::StatusOr<FactorVerdict> Verify(db::Transaction&, const std::string&, std::string_view,
+                                         WallTime) override {
+      return verdict;
+    }
+    FactorVerdict verdict = FactorVerdict::kAccepted;
+  };
 
-  rpc::Caller caller_;
-  FactorVerdict factor_verdict_ = FactorVerdict::kAccepted;
+  ScriptedFactors scripted_factors_;
+  std::optional<SignOn> sign_on_;
+  std::optional<FactorCompletion> factor_completion_;
+  std::optional<DecisionHistory> history_;
+  std::optional<SettingsAdmin> settings_;
+  std::optional<ZoneAdmin> zones_;
+  std::optional<IwaRegistry> iwas_;
+
+  const rpc::Caller admin_{rpc::Caller::Kind::kAdmin, "ada", "admin", "acme"};
   org::v1::SetDeviceTrustResponse device_trust_;
   org::v1::App app_;
 };

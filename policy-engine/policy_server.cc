@@ -8,6 +8,7 @@
 #include "libs/base/background_loop.h"
 #include "libs/base/log.h"
 #include "libs/db/database.h"
+#include "libs/db/open.h"
 #include "libs/db/outbox.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
@@ -17,15 +18,16 @@
 #include "policy-engine/authentication/authentication_service.h"
 #include "policy-engine/ca_link.h"
 #include "policy-engine/decisions/decision_service.h"
+#include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/enrollment/enrollment_service.h"
-#include "policy-engine/enrollment/iwa_registry.h"
+#include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/method_access.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"
-#include "policy-engine/people/people_service.h"
 #include "policy-engine/sessions/session_feed_service.h"
+#include "policy-engine/users/user_service.h"
 
 namespace devicetrust::policy {
 
@@ -64,6 +66,7 @@ struct PolicyServer::Parts {
 
   absl::Status Open();
   absl::Status ApplyCapability();
+  void MakeRooms();
   void MakeServices();
   absl::Status Listen();
   void Prune();
@@ -83,24 +86,21 @@ struct PolicyServer::Parts {
   std::unique_ptr<GatewayKeys> keys;
   std::optional<CaLink> ca;
   std::optional<SessionChanges> sessions;
-  std::optional<Factors> factors;
-  std::unique_ptr<PeopleRevoker> revoker;
+  std::optional<TotpFactors> factors;
+  std::unique_ptr<UserRevoker> revoker;
 
+  std::optional<SettingsAdmin> settings_admin;
   std::optional<AppAdmin> apps;
   std::optional<ZoneAdmin> zones;
+  std::optional<UserAdmin> users;
+  std::optional<IwaRegistry> iwas;
+  std::optional<EnrollmentAuthority> enrollments;
   std::optional<Authenticator> authenticator;
   std::optional<SignOn> sign_on;
-  std::optional<SettingsService> settings_service;
-  std::optional<IwaRegistryService> iwa_service;
-  std::optional<EnrollmentService> enrollment_service;
-  std::optional<AppService> app_service;
-  std::optional<ZoneService> zone_service;
-  std::optional<DecisionService> decision_service;
-  std::optional<PeopleService> people_service;
-  std::optional<AuthenticationService> authentication_service;
-  std::optional<SessionFeedService> session_feed_service;
-  std::optional<GatewayKeyService> gateway_key_service;
-  std::optional<SystemLogService> log_service;
+  std::optional<FactorCompletion> factor_completion;
+  std::optional<DecisionHistory> history;
+
+  std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
   std::optional<BackgroundLoop> pruning;
   std::once_flag stopped;
@@ -138,52 +138,55 @@ absl::Status PolicyServer::Parts::ApplyCapability() {
                         .Target("Setting", "capability", *config.capability ? "on" : "off")
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
-  return store->Change(std::move(event), [this](db::Transaction& txn, const OrgState& before) {
+  const auto change = [this](db::Transaction& txn,
+                             const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
     v1::OrgSettings changed = before.settings;
     changed.set_capability_enabled(*config.capability);
-    return WriteSettings(txn, changed, before.forced_off);
-  });
+    DT_RETURN_IF_ERROR(WriteSettings(txn, changed, before.disabled_by_force));
+    return OrgStore::Effect();
+  };
+  return store->Change(std::move(event), change).status();
 }
 
-void PolicyServer::Parts::MakeServices() {
+void PolicyServer::Parts::MakeRooms() {
   ca.emplace(files.component.Peer(config.ca_address, config.ca_server_name));
   sessions.emplace(*database);
   factors.emplace(files.kek, random);
-  revoker = std::make_unique<PeopleRevoker>(
-      *database,
-      [this](const ca::v1::RevokeForUserRequest& request) { return ca->RevokeForUser(request); });
+  revoker = std::make_unique<UserRevoker>(*database, *ca);
+
+  settings_admin.emplace(*store, clock);
   apps.emplace(*store, clock);
   zones.emplace(*store, clock);
-  authenticator.emplace(Authenticator::Parts{*database, *store, *events, *sessions,
-                                             *files.directories, clock, random});
-  sign_on.emplace(
-      SignOn::Parts{*database, *store, *events, *log, keys->proof_keys(),
-                    [this](db::Transaction& txn, const std::string& user_id, std::string_view totp,
-                           WallTime now) { return factors->Verify(txn, user_id, totp, now); },
-                    clock, random});
+  users.emplace(
+      UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
+  iwas.emplace(*database, *events, clock);
+  enrollments.emplace(*database, *store, clock, *files.directories);
+  authenticator.emplace(
+      Authenticator::Parts{*database, *store, *events, *files.directories, clock, random});
+  sign_on.emplace(SignOn::Parts{*database, *store, *events, keys->proof_keys(), clock, random});
+  factor_completion.emplace(FactorCompletion::Parts{*database, *events, *factors, clock});
+  history.emplace(*database, *store, *log);
+}
 
-  settings_service.emplace(*store, clock, PeerCaller());
-  iwa_service.emplace(*database, *events, clock, PeerCaller());
-  enrollment_service.emplace(*database, *store, clock, *files.directories);
-  app_service.emplace(*apps);
-  zone_service.emplace(*zones);
-  decision_service.emplace(*sign_on);
-  people_service.emplace(PeopleService::Parts{*database, *events, *sessions, *revoker, *factors,
-                                              clock, random, config.org, PeerCaller()});
-  authentication_service.emplace(*authenticator);
-  session_feed_service.emplace(*sessions, clock);
-  gateway_key_service.emplace(*keys);
-  log_service.emplace(*log);
+void PolicyServer::Parts::MakeServices() {
+  services.push_back(std::make_unique<SettingsService>(*settings_admin));
+  services.push_back(std::make_unique<AppService>(*apps));
+  services.push_back(std::make_unique<ZoneService>(*zones));
+  services.push_back(std::make_unique<UserService>(*users));
+  services.push_back(std::make_unique<IwaRegistryService>(*iwas));
+  services.push_back(std::make_unique<EnrollmentService>(*enrollments));
+  services.push_back(std::make_unique<AuthenticationService>(*authenticator));
+  services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
+  services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
+  services.push_back(std::make_unique<GatewayKeyService>(*keys));
+  services.push_back(std::make_unique<SystemLogService>(*log));
 }
 
 absl::Status PolicyServer::Parts::Listen() {
-  DT_ASSIGN_OR_RETURN(
-      server, rpc::Server::Start(
-                  files.component.InternalListener(config),
-                  {&*settings_service, &*iwa_service, &*enrollment_service, &*app_service,
-                   &*zone_service, &*decision_service, &*people_service, &*authentication_service,
-                   &*session_feed_service, &*gateway_key_service, &*log_service},
-                  InternalAccess()));
+  std::vector<grpc::Service*> served;
+  for (const auto& service : services) served.push_back(service.get());
+  DT_ASSIGN_OR_RETURN(server, rpc::Server::Start(files.component.InternalListener(config), served,
+                                                 InternalAccess()));
   pruning.emplace(kPruneEvery, [this] {
     Prune();
     return kPruneEvery;
@@ -193,8 +196,8 @@ absl::Status PolicyServer::Parts::Listen() {
 
 void PolicyServer::Parts::Prune() {
   const WallTime now = clock.Now();
-  LogFailure("org.prune_failed", sessions->Prune(now));
-  LogFailure("org.prune_failed",
+  LogFailure("org.prune.failed", sessions->Prune(now));
+  LogFailure("org.prune.failed",
              database->Write([now](db::Transaction& txn) { return PruneDecisions(txn, now); }));
 }
 
@@ -220,6 +223,7 @@ absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config&
   DT_ASSIGN_OR_RETURN(PolicyFiles files, ReadFiles(config));
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
+  parts->MakeRooms();
   parts->MakeServices();
   DT_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<PolicyServer>(new PolicyServer(std::move(parts)));

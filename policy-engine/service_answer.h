@@ -28,7 +28,16 @@ inline absl::StatusOr<rpc::Caller> RequireAdmin(absl::StatusOr<rpc::Caller> call
                         "Call with a certificate of an admin.");
 }
 
-// Answers with `call(admin, request)`, a StatusOr<Response>.
+// Answers with `call(caller, request)`, a StatusOr<Response>.
+template <typename Request, typename Response, typename Call>
+grpc::Status AnswerCaller(const grpc::ServerContext& context, const Request& request,
+                          Response* response, Call call) {
+  const absl::StatusOr<rpc::Caller> caller = rpc::CallerOf(context);
+  if (!caller.ok()) return rpc::ToGrpc(caller.status());
+  return Answer<Response>(call(*caller, request), response);
+}
+
+// The same for callers that are admins.
 template <typename Request, typename Response, typename Call>
 grpc::Status AnswerAdmin(const grpc::ServerContext& context, const Request& request,
                          Response* response, Call call) {

@@ -115,17 +115,18 @@ absl::StatusOr<v1::PutAppResponse> AppAdmin::PutApp(const rpc::Caller& admin,
   DT_RETURN_IF_ERROR(ValidateApp(app));
   v1::Event event = AdminEvent("application.lifecycle.update", "App added or replaced", admin,
                                clock_.Now(), app.id(), app.label());
-  const absl::Status changed = store_.Change(
-      std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
-        DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
-        const AppState* known = before.FindApp(app.id());
-        if (known == nullptr) DT_RETURN_IF_ERROR(CheckCount(before));
-        const RuleMessages rules = known == nullptr ? RuleMessages() : known->rules;
-        DT_RETURN_IF_ERROR(CheckRules(app, rules, before.zones));
-        DT_RETURN_IF_ERROR(CheckSize(app, rules, before));
-        return WriteApp(txn, app, rules);
-      });
-  DT_RETURN_IF_ERROR(changed);
+  const auto change = [&](db::Transaction& txn,
+                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+    DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
+    const AppState* known = before.FindApp(app.id());
+    if (known == nullptr) DT_RETURN_IF_ERROR(CheckCount(before));
+    const RuleMessages rules = known == nullptr ? RuleMessages() : known->rules;
+    DT_RETURN_IF_ERROR(CheckRules(app, rules, before.zones));
+    DT_RETURN_IF_ERROR(CheckSize(app, rules, before));
+    DT_RETURN_IF_ERROR(WriteApp(txn, app, rules));
+    return OrgStore::Effect();
+  };
+  DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   return AppAnswer<v1::PutAppResponse>(*store_.state(), app.id());
 }
 
@@ -147,13 +148,14 @@ absl::StatusOr<v1::RemoveAppResponse> AppAdmin::RemoveApp(const rpc::Caller& adm
                                                           const v1::RemoveAppRequest& request) {
   v1::Event event = AdminEvent("application.lifecycle.delete", "App removed", admin, clock_.Now(),
                                request.app_id(), {});
-  const absl::Status changed = store_.Change(
-      std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
-        DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
-        if (before.FindApp(request.app_id()) == nullptr) return UnknownApp(request.app_id());
-        return DeleteApp(txn, request.app_id());
-      });
-  DT_RETURN_IF_ERROR(changed);
+  const auto change = [&](db::Transaction& txn,
+                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+    DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
+    if (before.FindApp(request.app_id()) == nullptr) return UnknownApp(request.app_id());
+    DT_RETURN_IF_ERROR(DeleteApp(txn, request.app_id()));
+    return OrgStore::Effect();
+  };
+  DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   v1::RemoveAppResponse response;
   response.set_version(store_.state()->version);
   return response;
@@ -166,16 +168,17 @@ absl::StatusOr<v1::SetRulesResponse> AppAdmin::SetRules(const rpc::Caller& admin
                                clock_.Now(), request.app_id(), {});
   (*event.mutable_debug_data())["rules"] = CutText(fmt::format("{}", fmt::join(names, "; ")), 4096);
   const RuleMessages rules = WithDefaults(request.rules());
-  const absl::Status changed = store_.Change(
-      std::move(event), [&](db::Transaction& txn, const OrgState& before) -> absl::Status {
-        DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
-        const AppState* known = before.FindApp(request.app_id());
-        if (known == nullptr) return UnknownApp(request.app_id());
-        DT_RETURN_IF_ERROR(CheckRules(known->app, rules, before.zones));
-        DT_RETURN_IF_ERROR(CheckSize(known->app, rules, before));
-        return WriteApp(txn, known->app, rules);
-      });
-  DT_RETURN_IF_ERROR(changed);
+  const auto change = [&](db::Transaction& txn,
+                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+    DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
+    const AppState* known = before.FindApp(request.app_id());
+    if (known == nullptr) return UnknownApp(request.app_id());
+    DT_RETURN_IF_ERROR(CheckRules(known->app, rules, before.zones));
+    DT_RETURN_IF_ERROR(CheckSize(known->app, rules, before));
+    DT_RETURN_IF_ERROR(WriteApp(txn, known->app, rules));
+    return OrgStore::Effect();
+  };
+  DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   return AppAnswer<v1::SetRulesResponse>(*store_.state(), request.app_id());
 }
 

@@ -31,7 +31,7 @@ class AppAdminTest : public OrgFixture {
   absl::Status Remove(const std::string& id) {
     v1::RemoveAppRequest request;
     request.set_app_id(id);
-    return apps_->RemoveApp(caller_, request).status();
+    return apps_->RemoveApp(admin_, request).status();
   }
   absl::Status SetZones(const std::vector<std::pair<std::string, std::string>>& zones) {
     v1::SetZonesRequest request;
@@ -40,7 +40,7 @@ class AppAdminTest : public OrgFixture {
       zone.set_name(name);
       zone.add_cidr(cidr);
     }
-    return zones_->SetZones(caller_, request).status();
+    return zones_->SetZones(admin_, request).status();
   }
 };
 
@@ -82,31 +82,31 @@ TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
   change.set_app_id("mail");
   change.set_expected_version(read);
   *change.add_rules() = FiveRules()[0];
-  DT_EXPECT_OK(apps_->SetRules(caller_, change));
+  DT_EXPECT_OK(apps_->SetRules(admin_, change));
   *change.add_rules() = FiveRules()[1];
-  const absl::Status late = apps_->SetRules(caller_, change).status();
+  const absl::Status late = apps_->SetRules(admin_, change).status();
   EXPECT_EQ(late.code(), absl::StatusCode::kAborted);
   EXPECT_EQ(ReasonOf(late), reason::v1::REASON_CONFLICTING_STATE);
   v1::PutAppRequest put;
   *put.mutable_app() = SamlApp("mail");
   put.set_expected_version(read);
-  DT_EXPECT_CODE(apps_->PutApp(caller_, put), kAborted);
+  DT_EXPECT_CODE(apps_->PutApp(admin_, put), kAborted);
   v1::RemoveAppRequest remove;
   remove.set_app_id("mail");
   remove.set_expected_version(read);
-  DT_EXPECT_CODE(apps_->RemoveApp(caller_, remove), kAborted);
+  DT_EXPECT_CODE(apps_->RemoveApp(admin_, remove), kAborted);
   v1::SetZonesRequest zones;
   zones.set_expected_version(read);
-  DT_EXPECT_CODE(zones_->SetZones(caller_, zones), kAborted);
+  DT_EXPECT_CODE(zones_->SetZones(admin_, zones), kAborted);
   EXPECT_EQ(Get("mail").app().rules_size(), 2);  // The default rule is the second.
   remove.set_expected_version(Get("mail").version());
-  DT_EXPECT_OK(apps_->RemoveApp(caller_, remove));
+  DT_EXPECT_OK(apps_->RemoveApp(admin_, remove));
 }
 
 // Gateways that know a later version must not take another one for it.
 TEST_F(AppAdminTest, TheVersionGrowsAcrossARestoreFromABackup) {
   const auto restarted =
-      OrgStore::Create(*database_, *events_, {"acme", "", true, 1'000'000}).value();
+      OrgStore::Create(*database_, *events_, {"acme", {}, true, 1'000'000}).value();
   EXPECT_EQ(restarted->state()->version, 1'000'000);
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   EXPECT_EQ(List().version(), 1'000'001);
@@ -296,7 +296,7 @@ TEST_F(AppAdminTest, ARuleMustSayWhetherItLetsIn) {
 TEST_F(AppAdminTest, AnotherProcessOnTheStoreSeesTheSame) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
-  const auto other = OrgStore::Create(*database_, *events_, {"acme", "", true}).value();
+  const auto other = OrgStore::Create(*database_, *events_, {"acme", {}, true}).value();
   ASSERT_NE(other->state()->FindApp("mail"), nullptr);
   EXPECT_EQ(other->state()->FindApp("mail")->policy->rules().size(), 4u);
 }

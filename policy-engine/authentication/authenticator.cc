@@ -10,8 +10,8 @@
 #include "libs/base/random_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
-#include "policy-engine/people/people_store.h"
 #include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/users/user_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -163,9 +163,9 @@ Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& reque
     attempt.worth_an_event = refusal->first;
     return refuse(ThrottledSignIn(refusal->retry_after), reason::v1::REASON_THROTTLED);
   }
-  const absl::StatusOr<Person> person =
-      parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<Person> {
-        return FindPersonByPrincipal(txn, attempt.principal);
+  const absl::StatusOr<StoredUser> person =
+      parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<StoredUser> {
+        return FindUserByPrincipal(txn, attempt.principal);
       });
   if (person.ok() && principal.ok()) attempt.user = person->user;
   if (!person.ok() && !absl::IsNotFound(person.status())) {
@@ -203,7 +203,7 @@ absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const
   if (attempt.status.ok()) {
     builder.Outcome(v1::EventOutcome::RESULT_SUCCESS);
   } else {
-    builder.Outcome(v1::EventOutcome::RESULT_FAILURE, rpc::ReasonName(attempt.precise_reason));
+    builder.Outcome(v1::EventOutcome::RESULT_FAILURE, attempt.precise_reason);
   }
   v1::Event event = builder.Debug("session_id", response.session_id()).Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));

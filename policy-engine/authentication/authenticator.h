@@ -24,7 +24,6 @@ class Authenticator {
     db::Database& database;
     const OrgStore& store;  // For the domain of names without one.
     EventSink& events;
-    SessionChanges& sessions;
     const directory::Registry& directories;
     const Clock& clock;
     Random& random;

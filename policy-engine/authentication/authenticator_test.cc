@@ -33,13 +33,12 @@ class AuthenticatorTest : public OrgFixture {
         return Check(principal, password);
       };
     }
-    authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *sessions_,
-                                                *directories_, clock_, random_,
-                                                FailureLimits{.per_pair_max = 5}});
+    authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *directories_,
+                                                clock_, random_, FailureLimits{.per_pair_max = 5}});
     AddUser("ada");
     const std::string gone = AddUser("gone");
     DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
-      return SetPersonStatus(txn, gone, v1::USER_STATUS_DEACTIVATED, clock_.Now());
+      return WriteUserStatus(txn, gone, v1::USER_STATUS_DEACTIVATED, clock_.Now());
     }));
   }
 

@@ -36,7 +36,7 @@ grpc::Status DecisionService::Evaluate(grpc::ServerContext* /*context*/,
 grpc::Status DecisionService::CompleteFactor(grpc::ServerContext* /*context*/,
                                              const v1::CompleteFactorRequest* request,
                                              v1::CompleteFactorResponse* response) {
-  auto completed = sign_on_.CompleteFactor(*request);
+  auto completed = factors_.Complete(*request);
   kFactors.With({rpc::ResultLabel(completed.status())}).Add();
   return Answer(std::move(completed), response);
 }
@@ -44,7 +44,7 @@ grpc::Status DecisionService::CompleteFactor(grpc::ServerContext* /*context*/,
 grpc::Status DecisionService::ExplainDecision(grpc::ServerContext* /*context*/,
                                               const v1::ExplainDecisionRequest* request,
                                               v1::ExplainDecisionResponse* response) {
-  return Answer(sign_on_.Explain(*request), response);
+  return Answer(history_.Explain(*request), response);
 }
 
 }  // namespace devicetrust::policy

@@ -1,14 +1,17 @@
 #pragma once
 
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
+#include "policy-engine/decisions/decision_history.h"
+#include "policy-engine/decisions/factor_completion.h"
 #include "policy-engine/decisions/sign_on.h"
 
 namespace devicetrust::policy {
 
-// Sign-on decisions over gRPC: translates for SignOn.
+// Sign-on decisions over gRPC: translates for SignOn, FactorCompletion and DecisionHistory.
 class DecisionService final : public org::v1::DecisionService::Service {
  public:
-  explicit DecisionService(SignOn& sign_on) : sign_on_(sign_on) {}
+  DecisionService(SignOn& sign_on, FactorCompletion& factors, const DecisionHistory& history)
+      : sign_on_(sign_on), factors_(factors), history_(history) {}
 
   grpc::Status Evaluate(grpc::ServerContext* context, const org::v1::EvaluateRequest* request,
                         org::v1::EvaluateResponse* response) override;
@@ -21,6 +24,8 @@ class DecisionService final : public org::v1::DecisionService::Service {
 
  private:
   SignOn& sign_on_;
+  FactorCompletion& factors_;
+  const DecisionHistory& history_;
 };
 
 }  // namespace devicetrust::policy

@@ -103,13 +103,18 @@ absl::Status CompleteDecision(db::Transaction& txn, const std::string& code, Wal
       .status();
 }
 
-absl::StatusOr<bool> ConsumeProof(db::Transaction& txn, const std::string& id,
-                                  WallTime expires_at) {
+absl::StatusOr<bool> IsProofSpent(db::Transaction& txn, const std::string& id) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT id FROM used_proofs WHERE id = $1", {id}));
+  return !rows.empty();
+}
+
+absl::Status SpendProof(db::Transaction& txn, const std::string& id, WallTime expires_at) {
   DT_ASSIGN_OR_RETURN(const auto inserted,
                       txn.Run("INSERT INTO used_proofs (id, expires_at) VALUES ($1, $2)"
                               " ON CONFLICT (id) DO NOTHING RETURNING id",
                               {id, UnixSeconds(expires_at)}));
-  return !inserted.empty();
+  if (!inserted.empty()) return absl::OkStatus();
+  return absl::AbortedError("the proof was spent meanwhile");
 }
 
 absl::Status PruneDecisions(db::Transaction& txn, WallTime now) {

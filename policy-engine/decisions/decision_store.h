@@ -1,5 +1,5 @@
-// Decisions as rows, found again by a code that people can type. A row keeps what was known,
-// not what follows from it: the rules of its time give the trace again.
+// Decisions as rows, found again by a code that people can type. A row keeps the facts and the
+// outcome; the trace is computed from the facts and the rules of their time.
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,6 @@
 
 namespace devicetrust::policy {
 
-inline constexpr std::chrono::minutes kFactorWindow{5};
-inline constexpr int kFactorFailuresMax = 5;
 inline constexpr std::chrono::days kDecisionRetention{90};
 
 // Eight characters of an alphabet without look-alikes, 40 random bits: "7F3K-9QXD". It finds a
@@ -48,8 +46,9 @@ absl::StatusOr<StoredDecision> FindDecision(db::Transaction& txn, std::string_vi
 absl::Status CountFactorFailure(db::Transaction& txn, const std::string& code);
 absl::Status CompleteDecision(db::Transaction& txn, const std::string& code, WallTime at);
 
-// Single use of proofs: false when `id` was there already.
-absl::StatusOr<bool> ConsumeProof(db::Transaction& txn, const std::string& id, WallTime expires_at);
+// Single use of proofs. kAborted: somebody else has spent the proof meanwhile.
+absl::StatusOr<bool> IsProofSpent(db::Transaction& txn, const std::string& id);
+absl::Status SpendProof(db::Transaction& txn, const std::string& id, WallTime expires_at);
 
 // Forgets decisions past kDecisionRetention, and proofs that nobody would accept any more.
 // A bounded number of each per call.

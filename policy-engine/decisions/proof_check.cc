@@ -60,37 +60,4 @@ ProofVerdict CheckProof(const org::v1::EvaluateRequest& request, const token::Ke
   return verdict;
 }
 
-std::string_view WordsOf(reason::v1::Reason reason) {
-  switch (reason) {
-    case reason::v1::REASON_UNSPECIFIED:
-      return "";
-    case reason::v1::REASON_CERTIFICATE_NOT_PRESENTED:
-      return "no certificate was presented";
-    case reason::v1::REASON_CERTIFICATE_OF_ANOTHER_CA:
-      return "the certificate is of another CA";
-    case reason::v1::REASON_CERTIFICATE_SIGNATURE_INVALID:
-      return "the certificate's signature is wrong";
-    case reason::v1::REASON_CERTIFICATE_EXPIRED:
-      return "the certificate has expired";
-    case reason::v1::REASON_CERTIFICATE_NOT_YET_VALID:
-      return "the certificate is not valid yet";
-    case reason::v1::REASON_CERTIFICATE_REVOKED:
-      return "the certificate is revoked";
-    case reason::v1::REASON_CERTIFICATE_OF_ANOTHER_USER:
-      return "the certificate is another user's";
-    case reason::v1::REASON_CERTIFICATE_UNKNOWN:
-      return "the org knows no enrollment of this certificate";
-    case reason::v1::REASON_REVOCATION_DATA_STALE:
-      return "the gateway's revocation data is too old";
-    case reason::v1::REASON_CHALLENGE_NOT_DONE:
-      return "no device challenge was made";
-    case reason::v1::REASON_PROOF_REPLAYED:
-      return "the proof was used before";
-    case reason::v1::REASON_PROOF_INVALID:
-      return "the proof does not hold";
-    default:
-      return "the certificate is not acceptable";
-  }
-}
-
 }  // namespace devicetrust::policy

@@ -29,7 +29,4 @@ struct ProofVerdict {
 ProofVerdict CheckProof(const org::v1::EvaluateRequest& request, const token::KeySet& keys,
                         std::string_view org_id, WallTime now);
 
-// "no certificate was presented", for traces.
-std::string_view WordsOf(reason::v1::Reason reason);
-
 }  // namespace devicetrust::policy

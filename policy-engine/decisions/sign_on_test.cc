@@ -6,9 +6,8 @@
 #include <random>
 #include <thread>
 
-#include "libs/rpc/timestamps.h"
-#include "libs/testing/status.h"
-#include "policy-engine/org_fixture.h"
+#include "policy-engine/decisions/decision_store.h"
+#include "policy-engine/decisions/sign_on_fixture.h"
 #include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
@@ -18,116 +17,7 @@ namespace v1 = ::devicetrust::org::v1;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-class SignOnTest : public OrgFixture {
- protected:
-  SignOnTest() {
-    EXPECT_TRUE(PutApp(SamlApp("mail")).ok());
-    EXPECT_TRUE(SetRules("mail", FiveRules()).ok());
-    EXPECT_TRUE(SetDeviceTrust(true).ok());
-    user_id_ = AddUser("ada", {"Staff"});
-    AddEnrollment("enrollment-1", user_id_, Platform::kWindows);
-  }
-
-  void AddEnrollment(const std::string& id, const std::string& user_id, Platform platform) {
-    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
-      return txn
-          .Run(
-              "INSERT INTO enrollments (enrollment_id, user_id, device_id, computer_sid, platform,"
-              " iwa_name, authorized_at) VALUES ($1, $2, 'device-1', 'S-1', $3, 'iwa-1', 0)",
-              {id, user_id, static_cast<std::int64_t>(platform)})
-          .status();
-    }));
-  }
-
-  static std::string Hash(std::string_view text) {
-    const pki::Sha256Digest digest = pki::Sha256(text);
-    return {digest.begin(), digest.end()};
-  }
-
-  v1::EvaluateRequest Request(const char* user_agent = kWindowsAgent) {
-    v1::EvaluateRequest request;
-    request.set_app_id("mail");
-    request.mutable_session()->set_session_id("session-1");
-    request.mutable_session()->set_user_id(user_id_);
-    *request.mutable_session()->mutable_authenticated_at() = rpc::ToTimestamp(clock_.Now());
-    request.mutable_client()->set_address("203.0.113.5");
-    request.mutable_client()->set_user_agent(user_agent);
-    request.set_client_kind(v1::CLIENT_KIND_WEB_BROWSER);
-    request.set_transaction_hash(Hash("transaction-1"));
-    request.set_session_hash(Hash("session-1"));
-    return request;
-  }
-
-  token::Proof NewProof() {
-    token::Proof proof;
-    proof.envelope.issuer = token::ProofIssuer("acme");
-    proof.envelope.audience = token::ProofAudience("acme");
-    proof.envelope.id = token::NewTokenId(clock_.Now(), random_).value();
-    proof.envelope.issued_at = clock_.Now();
-    proof.envelope.expires_at = clock_.Now() + seconds(30);
-    proof.transaction_hash = Base64UrlEncode(AsBytes(Hash("transaction-1")));
-    proof.session_hash = Base64UrlEncode(AsBytes(Hash("session-1")));
-    proof.trusted = true;
-    proof.serial = "0a1b";
-    proof.device_id = "device-1";
-    proof.enrollment_id = "enrollment-1";
-    return proof;
-  }
-  static std::string Signed(const token::Proof& proof) {
-    return token::Sign(proof, ProofKey()).value();
-  }
-  v1::EvaluateRequest Trusted() {
-    v1::EvaluateRequest request = Request();
-    request.set_proof(Signed(NewProof()));
-    return request;
-  }
-  v1::EvaluateRequest Refused(reason::v1::Reason reason, const std::string& serial) {
-    token::Proof proof = NewProof();
-    proof.trusted = false;
-    proof.reason = rpc::ReasonName(reason);
-    proof.serial = serial;
-    proof.device_id.clear();
-    proof.enrollment_id.clear();
-    v1::EvaluateRequest request = Request();
-    request.set_proof(Signed(proof));
-    return request;
-  }
-
-  v1::SignOnResult Evaluate(const v1::EvaluateRequest& request) {
-    const auto response = sign_on_->Evaluate(request);
-    DT_EXPECT_OK(response);
-    return response.ok() ? response->result() : v1::SignOnResult();
-  }
-  reason::v1::Reason Refusal(const v1::EvaluateRequest& request) {
-    return rpc::ReasonOf(sign_on_->Evaluate(request).status());
-  }
-  absl::Status Complete(const std::string& code, const std::string& session = "session-1") {
-    v1::CompleteFactorRequest request;
-    request.set_code(code);
-    request.set_session_id(session);
-    request.set_totp_code("123456");
-    const auto completed = sign_on_->CompleteFactor(request);
-    if (completed.ok()) completed_ = *completed;
-    return completed.status();
-  }
-  v1::Decision Explain(const std::string& code) {
-    v1::ExplainDecisionRequest request;
-    request.set_code(code);
-    const auto explained = sign_on_->Explain(request);
-    DT_EXPECT_OK(explained);
-    return explained.ok() ? explained->decision() : v1::Decision();
-  }
-  void ExpectUntrusted(const v1::SignOnResult& response, reason::v1::Reason reason) {
-    EXPECT_EQ(response.outcome(), v1::OUTCOME_DENIED);
-    EXPECT_EQ(response.rule_index(), 4);
-    EXPECT_EQ(response.trust(), v1::TRUST_STATE_NOT_TRUSTED);
-    EXPECT_EQ(response.reason(), reason) << rpc::ReasonName(response.reason());
-    EXPECT_TRUE(response.show_security_message());
-  }
-
-  std::string user_id_;
-  v1::CompleteFactorResponse completed_;
-};
+class SignOnTest : public SignOnFixture {};
 
 TEST_F(SignOnTest, ATrustedComputerIsAllowedWithItsFactor) {
   const v1::SignOnResult response = Evaluate(Trusted());
@@ -254,7 +144,7 @@ TEST_F(SignOnTest, WithDeviceTrustOffTheRefusalIsBare) {
   v1::SetDeviceTrustRequest learn_more;
   learn_more.set_enabled(true);
   learn_more.set_learn_more_url("https://help.example.com/");
-  ASSERT_TRUE(settings_->SetDeviceTrust(nullptr, &learn_more, &device_trust_).ok());
+  DT_ASSERT_OK(SetDeviceTrust(learn_more));
   EXPECT_EQ(Evaluate(Request()).learn_more_url(), "https://help.example.com/");
 
   ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
@@ -281,13 +171,11 @@ TEST_F(SignOnTest, AnAppWithoutATrustRuleBlamesNoDevice) {
 TEST_F(SignOnTest, SignInsGoOnInReadOnlyModeAndWithoutTheCapability) {
   v1::SetReadOnlyRequest read_only;
   read_only.set_read_only(true);
-  v1::SetReadOnlyResponse frozen;
-  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &frozen).ok());
+  DT_ASSERT_OK(settings_->SetReadOnly(admin_, read_only));
   EXPECT_EQ(Evaluate(Trusted()).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 
   v1::SetCapabilityRequest off;
-  v1::SetCapabilityResponse response;
-  ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
+  DT_ASSERT_OK(settings_->SetCapability(admin_, off));
   EXPECT_EQ(Evaluate(Trusted()).trust(), v1::TRUST_STATE_UNSPECIFIED);
   EXPECT_EQ(Evaluate(Request(kMacAgent)).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 }
@@ -323,86 +211,6 @@ TEST_F(SignOnTest, RefusesUnknownAppsAndUsersAndMalformedRequests) {
   EXPECT_EQ(Refusal(request), reason::v1::REASON_MALFORMED_REQUEST);
 }
 
-TEST_F(SignOnTest, AFactorFinishesItsDecisionOnceInTimeAndInItsSession) {
-  const std::string code = Evaluate(Trusted()).code();
-  EXPECT_EQ(ReasonOf(Complete("0000-0000")), reason::v1::REASON_DECISION_UNKNOWN);
-  EXPECT_EQ(ReasonOf(Complete(code, "session-2")), reason::v1::REASON_DECISION_UNKNOWN);
-  ASSERT_TRUE(Complete(code).ok());
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_CONFLICTING_STATE);
-  EXPECT_EQ(ReasonOf(Complete(Evaluate(Request()).code())), reason::v1::REASON_CONFLICTING_STATE);
-  const std::string late = Evaluate(Trusted()).code();
-  clock_.Advance(kFactorWindow);
-  EXPECT_EQ(ReasonOf(Complete(late)), reason::v1::REASON_DECISION_UNKNOWN);
-}
-
-TEST_F(SignOnTest, WrongFactorsAreCountedAndEndTheDecision) {
-  const std::string code = Evaluate(Trusted()).code();
-  factor_verdict_ = FactorVerdict::kWrong;
-  for (int i = 0; i < kFactorFailuresMax; ++i) {
-    EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_FACTOR_WRONG);
-  }
-  factor_verdict_ = FactorVerdict::kAccepted;
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_THROTTLED);
-  EXPECT_EQ(EventsOf("user.authentication.verify").size(), 5u);
-
-  const std::string other = Evaluate(Trusted()).code();
-  factor_verdict_ = FactorVerdict::kNotEnrolled;
-  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::REASON_FACTOR_NOT_ENROLLED);
-  factor_verdict_ = FactorVerdict::kReused;
-  EXPECT_EQ(ReasonOf(Complete(other)), reason::v1::REASON_FACTOR_REUSED);
-}
-
-TEST_F(SignOnTest, NoFactorHelpsAUserWhoWasDeactivatedMeanwhile) {
-  const std::string code = Evaluate(Trusted()).code();
-  DT_ASSERT_OK(database_->Write(
-      [](db::Transaction& txn) { return txn.Run("UPDATE users SET status = 2").status(); }));
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_SESSION_ENDED);
-}
-
-TEST_F(SignOnTest, ADecisionIsExplainedByTheRulesOfItsTime) {
-  const std::string code = Evaluate(Refused(reason::v1::REASON_CERTIFICATE_REVOKED, "0a1b")).code();
-  ASSERT_TRUE(SetRules("mail", {}).ok());
-  std::string typed = code;
-  for (char& c : typed) c = static_cast<char>(std::tolower(c));
-  typed.erase(typed.find('-'), 1);
-
-  const v1::Decision decision = Explain(typed);
-  EXPECT_EQ(decision.code(), code);
-  EXPECT_EQ(decision.outcome(), v1::OUTCOME_DENIED);
-  EXPECT_EQ(decision.app_label(), "App mail");
-  ASSERT_EQ(decision.rules_size(), 4);
-  EXPECT_TRUE(decision.rules(3).matched());
-  const v1::ConditionTrace& trust = decision.rules(1).conditions(4);
-  EXPECT_EQ(trust.condition(), "device trust");
-  EXPECT_FALSE(trust.matched());
-  EXPECT_EQ(trust.wanted(), "trusted");
-  EXPECT_EQ(trust.seen(), "not trusted (the certificate is revoked)");
-  EXPECT_EQ(decision.rules(2).conditions(3).seen(), "Windows (user agent)");
-  EXPECT_FALSE(decision.remedy().empty());
-}
-
-TEST_F(SignOnTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {
-  const std::string code = Evaluate(Trusted()).code();
-  EXPECT_EQ(Explain(code).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
-  ASSERT_TRUE(Complete(code).ok());
-  v1::Event revoked = EventBuilder("pki.cert.revoke", "Device Trust certificate revocation",
-                                   clock_.Now() + seconds(9))
-                          .Target("Certificate", "0a1b")
-                          .Take();
-  revoked.set_id("event-1");
-  DT_ASSERT_OK(log_->Append({&revoked, 1}));
-  const v1::Decision decision = Explain(code);
-  EXPECT_EQ(decision.outcome(), v1::OUTCOME_ALLOWED);
-  EXPECT_EQ(decision.remedy(), "");
-  EXPECT_TRUE(decision.has_factor_completed_at());
-  EXPECT_EQ(decision.certificate_revoked_at().seconds(), UnixSeconds(clock_.Now()) + 9);
-  v1::ExplainDecisionRequest request;
-  for (const char* bad : {"", "0000-0000", "!!", "7F3K-9QXD-7F3K"}) {
-    request.set_code(bad);
-    EXPECT_EQ(ReasonOf(sign_on_->Explain(request).status()), reason::v1::REASON_DECISION_UNKNOWN);
-  }
-}
-
 // What LOG-1 asks for, and what a run compares with what its devices saw.
 TEST_F(SignOnTest, TheLogTellsOfDevicesAndDecisions) {
   Evaluate(Trusted());
@@ -420,6 +228,41 @@ TEST_F(SignOnTest, TheLogTellsOfDevicesAndDecisions) {
   EXPECT_EQ(decisions[0].outcome().result(), v1::EventOutcome::RESULT_CHALLENGE);
   EXPECT_EQ(decisions[1].outcome().result(), v1::EventOutcome::RESULT_DENY);
   EXPECT_EQ(decisions[1].client().address(), "203.0.113.5");
+}
+
+// What dashboard, what-if and reports rest on.
+TEST_F(SignOnTest, APreviewLeavesNoTrace) {
+  const auto rows = [this](const std::string& table) {
+    return database_
+        ->Read([&](db::Transaction& txn) { return txn.Run("SELECT COUNT(*) FROM " + table); })
+        .value();
+  };
+  const v1::EvaluateRequest request = Trusted();
+  const std::size_t events = EventsOf("").size();
+  for (int i = 0; i < 2; ++i) {
+    const auto preview = sign_on_->Preview(request);
+    DT_ASSERT_OK(preview);
+    EXPECT_EQ(preview->outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+    EXPECT_EQ(preview->trust(), v1::TRUST_STATE_TRUSTED);
+    EXPECT_EQ(preview->rule_name(), "Windows, trusted");
+    EXPECT_EQ(preview->code(), "");
+  }
+  EXPECT_EQ(db::Int(rows("decisions")[0][0]), 0);
+  EXPECT_EQ(db::Int(rows("used_proofs")[0][0]), 0);
+  EXPECT_EQ(EventsOf("").size(), events);
+  // The proof is still good, and what was previewed comes true.
+  EXPECT_EQ(Evaluate(request).trust(), v1::TRUST_STATE_TRUSTED);
+  const auto spent = sign_on_->Preview(request);
+  DT_ASSERT_OK(spent);
+  EXPECT_EQ(spent->reason(), reason::v1::REASON_PROOF_REPLAYED);
+}
+
+TEST_F(SignOnTest, APreviewRefusesWhatAnEvaluationWould) {
+  v1::EvaluateRequest request = Request();
+  request.set_app_id("none");
+  EXPECT_EQ(ReasonOf(sign_on_->Preview(request).status()), reason::v1::REASON_APP_UNKNOWN);
+  DT_ASSERT_OK(sessions_->EndSession("session-1", clock_.Now()));
+  EXPECT_EQ(ReasonOf(sign_on_->Preview(Request()).status()), reason::v1::REASON_SESSION_ENDED);
 }
 
 // Two gateways that both hold the proof: one of them is believed.
@@ -457,13 +300,6 @@ TEST_F(SignOnTest, GarbageIsDecidedAndNeverTrusted) {
     ASSERT_NE(decided->result().outcome(), v1::OUTCOME_UNSPECIFIED);
     ASSERT_GE(decided->result().rule_index(), 1);
   }
-}
-
-TEST(DecisionCodeTest, ForgivesHowPeopleType) {
-  EXPECT_EQ(NormalizeDecisionCode("7f3k 9qxd"), "7F3K-9QXD");
-  EXPECT_EQ(NormalizeDecisionCode("oil0-0000"), "0110-0000");
-  EXPECT_EQ(NormalizeDecisionCode("7F3K-9QX"), std::nullopt);
-  EXPECT_EQ(NormalizeDecisionCode("7F3K-9QXU"), std::nullopt);
 }
 
 }  // namespace

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
-#include "libs/rpc/status.h"
+#include "libs/rpc/error.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/enrollment/iwa_version.h"
 
@@ -133,6 +135,17 @@ absl::Status UnknownIwa(const std::string& name) {
                         "Start it: it registers itself.");
 }
 
+// An IWA speaks for itself only.
+absl::Status RequireSelf(const rpc::Caller& caller, const std::string& name) {
+  if (caller.kind == rpc::Caller::Kind::kComponent && caller.name == name) {
+    return absl::OkStatus();
+  }
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
+                        fmt::format("{} may not speak for IWA '{}'", caller.ToString(),
+                                    std::string_view(name).substr(0, 64)),
+                        name, "Give the IWA the name that its internal certificate has.");
+}
+
 }  // namespace
 
 absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
@@ -168,18 +181,10 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
                     "Add the forest to the IWA's configuration.");
 }
 
-absl::StatusOr<rpc::Caller> IwaRegistryService::RequireSelf(const grpc::ServerContext* context,
-                                                            const std::string& name) const {
-  DT_ASSIGN_OR_RETURN(rpc::Caller caller, caller_(context));
-  if (caller.kind == rpc::Caller::Kind::kComponent && caller.name == name) return caller;
-  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
-                        fmt::format("{} may not speak for IWA '{}'", caller.ToString(),
-                                    std::string_view(name).substr(0, 64)),
-                        name, "Give the IWA the name that its internal certificate has.");
-}
-
-absl::StatusOr<v1::Iwa> IwaRegistryService::Store(const grpc::ServerContext* context, v1::Iwa iwa) {
-  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, RequireSelf(context, iwa.name()));
+absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(
+    const rpc::Caller& caller, const v1::RegisterIwaRequest& request) {
+  const v1::Iwa& iwa = request.iwa();
+  DT_RETURN_IF_ERROR(RequireSelf(caller, iwa.name()));
   DT_RETURN_IF_ERROR(ValidateIwa(iwa));
   v1::Event event = EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
                         .Actor(caller)
@@ -189,7 +194,7 @@ absl::StatusOr<v1::Iwa> IwaRegistryService::Store(const grpc::ServerContext* con
                         .Take();
   DT_RETURN_IF_ERROR(events_.Identify(event));
   const std::int64_t now = UnixSeconds(clock_.Now());
-  return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<v1::Iwa> {
+  const auto store = [&](db::Transaction& txn) -> absl::StatusOr<v1::RegisterIwaResponse> {
     DT_RETURN_IF_ERROR(RefuseForeignKeys(txn, iwa));
     DT_ASSIGN_OR_RETURN(const auto before, FindIwa(txn, iwa.name()));
     const Bytes blob = IwaBlob(iwa);
@@ -202,71 +207,57 @@ absl::StatusOr<v1::Iwa> IwaRegistryService::Store(const grpc::ServerContext* con
     // An IWA that starts again with what is known is no news.
     if (!before || IwaBlob(*before) != blob) DT_RETURN_IF_ERROR(events_.Append(txn, event));
     DT_ASSIGN_OR_RETURN(auto stored, FindIwa(txn, iwa.name()));
-    return *std::move(stored);
-  });
+    v1::RegisterIwaResponse response;
+    *response.mutable_iwa() = *std::move(stored);
+    return response;
+  };
+  return database_.Write(store);
 }
 
-grpc::Status IwaRegistryService::RegisterIwa(grpc::ServerContext* context,
-                                             const v1::RegisterIwaRequest* request,
-                                             v1::RegisterIwaResponse* response) {
-  auto registered = Store(context, request->iwa());
-  if (!registered.ok()) return rpc::ToGrpc(rpc::StoreError(registered.status()));
-  *response->mutable_iwa() = *std::move(registered);
-  return grpc::Status::OK;
-}
-
-grpc::Status IwaRegistryService::Heartbeat(grpc::ServerContext* context,
-                                           const v1::HeartbeatRequest* request,
-                                           v1::HeartbeatResponse* /*response*/) {
-  const auto caller = RequireSelf(context, request->name());
-  if (!caller.ok()) return rpc::ToGrpc(caller.status());
+absl::StatusOr<v1::HeartbeatResponse> IwaRegistry::Heartbeat(const rpc::Caller& caller,
+                                                             const v1::HeartbeatRequest& request) {
+  DT_RETURN_IF_ERROR(RequireSelf(caller, request.name()));
   const std::int64_t now = UnixSeconds(clock_.Now());
-  return rpc::ToGrpc(rpc::StoreError(database_.Write([&](db::Transaction& txn) -> absl::Status {
+  const auto touch = [&](db::Transaction& txn) -> absl::StatusOr<v1::HeartbeatResponse> {
     DT_ASSIGN_OR_RETURN(
         const auto updated,
         txn.Run("UPDATE iwas SET last_heartbeat = $2 WHERE name = $1 RETURNING name",
-                {request->name(), now}));
-    return updated.empty() ? UnknownIwa(request->name()) : absl::OkStatus();
-  })));
+                {request.name(), now}));
+    if (updated.empty()) return UnknownIwa(request.name());
+    return v1::HeartbeatResponse();
+  };
+  return database_.Write(touch);
 }
 
-grpc::Status IwaRegistryService::ListIwas(grpc::ServerContext* /*context*/,
-                                          const v1::ListIwasRequest* /*request*/,
-                                          v1::ListIwasResponse* response) {
-  auto iwas = database_.Read([](db::Transaction& txn) { return AllIwas(txn); });
-  if (!iwas.ok()) return rpc::ToGrpc(rpc::StoreError(iwas.status()));
-  for (v1::Iwa& iwa : *iwas) *response->add_iwas() = std::move(iwa);
-  return grpc::Status::OK;
+absl::StatusOr<v1::ListIwasResponse> IwaRegistry::List() {
+  DT_ASSIGN_OR_RETURN(std::vector<v1::Iwa> iwas, database_.Read(AllIwas));
+  v1::ListIwasResponse response;
+  for (v1::Iwa& iwa : iwas) *response.add_iwas() = std::move(iwa);
+  return response;
 }
 
-absl::StatusOr<v1::Iwa> IwaRegistryService::SetEnabled(const grpc::ServerContext* context,
-                                                       const std::string& name, bool enabled) {
-  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, RequireAdmin(caller_, context));
+absl::StatusOr<v1::SetIwaEnabledResponse> IwaRegistry::SetEnabled(
+    const rpc::Caller& admin, const v1::SetIwaEnabledRequest& request) {
+  const bool enabled = request.enabled();
   v1::Event event = EventBuilder(enabled ? "org.iwa.enable" : "org.iwa.disable",
                                  enabled ? "IWA enabled" : "IWA disabled", clock_.Now())
-                        .Actor(caller)
-                        .Target("Iwa", name)
+                        .Actor(admin)
+                        .Target("Iwa", request.name())
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   DT_RETURN_IF_ERROR(events_.Identify(event));
-  return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<v1::Iwa> {
-    DT_RETURN_IF_ERROR(
-        txn.Run("UPDATE iwas SET enabled = $2 WHERE name = $1", {name, std::int64_t{enabled}})
-            .status());
-    DT_ASSIGN_OR_RETURN(auto iwa, FindIwa(txn, name));
-    if (!iwa) return UnknownIwa(name);
+  const auto change = [&](db::Transaction& txn) -> absl::StatusOr<v1::SetIwaEnabledResponse> {
+    DT_RETURN_IF_ERROR(txn.Run("UPDATE iwas SET enabled = $2 WHERE name = $1",
+                               {request.name(), std::int64_t{enabled}})
+                           .status());
+    DT_ASSIGN_OR_RETURN(auto iwa, FindIwa(txn, request.name()));
+    if (!iwa) return UnknownIwa(request.name());
     DT_RETURN_IF_ERROR(events_.Append(txn, event));
-    return *std::move(iwa);
-  });
-}
-
-grpc::Status IwaRegistryService::SetIwaEnabled(grpc::ServerContext* context,
-                                               const v1::SetIwaEnabledRequest* request,
-                                               v1::SetIwaEnabledResponse* response) {
-  auto iwa = SetEnabled(context, request->name(), request->enabled());
-  if (!iwa.ok()) return rpc::ToGrpc(rpc::StoreError(iwa.status()));
-  *response->mutable_iwa() = *std::move(iwa);
-  return grpc::Status::OK;
+    v1::SetIwaEnabledResponse response;
+    *response.mutable_iwa() = *std::move(iwa);
+    return response;
+  };
+  return database_.Write(change);
 }
 
 }  // namespace devicetrust::policy

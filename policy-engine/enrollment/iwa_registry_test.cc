@@ -4,7 +4,8 @@
 
 #include "libs/testing/fake_directory.h"
 #include "libs/testing/status.h"
-#include "policy-engine/enrollment/enrollment_service.h"
+#include "policy-engine/enrollment/enrollment_authority.h"
+#include "policy-engine/enrollment/enrollment_store.h"
 #include "policy-engine/enrollment/iwa_version.h"
 #include "policy-engine/org_fixture.h"
 
@@ -43,26 +44,23 @@ class IwaTest : public OrgFixture {
     key.set_jwk(NewJwk(kid));
     return iwa;
   }
-  grpc::Status Register(const v1::Iwa& iwa) {
+  absl::Status Register(const v1::Iwa& iwa) {
     v1::RegisterIwaRequest request;
     *request.mutable_iwa() = iwa;
-    BecomeComponent(iwa.name(), "iwa");
-    const grpc::Status status = iwas_->RegisterIwa(nullptr, &request, &registered_);
-    BecomeAdmin();
-    return status;
+    const auto registered = iwas_->Register(Component(iwa.name(), "iwa"), request);
+    if (registered.ok()) registered_ = *registered;
+    return registered.status();
   }
-  grpc::Status SetEnabled(const std::string& name, bool enabled) {
+  absl::Status SetEnabled(const std::string& name, bool enabled) {
     v1::SetIwaEnabledRequest request;
     request.set_name(name);
     request.set_enabled(enabled);
-    v1::SetIwaEnabledResponse response;
-    return iwas_->SetIwaEnabled(nullptr, &request, &response);
+    return iwas_->SetEnabled(admin_, request).status();
   }
   std::vector<v1::Iwa> List() {
-    v1::ListIwasRequest request;
-    v1::ListIwasResponse response;
-    EXPECT_TRUE(iwas_->ListIwas(nullptr, &request, &response).ok());
-    return {response.iwas().begin(), response.iwas().end()};
+    const auto list = iwas_->List();
+    DT_EXPECT_OK(list);
+    return {list->iwas().begin(), list->iwas().end()};
   }
 
   // An org in which `ada` may enroll through iwa-1.
@@ -79,25 +77,22 @@ class IwaTest : public OrgFixture {
     request_.set_enrollment_id("enrollment-1");
   }
   // The results of several in one call, refused ones as the call of one would fail.
-  std::vector<grpc::Status> AuthorizeAll(const std::vector<v1::EnrollmentRequest>& requests) {
-    v1::AuthorizeEnrollmentsRequest request;
-    for (const v1::EnrollmentRequest& one : requests) *request.add_enrollments() = one;
-    v1::AuthorizeEnrollmentsResponse response;
-    const grpc::Status status = enrollments_->AuthorizeEnrollments(nullptr, &request, &response);
-    if (!status.ok()) return {status};
-    std::vector<grpc::Status> results;
-    for (const v1::EnrollmentResult& result : response.results()) {
-      results.push_back(result.has_authorized() ? grpc::Status::OK
-                                                : rpc::ToGrpc(rpc::FromMessage(result.refused())));
-      authorized_ = result.authorized();
+  std::vector<absl::Status> AuthorizeAll(const std::vector<v1::EnrollmentRequest>& requests) {
+    const EnrollmentAuthority::Requests all(requests.begin(), requests.end());
+    const auto results = enrollments_->Authorize(all);
+    if (!results.ok()) return {results.status()};
+    std::vector<absl::Status> statuses;
+    for (const EnrollmentAuthority::Result& result : *results) {
+      statuses.push_back(result.status());
+      if (result.ok()) authorized_ = *result;
     }
-    return results;
+    return statuses;
   }
-  grpc::Status Authorize() { return AuthorizeAll({request_}).at(0); }
+  absl::Status Authorize() { return AuthorizeAll({request_}).at(0); }
 
   testing::FakeDirectory* directory_ = nullptr;
   std::unique_ptr<directory::Registry> directories_;
-  std::optional<EnrollmentService> enrollments_;
+  std::optional<EnrollmentAuthority> enrollments_;
   v1::RegisterIwaResponse registered_;
   v1::EnrollmentRequest request_;
   v1::AuthorizedEnrollment authorized_;  // The last one.
@@ -131,29 +126,24 @@ TEST_F(IwaTest, SpeaksForItselfOnly) {
   ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
   v1::RegisterIwaRequest request;
   *request.mutable_iwa() = NewIwa("iwa-1");
-  BecomeComponent("iwa-2", "iwa");
-  EXPECT_EQ(ReasonOf(iwas_->RegisterIwa(nullptr, &request, &registered_)),
-            reason::v1::REASON_CALLER_NOT_ALLOWED);
   v1::HeartbeatRequest beat;
-  v1::HeartbeatResponse response;
   beat.set_name("iwa-1");
-  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)),
-            reason::v1::REASON_CALLER_NOT_ALLOWED);
-  BecomeAdmin();
-  EXPECT_EQ(ReasonOf(iwas_->RegisterIwa(nullptr, &request, &registered_)),
-            reason::v1::REASON_CALLER_NOT_ALLOWED);
+  for (const rpc::Caller& other : {Component("iwa-2", "iwa"), admin_}) {
+    EXPECT_EQ(ReasonOf(iwas_->Register(other, request).status()),
+              reason::v1::REASON_CALLER_NOT_ALLOWED);
+    EXPECT_EQ(ReasonOf(iwas_->Heartbeat(other, beat).status()),
+              reason::v1::REASON_CALLER_NOT_ALLOWED);
+  }
 }
 
 TEST_F(IwaTest, HeartbeatsMoveTheTimeOfARegisteredOne) {
   v1::HeartbeatRequest beat;
-  v1::HeartbeatResponse response;
   beat.set_name("iwa-1");
-  BecomeComponent("iwa-1", "iwa");
-  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(nullptr, &beat, &response)), reason::v1::REASON_IWA_UNKNOWN);
+  const rpc::Caller iwa = Component("iwa-1", "iwa");
+  EXPECT_EQ(ReasonOf(iwas_->Heartbeat(iwa, beat).status()), reason::v1::REASON_IWA_UNKNOWN);
   ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
   clock_.Advance(std::chrono::seconds(90));
-  BecomeComponent("iwa-1", "iwa");
-  ASSERT_TRUE(iwas_->Heartbeat(nullptr, &beat, &response).ok());
+  DT_ASSERT_OK(iwas_->Heartbeat(iwa, beat));
   EXPECT_EQ(List()[0].last_heartbeat().seconds(), UnixSeconds(clock_.Now()));
 }
 
@@ -161,8 +151,7 @@ TEST_F(IwaTest, RefusesWhatIsNoIwa) {
   const auto refused = [this](const std::function<void(v1::Iwa&)>& spoil) {
     v1::Iwa iwa = NewIwa("iwa-1");
     spoil(iwa);
-    const grpc::Status status = Register(iwa);
-    return status.error_code() == grpc::StatusCode::INVALID_ARGUMENT;
+    return absl::IsInvalidArgument(Register(iwa));
   };
   EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.set_address(""); }));
   EXPECT_TRUE(refused([](v1::Iwa& iwa) { iwa.set_version("new"); }));
@@ -204,12 +193,11 @@ TEST_F(IwaTest, ReadOnlyIsRetryableAndWritesNothing) {
   MakeReady();
   v1::SetReadOnlyRequest read_only;
   read_only.set_read_only(true);
-  v1::SetReadOnlyResponse frozen;
-  ASSERT_TRUE(settings_->SetReadOnly(nullptr, &read_only, &frozen).ok());
-  const grpc::Status status = Authorize();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  DT_ASSERT_OK(settings_->SetReadOnly(admin_, read_only));
+  const absl::Status status = Authorize();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(status), reason::v1::REASON_ORG_READ_ONLY);
-  EXPECT_TRUE(rpc::DetailOf(rpc::FromGrpc(status))->has_retry_after());
+  EXPECT_TRUE(rpc::DetailOf(status)->has_retry_after());
   const auto found =
       database_->Read([](db::Transaction& txn) { return FindEnrollment(txn, "enrollment-1"); });
   EXPECT_FALSE(found->has_value());
@@ -222,21 +210,19 @@ TEST_F(IwaTest, EachSwitchOfTheOrgHasItsReason) {
   ASSERT_TRUE(SetDeviceTrust(true).ok());
 
   v1::SetAdIntegrationRequest ad;
-  v1::SetAdIntegrationResponse integrated;
-  ASSERT_TRUE(settings_->SetAdIntegration(nullptr, &ad, &integrated).ok());
+  DT_ASSERT_OK(settings_->SetAdIntegration(admin_, ad));
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_AD_INTEGRATION_INACTIVE);
 
   v1::SetCapabilityRequest off;
-  v1::SetCapabilityResponse response;
-  ASSERT_TRUE(settings_->SetCapability(nullptr, &off, &response).ok());
+  DT_ASSERT_OK(settings_->SetCapability(admin_, off));
   EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_CAPABILITY_OFF);
 }
 
 TEST_F(IwaTest, AnIwaThatMayNotVouchEnrollsNobody) {
   MakeReady();
   const auto refused_for = [this](reason::v1::Reason reason) {
-    const grpc::Status status = Authorize();
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    const absl::Status status = Authorize();
+    EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
     EXPECT_EQ(ReasonOf(status), reason);
   };
   request_.set_iwa_name("iwa-9");
@@ -261,8 +247,8 @@ TEST_F(IwaTest, AnIwaThatMayNotVouchEnrollsNobody) {
 TEST_F(IwaTest, AUserMustBeThereAndActive) {
   MakeReady();
   request_.set_user_sid("S-1-5-21-1-2-3-nobody");
-  const grpc::Status unknown = Authorize();
-  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  const absl::Status unknown = Authorize();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(ReasonOf(unknown), reason::v1::REASON_USER_UNKNOWN);
   request_.set_user_sid("S-1-5-21-1-2-3-ada");
   const auto set = [this](const char* column) {
@@ -287,8 +273,8 @@ TEST_F(IwaTest, TheDirectorysSilenceIsRetryableItsIgnoranceIsNot) {
 TEST_F(IwaTest, AComputerOfADomainWithoutADirectoryIsRefused) {
   MakeReady();
   request_.set_computer_sid("S-1-5-21-9-9-9-4001");
-  const grpc::Status refused = Authorize();
-  EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  const absl::Status refused = Authorize();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(ReasonOf(refused), reason::v1::REASON_UNTRUSTED_FOREST);
 }
 
@@ -341,14 +327,6 @@ TEST(IwaVersionTest, ComparesNumbersNotText) {
        {"", "1", "1.", ".1", "1.x", "1.2.3.4.5", "1.-2", "1.1234567890", " 1.2"}) {
     EXPECT_FALSE(IwaVersion::Parse(bad)) << bad;
   }
-}
-
-TEST(PlatformFromDirectoryTest, KnowsWhatActiveDirectoryRecords) {
-  EXPECT_EQ(PlatformFromDirectory("Windows 10 Enterprise"), Platform::kWindows);
-  EXPECT_EQ(PlatformFromDirectory("Mac OS X"), Platform::kMacos);
-  EXPECT_EQ(PlatformFromDirectory("pc-linux-gnu"), Platform::kOtherDesktop);
-  EXPECT_EQ(PlatformFromDirectory(""), std::nullopt);
-  EXPECT_EQ(PlatformFromDirectory("OpenVMS"), std::nullopt);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ inline constexpr std::chrono::hours kCookieKeyLifetime{24 * 7};
 // A new key is handed out this long before it seals, so that every gateway has it by then.
 inline constexpr std::chrono::minutes kCookieKeyLead{5};
 
-// The keys that all gateways share (DESIGN 11): made here, sealed in the store under the
+// The keys that all gateways share: made here, sealed in the store under the
 // key-encryption key, handed to gateways over the internal listener. Thread-safe.
 class GatewayKeys {
  public:

@@ -8,6 +8,7 @@
 #include "libs/base/log.h"
 #include "libs/base/random_id.h"
 #include "libs/base/trace.h"
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/log/system_log.h"
 
@@ -53,9 +54,9 @@ EventBuilder& EventBuilder::Target(std::string_view type, const std::string& id,
   return *this;
 }
 
-EventBuilder& EventBuilder::Outcome(EventResult result, std::string reason) {
+EventBuilder& EventBuilder::Outcome(EventResult result, reason::v1::Reason reason) {
   event_.mutable_outcome()->set_result(result);
-  event_.mutable_outcome()->set_reason(std::move(reason));
+  event_.mutable_outcome()->set_reason(rpc::ReasonName(reason));
   return *this;
 }
 
@@ -82,7 +83,7 @@ db::Outbox::Deliver DeliverTo(SystemLog& log) {
       if (event.ParseFromArray(one.payload.data(), static_cast<int>(one.payload.size()))) {
         events.push_back(std::move(event));
       } else {  // It would never arrive, and hold up the rest for ever.
-        Log(LogLevel::kError, "system_log.event_dropped", {{"event_id", one.event_id}});
+        Log(LogLevel::kError, "system_log.event.dropped", {{"event_id", one.event_id}});
       }
     }
     return log.Append(events).status();

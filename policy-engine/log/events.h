@@ -7,6 +7,7 @@
 
 #include "devicetrust/org/v1/client.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
@@ -27,7 +28,8 @@ class EventBuilder {
   EventBuilder& ActorUser(const std::string& id, const std::string& principal);
   EventBuilder& Client(const org::v1::ClientInfo& client, std::string_view platform = {});
   EventBuilder& Target(std::string_view type, const std::string& id, const std::string& name = {});
-  EventBuilder& Outcome(EventResult result, std::string reason = {});
+  EventBuilder& Outcome(EventResult result,
+                        reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED);
   EventBuilder& Debug(const std::string& key, const std::string& value);  // Empty: left out.
 
   org::v1::Event Take() { return std::move(event_); }

@@ -5,7 +5,7 @@
 
 namespace devicetrust::policy {
 
-// The gRPC face of the System Log.
+// The System Log over gRPC: translates for SystemLog.
 class SystemLogService final : public org::v1::SystemLogService::Service {
  public:
   explicit SystemLogService(SystemLog& log) : log_(log) {}

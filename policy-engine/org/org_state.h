@@ -1,5 +1,5 @@
 // What every decision reads: settings, zones, apps with their compiled rules. Immutable; the
-// store swaps in a new one after each change (DESIGN 7).
+// store swaps in a new one after each change.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,9 @@ struct AppState {
 struct OrgState {
   std::int64_t version = 0;  // Grows with every change of anything in here.
   org::v1::OrgSettings settings;
-  bool forced_off = false;  // Device Trust was switched off although rules used it (ORG-2).
+  // Device Trust was switched off although rules used it (ORG-2). As long as a rule still does,
+  // settings.disabled_while_in_use says so.
+  bool disabled_by_force = false;
   std::int64_t zones_revision = 0;
   ZoneMessages zone_messages;
   std::vector<Zone> zones;                            // The same, compiled.

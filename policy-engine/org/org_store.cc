@@ -33,7 +33,7 @@ absl::Status MakeOrg(db::Transaction& txn, const OrgDefaults& defaults) {
   DT_RETURN_IF_ERROR(
       txn.Run(
              "INSERT INTO settings (id, version, device_trust_enabled, learn_more_url, changed_by,"
-             " changed_at, capability_enabled, read_only, ad_active, ad_domains, forced_off)"
+             " changed_at, capability_enabled, read_only, ad_active, ad_domains, disabled_by_force)"
              " VALUES (1, 0, 0, '', '', NULL, $1, 0, $2, $3, 0) ON CONFLICT (id) DO NOTHING",
              {std::int64_t{defaults.capability_enabled}, std::int64_t{!defaults.ad_domains.empty()},
               fmt::format("{}", fmt::join(defaults.ad_domains, " "))})
@@ -47,7 +47,7 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn.Run("SELECT version, device_trust_enabled, learn_more_url, changed_by, changed_at,"
-              " capability_enabled, read_only, ad_active, ad_domains, forced_off"
+              " capability_enabled, read_only, ad_active, ad_domains, disabled_by_force"
               " FROM settings WHERE id = 1"));
   if (rows.empty()) return absl::DataLossError("the org's settings are missing");
   const db::Row& row = rows.front();
@@ -65,7 +65,7 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   settings.set_ad_integration_active(db::Int(row[7]) != 0);
   std::istringstream domains(db::Text(row[8]));  // No DNS name has a space in it.
   for (std::string domain; domains >> domain;) settings.add_ad_domains(domain);
-  state.forced_off = db::Int(row[9]) != 0;
+  state.disabled_by_force = db::Int(row[9]) != 0;
   return absl::OkStatus();
 }
 
@@ -149,17 +149,20 @@ absl::StatusOr<std::unique_ptr<OrgStore>> OrgStore::Create(db::Database& databas
   return store;
 }
 
-absl::Status OrgStore::Change(v1::Event event, const ChangeFn& change) {
+absl::StatusOr<OrgStore::Effect> OrgStore::Change(v1::Event event, const ChangeFn& change) {
   DT_RETURN_IF_ERROR(events_.Identify(event));
   const MutexLock lock(change_mutex_);
   const std::shared_ptr<const OrgState> before = state();
-  const absl::Status changed = database_.Write([&](db::Transaction& txn) -> absl::Status {
+  const auto run = [&](db::Transaction& txn) -> absl::StatusOr<Effect> {
+    DT_ASSIGN_OR_RETURN(Effect effect, change(txn, *before));
+    if (!effect.changed) return effect;
     DT_RETURN_IF_ERROR(txn.Run("UPDATE settings SET version = version + 1 WHERE id = 1").status());
-    DT_RETURN_IF_ERROR(change(txn, *before));
-    return events_.Append(txn, event);
-  });
-  DT_RETURN_IF_ERROR(changed);
-  return Reload();
+    DT_RETURN_IF_ERROR(events_.Append(txn, event));
+    return effect;
+  };
+  DT_ASSIGN_OR_RETURN(Effect effect, database_.Write(run));
+  if (effect.changed) DT_RETURN_IF_ERROR(Reload());
+  return effect;
 }
 
 absl::StatusOr<AppState> OrgStore::AppAt(const std::string& app_id, std::int64_t revision,
@@ -182,7 +185,7 @@ absl::StatusOr<std::shared_ptr<const OrgState>> OrgStore::Load() {
         DT_RETURN_IF_ERROR(LoadSettings(txn, org_id_, *loaded));
         DT_RETURN_IF_ERROR(LoadZones(txn, kNewest, *loaded));
         DT_RETURN_IF_ERROR(LoadApps(txn, *loaded));
-        loaded->settings.set_disabled_while_in_use(loaded->forced_off &&
+        loaded->settings.set_disabled_while_in_use(loaded->disabled_by_force &&
                                                    !loaded->RulesNamingTrust().empty());
         return std::shared_ptr<const OrgState>(std::move(loaded));
       });
@@ -194,7 +197,8 @@ absl::Status OrgStore::Reload() {
   return absl::OkStatus();
 }
 
-absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings, bool forced_off) {
+absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings,
+                           bool disabled_by_force) {
   db::Row changed_at = {nullptr};
   if (settings.has_device_trust_changed_at()) {
     changed_at[0] = std::int64_t{settings.device_trust_changed_at().seconds()};
@@ -203,12 +207,13 @@ absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings
       .Run(
           "UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
           " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
-          " ad_domains = $8, forced_off = $9 WHERE id = 1",
+          " ad_domains = $8, disabled_by_force = $9 WHERE id = 1",
           {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
            settings.device_trust_changed_by(), changed_at[0],
            std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
            std::int64_t{settings.ad_integration_active()},
-           fmt::format("{}", fmt::join(settings.ad_domains(), " ")), std::int64_t{forced_off}})
+           fmt::format("{}", fmt::join(settings.ad_domains(), " ")),
+           std::int64_t{disabled_by_force}})
       .status();
 }
 

@@ -37,11 +37,17 @@ class OrgStore {
 
   std::shared_ptr<const OrgState> state() const { return state_.Get(); }
 
+  // What a change came to.
+  struct Effect {
+    bool changed = true;  // False: it wrote nothing, and leaves neither event nor new version.
+    std::vector<std::string> warnings;  // For the admin.
+  };
+
   // Runs `change` in a transaction, beside an event; when both are durable the state is loaded
-  // anew. `change` sees the state that it starts from, and may run more than once. What it
-  // refuses changes nothing.
-  using ChangeFn = std::function<absl::Status(db::Transaction&, const OrgState&)>;
-  absl::Status Change(org::v1::Event event, const ChangeFn& change);
+  // anew. `change` sees the state that it starts from, and may run more than once; the effect of
+  // the last run is returned. What it refuses changes nothing.
+  using ChangeFn = std::function<absl::StatusOr<Effect>(db::Transaction&, const OrgState&)>;
+  absl::StatusOr<Effect> Change(org::v1::Event event, const ChangeFn& change);
 
   // An app as it was at a revision, for explaining an old decision. kNotFound: never was.
   absl::StatusOr<AppState> AppAt(const std::string& app_id, std::int64_t revision,
@@ -63,7 +69,7 @@ class OrgStore {
 
 // Changes of single things, for use inside Change().
 absl::Status WriteSettings(db::Transaction& txn, const org::v1::OrgSettings& settings,
-                           bool forced_off);
+                           bool disabled_by_force);
 // The next revision of an app. kAlreadyExists, ALREADY_EXISTS: another app is known to its
 // protocol by the same name.
 absl::Status WriteApp(db::Transaction& txn, const org::v1::App& app, const RuleMessages& rules);

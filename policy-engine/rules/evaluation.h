@@ -1,5 +1,5 @@
-// The decision of DESIGN 13: a pure function of an app's compiled rules and what is known of
-// one sign-in. No clock, no store, no lock; everything that varies comes in as a value.
+// The evaluation of a sign-on: a pure function of an app's compiled rules and what is known of
+// one sign-in (ADR 10). No clock, no store, no lock; everything that varies comes in as a value.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,8 @@
+// What a platform is concluded from (POL-2).
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
 #include "policy-engine/rules/conditions.h"
@@ -18,5 +20,9 @@ inline constexpr std::size_t kUserAgentBytesRead = 512;
 // Windows Phone, BlackBerry, Tizen, webOS and KaiOS are other mobile. An iPad that asks for
 // desktop pages says "Macintosh" and can't be told from one. Cost: one pass, no allocation.
 Platform PlatformFromUserAgent(std::string_view user_agent);
+
+// What the directory's operatingSystem attribute means ("Windows 10 Enterprise"); nullopt for an
+// empty one or a system that we don't know.
+std::optional<Platform> PlatformFromDirectory(std::string_view operating_system);
 
 }  // namespace devicetrust::policy

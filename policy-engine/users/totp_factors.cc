@@ -1,4 +1,4 @@
-#include "policy-engine/people/people_factors.h"
+#include "policy-engine/users/totp_factors.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
-#include "policy-engine/people/totp.h"
+#include "policy-engine/users/totp.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -17,8 +17,8 @@ std::string FactorPurpose(const std::string& user_id) { return "org.totp_secret/
 
 }  // namespace
 
-absl::StatusOr<SealedFactor> Factors::Seal(const std::string& user_id,
-                                           std::span<const std::uint8_t> secret) {
+absl::StatusOr<SealedFactor> TotpFactors::Seal(const std::string& user_id,
+                                               std::span<const std::uint8_t> secret) {
   if (secret.size() < kTotpSecretBytesMin || secret.size() > kTotpSecretBytesMax) {
     return rpc::MakeError(
         absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -29,13 +29,13 @@ absl::StatusOr<SealedFactor> Factors::Seal(const std::string& user_id,
   return SealedFactor{user_id, std::move(sealed)};
 }
 
-absl::StatusOr<Bytes> Factors::NewSecret() {
+absl::StatusOr<Bytes> TotpFactors::NewSecret() {
   Bytes secret(kNewSecretBytes);
   DT_RETURN_IF_ERROR(random_.Fill(secret));
   return secret;
 }
 
-absl::Status Factors::Store(db::Transaction& txn, const SealedFactor& factor) {
+absl::Status TotpFactors::Store(db::Transaction& txn, const SealedFactor& factor) {
   return txn
       .Run(
           "INSERT INTO factors (user_id, sealed_secret, last_step, failures, blocked_until)"
@@ -46,12 +46,12 @@ absl::Status Factors::Store(db::Transaction& txn, const SealedFactor& factor) {
       .status();
 }
 
-absl::Status Factors::Remove(db::Transaction& txn, const std::string& user_id) {
+absl::Status TotpFactors::Remove(db::Transaction& txn, const std::string& user_id) {
   return txn.Run("DELETE FROM factors WHERE user_id = $1", {user_id}).status();
 }
 
-absl::StatusOr<FactorVerdict> Factors::Verify(db::Transaction& txn, const std::string& user_id,
-                                              std::string_view code, WallTime now) {
+absl::StatusOr<FactorVerdict> TotpFactors::Verify(db::Transaction& txn, const std::string& user_id,
+                                                  std::string_view code, WallTime now) {
   DT_ASSIGN_OR_RETURN(const auto rows,
                       txn.Run("SELECT sealed_secret, last_step, failures, blocked_until"
                               " FROM factors WHERE user_id = $1",

@@ -1,4 +1,4 @@
-#include "policy-engine/rules/user_agent.h"
+#include "policy-engine/rules/platform_evidence.h"
 
 #include <array>
 #include <cstdint>
@@ -96,6 +96,30 @@ Platform PlatformFromUserAgent(std::string_view user_agent) {
     i = end;
   }
   return Judge(evidence);
+}
+
+std::optional<Platform> PlatformFromDirectory(std::string_view operating_system) {
+  struct Known {
+    std::string_view prefix;
+    Platform platform;
+  };
+  static constexpr Known kKnown[] = {
+      {"Windows", Platform::kWindows},
+      {"macOS", Platform::kMacos},
+      {"Mac OS X", Platform::kMacos},
+      {"OS X", Platform::kMacos},
+      {"Linux", Platform::kOtherDesktop},
+      {"Ubuntu", Platform::kOtherDesktop},
+      {"Debian", Platform::kOtherDesktop},
+      {"Red Hat", Platform::kOtherDesktop},
+      {"Samba", Platform::kOtherDesktop},
+      {"pc-linux-gnu", Platform::kOtherDesktop},
+      {"redhat-linux-gnu", Platform::kOtherDesktop},
+  };
+  for (const Known& known : kKnown) {
+    if (operating_system.starts_with(known.prefix)) return known.platform;
+  }
+  return std::nullopt;
 }
 
 }  // namespace devicetrust::policy

@@ -1,4 +1,4 @@
-#include "policy-engine/people/totp.h"
+#include "policy-engine/users/totp.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "policy-engine/rules/user_agent.h"
+#include "policy-engine/rules/platform_evidence.h"
 
 #include <gtest/gtest.h>
 
@@ -82,6 +82,14 @@ TEST(UserAgentTest, TakesAnyBytes) {
     const Platform platform = PlatformFromUserAgent(text);
     ASSERT_LE(static_cast<int>(platform), kPlatformCount);
   }
+}
+
+TEST(PlatformFromDirectoryTest, KnowsWhatActiveDirectoryRecords) {
+  EXPECT_EQ(PlatformFromDirectory("Windows 10 Enterprise"), Platform::kWindows);
+  EXPECT_EQ(PlatformFromDirectory("Mac OS X"), Platform::kMacos);
+  EXPECT_EQ(PlatformFromDirectory("pc-linux-gnu"), Platform::kOtherDesktop);
+  EXPECT_EQ(PlatformFromDirectory(""), std::nullopt);
+  EXPECT_EQ(PlatformFromDirectory("OpenVMS"), std::nullopt);
 }
 
 }  // namespace

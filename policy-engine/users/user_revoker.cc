@@ -1,4 +1,4 @@
-#include "policy-engine/people/people_revoker.h"
+#include "policy-engine/users/user_revoker.h"
 
 #include <utility>
 #include <vector>
@@ -14,18 +14,18 @@ constexpr std::string_view kPromiseSequence = "pending_revocations";
 
 }  // namespace
 
-PeopleRevoker::PeopleRevoker(db::Database& database, Revoke revoke, PeopleRevokerOptions options)
+UserRevoker::UserRevoker(db::Database& database, CertificateRevoker& ca, UserRevokerOptions options)
     : database_(database),
-      revoke_(std::move(revoke)),
+      ca_(ca),
       retry_(options.retry_min, options.retry_max),
       loop_(std::chrono::milliseconds(0), [this] { return Step(); }) {}
 
-PeopleRevoker::~PeopleRevoker() { Stop(); }
+UserRevoker::~UserRevoker() { Stop(); }
 
-void PeopleRevoker::Stop() { loop_.Stop(); }
+void UserRevoker::Stop() { loop_.Stop(); }
 
-absl::Status PeopleRevoker::Promise(db::Transaction& txn, const std::string& user_id,
-                                    const std::string& requested_by, WallTime now) {
+absl::Status UserRevoker::Promise(db::Transaction& txn, const std::string& user_id,
+                                  const std::string& requested_by, WallTime now) {
   DT_ASSIGN_OR_RETURN(const std::int64_t sequence, db::NextSequence(txn, kPromiseSequence));
   return txn
       .Run(
@@ -37,7 +37,7 @@ absl::Status PeopleRevoker::Promise(db::Transaction& txn, const std::string& use
       .status();
 }
 
-absl::StatusOr<std::vector<PeopleRevoker::Waiting>> PeopleRevoker::ReadWaiting(
+absl::StatusOr<std::vector<UserRevoker::Waiting>> UserRevoker::ReadWaiting(
     const std::string* user_id) {
   return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<Waiting>> {
     constexpr std::string_view kAll =
@@ -56,12 +56,12 @@ absl::StatusOr<std::vector<PeopleRevoker::Waiting>> PeopleRevoker::ReadWaiting(
   });
 }
 
-absl::StatusOr<std::int32_t> PeopleRevoker::Keep(const Waiting& waiting) {
+absl::StatusOr<std::int32_t> UserRevoker::Keep(const Waiting& waiting) {
   ca::v1::RevokeForUserRequest request;
   request.set_user_id(waiting.user_id);
   request.set_reason(ca::v1::REVOCATION_REASON_CESSATION_OF_OPERATION);
   request.set_requested_by(waiting.requested_by);
-  const absl::StatusOr<ca::v1::RevokeForUserResponse> answer = revoke_(request);
+  const absl::StatusOr<ca::v1::RevokeForUserResponse> answer = ca_.RevokeForUser(request);
   if (!answer.ok()) {
     Log(LogLevel::kWarning, "user.revocation.delayed",
         {{"user_id", waiting.user_id},
@@ -78,45 +78,44 @@ absl::StatusOr<std::int32_t> PeopleRevoker::Keep(const Waiting& waiting) {
   return answer->revoked();
 }
 
-absl::StatusOr<std::optional<std::int32_t>> PeopleRevoker::PromiseAndTry(
-    const std::string& user_id, const std::function<absl::Status()>& promise) {
-  {
-    const MutexLock lock(mutex_);
-    in_hand_.insert(user_id);
-  }
-  const absl::Status promised = promise();
-  std::optional<std::int32_t> revoked;
-  if (promised.ok()) {
-    const auto waiting = ReadWaiting(&user_id);
-    if (waiting.ok() && !waiting->empty()) {
-      const absl::StatusOr<std::int32_t> kept = Keep(waiting->front());
-      if (kept.ok()) revoked = *kept;
-    }
-  }
-  {
-    const MutexLock lock(mutex_);
-    in_hand_.erase(in_hand_.find(user_id));
-  }
-  if (!promised.ok()) return promised;
-  if (!revoked) loop_.Wake();
-  return revoked;
+UserRevoker::Hold::Hold(UserRevoker& revoker, std::string user_id)
+    : revoker_(revoker), user_id_(std::move(user_id)) {
+  const MutexLock lock(revoker_.mutex_);
+  revoker_.in_hand_.insert(user_id_);
 }
 
-absl::StatusOr<bool> PeopleRevoker::Waits(db::Transaction& txn, const std::string& user_id) {
+UserRevoker::Hold::~Hold() {
+  {
+    const MutexLock lock(revoker_.mutex_);
+    revoker_.in_hand_.erase(revoker_.in_hand_.find(user_id_));
+  }
+  if (!kept_) revoker_.loop_.Wake();
+}
+
+std::optional<std::int32_t> UserRevoker::Hold::KeepNow() {
+  const auto waiting = revoker_.ReadWaiting(&user_id_);
+  if (!waiting.ok() || waiting->empty()) return std::nullopt;
+  const absl::StatusOr<std::int32_t> revoked = revoker_.Keep(waiting->front());
+  if (!revoked.ok()) return std::nullopt;
+  kept_ = true;
+  return *revoked;
+}
+
+absl::StatusOr<bool> UserRevoker::Waits(db::Transaction& txn, const std::string& user_id) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn.Run("SELECT sequence FROM pending_revocations WHERE user_id = $1", {user_id}));
   return !rows.empty();
 }
 
-absl::StatusOr<std::int64_t> PeopleRevoker::Pending() {
+absl::StatusOr<std::int64_t> UserRevoker::Pending() {
   return database_.Read([](db::Transaction& txn) -> absl::StatusOr<std::int64_t> {
     DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT COUNT(*) FROM pending_revocations"));
     return db::Int(rows.front()[0]);
   });
 }
 
-bool PeopleRevoker::KeepAll() {
+bool UserRevoker::KeepAll() {
   const auto waiting = ReadWaiting(nullptr);
   if (!waiting.ok()) return false;
   for (const Waiting& one : *waiting) {
@@ -125,7 +124,7 @@ bool PeopleRevoker::KeepAll() {
       const MutexLock lock(mutex_);
       if (in_hand_.contains(one.user_id)) continue;
     }
-    const auto still = ReadWaiting(&one.user_id);  // PromiseAndTry() may have been quicker.
+    const auto still = ReadWaiting(&one.user_id);  // A Hold may have been quicker.
     if (!still.ok()) return false;
     // One failure is enough: the CA is away, and every further call would wait for it too.
     if (!still->empty() && !Keep(still->front()).ok()) return false;
@@ -133,8 +132,8 @@ bool PeopleRevoker::KeepAll() {
   return true;
 }
 
-// A promise that is in hand ends with Wake() when it fails.
-std::chrono::milliseconds PeopleRevoker::Step() {
+// A promise that is held ends with Wake() when it was not kept.
+std::chrono::milliseconds UserRevoker::Step() {
   if (!KeepAll()) return retry_.Next();
   retry_.Reset();
   return BackgroundLoop::kUntilWoken;

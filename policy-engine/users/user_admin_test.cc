@@ -1,4 +1,4 @@
-// People and their second factors over a real store; the CA is a function here.
+// Users and their second factors over a real store; the CA is a function here.
 #include <gmock/gmock.h>
 
 #include <condition_variable>
@@ -6,8 +6,8 @@
 
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
-#include "policy-engine/people/people_service.h"
-#include "policy-engine/people/totp.h"
+#include "policy-engine/users/totp.h"
+#include "policy-engine/users/user_admin.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -19,10 +19,10 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // A CA that can be away, and remembers whom it was asked to revoke.
-class FakeCa {
+class FakeCa final : public CertificateRevoker {
  public:
-  absl::StatusOr<ca::v1::RevokeForUserResponse> Revoke(
-      const ca::v1::RevokeForUserRequest& request) {
+  absl::StatusOr<ca::v1::RevokeForUserResponse> RevokeForUser(
+      const ca::v1::RevokeForUserRequest& request) override {
     const std::lock_guard lock(mutex_);
     ++calls_;
     changed_.notify_all();
@@ -55,33 +55,34 @@ class FakeCa {
   std::vector<ca::v1::RevokeForUserRequest> revoked_;
 };
 
-class PeopleTest : public OrgFixture {
+class UserAdminTest : public OrgFixture {
  protected:
-  PeopleTest() {
-    revoker_.emplace(
-        *database_, [this](const auto& request) { return ca_.Revoke(request); },
-        PeopleRevokerOptions{.retry_min = std::chrono::milliseconds{5},
-                             .retry_max = std::chrono::milliseconds{20}});
-    service_.emplace(PeopleService::Parts{*database_, *events_, *sessions_, *revoker_, factors_,
-                                          clock_, random_, "acme", Lookup()});
+  UserAdminTest() {
+    revoker_.emplace(*database_, ca_,
+                     UserRevokerOptions{.retry_min = std::chrono::milliseconds{5},
+                                        .retry_max = std::chrono::milliseconds{20}});
+    users_.emplace(
+        UserAdmin::Parts{*database_, *events_, *revoker_, factors_, clock_, random_, "acme"});
   }
 
-  static v1::UserImport NewPerson(const std::string& name, int rid) {
-    v1::UserImport person;
-    person.set_sid("S-1-5-21-1-2-3-" + std::to_string(rid));
-    person.set_principal(name + "@Corp.Test");
-    person.set_account_name(name);
-    person.set_display_name("Person " + name);
-    person.add_groups("Staff");
-    return person;
+  static v1::UserImport NewUser(const std::string& name, int rid) {
+    v1::UserImport user;
+    user.set_sid("S-1-5-21-1-2-3-" + std::to_string(rid));
+    user.set_principal(name + "@Corp.Test");
+    user.set_account_name(name);
+    user.set_display_name("User " + name);
+    user.add_groups("Staff");
+    return user;
   }
-  grpc::Status Import(const std::vector<v1::UserImport>& people) {
+  absl::Status Import(const std::vector<v1::UserImport>& users) {
     v1::ImportUsersRequest request;
-    for (const auto& person : people) *request.add_users() = person;
-    return service_->ImportUsers(nullptr, &request, &imported_);
+    for (const auto& user : users) *request.add_users() = user;
+    const auto imported = users_->Import(admin_, request);
+    if (imported.ok()) imported_ = *imported;
+    return imported.status();
   }
   std::string ImportOne(const std::string& name, int rid = 1105) {
-    EXPECT_TRUE(Import({NewPerson(name, rid)}).ok());
+    EXPECT_TRUE(Import({NewUser(name, rid)}).ok());
     return imported_.user_ids(0);
   }
   absl::StatusOr<v1::SetUserStatusResponse> SetStatus(const std::string& id,
@@ -89,18 +90,14 @@ class PeopleTest : public OrgFixture {
     v1::SetUserStatusRequest request;
     request.set_user_id(id);
     request.set_status(status);
-    v1::SetUserStatusResponse response;
-    const grpc::Status answer = service_->SetUserStatus(nullptr, &request, &response);
-    if (!answer.ok()) return rpc::FromGrpc(answer);
-    return response;
+    return users_->SetStatus(admin_, request);
   }
   absl::StatusOr<v1::User> GetByPrincipal(const std::string& principal) {
     v1::GetUserRequest request;
     request.set_principal(principal);
-    v1::GetUserResponse response;
-    const grpc::Status answer = service_->GetUser(nullptr, &request, &response);
-    if (!answer.ok()) return rpc::FromGrpc(answer);
-    return response.user();
+    const auto found = users_->Get(request);
+    if (!found.ok()) return found.status();
+    return found->user();
   }
   FactorVerdict Verify(const std::string& id, const std::string& code) {
     return database_
@@ -108,20 +105,20 @@ class PeopleTest : public OrgFixture {
         .value();
   }
 
-  Factors factors_{*kek_, random_};
+  TotpFactors factors_{*kek_, random_};
   FakeCa ca_;
-  std::optional<PeopleRevoker> revoker_;
-  std::optional<PeopleService> service_;
+  std::optional<UserRevoker> revoker_;
+  std::optional<UserAdmin> users_;
   v1::ImportUsersResponse imported_;
 };
 
-TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
-  ASSERT_TRUE(Import({NewPerson("ann", 1), NewPerson("bob", 2)}).ok());
+TEST_F(UserAdminTest, ImportsAndUpdatesByKeepingIdAndStatus) {
+  ASSERT_TRUE(Import({NewUser("ann", 1), NewUser("bob", 2)}).ok());
   EXPECT_EQ(imported_.added(), 2);
   const std::string ann = imported_.user_ids(0);
   DT_ASSERT_OK(SetStatus(ann, v1::USER_STATUS_DEACTIVATED));
 
-  v1::UserImport changed = NewPerson("ann", 1);
+  v1::UserImport changed = NewUser("ann", 1);
   changed.set_principal("ann.lee@corp.test");
   changed.add_groups("Admins");
   ASSERT_TRUE(Import({changed}).ok());
@@ -136,70 +133,65 @@ TEST_F(PeopleTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   EXPECT_EQ(GetByPrincipal("ann@corp.test").status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(PeopleTest, RefusesABadImportAsAWhole) {
+TEST_F(UserAdminTest, RefusesABadImportAsAWhole) {
   const auto refused = [this](v1::UserImport bad) {
-    const grpc::Status status = Import({NewPerson("good", 9), std::move(bad)});
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-    return status.error_message();
+    const absl::Status status = Import({NewUser("good", 9), std::move(bad)});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
   };
-  v1::UserImport person = NewPerson("bad", 10);
-  person.set_sid("S-1-5-21)(x");
-  EXPECT_THAT(refused(person), HasSubstr("SID"));
-  person = NewPerson("bad", 10);
-  person.set_principal("");
-  EXPECT_THAT(refused(person), HasSubstr("principal"));
-  person = NewPerson("bad", 9);
-  EXPECT_THAT(refused(person), HasSubstr("share"));
-  person = NewPerson("GOOD", 10);
-  EXPECT_THAT(refused(person), HasSubstr("share"));
-  person = NewPerson("bad", 10);
-  person.add_groups("two\nlines");
-  EXPECT_THAT(refused(person), HasSubstr("control"));
-  person = NewPerson("bad", 10);
-  person.set_totp_secret("short");
-  EXPECT_THAT(refused(person), HasSubstr("TOTP"));
+  v1::UserImport user = NewUser("bad", 10);
+  user.set_sid("S-1-5-21)(x");
+  EXPECT_THAT(refused(user), HasSubstr("SID"));
+  user = NewUser("bad", 10);
+  user.set_principal("");
+  EXPECT_THAT(refused(user), HasSubstr("principal"));
+  user = NewUser("bad", 9);
+  EXPECT_THAT(refused(user), HasSubstr("share"));
+  user = NewUser("GOOD", 10);
+  EXPECT_THAT(refused(user), HasSubstr("share"));
+  user = NewUser("bad", 10);
+  user.add_groups("two\nlines");
+  EXPECT_THAT(refused(user), HasSubstr("control"));
+  user = NewUser("bad", 10);
+  user.set_totp_secret("short");
+  EXPECT_THAT(refused(user), HasSubstr("TOTP"));
   ImportOne("taken", 11);
-  person = NewPerson("taken", 12);  // Another SID with a principal that the org has.
-  EXPECT_THAT(refused(person), HasSubstr("principal"));
+  user = NewUser("taken", 12);  // Another SID with a principal that the org has.
+  EXPECT_THAT(refused(user), HasSubstr("principal"));
   EXPECT_EQ(GetByPrincipal("good@corp.test").status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(PeopleTest, ListsInPages) {
-  std::vector<v1::UserImport> people;
-  for (int i = 0; i < 25; ++i) people.push_back(NewPerson("u" + std::to_string(100 + i), i + 1));
-  people.push_back(NewPerson("a_b", 90));
-  ASSERT_TRUE(Import(people).ok());
+TEST_F(UserAdminTest, ListsInPages) {
+  std::vector<v1::UserImport> users;
+  for (int i = 0; i < 25; ++i) users.push_back(NewUser("u" + std::to_string(100 + i), i + 1));
+  users.push_back(NewUser("a_b", 90));
+  ASSERT_TRUE(Import(users).ok());
   v1::ListUsersRequest request;
   request.set_page_size(10);
   request.set_query("U1");
   std::vector<std::string> seen;
   int pages = 0;
   do {
-    v1::ListUsersResponse response;
-    ASSERT_TRUE(service_->ListUsers(nullptr, &request, &response).ok());
-    for (const v1::User& user : response.users()) seen.push_back(user.principal());
-    request.set_page_token(response.next_page_token());
+    const auto page = users_->List(request);
+    DT_ASSERT_OK(page);
+    for (const v1::User& user : page->users()) seen.push_back(user.principal());
+    request.set_page_token(page->next_page_token());
     ++pages;
   } while (!request.page_token().empty());
   EXPECT_EQ(pages, 3);
   EXPECT_THAT(seen, SizeIs(25));
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 
-  v1::ListUsersResponse response;
   request.Clear();
   request.set_query("a_");  // No wildcard.
-  ASSERT_TRUE(service_->ListUsers(nullptr, &request, &response).ok());
-  EXPECT_THAT(response.users(), SizeIs(1));
+  EXPECT_THAT(users_->List(request).value().users(), SizeIs(1));
   request.set_query("%");
-  response.Clear();
-  ASSERT_TRUE(service_->ListUsers(nullptr, &request, &response).ok());
-  EXPECT_THAT(response.users(), IsEmpty());
+  EXPECT_THAT(users_->List(request).value().users(), IsEmpty());
   request.set_page_token("!");
-  EXPECT_EQ(service_->ListUsers(nullptr, &request, &response).error_code(),
-            grpc::StatusCode::INVALID_ARGUMENT);
+  DT_EXPECT_CODE(users_->List(request), kInvalidArgument);
 }
 
-TEST_F(PeopleTest, DeactivatingEndsSessionsAndRevokes) {
+TEST_F(UserAdminTest, DeactivatingEndsSessionsAndRevokes) {
   const std::string id = ImportOne("ann");
   const auto response = SetStatus(id, v1::USER_STATUS_DEACTIVATED);
   DT_ASSERT_OK(response);
@@ -221,7 +213,7 @@ TEST_F(PeopleTest, DeactivatingEndsSessionsAndRevokes) {
 }
 
 // The promise outlives the CA's absence and this process.
-TEST_F(PeopleTest, KeepsThePromiseOnceTheCaIsBack) {
+TEST_F(UserAdminTest, KeepsThePromiseOnceTheCaIsBack) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);
   const auto response = SetStatus(id, v1::USER_STATUS_DEACTIVATED);
@@ -233,8 +225,7 @@ TEST_F(PeopleTest, KeepsThePromiseOnceTheCaIsBack) {
   EXPECT_EQ(revoker_->Pending().value(), 1);
 
   ca_.SetAway(false);
-  PeopleRevoker next(*database_, [this](const auto& request) { return ca_.Revoke(request); },
-                     {.retry_min = std::chrono::milliseconds{5}});
+  UserRevoker next(*database_, ca_, {.retry_min = std::chrono::milliseconds{5}});
   const auto revoked = ca_.WaitForRevoked(1);
   ASSERT_THAT(revoked, SizeIs(1));
   EXPECT_EQ(revoked[0].user_id(), id);
@@ -243,7 +234,7 @@ TEST_F(PeopleTest, KeepsThePromiseOnceTheCaIsBack) {
 }
 
 // Else the promise, kept late, would take the new certificates along.
-TEST_F(PeopleTest, IsNotActivatedBeforeTheCertificatesOfBeforeAreRevoked) {
+TEST_F(UserAdminTest, IsNotActivatedBeforeTheCertificatesOfBeforeAreRevoked) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);
   DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));
@@ -257,7 +248,7 @@ TEST_F(PeopleTest, IsNotActivatedBeforeTheCertificatesOfBeforeAreRevoked) {
   EXPECT_EQ(GetByPrincipal("ann@corp.test")->status(), v1::USER_STATUS_ACTIVE);
 }
 
-TEST_F(PeopleTest, RepeatsUntilTheCaTakesIt) {
+TEST_F(UserAdminTest, RepeatsUntilTheCaTakesIt) {
   const std::string id = ImportOne("ann");
   ca_.SetAway(true);
   DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));
@@ -265,20 +256,15 @@ TEST_F(PeopleTest, RepeatsUntilTheCaTakesIt) {
   EXPECT_THAT(ca_.WaitForRevoked(1), SizeIs(1));
 }
 
-TEST_F(PeopleTest, RefusesUnknownUsersAndCallersWhoAreNoAdmins) {
+TEST_F(UserAdminTest, RefusesUnknownUsersAndStatuses) {
   EXPECT_EQ(rpc::ReasonOf(SetStatus("nobody", v1::USER_STATUS_DEACTIVATED).status()),
             reason::v1::REASON_USER_UNKNOWN);
   EXPECT_EQ(ca_.calls(), 0);
   EXPECT_EQ(SetStatus("nobody", v1::USER_STATUS_UNSPECIFIED).status().code(),
             absl::StatusCode::kInvalidArgument);
-  const std::string id = ImportOne("ann");
-  BecomeComponent("gateway-1", "gateway");
-  EXPECT_EQ(rpc::ReasonOf(SetStatus(id, v1::USER_STATUS_DEACTIVATED).status()),
-            reason::v1::REASON_CALLER_NOT_ALLOWED);
-  EXPECT_EQ(Import({NewPerson("x", 77)}).error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
 
-TEST_F(PeopleTest, TellsTheSystemLog) {
+TEST_F(UserAdminTest, TellsTheSystemLog) {
   const std::string id = ImportOne("ann");
   DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));
   DT_ASSERT_OK(SetStatus(id, v1::USER_STATUS_DEACTIVATED));  // No change, no event.
@@ -290,11 +276,11 @@ TEST_F(PeopleTest, TellsTheSystemLog) {
   EXPECT_EQ(delivered[1].actor().display_name(), "admin:ada");
 }
 
-TEST_F(PeopleTest, TakesEachCodeOnce) {
-  v1::UserImport person = NewPerson("ann", 1);
+TEST_F(UserAdminTest, TakesEachCodeOnce) {
+  v1::UserImport user = NewUser("ann", 1);
   const std::string secret = "12345678901234567890";
-  person.set_totp_secret(secret);
-  ASSERT_TRUE(Import({person}).ok());
+  user.set_totp_secret(secret);
+  ASSERT_TRUE(Import({user}).ok());
   const std::string id = imported_.user_ids(0);
   EXPECT_TRUE(GetByPrincipal("ann@corp.test")->factors().size() == 1);
   const std::int64_t step = TotpStepOf(clock_.Now());
@@ -309,19 +295,19 @@ TEST_F(PeopleTest, TakesEachCodeOnce) {
   EXPECT_EQ(Verify(id, code(step + 3)), FactorVerdict::kAccepted);
 }
 
-TEST_F(PeopleTest, PausesAFactorAfterManyWrongCodes) {
+TEST_F(UserAdminTest, PausesAFactorAfterManyWrongCodes) {
   const std::string id = ImportOne("ann");
   v1::EnrollFactorRequest request;
   request.set_user_id(id);
-  v1::EnrollFactorResponse enrolled;
-  EXPECT_EQ(ReasonOf(service_->EnrollFactor(nullptr, &request, &enrolled)),
+  EXPECT_EQ(ReasonOf(users_->EnrollFactor(admin_, request).status()),
             reason::v1::REASON_MALFORMED_REQUEST);
   request.mutable_totp();
-  ASSERT_TRUE(service_->EnrollFactor(nullptr, &request, &enrolled).ok());
-  EXPECT_THAT(enrolled.totp().secret(), SizeIs(20));
-  EXPECT_THAT(enrolled.totp().otpauth_uri(), HasSubstr("otpauth://totp/acme:ann%40corp.test"));
+  const auto enrolled = users_->EnrollFactor(admin_, request);
+  DT_ASSERT_OK(enrolled);
+  EXPECT_THAT(enrolled->totp().secret(), SizeIs(20));
+  EXPECT_THAT(enrolled->totp().otpauth_uri(), HasSubstr("otpauth://totp/acme:ann%40corp.test"));
   const auto right = [&] {
-    return TotpCode(AsBytes(enrolled.totp().secret()), TotpStepOf(clock_.Now()));
+    return TotpCode(AsBytes(enrolled->totp().secret()), TotpStepOf(clock_.Now()));
   };
   for (int i = 0; i < kFactorFailuresInRowMax; ++i) {
     EXPECT_EQ(Verify(id, "none"), FactorVerdict::kWrong);
@@ -331,7 +317,40 @@ TEST_F(PeopleTest, PausesAFactorAfterManyWrongCodes) {
   EXPECT_EQ(Verify(id, right()), FactorVerdict::kAccepted);
 }
 
-TEST_F(PeopleTest, KeepsSecretsSealedForTheirUser) {
+TEST_F(UserAdminTest, TakesFactorsAwayAndSaysSoOnce) {
+  v1::UserImport user = NewUser("ann", 1);
+  user.set_totp_secret("12345678901234567890");
+  ASSERT_TRUE(Import({user}).ok());
+  v1::ResetFactorsRequest request;
+  request.set_user_id(imported_.user_ids(0));
+  for (int i = 0; i < 2; ++i) {
+    const auto reset = users_->ResetFactors(admin_, request);
+    DT_ASSERT_OK(reset);
+    EXPECT_THAT(reset->user().factors(), IsEmpty());
+  }
+  EXPECT_THAT(GetByPrincipal("ann@corp.test")->factors(), IsEmpty());
+  EXPECT_EQ(Verify(request.user_id(), "123456"), FactorVerdict::kNotEnrolled);
+  const auto events = EventsOf("user.mfa.factor.reset_all");
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].targets(0).display_name(), "ann@corp.test");
+  request.set_user_id("nobody");
+  EXPECT_EQ(ReasonOf(users_->ResetFactors(admin_, request).status()),
+            reason::v1::REASON_USER_UNKNOWN);
+}
+
+// An import seals for the id that the org knows the user by.
+TEST_F(UserAdminTest, AnotherImportReplacesTheFactor) {
+  const std::string id = ImportOne("ann", 1);
+  const std::string secret = "abcdefghijklmnopqrst";
+  v1::UserImport user = NewUser("ann", 1);
+  user.set_totp_secret(secret);
+  ASSERT_TRUE(Import({user}).ok());
+  EXPECT_EQ(imported_.updated(), 1);
+  EXPECT_EQ(Verify(id, TotpCode(AsBytes(secret), TotpStepOf(clock_.Now()))),
+            FactorVerdict::kAccepted);
+}
+
+TEST_F(UserAdminTest, KeepsSecretsSealedForTheirUser) {
   const std::string ann = ImportOne("ann", 1);
   const std::string bob = ImportOne("bob", 2);
   const std::string secret = "12345678901234567890";
@@ -339,7 +358,7 @@ TEST_F(PeopleTest, KeepsSecretsSealedForTheirUser) {
   EXPECT_EQ(ToString(factor.sealed).find(secret), std::string::npos);
   // Ann's row under Bob's name does not open.
   DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
-    return Factors::Store(txn, {bob, factor.sealed});
+    return TotpFactors::Store(txn, {bob, factor.sealed});
   }));
   const auto verdict = database_->Write(
       [&](db::Transaction& txn) { return factors_.Verify(txn, bob, "123456", clock_.Now()); });

@@ -12,7 +12,7 @@
 #include "libs/base/status.h"
 #include "libs/db/connection.h"
 #include "libs/pki/aead.h"
-#include "policy-engine/people/factor.h"
+#include "policy-engine/users/factor_check.h"
 
 namespace devicetrust::policy {
 
@@ -21,17 +21,17 @@ namespace devicetrust::policy {
 inline constexpr std::int64_t kFactorFailuresInRowMax = 10;
 inline constexpr std::chrono::seconds kFactorPause{60};
 
-// A secret ready to be stored. Sealing needs randomness, so it happens before the
-// transaction.
+// A secret ready to be stored. Sealing needs randomness and time, so it happens before the
+// transaction, for the id that the user has or will get.
 struct SealedFactor {
   std::string user_id;
   Bytes sealed;
 };
 
 // Thread-safe. `kek` and `random` outlive it.
-class Factors {
+class TotpFactors final : public FactorCheck {
  public:
-  Factors(const pki::AeadKey& kek, Random& random) : kek_(kek), random_(random) {}
+  TotpFactors(const pki::AeadKey& kek, Random& random) : kek_(kek), random_(random) {}
 
   // kInvalidArgument: `secret` is not 16 to 64 bytes.
   absl::StatusOr<SealedFactor> Seal(const std::string& user_id,
@@ -43,11 +43,10 @@ class Factors {
   static absl::Status Store(db::Transaction& txn, const SealedFactor& factor);
   static absl::Status Remove(db::Transaction& txn, const std::string& user_id);
 
-  // Checks a code and records the outcome: a spent step (RFC 6238, section 5.2), or one more
-  // failure. So the caller must let the transaction commit whatever the verdict is. Errors
-  // are the store's, and kPermissionDenied: sealed under another key-encryption key.
+  // Spends the step of an accepted code (RFC 6238, section 5.2). Errors are the store's, and
+  // kPermissionDenied: sealed under another key-encryption key.
   absl::StatusOr<FactorVerdict> Verify(db::Transaction& txn, const std::string& user_id,
-                                       std::string_view code, WallTime now);
+                                       std::string_view code, WallTime now) override;
 
  private:
   const pki::AeadKey& kek_;

@@ -1,0 +1,18 @@
+// A decision in words for the people who read an explanation.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/reason/v1/reason.pb.h"
+
+namespace devicetrust::policy {
+
+// Why a device is not trusted: "no certificate was presented". Empty for unspecified.
+std::string_view WordsFor(reason::v1::Reason reason);
+
+// The first step for whoever reads the decision; empty when it allowed.
+std::string RemedyFor(const org::v1::Decision& decision);
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+
+#include "devicetrust/org/v1/decisions.pb.h"
+#include "libs/base/clock.h"
+#include "libs/db/database.h"
+#include "policy-engine/log/events.h"
+#include "policy-engine/users/factor_check.h"
+
+namespace devicetrust::policy {
+
+// How long after it a decision takes the factor that it asked for, and how many wrong ones.
+inline constexpr std::chrono::minutes kFactorWindow{5};
+inline constexpr int kFactorFailuresMax = 5;
+
+// Finishes decisions that asked for a second factor. Thread-safe.
+class FactorCompletion {
+ public:
+  // All references must outlive the FactorCompletion.
+  struct Parts {
+    db::Database& database;
+    EventSink& events;
+    FactorCheck& factors;
+    const Clock& clock;
+  };
+  explicit FactorCompletion(Parts parts) : parts_(parts) {}
+
+  // The contract (devicetrust.org.v1.DecisionService) says what it does and refuses.
+  absl::StatusOr<org::v1::CompleteFactorResponse> Complete(
+      const org::v1::CompleteFactorRequest& request);
+
+ private:
+  struct Tried;
+
+  // `event` has its id; the rest is filled in.
+  absl::StatusOr<Tried> Try(db::Transaction& txn, const org::v1::CompleteFactorRequest& request,
+                            WallTime now, org::v1::Event event) const;
+
+  const Parts parts_;
+};
+
+}  // namespace devicetrust::policy

@@ -1,0 +1,101 @@
+#include "policy-engine/decisions/sign_on_record.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "libs/rpc/error.h"
+#include "policy-engine/decisions/decision_store.h"
+#include "policy-engine/rules_wire/rule_messages.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+constexpr int kCodesTried = 3;
+
+EventResult EventResultOf(v1::Outcome outcome) {
+  switch (outcome) {
+    case v1::OUTCOME_ALLOWED:
+      return v1::EventOutcome::RESULT_ALLOW;
+    case v1::OUTCOME_DENIED:
+      return v1::EventOutcome::RESULT_DENY;
+    default:
+      return v1::EventOutcome::RESULT_CHALLENGE;
+  }
+}
+
+// The device that a good proof speaks of, trusted or not.
+v1::Event DeviceEvent(const v1::Decision& decided, const std::string& platform, WallTime now) {
+  const bool trusted = decided.trust() == v1::TRUST_STATE_TRUSTED;
+  return EventBuilder("user.authentication.authenticate",
+                      "Authentication of device through a certificate", now)
+      .ActorUser(decided.user().id(), decided.user().principal())
+      .Client(decided.client(), platform)
+      .Target("Certificate", decided.certificate_serial())
+      .Outcome(trusted ? v1::EventOutcome::RESULT_SUCCESS : v1::EventOutcome::RESULT_FAILURE,
+               trusted ? reason::v1::REASON_UNSPECIFIED : decided.trust_reason())
+      .Debug("device_id", decided.device_id())
+      .Debug("serial", decided.certificate_serial())
+      .Debug("code", decided.code())
+      .Take();
+}
+
+v1::Event SignOnEvent(const v1::Decision& decided, const std::string& platform, WallTime now) {
+  const bool denied = decided.outcome() == v1::OUTCOME_DENIED;
+  const bool untrusted = decided.trust() == v1::TRUST_STATE_NOT_TRUSTED;
+  return EventBuilder("policy.evaluate_sign_on", "Evaluation of a sign-on policy", now)
+      .ActorUser(decided.user().id(), decided.user().principal())
+      .Client(decided.client(), platform)
+      .Target("AppInstance", decided.app_id(), decided.app_label())
+      .Target("Rule", fmt::format("{}", decided.rule_index()), decided.rule_name())
+      .Outcome(EventResultOf(decided.outcome()),
+               denied ? reason::v1::REASON_DENIED_BY_RULE : reason::v1::REASON_UNSPECIFIED)
+      .Debug("code", decided.code())
+      .Debug("trust", std::string(Name(TrustFromMessage(decided.trust()))))
+      .Debug("trust_reason", untrusted ? rpc::ReasonName(decided.trust_reason()) : "")
+      .Debug("device_id", decided.device_id())
+      .Debug("serial", decided.certificate_serial())
+      .Take();
+}
+
+}  // namespace
+
+absl::StatusOr<RecordIds> RecordIds::New(EventSink& events, Random& random) {
+  RecordIds ids;
+  for (int i = 0; i < kCodesTried; ++i) {
+    DT_ASSIGN_OR_RETURN(std::string code, NewDecisionCode(random));
+    ids.codes.push_back(std::move(code));
+  }
+  DT_RETURN_IF_ERROR(events.Identify(ids.device_event));
+  DT_RETURN_IF_ERROR(events.Identify(ids.sign_on_event));
+  return ids;
+}
+
+absl::Status RecordSignOn(db::Transaction& txn, EventSink& events, const SignOnInput& input,
+                          const RecordIds& ids, const SignOnFacts& facts, v1::Decision& decided) {
+  if (facts.spends_proof) {
+    DT_RETURN_IF_ERROR(SpendProof(txn, input.proof.id, input.proof.expires_at));
+  }
+  StoredDecision stored;
+  stored.record = decided;
+  stored.session_id = input.request.session().session_id();
+  stored.app_revision = input.app->revision;
+  stored.zones_revision = input.state->zones_revision;
+  DT_ASSIGN_OR_RETURN(const std::string code, InsertDecision(txn, ids.codes, stored));
+  decided.set_code(code);
+
+  const std::string platform(Name(EffectivePlatform(decided)));
+  const bool evaluated = decided.trust() != v1::TRUST_STATE_UNSPECIFIED;
+  if (evaluated && input.proof.valid && !input.proof.serial.empty()) {
+    v1::Event event = DeviceEvent(decided, platform, input.now);
+    event.set_id(ids.device_event.id());
+    DT_RETURN_IF_ERROR(events.Append(txn, event));
+  }
+  v1::Event event = SignOnEvent(decided, platform, input.now);
+  event.set_id(ids.sign_on_event.id());
+  return events.Append(txn, event);
+}
+
+}  // namespace devicetrust::policy

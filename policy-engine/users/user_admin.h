@@ -1,0 +1,63 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "devicetrust/org/v1/users.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/db/database.h"
+#include "libs/rpc/caller.h"
+#include "policy-engine/log/events.h"
+#include "policy-engine/users/totp_factors.h"
+#include "policy-engine/users/user_revoker.h"
+
+namespace devicetrust::policy {
+
+// Users of the org (ORG-4), their second factors and their status: read, changed by an admin,
+// logged. Thread-safe.
+class UserAdmin {
+ public:
+  // All references must outlive the UserAdmin.
+  struct Parts {
+    db::Database& database;
+    EventSink& events;
+    UserRevoker& revoker;
+    TotpFactors& factors;
+    const Clock& clock;
+    Random& random;
+    std::string org_id;  // Issuer shown by authenticator apps.
+  };
+  explicit UserAdmin(Parts parts) : parts_(std::move(parts)) {}
+
+  // The contract (devicetrust.org.v1.UserService) says what each does and refuses.
+  absl::StatusOr<org::v1::ImportUsersResponse> Import(const rpc::Caller& admin,
+                                                      const org::v1::ImportUsersRequest& request);
+  absl::StatusOr<org::v1::GetUserResponse> Get(const org::v1::GetUserRequest& request) const;
+  absl::StatusOr<org::v1::ListUsersResponse> List(const org::v1::ListUsersRequest& request) const;
+  absl::StatusOr<org::v1::SetUserStatusResponse> SetStatus(
+      const rpc::Caller& admin, const org::v1::SetUserStatusRequest& request);
+  absl::StatusOr<org::v1::EnrollFactorResponse> EnrollFactor(
+      const rpc::Caller& admin, const org::v1::EnrollFactorRequest& request);
+  absl::StatusOr<org::v1::ResetFactorsResponse> ResetFactors(
+      const rpc::Caller& admin, const org::v1::ResetFactorsRequest& request);
+
+ private:
+  // A user to import, under the id that the org knows or will know the user by.
+  struct Prepared {
+    const org::v1::UserImport& user;
+    std::string id;
+    bool known = false;
+    std::optional<SealedFactor> factor;
+  };
+
+  absl::StatusOr<std::vector<Prepared>> Prepare(const org::v1::ImportUsersRequest& request);
+  absl::StatusOr<org::v1::User> ChangeStatus(db::Transaction& txn,
+                                             const org::v1::SetUserStatusRequest& request,
+                                             const rpc::Caller& admin, org::v1::Event event) const;
+
+  const Parts parts_;
+};
+
+}  // namespace devicetrust::policy

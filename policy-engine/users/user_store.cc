@@ -1,0 +1,159 @@
+#include "policy-engine/users/user_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/ascii.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::policy {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+#define DT_USER_COLUMNS                                                                     \
+  "SELECT u.id, u.sid, u.principal, u.account_name, u.display_name, u.email, u.given_name," \
+  " u.surname, u.group_names, u.status, u.from_ad, u.sessions_from_ms, f.user_id"           \
+  " FROM users u LEFT JOIN factors f ON f.user_id = u.id WHERE "
+constexpr std::string_view kById = DT_USER_COLUMNS "u.id = $1";
+constexpr std::string_view kBySid = DT_USER_COLUMNS "u.sid = $1";
+constexpr std::string_view kByPrincipal = DT_USER_COLUMNS "u.principal = $1";
+constexpr std::string_view kListed = DT_USER_COLUMNS
+    "u.principal > $1 AND (u.principal LIKE $2 ESCAPE '!'"
+    " OR lower(u.display_name) LIKE $2 ESCAPE '!') ORDER BY u.principal LIMIT $3";
+#undef DT_USER_COLUMNS
+
+StoredUser UserFromRow(const db::Row& row) {
+  StoredUser stored;
+  v1::User& user = stored.user;
+  user.set_id(db::Text(row[0]));
+  user.set_sid(db::Text(row[1]));
+  user.set_principal(db::Text(row[2]));
+  user.set_account_name(db::Text(row[3]));
+  user.set_display_name(db::Text(row[4]));
+  user.set_email(db::Text(row[5]));
+  user.set_given_name(db::Text(row[6]));
+  user.set_surname(db::Text(row[7]));
+  const std::string& groups = db::Text(row[8]);
+  for (std::size_t begin = 0; begin < groups.size();) {
+    const std::size_t end = std::min(groups.find('\n', begin), groups.size());
+    user.add_groups(groups.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  user.set_status(db::Int(row[9]) == v1::USER_STATUS_ACTIVE ? v1::USER_STATUS_ACTIVE
+                                                            : v1::USER_STATUS_DEACTIVATED);
+  user.set_from_ad(db::Int(row[10]) != 0);
+  if (!db::IsNull(row[12])) user.add_factors()->mutable_totp();
+  stored.sessions_from = AtUnixMillis(db::Int(row[11]));
+  return stored;
+}
+
+absl::StatusOr<StoredUser> FindUser(db::Transaction& txn, std::string_view sql,
+                                    const std::string& key) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(sql, {key}));
+  if (rows.empty()) {
+    return rpc::MakeError(
+        absl::StatusCode::kNotFound, reason::v1::REASON_USER_UNKNOWN, "the org has no such user",
+        key,
+        "Write the whole principal, user@domain; import the user from Active Directory if new.");
+  }
+  return UserFromRow(rows.front());
+}
+
+std::string JoinGroups(const v1::UserImport& user) {
+  std::string joined;
+  for (const std::string& group : user.groups()) {
+    if (!joined.empty()) joined += '\n';
+    joined += group;
+  }
+  return joined;
+}
+
+// A LIKE pattern for what begins with `text`.
+std::string BeginsWith(std::string_view text) {
+  std::string pattern;
+  for (const char c : LowerPrincipal(text)) {
+    if (c == '%' || c == '_' || c == '!') pattern += '!';
+    pattern += c;
+  }
+  return pattern + '%';
+}
+
+}  // namespace
+
+std::string LowerPrincipal(std::string_view text) { return LowerCase(text); }
+
+absl::StatusOr<StoredUser> FindUserById(db::Transaction& txn, const std::string& id) {
+  return FindUser(txn, kById, id);
+}
+
+absl::StatusOr<StoredUser> FindUserBySid(db::Transaction& txn, const std::string& sid) {
+  return FindUser(txn, kBySid, sid);
+}
+
+absl::StatusOr<StoredUser> FindUserByPrincipal(db::Transaction& txn, std::string_view principal) {
+  return FindUser(txn, kByPrincipal, LowerPrincipal(principal));
+}
+
+absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& txn,
+                                                               const std::string& sid) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT id, principal, status, from_ad FROM users WHERE sid = $1", {sid}));
+  if (rows.empty()) return std::optional<EnrollingUser>();
+  const db::Row& row = rows.front();
+  return std::optional<EnrollingUser>({db::Text(row[0]), db::Text(row[1]),
+                                       db::Int(row[2]) == v1::USER_STATUS_ACTIVE,
+                                       db::Int(row[3]) != 0});
+}
+
+absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const v1::UserImport& user,
+                                      const std::string& new_id) {
+  const std::string principal = LowerPrincipal(user.principal());
+  DT_ASSIGN_OR_RETURN(
+      const auto others,
+      txn.Run("SELECT id FROM users WHERE principal = $1 AND sid <> $2", {principal, user.sid()}));
+  if (!others.empty()) {
+    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_ALREADY_EXISTS,
+                          "another user of the org has this principal", user.principal(),
+                          "Change the principal, or import the other user first.");
+  }
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("INSERT INTO users (id, sid, principal, account_name, display_name, email,"
+              " given_name, surname, group_names, status, from_ad, sessions_from_ms)"
+              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0)"
+              " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
+              " account_name = excluded.account_name, display_name = excluded.display_name,"
+              " email = excluded.email, given_name = excluded.given_name,"
+              " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
+              {new_id, user.sid(), principal, user.account_name(), user.display_name(),
+               user.email(), user.given_name(), user.surname(), JoinGroups(user),
+               std::int64_t{v1::USER_STATUS_ACTIVE}}));
+  return db::Text(rows.front()[0]);
+}
+
+absl::StatusOr<std::string> FindUserId(db::Transaction& txn, const std::string& sid) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT id FROM users WHERE sid = $1", {sid}));
+  return rows.empty() ? std::string() : db::Text(rows.front()[0]);
+}
+
+absl::StatusOr<std::vector<v1::User>> ListUsersAfter(db::Transaction& txn, const std::string& query,
+                                                     const std::string& after_principal,
+                                                     int count_max) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(kListed, {after_principal, BeginsWith(query),
+                                                         std::int64_t{count_max}}));
+  std::vector<v1::User> users;
+  for (const db::Row& row : rows) users.push_back(UserFromRow(row).user);
+  return users;
+}
+
+absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id, v1::UserStatus status,
+                             WallTime at) {
+  return txn
+      .Run("UPDATE users SET status = $2, sessions_from_ms = $3 WHERE id = $1",
+           {id, std::int64_t{status}, UnixMillis(at)})
+      .status();
+}
+
+}  // namespace devicetrust::policy
