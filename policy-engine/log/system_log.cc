@@ -21,26 +21,30 @@ namespace v1 = ::devicetrust::org::v1;
 constexpr std::string_view kEventSequence = "events";
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
+absl::Status MalformedEvents(std::string message) {
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+                        std::move(message));
+}
+
 absl::Status ValidateEvent(const v1::Event& event) {
   if (event.id().empty() || event.id().size() > 64) {
-    return absl::InvalidArgumentError("an event's id must be 1 to 64 bytes");
+    return MalformedEvents("an event's id must be 1 to 64 bytes");
   }
   if (event.type().empty() || event.type().size() > 128) {
-    return absl::InvalidArgumentError(
-        fmt::format("event {}: the type must be 1 to 128 bytes", event.id()));
+    return MalformedEvents(fmt::format("event {}: the type must be 1 to 128 bytes", event.id()));
   }
   if (!event.has_at()) {
-    return absl::InvalidArgumentError(fmt::format("event {}: the time is missing", event.id()));
+    return MalformedEvents(fmt::format("event {}: the time is missing", event.id()));
   }
   const bool in_range = event.at().seconds() >= -kWallSecondsMax &&
                         event.at().seconds() <= kWallSecondsMax && event.at().nanos() >= 0 &&
                         event.at().nanos() <= 999'999'999;
   if (!in_range) {
-    return absl::InvalidArgumentError(
+    return MalformedEvents(
         fmt::format("event {}: the time must be of the years 1678 to 2261", event.id()));
   }
   if (event.ByteSizeLong() > kEventBytesMax) {
-    return absl::InvalidArgumentError(
+    return MalformedEvents(
         fmt::format("event {} is longer than {} bytes", event.id(), kEventBytesMax));
   }
   return absl::OkStatus();
@@ -115,8 +119,7 @@ std::int64_t NearestMillis(const google::protobuf::Timestamp& time) {
 absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
                                                  std::int64_t position, std::int64_t limit) {
   if (filter.types_size() > kEventTypesPerFilterMax) {
-    return absl::InvalidArgumentError(
-        fmt::format("at most {} types in one filter", kEventTypesPerFilterMax));
+    return MalformedEvents(fmt::format("at most {} types in one filter", kEventTypesPerFilterMax));
   }
   std::vector<db::Value> arguments = {
       position, limit, filter.has_since() ? NearestMillis(filter.since()) : -kForever,
@@ -193,8 +196,7 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event>
 
 absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event* const> events) {
   if (events.size() > static_cast<std::size_t>(kEventsPerAppendMax)) {
-    return absl::InvalidArgumentError(
-        fmt::format("at most {} events in one call", kEventsPerAppendMax));
+    return MalformedEvents(fmt::format("at most {} events in one call", kEventsPerAppendMax));
   }
   for (const v1::Event* event : events) DT_RETURN_IF_ERROR(ValidateEvent(*event));
   if (events.empty()) return Appended{};

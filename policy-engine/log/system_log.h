@@ -31,8 +31,8 @@ class SystemLog {
     int duplicates = 0;
   };
   // Stores events durably; one whose id is there already is dropped.
-  // kInvalidArgument: an event lacks id, type or time, or is longer than kEventBytesMax; more
-  // than kEventsPerAppendMax. Then none is stored.
+  // kInvalidArgument, MALFORMED_REQUEST: an event lacks id, type or time, or is longer than
+  // kEventBytesMax; more than kEventsPerAppendMax. Then none is stored.
   absl::StatusOr<Appended> Append(std::span<const org::v1::Event* const> events);
   absl::StatusOr<Appended> Append(std::span<const org::v1::Event> events);
 
@@ -41,7 +41,7 @@ class SystemLog {
     std::int64_t next_before = 0;        // For the next page; 0 on the last one.
   };
   // Up to `limit` events that match and come before sequence `before` (0: from the newest).
-  // kInvalidArgument: more than kEventTypesPerFilterMax types.
+  // kInvalidArgument, MALFORMED_REQUEST: more than kEventTypesPerFilterMax types.
   absl::StatusOr<Page> Search(const org::v1::EventFilter& filter, std::int64_t before, int limit);
 
   struct Following {

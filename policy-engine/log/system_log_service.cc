@@ -36,11 +36,6 @@ absl::StatusOr<std::int64_t> ParsePageToken(const std::string& token) {
   return before;
 }
 
-absl::Status WithReason(const absl::Status& status) {
-  if (status.code() != absl::StatusCode::kInvalidArgument) return rpc::StoreError(status);
-  return PageError(std::string(status.message()));
-}
-
 }  // namespace
 
 grpc::Status SystemLogService::AppendEvents(grpc::ServerContext* /*context*/,
@@ -49,7 +44,7 @@ grpc::Status SystemLogService::AppendEvents(grpc::ServerContext* /*context*/,
   const std::vector<const v1::Event*> events(request->events().pointer_begin(),
                                              request->events().pointer_end());
   const auto appended = log_.Append(events);
-  if (!appended.ok()) return rpc::ToGrpc(WithReason(appended.status()));
+  if (!appended.ok()) return rpc::ToGrpc(rpc::StoreError(appended.status()));
   response->set_stored(appended->stored);
   response->set_duplicates(appended->duplicates);
   return grpc::Status::OK;
@@ -65,7 +60,7 @@ grpc::Status SystemLogService::SearchEvents(grpc::ServerContext* /*context*/,
     return rpc::ToGrpc(PageError("page_size must be 1 to 1000, or 0 for 100"));
   }
   auto page = log_.Search(request->filter(), *before, size);
-  if (!page.ok()) return rpc::ToGrpc(WithReason(page.status()));
+  if (!page.ok()) return rpc::ToGrpc(rpc::StoreError(page.status()));
   for (v1::Event& event : page->events) *response->add_events() = std::move(event);
   if (page->next_before != 0) response->set_next_page_token(std::to_string(page->next_before));
   return grpc::Status::OK;
@@ -77,7 +72,7 @@ grpc::Status SystemLogService::TailEvents(grpc::ServerContext* context,
   std::int64_t after = request->after_sequence();
   if (after < 0) {
     const auto last = log_.LastSequence();
-    if (!last.ok()) return rpc::ToGrpc(WithReason(last.status()));
+    if (!last.ok()) return rpc::ToGrpc(rpc::StoreError(last.status()));
     after = *last;
   }
   ChangeSignal linger;  // Never fires.
@@ -85,7 +80,7 @@ grpc::Status SystemLogService::TailEvents(grpc::ServerContext* context,
   while (!context->IsCancelled() && !log_.appended().stopped()) {
     const std::uint64_t seen = log_.appended().Generation();
     auto following = log_.After(request->filter(), after, kTailBatch);
-    if (!following.ok()) return rpc::ToGrpc(WithReason(following.status()));
+    if (!following.ok()) return rpc::ToGrpc(rpc::StoreError(following.status()));
     const bool more = following->sequence > after;
     const auto now = std::chrono::steady_clock::now();
     if (!following->events.empty() || now - last_message >= kTailHeartbeat) {
@@ -106,7 +101,7 @@ grpc::Status SystemLogService::CountEvents(grpc::ServerContext* /*context*/,
                                            const v1::CountEventsRequest* request,
                                            v1::CountEventsResponse* response) {
   const auto counts = log_.Count(request->filter());
-  if (!counts.ok()) return rpc::ToGrpc(WithReason(counts.status()));
+  if (!counts.ok()) return rpc::ToGrpc(rpc::StoreError(counts.status()));
   std::int64_t total = 0;
   for (const auto& [type, count] : *counts) {
     (*response->mutable_by_type())[type] = count;
