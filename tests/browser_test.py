@@ -76,7 +76,7 @@ class Browser(EnvironmentTest):
             self.assertIn("Learn more", text)
             code = browser.evaluate("document.querySelector('code').innerText")
         explained = json.loads(self.environment.dtctl("explain", code, "--json").stdout)
-        self.assertEqual(explained["trust_reason"], "CERTIFICATE_NOT_PRESENTED")
+        self.assertEqual(explained["trust_reason"], "REASON_CERTIFICATE_NOT_PRESENTED")
 
     def test_a_sign_in_in_a_popup_stays_open_for_its_opener(self):
         self.tool.make_store(self.home, self.endpoints, {"state": "none"})
@@ -96,7 +96,7 @@ class Browser(EnvironmentTest):
             browser.wait_for("document.querySelector('code')")
             code = browser.evaluate("document.querySelector('code').innerText")
         explained = json.loads(self.environment.dtctl("explain", code, "--json").stdout)
-        self.assertEqual(explained["trust_reason"], "CERTIFICATE_NOT_PRESENTED")
+        self.assertEqual(explained["trust_reason"], "REASON_CERTIFICATE_NOT_PRESENTED")
 
 
 if __name__ == "__main__":

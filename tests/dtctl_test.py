@@ -7,6 +7,16 @@ import unittest
 from support.environment import BIN, EnvironmentTest, run
 
 
+METADATA = """<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata"
+    entityID="https://time.example.com/saml">
+  <md:SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+    <md:AssertionConsumerService index="0" Location="https://time.example.com/acs"
+        Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"/>
+  </md:SPSSODescriptor>
+</md:EntityDescriptor>
+"""
+
+
 class Dtctl(EnvironmentTest):
     def test_status_and_the_refused_switch_off(self):
         status = json.loads(self.environment.dtctl("device-trust", "status", "--json").stdout)
@@ -100,6 +110,120 @@ class Dtctl(EnvironmentTest):
             self.assertEqual(result.returncode, 2, arguments)
             self.assertIn(named, result.stderr)
         self.assertIn("device-trust", run(BIN / "dtctl", check=False).stdout)
+
+    def test_an_app_comes_and_goes_with_its_rules(self):
+        folder = self.environment.folder
+        metadata = folder / "Time Sheet.xml"
+        metadata.write_text(METADATA)
+        added = self.environment.dtctl("app", "add", metadata, "--label", "Time sheet")
+        self.assertIn("everybody may sign in", added.stderr)
+        self.assertIn("https://time.example.com/acs", added.stdout)
+        again = self.environment.dtctl("app", "add", metadata, check=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("--replace", again.stderr)
+
+        # The rules of one app serve another; what get prints, set reads.
+        rules = folder / "rules.json"
+        rules.write_text(self.environment.dtctl("rules", "get", self.app_with_rules()).stdout)
+        self.environment.dtctl("rules", "set", "time-sheet", rules)
+        self.assertEqual(self.environment.dtctl("rules", "get", "time-sheet").stdout,
+                         rules.read_text())
+        replaced = json.loads(self.environment.dtctl("app", "add", metadata, "--replace",
+                                                     "--json").stdout)
+        self.assertGreater(len(replaced["rules"]), 1)  # They stay.
+        self.assertIn("time-sheet", self.environment.dtctl("app", "list").stdout)
+
+        asked = self.environment.dtctl("app", "remove", "time-sheet", check=False)
+        self.assertEqual(asked.returncode, 2)
+        self.assertIn("Nothing was done", asked.stderr)
+        self.environment.dtctl("app", "remove", "time-sheet", "--yes")
+        gone = self.environment.dtctl("app", "show", "time-sheet", check=False)
+        self.assertEqual(gone.returncode, 1)
+        self.assertIn("APP_UNKNOWN", gone.stderr)
+
+    def app_with_rules(self):
+        return next(app["id"] for app in self.endpoints["apps"] if app["device_trust"] == "trusted")
+
+    def test_rules_that_are_wrong_are_named(self):
+        app = self.app_with_rules()
+        before = self.environment.dtctl("rules", "get", app).stdout
+        path = self.environment.folder / "wrong.json"
+        for text, named in (
+                ('[{"name": "a", "trust": "TRUSTY"}]', 'rule 1 "a": trust: "TRUSTY" is none of'),
+                ('[\n{"name" "a"}]', "line 2, column 9"),
+                ('[{"name": "a", "active": true, "trust": "TRUST_CONDITION_TRUSTED",'
+                 ' "platforms": ["PLATFORM_KIND_OTHER_MOBILE"],'
+                 ' "action": {"access": "ACCESS_ALLOWED"}}]', "RULE_INVALID")):
+            path.write_text(text)
+            refused = self.environment.dtctl("rules", "set", app, path, check=False)
+            self.assertEqual(refused.returncode, 1, text)
+            self.assertIn(named, refused.stderr)
+        self.assertEqual(self.environment.dtctl("rules", "get", app).stdout, before)
+
+    def test_people_are_imported_deactivated_and_activated(self):
+        path = self.environment.folder / "people.csv"
+        path.write_text("sid,principal,display_name,groups\n"
+                        "S-1-5-21-9-9-9-5001,newcomer@corp.test,New Comer,Sales;All staff\n")
+        self.assertIn("1 added, 0 updated",
+                      self.environment.dtctl("people", "import", path).stdout)
+        self.assertIn("0 added, 1 updated",
+                      self.environment.dtctl("people", "import", path).stdout)
+        person = json.loads(self.environment.dtctl("people", "list", "newcomer",
+                                                   "--json").stdout)["users"][0]
+        self.assertEqual(person["groups"], ["All staff", "Sales"])
+        asked = self.environment.dtctl("people", "deactivate", "newcomer@corp.test", check=False)
+        self.assertEqual(asked.returncode, 2)
+        self.assertIn("New Comer (newcomer@corp.test)", asked.stderr)
+        self.environment.dtctl("people", "deactivate", "newcomer@corp.test", "--yes")
+        self.assertIn("deactivated", self.environment.dtctl("people", "show", person["sid"]).stdout)
+        self.environment.dtctl("people", "activate", person["id"])
+        self.assertIn("status         active",
+                      self.environment.dtctl("people", "show", person["id"]).stdout)
+
+    def test_a_second_factor_is_enrolled_and_reset(self):
+        user = next(user for user in self.endpoints["users"] if not user["totp_secret"])
+        enrolled = self.environment.dtctl("factor", "enroll", user["principal"])
+        self.assertIn("otpauth://totp/", enrolled.stdout)
+        replaced = self.environment.dtctl("factor", "enroll", user["principal"], check=False)
+        self.assertEqual(replaced.returncode, 2)
+        self.assertIn("Nothing was done", replaced.stderr)
+        self.environment.dtctl("factor", "reset", user["principal"], "--yes")
+        shown = self.environment.dtctl("people", "show", user["principal"]).stdout
+        self.assertRegex(shown, r"second factor +none")
+
+    def test_iwas_zones_and_switches(self):
+        self.assertIn("disabled", self.environment.dtctl("iwa", "disable", "iwa-1").stdout)
+        self.assertIn("enabled", self.environment.dtctl("iwa", "enable", "iwa-1").stdout)
+        unknown = self.environment.dtctl("iwa", "disable", "iwa-9", check=False)
+        self.assertIn("IWA_UNKNOWN", unknown.stderr)
+
+        zones = self.environment.folder / "zones.json"
+        zones.write_text('[{"name": "office", "cidr": ["10.0.0.0/8"]}]')
+        self.environment.dtctl("zones", "set", zones)
+        self.assertEqual(json.loads(self.environment.dtctl("zones", "get").stdout),
+                         json.loads(zones.read_text()))
+        zones.write_text("[]")
+        self.environment.dtctl("zones", "set", zones)
+
+        self.assertIn("nobody can enroll", self.environment.dtctl("read-only", "on").stdout)
+        self.assertIn("read-only     no", self.environment.dtctl("read-only", "off").stdout)
+        self.assertIn("in force      no", self.environment.dtctl("capability", "off").stdout)
+        self.assertIn("in force      yes", self.environment.dtctl("capability", "on").stdout)
+
+    def test_certificates_of_a_person_are_listed(self):
+        device = self.environment.device("enrolled")
+        user = self.environment.user(device["user"])
+        path = self.environment.path_of(device["cert_pem"], "listed.pem")
+        serial = run("openssl", "x509", "-in", path, "-noout", "-serial").stdout.split("=")[1].strip()
+        listed = self.environment.dtctl("certificates", "--user", user["principal"]).stdout
+        self.assertIn(serial.lower(), listed)
+
+    def test_every_verb_teaches_by_examples(self):
+        verbs = [line.split()[0] for line in
+                 run(BIN / "dtctl", "--help").stdout.split("Subcommands:")[1].splitlines() if line.strip()]
+        self.assertGreater(len(verbs), 10)
+        for verb in verbs:
+            self.assertIn("Examples:", run(BIN / "dtctl", verb, "--help").stdout, verb)
 
     def test_unknown_names_say_so(self):
         for verb in (["revoke", "--user", "nobody@corp.test", "--yes"], ["explain", "ZZZZ-ZZZZ"],

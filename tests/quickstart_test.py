@@ -52,7 +52,7 @@ class Quickstart(unittest.TestCase):
             command = line.strip().split("   ")[0]
             # The last run of this user may by then be another one.
             explained = run("sh", "-c", command, cwd=folder, env={**os.environ, "TMPDIR": folder})
-            self.assertIn("denied by rule 4", explained.stdout)
+            self.assertIn("DENIED by rule 4", explained.stdout)
             self.assertFalse(pathlib.Path(folder, "old").exists())
 
             pathlib.Path(folder, "new/endpoints.json").write_text(json.dumps(

@@ -109,8 +109,8 @@ class SignIn(unittest.TestCase):
         page = self.refused(sign_in(self.browser(), self.url(), user))
         code = code_of(page.body)
         decision = json.loads(self.environment.dtctl("explain", code, "--json").stdout)
-        self.assertEqual(decision["outcome"], "DENIED")
-        self.assertEqual(decision["trust_reason"], "CERTIFICATE_NOT_PRESENTED")
+        self.assertEqual(decision["outcome"], "OUTCOME_DENIED")
+        self.assertEqual(decision["trust_reason"], "REASON_CERTIFICATE_NOT_PRESENTED")
         text = self.environment.dtctl("explain", code.lower().replace("-", "")).stdout
         self.assertIn("CERTIFICATE_NOT_PRESENTED", text)
         self.assertIn("What to do", text)
@@ -121,7 +121,7 @@ class SignIn(unittest.TestCase):
                      if u["name"] != device["user"] and u.get("totp_secret"))
         page = self.refused(sign_in(self.browser(device), self.url(), other))
         decision = json.loads(self.environment.dtctl("explain", code_of(page.body), "--json").stdout)
-        self.assertEqual(decision["trust_reason"], "CERTIFICATE_OF_ANOTHER_USER")
+        self.assertEqual(decision["trust_reason"], "REASON_CERTIFICATE_OF_ANOTHER_USER")
 
     def test_foreign_certificate_ends_at_the_security_message(self):
         device = self.environment.device("foreign_ca")
@@ -133,7 +133,7 @@ class SignIn(unittest.TestCase):
         user = self.environment.user(device["user"])
         page = self.refused(sign_in(self.browser(device), self.url(), user))
         decision = json.loads(self.environment.dtctl("explain", code_of(page.body), "--json").stdout)
-        self.assertEqual(decision["trust_reason"], "CERTIFICATE_REVOKED")
+        self.assertEqual(decision["trust_reason"], "REASON_CERTIFICATE_REVOKED")
 
     def test_wrong_password_shows_the_form_again(self):
         _, user = self.environment.device_and_user()

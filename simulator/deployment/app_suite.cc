@@ -5,10 +5,8 @@
 #include <array>
 #include <utility>
 
-#include "libs/base/ascii.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
-#include "libs/saml/metadata.h"
 #include "simulator/apps/idp_metadata.h"
 
 namespace devicetrust::simulator {
@@ -16,19 +14,6 @@ namespace {
 
 constexpr std::array kApps = {std::pair{"mail", "Mail"}, std::pair{"wiki", "Wiki"},
                               std::pair{"payroll", "Payroll"}, std::pair{"crm", "Customers"}};
-
-std::string AppId(const std::string& file_name) {
-  std::string id;
-  for (const char c : file_name.substr(0, file_name.rfind('.'))) {
-    if (IsAlnum(c)) {
-      id += ToLower(c);
-    } else if (!id.empty() && id.back() != '-') {
-      id += '-';
-    }
-  }
-  while (id.ends_with('-')) id.pop_back();
-  return id.empty() ? "app" : id.substr(0, 64);
-}
 
 }  // namespace
 
@@ -42,16 +27,15 @@ AppSuite::AppSuite(const std::string& base_url, const Clock& clock, Random& rand
   }
 }
 
-std::vector<AppRegistration> AppSuite::Registrations(
-    const std::vector<org::v1::Rule>& rules) const {
-  std::vector<AppRegistration> registrations;
+std::vector<org::v1::App> AppSuite::Registrations(const std::vector<org::v1::Rule>& rules) const {
+  std::vector<org::v1::App> registrations;
   for (const std::unique_ptr<ServiceProvider>& app : apps_) {
-    AppRegistration& registration = registrations.emplace_back();
-    registration.id = app->config().id;
-    registration.label = app->config().label;
-    registration.rules = rules;
-    registration.saml.set_entity_id(app->config().entity_id);
-    org::v1::AssertionConsumerService& acs = *registration.saml.add_acs();
+    org::v1::App& registration = registrations.emplace_back();
+    registration.set_id(app->config().id);
+    registration.set_label(app->config().label);
+    SetRules(registration, rules);
+    registration.mutable_saml()->set_entity_id(app->config().entity_id);
+    org::v1::AssertionConsumerService& acs = *registration.mutable_saml()->add_acs();
     acs.set_url(app->config().acs_url);
     acs.set_is_default(true);
   }
@@ -75,21 +59,6 @@ std::vector<ServiceProvider*> AppSuite::pointers() const {
   std::vector<ServiceProvider*> pointers;
   for (const std::unique_ptr<ServiceProvider>& app : apps_) pointers.push_back(app.get());
   return pointers;
-}
-
-absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
-                                                         const std::string& xml, WallTime now) {
-  absl::StatusOr<org::v1::SamlServiceProvider> provider = saml::ParseServiceProvider(xml, now);
-  if (!provider.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", file_name, std::string(provider.status().message())));
-  }
-  AppRegistration app;
-  app.id = AppId(file_name.substr(file_name.rfind('/') + 1));
-  app.label = app.id;
-  app.rules = TrustedOnly();
-  app.saml = *std::move(provider);
-  return app;
 }
 
 absl::StatusOr<std::string> FetchText(const std::string& url,

@@ -10,7 +10,7 @@
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 #include "simulator/apps/service_provider.h"
-#include "simulator/deployment/org_client.h"
+#include "simulator/deployment/org_setup.h"
 
 namespace devicetrust::simulator {
 
@@ -21,7 +21,7 @@ class AppSuite {
   AppSuite(const std::string& base_url, const Clock& clock, Random& random);
 
   // What the org must know of them, each with `rules`.
-  std::vector<AppRegistration> Registrations(const std::vector<org::v1::Rule>& rules) const;
+  std::vector<org::v1::App> Registrations(const std::vector<org::v1::Rule>& rules) const;
 
   // Fetches the identity provider's metadata and makes every app trust it; sign-ins begin at
   // the app's own address, ORG/app/ID/sso/saml. Errors: of the connection or the metadata.
@@ -34,11 +34,6 @@ class AppSuite {
   const Clock& clock_;
   std::vector<std::unique_ptr<ServiceProvider>> apps_;
 };
-
-// An app from outside, by its SAML metadata. Its id is made from `file_name` ("my app.xml":
-// "my-app"). kInvalidArgument: as saml::ParseServiceProvider(); the message names the file.
-absl::StatusOr<AppRegistration> RegistrationFromMetadata(const std::string& file_name,
-                                                         const std::string& xml, WallTime now);
 
 // One GET over TLS, blocking. Errors: of the connection; kUnavailable for any other status
 // than 200.

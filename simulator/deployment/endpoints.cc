@@ -1,10 +1,6 @@
 #include "simulator/deployment/endpoints.h"
 
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
-
-#include "libs/base/files.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -88,21 +84,6 @@ std::string ToJson(const Endpoints& endpoints) {
                     {"base_dn", endpoints.ldap_base_dn},
                     {"ca_pem", endpoints.ldap_ca_pem}}}};
   return root.dump(2) + "\n";
-}
-
-absl::StatusOr<GrpcEndpoint> ReadGrpcEndpoint(const std::string& path, const std::string& name) {
-  DT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, std::size_t{64} << 20));
-  const auto root = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const std::size_t dot = name.find('.');
-  const auto pointer =
-      nlohmann::json::json_pointer("/grpc/" + name.substr(0, dot) + "/" + name.substr(dot + 1));
-  if (!root.is_object() || !root.contains(pointer)) {
-    return absl::InvalidArgumentError(fmt::format("{} has no grpc endpoint {}", path, name));
-  }
-  const nlohmann::json& value = root[pointer];
-  return GrpcEndpoint{value.value("address", ""), value.value("server_name", ""),
-                      value.value("ca_pem", ""), value.value("cert_pem", ""),
-                      value.value("key_pem", "")};
 }
 
 }  // namespace devicetrust::simulator

@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "libs/base/status.h"
-
 namespace devicetrust::simulator {
 
 struct GrpcEndpoint {
@@ -61,9 +59,5 @@ struct Endpoints {
 };
 
 std::string ToJson(const Endpoints& endpoints);
-
-// The part that calls an org's administrator methods need, from an endpoints.json.
-// kNotFound: no such file; kInvalidArgument: it has no such endpoint.
-absl::StatusOr<GrpcEndpoint> ReadGrpcEndpoint(const std::string& path, const std::string& name);
 
 }  // namespace devicetrust::simulator

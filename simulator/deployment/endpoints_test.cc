@@ -36,18 +36,5 @@ TEST(EndpointsTest, TheFileHasItsFields) {
   EXPECT_TRUE(json["browser_policy"].is_object());
 }
 
-TEST(EndpointsTest, AProgramFindsAServiceInIt) {
-  const testing::TempFolder folder;
-  const std::string path = folder / "endpoints.json";
-  ASSERT_TRUE(WriteFileAtomically(path, ToJson(Sample())).ok());
-  EXPECT_EQ(ReadGrpcEndpoint(path, "policy.internal")->key_pem, "a.key");
-  EXPECT_EQ(ReadGrpcEndpoint(path, "ca.internal").status().code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ReadGrpcEndpoint(folder / "none", "ca.internal").status().code(),
-            absl::StatusCode::kNotFound);
-  ASSERT_TRUE(WriteFileAtomically(path, "{").ok());
-  EXPECT_FALSE(ReadGrpcEndpoint(path, "ca.internal").ok());
-}
-
 }  // namespace
 }  // namespace devicetrust::simulator

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "libs/base/files.h"
@@ -11,6 +12,7 @@
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "libs/throwaway/free_port.h"
+#include "simulator/deployment/org_setup.h"
 #include "simulator/deployment/test_keys.h"
 #include "simulator/devices/fleet_forest.h"
 
@@ -23,6 +25,7 @@ constexpr const char* kMtlsHost = "mtls.localhost";
 constexpr const char* kIwaName = "iwa-1";
 constexpr std::uint32_t kSpareAccounts = 1000;  // For who adds some to a running environment.
 constexpr std::chrono::seconds kRegisteredWithin{10};
+constexpr std::chrono::seconds kCallTimeout{10};  // The set-up may meet a machine under load.
 
 std::string Listen(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
 
@@ -62,10 +65,10 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
   DT_RETURN_IF_ERROR(Annotate(environment->StartPolicy(ca_address), "policy engine"));
   DT_RETURN_IF_ERROR(Annotate(environment->StartCa(ca_address), "certificate authority"));
   DT_RETURN_IF_ERROR(environment->ConnectAdmin());
-  DT_RETURN_IF_ERROR(
-      Annotate(environment->org_->SetUp(fleet, environment->sids_, config.learn_more_url), "org"));
-  for (const AppRegistration& app : config.apps) {
-    DT_RETURN_IF_ERROR(Annotate(environment->org_->Register(app), "app " + app.id));
+  DT_RETURN_IF_ERROR(Annotate(
+      SetUpOrg(*environment->admin_, fleet, environment->sids_, config.learn_more_url), "org"));
+  for (const org::v1::App& app : config.apps) {
+    DT_RETURN_IF_ERROR(Annotate(RegisterApp(*environment->admin_, app), "app " + app.id()));
   }
   DT_RETURN_IF_ERROR(Annotate(environment->StartIwa(), "iwa"));
   DT_RETURN_IF_ERROR(Annotate(environment->StartGateway(), "gateway"));
@@ -232,21 +235,27 @@ absl::Status Environment::ConnectAdmin() {
   const pki::ExportableIdentity& admin = pki_.Admin("dt-sim");
   const rpc::Identity identity{admin.certificate.Pem(), admin.key.Pem()};
   const std::string trust = pki_.deployment_ca().certificate.Pem();
-  org_channel_ = rpc::NewChannel(
-      {policy_->Address("internal"), "policy.devicetrust.internal", trust, identity});
-  ca_channel_ =
-      rpc::NewChannel({ca_->Address("internal"), "ca.devicetrust.internal", trust, identity});
-  org_ = std::make_unique<OrgClient>(org_channel_, ca_channel_);
+  const admin::Channels channels = {
+      rpc::NewChannel(
+          {policy_->Address("internal"), "policy.devicetrust.internal", trust, identity}),
+      rpc::NewChannel({ca_->Address("internal"), "ca.devicetrust.internal", trust, identity})};
+  admin_ = std::make_unique<admin::AdminClient>(
+      channels, admin::AdminConfig{.name = "admin:dt-sim",
+                                   .org_address = policy_->Address("internal"),
+                                   .ca_address = ca_->Address("internal"),
+                                   .timeout = kCallTimeout});
   return absl::OkStatus();
 }
 
 absl::Status Environment::DescribeIssuers(Endpoints& endpoints) {
-  DT_ASSIGN_OR_RETURN(const Issuers issuers, org_->GetIssuers());
-  endpoints.crl_url = issuers.crl_url;
+  DT_ASSIGN_OR_RETURN(const ca::v1::GetIssuersResponse issuers, admin_->GetIssuers());
+  if (issuers.issuers().empty()) return absl::InternalError("the CA has no issuer");
+  const ca::v1::Issuer& active = issuers.issuers(0);
+  endpoints.crl_url = active.crl_url();
   endpoints.device_ca_chain = Path("device-ca.pem");
   std::vector<pki::Certificate> chain;
-  for (const Bytes& der : issuers.chain_der) {
-    DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(der));
+  for (const std::string& der : active.chain_der()) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(AsBytes(der)));
     chain.push_back(std::move(certificate));
   }
   return WriteFileAtomically(endpoints.device_ca_chain, pki::CertificatesToPem(chain), 0644);
@@ -255,7 +264,10 @@ absl::Status Environment::DescribeIssuers(Endpoints& endpoints) {
 absl::Status Environment::WaitForIwa() {
   const auto registered = [this]() -> absl::StatusOr<bool> {
     DT_RETURN_IF_ERROR(iwa_->Check());
-    return org_->IwaIsRegistered(kIwaName);
+    DT_ASSIGN_OR_RETURN(const std::vector<org::v1::Iwa> iwas, admin_->ListIwas());
+    return std::any_of(iwas.begin(), iwas.end(), [](const org::v1::Iwa& iwa) {
+      return iwa.name() == kIwaName && iwa.enabled() && iwa.keys_size() > 0;
+    });
   };
   return Annotate(WaitUntil(registered, std::chrono::milliseconds(10), kRegisteredWithin),
                   "registration with the org");

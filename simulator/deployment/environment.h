@@ -2,13 +2,12 @@
 // Kerberos and LDAP, the org, the CA, an IWA and a gateway, on loopback.
 #pragma once
 
-#include <grpcpp/channel.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "libs/admin/admin_client.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
@@ -16,7 +15,6 @@
 #include "libs/throwaway/throwaway_pki.h"
 #include "simulator/deployment/deployment.h"
 #include "simulator/deployment/endpoints.h"
-#include "simulator/deployment/org_client.h"
 #include "simulator/devices/fleet.h"
 #include "simulator/forest/forests.h"
 #include "simulator/forest/ldap/server.h"
@@ -30,7 +28,7 @@ struct EnvironmentConfig {
   std::string bin_dir;
   std::uint16_t org_port = 0;  // 0: any free one.
   std::uint16_t mtls_port = 0;
-  std::vector<AppRegistration> apps;
+  std::vector<org::v1::App> apps;  // With their rules.
   // Makes the certificates, for who needs more of the same CAs; outlives the environment.
   // Null: it has one of its own.
   throwaway::ThrowawayPki* pki = nullptr;
@@ -54,7 +52,7 @@ class Environment {
   absl::Status Check() const;
 
   Forests& forests() { return *forests_; }
-  OrgClient& org() { return *org_; }
+  admin::AdminClient& admin() { return *admin_; }
   throwaway::ThrowawayPki& pki() { return pki_; }
 
   const std::string& org_origin() const { return org_origin_; }    // https://org.localhost:8443
@@ -104,9 +102,7 @@ class Environment {
   std::string ldap_password_file_;
   std::vector<service::DirectoryConfig> directories_;  // What services are told of each domain.
   std::vector<std::string> sids_;
-  std::shared_ptr<grpc::Channel> org_channel_;
-  std::shared_ptr<grpc::Channel> ca_channel_;
-  std::unique_ptr<OrgClient> org_;
+  std::unique_ptr<admin::AdminClient> admin_;
   std::string org_origin_;
   std::string mtls_origin_;
   // Stopped in the reverse order.

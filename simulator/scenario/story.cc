@@ -130,16 +130,19 @@ absl::Status Story::TellCertificate(EnrollPhase& phase, std::size_t device) {
 }
 
 absl::StatusOr<org::v1::Decision> Story::LastDecision(const std::string& principal) {
+  org::v1::EventFilter filter;
+  filter.set_user_id(principal);
+  filter.add_types("policy.evaluate_sign_on");
   // The event is on its way from the org's store to the log.
-  std::vector<std::string> codes;
+  std::vector<org::v1::Event> events;
   const auto arrived = [&]() -> absl::StatusOr<bool> {
-    DT_ASSIGN_OR_RETURN(codes, environment_.org().DecisionsOf(principal));
-    return !codes.empty();
+    DT_ASSIGN_OR_RETURN(events, environment_.admin().SearchEvents(filter, 1));
+    return !events.empty();
   };
   DT_RETURN_IF_ERROR(
       Annotate(WaitUntil(arrived, std::chrono::milliseconds(10), std::chrono::seconds(5)),
                "the decision's way to the System Log"));
-  return environment_.org().Explain(codes.back());
+  return environment_.admin().ExplainDecision(events.front().debug_data().at("code"));
 }
 
 absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
@@ -169,7 +172,7 @@ absl::Status Story::Refusal(SignInPhase& phase, std::size_t device) {
   phase.RunOne(device, {});
   if (!phase.totals().errors.empty()) return absl::InternalError(phase.totals().errors.front());
   const std::string& code = phase.record(device, 0).code;
-  DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, environment_.org().Explain(code));
+  DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, environment_.admin().ExplainDecision(code));
   Tell(fmt::format("{}: rule \"{}\", {}, code {}", style_.Bad("refused"), decision.rule_name(),
                    rpc::ReasonName(decision.trust_reason()), style_.Bold(code)),
        decision.remedy());

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "libs/admin/admin_client.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
-#include "simulator/deployment/org_client.h"
 #include "simulator/devices/fleet.h"
 #include "simulator/report/result.h"
 #include "simulator/scenario/enroll_phase.h"
@@ -40,7 +40,8 @@ Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhas
 
 // Waits until the System Log has as many events as `seen` implies, at most for `delivery`, then
 // compares; fills `decisions`, `system_log` and `violations`. Errors: of the calls.
-absl::Status CompareWithLog(OrgClient& org, WallTime since, const Seen& seen, RunResult& result,
+absl::Status CompareWithLog(admin::AdminClient& admin, WallTime since, const Seen& seen,
+                            RunResult& result,
                             std::chrono::milliseconds delivery = std::chrono::seconds(10));
 
 }  // namespace devicetrust::simulator

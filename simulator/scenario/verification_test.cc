@@ -12,6 +12,7 @@
 
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "libs/testing/status.h"
+#include "simulator/deployment/org_setup.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -86,9 +87,9 @@ class CompareTest : public ::testing::Test {
     grpc::ServerBuilder builder;
     builder.RegisterService(&log_);
     const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-    OrgClient org(server->InProcessChannel({}), nullptr);
+    admin::AdminClient admin({.org = server->InProcessChannel({}), .ca = nullptr}, {});
     RunResult result;
-    DT_EXPECT_OK(CompareWithLog(org, WallTime(), seen_, result, std::chrono::milliseconds(0)));
+    DT_EXPECT_OK(CompareWithLog(admin, WallTime(), seen_, result, std::chrono::milliseconds(0)));
     return result;
   }
 

@@ -5,11 +5,11 @@
 
 #include <filesystem>
 
-#include "libs/base/files.h"
-#include "libs/rpc/channel.h"
-#include "simulator/deployment/endpoints.h"
-#include "simulator/deployment/org_client.h"
-#include "simulator/verbs/explain.h"
+#include "libs/admin/admin_client.h"
+#include "libs/admin/decision_text.h"
+#include "libs/admin/endpoints.h"
+#include "simulator/report/format.h"
+#include "simulator/verbs/kept_decisions.h"
 #include "simulator/verbs/run.h"
 #include "simulator/verbs/up.h"
 
@@ -20,14 +20,8 @@ bool Exists(const std::string& path) { return ::access(path.c_str(), R_OK) == 0;
 
 absl::StatusOr<org::v1::Decision> AskOrg(const std::string& endpoints_path,
                                          const std::string& code) {
-  DT_ASSIGN_OR_RETURN(const GrpcEndpoint endpoint,
-                      ReadGrpcEndpoint(endpoints_path, "policy.internal"));
-  DT_ASSIGN_OR_RETURN(const rpc::Identity identity,
-                      rpc::LoadIdentity(endpoint.cert_pem, endpoint.key_pem));
-  DT_ASSIGN_OR_RETURN(const std::string trust, ReadFile(endpoint.ca_pem));
-  OrgClient org(rpc::NewChannel({endpoint.address, endpoint.server_name, trust, identity}),
-                nullptr);
-  absl::StatusOr<org::v1::Decision> decision = org.Explain(code);
+  DT_ASSIGN_OR_RETURN(const admin::Endpoints endpoints, admin::ReadEndpointsFile(endpoints_path));
+  absl::StatusOr<org::v1::Decision> decision = admin::AdminClient(endpoints).ExplainDecision(code);
   if (!absl::IsUnavailable(decision.status()) && !absl::IsDeadlineExceeded(decision.status())) {
     return decision;
   }
@@ -59,7 +53,9 @@ absl::StatusOr<org::v1::Decision> Find(const ExplainOptions& options) {
 
 absl::Status Explain(const ExplainOptions& options, std::FILE* out) {
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, Find(options));
-  std::fputs(ExplainText(decision, Style::Of(::fileno(out))).c_str(), out);
+  const admin::Color color =
+      Style::Of(::fileno(out)).colour ? admin::Color::kAlways : admin::Color::kNever;
+  std::fputs(admin::DecisionText(decision, color).c_str(), out);
   return absl::OkStatus();
 }
 

@@ -19,7 +19,7 @@
 #include "simulator/scenario/sign_in_phase.h"
 #include "simulator/scenario/story.h"
 #include "simulator/scenario/verification.h"
-#include "simulator/verbs/explain.h"
+#include "simulator/verbs/kept_decisions.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -173,7 +173,10 @@ class Run {
     for (const std::size_t device : revoked_) {
       const std::optional<pki::Identity> identity = enroll_->IdentityOf(device);
       if (!identity.has_value()) continue;  // Its enrollment failed, which is reported.
-      DT_RETURN_IF_ERROR(environment_->org().RevokeCertificate(identity->certificate.serial_hex()));
+      DT_RETURN_IF_ERROR(environment_->admin()
+                             .RevokeCertificate(identity->certificate.serial_hex(),
+                                                ca::v1::REVOCATION_REASON_KEY_COMPROMISE)
+                             .status());
       ++revocations_;
     }
     return absl::OkStatus();
@@ -188,7 +191,7 @@ class Run {
       AddStep(fmt::format("sign-in: {}", StepName(static_cast<Step>(i))), sign_in_->times()[i]);
     }
     const Seen seen = CountVisits(fleet_, *enroll_, *sign_in_, revocations_, result_);
-    DT_RETURN_IF_ERROR(CompareWithLog(environment_->org(), started_, seen, result_));
+    DT_RETURN_IF_ERROR(CompareWithLog(environment_->admin(), started_, seen, result_));
     Narrate(seen);
     NarrateCost();
     return absl::OkStatus();
@@ -242,7 +245,7 @@ class Run {
       for (std::size_t app = 0; app < sign_in_->apps(); ++app) {
         const std::string& code = sign_in_->record(user, app).code;
         if (code.empty() || decisions.size() >= kDecisionsKept) continue;
-        absl::StatusOr<org::v1::Decision> decision = environment_->org().Explain(code);
+        absl::StatusOr<org::v1::Decision> decision = environment_->admin().ExplainDecision(code);
         if (!decision.ok()) {
           result_.violations.push_back(
               fmt::format("the org can't explain {}: {}", code, decision.status().ToString()));

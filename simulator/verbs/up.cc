@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "libs/admin/app_file.h"
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
@@ -19,6 +20,7 @@
 #include "simulator/deployment/app_suite.h"
 #include "simulator/deployment/device_files.h"
 #include "simulator/deployment/environment.h"
+#include "simulator/deployment/org_setup.h"
 #include "simulator/deployment/run_folder.h"
 #include "simulator/scenario/enroll_phase.h"
 
@@ -83,8 +85,9 @@ class Up {
     config.apps = own_;
     for (const std::string& path : options_.sp_metadata) {
       DT_ASSIGN_OR_RETURN(const std::string xml, ReadFile(path));
-      DT_ASSIGN_OR_RETURN(AppRegistration app, RegistrationFromMetadata(path, xml, clock_.Now()));
-      MakeIdUnique(app.id);
+      DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(path, xml, clock_.Now()));
+      MakeIdUnique(app);
+      SetRules(app, TrustedOnly());
       foreign_.push_back(app);
       config.apps.push_back(std::move(app));
     }
@@ -101,21 +104,24 @@ class Up {
   }
 
   // One app for trusted devices alone, one for all, the others behind the example.
-  std::vector<AppRegistration> OwnApps() const {
-    std::vector<AppRegistration> apps = suite_->Registrations(FiveRuleExample());
-    apps.at(0).rules = TrustedOnly();
-    apps.at(1).rules.clear();
+  std::vector<org::v1::App> OwnApps() const {
+    std::vector<org::v1::App> apps = suite_->Registrations(FiveRuleExample());
+    SetRules(apps.at(0), TrustedOnly());
+    SetRules(apps.at(1), {});
     return apps;
   }
 
-  void MakeIdUnique(std::string& id) const {
+  void MakeIdUnique(org::v1::App& added) const {
     const auto taken = [this](const std::string& name) {
-      const auto same = [&name](const AppRegistration& app) { return app.id == name; };
+      const auto same = [&name](const org::v1::App& app) { return app.id() == name; };
       return std::any_of(own_.begin(), own_.end(), same) ||
              std::any_of(foreign_.begin(), foreign_.end(), same);
     };
-    const std::string base = id;
-    for (int number = 2; taken(id); ++number) id = fmt::format("{}-{}", base, number);
+    const std::string base = added.id();
+    for (int number = 2; taken(added.id()); ++number) {
+      added.set_id(fmt::format("{}-{}", base, number));
+    }
+    added.set_label(added.id());
   }
 
   // The gateway knows its flags, the person knows ours.
@@ -164,8 +170,10 @@ class Up {
         const pki::ExportableIdentity identity = enroll_->IdentityOf(i).value();
         const bool good = i + revoked < joined;
         if (!good) {
-          DT_RETURN_IF_ERROR(
-              environment_->org().RevokeCertificate(identity.certificate.serial_hex()));
+          DT_RETURN_IF_ERROR(environment_->admin()
+                                 .RevokeCertificate(identity.certificate.serial_hex(),
+                                                    ca::v1::REVOCATION_REASON_KEY_COMPROMISE)
+                                 .status());
           last_revoked = identity;
         }
         DT_ASSIGN_OR_RETURN(
@@ -216,17 +224,17 @@ class Up {
                                   user.totp_secret.empty() ? "" : Base32Encode(user.totp_secret),
                                   user.groups});
     }
-    const auto add = [this](const AppRegistration& app, const char* trust, std::string home) {
+    const auto add = [this](const org::v1::App& app, const char* trust, std::string home) {
       endpoints_.apps.push_back(
-          {app.id, app.saml.entity_id(), "saml2",
-           fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id), trust,
+          {app.id(), app.saml().entity_id(), "saml2",
+           fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id()), trust,
            std::move(home)});
     };
-    for (const AppRegistration& app : own_) {
-      add(app, app.rules.empty() ? "any" : "trusted",
-          fmt::format("{}/{}/", listener_->origin(), app.id));
+    for (const org::v1::App& app : own_) {
+      add(app, app.rules().empty() ? "any" : "trusted",
+          fmt::format("{}/{}/", listener_->origin(), app.id()));
     }
-    for (const AppRegistration& app : foreign_) add(app, "trusted", "");
+    for (const org::v1::App& app : foreign_) add(app, "trusted", "");
   }
 
   absl::Status Announce() {
@@ -246,9 +254,9 @@ class Up {
         "apps       {}        Mail for trusted devices alone, Wiki for all, two behind the "
         "five-rule example\n",
         environment_->org_origin(), environment_->mtls_origin(), listener_->origin());
-    for (const AppRegistration& app : foreign_) {
-      text += fmt::format("{} registered, sign-on URL {}/app/{}/sso/saml\n", PadRight(app.id, 10),
-                          environment_->org_origin(), app.id);
+    for (const org::v1::App& app : foreign_) {
+      text += fmt::format("{} registered, sign-on URL {}/app/{}/sso/saml\n", PadRight(app.id(), 10),
+                          environment_->org_origin(), app.id());
     }
     text += fmt::format(
         "try        {} / {} on a trusted computer:\n"
@@ -301,8 +309,8 @@ class Up {
   throwaway::ThrowawayPki pki_{"acme", clock_.Now()};
   std::optional<AppSuite> suite_;
   std::unique_ptr<AppListener> listener_;
-  std::vector<AppRegistration> own_;
-  std::vector<AppRegistration> foreign_;
+  std::vector<org::v1::App> own_;
+  std::vector<org::v1::App> foreign_;
   std::unique_ptr<Environment> environment_;
   std::optional<EnrollPhase> enroll_;
   Endpoints endpoints_;

@@ -1,51 +1,56 @@
-// What each verb of dtctl does. Answers go to standard output, everything else to standard
-// error. Exit codes: 0 done, 1 refused or failed, 2 bad usage.
+// The verbs of dtctl. Answers go to standard output, everything else to standard error. Exit codes:
+// 0 done, 1 refused or failed, 2 bad usage.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
+#include <google/protobuf/message.h>
 
-#include "libs/base/clock.h"
-#include "tools/dtctl/admin_client.h"
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "libs/admin/admin_client.h"
+#include "libs/base/status.h"
+
+namespace CLI {
+class App;
+}
 
 namespace devicetrust::ctl {
 
-struct RevokeOptions {
-  std::string user;    // Either this one
-  std::string serial;  // or that one.
-  std::string reason = "unspecified";
-  bool yes = false;  // Don't ask.
-  bool json = false;
-};
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsageError = 2;
 
-struct LogOptions {
-  std::vector<std::string> types;
-  std::string user;
-  std::string device;
-  std::string since;  // As ParseTime().
-  std::string until;
-  int limit = 50;
-  bool follow = false;
-  bool json = false;
-};
+// What a verb does once its flags are read; returns the exit code.
+using Action = std::function<int(admin::AdminClient&)>;
 
-struct DeviceTrustOptions {
-  std::optional<std::string> learn_more_url;  // Empty text: remove it.
-  bool force = false;
-  bool json = false;
-};
+// Each declares verbs below `app`. The one that the command line names puts its action into
+// `chosen`, which must outlive the parsing.
+void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
+void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
+void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
+void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke
+void AddLogVerbs(CLI::App& app, Action& chosen);          // log, explain
 
-// The words that --reason takes.
-std::vector<std::string> RevocationReasons();
-
-int Revoke(AdminClient& client, const RevokeOptions& options);
-int ShowLog(AdminClient& client, const LogOptions& options, const Clock& clock);
-int ShowDeviceTrust(AdminClient& client, const DeviceTrustOptions& options);
-int SwitchDeviceTrust(AdminClient& client, bool enabled, const DeviceTrustOptions& options);
-int Explain(AdminClient& client, const std::string& code, bool json);
-
-// Prints ErrorText() and returns 1.
+// Prints the error with its reason and remedy; returns kFailed.
 int Failed(const absl::Status& status);
+
+// Prints "dtctl: WHAT." for a command line that makes no sense; returns kUsageError.
+int Usage(std::string_view what);
+
+// Prints "dtctl: WHAT." where an answer is empty; returns kDone.
+int Nothing(std::string_view what);
+
+// Prints `message` as JSON, or `text`; returns kDone.
+int Print(bool json, const google::protobuf::Message& message, const std::string& text);
+
+// Names the act and asks. kDone: go on; else the exit code, and nothing may be done. Without a
+// terminal nobody is there to answer: it says what would be done, and that --yes does it.
+int Confirm(const std::string& act, bool yes);
+
+// Reads a file, or standard input when it is named "-". Errors: as devicetrust::ReadFile().
+absl::StatusOr<std::string> ReadInput(const std::string& path);
+// How errors name it.
+std::string InputName(const std::string& path);
 
 }  // namespace devicetrust::ctl

@@ -1,4 +1,4 @@
-#include "tools/dtctl/times.h"
+#include "libs/admin/times.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "libs/base/utc_time.h"
 #include "libs/rpc/timestamps.h"
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 namespace {
 
 constexpr std::int64_t kAgoMax = 36'500;  // In any unit: a hundred years of days.
@@ -53,4 +53,4 @@ std::string FormatTime(const google::protobuf::Timestamp& time) {
   return text;
 }
 
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

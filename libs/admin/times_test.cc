@@ -1,10 +1,10 @@
-#include "tools/dtctl/times.h"
+#include "libs/admin/times.h"
 
 #include <gtest/gtest.h>
 
 #include "libs/rpc/timestamps.h"
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 namespace {
 
 const WallTime kNow{std::chrono::seconds{1'800'000'000}};  // 2027-01-15 08:00:00Z
@@ -37,4 +37,4 @@ TEST(FormatTime, IsReadAndIsReversed) {
 }
 
 }  // namespace
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

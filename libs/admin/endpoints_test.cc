@@ -1,4 +1,4 @@
-#include "tools/dtctl/endpoints.h"
+#include "libs/admin/endpoints.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include "libs/testing/temp_folder.h"
 #include "libs/throwaway/throwaway_pki.h"
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 namespace {
 
 class FolderTest : public ::testing::Test {
@@ -20,7 +20,7 @@ class FolderTest : public ::testing::Test {
   testing::TempFolder folder_;
 };
 class ReadEndpointsFileTest : public FolderTest {};
-class EndpointsFromFlagsTest : public FolderTest {};
+class LoadEndpointsTest : public FolderTest {};
 
 constexpr std::string_view kListener =
     R"("internal":{"address":"127.0.0.1:1","server_name":"x","ca_pem":"-----BEGIN CA",)"
@@ -55,16 +55,16 @@ TEST_F(ReadEndpointsFileTest, NamesWhatIsMissing) {
       << no_address.status();
 }
 
-TEST_F(EndpointsFromFlagsTest, NamesTheMissingFlag) {
-  const auto endpoints = EndpointsFromFlags({.deployment_ca = "ca.pem"});
+TEST_F(LoadEndpointsTest, NamesTheMissingFlag) {
+  const auto endpoints = LoadEndpoints({.deployment_ca = "ca.pem"});
   EXPECT_NE(endpoints.status().message().find("--cert is missing"), absl::string_view::npos);
 }
 
-TEST_F(EndpointsFromFlagsTest, RefusesAKeyThatOthersCanRead) {
+TEST_F(LoadEndpointsTest, RefusesAKeyThatOthersCanRead) {
   const std::string pem = Write("public.pem", "-----BEGIN");
   const std::string key = folder_ / "shared.key";
   ASSERT_TRUE(WriteFileAtomically(key, "-----BEGIN", 0644).ok());
-  const auto endpoints = EndpointsFromFlags({.deployment_ca = pem, .certificate = pem, .key = key});
+  const auto endpoints = LoadEndpoints({.deployment_ca = pem, .certificate = pem, .key = key});
   EXPECT_EQ(endpoints.status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
@@ -76,4 +76,4 @@ TEST(AdminName, IsThatOfTheCertificate) {
 }
 
 }  // namespace
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

@@ -1,4 +1,4 @@
-// Where dtctl finds the org and the CA, and as whom it calls.
+// Where an administrator finds the org and the CA, and as whom to call them.
 #pragma once
 
 #include <string>
@@ -6,14 +6,14 @@
 
 #include "libs/base/status.h"
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 
 // One internal listener. The PEM fields are file contents, not paths.
 struct Endpoint {
-  std::string address;          // host:port
+  std::string address;          // host:port; empty: not known, and calls to it say so.
   std::string server_name;      // Expected in the server's certificate.
   std::string trust_pem;        // The deployment CA.
-  std::string certificate_pem;  // The admin's certificate, chain included.
+  std::string certificate_pem;  // The administrator's certificate, chain included.
   std::string key_pem;
 };
 
@@ -22,11 +22,13 @@ struct Endpoints {
   Endpoint ca;
 };
 
-// What the flags or the --config file say when there is no endpoints file; the last three are
-// paths. Addresses may be empty: verbs that need one say so.
-struct EndpointFlags {
+// The same as a deployment's administrator gives it: by flags or in a configuration file. The
+// last three are paths.
+struct EndpointOptions {
   std::string org_address = {};
+  std::string org_server_name = "policy.devicetrust.internal";
   std::string ca_address = {};
+  std::string ca_server_name = "ca.devicetrust.internal";
   std::string deployment_ca = {};
   std::string certificate = {};
   std::string key = {};
@@ -40,11 +42,11 @@ struct EndpointFlags {
 absl::StatusOr<Endpoints> ReadEndpointsFile(const std::string& path);
 
 // Reads the three files. Errors: as ReadFile(), RefuseIfShared() for the key;
-// kInvalidArgument: a file flag is missing (named).
-absl::StatusOr<Endpoints> EndpointsFromFlags(const EndpointFlags& flags);
+// kInvalidArgument: one of the three is missing (named by its flag).
+absl::StatusOr<Endpoints> LoadEndpoints(const EndpointOptions& options);
 
-// Who the certificate says the admin is: "admin:ada" from urn:devicetrust:ORG:admin:ada.
-// "admin" when it names nobody, which the server will refuse anyway.
+// Who the certificate says the administrator is: "admin:ada" from urn:devicetrust:ORG:admin:ada.
+// "admin" when it names nobody, which the server refuses anyway.
 std::string AdminName(std::string_view certificate_pem);
 
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

@@ -1,4 +1,4 @@
-// Decisions for people, and the file in which a run keeps them.
+// The file in which a run keeps its decisions, for dt-sim explain.
 #pragma once
 
 #include <string>
@@ -6,12 +6,8 @@
 
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/status.h"
-#include "simulator/report/format.h"
 
 namespace devicetrust::simulator {
-
-// The first remedy on top, then who, what and from where, then each rule's each condition.
-std::string ExplainText(const org::v1::Decision& decision, const Style& style);
 
 // One decision a line, as protobuf's JSON. The file has mode 0600.
 absl::Status WriteDecisions(const std::string& path,

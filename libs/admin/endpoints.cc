@@ -1,4 +1,4 @@
-#include "tools/dtctl/endpoints.h"
+#include "libs/admin/endpoints.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include "libs/base/files.h"
 #include "libs/pki/certificate.h"
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 namespace {
 
 using nlohmann::json;
@@ -72,26 +72,26 @@ absl::StatusOr<Endpoints> ReadEndpointsFile(const std::string& path) {
   return endpoints;
 }
 
-absl::StatusOr<Endpoints> EndpointsFromFlags(const EndpointFlags& flags) {
+absl::StatusOr<Endpoints> LoadEndpoints(const EndpointOptions& options) {
   for (const auto& [value, name] :
-       {std::pair(&flags.deployment_ca, "--deployment-ca"), std::pair(&flags.certificate, "--cert"),
-        std::pair(&flags.key, "--key")}) {
+       {std::pair(&options.deployment_ca, "--deployment-ca"),
+        std::pair(&options.certificate, "--cert"), std::pair(&options.key, "--key")}) {
     if (value->empty()) {
       return absl::InvalidArgumentError(fmt::format(
           "{} is missing; give it, or --endpoints FILE of a running environment", name));
     }
   }
   Endpoint common;
-  DT_ASSIGN_OR_RETURN(common.trust_pem, ReadFile(flags.deployment_ca));
-  DT_ASSIGN_OR_RETURN(common.certificate_pem, ReadFile(flags.certificate));
-  DT_RETURN_IF_ERROR(RefuseIfShared(flags.key));
-  DT_ASSIGN_OR_RETURN(common.key_pem, ReadFile(flags.key));
+  DT_ASSIGN_OR_RETURN(common.trust_pem, ReadFile(options.deployment_ca));
+  DT_ASSIGN_OR_RETURN(common.certificate_pem, ReadFile(options.certificate));
+  DT_RETURN_IF_ERROR(RefuseIfShared(options.key));
+  DT_ASSIGN_OR_RETURN(common.key_pem, ReadFile(options.key));
 
   Endpoints endpoints{.org = common, .ca = common};
-  endpoints.org.address = flags.org_address;
-  endpoints.org.server_name = "policy.devicetrust.internal";
-  endpoints.ca.address = flags.ca_address;
-  endpoints.ca.server_name = "ca.devicetrust.internal";
+  endpoints.org.address = options.org_address;
+  endpoints.org.server_name = options.org_server_name;
+  endpoints.ca.address = options.ca_address;
+  endpoints.ca.server_name = options.ca_server_name;
   return endpoints;
 }
 
@@ -106,4 +106,4 @@ std::string AdminName(std::string_view certificate_pem) {
   return "admin";
 }
 
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

@@ -1,10 +1,10 @@
-#include "tools/dtctl/text.h"
+#include "libs/admin/text.h"
 
 #include <gtest/gtest.h>
 
 #include "libs/rpc/error.h"
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 namespace {
 
 bool Has(const std::string& text, const std::string& part) {
@@ -66,52 +66,42 @@ TEST(SettingsText, InForceNeedsBothSwitches) {
   EXPECT_TRUE(Has(SettingsText(settings), "in force      yes"));
 }
 
-org::v1::Decision Refusal() {
-  org::v1::Decision decision;
-  decision.set_code("7F3K-9QXD");
-  decision.set_outcome(org::v1::OUTCOME_DENIED);
-  decision.set_rule_index(4);
-  decision.set_rule_name("Everything else");
-  decision.set_trust(org::v1::TRUST_STATE_NOT_TRUSTED);
-  decision.set_trust_reason(reason::v1::REASON_CERTIFICATE_REVOKED);
-  decision.set_certificate_serial("4a1f03");
-  decision.mutable_user()->set_display_name("Ada Lovelace");
-  decision.mutable_user()->set_principal("ada@corp.test");
-  auto* rule = decision.add_rules();
-  rule->set_index(2);
-  rule->set_name("Windows, trusted");
-  rule->set_active(true);
-  auto* condition = rule->add_conditions();
-  condition->set_condition("device trust");
-  condition->set_wanted("trusted");
-  condition->set_seen("not trusted");
-  decision.set_remedy("Remove the revoked certificate from the computer, then enroll again.");
-  return decision;
+TEST(TableText, ColumnsAreAsWideAsTheirWidestCellWhateverTheAlphabet) {
+  EXPECT_EQ(TableText({"NAME", "ID"}, {{"Zoë", "1"}, {"Ada L", ""}}),
+            "NAME   ID\n"
+            "Zoë    1\n"
+            "Ada L  -\n");
+  EXPECT_EQ(TableText({"NAME"}, {}), "");
 }
 
-TEST(DecisionText, NamesPersonReasonConditionAndRemedy) {
-  const std::string text = DecisionText(Refusal());
-  EXPECT_TRUE(text.starts_with("7F3K-9QXD  DENIED by rule 4 \"Everything else\"")) << text;
-  EXPECT_TRUE(Has(text, "Ada Lovelace (ada@corp.test)")) << text;
-  EXPECT_TRUE(Has(text, "not trusted: CERTIFICATE_REVOKED, certificate 4a1f03")) << text;
-  EXPECT_TRUE(Has(text, "- device trust  wants trusted; is not trusted")) << text;
-  EXPECT_TRUE(Has(text, "What to do: Remove the revoked certificate")) << text;
+TEST(RuleLine, SaysWhomWhereWithWhatAndWhatFollows) {
+  org::v1::Rule rule;
+  rule.set_name("Windows");
+  rule.mutable_people()->add_groups("Sales");
+  rule.add_platforms(org::v1::PLATFORM_KIND_WINDOWS);
+  rule.set_trust(org::v1::TRUST_CONDITION_TRUSTED);
+  rule.mutable_action()->set_access(org::v1::Action::ACCESS_ALLOWED);
+  rule.mutable_action()->set_prompt_for_factor(true);
+  EXPECT_EQ(
+      RuleLine(rule),
+      "Windows (not active): members of Sales; Windows; trusted device → allowed with a second "
+      "factor");
 }
 
 TEST(ErrorText, ShowsReasonRemedyAndWhenToTryAgain) {
   const absl::Status status = rpc::MakeError(
       absl::StatusCode::kUnavailable, reason::v1::REASON_STORE_FULL, "the disk of dt-ca is full",
       "dt-ca", "Make room on its disk.", std::chrono::seconds(30));
-  EXPECT_EQ(ErrorText(status),
+  EXPECT_EQ(ErrorText("dtctl", status),
             "dtctl: the disk of dt-ca is full  [STORE_FULL]\n"
             "       Make room on its disk.\n"
             "       Try again in 30 s.\n");
 }
 
 TEST(ErrorText, WithoutDetailIsTheMessage) {
-  EXPECT_EQ(ErrorText(absl::NotFoundError("run/endpoints.json does not exist")),
+  EXPECT_EQ(ErrorText("dtctl", absl::NotFoundError("run/endpoints.json does not exist")),
             "dtctl: run/endpoints.json does not exist\n");
 }
 
 }  // namespace
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

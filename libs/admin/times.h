@@ -11,7 +11,7 @@ namespace google::protobuf {
 class Timestamp;
 }
 
-namespace devicetrust::ctl {
+namespace devicetrust::admin {
 
 // "90s", "15m", "2h", "7d" (that long before `now`), "2026-11-24" or
 // "2026-11-24T08:00:00Z". kInvalidArgument names what was typed and the forms.
@@ -20,4 +20,4 @@ absl::StatusOr<WallTime> ParseTime(std::string_view text, WallTime now);
 // "2026-11-24 08:00:00Z"; "-" when the time is not set.
 std::string FormatTime(const google::protobuf::Timestamp& time);
 
-}  // namespace devicetrust::ctl
+}  // namespace devicetrust::admin

@@ -1,4 +1,4 @@
-#include "simulator/verbs/explain.h"
+#include "simulator/verbs/kept_decisions.h"
 
 #include <gtest/gtest.h>
 
@@ -31,16 +31,7 @@ v1::Decision Refusal() {
   return decision;
 }
 
-TEST(ExplainTest, TheRemedyComesFirstAndEachConditionIsShown) {
-  const std::string text = ExplainText(Refusal(), Style{});
-  EXPECT_LT(text.find("Enroll again."), text.find("rule 2"));
-  EXPECT_NE(text.find("denied by rule 4 \"4 everything else\""), std::string::npos) << text;
-  EXPECT_NE(text.find("not trusted: CERTIFICATE_REVOKED"), std::string::npos) << text;
-  EXPECT_NE(text.find("device trust  no   wanted trusted, seen not trusted"), std::string::npos)
-      << text;
-}
-
-TEST(ExplainTest, FindsADecisionHoweverItsCodeIsTyped) {
+TEST(KeptDecisionsTest, FindsADecisionHoweverItsCodeIsTyped) {
   const testing::TempFolder folder;
   const std::string path = folder / "decisions.jsonl";
   v1::Decision other = Refusal();

@@ -1,0 +1,417 @@
+#include "libs/admin/admin_client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "devicetrust/org/v1/apps.grpc.pb.h"
+#include "devicetrust/org/v1/decisions.grpc.pb.h"
+#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "devicetrust/org/v1/settings.grpc.pb.h"
+#include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "devicetrust/org/v1/users.grpc.pb.h"
+#include "devicetrust/org/v1/zones.grpc.pb.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::admin {
+
+namespace v1 = ::devicetrust::org::v1;
+
+namespace {
+
+using Certificates = ca::v1::CertificateAdminService;
+
+constexpr int kPageSizeMax = 1000;
+constexpr std::size_t kUsersPerCall = 1000;
+
+// Null without an address: gRPC would take an empty one and complain in its log.
+std::shared_ptr<grpc::Channel> Connect(const Endpoint& endpoint) {
+  if (endpoint.address.empty()) return nullptr;
+  return rpc::NewChannel({.address = endpoint.address,
+                          .server_name = endpoint.server_name,
+                          .trust_pem = endpoint.trust_pem,
+                          .identity = rpc::Identity{.certificate_pem = endpoint.certificate_pem,
+                                                    .key_pem = endpoint.key_pem}});
+}
+
+template <typename Service>
+std::unique_ptr<typename Service::Stub> StubOf(const std::shared_ptr<grpc::Channel>& channel) {
+  return channel == nullptr ? nullptr : Service::NewStub(channel);
+}
+
+// A service as errors name it.
+struct Peer {
+  std::string_view name;
+  std::string_view flag;
+  std::string address;
+};
+
+absl::Status NoAddress(const Peer& peer) {
+  return absl::InvalidArgumentError(fmt::format(
+      "the address of the {} is missing; give {} or --endpoints FILE", peer.name, peer.flag));
+}
+
+// Says which service does not answer; the other errors speak for themselves.
+absl::Status Explained(const absl::Status& status, const Peer& peer) {
+  const bool silent = status.code() == absl::StatusCode::kUnavailable ||
+                      status.code() == absl::StatusCode::kDeadlineExceeded;
+  if (!silent || rpc::DetailOf(status).has_value()) return status;
+  return rpc::MakeError(
+      absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
+      fmt::format("the {} does not answer at {} ({})", peer.name, peer.address,
+                  std::string(status.message())),
+      peer.address,
+      "Is it running? Are address, --deployment-ca and your certificate those of this deployment?");
+}
+
+}  // namespace
+
+struct AdminClient::Stubs {
+  Stubs(const Channels& channels, AdminConfig admin)
+      : config(std::move(admin)),
+        org_peer{"org", "--org-address", config.org_address},
+        ca_peer{"CA", "--ca-address", config.ca_address},
+        org_channel(channels.org),
+        apps(StubOf<v1::AppService>(channels.org)),
+        decisions(StubOf<v1::DecisionService>(channels.org)),
+        iwas(StubOf<v1::IwaRegistryService>(channels.org)),
+        log(StubOf<v1::SystemLogService>(channels.org)),
+        settings(StubOf<v1::SettingsService>(channels.org)),
+        users(StubOf<v1::UserService>(channels.org)),
+        zones(StubOf<v1::ZoneService>(channels.org)),
+        certificates(StubOf<Certificates>(channels.ca)),
+        issuers(StubOf<ca::v1::IssuerService>(channels.ca)) {}
+
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(const Peer& peer, const std::unique_ptr<Stub>& stub,
+                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                             Response*),
+                                const Request& request) const {
+    if (stub == nullptr) return NoAddress(peer);
+    auto answer = rpc::Call(*stub, method, request, config.timeout);
+    if (!answer.ok()) return Explained(answer.status(), peer);
+    return answer;
+  }
+
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Org(const std::unique_ptr<Stub>& stub,
+                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                            Response*),
+                               const Request& request) const {
+    return Call(org_peer, stub, method, request);
+  }
+
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Ca(const std::unique_ptr<Stub>& stub,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
+                              const Request& request) const {
+    return Call(ca_peer, stub, method, request);
+  }
+
+  const AdminConfig config;
+  const Peer org_peer;
+  const Peer ca_peer;
+  const std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
+  const std::unique_ptr<v1::AppService::Stub> apps;
+  const std::unique_ptr<v1::DecisionService::Stub> decisions;
+  const std::unique_ptr<v1::IwaRegistryService::Stub> iwas;
+  const std::unique_ptr<v1::SystemLogService::Stub> log;
+  const std::unique_ptr<v1::SettingsService::Stub> settings;
+  const std::unique_ptr<v1::UserService::Stub> users;
+  const std::unique_ptr<v1::ZoneService::Stub> zones;
+  const std::unique_ptr<Certificates::Stub> certificates;
+  const std::unique_ptr<ca::v1::IssuerService::Stub> issuers;
+};
+
+AdminClient::AdminClient(const Channels& channels, AdminConfig config)
+    : stubs_(std::make_unique<Stubs>(channels, std::move(config))) {}
+
+AdminClient::AdminClient(const Endpoints& endpoints)
+    : AdminClient(Channels{Connect(endpoints.org), Connect(endpoints.ca)},
+                  AdminConfig{.name = AdminName(endpoints.org.certificate_pem),
+                              .org_address = endpoints.org.address,
+                              .ca_address = endpoints.ca.address}) {}
+
+AdminClient::~AdminClient() = default;
+
+absl::StatusOr<v1::OrgSettings> AdminClient::GetSettings() {
+  DT_ASSIGN_OR_RETURN(const v1::GetSettingsResponse answer,
+                      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::GetSettings,
+                                  v1::GetSettingsRequest()));
+  return answer.settings();
+}
+
+absl::StatusOr<v1::SetDeviceTrustResponse> AdminClient::SetDeviceTrust(
+    const v1::SetDeviceTrustRequest& request) {
+  return stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetDeviceTrust, request);
+}
+
+absl::StatusOr<v1::SetCapabilityResponse> AdminClient::SetCapability(bool enabled) {
+  v1::SetCapabilityRequest request;
+  request.set_enabled(enabled);
+  return stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetCapability, request);
+}
+
+absl::StatusOr<v1::OrgSettings> AdminClient::SetReadOnly(bool read_only) {
+  v1::SetReadOnlyRequest request;
+  request.set_read_only(read_only);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetReadOnlyResponse answer,
+      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetReadOnly, request));
+  return answer.settings();
+}
+
+absl::StatusOr<v1::OrgSettings> AdminClient::SetAdIntegration(
+    const v1::SetAdIntegrationRequest& request) {
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetAdIntegrationResponse answer,
+      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetAdIntegration, request));
+  return answer.settings();
+}
+
+absl::StatusOr<v1::ListAppsResponse> AdminClient::ListApps() {
+  return stubs_->Org(stubs_->apps, &v1::AppService::Stub::ListApps, v1::ListAppsRequest());
+}
+
+absl::StatusOr<v1::App> AdminClient::GetApp(const std::string& id) {
+  v1::GetAppRequest request;
+  request.set_app_id(id);
+  DT_ASSIGN_OR_RETURN(const v1::GetAppResponse answer,
+                      stubs_->Org(stubs_->apps, &v1::AppService::Stub::GetApp, request));
+  return answer.app();
+}
+
+absl::StatusOr<v1::App> AdminClient::PutApp(const v1::PutAppRequest& request) {
+  DT_ASSIGN_OR_RETURN(const v1::PutAppResponse answer,
+                      stubs_->Org(stubs_->apps, &v1::AppService::Stub::PutApp, request));
+  return answer.app();
+}
+
+absl::Status AdminClient::RemoveApp(const v1::RemoveAppRequest& request) {
+  return stubs_->Org(stubs_->apps, &v1::AppService::Stub::RemoveApp, request).status();
+}
+
+absl::StatusOr<v1::App> AdminClient::SetRules(const v1::SetRulesRequest& request) {
+  DT_ASSIGN_OR_RETURN(const v1::SetRulesResponse answer,
+                      stubs_->Org(stubs_->apps, &v1::AppService::Stub::SetRules, request));
+  return answer.app();
+}
+
+absl::StatusOr<v1::GetZonesResponse> AdminClient::GetZones() {
+  return stubs_->Org(stubs_->zones, &v1::ZoneService::Stub::GetZones, v1::GetZonesRequest());
+}
+
+absl::Status AdminClient::SetZones(const v1::SetZonesRequest& request) {
+  return stubs_->Org(stubs_->zones, &v1::ZoneService::Stub::SetZones, request).status();
+}
+
+absl::StatusOr<v1::ImportUsersResponse> AdminClient::ImportUsers(
+    std::span<const v1::UserImport> users) {
+  v1::ImportUsersResponse all;
+  for (std::size_t begin = 0; begin < users.size(); begin += kUsersPerCall) {
+    v1::ImportUsersRequest request;
+    const std::size_t end = std::min(begin + kUsersPerCall, users.size());
+    for (std::size_t i = begin; i < end; ++i) *request.add_users() = users[i];
+    const auto part = stubs_->Org(stubs_->users, &v1::UserService::Stub::ImportUsers, request);
+    if (!part.ok() && begin > 0) {
+      return Annotate(part.status(), fmt::format("the first {} users are stored", begin));
+    }
+    DT_RETURN_IF_ERROR(part.status());
+    all.set_added(all.added() + part->added());
+    all.set_updated(all.updated() + part->updated());
+    all.mutable_user_ids()->MergeFrom(part->user_ids());
+  }
+  return all;
+}
+
+absl::StatusOr<v1::User> AdminClient::GetUser(const std::string& name) {
+  v1::GetUserRequest request;
+  if (name.starts_with("S-1-")) {
+    request.set_sid(name);
+  } else if (name.find('@') != std::string::npos) {
+    request.set_principal(name);
+  } else {
+    request.set_id(name);
+  }
+  DT_ASSIGN_OR_RETURN(const v1::GetUserResponse answer,
+                      stubs_->Org(stubs_->users, &v1::UserService::Stub::GetUser, request));
+  return answer.user();
+}
+
+absl::StatusOr<std::vector<v1::User>> AdminClient::ListUsers(const std::string& query, int count) {
+  v1::ListUsersRequest request;
+  request.set_query(query);
+  std::vector<v1::User> users;
+  while (static_cast<int>(users.size()) < count) {
+    request.set_page_size(std::min(kPageSizeMax, count - static_cast<int>(users.size())));
+    DT_ASSIGN_OR_RETURN(const v1::ListUsersResponse page,
+                        stubs_->Org(stubs_->users, &v1::UserService::Stub::ListUsers, request));
+    users.insert(users.end(), page.users().begin(), page.users().end());
+    if (page.next_page_token().empty()) break;
+    request.set_page_token(page.next_page_token());
+  }
+  return users;
+}
+
+absl::StatusOr<v1::SetUserStatusResponse> AdminClient::SetUserStatus(const std::string& user_id,
+                                                                     v1::UserStatus status) {
+  v1::SetUserStatusRequest request;
+  request.set_user_id(user_id);
+  request.set_status(status);
+  return stubs_->Org(stubs_->users, &v1::UserService::Stub::SetUserStatus, request);
+}
+
+absl::StatusOr<v1::EnrolledTotp> AdminClient::EnrollTotp(const std::string& user_id) {
+  v1::EnrollFactorRequest request;
+  request.set_user_id(user_id);
+  request.mutable_totp();
+  DT_ASSIGN_OR_RETURN(const v1::EnrollFactorResponse answer,
+                      stubs_->Org(stubs_->users, &v1::UserService::Stub::EnrollFactor, request));
+  return answer.totp();
+}
+
+absl::StatusOr<v1::User> AdminClient::ResetFactors(const std::string& user_id) {
+  v1::ResetFactorsRequest request;
+  request.set_user_id(user_id);
+  DT_ASSIGN_OR_RETURN(const v1::ResetFactorsResponse answer,
+                      stubs_->Org(stubs_->users, &v1::UserService::Stub::ResetFactors, request));
+  return answer.user();
+}
+
+absl::StatusOr<std::vector<v1::Iwa>> AdminClient::ListIwas() {
+  DT_ASSIGN_OR_RETURN(
+      const v1::ListIwasResponse list,
+      stubs_->Org(stubs_->iwas, &v1::IwaRegistryService::Stub::ListIwas, v1::ListIwasRequest()));
+  return std::vector<v1::Iwa>(list.iwas().begin(), list.iwas().end());
+}
+
+absl::StatusOr<v1::Iwa> AdminClient::SetIwaEnabled(const std::string& name, bool enabled) {
+  v1::SetIwaEnabledRequest request;
+  request.set_name(name);
+  request.set_enabled(enabled);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetIwaEnabledResponse answer,
+      stubs_->Org(stubs_->iwas, &v1::IwaRegistryService::Stub::SetIwaEnabled, request));
+  return answer.iwa();
+}
+
+absl::StatusOr<v1::Decision> AdminClient::ExplainDecision(const std::string& code) {
+  v1::ExplainDecisionRequest request;
+  request.set_code(code);
+  DT_ASSIGN_OR_RETURN(
+      const v1::ExplainDecisionResponse answer,
+      stubs_->Org(stubs_->decisions, &v1::DecisionService::Stub::ExplainDecision, request));
+  return answer.decision();
+}
+
+absl::StatusOr<std::vector<v1::Event>> AdminClient::SearchEvents(const v1::EventFilter& filter,
+                                                                 int count) {
+  v1::SearchEventsRequest request;
+  *request.mutable_filter() = filter;
+  std::vector<v1::Event> events;
+  while (static_cast<int>(events.size()) < count) {
+    request.set_page_size(std::min(kPageSizeMax, count - static_cast<int>(events.size())));
+    DT_ASSIGN_OR_RETURN(
+        const v1::SearchEventsResponse page,
+        stubs_->Org(stubs_->log, &v1::SystemLogService::Stub::SearchEvents, request));
+    events.insert(events.end(), page.events().begin(), page.events().end());
+    if (page.next_page_token().empty()) break;
+    request.set_page_token(page.next_page_token());
+  }
+  std::reverse(events.begin(), events.end());
+  return events;
+}
+
+absl::Status AdminClient::ForEachEvent(const v1::EventFilter& filter,
+                                       const std::function<void(const v1::Event&)>& visit) {
+  v1::SearchEventsRequest request;
+  *request.mutable_filter() = filter;
+  request.set_page_size(kPageSizeMax);
+  do {
+    DT_ASSIGN_OR_RETURN(
+        const v1::SearchEventsResponse page,
+        stubs_->Org(stubs_->log, &v1::SystemLogService::Stub::SearchEvents, request));
+    for (const v1::Event& event : page.events()) visit(event);
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::CountEventsResponse> AdminClient::CountEvents(const v1::EventFilter& filter) {
+  v1::CountEventsRequest request;
+  *request.mutable_filter() = filter;
+  return stubs_->Org(stubs_->log, &v1::SystemLogService::Stub::CountEvents, request);
+}
+
+absl::Status AdminClient::TailEvents(const v1::EventFilter& filter, std::int64_t& after_sequence,
+                                     const std::function<bool(const v1::Event&)>& seen) {
+  if (stubs_->log == nullptr) return NoAddress(stubs_->org_peer);
+  grpc::ClientContext context;  // No deadline: it lasts until somebody has enough.
+  v1::TailEventsRequest request;
+  *request.mutable_filter() = filter;
+  request.set_after_sequence(after_sequence);
+  const auto reader = stubs_->log->TailEvents(&context, request);
+  v1::TailEventsResponse part;
+  while (reader->Read(&part)) {
+    for (const v1::Event& event : part.events()) {
+      if (seen(event)) continue;
+      context.TryCancel();
+      static_cast<void>(reader->Finish());
+      return absl::OkStatus();
+    }
+    after_sequence = std::max(after_sequence, part.sequence());
+  }
+  const absl::Status ended = rpc::FromGrpc(reader->Finish());
+  return ended.ok() ? ended : Explained(ended, stubs_->org_peer);
+}
+
+void AdminClient::WaitForOrg(std::chrono::milliseconds limit) {
+  if (stubs_->org_channel == nullptr) return;
+  stubs_->org_channel->WaitForConnected(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                   gpr_time_from_millis(static_cast<std::int64_t>(limit.count()), GPR_TIMESPAN)));
+}
+
+absl::StatusOr<std::vector<ca::v1::CertificateRecord>> AdminClient::ListCertificates(
+    const ca::v1::ListCertificatesRequest& filter) {
+  ca::v1::ListCertificatesRequest request = filter;
+  request.set_page_size(kPageSizeMax);
+  std::vector<ca::v1::CertificateRecord> certificates;
+  do {
+    DT_ASSIGN_OR_RETURN(
+        const ca::v1::ListCertificatesResponse page,
+        stubs_->Ca(stubs_->certificates, &Certificates::Stub::ListCertificates, request));
+    certificates.insert(certificates.end(), page.certificates().begin(), page.certificates().end());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return certificates;
+}
+
+absl::StatusOr<ca::v1::RevokeForUserResponse> AdminClient::RevokeForUser(
+    const std::string& user_id, ca::v1::RevocationReason reason) {
+  ca::v1::RevokeForUserRequest request;
+  request.set_user_id(user_id);
+  request.set_reason(reason);
+  request.set_requested_by(stubs_->config.name);
+  return stubs_->Ca(stubs_->certificates, &Certificates::Stub::RevokeForUser, request);
+}
+
+absl::StatusOr<ca::v1::RevokeCertificateResponse> AdminClient::RevokeCertificate(
+    const std::string& serial, ca::v1::RevocationReason reason) {
+  ca::v1::RevokeCertificateRequest request;
+  request.set_serial(serial);
+  request.set_reason(reason);
+  request.set_requested_by(stubs_->config.name);
+  return stubs_->Ca(stubs_->certificates, &Certificates::Stub::RevokeCertificate, request);
+}
+
+absl::StatusOr<ca::v1::GetIssuersResponse> AdminClient::GetIssuers() {
+  return stubs_->Ca(stubs_->issuers, &ca::v1::IssuerService::Stub::GetIssuers,
+                    ca::v1::GetIssuersRequest());
+}
+
+}  // namespace devicetrust::admin

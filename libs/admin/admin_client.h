@@ -1,0 +1,120 @@
+// Every call of an administrator to the org and the CA, as a plain function: deadlines, paging,
+// the detail of an error and the name of a service that does not answer are dealt with here.
+// The contracts (devicetrust.org.v1, devicetrust.ca.v1) say what each call does and refuses.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "devicetrust/ca/v1/ca.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/iwa_registry.pb.h"
+#include "devicetrust/org/v1/settings.pb.h"
+#include "devicetrust/org/v1/system_log.pb.h"
+#include "devicetrust/org/v1/users.pb.h"
+#include "devicetrust/org/v1/zones.pb.h"
+#include "libs/admin/endpoints.h"
+#include "libs/base/status.h"
+
+namespace devicetrust::admin {
+
+// Both channels carry the administrator's certificate. Either may be null: there is no address.
+struct Channels {
+  std::shared_ptr<grpc::Channel> org;
+  std::shared_ptr<grpc::Channel> ca;
+};
+
+struct AdminConfig {
+  // Who calls, for `requested_by` of revocations; see AdminName().
+  std::string name = "admin";
+  // Shown in the error when a service does not answer.
+  std::string org_address = {};
+  std::string ca_address = {};
+  std::chrono::milliseconds timeout{5000};  // Of one call; a stream has none.
+};
+
+// Errors of every call: those of its contract, with their ErrorDetail; kUnavailable,
+// DEPENDENCY_UNAVAILABLE: the service does not answer at the address, which the message names;
+// kInvalidArgument: there is no address. Thread-safe.
+class AdminClient {
+ public:
+  AdminClient(const Channels& channels, AdminConfig config);
+  // Connects with the first call.
+  explicit AdminClient(const Endpoints& endpoints);
+  ~AdminClient();
+
+  // Settings of the org.
+  absl::StatusOr<org::v1::OrgSettings> GetSettings();
+  absl::StatusOr<org::v1::SetDeviceTrustResponse> SetDeviceTrust(
+      const org::v1::SetDeviceTrustRequest& request);
+  absl::StatusOr<org::v1::SetCapabilityResponse> SetCapability(bool enabled);
+  absl::StatusOr<org::v1::OrgSettings> SetReadOnly(bool read_only);
+  absl::StatusOr<org::v1::OrgSettings> SetAdIntegration(
+      const org::v1::SetAdIntegrationRequest& request);
+
+  // Apps with their rules, and named network zones.
+  absl::StatusOr<org::v1::ListAppsResponse> ListApps();  // Without their rules.
+  absl::StatusOr<org::v1::App> GetApp(const std::string& id);
+  absl::StatusOr<org::v1::App> PutApp(const org::v1::PutAppRequest& request);
+  absl::Status RemoveApp(const org::v1::RemoveAppRequest& request);
+  absl::StatusOr<org::v1::App> SetRules(const org::v1::SetRulesRequest& request);
+  absl::StatusOr<org::v1::GetZonesResponse> GetZones();
+  absl::Status SetZones(const org::v1::SetZonesRequest& request);
+
+  // Users and their second factors. `user_id` is the org's id, which GetUser() finds.
+  // ImportUsers() makes a call for each 1,000 users; each is stored whole or not at all, and an
+  // error says how many users of earlier calls are stored.
+  absl::StatusOr<org::v1::ImportUsersResponse> ImportUsers(
+      std::span<const org::v1::UserImport> users);
+  // By principal ("ada@corp.test"), SID ("S-1-5-…") or id.
+  absl::StatusOr<org::v1::User> GetUser(const std::string& name);
+  // The first `count` users, by principal, whose principal or display name begins with `query`.
+  absl::StatusOr<std::vector<org::v1::User>> ListUsers(const std::string& query, int count);
+  absl::StatusOr<org::v1::SetUserStatusResponse> SetUserStatus(const std::string& user_id,
+                                                               org::v1::UserStatus status);
+  // A TOTP factor whose secret the org makes and tells this once.
+  absl::StatusOr<org::v1::EnrolledTotp> EnrollTotp(const std::string& user_id);
+  absl::StatusOr<org::v1::User> ResetFactors(const std::string& user_id);
+
+  absl::StatusOr<std::vector<org::v1::Iwa>> ListIwas();
+  absl::StatusOr<org::v1::Iwa> SetIwaEnabled(const std::string& name, bool enabled);
+
+  absl::StatusOr<org::v1::Decision> ExplainDecision(const std::string& code);
+
+  // The System Log. SearchEvents: the newest `count` events, oldest of them first.
+  absl::StatusOr<std::vector<org::v1::Event>> SearchEvents(const org::v1::EventFilter& filter,
+                                                           int count);
+  // All events that match, newest first, page by page.
+  absl::Status ForEachEvent(const org::v1::EventFilter& filter,
+                            const std::function<void(const org::v1::Event&)>& visit);
+  absl::StatusOr<org::v1::CountEventsResponse> CountEvents(const org::v1::EventFilter& filter);
+  // Calls `seen` for each event after `after_sequence`, as they come, until it returns false,
+  // and keeps `after_sequence` up to date. Returns when the stream ends: OK at drain.
+  absl::Status TailEvents(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
+                          const std::function<bool(const org::v1::Event&)>& seen);
+  // Waits until the org answers, or that long.
+  void WaitForOrg(std::chrono::milliseconds limit);
+
+  // Device certificates. ListCertificates: all that match, newest first.
+  absl::StatusOr<std::vector<ca::v1::CertificateRecord>> ListCertificates(
+      const ca::v1::ListCertificatesRequest& filter);
+  absl::StatusOr<ca::v1::RevokeForUserResponse> RevokeForUser(const std::string& user_id,
+                                                              ca::v1::RevocationReason reason);
+  absl::StatusOr<ca::v1::RevokeCertificateResponse> RevokeCertificate(
+      const std::string& serial, ca::v1::RevocationReason reason);
+  absl::StatusOr<ca::v1::GetIssuersResponse> GetIssuers();
+
+ private:
+  struct Stubs;
+  const std::unique_ptr<Stubs> stubs_;
+};
+
+}  // namespace devicetrust::admin

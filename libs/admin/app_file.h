@@ -1,0 +1,20 @@
+// An app to register, from the metadata that it publishes about itself.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "devicetrust/org/v1/apps.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/status.h"
+
+namespace devicetrust::admin {
+
+// Reads a SAML 2.0 service provider's EntityDescriptor. Id and label are made of the file's name:
+// "My App.xml" gives "my-app".
+//
+// Errors: those of saml::ParseServiceProvider(), with `file` before the message.
+absl::StatusOr<org::v1::App> AppFromMetadata(const std::string& file, std::string_view metadata,
+                                             WallTime now);
+
+}  // namespace devicetrust::admin

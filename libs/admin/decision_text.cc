@@ -1,0 +1,129 @@
+#include "libs/admin/decision_text.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "libs/admin/text.h"
+#include "libs/admin/times.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::admin {
+
+namespace v1 = ::devicetrust::org::v1;
+
+namespace {
+
+class Painter {
+ public:
+  explicit Painter(Color color) : on_(color == Color::kAlways) {}
+  std::string Good(const std::string& text) const { return Paint("32", text); }
+  std::string Bad(const std::string& text) const { return Paint("31", text); }
+  std::string Dim(const std::string& text) const { return Paint("2", text); }
+  std::string Bold(const std::string& text) const { return Paint("1", text); }
+
+ private:
+  std::string Paint(std::string_view code, const std::string& text) const {
+    return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+  }
+  bool on_;
+};
+
+std::string OutcomeWords(v1::Outcome outcome) {
+  switch (outcome) {
+    case v1::OUTCOME_ALLOWED:
+      return "ALLOWED";
+    case v1::OUTCOME_FACTOR_REQUIRED:
+      return "ALLOWED AFTER A SECOND FACTOR, which was not given,";
+    case v1::OUTCOME_DENIED:
+      return "DENIED";
+    case v1::OUTCOME_REAUTHENTICATION_REQUIRED:
+      return "SENT BACK TO SIGN IN AGAIN";
+    default:
+      return "UNDECIDED";
+  }
+}
+
+std::string PlatformWords(const v1::Decision& decision) {
+  if (decision.verified_platform() != v1::PLATFORM_KIND_UNSPECIFIED) {
+    return PlatformWord(decision.verified_platform()) + " (says the directory)";
+  }
+  return PlatformWord(decision.claimed_platform()) + " (says the user agent)";
+}
+
+// Device Trust was off, or no rule asked: the org says which in the trace of its condition.
+std::string WhyNotEvaluated(const v1::Decision& decision) {
+  for (const v1::RuleTrace& rule : decision.rules()) {
+    for (const v1::ConditionTrace& condition : rule.conditions()) {
+      if (condition.condition() == "device trust") return Printable(condition.seen());
+    }
+  }
+  return "not evaluated";
+}
+
+std::string DeviceWords(const v1::Decision& decision) {
+  switch (decision.trust()) {
+    case v1::TRUST_STATE_TRUSTED:
+      return "trusted";
+    case v1::TRUST_STATE_NOT_TRUSTED:
+      return "not trusted: " + rpc::ReasonName(decision.trust_reason());
+    default:
+      return WhyNotEvaluated(decision);
+  }
+}
+
+std::string DeviceLines(const v1::Decision& decision) {
+  std::string text = fmt::format("  device       {}\n", DeviceWords(decision));
+  const auto line = [&text](std::string_view name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("  {:<13}{}\n", name, Printable(value));
+  };
+  line("certificate", decision.certificate_serial());
+  if (decision.has_certificate_revoked_at()) {
+    line("revoked", FormatTime(decision.certificate_revoked_at()));
+  }
+  line("device id", decision.device_id());
+  if (decision.has_factor_completed_at()) {
+    line("factor", "passed " + FormatTime(decision.factor_completed_at()));
+  }
+  return text;
+}
+
+std::string RuleLines(const v1::RuleTrace& rule, const Painter& paint) {
+  std::string verdict = paint.Good("matches, and decides");
+  if (!rule.matched()) verdict = paint.Dim(rule.active() ? "does not match" : "is not active");
+  std::string text =
+      fmt::format("  rule {}  {}: {}\n", rule.index(), Printable(rule.name()), verdict);
+  for (const v1::ConditionTrace& condition : rule.conditions()) {
+    text += fmt::format("          {} {:<13}wants {}; is {}\n", condition.matched() ? "+" : "-",
+                        condition.condition(), Printable(condition.wanted()),
+                        Printable(condition.seen()));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string DecisionText(const v1::Decision& decision, Color color) {
+  const Painter paint(color);
+  const bool good = decision.outcome() == v1::OUTCOME_ALLOWED;
+  const std::string outcome = OutcomeWords(decision.outcome());
+  std::string text =
+      fmt::format("{}  {} by rule {} \"{}\"  {}\n", paint.Bold(decision.code()),
+                  good ? paint.Good(outcome) : paint.Bad(outcome), decision.rule_index(),
+                  Printable(decision.rule_name()), FormatTime(decision.at()));
+  if (!decision.remedy().empty()) {
+    text += fmt::format("What to do: {}\n", paint.Bold(Printable(decision.remedy())));
+  }
+  text += fmt::format("\n  who          {}\n  app          {} ({})\n", PersonText(decision.user()),
+                      Printable(decision.app_label()), decision.app_id());
+  text += fmt::format("  from         {}, {} on {}\n", Printable(decision.client().address()),
+                      ClientWord(decision.client_kind()), PlatformWords(decision));
+  if (!decision.client().user_agent().empty()) {
+    text += fmt::format("  user agent   {}\n", Printable(decision.client().user_agent()));
+  }
+  text += DeviceLines(decision) + "\n";
+  for (const v1::RuleTrace& rule : decision.rules()) text += RuleLines(rule, paint);
+  return text;
+}
+
+}  // namespace devicetrust::admin

@@ -1,0 +1,77 @@
+#include "libs/admin/decision_text.h"
+
+#include <gtest/gtest.h>
+
+namespace devicetrust::admin {
+namespace {
+
+namespace v1 = ::devicetrust::org::v1;
+
+bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+v1::Decision Refusal() {
+  v1::Decision decision;
+  decision.set_code("7F3K-9QXD");
+  decision.mutable_at()->set_seconds(1'800'000'000);
+  decision.set_outcome(v1::OUTCOME_DENIED);
+  decision.set_rule_index(4);
+  decision.set_rule_name("Everything else");
+  decision.set_trust(v1::TRUST_STATE_NOT_TRUSTED);
+  decision.set_trust_reason(reason::v1::REASON_CERTIFICATE_REVOKED);
+  decision.set_certificate_serial("4a1f03");
+  decision.set_client_kind(v1::CLIENT_KIND_WEB_BROWSER);
+  decision.set_claimed_platform(v1::PLATFORM_KIND_OTHER_MOBILE);
+  decision.mutable_user()->set_display_name("Ada Lovelace");
+  decision.mutable_user()->set_principal("ada@corp.test");
+  v1::RuleTrace& rule = *decision.add_rules();
+  rule.set_index(2);
+  rule.set_name("Windows, trusted");
+  rule.set_active(true);
+  v1::ConditionTrace& condition = *rule.add_conditions();
+  condition.set_condition("device trust");
+  condition.set_wanted("trusted");
+  condition.set_seen("not trusted");
+  decision.set_remedy("Remove the revoked certificate from the computer, then enroll again.");
+  return decision;
+}
+
+TEST(DecisionTextTest, PutsOutcomeAndRemedyFirstAndShowsEachCondition) {
+  const std::string text = DecisionText(Refusal());
+  EXPECT_TRUE(
+      text.starts_with("7F3K-9QXD  DENIED by rule 4 \"Everything else\"  2027-01-15 08:00:00Z\n"
+                       "What to do: Remove the revoked certificate"))
+      << text;
+  EXPECT_TRUE(Has(text, "Ada Lovelace (ada@corp.test)")) << text;
+  EXPECT_TRUE(Has(text, "web browser on other mobile (says the user agent)")) << text;
+  EXPECT_TRUE(Has(text, "device       not trusted: CERTIFICATE_REVOKED\n")) << text;
+  EXPECT_TRUE(Has(text, "certificate  4a1f03\n")) << text;
+  EXPECT_TRUE(Has(text, "rule 2  Windows, trusted: does not match\n")) << text;
+  EXPECT_TRUE(Has(text, "- device trust wants trusted; is not trusted")) << text;
+}
+
+// Device Trust is off, or no rule asks: each needs another remedy.
+TEST(DecisionTextTest, SaysAsTheOrgDoesWhyTrustWasNotEvaluated) {
+  v1::Decision decision = Refusal();
+  decision.set_trust(v1::TRUST_STATE_UNSPECIFIED);
+  for (const char* const why :
+       {"not evaluated (Device Trust is off)", "not evaluated (no rule of the app asks)"}) {
+    decision.mutable_rules(0)->mutable_conditions(0)->set_seen(why);
+    EXPECT_TRUE(Has(DecisionText(decision), std::string("device       ") + why + "\n"));
+  }
+}
+
+TEST(DecisionTextTest, ColourIsAddedToTheWordsAndOnlyWhenAskedFor) {
+  EXPECT_FALSE(Has(DecisionText(Refusal()), "\x1b"));
+  EXPECT_TRUE(Has(DecisionText(Refusal(), Color::kAlways), "\x1b[31mDENIED\x1b[0m"));
+}
+
+TEST(DecisionTextTest, WhatABrowserSentCannotMoveTheCursor) {
+  v1::Decision decision = Refusal();
+  decision.mutable_client()->set_user_agent("Mozilla\x1b[2J");
+  EXPECT_TRUE(Has(DecisionText(decision), "Mozilla?[2J"));
+}
+
+}  // namespace
+}  // namespace devicetrust::admin

@@ -1,0 +1,346 @@
+#include "libs/admin/text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/admin/times.h"
+#include "libs/rpc/enum_name.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::admin {
+
+namespace v1 = ::devicetrust::org::v1;
+
+namespace {
+
+std::string YesNo(bool yes) { return yes ? "yes" : "no"; }
+
+std::string Or(const std::string& text, std::string_view fallback) {
+  return text.empty() ? std::string(fallback) : text;
+}
+
+// UTF-8 continuation bytes take no column.
+std::size_t ColumnsOf(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+// "ada, grace and 3 more".
+template <typename List>
+std::string Some(const List& list) {
+  constexpr int kShown = 3;
+  std::string text;
+  for (int i = 0; i < list.size() && i < kShown; ++i) {
+    text += (i == 0 ? "" : ", ") + list[i];
+  }
+  if (list.size() > kShown) text += fmt::format(" and {} more", list.size() - kShown);
+  return text;
+}
+
+std::string Who(const v1::Event& event) {
+  const v1::Actor& actor = event.actor();
+  return Or(actor.display_name(), actor.id());
+}
+
+std::string What(const v1::Event& event) {
+  std::string out;
+  for (const v1::Target& target : event.targets()) {
+    out += out.empty() ? "" : ", ";
+    out += Or(target.display_name(), target.id());
+  }
+  return out;
+}
+
+std::string PeopleWords(const v1::Rule& rule) {
+  const v1::PeopleCondition& people = rule.people();
+  std::vector<std::string> parts;
+  if (people.everyone() || !rule.has_people()) parts.emplace_back("everyone");
+  if (people.user_ids_size() > 0) {
+    parts.push_back(Plural(static_cast<std::size_t>(people.user_ids_size()), "user"));
+  }
+  if (people.groups_size() > 0) parts.push_back("members of " + Some(people.groups()));
+  std::string text = fmt::format("{}", fmt::join(parts, ", "));
+  if (people.excluded_user_ids_size() > 0) {
+    text += ", except " + Plural(static_cast<std::size_t>(people.excluded_user_ids_size()), "user");
+  }
+  if (people.excluded_groups_size() > 0) text += ", except " + Some(people.excluded_groups());
+  return text;
+}
+
+std::string LocationWords(const v1::LocationCondition& location) {
+  switch (location.kind()) {
+    case v1::LocationCondition::KIND_ON_NETWORK:
+      return "on network";
+    case v1::LocationCondition::KIND_OFF_NETWORK:
+      return "off network";
+    case v1::LocationCondition::KIND_IN_ZONES:
+      return "in " + Some(location.zones());
+    case v1::LocationCondition::KIND_NOT_IN_ZONES:
+      return "not in " + Some(location.zones());
+    default:
+      return "";
+  }
+}
+
+template <typename Enum>
+std::string Words(const google::protobuf::RepeatedField<int>& list, std::string (*word)(Enum)) {
+  std::vector<std::string> words;
+  for (const int value : list) words.push_back(word(static_cast<Enum>(value)));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string ActionWords(const v1::Action& action) {
+  if (action.access() != v1::Action::ACCESS_ALLOWED) return "denied";
+  std::string text = "allowed";
+  if (action.prompt_for_factor()) text += " with a second factor";
+  if (action.has_reauthenticate_after()) {
+    text +=
+        fmt::format(", password again after {} min", action.reauthenticate_after().seconds() / 60);
+  }
+  return text;
+}
+
+std::string AcsLines(const v1::SamlServiceProvider& saml) {
+  std::string text;
+  for (const v1::AssertionConsumerService& acs : saml.acs()) {
+    text += fmt::format("  {:<17}{}  {}{}\n", text.empty() ? "answers go to" : "", acs.index(),
+                        acs.url(), acs.is_default() ? "  (default)" : "");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;  // One shape, whatever the values.
+  std::string out;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &out, options);
+  return status.ok() ? out : "{}";
+}
+
+std::string Printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
+std::string OnOff(bool on) { return on ? "on" : "off"; }
+
+std::string Plural(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string TableText(const std::vector<std::string>& headings,
+                      const std::vector<std::vector<std::string>>& rows) {
+  if (rows.empty()) return "";
+  std::vector<std::vector<std::string>> cells = {headings};
+  for (const std::vector<std::string>& row : rows) {
+    std::vector<std::string>& line = cells.emplace_back();
+    for (const std::string& cell : row) line.push_back(Printable(Or(cell, "-")));
+  }
+  std::vector<std::size_t> widths(headings.size());
+  for (const std::vector<std::string>& line : cells) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      widths[i] = std::max(widths[i], ColumnsOf(line[i]));
+    }
+  }
+  std::string text;
+  for (const std::vector<std::string>& line : cells) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      text += line[i];
+      if (i + 1 < widths.size()) text.append(widths[i] - ColumnsOf(line[i]) + 2, ' ');
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string PlatformWord(v1::PlatformKind platform) {
+  switch (platform) {
+    case v1::PLATFORM_KIND_IOS:
+      return "iOS";
+    case v1::PLATFORM_KIND_ANDROID:
+      return "Android";
+    case v1::PLATFORM_KIND_OTHER_MOBILE:
+      return "other mobile";
+    case v1::PLATFORM_KIND_WINDOWS:
+      return "Windows";
+    case v1::PLATFORM_KIND_MACOS:
+      return "macOS";
+    case v1::PLATFORM_KIND_OTHER_DESKTOP:
+      return "other desktop";
+    default:
+      return "unknown platform";
+  }
+}
+
+std::string ClientWord(v1::ClientKind kind) {
+  switch (kind) {
+    case v1::CLIENT_KIND_WEB_BROWSER:
+      return "web browser";
+    case v1::CLIENT_KIND_MODERN_AUTH:
+      return "modern authentication";
+    case v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY:
+      return "Exchange ActiveSync or legacy";
+    default:
+      return "unknown client";
+  }
+}
+
+std::string PersonText(const v1::User& user) {
+  if (user.display_name().empty()) return Printable(user.principal());
+  return Printable(fmt::format("{} ({})", user.display_name(), user.principal()));
+}
+
+std::string UserText(const v1::User& user) {
+  const bool active = user.status() == v1::USER_STATUS_ACTIVE;
+  std::string out = PersonText(user) + "\n";
+  const auto fact = [&out](std::string_view name, const std::string& value) {
+    out += fmt::format("  {:<15}{}\n", name, Printable(Or(value, "-")));
+  };
+  fact("status", active ? "active" : "deactivated: cannot sign in or enroll");
+  fact("id", user.id());
+  fact("SID", user.sid());
+  fact("account name", user.account_name());
+  fact("email", user.email());
+  fact("given name", user.given_name());
+  fact("surname", user.surname());
+  fact("groups", fmt::format("{}", fmt::join(user.groups(), ", ")));
+  fact("second factor", user.factors().empty() ? "none" : "TOTP");
+  return out;
+}
+
+std::string UsersTable(const std::vector<v1::User>& users) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::User& user : users) {
+    rows.push_back({user.principal(), user.display_name(),
+                    user.status() == v1::USER_STATUS_ACTIVE ? "active" : "deactivated",
+                    user.factors().empty() ? "-" : "TOTP", Some(user.groups())});
+  }
+  return TableText({"PRINCIPAL", "NAME", "STATUS", "FACTOR", "GROUPS"}, rows);
+}
+
+std::string EventLine(const v1::Event& event) {
+  std::string line = fmt::format("{}  {:<32} {:<9} {}", FormatTime(event.at()), event.type(),
+                                 rpc::EnumName(event.outcome().result()), Who(event));
+  if (const std::string what = What(event); !what.empty()) line += " → " + what;
+  if (!event.outcome().reason().empty()) line += "  " + event.outcome().reason();
+  for (const auto& [key, word] : {std::pair("device_id", "device"), std::pair("code", "code")}) {
+    const auto found = event.debug_data().find(key);
+    if (found != event.debug_data().end()) line += fmt::format("  {} {}", word, found->second);
+  }
+  return Printable(std::move(line));
+}
+
+std::string SettingsText(const v1::OrgSettings& settings) {
+  const bool effective = settings.device_trust_enabled() && settings.capability_enabled();
+  std::string out = fmt::format("Device Trust  {}", OnOff(settings.device_trust_enabled()));
+  if (!settings.device_trust_changed_by().empty()) {
+    out += fmt::format(", since {} by {}", FormatTime(settings.device_trust_changed_at()),
+                       settings.device_trust_changed_by());
+  }
+  out += fmt::format(
+      "\ncapability    {}\nin force      {}\nLearn more    {}\n"
+      "read-only     {}\nAD            {}\n",
+      OnOff(settings.capability_enabled()), YesNo(effective),
+      Or(settings.learn_more_url(), "not set"),
+      settings.read_only() ? "yes: nobody can enroll" : "no",
+      settings.ad_integration_active()
+          ? fmt::format("{}, active", fmt::join(settings.ad_domains(), ", "))
+          : "not active: nobody can enroll");
+  if (settings.disabled_while_in_use()) {
+    out +=
+        "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"
+        "         refused users see no security message. Mend: dtctl device-trust on\n";
+  }
+  return out;
+}
+
+std::string RuleLine(const v1::Rule& rule) {
+  std::vector<std::string> parts = {PeopleWords(rule)};
+  if (std::string location = LocationWords(rule.location()); !location.empty()) {
+    parts.push_back(std::move(location));
+  }
+  if (rule.clients_size() > 0) parts.push_back(Words(rule.clients(), ClientWord));
+  if (rule.platforms_size() > 0) parts.push_back(Words(rule.platforms(), PlatformWord));
+  if (rule.trust() == v1::TRUST_CONDITION_TRUSTED) parts.emplace_back("trusted device");
+  if (rule.trust() == v1::TRUST_CONDITION_NOT_TRUSTED) parts.emplace_back("device not trusted");
+  return Printable(fmt::format("{}{}: {} → {}", rule.name(), rule.active() ? "" : " (not active)",
+                               fmt::join(parts, "; "), ActionWords(rule.action())));
+}
+
+std::string AppText(const v1::App& app) {
+  const v1::SamlServiceProvider& saml = app.saml();
+  std::string out = fmt::format("{}  {}\n", app.id(), Printable(app.label()));
+  out += fmt::format("  {:<17}{}\n", "entity id", Printable(saml.entity_id()));
+  out += AcsLines(saml);
+  out += fmt::format(
+      "  {:<17}{}\n", "requests",
+      saml.requests_signed() ? "only signed ones are taken" : "may come without a signature");
+  out +=
+      fmt::format("  {:<17}{} of the app\n", "certificates", saml.signing_certificates_der_size());
+  out += fmt::format("  {:<17}{}\n", "sign-on page",
+                     fmt::format("/app/{}/sso/saml at the org host", app.id()));
+  if (app.has_client_conditions()) {
+    out += fmt::format("  {:<17}rules tell browsers, modern and legacy clients apart\n", "clients");
+  }
+  out += "rules, the first that matches decides\n";
+  for (int i = 0; i < app.rules_size(); ++i) {
+    out += fmt::format("  {}  {}\n", i + 1, RuleLine(app.rules(i)));
+  }
+  return out;
+}
+
+std::string AppsTable(const std::vector<v1::App>& apps) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::App& app : apps) {
+    rows.push_back({app.id(), app.label(), app.needs_device_challenge() ? "asked for" : "-",
+                    app.saml().entity_id()});
+  }
+  return TableText({"ID", "LABEL", "DEVICE TRUST", "ENTITY ID"}, rows);
+}
+
+std::string IwasTable(const std::vector<v1::Iwa>& iwas) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::Iwa& iwa : iwas) {
+    rows.push_back(
+        {iwa.name(), iwa.enabled() ? "enabled" : "disabled", iwa.primary() ? "primary" : "backup",
+         iwa.version() + (iwa.device_trust_capable() ? "" : " (too old)"), iwa.address(),
+         fmt::format("{}", fmt::join(iwa.forests(), ", ")), FormatTime(iwa.last_heartbeat())});
+  }
+  return TableText({"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "FORESTS", "LAST HEARTBEAT"},
+                   rows);
+}
+
+std::string ZonesTable(const std::vector<v1::Zone>& zones) {
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::Zone& zone : zones) {
+    rows.push_back({zone.name(), fmt::format("{}", fmt::join(zone.cidr(), ", "))});
+  }
+  return TableText({"NAME", "RANGES"}, rows);
+}
+
+std::string ErrorText(const std::string& program, const absl::Status& status) {
+  std::string out = fmt::format("{}: {}", program, std::string(status.message()));
+  const auto detail = rpc::DetailOf(status);
+  if (!detail.has_value()) return Printable(std::move(out)) + "\n";
+  if (const std::string reason = rpc::ReasonName(detail->reason()); !reason.empty()) {
+    out += fmt::format("  [{}]", reason);
+  }
+  const std::string indent(program.size() + 2, ' ');
+  out = Printable(std::move(out)) + "\n";
+  if (!detail->remedy().empty()) out += indent + Printable(detail->remedy()) + "\n";
+  if (detail->has_retry_after()) {
+    out += fmt::format("{}Try again in {} s.\n", indent, detail->retry_after().seconds());
+  }
+  return out;
+}
+
+}  // namespace devicetrust::admin

@@ -1,0 +1,260 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "libs/admin/app_file.h"
+#include "libs/admin/rules_file.h"
+#include "libs/admin/text.h"
+#include "libs/base/clock.h"
+#include "libs/base/files.h"
+#include "libs/rpc/error.h"
+#include "tools/dtctl/verbs.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+using admin::AdminClient;
+
+struct AppOptions {
+  std::string id;
+  std::string file;
+  std::string label;
+  std::string rules_file;
+  std::string relay_state;
+  std::int64_t expected_version = 0;
+  bool client_conditions = false;
+  bool replace = false;
+  bool yes = false;
+  bool json = false;
+};
+
+// The default rule lets everybody in, which nobody should find out by accident.
+void WarnIfOpen(const org::v1::App& app) {
+  const bool guarded = std::any_of(app.rules().begin(), app.rules().end(), [](const auto& rule) {
+    return rule.active() && !rule.is_default();
+  });
+  if (guarded) return;
+  std::cerr << fmt::format(
+      "warning: no active rule but the default one, so everybody may sign in to {}.\n"
+      "         Guard it: dtctl rules set {} FILE\n",
+      app.id(), app.id());
+}
+
+absl::StatusOr<org::v1::App> WithRules(AdminClient& client, const std::string& id,
+                                       const std::string& path, std::int64_t expected_version) {
+  DT_ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
+  DT_ASSIGN_OR_RETURN(org::v1::SetRulesRequest request,
+                      admin::RulesFromJson(InputName(path), text));
+  request.set_app_id(id);
+  request.set_expected_version(expected_version);
+  return client.SetRules(request);
+}
+
+absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options) {
+  DT_ASSIGN_OR_RETURN(const std::string metadata, ReadInput(options.file));
+  DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(InputName(options.file), metadata,
+                                                               SystemClock().Now()));
+  if (!options.id.empty()) app.set_id(options.id);
+  app.set_label(options.label.empty() ? app.id() : options.label);
+  app.set_has_client_conditions(options.client_conditions);
+  app.mutable_saml()->set_default_relay_state(options.relay_state);
+
+  DT_ASSIGN_OR_RETURN(const org::v1::ListAppsResponse known, client.ListApps());
+  const bool exists = std::any_of(known.apps().begin(), known.apps().end(),
+                                  [&app](const auto& one) { return one.id() == app.id(); });
+  if (exists && !options.replace) {
+    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
+                          fmt::format("there is an app \"{}\" already", app.id()), app.id(),
+                          "Give another --id, or --replace to register it anew; its rules stay.");
+  }
+  org::v1::PutAppRequest request;
+  *request.mutable_app() = std::move(app);
+  request.set_expected_version(known.version());  // Nobody has added it meanwhile.
+  DT_ASSIGN_OR_RETURN(org::v1::App stored, client.PutApp(request));
+  if (options.rules_file.empty()) return stored;
+  return WithRules(client, stored.id(), options.rules_file, 0);
+}
+
+int AddApp(AdminClient& client, const AppOptions& options) {
+  const auto app = Add(client, options);
+  if (!app.ok()) return Failed(app.status());
+  WarnIfOpen(*app);
+  return Print(options.json, *app, admin::AppText(*app));
+}
+
+int ListApps(AdminClient& client, const AppOptions& options) {
+  const auto list = client.ListApps();
+  if (!list.ok()) return Failed(list.status());
+  if (list->apps().empty() && !options.json) {
+    return Nothing("no app is registered; `dtctl app add FILE` takes its SAML metadata");
+  }
+  return Print(options.json, *list, admin::AppsTable({list->apps().begin(), list->apps().end()}));
+}
+
+int ShowApp(AdminClient& client, const AppOptions& options) {
+  const auto app = client.GetApp(options.id);
+  if (!app.ok()) return Failed(app.status());
+  return Print(options.json, *app, admin::AppText(*app));
+}
+
+int RemoveApp(AdminClient& client, const AppOptions& options) {
+  const auto app = client.GetApp(options.id);
+  if (!app.ok()) return Failed(app.status());
+  const std::string act = fmt::format(
+      "remove the app {} ({}) and its {}; nobody can sign in to it any more", app->id(),
+      admin::Printable(app->label()),
+      admin::Plural(static_cast<std::size_t>(std::max(0, app->rules_size() - 1)), "rule"));
+  if (const int code = Confirm(act, options.yes); code != kDone) return code;
+  org::v1::RemoveAppRequest request;
+  request.set_app_id(options.id);
+  const absl::Status status = client.RemoveApp(request);
+  if (!status.ok()) return Failed(status);
+  return Print(options.json, *app, fmt::format("App {} removed.\n", app->id()));
+}
+
+void AddApp(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<AppOptions>();
+  CLI::App* const verb = app.add_subcommand("app", "The apps that people sign in to");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* about,
+                       int (*act)(AdminClient&, const AppOptions&)) {
+    CLI::App* const word = verb->add_subcommand(name, about);
+    word->add_flag("--json", options->json, "Print the answer as JSON");
+    word->callback([options, act, &chosen] {
+      chosen = [options, act](AdminClient& client) { return act(client, *options); };
+    });
+    return word;
+  };
+  CLI::App* const put =
+      add("add", "Register a SAML app by the metadata that it publishes", &AddApp);
+  put->add_option("file", options->file, "Its SAML 2.0 metadata; - is standard input")->required();
+  put->add_option("--id", options->id,
+                  "Id in URLs: lower-case letters, digits, '-' (default: the file's name)");
+  put->add_option("--label", options->label, "Name that people see (default: the id)");
+  put->add_option("--rules", options->rules_file,
+                  "JSON file of its sign-on rules; see dtctl rules");
+  put->add_option("--default-relay-state", options->relay_state,
+                  "RelayState when the sign-in begins at the org");
+  put->add_flag("--client-conditions", options->client_conditions,
+                "Its rules may tell browsers, modern and legacy clients apart");
+  put->add_flag("--replace", options->replace, "Register it anew if it is there; its rules stay");
+  put->footer(
+      "Examples:\n"
+      "  dtctl app add mail.xml --label Mail --rules trusted-only.json\n"
+      "  curl -s https://app.example.com/saml/metadata | dtctl app add - --id app\n"
+      "Give the app the org's metadata: https://ORG-HOST/saml/metadata");
+  add("list", "List all apps", &ListApps);
+  CLI::App* const show = add("show", "One app with its rules", &ShowApp);
+  CLI::App* const remove = add("remove", "Remove an app with its rules", &RemoveApp);
+  for (CLI::App* const one : {show, remove}) {
+    one->add_option("id", options->id, "The app's id, as `app list` shows it")->required();
+  }
+  remove->add_flag("--yes", options->yes, "Don't ask first");
+  verb->footer(
+      "Examples:\n"
+      "  dtctl app add mail.xml --label Mail\n"
+      "  dtctl app list\n"
+      "  dtctl app remove mail");
+}
+
+int SetRules(AdminClient& client, const AppOptions& options) {
+  const auto app = WithRules(client, options.id, options.file, options.expected_version);
+  if (!app.ok()) return Failed(app.status());
+  WarnIfOpen(*app);
+  return Print(options.json, *app, admin::AppText(*app));
+}
+
+void AddRules(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<AppOptions>();
+  CLI::App* const verb =
+      app.add_subcommand("rules", "The sign-on rules of an app; the first that matches decides");
+  verb->require_subcommand(1);
+  CLI::App* const get = verb->add_subcommand("get", "Print an app's rules as JSON, for rules set");
+  CLI::App* const set = verb->add_subcommand("set", "Replace an app's rules by those of a file");
+  for (CLI::App* const one : {get, set}) {
+    one->add_option("app", options->id, "The app's id, as `app list` shows it")->required();
+  }
+  set->add_option("file", options->file, "JSON, as `rules get` prints it; - is standard input")
+      ->required();
+  set->add_option("--expected-version", options->expected_version,
+                  "Refuse if the org has changed since `app list --json` showed this version");
+  set->add_flag("--json", options->json, "Print the app as JSON");
+  verb->footer(
+      "A rule, with a condition left out where it should match everything:\n"
+      "  [{\"name\": \"trusted Windows\", \"active\": true,\n"
+      "    \"people\": {\"groups\": [\"Sales\"]},\n"
+      "    \"platforms\": [\"PLATFORM_KIND_WINDOWS\"],\n"
+      "    \"trust\": \"TRUST_CONDITION_TRUSTED\",\n"
+      "    \"action\": {\"access\": \"ACCESS_ALLOWED\", \"prompt_for_factor\": true}},\n"
+      "   {\"name\": \"everybody else\", \"active\": true, \"action\": {\"access\": "
+      "\"ACCESS_DENIED\"}}]\n"
+      "The default rule comes last by itself: it allows whom no other rule matched.\n"
+      "Examples:\n"
+      "  dtctl rules get mail > mail.json     then edit it\n"
+      "  dtctl rules set mail mail.json\n"
+      "  dtctl rules get mail | dtctl rules set calendar -");
+  get->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      const auto found = client.GetApp(options->id);
+      if (!found.ok()) return Failed(found.status());
+      std::cout << admin::RulesToJson(*found);
+      return kDone;
+    };
+  });
+  set->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return SetRules(client, *options); };
+  });
+}
+
+int SetZones(AdminClient& client, const AppOptions& options) {
+  const auto text = ReadInput(options.file);
+  if (!text.ok()) return Failed(text.status());
+  const auto request = admin::ZonesFromJson(InputName(options.file), *text);
+  if (!request.ok()) return Failed(request.status());
+  const absl::Status status = client.SetZones(*request);
+  if (!status.ok()) return Failed(status);
+  return Print(options.json, *request,
+               admin::ZonesTable({request->zones().begin(), request->zones().end()}));
+}
+
+void AddZones(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<AppOptions>();
+  CLI::App* const verb =
+      app.add_subcommand("zones", "Network zones, for the location conditions of rules");
+  verb->require_subcommand(1);
+  CLI::App* const get = verb->add_subcommand("get", "Print them as JSON, for zones set");
+  CLI::App* const set = verb->add_subcommand("set", "Replace all zones by those of a file");
+  set->add_option("file", options->file, "JSON, as `zones get` prints it; - is standard input")
+      ->required();
+  set->add_flag("--json", options->json, "Print them as JSON");
+  verb->footer(
+      "The zone \"network\" is the company network of the conditions on and off network:\n"
+      "  [{\"name\": \"network\", \"cidr\": [\"10.0.0.0/8\", \"fd00::/8\"]}]\n"
+      "Examples:\n"
+      "  dtctl zones get > zones.json     then edit it\n"
+      "  dtctl zones set zones.json");
+  get->callback([&chosen] {
+    chosen = [](AdminClient& client) {
+      const auto zones = client.GetZones();
+      if (!zones.ok()) return Failed(zones.status());
+      std::cout << admin::ZonesToJson(*zones);
+      return kDone;
+    };
+  });
+  set->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return SetZones(client, *options); };
+  });
+}
+
+}  // namespace
+
+void AddAppVerbs(CLI::App& app, Action& chosen) {
+  AddApp(app, chosen);
+  AddRules(app, chosen);
+  AddZones(app, chosen);
+}
+
+}  // namespace devicetrust::ctl

@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "libs/admin/decision_text.h"
+#include "libs/admin/text.h"
+#include "libs/admin/times.h"
+#include "libs/base/clock.h"
+#include "libs/rpc/timestamps.h"
+#include "tools/dtctl/verbs.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+using admin::AdminClient;
+
+constexpr std::chrono::seconds kReconnect{5};
+
+struct LogOptions {
+  std::vector<std::string> types;
+  std::string user;
+  std::string device;
+  std::string since;  // As admin::ParseTime().
+  std::string until;
+  int limit = 50;
+  bool follow = false;
+  bool json = false;
+};
+
+absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const Clock& clock) {
+  org::v1::EventFilter filter;
+  for (const std::string& type : options.types) filter.add_types(type);
+  filter.set_user_id(options.user);
+  filter.set_device_id(options.device);
+  if (!options.since.empty()) {
+    DT_ASSIGN_OR_RETURN(const WallTime since, admin::ParseTime(options.since, clock.Now()));
+    *filter.mutable_since() = rpc::ToTimestamp(since);
+  }
+  if (!options.until.empty()) {
+    DT_ASSIGN_OR_RETURN(const WallTime until, admin::ParseTime(options.until, clock.Now()));
+    *filter.mutable_until() = rpc::ToTimestamp(until);
+  }
+  if (filter.has_since() && filter.has_until() &&
+      rpc::FromTimestamp(filter.since()) > rpc::FromTimestamp(filter.until())) {
+    return absl::InvalidArgumentError(
+        fmt::format("--since {} is later than --until {}", options.since, options.until));
+  }
+  return filter;
+}
+
+void PrintEvent(const org::v1::Event& event, bool as_json) {
+  std::cout << (as_json ? admin::ToJson(event) : admin::EventLine(event)) << "\n";
+}
+
+// Until interrupted. An org that restarts is waited for; the sequence sees to the rest.
+int Follow(AdminClient& client, const org::v1::EventFilter& filter, std::int64_t sequence,
+           bool json) {
+  while (std::cout.good()) {
+    const absl::Status ended =
+        client.TailEvents(filter, sequence, [json](const org::v1::Event& event) {
+          PrintEvent(event, json);
+          return std::cout.flush().good();
+        });
+    if (!std::cout.good()) break;
+    if (!ended.ok() && ended.code() != absl::StatusCode::kUnavailable) return Failed(ended);
+    std::cerr << "dtctl: the org went away; waiting for it.\n";
+    client.WaitForOrg(kReconnect);
+  }
+  return kFailed;
+}
+
+int ShowLog(AdminClient& client, const LogOptions& options) {
+  const auto filter = FilterOf(options, SystemClock());
+  if (!filter.ok()) {
+    Failed(filter.status());
+    return kUsageError;
+  }
+  auto events = client.SearchEvents(*filter, options.limit + 1);
+  if (!events.ok()) return Failed(events.status());
+  if (static_cast<int>(events->size()) > options.limit) {
+    events->erase(events->begin());
+    std::cerr << fmt::format("dtctl: the newest {}; more with --limit N.\n", options.limit);
+  }
+  // Follow goes on where the search ended, so that no event falls in between.
+  std::int64_t sequence = 0;
+  for (const org::v1::Event& event : *events) {
+    PrintEvent(event, options.json);
+    sequence = std::max(sequence, event.sequence());
+  }
+  std::cout << std::flush;
+  if (!options.follow) {
+    if (events->empty()) return Nothing("no event matches");
+    return kDone;
+  }
+  return Follow(client, *filter, sequence, options.json);
+}
+
+int Explain(AdminClient& client, const std::string& code, bool json) {
+  const auto decision = client.ExplainDecision(code);
+  if (!decision.ok()) return Failed(decision.status());
+  return Print(json, *decision, admin::DecisionText(*decision));
+}
+
+void AddExplain(CLI::App& app, Action& chosen) {
+  struct Options {
+    std::string code;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const verb =
+      app.add_subcommand("explain", "Why a sign-in was allowed or refused, rule by rule");
+  verb->add_option("code", options->code,
+                   "The code on the refusal page; case and dashes don't matter")
+      ->required();
+  verb->add_flag("--json", options->json, "Print the whole trace as JSON");
+  verb->footer(
+      "Examples:\n"
+      "  dtctl explain 7F3K-9QXD\n"
+      "  dtctl explain 7f3k9qxd --json | jq .rules\n"
+      "  dtctl log --type policy.evaluate_sign_on --since 1h   finds codes");
+  verb->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      return Explain(client, options->code, options->json);
+    };
+  });
+}
+
+}  // namespace
+
+void AddLogVerbs(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<LogOptions>();
+  CLI::App* const verb = app.add_subcommand("log", "Show the System Log, oldest first");
+  verb->add_option("--type", options->types, "Only this event type; may be given again");
+  verb->add_option("--user", options->user, "Only events by or about this person: principal or id");
+  verb->add_option("--device", options->device, "Only events of this device id");
+  verb->add_option("--since", options->since,
+                   "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z");
+  verb->add_option("--until", options->until, "Up to, in the same forms");
+  verb->add_option("--limit", options->limit, "At most so many, the newest")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  verb->add_flag("--follow,-f", options->follow, "Go on with what happens next, until Ctrl-C");
+  verb->add_flag("--json", options->json, "One JSON object a line");
+  verb->footer(
+      "Examples:\n"
+      "  dtctl log --since 15m\n"
+      "  dtctl log --follow --type pki.cert.issue --type pki.cert.revoke\n"
+      "  dtctl log --user ada@corp.test --json | jq .debug_data");
+  verb->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return ShowLog(client, *options); };
+  });
+  AddExplain(app, chosen);
+}
+
+}  // namespace devicetrust::ctl

@@ -1,0 +1,212 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "libs/admin/text.h"
+#include "tools/dtctl/verbs.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+using admin::AdminClient;
+using admin::SettingsText;
+
+struct DeviceTrustOptions {
+  std::optional<std::string> learn_more_url;  // Empty text: remove it.
+  bool force = false;
+  bool json = false;
+};
+
+int Changed(const absl::StatusOr<org::v1::OrgSettings>& settings, bool json) {
+  if (!settings.ok()) return Failed(settings.status());
+  return Print(json, *settings, SettingsText(*settings));
+}
+
+// Answers that say, too, which rules a switch has put in or out of force.
+template <typename Response>
+int Changed(const absl::StatusOr<Response>& answer, bool json) {
+  if (!answer.ok()) return Failed(answer.status());
+  for (const std::string& warning : answer->warnings()) {
+    std::cerr << "warning: " << admin::Printable(warning) << "\n";
+  }
+  return Print(json, answer->settings(), SettingsText(answer->settings()));
+}
+
+int SwitchDeviceTrust(AdminClient& client, bool enabled, const DeviceTrustOptions& options) {
+  org::v1::SetDeviceTrustRequest request;
+  request.set_enabled(enabled);
+  request.set_force(options.force);
+  if (options.learn_more_url.has_value()) request.set_learn_more_url(*options.learn_more_url);
+  return Changed(client.SetDeviceTrust(request), options.json);
+}
+
+void AddDeviceTrust(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<DeviceTrustOptions>();
+  CLI::App* const verb = app.add_subcommand("device-trust", "The org's Device Trust setting");
+  verb->require_subcommand(1);
+  CLI::App* const status = verb->add_subcommand("status", "Show it, and what else must be on");
+  CLI::App* const on = verb->add_subcommand("on", "Switch it on");
+  CLI::App* const off =
+      verb->add_subcommand("off", "Switch it off; refused while rules ask for trust");
+  for (CLI::App* const one : {status, on, off}) {
+    one->add_flag("--json", options->json, "Print the settings as JSON");
+  }
+  on->add_option(
+      "--learn-more-url", options->learn_more_url,
+      "Where the refusal page's Learn more leads: https, a public name; \"\" removes it");
+  off->add_flag("--force", options->force, "Although rules ask for trust: they then match nobody");
+  verb->footer(
+      "Examples:\n"
+      "  dtctl device-trust status\n"
+      "  dtctl device-trust on --learn-more-url https://help.example.com/device-trust\n"
+      "  dtctl device-trust off");
+  status->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      return Changed(client.GetSettings(), options->json);
+    };
+  });
+  on->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return SwitchDeviceTrust(client, true, *options); };
+  });
+  off->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return SwitchDeviceTrust(client, false, *options); };
+  });
+}
+
+// A verb with the words on and off, for `set`.
+template <typename Set>
+void AddSwitch(CLI::App& app, const std::string& name, const std::string& about,
+               const std::string& on_help, const std::string& off_help, const std::string& footer,
+               Action& chosen, Set set) {
+  CLI::App* const verb = app.add_subcommand(name, about);
+  verb->require_subcommand(1);
+  verb->footer(footer);
+  const auto json = std::make_shared<bool>(false);
+  for (const bool on : {true, false}) {
+    CLI::App* const word = verb->add_subcommand(on ? "on" : "off", on ? on_help : off_help);
+    word->add_flag("--json", *json, "Print the settings as JSON");
+    word->callback([json, on, set, &chosen] {
+      chosen = [json, on, set](AdminClient& client) { return Changed(set(client, on), *json); };
+    });
+  }
+}
+
+void AddSwitches(CLI::App& app, Action& chosen) {
+  AddSwitch(app, "read-only", "Sign-ins go on, nobody can enroll", "Refuse enrollment for now",
+            "Take enrollments again",
+            "Examples:\n"
+            "  dtctl read-only on      before a migration or a restore\n"
+            "  dtctl read-only off     agents try again by themselves",
+            chosen, [](AdminClient& client, bool on) { return client.SetReadOnly(on); });
+  AddSwitch(app, "capability", "The operator's switch of Device Trust for the whole deployment",
+            "Rules that ask for trust come into force, if the org's setting is on too",
+            "No rule that asks for trust matches; nobody can enroll",
+            "Examples:\n"
+            "  dtctl capability off    takes Device Trust out of force, whatever the org has set\n"
+            "  dtctl capability on     lists the rules that come into force",
+            chosen, [](AdminClient& client, bool on) { return client.SetCapability(on); });
+}
+
+void AddAdIntegration(CLI::App& app, Action& chosen) {
+  struct Options {
+    std::vector<std::string> domains;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const verb = app.add_subcommand(
+      "ad-integration", "Whether people come from Active Directory: a condition of enrollment");
+  verb->require_subcommand(1);
+  CLI::App* const on = verb->add_subcommand("on", "Active, with these domains");
+  on->add_option(
+      "domain", options->domains,
+      "DNS names, the first that of user names without a domain (default: as they were)");
+  CLI::App* const off = verb->add_subcommand("off", "Not active: nobody can enroll");
+  for (CLI::App* const one : {on, off}) {
+    one->add_flag("--json", options->json, "Print the settings as JSON");
+  }
+  verb->footer(
+      "Examples:\n"
+      "  dtctl ad-integration on corp.example.com sales.example.com\n"
+      "  dtctl ad-integration off");
+  on->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      org::v1::SetAdIntegrationRequest request;
+      request.set_active(true);
+      for (const std::string& domain : options->domains) request.add_domains(domain);
+      return Changed(client.SetAdIntegration(request), options->json);
+    };
+  });
+  off->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      return Changed(client.SetAdIntegration(org::v1::SetAdIntegrationRequest()), options->json);
+    };
+  });
+}
+
+int ListIwas(AdminClient& client, bool json) {
+  const auto iwas = client.ListIwas();
+  if (!iwas.ok()) return Failed(iwas.status());
+  org::v1::ListIwasResponse all;
+  for (const org::v1::Iwa& iwa : *iwas) *all.add_iwas() = iwa;
+  if (iwas->empty() && !json) {
+    return Nothing("no IWA has registered; start dt-iwa with --org-address of this org");
+  }
+  return Print(json, all, admin::IwasTable(*iwas));
+}
+
+void AddIwa(CLI::App& app, Action& chosen) {
+  struct Options {
+    std::string name;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const verb = app.add_subcommand(
+      "iwa", "The IWA servers, which vouch for computers of the domain; they register themselves");
+  verb->require_subcommand(1);
+  CLI::App* const list = verb->add_subcommand("list", "All of them, with their last heartbeat");
+  list->add_flag("--json", options->json, "Print them as JSON, with their keys");
+  list->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return ListIwas(client, options->json); };
+  });
+  for (const bool enabled : {true, false}) {
+    CLI::App* const word =
+        enabled ? verb->add_subcommand("enable", "Take this IWA's word for computers again")
+                : verb->add_subcommand("disable", "Refuse enrollments that this IWA vouches for");
+    word->add_option("name", options->name, "The IWA's name, as `iwa list` shows it")->required();
+    word->add_flag("--json", options->json, "Print the IWA as JSON");
+    word->callback([options, enabled, &chosen] {
+      chosen = [options, enabled](AdminClient& client) {
+        const auto iwa = client.SetIwaEnabled(options->name, enabled);
+        if (!iwa.ok()) return Failed(iwa.status());
+        return Print(options->json, *iwa, admin::IwasTable({*iwa}));
+      };
+    });
+  }
+  verb->footer(
+      "Examples:\n"
+      "  dtctl iwa list\n"
+      "  dtctl iwa disable iwa-2     at once, also for tokens that it has signed already");
+}
+
+}  // namespace
+
+void AddSettingsVerbs(CLI::App& app, Action& chosen) {
+  const auto json = std::make_shared<bool>(false);
+  CLI::App* const settings =
+      app.add_subcommand("settings", "Every switch of the org, and whether people can enroll");
+  settings->add_flag("--json", *json, "Print them as JSON");
+  settings->footer(
+      "Examples:\n"
+      "  dtctl settings\n"
+      "  dtctl settings --json | jq .device_trust_enabled\n"
+      "Change them with device-trust, capability, read-only and ad-integration.");
+  settings->callback([json, &chosen] {
+    chosen = [json](AdminClient& client) { return Changed(client.GetSettings(), *json); };
+  });
+  AddDeviceTrust(app, chosen);
+  AddSwitches(app, chosen);
+  AddAdIntegration(app, chosen);
+  AddIwa(app, chosen);
+}
+
+}  // namespace devicetrust::ctl

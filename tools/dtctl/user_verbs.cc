@@ -1,0 +1,203 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "libs/admin/text.h"
+#include "libs/admin/users_file.h"
+#include "libs/base/bytes.h"
+#include "libs/base/encoding.h"
+#include "tools/dtctl/verbs.h"
+
+namespace devicetrust::ctl {
+namespace {
+
+using admin::AdminClient;
+using admin::PersonText;
+using admin::Plural;
+
+constexpr const char* kWho = "Principal (ada@corp.test), SID or id";
+
+struct PeopleOptions {
+  std::string file;
+  std::string who;
+  std::string query;
+  int limit = 50;
+  bool yes = false;
+  bool json = false;
+};
+
+int Import(AdminClient& client, const PeopleOptions& options) {
+  const auto text = ReadInput(options.file);
+  if (!text.ok()) return Failed(text.status());
+  const auto people = admin::UsersFromFile(InputName(options.file), *text);
+  if (!people.ok()) return Failed(people.status());
+  const auto answer = client.ImportUsers(*people);
+  if (!answer.ok()) return Failed(answer.status());
+  return Print(options.json, *answer,
+               fmt::format("{} added, {} updated.\n", answer->added(), answer->updated()));
+}
+
+int List(AdminClient& client, const PeopleOptions& options) {
+  auto users = client.ListUsers(options.query, options.limit + 1);
+  if (!users.ok()) return Failed(users.status());
+  if (static_cast<int>(users->size()) > options.limit) {
+    users->pop_back();
+    std::cerr << fmt::format("dtctl: the first {}; more with --limit N.\n", options.limit);
+  }
+  org::v1::ListUsersResponse all;
+  for (const org::v1::User& user : *users) *all.add_users() = user;
+  if (users->empty() && !options.json) {
+    return Nothing(options.query.empty() ? "nobody is imported yet; `dtctl people import FILE`"
+                                         : "nobody's principal or name begins so");
+  }
+  return Print(options.json, all, admin::UsersTable(*users));
+}
+
+int Show(AdminClient& client, const PeopleOptions& options) {
+  const auto user = client.GetUser(options.who);
+  if (!user.ok()) return Failed(user.status());
+  return Print(options.json, *user, admin::UserText(*user));
+}
+
+int SetStatus(AdminClient& client, const PeopleOptions& options, bool activate) {
+  const auto user = client.GetUser(options.who);
+  if (!user.ok()) return Failed(user.status());
+  const std::string name = PersonText(*user);
+  if (!activate) {
+    const std::string act =
+        fmt::format("deactivate {}, end all sessions and revoke all certificates of theirs", name);
+    if (const int code = Confirm(act, options.yes); code != kDone) return code;
+  }
+  const auto answer = client.SetUserStatus(
+      user->id(), activate ? org::v1::USER_STATUS_ACTIVE : org::v1::USER_STATUS_DEACTIVATED);
+  if (!answer.ok()) return Failed(answer.status());
+  std::string text = fmt::format("{} is active.\n", name);
+  if (!activate) {
+    text = fmt::format(
+        "{} is deactivated; {}.\n", name,
+        answer->has_certificates_revoked()
+            ? Plural(static_cast<std::size_t>(answer->certificates_revoked()), "certificate") +
+                  " revoked"
+            : "the certificates are revoked as soon as the CA answers");
+  }
+  return Print(options.json, *answer, text);
+}
+
+void AddPeople(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<PeopleOptions>();
+  CLI::App* const verb = app.add_subcommand("people", "Who may sign in and enroll computers");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* about, auto act) {
+    CLI::App* const word = verb->add_subcommand(name, about);
+    word->add_flag("--json", options->json, "Print the answer as JSON");
+    word->callback([options, act, &chosen] {
+      chosen = [options, act](AdminClient& client) { return act(client, *options); };
+    });
+    return word;
+  };
+  const char* const file_help = "CSV or JSON; - is standard input";
+  CLI::App* const import = add("import", "Add people, or update those with the same SID", &Import);
+  import->add_option("file", options->file, file_help)->required();
+  import->footer(
+      "The file is CSV, its first line naming the columns, or a JSON list of objects:\n"
+      "  sid           S-1-5-21-…, required: what Active Directory never changes\n"
+      "  principal     ada@corp.test, required: what the person types\n"
+      "  account_name, display_name, email, given_name, surname\n"
+      "  groups        names; in CSV separated by ';', in JSON a list\n"
+      "  totp_secret   Base32, 16 to 64 bytes; left out: the second factor stays as it is\n"
+      "Who is not in the file stays; deactivate who has left.\n"
+      "Examples:\n"
+      "  dtctl people import people.csv\n"
+      "  dtctl people import - < people.json");
+  CLI::App* const list = add("list", "List people by principal", &List);
+  list->add_option("query", options->query, "Beginning of a principal or display name");
+  list->add_option("--limit", options->limit, "At most so many")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  CLI::App* const show = add("show", "What the org knows of one person", &Show);
+  CLI::App* const activate = add("activate", "Let somebody sign in and enroll again",
+                                 [](AdminClient& client, const PeopleOptions& given) {
+                                   return SetStatus(client, given, /*activate=*/true);
+                                 });
+  CLI::App* const deactivate =
+      add("deactivate", "End somebody's sessions and revoke all certificates",
+          [](AdminClient& client, const PeopleOptions& given) {
+            return SetStatus(client, given, /*activate=*/false);
+          });
+  for (CLI::App* const one : {show, activate, deactivate}) {
+    one->add_option("who", options->who, kWho)->required();
+  }
+  deactivate->add_flag("--yes", options->yes, "Don't ask first");
+  verb->footer(
+      "Examples:\n"
+      "  dtctl people import people.csv     `dtctl people import --help` shows the columns\n"
+      "  dtctl people list ada\n"
+      "  dtctl people deactivate ada@corp.test");
+}
+
+int EnrollFactor(AdminClient& client, const PeopleOptions& options) {
+  const auto user = client.GetUser(options.who);
+  if (!user.ok()) return Failed(user.status());
+  if (!user->factors().empty()) {
+    const std::string act = fmt::format(
+        "replace the second factor of {}; the old one stops working", PersonText(*user));
+    if (const int code = Confirm(act, options.yes); code != kDone) return code;
+  }
+  const auto answer = client.EnrollTotp(user->id());
+  if (!answer.ok()) return Failed(answer.status());
+  // The secret is shown once: the org keeps it sealed.
+  return Print(options.json, *answer,
+               fmt::format("{} has a second factor now. In an authenticator app, once:\n"
+                           "  {}\n  or typed: {}\n",
+                           PersonText(*user), answer->otpauth_uri(),
+                           Base32Encode(AsBytes(answer->secret()))));
+}
+
+int ResetFactor(AdminClient& client, const PeopleOptions& options) {
+  const auto user = client.GetUser(options.who);
+  if (!user.ok()) return Failed(user.status());
+  const std::string act = fmt::format(
+      "remove the second factor of {}, who cannot pass rules that prompt for one until another "
+      "is enrolled",
+      PersonText(*user));
+  if (const int code = Confirm(act, options.yes); code != kDone) return code;
+  const auto answer = client.ResetFactors(user->id());
+  if (!answer.ok()) return Failed(answer.status());
+  return Print(options.json, *answer,
+               fmt::format("{} has no second factor now.\n", PersonText(*user)));
+}
+
+void AddFactor(CLI::App& app, Action& chosen) {
+  const auto options = std::make_shared<PeopleOptions>();
+  CLI::App* const verb =
+      app.add_subcommand("factor", "Second factors: codes of an authenticator app (TOTP)");
+  verb->require_subcommand(1);
+  for (const bool enroll : {true, false}) {
+    CLI::App* const word =
+        enroll ? verb->add_subcommand("enroll", "Give somebody a new one, and show it once")
+               : verb->add_subcommand("reset", "Take somebody's away, for a lost telephone");
+    word->add_option("who", options->who, kWho)->required();
+    word->add_flag("--yes", options->yes, "Don't ask first");
+    word->add_flag("--json", options->json, "Print the answer as JSON");
+    word->callback([options, enroll, &chosen] {
+      chosen = [options, enroll](AdminClient& client) {
+        return enroll ? EnrollFactor(client, *options) : ResetFactor(client, *options);
+      };
+    });
+  }
+  verb->footer(
+      "Examples:\n"
+      "  dtctl factor enroll ada@corp.test\n"
+      "  dtctl factor reset ada@corp.test");
+}
+
+}  // namespace
+
+void AddUserVerbs(CLI::App& app, Action& chosen) {
+  AddPeople(app, chosen);
+  AddFactor(app, chosen);
+}
+
+}  // namespace devicetrust::ctl

@@ -1,0 +1,55 @@
+#include "tools/dtctl/verbs.h"
+
+#include <unistd.h>
+
+#include <iostream>
+#include <iterator>
+
+#include "libs/admin/text.h"
+#include "libs/base/files.h"
+
+namespace devicetrust::ctl {
+
+int Failed(const absl::Status& status) {
+  std::cerr << admin::ErrorText("dtctl", status);
+  return kFailed;
+}
+
+int Usage(std::string_view what) {
+  std::cerr << "dtctl: " << what << ".\n";
+  return kUsageError;
+}
+
+int Nothing(std::string_view what) {
+  std::cerr << "dtctl: " << what << ".\n";
+  return kDone;
+}
+
+int Print(bool json, const google::protobuf::Message& message, const std::string& text) {
+  std::cout << (json ? admin::ToJson(message) + "\n" : text);
+  return kDone;
+}
+
+int Confirm(const std::string& act, bool yes) {
+  if (yes) return kDone;
+  if (isatty(STDIN_FILENO) == 0) {
+    std::cerr << "dtctl: this would " << act << "\n"
+              << "       Nothing was done. Add --yes to do it without being asked.\n";
+    return kUsageError;
+  }
+  std::cerr << "About to " << act << ".\nGo on? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return kDone;
+  std::cerr << "Nothing was done.\n";
+  return kFailed;
+}
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+std::string InputName(const std::string& path) { return path == "-" ? "standard input" : path; }
+
+}  // namespace devicetrust::ctl
