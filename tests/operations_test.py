@@ -1,0 +1,154 @@
+"""docs/operations.md: the commands of its deployment, as they stand there, in one shell; then that
+deployment at work. The domain is that of `dt-sim up`."""
+import csv
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from support.browser import Browser, authn_request_url, saml_response, sign_in
+from support.environment import BIN, ROOT, Environment, free_port, run
+
+PAGE = ROOT / "docs/operations.md"
+BLOCK_SECONDS_MAX = 60
+
+
+def blocks(section):
+    """The shell commands of one section of the page, as (line number, text)."""
+    found, inside, text, begin = [], False, None, 0
+    for number, line in enumerate(PAGE.read_text().splitlines(keepends=True), 1):
+        if line.startswith("## "):
+            inside = line.strip() == f"## {section}"
+        elif inside and text is None and line == "```sh\n":
+            text, begin = "", number + 1
+        elif text is not None and line == "```\n":
+            found.append((begin, text))
+            text = None
+        elif text is not None:
+            text += line
+    return found
+
+
+class Shell:
+    """A bash that stops at the first command that fails."""
+
+    def __init__(self, folder, environment):
+        self.folder = folder
+        self.process = subprocess.Popen(["bash", "-euo", "pipefail"], cwd=folder, env=environment,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+    def run(self, line_number, text):
+        script = self.folder / f"line-{line_number}.sh"
+        script.write_text(text)
+        watchdog = threading.Timer(BLOCK_SECONDS_MAX, self.kill)
+        watchdog.start()
+        try:
+            self.process.stdin.write(f". ./{script.name} < /dev/null\necho done-{line_number}\n")
+            self.process.stdin.flush()
+            output = ""
+            for line in self.process.stdout:
+                if line == f"done-{line_number}\n":
+                    return output
+                output += line
+            raise AssertionError(f"{PAGE.name}, the block of line {line_number} failed:\n{output}")
+        finally:
+            watchdog.cancel()
+
+    def kill(self):
+        """The shell and all services that it started."""
+        try:
+            os.killpg(self.process.pid, 9)
+        except ProcessLookupError:
+            pass
+
+
+class Deployment(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        domain = Environment()
+        domain.__enter__()
+        cls.addClassCleanup(domain.__exit__, None, None, None)
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="dt-ops-"))
+        if not os.environ.get("DT_KEEP"):
+            cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        _, cls.user = domain.device_and_user()
+        cls.write_people(domain)
+        cls.environment = cls.variables(domain)
+        cls.shell = Shell(cls.folder, cls.environment)
+        cls.addClassCleanup(cls.shell.process.wait)
+        cls.addClassCleanup(cls.shell.kill)
+        *commands, (line, stop) = blocks("A deployment, step by step")
+        for number, text in commands:
+            cls.shell.run(number, text)
+        cls.addClassCleanup(cls.shell.run, line, stop)  # Fails when a service ends with an error.
+
+    @classmethod
+    def write_people(cls, domain):
+        """What Get-ADUser would have exported."""
+        users = json.loads(domain.dtctl("people", "list", "--limit", "1000", "--json").stdout)["users"]
+        cls.domain_sid = users[0]["sid"].rpartition("-")[0]
+        with open(cls.folder / "people.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, ["sid", "principal", "account_name", "display_name", "groups"])
+            writer.writeheader()
+            for user in users:
+                writer.writerow({**{name: user[name] for name in writer.fieldnames},
+                                 "groups": ";".join(user["groups"])})
+
+    @classmethod
+    def variables(cls, domain):
+        listeners = {name: f"127.0.0.1:{free_port()}" for name in (
+            "ORG_LISTEN", "MTLS_LISTEN", "POLICY", "CA", "IWA", "CA_EDGE", "IWA_EDGE", "CA_HTTP")}
+        kerberos, ldap = domain.endpoints["kerberos"], domain.endpoints["ldap"]
+        return {**os.environ, **listeners,
+                "PATH": f"{BIN}:{os.environ['PATH']}",
+                "ORG_HOST": "org.localhost", "MTLS_HOST": "mtls.localhost",
+                "EDGE_NAMES": "DNS:localhost,DNS:iwa.corp.test",
+                "DOMAIN": "corp.test", "NETBIOS": "CORP", "DOMAIN_SID": cls.domain_sid,
+                "IWA_SPN": kerberos["iwa_spn"],
+                "KEYTAB": next(iter(kerberos["keytabs"].values())),
+                "KRB5_CONFIG": kerberos["krb5_conf"],
+                "LDAP_URL": ldap["url"], "LDAP_CA": ldap["ca_pem"],
+                "LDAP_USER": "svc-directory@corp.test",
+                "LDAP_PASSWORD_FILE": str(domain.run_dir / "directory.password"),
+                "PERSON": cls.user["principal"]}
+
+    def dtctl(self, *arguments):
+        return run(BIN / "dtctl", *arguments, cwd=self.folder,
+                   env={**self.environment, "DTCTL_CONFIG": "admin.toml"}).stdout
+
+    def test_agents_are_told_of_the_iwa_and_the_ca(self):
+        told = (self.folder / "discovery.json").read_text()
+        self.assertIn(self.environment["IWA_EDGE"], told)
+        self.assertIn(self.environment["CA_EDGE"], told)
+        self.assertIn(self.environment["IWA_SPN"], told)
+
+    def test_the_administrator_sees_what_the_page_has_set_up(self):
+        settings = json.loads(self.dtctl("settings", "--json"))
+        self.assertTrue(settings["device_trust_enabled"])
+        iwa, = json.loads(self.dtctl("iwa", "list", "--json"))["iwas"]
+        self.assertTrue(iwa["enabled"])
+        person = json.loads(self.dtctl("people", "show", self.user["principal"], "--json"))
+        self.assertEqual(len(person["factors"]), 1)
+        self.assertIn("trusted computers", self.dtctl("app", "show", "mail"))
+        self.assertIn("admin:ada", self.dtctl("log", "--type", "org.settings.change"))
+
+    def test_a_person_of_the_domain_without_a_certificate_is_refused_and_explained(self):
+        port = self.environment["ORG_LISTEN"].split(":")[1]
+        browser = Browser(self.folder / "pki/web-ca.pem")
+        page = sign_in(browser, authn_request_url(
+            f"https://org.localhost:{port}/app/mail/sso/saml", "https://mail.example.com/saml",
+            "_request"), self.user)
+        self.assertEqual(page.status, 403, page.body)
+        self.assertIsNone(saml_response(page))
+        code = re.search(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", page.body).group()
+        self.assertIn("CERTIFICATE_NOT_PRESENTED", self.dtctl("explain", code))
+
+
+if __name__ == "__main__":
+    unittest.main()
