@@ -7,8 +7,8 @@ using namespace devicetrust;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
   const bool pem = input.Choice() % 4 == 0;
-  const auto certificate = pem ? pki::Certificate::FromPem(input.Text())
-                               : pki::Certificate::FromDer(input.Bytes());
+  const auto certificate =
+      pem ? pki::Certificate::FromPem(input.Text()) : pki::Certificate::FromDer(input.Bytes());
   if (pem) DT_FUZZ_USE(pki::CertificatesFromPem(input.Text()));
   if (!certificate.ok()) return 0;
   DT_FUZZ_USE(certificate->common_name());

@@ -1,6 +1,6 @@
 // What conditions of rules read of a client: its address and its user agent; and zones.
 #include "policy-engine/rules/network_zone.h"
-#include "policy-engine/rules/user_agent.h"
+#include "policy-engine/rules/platform_evidence.h"
 #include "tests/fuzz/input.h"
 
 using namespace devicetrust;

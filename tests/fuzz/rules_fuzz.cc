@@ -1,5 +1,6 @@
 // Requests of an administrator's program: rules and zones as messages.
-#include "devicetrust/org/v1/policy.pb.h"
+#include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/zones.pb.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 #include "tests/fuzz/input.h"
 

@@ -42,8 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   saml::Message message;
   message.xml = input.Text();
   DT_FUZZ_USE(saml::IssuerOf(message));
-  const auto request = saml::CheckSignOnRequest(
-      message, *provider, "https://org.localhost/app/mail/sso/saml", kNow);
+  const auto request =
+      saml::CheckSignOnRequest(message, *provider, "https://org.localhost/app/mail/sso/saml", kNow);
   if (request.ok()) DT_CHECK(saml::IsRegisteredAcs(*provider, request->acs_url));
   CheckCanonicalForm(input.Text());
   return 0;
