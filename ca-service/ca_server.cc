@@ -21,6 +21,14 @@
 #include "libs/service/component.h"
 
 namespace devicetrust::ca {
+
+// What the files of a Config hold.
+struct Files {
+  service::Component component;
+  rpc::ListenerConfig edge;
+  pki::AeadKey kek;
+};
+
 namespace {
 
 constexpr std::chrono::milliseconds kDrain{2000};
@@ -33,13 +41,6 @@ absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> even
   if (!request.ParseFromString(joined)) return absl::DataLossError("an event does not parse");
   return org.Append(request);
 }
-
-// What the files of a Config hold.
-struct Files {
-  service::Component component;
-  rpc::ListenerConfig edge;
-  pki::AeadKey kek;
-};
 
 // Printed in each certificate (RFC 5280, section 4.2.1.13); paths of issuers are put behind it.
 absl::Status CheckPublicUrl(const std::string& text) {
@@ -76,6 +77,21 @@ std::vector<rpc::MethodAccess> InternalAccess() {
 
 // In the order of construction; destroyed from the end.
 struct CaServer::Parts {
+  Parts(const Config& settings, Files read, const Clock& time, Random& source)
+      : config(settings), files(std::move(read)), clock(time), random(source) {}
+  ~Parts() { Stop(); }
+
+  absl::Status Open();
+  absl::Status ServeHttp();  // Before the services, which tell its address.
+  void MakeServices();
+  absl::Status Listen();
+  void Stop();
+
+  const Config config;
+  const Files files;
+  const Clock& clock;
+  Random& random;
+
   std::unique_ptr<db::Database> database;
   std::unique_ptr<Issuers> issuers;
   std::unique_ptr<OrgClient> org;
@@ -91,16 +107,9 @@ struct CaServer::Parts {
   std::unique_ptr<IssuerService> issuer_service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
-
-  absl::Status OpenStore(const Config& config, const Files& files, const Clock& clock,
-                         Random& random);
-  absl::Status StartHttp(const Config& config, const Clock& clock);
-  absl::Status StartServices(const Config& config, const Files& files, const Clock& clock,
-                             Random& random);
 };
 
-absl::Status CaServer::Parts::OpenStore(const Config& config, const Files& files,
-                                        const Clock& clock, Random& random) {
+absl::Status CaServer::Parts::Open() {
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, Migrations(),
                                                    {.bytes_max = config.store_bytes_max}));
   DT_ASSIGN_OR_RETURN(issuers, Issuers::Open({config.org, files.kek}, *database, clock, random));
@@ -116,7 +125,7 @@ absl::Status CaServer::Parts::OpenStore(const Config& config, const Files& files
   return absl::OkStatus();
 }
 
-absl::Status CaServer::Parts::StartHttp(const Config& config, const Clock& clock) {
+absl::Status CaServer::Parts::ServeHttp() {
   http::ServerConfig server;
   server.clock = &clock;
   http::ListenerConfig listener;
@@ -129,8 +138,7 @@ absl::Status CaServer::Parts::StartHttp(const Config& config, const Clock& clock
   return absl::OkStatus();
 }
 
-absl::Status CaServer::Parts::StartServices(const Config& config, const Files& files,
-                                            const Clock& clock, Random& random) {
+void CaServer::Parts::MakeServices() {
   const std::string url = config.public_http_url.empty()
                               ? "http://" + http::AddressOf(http->endpoint(0))
                               : config.public_http_url;
@@ -144,7 +152,9 @@ absl::Status CaServer::Parts::StartServices(const Config& config, const Files& f
   admin_service = std::make_unique<AdminService>(*revocations, *database);
   feed_service = std::make_unique<RevocationFeedService>(*revocations, clock);
   issuer_service = std::make_unique<IssuerService>(*issuers, url);
+}
 
+absl::Status CaServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(
       edge, rpc::Server::Start(files.edge, {enrollment_service.get()},
                                {{"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}}));
@@ -157,18 +167,26 @@ absl::Status CaServer::Parts::StartServices(const Config& config, const Files& f
   return absl::OkStatus();
 }
 
+void CaServer::Parts::Stop() {
+  if (revocations) revocations->committed().Stop();  // Ends the streams.
+  if (edge) edge->Stop(kDrain);
+  if (internal) internal->Stop(kDrain);
+  if (http) http->Stop(kDrain);
+  if (outbox) outbox->Stop();
+}
+
 CaServer::CaServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-CaServer::~CaServer() { Stop(); }
+CaServer::~CaServer() = default;
 
 absl::StatusOr<std::unique_ptr<CaServer>> CaServer::Create(const Config& config, const Clock& clock,
                                                            Random& random) {
-  DT_ASSIGN_OR_RETURN(const Files files, LoadFiles(config));
-  // Made first: its destructor stops what was started when a later step fails.
-  std::unique_ptr<CaServer> server(new CaServer(std::make_unique<Parts>()));
-  DT_RETURN_IF_ERROR(server->parts_->OpenStore(config, files, clock, random));
-  DT_RETURN_IF_ERROR(server->parts_->StartHttp(config, clock));
-  DT_RETURN_IF_ERROR(server->parts_->StartServices(config, files, clock, random));
-  return server;
+  DT_ASSIGN_OR_RETURN(Files files, LoadFiles(config));
+  auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
+  DT_RETURN_IF_ERROR(parts->Open());
+  DT_RETURN_IF_ERROR(parts->ServeHttp());
+  parts->MakeServices();
+  DT_RETURN_IF_ERROR(parts->Listen());
+  return std::unique_ptr<CaServer>(new CaServer(std::move(parts)));
 }
 
 Addresses CaServer::addresses() const {
@@ -177,13 +195,7 @@ Addresses CaServer::addresses() const {
           {"http", http::AddressOf(parts_->http->endpoint(0))}};
 }
 
-void CaServer::Stop() {
-  if (parts_->revocations) parts_->revocations->committed().Stop();  // Ends the streams.
-  if (parts_->edge) parts_->edge->Stop(kDrain);
-  if (parts_->internal) parts_->internal->Stop(kDrain);
-  if (parts_->http) parts_->http->Stop(kDrain);
-  if (parts_->outbox) parts_->outbox->Stop();
-}
+void CaServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(LoadFiles(config).status());

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <string>
 
-#include "libs/base/status.h"
 #include "libs/service/config.h"
 
 namespace devicetrust::iwa {
@@ -42,9 +41,5 @@ void Describe(Config& config, service::Options& options);
 // enroll devices (ORG-5) and of which forests (ORG-6). It is not the release's version, which
 // grows for other reasons; `dt-iwa --version` shows both.
 inline constexpr const char* kIwaVersion = "1.12.0";
-
-// Checks what can be known without the network: what must be set, files, forms. The
-// message names the flag and what to do. A change needs a restart.
-absl::Status CheckConfig(const Config& config);
 
 }  // namespace devicetrust::iwa

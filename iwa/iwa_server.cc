@@ -10,13 +10,51 @@
 #include "iwa/signing_key_store.h"
 #include "iwa/ticket_acceptor.h"
 #include "iwa/token_issuer.h"
+#include "libs/base/files.h"
+#include "libs/db/open.h"
+#include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
 #include "libs/service/directories.h"
 
 namespace devicetrust::iwa {
+
+// What the files of a Config hold.
+struct Files {
+  service::Component component;
+  rpc::ListenerConfig edge;
+  pki::AeadKey kek;
+  std::unique_ptr<directory::Registry> domains;
+};
+
 namespace {
+
+absl::Status CheckForms(const Config& config) {
+  if (!rpc::IsName(config.name)) {
+    return absl::InvalidArgumentError("--name must be 1 to 64 of a-z 0-9 . _ -");
+  }
+  if (!config.spn.starts_with("HTTP/")) {
+    return absl::InvalidArgumentError("--spn must be HTTP/host.domain, as agents ask for it");
+  }
+  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
+  DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
+  DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
+  return ParseHostPort(config.org_address, "--org-address").status();
+}
+
+absl::StatusOr<Files> LoadFiles(const Config& config) {
+  if (config.directories.empty()) {
+    return absl::InvalidArgumentError("--directory is missing: give the domains to serve");
+  }
+  DT_RETURN_IF_ERROR(Annotate(RefuseIfShared(config.keytab), "--keytab"));
+  DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, config.name));
+  DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
+  DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
+  DT_ASSIGN_OR_RETURN(auto domains, service::LoadDirectories(config));
+  edge.in_flight_max = config.in_flight_max;
+  return Files{std::move(component), std::move(edge), std::move(kek), std::move(domains)};
+}
 
 class GrpcOrgRegistry final : public OrgRegistry {
  public:
@@ -62,60 +100,85 @@ absl::StatusOr<org::v1::Iwa> DescribeIwa(const Config& config, const directory::
 
 // In the order of use: destroyed in reverse.
 struct IwaServer::Parts {
+  Parts(const Config& settings, Files read, const Clock& time, Random& source)
+      : config(settings), files(std::move(read)), clock(time), random(source) {}
+  ~Parts() { Stop(); }
+
+  absl::Status Open();
+  void MakeServices();
+  absl::Status Listen();
+  absl::Status Register();
+  void Stop();
+
+  const Config config;
+  const Files files;
+  const Clock& clock;
+  Random& random;
+
   std::optional<SigningKeyStore> store;
+  std::vector<token::SigningKey> keys;
   std::unique_ptr<TicketAcceptor> tickets;
-  std::unique_ptr<directory::Registry> domains;
   std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<DomainProofService> service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
   std::unique_ptr<OrgRegistry> org;
   std::unique_ptr<Registration> registration;
-
-  absl::Status Listen(const Config& config, const service::Component& component);
 };
 
-absl::Status IwaServer::Parts::Listen(const Config& config, const service::Component& component) {
-  DT_ASSIGN_OR_RETURN(rpc::ListenerConfig edge_listener, service::EdgeListener(config.org, config));
-  edge_listener.in_flight_max = config.in_flight_max;
+absl::Status IwaServer::Parts::Open() {
+  DT_ASSIGN_OR_RETURN(store, SigningKeyStore::Open(config.database));
+  DT_ASSIGN_OR_RETURN(keys, store->Load(config.org, config.name, files.kek, clock, random));
+  DT_ASSIGN_OR_RETURN(tickets, NewKerberosAcceptor(config));
+  return absl::OkStatus();
+}
+
+void IwaServer::Parts::MakeServices() {
+  issuer = std::make_unique<TokenIssuer>(
+      IssuerConfig{config.org, config.name, config.account_calls_per_minute}, keys, *tickets,
+      *files.domains, clock, random);
+  service = std::make_unique<DomainProofService>(*issuer);
+}
+
+absl::Status IwaServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(
       edge, rpc::Server::Start(
-                std::move(edge_listener), {service.get()},
+                files.edge, {service.get()},
                 {{"devicetrust.iwa.v1.DomainProofService.IssueDeviceToken", {rpc::kAnyone}},
                  {"devicetrust.iwa.v1.DomainProofService.IssueUserToken", {rpc::kAnyone}}}));
-  DT_ASSIGN_OR_RETURN(internal, rpc::Server::Start(component.InternalListener(config), {}, {}));
+  DT_ASSIGN_OR_RETURN(internal,
+                      rpc::Server::Start(files.component.InternalListener(config), {}, {}));
   return absl::OkStatus();
+}
+
+absl::Status IwaServer::Parts::Register() {
+  DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa, DescribeIwa(config, *files.domains, keys, edge->address()));
+  org = std::make_unique<GrpcOrgRegistry>(
+      rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name)));
+  registration = std::make_unique<Registration>(*org, std::move(iwa));
+  return absl::OkStatus();
+}
+
+void IwaServer::Parts::Stop() {
+  registration.reset();
+  if (edge != nullptr) edge->Stop();
+  if (internal != nullptr) internal->Stop();
 }
 
 absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& config,
                                                              const Clock& clock, Random& random) {
-  DT_RETURN_IF_ERROR(CheckConfig(config));
-  auto parts = std::make_unique<Parts>();
-  DT_ASSIGN_OR_RETURN(const pki::AeadKey kek, service::LoadKek(config));
-  DT_ASSIGN_OR_RETURN(const service::Component component,
-                      service::Component::Load(config, config.name));
-
-  DT_ASSIGN_OR_RETURN(parts->store, SigningKeyStore::Open(config.database));
-  DT_ASSIGN_OR_RETURN(const std::vector<token::SigningKey> keys,
-                      parts->store->Load(config.org, config.name, kek, clock, random));
-  DT_ASSIGN_OR_RETURN(parts->tickets, NewKerberosAcceptor(config));
-  DT_ASSIGN_OR_RETURN(parts->domains, service::LoadDirectories(config));
-  parts->issuer = std::make_unique<TokenIssuer>(
-      IssuerConfig{config.org, config.name, config.account_calls_per_minute}, keys, *parts->tickets,
-      *parts->domains, clock, random);
-  parts->service = std::make_unique<DomainProofService>(*parts->issuer);
-  DT_RETURN_IF_ERROR(parts->Listen(config, component));
-
-  DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa,
-                      DescribeIwa(config, *parts->domains, keys, parts->edge->address()));
-  parts->org = std::make_unique<GrpcOrgRegistry>(
-      rpc::NewChannel(component.Peer(config.org_address, config.org_server_name)));
-  parts->registration = std::make_unique<Registration>(*parts->org, std::move(iwa));
+  DT_RETURN_IF_ERROR(CheckForms(config));
+  DT_ASSIGN_OR_RETURN(Files files, LoadFiles(config));
+  auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
+  DT_RETURN_IF_ERROR(parts->Open());
+  parts->MakeServices();
+  DT_RETURN_IF_ERROR(parts->Listen());
+  DT_RETURN_IF_ERROR(parts->Register());
   return std::unique_ptr<IwaServer>(new IwaServer(std::move(parts)));
 }
 
 IwaServer::IwaServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-IwaServer::~IwaServer() { Stop(); }
+IwaServer::~IwaServer() = default;
 
 Addresses IwaServer::addresses() const {
   return {{"edge", parts_->edge->address()}, {"internal", parts_->internal->address()}};
@@ -125,10 +188,11 @@ bool IwaServer::registered() const {
   return parts_->registration != nullptr && parts_->registration->registered();
 }
 
-void IwaServer::Stop() {
-  parts_->registration.reset();
-  parts_->edge->Stop();
-  parts_->internal->Stop();
+void IwaServer::Stop() { parts_->Stop(); }
+
+absl::Status CheckConfig(const Config& config) {
+  DT_RETURN_IF_ERROR(CheckForms(config));
+  return LoadFiles(config).status();
 }
 
 }  // namespace devicetrust::iwa

@@ -32,7 +32,7 @@
 namespace devicetrust::policy {
 
 // What the files of a Config hold.
-struct PolicyFiles {
+struct Files {
   service::Component component;
   pki::AeadKey kek;
   std::unique_ptr<directory::Registry> directories;
@@ -45,11 +45,11 @@ namespace v1 = ::devicetrust::org::v1;
 constexpr std::chrono::seconds kPruneEvery{60};
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
-absl::StatusOr<PolicyFiles> ReadFiles(const Config& config) {
+absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "policy"));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   DT_ASSIGN_OR_RETURN(auto directories, service::LoadDirectories(config));
-  return PolicyFiles{std::move(component), std::move(kek), std::move(directories)};
+  return Files{std::move(component), std::move(kek), std::move(directories)};
 }
 
 void LogFailure(std::string_view event, const absl::Status& status) {
@@ -60,7 +60,7 @@ void LogFailure(std::string_view event, const absl::Status& status) {
 
 // In the order of use: what is destroyed first uses only what is still there.
 struct PolicyServer::Parts {
-  Parts(const Config& settings, PolicyFiles read, const Clock& time, Random& source)
+  Parts(const Config& settings, Files read, const Clock& time, Random& source)
       : config(settings), files(std::move(read)), clock(time), random(source) {}
   ~Parts() { Stop(); }
 
@@ -73,7 +73,7 @@ struct PolicyServer::Parts {
   void Stop();
 
   const Config config;
-  const PolicyFiles files;
+  const Files files;
   const Clock& clock;
   Random& random;
 
@@ -220,7 +220,7 @@ PolicyServer::~PolicyServer() = default;
 absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config& config,
                                                                    const Clock& clock,
                                                                    Random& random) {
-  DT_ASSIGN_OR_RETURN(PolicyFiles files, ReadFiles(config));
+  DT_ASSIGN_OR_RETURN(Files files, LoadFiles(config));
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
   parts->MakeRooms();
@@ -236,7 +236,7 @@ void PolicyServer::Stop() { parts_->Stop(); }
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
   DT_RETURN_IF_ERROR(db::CheckUrl(config.log_database));
-  DT_RETURN_IF_ERROR(ReadFiles(config).status());
+  DT_RETURN_IF_ERROR(LoadFiles(config).status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.ca_address, "--ca-address").status());
   return absl::OkStatus();

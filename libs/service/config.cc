@@ -88,9 +88,9 @@ void Describe(DirectoryConfig& config, Options& options) {
   options.Number("connections", config.connections, 1, 256, "Searches at once");
 }
 
-void DescribeDirectories(DirectoriesConfig& config, Options& options) {
+void DescribeDirectories(DirectoriesConfig& config, Need need, Options& options) {
   options.Heading("Directories");
-  options.Groups("directory", config.directories, "A domain of Active Directory");
+  options.Groups("directory", config.directories, "A domain of Active Directory", need);
 }
 
 }  // namespace devicetrust::service

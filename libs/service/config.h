@@ -98,6 +98,6 @@ void DescribeGrowingStore(GrowingStoreConfig& config, Options& options);  // Als
 void DescribeOrgPeer(OrgPeerConfig& config, Options& options);
 void DescribeCaPeer(CaPeerConfig& config, Options& options);
 void Describe(DirectoryConfig& config, Options& options);
-void DescribeDirectories(DirectoriesConfig& config, Options& options);
+void DescribeDirectories(DirectoriesConfig& config, Need need, Options& options);
 
 }  // namespace devicetrust::service

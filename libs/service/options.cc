@@ -105,8 +105,9 @@ absl::StatusOr<TomlValue> FromFlag(const Option& option, std::span<const std::st
 
 bool IsEmpty(const std::optional<TomlValue>& value) {
   if (!value.has_value()) return true;
-  const auto* const text = std::get_if<std::string>(&*value);
-  return text != nullptr && text->empty();
+  if (const auto* const text = std::get_if<std::string>(&*value)) return text->empty();
+  const auto* const groups = std::get_if<std::vector<TomlTable>>(&*value);
+  return groups != nullptr && groups->empty();
 }
 
 // Appends a document of `options` to `text`; tables stand at the end, where TOML wants them.

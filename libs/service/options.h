@@ -95,7 +95,8 @@ class Options {
               std::move(help));
   }
   template <typename Item>
-  void Groups(std::string name, std::vector<Item>& items, std::string help);
+  void Groups(std::string name, std::vector<Item>& items, std::string help,
+              Need need = Need::kOptional);
 
   // Sets what `text`, a TOML file, names; the rest stays. kInvalidArgument "line 3: …" for a name
   // that is none of the options, a value that is not one of its option, or no TOML; options of the
@@ -167,11 +168,12 @@ absl::StatusOr<Config> FromToml(std::string_view text) {
 std::vector<std::string> Differences(const Options& left, const Options& right);
 
 template <typename Item>
-void Options::Groups(std::string name, std::vector<Item>& items, std::string help) {
+void Options::Groups(std::string name, std::vector<Item>& items, std::string help, Need need) {
   AddGroups(
       std::move(name), std::move(help), MemberOf(items), [&items] { return items.size(); },
       [&items](std::size_t size) { items.assign(size, Item()); },
       [&items](std::size_t at) { return OptionsOf(items[at]); });
+  options_.back().need = need;
 }
 
 }  // namespace devicetrust::service

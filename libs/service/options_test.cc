@@ -187,6 +187,12 @@ TEST(OptionsTest, RequiredOptionsAreMissedByName) {
             "--directory, number 2: --domain, number 1: --name is missing: NAME (DNS name)");
   EXPECT_THAT(FromToml<SampleConfig>("org = \"\"\n").status().ToString(),
               HasSubstr("--org is missing"));
+  Options options;
+  options.Groups("some", config.directories, "Some", Need::kRequired);
+  config.directories = {{"a", 1, {}}};
+  DT_EXPECT_OK(options.CheckRequired());
+  config.directories.clear();
+  EXPECT_THAT(options.CheckRequired().ToString(), HasSubstr("--some is missing"));
 }
 
 TEST(OptionsTest, DifferencesAreListedByName) {

@@ -204,7 +204,7 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
   if (command_line.print_config()) {
     std::fputs(options.ToToml().c_str(), stdout);
   } else if (command_line.check_config()) {
-    status.Update(steps.check(SystemClock()));
+    status.Update(steps.check());
     if (status.ok() && !process.metrics_listen.empty()) {
       status = http::ParseEndpoint(process.metrics_listen, "--metrics-listen").status();
     }

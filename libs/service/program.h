@@ -28,7 +28,7 @@ struct Service {
 // What a program does with its configuration. Both are called after the options are parsed.
 struct Steps {
   // Options and files, without the network. Messages name the option and the remedy.
-  std::function<absl::Status(const Clock&)> check;
+  std::function<absl::Status()> check;
   std::function<absl::StatusOr<Service>(const Clock&, Random&)> start;
 };
 
@@ -58,12 +58,7 @@ template <typename Server, typename Config>
 int RunService(const ProgramInfo& info, int argc, const char* const* argv) {
   Config config;
   Steps steps;
-  steps.check = [&config](const Clock& clock) {
-    if constexpr (requires { CheckConfig(config, clock); })
-      return CheckConfig(config, clock);
-    else
-      return CheckConfig(config);
-  };
+  steps.check = [&config] { return CheckConfig(config); };
   steps.start = [&config](const Clock& clock, Random& random) -> absl::StatusOr<Service> {
     DT_ASSIGN_OR_RETURN(const std::shared_ptr<Server> server,
                         Server::Create(config, clock, random));

@@ -75,7 +75,7 @@ class ProgramTest : public ::testing::Test {
   absl::Status checked_;
   int started_ = 0;
   int stopped_ = 0;
-  Steps steps_{[this](const Clock&) { return checked_; },
+  Steps steps_{[this] { return checked_; },
                [this](const Clock&, Random&) -> absl::StatusOr<Service> {
                  ++started_;
                  raise(SIGTERM);  // Blocked by then: waits for who asks.

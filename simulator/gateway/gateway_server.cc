@@ -23,6 +23,15 @@
 #include "simulator/gateway/upstream/revocation_state.h"
 
 namespace devicetrust::gateway {
+
+// What the files of a Config hold.
+struct Files {
+  pki::Identity org;
+  pki::Identity mtls;
+  std::string edge_ca_bundle;
+  service::Component component;
+};
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -67,14 +76,6 @@ bool Covers(const pki::Certificate& certificate, std::string_view host) {
            host.substr(dot) == std::string_view(name).substr(1);
   });
 }
-
-// All that comes from files, checked.
-struct Files {
-  pki::Identity org;
-  pki::Identity mtls;
-  std::string edge_ca_bundle;
-  service::Component component;
-};
 
 absl::Status CheckNames(const Config& config, const Files& files) {
   if (config.mtls_names != "fresh" && config.mtls_names != "fixed") {
@@ -124,123 +125,164 @@ absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
 
 }  // namespace
 
-struct GatewayServer::State {
-  State(const Config& config, const Clock& c)
-      : clock(c), revocations(milliseconds(config.revocation_age_max_ms)) {}
+// In the order of use: destroyed in reverse.
+struct GatewayServer::Parts {
+  Parts(const Config& settings, Files read, const Clock& time, Random& source)
+      : config(settings),
+        files(std::move(read)),
+        clock(time),
+        random(source),
+        revocations(milliseconds(config.revocation_age_max_ms)) {}
+  ~Parts() { Stop(); }
 
+  absl::Status Listen();
+  void MakeHosts();
+  void Follow();  // The org and the CA.
+  void Stop();
+
+  absl::StatusOr<http::ListenerConfig> OrgListener();
+  absl::StatusOr<http::ListenerConfig> MtlsListener();
+  Site DescribeSite() const;
+  absl::Status UseIssuers(const DeviceIssuers& issuers) const;
   // Answers until the ports are known, which the site's names need.
   static Task<http::Response> Starting() { co_return http::Text(503, "starting\n"); }
 
-  // New handshakes of the mTLS hosts hint at these issuers, and are judged by them.
-  absl::Status UseIssuers(const DeviceIssuers& issuers) const {
-    DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::DeviceVerifier> devices,
-                        pki::DeviceVerifier::Create(issuers.certificates, clock));
-    DT_ASSIGN_OR_RETURN(auto tls, NewTls(*mtls_identity, std::move(devices)));
-    server->ReplaceTls(kMtlsListener, std::move(tls));
-    Log(LogLevel::kInfo, "gateway.issuers.changed", {{"issuers", issuers.certificates.size()}});
-    return absl::OkStatus();
-  }
-
+  const Config config;
+  const Files files;
   const Clock& clock;
-  std::optional<pki::Identity> mtls_identity;
+  Random& random;
+
   OrgSnapshots snapshots;
   RevocationState revocations;
+  std::shared_ptr<grpc::Channel> org_channel;
   std::unique_ptr<OrgClient> org;
-  std::unique_ptr<Feeds> feeds;
   Site site;  // Constant once `serving` is set.
   std::unique_ptr<OrgHost> org_host;
   std::unique_ptr<MtlsHost> mtls_host;
   std::atomic<bool> serving{false};
-  std::unique_ptr<http::Server> server;  // Ends first: its handlers use all of the above.
+  std::unique_ptr<http::Server> server;  // Its handlers use all of the above.
+  std::unique_ptr<Feeds> feeds;          // Hands issuers to the server.
 };
 
-GatewayServer::GatewayServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
-GatewayServer::~GatewayServer() { Stop(); }
-
-absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Config& config,
-                                                                     const Clock& clock,
-                                                                     Random& random) {
-  DT_ASSIGN_OR_RETURN(const Files files, LoadFiles(config));
-  auto state = std::make_unique<State>(config, clock);
-  state->mtls_identity = files.mtls;
-  State* const raw = state.get();
-
-  http::ListenerConfig org;
-  org.address = config.org_listen;
-  org.flag = "--org-listen";
-  org.limits.connections_max = config.connections_max;
-  org.limits.connections_per_address_max = config.connections_per_address_max;
-  org.limits.parser.head_bytes_max = kOrgHeadBytesMax;
-  org.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
-  org.limits.parser.body_bytes_max = kOrgBodyBytesMax;
-  DT_ASSIGN_OR_RETURN(org.tls, NewTls(files.org, nullptr));
-  org.handler = [raw](const http::Request& request) {
-    return raw->serving ? raw->org_host->Handle(request) : State::Starting();
+absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
+  http::ListenerConfig listener;
+  listener.address = config.org_listen;
+  listener.flag = "--org-listen";
+  listener.limits.connections_max = config.connections_max;
+  listener.limits.connections_per_address_max = config.connections_per_address_max;
+  listener.limits.parser.head_bytes_max = kOrgHeadBytesMax;
+  listener.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
+  listener.limits.parser.body_bytes_max = kOrgBodyBytesMax;
+  DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.org, nullptr));
+  listener.handler = [this](const http::Request& request) {
+    return serving ? org_host->Handle(request) : Starting();
   };
-  http::ListenerConfig mtls = org;
-  mtls.address = config.mtls_listen;
-  mtls.flag = "--mtls-listen";
-  mtls.limits.parser = {};
-  mtls.close_always = true;
-  DT_ASSIGN_OR_RETURN(mtls.tls, NewTls(files.mtls, nullptr));
-  mtls.handler = [raw](const http::Request& request) {
-    return raw->serving ? raw->mtls_host->Handle(request) : State::Starting();
+  return listener;
+}
+
+absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::MtlsListener() {
+  http::ListenerConfig listener;
+  listener.address = config.mtls_listen;
+  listener.flag = "--mtls-listen";
+  listener.limits.connections_max = config.connections_max;
+  listener.limits.connections_per_address_max = config.connections_per_address_max;
+  listener.close_always = true;
+  DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.mtls, nullptr));
+  listener.handler = [this](const http::Request& request) {
+    return serving ? mtls_host->Handle(request) : Starting();
   };
+  return listener;
+}
+
+absl::Status GatewayServer::Parts::Listen() {
+  DT_ASSIGN_OR_RETURN(http::ListenerConfig org_listener, OrgListener());
+  DT_ASSIGN_OR_RETURN(http::ListenerConfig mtls_listener, MtlsListener());
   const std::size_t threads =
       config.threads != 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
   DT_ASSIGN_OR_RETURN(
-      state->server,
-      http::Server::Start(
-          {.listeners = {std::move(org), std::move(mtls)}, .threads = threads, .clock = &clock}));
+      server, http::Server::Start({.listeners = {std::move(org_listener), std::move(mtls_listener)},
+                                   .threads = threads,
+                                   .clock = &clock}));
+  return absl::OkStatus();
+}
 
-  const auto org_channel =
-      rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name));
-  const auto ca_channel =
-      rpc::NewChannel(files.component.Peer(config.ca_address, config.ca_server_name));
-  const std::uint16_t org_port = state->server->endpoint(kOrgListener).port();
-  const std::uint16_t mtls_port = state->server->endpoint(kMtlsListener).port();
-  state->site = {config.org,
-                 config.org_host,
-                 !config.org_url.empty() ? config.org_url
-                                         : http::Url{true, config.org_host, org_port, "/"}.Origin(),
-                 config.mtls_host,
-                 config.mtls_public_port != 0 ? static_cast<std::uint16_t>(config.mtls_public_port)
-                                              : mtls_port,
-                 config.mtls_names == "fresh"};
-  state->org = NewOrgClient(org_channel);
-  state->org_host = std::make_unique<OrgHost>(state->site, state->snapshots, state->revocations,
-                                              *state->org, clock, random);
-  state->mtls_host =
-      std::make_unique<MtlsHost>(state->site, state->snapshots, state->revocations, clock, random);
-  state->feeds = std::make_unique<Feeds>(
+Site GatewayServer::Parts::DescribeSite() const {
+  const std::uint16_t org_port = server->endpoint(kOrgListener).port();
+  const std::uint16_t mtls_port = server->endpoint(kMtlsListener).port();
+  return {config.org,
+          config.org_host,
+          !config.org_url.empty() ? config.org_url
+                                  : http::Url{true, config.org_host, org_port, "/"}.Origin(),
+          config.mtls_host,
+          config.mtls_public_port != 0 ? static_cast<std::uint16_t>(config.mtls_public_port)
+                                       : mtls_port,
+          config.mtls_names == "fresh"};
+}
+
+void GatewayServer::Parts::MakeHosts() {
+  site = DescribeSite();
+  org_channel = rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name));
+  org = NewOrgClient(org_channel);
+  org_host = std::make_unique<OrgHost>(site, snapshots, revocations, *org, clock, random);
+  mtls_host = std::make_unique<MtlsHost>(site, snapshots, revocations, clock, random);
+  serving = true;
+}
+
+void GatewayServer::Parts::Follow() {
+  feeds = std::make_unique<Feeds>(
       FeedsConfig{
           .org = config.org,
           .ca_bundle = files.edge_ca_bundle,
           .org_channel = org_channel,
-          .ca_channel = ca_channel,
-          .use_issuers = [raw](const DeviceIssuers& issuers) { return raw->UseIssuers(issuers); }},
-      state->snapshots, state->revocations);
-  state->serving = true;
-  std::unique_ptr<GatewayServer> gateway(new GatewayServer(std::move(state)));
+          .ca_channel =
+              rpc::NewChannel(files.component.Peer(config.ca_address, config.ca_server_name)),
+          .use_issuers = [this](const DeviceIssuers& issuers) { return UseIssuers(issuers); }},
+      snapshots, revocations);
+}
+
+// New handshakes of the mTLS hosts hint at these issuers, and are judged by them.
+absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) const {
+  DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::DeviceVerifier> devices,
+                      pki::DeviceVerifier::Create(issuers.certificates, clock));
+  DT_ASSIGN_OR_RETURN(auto tls, NewTls(files.mtls, std::move(devices)));
+  server->ReplaceTls(kMtlsListener, std::move(tls));
+  Log(LogLevel::kInfo, "gateway.issuers.changed", {{"issuers", issuers.certificates.size()}});
+  return absl::OkStatus();
+}
+
+void GatewayServer::Parts::Stop() {
+  if (server != nullptr) server->Stop(kDrainGrace);
+  feeds.reset();
+}
+
+GatewayServer::GatewayServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+GatewayServer::~GatewayServer() = default;
+
+absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Config& config,
+                                                                     const Clock& clock,
+                                                                     Random& random) {
+  DT_ASSIGN_OR_RETURN(Files files, LoadFiles(config));
+  auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
+  DT_RETURN_IF_ERROR(parts->Listen());
+  parts->MakeHosts();
+  parts->Follow();
+  std::unique_ptr<GatewayServer> gateway(new GatewayServer(std::move(parts)));
   gateway->WaitUntilReady(kStartGrace);
   return gateway;
 }
 
 Addresses GatewayServer::addresses() const {
-  return {{"org", http::AddressOf(state_->server->endpoint(kOrgListener))},
-          {"mtls", http::AddressOf(state_->server->endpoint(kMtlsListener))}};
+  return {{"org", http::AddressOf(parts_->server->endpoint(kOrgListener))},
+          {"mtls", http::AddressOf(parts_->server->endpoint(kMtlsListener))}};
 }
 
 bool GatewayServer::WaitUntilReady(milliseconds timeout) const {
-  return state_->feeds->WaitUntilReady(timeout);
+  return parts_->feeds != nullptr && parts_->feeds->WaitUntilReady(timeout);
 }
 
-http::ServerCounters GatewayServer::counters() const { return state_->server->counters(); }
+http::ServerCounters GatewayServer::counters() const { return parts_->server->counters(); }
 
-void GatewayServer::Stop() {
-  state_->server->Stop(kDrainGrace);
-  state_->feeds.reset();
-}
+void GatewayServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(http::ParseEndpoint(config.org_listen, "--org-listen").status());

@@ -42,9 +42,9 @@ class GatewayServer {
   void Stop();
 
  private:
-  struct State;
-  explicit GatewayServer(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  struct Parts;
+  explicit GatewayServer(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
 };
 
 // Checks options and files without binding anything (check-config). As Create().
