@@ -2,7 +2,6 @@
 """Checks the contracts in proto/: how they are written, and that they only grow.
 
 tools/contracts.py            check; exit code 1 when anything is found
-tools/contracts.py --rest     list what the files that do not keep the rules yet break
 tools/contracts.py --extend   write what was added to proto/contracts.txt; never takes a line away
 
 How they are written: the rules of buf's category STANDARD (https://buf.build/docs/lint/rules),
@@ -23,9 +22,6 @@ PROMISED_HEAD = """\
 # A line that is here stays: programs of the release before know it.
 """
 FOREIGN = ("google/",)  # Others' files, kept as they are.
-NOT_YET = {  # Files that do not keep the rules yet: the list only shrinks.
-    "devicetrust/reason/v1/reason.proto",
-}
 
 # How google/protobuf/descriptor.proto numbers what is read here: (name, what is in it), and in a
 # list when the field is repeated.
@@ -354,13 +350,10 @@ def main(arguments):
     promised_file = proto / "contracts.txt"
     if arguments == ["--extend"]:
         return extend(promised_file, now)
-    if arguments == ["--rest"]:
-        NOT_YET.clear()
-    elif arguments:
+    if arguments:
         print(__doc__)
         return 0 if arguments in (["--help"], ["-h"]) else 2
-    problems = list(style_problems(files, unused))
-    found = [f"proto/{name}: {problem}" for name, problem in problems if name not in NOT_YET]
+    found = [f"proto/{name}: {problem}" for name, problem in style_problems(files, unused)]
     if promised_file.is_file() or proto != PROTO:
         found += growth_problems(promised_lines(promised_file), now)
     print("\n".join(found) or f"contracts: ok ({len(now)} promises)")
