@@ -14,6 +14,7 @@
 #include "libs/pki/tls_context.h"
 #include "libs/rpc/channel.h"
 #include "libs/service/component.h"
+#include "libs/service/metrics.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/sso/site.h"
@@ -123,6 +124,11 @@ absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
   return std::make_shared<const pki::TlsContext>(std::move(context));
 }
 
+void NoteExpiry(std::string_view option, const pki::Certificate& certificate) {
+  const std::int64_t ends = UnixSeconds(certificate.not_after());
+  service::kCertificateExpiry.With({option}).Set(static_cast<double>(ends));
+}
+
 }  // namespace
 
 // In the order of use: destroyed in reverse.
@@ -173,6 +179,7 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
   listener.limits.parser.head_bytes_max = kOrgHeadBytesMax;
   listener.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
   listener.limits.parser.body_bytes_max = kOrgBodyBytesMax;
+  NoteExpiry("org-cert", files.org.certificate);
   DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.org, nullptr));
   listener.handler = [this](const http::Request& request) {
     return serving ? org_host->Handle(request) : Starting();
@@ -187,6 +194,7 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::MtlsListener() {
   listener.limits.connections_max = config.connections_max;
   listener.limits.connections_per_address_max = config.connections_per_address_max;
   listener.close_always = true;
+  NoteExpiry("mtls-cert", files.mtls.certificate);
   DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.mtls, nullptr));
   listener.handler = [this](const http::Request& request) {
     return serving ? mtls_host->Handle(request) : Starting();

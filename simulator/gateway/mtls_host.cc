@@ -6,6 +6,7 @@
 #include "libs/rpc/error.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
+#include "simulator/gateway/metrics.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/problems.h"
 
@@ -96,9 +97,10 @@ http::Response MtlsHost::Route(const http::Request& request) const {
 }
 
 DeviceFinding MtlsHost::Find(const http::Connection& connection) const {
-  if (snapshots_.issuers.Get() != nullptr) return Inspect(connection, site_.org, revocations_);
   DeviceFinding finding;
   finding.reason = reason::v1::REASON_REVOCATION_DATA_STALE;
+  if (snapshots_.issuers.Get() != nullptr) finding = Inspect(connection, site_.org, revocations_);
+  kDeviceVerdicts.With({finding.trusted ? "OK" : rpc::ReasonName(finding.reason)}).Add();
   return finding;
 }
 

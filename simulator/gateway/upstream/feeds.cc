@@ -20,6 +20,7 @@
 #include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "libs/base/log.h"
 #include "libs/rpc/channel.h"
+#include "simulator/gateway/metrics.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -101,6 +102,7 @@ struct Feeds::State {
       const grpc::Status status = reader->Finish();
       if (!Unregister(context)) return;
       if (status.error_code() == grpc::StatusCode::OUT_OF_RANGE) begin_anew();
+      kFeedFailures.With({name}).Add();
       if (!std::exchange(down, true) || reason != status.error_message()) {
         reason = status.error_message();
         Log(LogLevel::kWarning, "feed.down", {{"feed", name}, {"reason", reason}});
@@ -203,6 +205,7 @@ struct Feeds::State {
     bool Run() {
       const absl::Status status = fetch();
       const bool was_down = std::exchange(down, !status.ok());
+      if (down) kFeedFailures.With({name}).Add();
       if (down != was_down) LogChange(status);
       if (status.ok()) due = Monotonic::now() + every();
       return status.ok();

@@ -1,9 +1,12 @@
 #include "simulator/gateway/upstream/revocation_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <utility>
 
 #include "libs/rpc/timestamps.h"
+#include "simulator/gateway/metrics.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -15,6 +18,14 @@ void Merge(TimedSet::Map& into, const TimedSet::Map& changes) {
     const auto [at, added] = into.emplace(id, moment);
     if (!added) at->second = std::max(at->second, moment);
   }
+}
+
+// NaN for never.
+double SecondsSince(const std::atomic<RevocationState::Monotonic::rep>& ticks) {
+  using Monotonic = RevocationState::Monotonic;
+  const Monotonic::time_point at{Monotonic::duration(ticks.load())};
+  if (at == Monotonic::time_point::min()) return std::nan("");
+  return std::chrono::duration<double>(Monotonic::now() - at).count();
 }
 
 }  // namespace
@@ -63,6 +74,20 @@ std::size_t TimedSet::size() const {
   const std::shared_ptr<const Generations> generations = generations_.Get();
   return generations->large->size() + generations->recent->size();
 }
+
+RevocationState::RevocationState(std::chrono::milliseconds age_max)
+    : age_max_(age_max), readings_([this] {
+        std::vector<metrics::Reading> readings;
+        readings.push_back(
+            kFeedAge.Read({"revocations"}, [this] { return SecondsSince(revocations_at_); }));
+        readings.push_back(
+            kFeedAge.Read({"sessions"}, [this] { return SecondsSince(sessions_at_); }));
+        readings.push_back(
+            kRevokedKept.Read({}, [this] { return static_cast<double>(revoked_.size()); }));
+        readings.push_back(
+            kSessionsEnded.Read({}, [this] { return static_cast<double>(ended_.size()); }));
+        return readings;
+      }()) {}
 
 void RevocationState::Apply(const ca::v1::WatchRevocationsResponse& message) {
   TimedSet::Map changes;

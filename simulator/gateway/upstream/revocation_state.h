@@ -17,6 +17,7 @@
 #include "devicetrust/org/v1/sessions.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/snapshot.h"
+#include "libs/metrics/metrics.h"
 
 namespace devicetrust::gateway {
 
@@ -49,7 +50,7 @@ class RevocationState {
   using Monotonic = std::chrono::steady_clock;
 
   // `age_max`: how old the news may be for a device to be trusted.
-  explicit RevocationState(std::chrono::milliseconds age_max) : age_max_(age_max) {}
+  explicit RevocationState(std::chrono::milliseconds age_max);
 
   // For the feeds: what arrived, now. A heartbeat is a message without changes.
   void Apply(const ca::v1::WatchRevocationsResponse& message);
@@ -78,6 +79,7 @@ class RevocationState {
   std::atomic<Monotonic::rep> revocations_at_{
       Monotonic::time_point::min().time_since_epoch().count()};
   std::atomic<Monotonic::rep> sessions_at_{Monotonic::time_point::min().time_since_epoch().count()};
+  const std::vector<metrics::Reading> readings_;  // Of the above; last, so they end first.
 };
 
 }  // namespace devicetrust::gateway
