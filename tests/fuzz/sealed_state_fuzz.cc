@@ -1,6 +1,6 @@
 // What is in a sealed cookie, should a key ever be lost: unpacking reads nothing that is not there,
 // and is done only when all was read.
-#include "simulator/gateway/packing.h"
+#include "simulator/gateway/sso/packing.h"
 #include "tests/fuzz/input.h"
 
 using namespace devicetrust;
