@@ -30,7 +30,7 @@ absl::StatusOr<v1::ExplainDecisionResponse> DecisionHistory::Explain(
   }
   DT_ASSIGN_OR_RETURN(const auto revoked_at, log_.RevokedAt(decision.certificate_serial()));
   if (revoked_at) *decision.mutable_certificate_revoked_at() = rpc::ToTimestamp(*revoked_at);
-  decision.set_remedy(RemedyFor(decision));
+  decision.set_remedy(RemedyFor(decision, app.policy->uses_trust()));
   v1::ExplainDecisionResponse response;
   *response.mutable_decision() = std::move(decision);
   return response;

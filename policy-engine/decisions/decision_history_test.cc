@@ -1,5 +1,6 @@
 #include "policy-engine/decisions/decision_history.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "policy-engine/decisions/sign_on_fixture.h"
@@ -33,6 +34,22 @@ TEST_F(DecisionHistoryTest, ADecisionIsExplainedByTheRulesOfItsTime) {
   EXPECT_EQ(trust.seen(), "not trusted (the certificate is revoked)");
   EXPECT_EQ(decision.rules(2).conditions(3).seen(), "Windows (user agent)");
   EXPECT_FALSE(decision.remedy().empty());
+}
+
+TEST_F(DecisionHistoryTest, AnExplanationTellsASwitchThatWasOffFromRulesThatDoNotAsk) {
+  ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
+  const v1::Decision off = Explain(Evaluate(Request()).code());
+  EXPECT_EQ(off.trust(), v1::TRUST_STATE_UNSPECIFIED);
+  EXPECT_EQ(off.rules(1).conditions(4).seen(), "not evaluated (Device Trust is off)");
+  EXPECT_THAT(off.remedy(), ::testing::HasSubstr("Device Trust was off"));
+
+  ASSERT_TRUE(SetRules("mail", {MakeRule("Nobody", {}, {}, v1::TRUST_CONDITION_ANY,
+                                         /*allow=*/false, /*factor=*/false)})
+                  .ok());
+  const v1::Decision unasked = Explain(Evaluate(Request()).code());
+  EXPECT_EQ(unasked.trust(), v1::TRUST_STATE_UNSPECIFIED);
+  EXPECT_EQ(unasked.rules(0).conditions(4).seen(), "not evaluated (no rule of the app asks)");
+  EXPECT_THAT(unasked.remedy(), ::testing::HasSubstr("No active rule of the app asks"));
 }
 
 TEST_F(DecisionHistoryTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) {

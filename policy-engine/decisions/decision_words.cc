@@ -37,7 +37,7 @@ std::string_view WordsFor(reason::v1::Reason reason) {
   }
 }
 
-std::string RemedyFor(const v1::Decision& decision) {
+std::string RemedyFor(const v1::Decision& decision, bool app_asks_for_trust) {
   switch (decision.outcome()) {
     case v1::OUTCOME_ALLOWED:
       return "";
@@ -50,10 +50,14 @@ std::string RemedyFor(const v1::Decision& decision) {
   }
   switch (decision.trust_reason()) {
     case reason::v1::REASON_UNSPECIFIED:
-      return decision.trust() == v1::TRUST_STATE_TRUSTED
-                 ? "The device is trusted; the rule denies for another reason, see its conditions."
-                 : "Device trust played no part: it is off, or no active rule of the app names it; "
-                   "see the conditions of the rules, and switch it on if they need it.";
+      if (decision.trust() == v1::TRUST_STATE_TRUSTED) {
+        return "The device is trusted; the rule denies for another reason, see its conditions.";
+      }
+      return app_asks_for_trust ? "Device Trust was off, so that no rule that asks for it could "
+                                  "match: switch it on."
+                                : "No active rule of the app asks for device trust; see the "
+                                  "conditions of the rule "
+                                  "that denies.";
     case reason::v1::REASON_CERTIFICATE_NOT_PRESENTED:
       return "Enroll the computer, and check that its browser is set up to choose the certificate; "
              "a device that can't enroll needs a rule that lets it in.";

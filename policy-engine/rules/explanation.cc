@@ -95,14 +95,16 @@ WantedSeen Device(const PlatformSelection& platforms, const Facts& facts) {
                                             facts.verified_platform ? "directory" : "user agent")};
 }
 
-WantedSeen DeviceTrust(TrustCondition wanted, const Facts& facts, std::string_view reason) {
+WantedSeen DeviceTrust(const CompiledPolicy& policy, TrustCondition wanted, const Facts& facts,
+                       std::string_view reason) {
   WantedSeen result;
   result.wanted = wanted == TrustCondition::kAny       ? "any"
                   : wanted == TrustCondition::kTrusted ? "trusted"
                                                        : "not trusted";
   result.seen = Name(facts.trust);
-  if (facts.trust == Trust::kNotEvaluated)
-    result.seen += " (Device Trust is off, or no rule asked)";
+  if (facts.trust == Trust::kNotEvaluated) {
+    result.seen += policy.uses_trust() ? " (Device Trust is off)" : " (no rule of the app asks)";
+  }
   if (facts.trust == Trust::kNotTrusted && !reason.empty()) {
     result.seen += fmt::format(" ({})", reason);
   }
@@ -124,7 +126,7 @@ WantedSeen Words(const CompiledPolicy& policy, const Rule& rule, const Facts& fa
     case Condition::kTrust:
       break;
   }
-  return DeviceTrust(rule.trust, facts, trust_reason);
+  return DeviceTrust(policy, rule.trust, facts, trust_reason);
 }
 
 }  // namespace
