@@ -108,7 +108,9 @@ class Deployment(unittest.TestCase):
         return {**os.environ, **listeners,
                 "PATH": f"{BIN}:{os.environ['PATH']}",
                 "ORG_HOST": "org.localhost", "MTLS_HOST": "mtls.localhost",
-                "EDGE_NAMES": "DNS:localhost,DNS:iwa.corp.test",
+                **{f"{edge}_ADDRESS": listeners[edge].replace("127.0.0.1", "localhost")
+                   for edge in ("CA_EDGE", "IWA_EDGE")},
+                "CA_HTTP_URL": f"http://{listeners['CA_HTTP']}",
                 "DOMAIN": "corp.test", "NETBIOS": "CORP", "DOMAIN_SID": cls.domain_sid,
                 "IWA_SPN": kerberos["iwa_spn"],
                 "KEYTAB": next(iter(kerberos["keytabs"].values())),
@@ -124,8 +126,8 @@ class Deployment(unittest.TestCase):
 
     def test_agents_are_told_of_the_iwa_and_the_ca(self):
         told = (self.folder / "discovery.json").read_text()
-        self.assertIn(self.environment["IWA_EDGE"], told)
-        self.assertIn(self.environment["CA_EDGE"], told)
+        self.assertIn(self.environment["IWA_EDGE_ADDRESS"], told)
+        self.assertIn(self.environment["CA_EDGE_ADDRESS"], told)
         self.assertIn(self.environment["IWA_SPN"], told)
 
     def test_the_administrator_sees_what_the_page_has_set_up(self):
