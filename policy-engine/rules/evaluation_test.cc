@@ -9,7 +9,7 @@
 
 #include "libs/testing/status.h"
 #include "policy-engine/rules/explanation.h"
-#include "policy-engine/rules/user_agent.h"
+#include "policy-engine/rules/platform_evidence.h"
 
 namespace devicetrust::policy {
 namespace {
