@@ -150,7 +150,7 @@ class Dtctl(EnvironmentTest):
         path = self.environment.folder / "wrong.json"
         for text, named in (
                 ('[{"name": "a", "trust": "TRUSTY"}]', 'rule 1 "a": trust: "TRUSTY" is none of'),
-                ('[\n{"name" "a"}]', "line 2, column 9"),
+                ('[\n{"name" "a"}]', "line 2, column"),
                 ('[{"name": "a", "active": true, "trust": "TRUST_CONDITION_TRUSTED",'
                  ' "platforms": ["PLATFORM_KIND_OTHER_MOBILE"],'
                  ' "action": {"access": "ACCESS_ALLOWED"}}]', "RULE_INVALID")):

@@ -6,8 +6,11 @@
 #include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/status.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::admin {

@@ -1,15 +1,14 @@
 #include "libs/admin/decision_text.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace devicetrust::admin {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 v1::Decision Refusal() {
   v1::Decision decision;
@@ -41,14 +40,13 @@ TEST(DecisionTextTest, PutsOutcomeAndRemedyFirstAndShowsEachCondition) {
   const std::string text = DecisionText(Refusal());
   EXPECT_TRUE(
       text.starts_with("7F3K-9QXD  DENIED by rule 4 \"Everything else\"  2027-01-15 08:00:00Z\n"
-                       "What to do: Remove the revoked certificate"))
-      << text;
-  EXPECT_TRUE(Has(text, "Ada Lovelace (ada@corp.test)")) << text;
-  EXPECT_TRUE(Has(text, "web browser on other mobile (says the user agent)")) << text;
-  EXPECT_TRUE(Has(text, "device       not trusted: CERTIFICATE_REVOKED\n")) << text;
-  EXPECT_TRUE(Has(text, "certificate  4a1f03\n")) << text;
-  EXPECT_TRUE(Has(text, "rule 2  Windows, trusted: does not match\n")) << text;
-  EXPECT_TRUE(Has(text, "- device trust wants trusted; is not trusted")) << text;
+                       "What to do: Remove the revoked certificate"));
+  EXPECT_THAT(text, HasSubstr("Ada Lovelace (ada@corp.test)"));
+  EXPECT_THAT(text, HasSubstr("web browser on other mobile (says the user agent)"));
+  EXPECT_THAT(text, HasSubstr("device       not trusted: CERTIFICATE_REVOKED\n"));
+  EXPECT_THAT(text, HasSubstr("certificate  4a1f03\n"));
+  EXPECT_THAT(text, HasSubstr("rule 2  Windows, trusted: does not match\n"));
+  EXPECT_THAT(text, HasSubstr("- device trust wants trusted; is not trusted"));
 }
 
 // Device Trust is off, or no rule asks: each needs another remedy.
@@ -58,19 +56,19 @@ TEST(DecisionTextTest, SaysAsTheOrgDoesWhyTrustWasNotEvaluated) {
   for (const char* const why :
        {"not evaluated (Device Trust is off)", "not evaluated (no rule of the app asks)"}) {
     decision.mutable_rules(0)->mutable_conditions(0)->set_seen(why);
-    EXPECT_TRUE(Has(DecisionText(decision), std::string("device       ") + why + "\n"));
+    EXPECT_THAT(DecisionText(decision), HasSubstr(std::string("device       ") + why + "\n"));
   }
 }
 
 TEST(DecisionTextTest, ColourIsAddedToTheWordsAndOnlyWhenAskedFor) {
-  EXPECT_FALSE(Has(DecisionText(Refusal()), "\x1b"));
-  EXPECT_TRUE(Has(DecisionText(Refusal(), Color::kAlways), "\x1b[31mDENIED\x1b[0m"));
+  EXPECT_THAT(DecisionText(Refusal()), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(DecisionText(Refusal(), Color::kAlways), HasSubstr("\x1b[31mDENIED\x1b[0m"));
 }
 
 TEST(DecisionTextTest, WhatABrowserSentCannotMoveTheCursor) {
   v1::Decision decision = Refusal();
   decision.mutable_client()->set_user_agent("Mozilla\x1b[2J");
-  EXPECT_TRUE(Has(DecisionText(decision), "Mozilla?[2J"));
+  EXPECT_THAT(DecisionText(decision), HasSubstr("Mozilla?[2J"));
 }
 
 }  // namespace

@@ -36,11 +36,11 @@ TEST(UsersFileTest, ReadsJsonWithTheSameNames) {
   EXPECT_THAT(people->front().groups(), ElementsAre("Sales"));
 }
 
-struct BadFile {
+struct BadUsersFile {
   const char* text;
   const char* message;
 };
-class BadUsersTest : public ::testing::TestWithParam<BadFile> {};
+class BadUsersTest : public ::testing::TestWithParam<BadUsersFile> {};
 
 TEST_P(BadUsersTest, NamesFilePlaceAndColumn) {
   const auto people = UsersFromFile("people", GetParam().text);
@@ -52,21 +52,23 @@ TEST_P(BadUsersTest, NamesFilePlaceAndColumn) {
 INSTANTIATE_TEST_SUITE_P(
     , BadUsersTest,
     ::testing::Values(
-        BadFile{" \n", "people: there is nobody"},
-        BadFile{"sid,principal\n", "people: there is nobody"},
-        BadFile{"[]", "people: there is nobody"},
-        BadFile{"sid,upn\n", "people: line 1: there is no column \"upn\"; the columns are sid, "},
-        BadFile{"sid,principal\nS-1,a@b\nS-2\n", "people: line 3: 1 cells below 2 columns"},
-        BadFile{"sid,principal\n\"a\nb\",a@b\n,c@d\n", "people: line 4: the sid is missing"},
-        BadFile{"sid,principal\nS-1,\n", "people: line 2: the principal is missing"},
-        BadFile{"sid,principal\n\"S-1,a@b\n", "people: line 2: a quote is opened"},
-        BadFile{"sid,principal,totp_secret\nS-1,a@b,0189\n", "people: line 2: totp_secret is not"},
-        BadFile{R"([{"sid": "S-1", "principal": "a@b"}, {"sid": 7}])",
-                "people: person 2: sid must be text"},
-        BadFile{R"([{"sid": "S-1", "principal": "a@b", "groups": "Sales"}])",
-                "people: person 1: groups must be a list"},
-        BadFile{R"([{"upn": "a@b"}])", "people: person 1: there is no column \"upn\""},
-        BadFile{"[{]", "people: line 1, column 3: this is no JSON"}));
+        BadUsersFile{" \n", "people: there is nobody"},
+        BadUsersFile{"sid,principal\n", "people: there is nobody"},
+        BadUsersFile{"[]", "people: there is nobody"},
+        BadUsersFile{"sid,upn\n",
+                     "people: line 1: there is no column \"upn\"; the columns are sid, "},
+        BadUsersFile{"sid,principal\nS-1,a@b\nS-2\n", "people: line 3: 1 cells below 2 columns"},
+        BadUsersFile{"sid,principal\n\"a\nb\",a@b\n,c@d\n", "people: line 4: the sid is missing"},
+        BadUsersFile{"sid,principal\nS-1,\n", "people: line 2: the principal is missing"},
+        BadUsersFile{"sid,principal\n\"S-1,a@b\n", "people: line 2: a quote is opened"},
+        BadUsersFile{"sid,principal,totp_secret\nS-1,a@b,0189\n",
+                     "people: line 2: totp_secret is not"},
+        BadUsersFile{R"([{"sid": "S-1", "principal": "a@b"}, {"sid": 7}])",
+                     "people: person 2: sid must be text"},
+        BadUsersFile{R"([{"sid": "S-1", "principal": "a@b", "groups": "Sales"}])",
+                     "people: person 1: groups must be a list"},
+        BadUsersFile{R"([{"upn": "a@b"}])", "people: person 1: there is no column \"upn\""},
+        BadUsersFile{"[{]", "people: line 1, column 3: this is no JSON"}));
 
 }  // namespace
 }  // namespace devicetrust::admin
