@@ -97,11 +97,17 @@ http::Response SamlFrontEnd::PostPage(const State& state, const org::v1::App& ap
                          .app_label = app.label()});
 }
 
+std::string SamlFrontEnd::EntityId() const { return site_.org_origin + "/saml/metadata"; }
+
+std::string SamlFrontEnd::SsoUrl(std::string_view path) const {
+  return fmt::format("{}{}", site_.org_origin, path);
+}
+
 http::Response SamlFrontEnd::Metadata(const RequestContext& context) const {
   http::Response response;
   response.fields.Set("content-type", "application/samlmetadata+xml; charset=utf-8");
-  response.body = saml::BuildIdpMetadata(
-      {site_.MetadataUrl(), site_.SignOnUrl(), context.keys->saml_certificates});
+  response.body =
+      saml::BuildIdpMetadata({EntityId(), SsoUrl(kSsoPath), context.keys->saml_certificates});
   return response;
 }
 
@@ -132,7 +138,7 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& co
                       post ? saml::DecodePost(parameters, "SAMLRequest")
                            : saml::DecodeRedirect(parameters, "SAMLRequest"));
   if (app != nullptr) {
-    return BeginRequested(context, *app, message, site_.AppSignOnUrl(*app_id));
+    return BeginRequested(context, *app, message, SsoUrl(request.path));
   }
   DT_ASSIGN_OR_RETURN(const std::string issuer, saml::IssuerOf(message));
   app = context.apps->FindByEntityId(issuer);
@@ -141,7 +147,7 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& co
         reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
         fmt::format("No app with the entity id \"{}\" is registered", issuer.substr(0, 256)));
   }
-  return BeginRequested(context, *app, message, site_.SignOnUrl());
+  return BeginRequested(context, *app, message, SsoUrl(kSsoPath));
 }
 
 absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(const RequestContext& context,
@@ -153,7 +159,7 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(const RequestCo
   const State state{checked.acs_url, checked.id, message.relay_state, checked.name_id_format,
                     checked.subject ? HashName(*checked.subject) : ""};
   if (checked.failure) return PostFailure(context, state, app, *checked.failure);
-  if (!checked.subject_qualifier.empty() && checked.subject_qualifier != site_.MetadataUrl()) {
+  if (!checked.subject_qualifier.empty() && checked.subject_qualifier != EntityId()) {
     return PostFailure(context, state, app, saml::Failure::kUnknownPrincipal);
   }
   DT_ASSIGN_OR_RETURN(Transaction transaction, NewTransaction(context.now, random_));
@@ -207,7 +213,7 @@ bool SamlFrontEnd::ExpectsOtherUser(const Transaction& transaction, const org::v
 
 saml::Answer SamlFrontEnd::AnswerTo(const State& state, const org::v1::App& app,
                                     WallTime now) const {
-  return {site_.MetadataUrl(), app.saml().entity_id(), state.acs_url, state.request_id, now};
+  return {EntityId(), app.saml().entity_id(), state.acs_url, state.request_id, now};
 }
 
 absl::StatusOr<http::Response> SamlFrontEnd::ReplyAllowed(const RequestContext& context,

@@ -44,6 +44,9 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
                                               SsoFailure failure) const override;
 
  private:
+  std::string EntityId() const;  // Ours: where our metadata is.
+  std::string SsoUrl(std::string_view path) const;
+
   struct State;  // Of a transaction, packed in Transaction::protocol_state.
 
   absl::StatusOr<Begun> BeginRequested(const RequestContext& context, const org::v1::App& app,

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
@@ -17,8 +18,7 @@ constexpr std::size_t kFieldBytesMax = 256;
 constexpr FormMessage kNoMessage{"", 200};
 
 bool IsCode(const std::string& text) {
-  return text.size() == 6 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() == 6 && std::ranges::all_of(text, IsDigit);
 }
 
 bool IsField(const absl::StatusOr<std::string>& field) {

@@ -21,11 +21,6 @@ struct Site {
   std::uint16_t mtls_port = 443;  // As browsers see it.
   bool fresh_names = true;        // Each challenge at a name of its own below mtls_host.
 
-  std::string MetadataUrl() const { return org_origin + "/saml/metadata"; }  // Our entity id.
-  std::string SignOnUrl() const { return org_origin + "/sso/saml"; }
-  std::string AppSignOnUrl(std::string_view app_id) const {
-    return org_origin + "/app/" + std::string(app_id) + "/sso/saml";
-  }
   std::string MtlsOrigin(std::string_view host) const;
   // An origin for one challenge: below mtls_host with a name nobody used before, or there.
   absl::StatusOr<std::string> ChallengeOrigin(Random& random) const;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/http/form.h"
 #include "libs/pki/digest.h"
@@ -23,10 +24,7 @@ constexpr std::size_t kUserAgentBytesMax = 512;
 
 // The alphabet of a signed token (RFC 7515, section 7.1).
 bool IsTokenText(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_' || c == '.';
-  });
+  return std::ranges::all_of(text, [](char c) { return IsBase64Url(c) || c == '.'; });
 }
 
 }  // namespace
