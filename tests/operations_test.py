@@ -113,7 +113,8 @@ class Deployment(unittest.TestCase):
                 "CA_HTTP_URL": f"http://{listeners['CA_HTTP']}",
                 "DOMAIN": "corp.test", "NETBIOS": "CORP", "DOMAIN_SID": cls.domain_sid,
                 "IWA_SPN": kerberos["iwa_spn"],
-                "KEYTAB": next(iter(kerberos["keytabs"].values())),
+                "KEYTAB": next(path for principal, path in kerberos["keytabs"].items()
+                               if principal.startswith(kerberos["iwa_spn"])),
                 "KRB5_CONFIG": kerberos["krb5_conf"],
                 "LDAP_URL": ldap["url"], "LDAP_CA": ldap["ca_pem"],
                 "LDAP_USER": "svc-directory@corp.test",
