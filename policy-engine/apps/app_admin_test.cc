@@ -250,7 +250,8 @@ TEST_F(AppAdminTest, TellsGatewaysWhichAppsNeedTheDeviceChallenge) {
   ASSERT_TRUE(SetRules("mail", FiveRules()).ok());
   const auto needing = [this] {
     std::vector<std::string> ids;
-    for (const v1::App& app : List().apps()) {
+    const v1::ListAppsResponse list = List();
+    for (const v1::App& app : list.apps()) {
       EXPECT_TRUE(app.rules().empty());
       if (app.needs_device_challenge()) ids.push_back(app.id());
     }
