@@ -11,7 +11,7 @@ std::string Digest(std::string_view compact) { return ToString(pki::Sha256(compa
 
 void IssuedTokens::Remember(std::string_view compact, const token::DeviceToken& claims) {
   std::string digest = Digest(compact);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!claims_.emplace(digest, claims).second) return;
   order_.push_back(std::move(digest));
   if (order_.size() <= tokens_max_) return;
@@ -21,7 +21,7 @@ void IssuedTokens::Remember(std::string_view compact, const token::DeviceToken& 
 
 std::optional<token::DeviceToken> IssuedTokens::Find(std::string_view compact, WallTime now) const {
   const std::string digest = Digest(compact);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = claims_.find(digest);
   if (found == claims_.end() || now >= found->second.envelope.expires_at) return std::nullopt;
   return found->second;

@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "libs/base/mutex.h"
 #include "libs/token/claims.h"
 
 namespace devicetrust::iwa {
@@ -26,9 +26,10 @@ class IssuedTokens {
 
  private:
   const std::size_t tokens_max_;
-  mutable std::mutex mutex_;                                    // Guards the rest.
-  std::unordered_map<std::string, token::DeviceToken> claims_;  // By SHA-256 of the token.
-  std::deque<std::string> order_;                               // Oldest first.
+  mutable Mutex mutex_;
+  // By SHA-256 of the token.
+  std::unordered_map<std::string, token::DeviceToken> claims_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> order_ ABSL_GUARDED_BY(mutex_);  // Oldest first.
 };
 
 }  // namespace devicetrust::iwa

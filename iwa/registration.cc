@@ -9,16 +9,10 @@ namespace devicetrust::iwa {
 Registration::Registration(OrgRegistry& org, org::v1::Iwa iwa, std::chrono::milliseconds interval)
     : org_(org), iwa_(std::move(iwa)), interval_(interval), pause_(interval) {
   Step();
-  thread_ = std::thread([this] { Loop(); });
-}
-
-Registration::~Registration() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
+  loop_.emplace(pause_, [this] {
+    Step();
+    return pause_;
+  });
 }
 
 void Registration::Step() {
@@ -40,15 +34,6 @@ void Registration::Step() {
     return;
   }
   pause_ = std::clamp(pause_ * 2, interval_, std::max(interval_, kPauseMax));
-}
-
-void Registration::Loop() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, pause_, [this] { return stopping_; })) {
-    lock.unlock();
-    Step();
-    lock.lock();
-  }
 }
 
 }  // namespace devicetrust::iwa

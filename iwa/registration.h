@@ -2,12 +2,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <thread>
+#include <optional>
+#include <string>
 
 #include "devicetrust/org/v1/iwa_registry.pb.h"
+#include "libs/base/background_loop.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::iwa {
@@ -32,7 +31,6 @@ class Registration {
   // `org` outlives it. Tries once before it returns, so that in the ordinary case the org
   // knows this IWA when its server is ready.
   Registration(OrgRegistry& org, org::v1::Iwa iwa, std::chrono::milliseconds interval = kInterval);
-  ~Registration();
   Registration(const Registration&) = delete;
   Registration& operator=(const Registration&) = delete;
 
@@ -40,7 +38,6 @@ class Registration {
 
  private:
   void Step();
-  void Loop();
 
   OrgRegistry& org_;
   const org::v1::Iwa iwa_;
@@ -49,10 +46,7 @@ class Registration {
   int heartbeats_ = 0;
   std::atomic<bool> registered_{false};
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::optional<BackgroundLoop> loop_;  // Last: it uses all the others.
 };
 
 }  // namespace devicetrust::iwa

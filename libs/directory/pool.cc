@@ -7,9 +7,11 @@ namespace devicetrust::directory {
 absl::StatusOr<Pool::Lease> Pool::Borrow(SteadyTime deadline, bool fresh) {
   std::vector<std::unique_ptr<Connection>> dropped;  // Closed after the lock: closing writes.
   {
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (fresh) dropped.swap(idle_);
-    if (!returned_.wait_until(lock, deadline, [this] { return lent_ < connections_max_; })) {
+    while (lent_ >= connections_max_ && returned_.WaitUntil(mutex_, deadline)) {
+    }
+    if (lent_ >= connections_max_) {
       return absl::UnavailableError(
           fmt::format("all {} connections to the directory are busy", connections_max_));
     }
@@ -30,7 +32,7 @@ absl::StatusOr<Pool::Lease> Pool::Borrow(SteadyTime deadline, bool fresh) {
 
 void Pool::Return(std::unique_ptr<Connection> connection) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     --lent_;
     // Idle and lent together may pass the bound for a moment (a fresh one was asked
     // for while another thread gave one back): the surplus is closed here.
@@ -38,7 +40,7 @@ void Pool::Return(std::unique_ptr<Connection> connection) {
       idle_.push_back(std::move(connection));
     }
   }
-  returned_.notify_one();
+  returned_.NotifyOne();
 }
 
 }  // namespace devicetrust::directory

@@ -1,13 +1,12 @@
 // A bounded set of connections, lent one at a time. Inside this library only.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/directory/connection.h"
 
@@ -55,10 +54,10 @@ class Pool {
 
   const std::size_t connections_max_;
   const Opener open_;
-  std::mutex mutex_;
-  std::condition_variable returned_;
-  std::vector<std::unique_ptr<Connection>> idle_;
-  std::size_t lent_ = 0;
+  Mutex mutex_;
+  CondVar returned_;
+  std::vector<std::unique_ptr<Connection>> idle_ ABSL_GUARDED_BY(mutex_);
+  std::size_t lent_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace devicetrust::directory

@@ -12,23 +12,23 @@ Watchdog::Watchdog() : thread_([this] { Run(); }) {}
 
 Watchdog::~Watchdog() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     DT_CHECK(watched_.empty());
     stopping_ = true;
   }
-  changed_.notify_one();
+  changed_.NotifyOne();
   thread_.join();
 }
 
 void Watchdog::Run() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!stopping_) {
     next_look_ = Expire(std::chrono::steady_clock::now());
     // wait_until(max) overflows in libstdc++, so an idle watchdog waits without a time.
     if (next_look_ == SteadyTime::max()) {
-      changed_.wait(lock);
+      changed_.Wait(mutex_);
     } else {
-      changed_.wait_until(lock, next_look_);
+      changed_.WaitUntil(mutex_, next_look_);
     }
   }
 }
@@ -50,23 +50,23 @@ SteadyTime Watchdog::Expire(SteadyTime now) {
 Watchdog::Guard::Guard(Watchdog& watchdog, SteadyTime deadline, int fd) : watchdog_(watchdog) {
   bool sooner = false;
   {
-    const std::lock_guard lock(watchdog_.mutex_);
+    const MutexLock lock(watchdog_.mutex_);
     id_ = ++watchdog_.next_id_;
     watchdog_.watched_.emplace(id_, Watched{deadline, fd});
     // Deadlines usually grow, so the thread is rarely woken: it looks when the oldest
     // one is due and then learns of the others.
     sooner = deadline < watchdog_.next_look_;
   }
-  if (sooner) watchdog_.changed_.notify_one();
+  if (sooner) watchdog_.changed_.NotifyOne();
 }
 
 Watchdog::Guard::~Guard() {
-  const std::lock_guard lock(watchdog_.mutex_);
+  const MutexLock lock(watchdog_.mutex_);
   watchdog_.watched_.erase(id_);
 }
 
 void Watchdog::Guard::Watch(int fd) {
-  const std::lock_guard lock(watchdog_.mutex_);
+  const MutexLock lock(watchdog_.mutex_);
   Watched& watched = watchdog_.watched_.at(id_);
   watched.fd = fd;
   if (watched.expired) shutdown(fd, SHUT_RDWR);

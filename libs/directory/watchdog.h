@@ -1,11 +1,11 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <thread>
+
+#include "libs/base/mutex.h"
 
 namespace devicetrust::directory {
 
@@ -46,14 +46,15 @@ class Watchdog {
   };
 
   void Run();
-  SteadyTime Expire(SteadyTime now);  // Under mutex_; returns when to look again.
+  // Returns when to look again.
+  SteadyTime Expire(SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::uint64_t, Watched> watched_;
-  std::uint64_t next_id_ = 0;
-  SteadyTime next_look_ = SteadyTime::max();
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::map<std::uint64_t, Watched> watched_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  SteadyTime next_look_ ABSL_GUARDED_BY(mutex_) = SteadyTime::max();
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // Last: it uses the rest.
 };
 

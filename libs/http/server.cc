@@ -8,13 +8,12 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include "libs/base/check.h"
+#include "libs/base/mutex.h"
 #include "libs/base/process.h"
 #include "libs/base/snapshot.h"
 #include "libs/http/port_owner.h"
@@ -104,13 +103,16 @@ class Worker {
 
   // False when connections are left after `grace`.
   bool WaitUntilEmpty(std::chrono::milliseconds grace) {
-    std::unique_lock lock(mutex_);
-    return empty_.wait_for(lock, grace, [this] { return tasks_ == 0; });
+    const auto end = std::chrono::steady_clock::now() + grace;
+    const MutexLock lock(mutex_);
+    while (tasks_ > 0 && empty_.WaitUntil(mutex_, end)) {
+    }
+    return tasks_ == 0;
   }
 
   void WaitUntilEmpty() {
-    std::unique_lock lock(mutex_);
-    empty_.wait(lock, [this] { return tasks_ == 0; });
+    const MutexLock lock(mutex_);
+    while (tasks_ > 0) empty_.Wait(mutex_);
   }
 
   void Join() {
@@ -126,12 +128,12 @@ class Worker {
 
   // A task is an accept loop or a connection.
   void TaskStarted() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++tasks_;
   }
   void TaskEnded() {
-    const std::lock_guard lock(mutex_);
-    if (--tasks_ == 0) empty_.notify_all();
+    const MutexLock lock(mutex_);
+    if (--tasks_ == 0) empty_.NotifyAll();
   }
 
   Task<void> Accept(std::size_t index) {
@@ -208,9 +210,9 @@ class Worker {
   std::set<Session*> sessions_;
   bool draining_ = false;
   std::thread thread_;
-  std::mutex mutex_;
-  std::condition_variable empty_;
-  std::size_t tasks_ = 0;
+  Mutex mutex_;
+  CondVar empty_;
+  std::size_t tasks_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 struct Server::State {

@@ -11,10 +11,10 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <mutex>
 
 #include "absl/strings/match.h"
 #include "libs/base/log.h"
+#include "libs/base/mutex.h"
 #include "libs/kerberos/environment.h"
 #include "libs/kerberos/handles.h"
 #include "libs/kerberos/pac.h"
@@ -216,15 +216,15 @@ absl::Status CheckReplayCache(const std::string& prefix) {
 // GSSAPI serialises the use of one credential, so each caller borrows one of its own.
 struct Acceptor::Pool {
   AcceptorConfig config;
-  std::mutex mutex;
-  FileVersion version;
-  std::chrono::steady_clock::time_point looked;
-  std::shared_ptr<const Keys> keys;
-  std::array<std::vector<AcceptorCredential>, kReplayCacheParts> idle;
+  Mutex mutex;
+  FileVersion version ABSL_GUARDED_BY(mutex);
+  std::chrono::steady_clock::time_point looked ABSL_GUARDED_BY(mutex);
+  std::shared_ptr<const Keys> keys ABSL_GUARDED_BY(mutex);
+  std::array<std::vector<AcceptorCredential>, kReplayCacheParts> idle ABSL_GUARDED_BY(mutex);
 
   // A keytab that cannot be read any more leaves the keys in use: half of a file being
   // replaced must not stop the service.
-  absl::Status Refresh() {
+  absl::Status Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const auto now = std::chrono::steady_clock::now();
     if (keys != nullptr && now - looked < config.keytab_looked_at_every) return absl::OkStatus();
     looked = now;
@@ -246,7 +246,7 @@ struct Acceptor::Pool {
   absl::StatusOr<AcceptorCredential> Borrow(std::size_t part) {
     std::shared_ptr<const Keys> current;
     {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       DT_RETURN_IF_ERROR(Refresh());
       if (!idle[part].empty()) {
         AcceptorCredential credential = std::move(idle[part].back());
@@ -259,7 +259,7 @@ struct Acceptor::Pool {
   }
 
   void GiveBack(AcceptorCredential credential, std::size_t part) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (credential.keys == keys) idle[part].push_back(std::move(credential));
   }
 };

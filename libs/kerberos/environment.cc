@@ -11,9 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "libs/base/mutex.h"
 #include "libs/kerberos/handles.h"
 
 namespace devicetrust::kerberos {
@@ -21,9 +21,9 @@ namespace {
 
 // Where UseLoopbackKdc() points; `version` changes with it, so that threads see it cheaply.
 struct LoopbackKdc {
-  std::mutex mutex;
-  std::vector<std::string> realms;
-  std::uint16_t port = 0;
+  Mutex mutex;
+  std::vector<std::string> realms ABSL_GUARDED_BY(mutex);
+  std::uint16_t port ABSL_GUARDED_BY(mutex) = 0;
   std::atomic<std::uint32_t> version{0};
 };
 LoopbackKdc& TheLoopbackKdc() {
@@ -61,7 +61,7 @@ class KdcSocket {
     LoopbackKdc& kdc = TheLoopbackKdc();
     if (kdc.version.load(std::memory_order_acquire) == version_) return;
     Close();
-    const std::lock_guard lock(kdc.mutex);
+    const MutexLock lock(kdc.mutex);
     version_ = kdc.version.load(std::memory_order_relaxed);
     realms_ = kdc.realms;
     port_ = kdc.port;
@@ -156,7 +156,7 @@ absl::Status RequireConfig() {
 
 void UseLoopbackKdc(std::vector<std::string> realms, std::uint16_t port) {
   LoopbackKdc& kdc = TheLoopbackKdc();
-  const std::lock_guard lock(kdc.mutex);
+  const MutexLock lock(kdc.mutex);
   kdc.realms = std::move(realms);
   kdc.port = port;
   kdc.version.fetch_add(1, std::memory_order_release);

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <mutex>
 #include <optional>
 
 #include "libs/base/ascii.h"
 #include "libs/base/check.h"
+#include "libs/base/mutex.h"
 
 namespace devicetrust::metrics {
 namespace {
@@ -90,16 +90,17 @@ class Metric {
 };
 
 struct Registry {
-  std::mutex mutex;
-  std::map<std::string, Metric*> metrics;
+  Mutex mutex;
+  std::map<std::string, Metric*> metrics ABSL_GUARDED_BY(mutex);
 
   static Registry& Get() {
     static auto* const registry = new Registry;
     return *registry;
   }
   static void Add(Metric* metric) {
-    const std::lock_guard lock(Get().mutex);
-    DT_CHECK(Get().metrics.emplace(metric->name(), metric).second);  // Else declared twice.
+    Registry& registry = Get();
+    const MutexLock lock(registry.mutex);
+    DT_CHECK(registry.metrics.emplace(metric->name(), metric).second);  // Else declared twice.
   }
 };
 
@@ -116,7 +117,7 @@ class SeriesList {
   Series& Find(LabelValues values, std::size_t label_count, const Arguments&... arguments) {
     DT_CHECK(values.size() == label_count);
     if (Series* found = FindFrom(head_.load(std::memory_order_acquire), values)) return *found;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (Series* found = FindFrom(head_.load(std::memory_order_acquire), values)) return *found;
     Values own(values.begin(), values.end());
     if (size_ >= kSeriesMax) {
@@ -150,9 +151,9 @@ class SeriesList {
   }
 
   std::atomic<Node*> head_{nullptr};
-  std::mutex mutex_;  // Of growing: the next two.
-  std::size_t size_ = 0;
-  Node* overflow_ = nullptr;
+  Mutex mutex_;  // Of growing.
+  std::size_t size_ ABSL_GUARDED_BY(mutex_) = 0;
+  Node* overflow_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 // Functions that tell values, while their Readings live.
@@ -161,7 +162,7 @@ class Readers {
   Reading Add(LabelValues values, ReadValue read) {
     auto entry =
         std::make_unique<Entry>(Entry{Values(values.begin(), values.end()), std::move(read)});
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     entries_.push_back(entry.get());
     return Reading(std::shared_ptr<void>(
         entry.release(), [this](void* gone) { Forget(static_cast<Entry*>(gone)); }));
@@ -169,7 +170,7 @@ class Readers {
 
   template <typename Visit>
   void ForEach(const Visit& visit) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const Entry* entry : entries_) visit(entry->values, entry->read());
   }
 
@@ -181,12 +182,12 @@ class Readers {
 
   void Forget(Entry* entry) {
     const std::unique_ptr<Entry> owned(entry);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::erase(entries_, entry);
   }
 
-  std::mutex mutex_;
-  std::vector<Entry*> entries_;
+  Mutex mutex_;
+  std::vector<Entry*> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A counter or a gauge: one number a series, kept here or told by functions.
@@ -332,8 +333,9 @@ Histogram& Histograms::With(LabelValues values) const { return state_->With(valu
 
 std::string Exposition() {
   std::string text;
-  const std::lock_guard lock(Registry::Get().mutex);
-  for (const auto& [name, metric] : Registry::Get().metrics) metric->Append(text);
+  Registry& registry = Registry::Get();
+  const MutexLock lock(registry.mutex);
+  for (const auto& [name, metric] : registry.metrics) metric->Append(text);
   return text;
 }
 

@@ -89,13 +89,14 @@ absl::Status AdmissionControl::Judge(std::string_view path, const grpc::AuthCont
 void AdmissionControl::Drain(std::chrono::milliseconds at_most) {
   using std::chrono::steady_clock;
   const auto end = steady_clock::now() + at_most;
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   draining_ = true;
-  const auto streams_ended = [this] { return open_streams_.empty(); };
-  if (!ended_.wait_until(lock, std::min(end, steady_clock::now() + kStreamsEnd), streams_ended)) {
-    for (grpc::ServerContextBase* stream : open_streams_) stream->TryCancel();
+  const auto streams_end = std::min(end, steady_clock::now() + kStreamsEnd);
+  while (!open_streams_.empty() && ended_.WaitUntil(mutex_, streams_end)) {
   }
-  ended_.wait_until(lock, end, [&] { return unary_ == 0 && streams_ended(); });
+  for (grpc::ServerContextBase* stream : open_streams_) stream->TryCancel();
+  while ((unary_ != 0 || !open_streams_.empty()) && ended_.WaitUntil(mutex_, end)) {
+  }
 }
 
 absl::Status AdmissionControl::Authorize(const Rule& rule, std::string_view path,
@@ -163,16 +164,16 @@ class ObservedCall final : public grpc::experimental::Interceptor {
     // Whoever watches the health shall hear of the drain.
     if (!stream || std::string_view(call->method()).starts_with(kHealthPrefix)) return;
     stream_ = call->server_context();
-    const std::lock_guard lock(admission_->mutex_);
+    const MutexLock lock(admission_->mutex_);
     admission_->open_streams_.insert(stream_);
   }
   // The call's context, about to end, deletes this.
   ~ObservedCall() override {
     --*count_;
     if (stream_ == nullptr && !admission_->draining_) return;
-    const std::lock_guard lock(admission_->mutex_);
+    const MutexLock lock(admission_->mutex_);
     admission_->open_streams_.erase(stream_);
-    admission_->ended_.notify_all();
+    admission_->ended_.NotifyAll();
   }
   ObservedCall(const ObservedCall&) = delete;
   ObservedCall& operator=(const ObservedCall&) = delete;

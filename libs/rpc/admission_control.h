@@ -7,16 +7,15 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/metrics/metrics.h"
 #include "libs/rpc/server.h"
@@ -62,9 +61,9 @@ class AdmissionControl {
   std::atomic<bool> draining_{false};
   std::atomic<std::size_t> unary_{0};
   std::atomic<std::size_t> streams_{0};
-  std::mutex mutex_;  // Of the next one.
-  std::set<grpc::ServerContextBase*> open_streams_;
-  std::condition_variable ended_;           // A stream or, when draining, any call.
+  Mutex mutex_;
+  std::set<grpc::ServerContextBase*> open_streams_ ABSL_GUARDED_BY(mutex_);
+  CondVar ended_;                           // A stream or, when draining, any call.
   std::vector<metrics::Reading> readings_;  // Of the counts above; last, so they end first.
 };
 

@@ -52,7 +52,7 @@ std::chrono::seconds FailureThrottle::WaitOf(const Counter& counter, double max)
 std::optional<FailureThrottle::Refusal> FailureThrottle::Begin(const std::string& account,
                                                                const std::string& address,
                                                                WallTime now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Counter& pair = pairs_.Use(PairKey(account, address), limits_.remembered_max, now);
   Counter& by_account = accounts_.Use(account, limits_.remembered_max, now);
   Counter& by_address = addresses_.Use(address, limits_.remembered_max, now);
@@ -79,7 +79,7 @@ std::optional<FailureThrottle::Refusal> FailureThrottle::Begin(const std::string
 
 void FailureThrottle::Succeeded(const std::string& account, const std::string& address,
                                 WallTime now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Counter& pair = pairs_.Use(PairKey(account, address), limits_.remembered_max, now);
   pair.failures = 0;
   pair.succeeded = true;
@@ -88,7 +88,7 @@ void FailureThrottle::Succeeded(const std::string& account, const std::string& a
 }
 
 void FailureThrottle::Forget(const std::string& account, const std::string& address, WallTime now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   TakeBack(pairs_.Use(PairKey(account, address), limits_.remembered_max, now).failures);
   TakeBack(accounts_.Use(account, limits_.remembered_max, now).failures);
   TakeBack(addresses_.Use(address, limits_.remembered_max, now).failures);

@@ -4,13 +4,13 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 
 namespace devicetrust::policy {
 
@@ -69,10 +69,10 @@ class FailureThrottle {
   std::chrono::seconds WaitOf(const Counter& counter, double max) const;
 
   const FailureLimits limits_;
-  std::mutex mutex_;
-  Table pairs_;
-  Table accounts_;
-  Table addresses_;
+  Mutex mutex_;
+  Table pairs_ ABSL_GUARDED_BY(mutex_);
+  Table accounts_ ABSL_GUARDED_BY(mutex_);
+  Table addresses_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::policy

@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<GatewayKeys>> GatewayKeys::Create(db::Database& d
                                                                  Random& random) {
   std::unique_ptr<GatewayKeys> keys(
       new GatewayKeys(database, std::move(kek), std::move(org_id), clock, random));
+  const MutexLock lock(keys->mutex_);
   DT_RETURN_IF_ERROR(keys->Load());
   DT_RETURN_IF_ERROR(keys->MakeMissing());
   return keys;
@@ -146,7 +147,7 @@ absl::StatusOr<v1::GetGatewayKeysResponse> GatewayKeys::Current() {
   for (const v1::SigningKey& key : proof_messages_) *message.add_proof_keys() = key;
   for (const v1::SigningKey& key : saml_messages_) *message.add_saml_keys() = key;
 
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const WallTime now = clock_.Now();
   if (now - cookie_keys_.front().created_at >= kCookieKeyLifetime) {
     DT_RETURN_IF_ERROR(MakeCookieKey());

@@ -2,12 +2,12 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "devicetrust/org/v1/gateway_keys.pb.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/db/database.h"
 #include "libs/pki/aead.h"
@@ -51,11 +51,11 @@ class GatewayKeys {
         clock_(clock),
         random_(random) {}
 
-  absl::Status Load();
-  absl::Status MakeMissing();
+  absl::Status Load() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MakeMissing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::string> Store(const std::string& kind, std::span<const std::uint8_t> secret,
                                     const std::string& certificate_pem);
-  absl::Status MakeCookieKey();
+  absl::Status MakeCookieKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeProofKey();
   absl::Status MakeSamlKey();
   std::string Purpose(std::string_view kind, std::string_view kid) const;
@@ -69,8 +69,8 @@ class GatewayKeys {
   token::KeySet proof_keys_;                         // Constant after Create().
   std::vector<org::v1::SigningKey> proof_messages_;  // Newest first, these too.
   std::vector<org::v1::SigningKey> saml_messages_;
-  std::mutex mutex_;
-  std::vector<CookieKey> cookie_keys_;  // Newest first; guarded by mutex_.
+  Mutex mutex_;
+  std::vector<CookieKey> cookie_keys_ ABSL_GUARDED_BY(mutex_);  // Newest first.
 };
 
 }  // namespace devicetrust::policy

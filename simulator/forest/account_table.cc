@@ -137,7 +137,7 @@ absl::StatusOr<std::uint32_t> AccountTable::AddRealm(const NewRealm& realm) {
 
   std::uint32_t index = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     TableHeader& header = view_.mapping_->header();
     if (view_.FindRealm(realm.name)) return absl::AlreadyExistsError(realm.name);
     index = header.realms.load(std::memory_order_relaxed);
@@ -151,7 +151,7 @@ absl::StatusOr<std::uint32_t> AccountTable::AddRealm(const NewRealm& realm) {
 }
 
 absl::StatusOr<std::uint32_t> AccountTable::AddGroup(std::uint32_t realm, const std::string& name) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   TableHeader& header = view_.mapping_->header();
   if (realm >= view_.realms().size()) return absl::InvalidArgumentError("no such realm");
   Group group;
@@ -212,7 +212,7 @@ absl::StatusOr<Row> AccountTable::MakeRow(std::uint32_t realm, const NewAccount&
 
 absl::StatusOr<std::uint32_t> AccountTable::Add(std::uint32_t realm,
                                                 std::span<const NewAccount> accounts) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   TableHeader& header = view_.mapping_->header();
   if (realm >= view_.realms().size()) return absl::InvalidArgumentError("no such realm");
   const std::uint32_t first = header.rows.load(std::memory_order_relaxed);
@@ -309,7 +309,7 @@ void AccountTable::Remove(std::uint64_t hash, std::uint32_t slot) {
 
 template <typename Change>
 absl::Status AccountTable::ChangeRow(std::uint32_t realm, std::string_view name, Change change) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::optional<std::uint32_t> slot = view_.FindName(realm, name);
   if (!slot) return absl::NotFoundError(fmt::format("no account {} in the forest", name));
   const Row before = view_.Read(*slot);

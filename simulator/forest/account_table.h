@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,6 +26,7 @@
 
 #include "libs/base/bytes.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 
@@ -266,8 +266,8 @@ class AccountTable {
   const AccountView view_;
   const Clock& clock_;
   Random& random_;
-  std::mutex mutex_;  // Held by every change.
-  std::array<std::uint32_t, kRealmsMax> next_rid_{};
+  Mutex mutex_;  // Held by every change.
+  std::array<std::uint32_t, kRealmsMax> next_rid_ ABSL_GUARDED_BY(mutex_){};
 };
 
 }  // namespace devicetrust::simulator

@@ -54,13 +54,13 @@ std::string Describe(const siginfo_t& info) {
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const ChildConfig& config) {
   std::unique_ptr<ChildProcess> child(new ChildProcess(config.output));
   child->owner_ = std::thread([raw = child.get(), config] { raw->Own(config); });
-  std::unique_lock lock(child->mutex_);
-  child->changed_.wait(lock, [&] { return child->started_; });
+  MutexLock lock(child->mutex_);
+  while (!child->started_) child->changed_.Wait(child->mutex_);
   if (child->error_ == 0) return child;
   const std::string message =
       fmt::format("cannot run {}: {}", config.arguments[0], std::strerror(child->error_));
   const bool absent = child->error_ == ENOENT || child->error_ == EACCES;
-  lock.unlock();
+  lock.Unlock();
   return absent ? absl::NotFoundError(message) : absl::InternalError(message);
 }
 
@@ -70,23 +70,24 @@ ChildProcess::~ChildProcess() {
 }
 
 void ChildProcess::Own(const ChildConfig& config) {
-  const int error = Spawn(config);
+  const auto [pid, error] = Spawn(config);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
+    if (error == 0) pid_ = pid;
     started_ = true;
     error_ = error;
     if (error != 0) ending_ = "never ran";
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
-  if (error == 0) Reap();
+  if (error == 0) Reap(pid);
 }
 
-// The error number of a program that did not start, else 0.
-int ChildProcess::Spawn(const ChildConfig& config) {
+// With the error number of a program that did not start, else 0.
+std::pair<pid_t, int> ChildProcess::Spawn(const ChildConfig& config) {
   const std::vector<char*> arguments = Pointers(config.arguments);
   const std::vector<char*> environment = Pointers(config.environment);
   int report[2];  // Closed by a successful exec; carries the error of a failed one.
-  if (::pipe2(report, O_CLOEXEC) != 0) return errno;
+  if (::pipe2(report, O_CLOEXEC) != 0) return {0, errno};
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -103,35 +104,35 @@ int ChildProcess::Spawn(const ChildConfig& config) {
     }
   }
   ::close(report[0]);
-  const std::lock_guard lock(mutex_);
-  if (error == 0) pid_ = pid;
-  return error;
+  return {pid, error};
 }
 
 // First seen, then reaped under the lock: Signal() never meets a number that is someone else's.
-void ChildProcess::Reap() {
+void ChildProcess::Reap(pid_t pid) {
   siginfo_t info{};
-  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 &&
-         errno == EINTR) {
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
-  const std::lock_guard lock(mutex_);
-  ::waitpid(pid_, nullptr, 0);
+  const MutexLock lock(mutex_);
+  ::waitpid(pid, nullptr, 0);
   ending_ = Describe(info);
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 std::optional<std::string> ChildProcess::ending() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ending_;
 }
 
 bool ChildProcess::WaitForEnd(std::chrono::milliseconds limit) const {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, limit, [&] { return ending_.has_value(); });
+  const auto end = std::chrono::steady_clock::now() + limit;
+  const MutexLock lock(mutex_);
+  while (!ending_ && changed_.WaitUntil(mutex_, end)) {
+  }
+  return ending_.has_value();
 }
 
 void ChildProcess::Signal(int number) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (pid_ > 0 && !ending_) ::kill(pid_, number);
 }
 

@@ -4,14 +4,14 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::simulator {
@@ -30,7 +30,10 @@ class ChildProcess {
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(const ChildConfig& config);
   ~ChildProcess();  // Kills it if it still runs.
 
-  pid_t pid() const { return pid_; }
+  pid_t pid() const {
+    const MutexLock lock(mutex_);
+    return pid_;
+  }
 
   // "exit code 1", "signal 9"; nothing while it runs.
   std::optional<std::string> ending() const;
@@ -48,16 +51,16 @@ class ChildProcess {
  private:
   explicit ChildProcess(std::string output) : output_(std::move(output)) {}
   void Own(const ChildConfig& config);
-  int Spawn(const ChildConfig& config);
-  void Reap();
+  static std::pair<pid_t, int> Spawn(const ChildConfig& config);
+  void Reap(pid_t pid);
 
   const std::string output_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  pid_t pid_ = 0;
-  bool started_ = false;  // Or failed to: `error_`.
-  int error_ = 0;
-  std::optional<std::string> ending_;
+  mutable Mutex mutex_;
+  mutable CondVar changed_;
+  pid_t pid_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;  // Or failed to: `error_`.
+  int error_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<std::string> ending_ ABSL_GUARDED_BY(mutex_);
   std::thread owner_;
 };
 

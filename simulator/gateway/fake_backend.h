@@ -4,8 +4,6 @@
 #include <grpcpp/server_context.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,6 +14,7 @@
 #include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "libs/base/bytes.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/pki/certificate.h"
 
 namespace devicetrust::gateway {
@@ -46,7 +45,7 @@ class FakeBackend final : public org::v1::GatewayKeyService::Service,
   }
   grpc::Status GetIssuers(grpc::ServerContext*, const ca::v1::GetIssuersRequest*,
                           ca::v1::GetIssuersResponse* response) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const pki::Certificate& issuer : issuers_) {
       response->add_issuers()->add_chain_der(ToString(issuer.der()));
     }
@@ -66,7 +65,7 @@ class FakeBackend final : public org::v1::GatewayKeyService::Service,
     while (!context->IsCancelled()) {
       ca::v1::WatchRevocationsResponse message;
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         for (; sent < static_cast<std::int64_t>(revoked_.size()); ++sent) {
           message.add_revocations()->set_serial(revoked_[static_cast<std::size_t>(sent)]);
         }
@@ -79,13 +78,13 @@ class FakeBackend final : public org::v1::GatewayKeyService::Service,
   }
 
   void Revoke(const std::string& serial) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     revoked_.push_back(serial);
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   void SetIssuers(const std::vector<pki::Identity>& issuers) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     issuers_.clear();
     for (const pki::Identity& issuer : issuers) issuers_.push_back(issuer.certificate);
   }
@@ -101,15 +100,17 @@ class FakeBackend final : public org::v1::GatewayKeyService::Service,
   }
 
   void Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::milliseconds{10});
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds{10};
+    const MutexLock lock(mutex_);
+    changed_.WaitUntil(mutex_, end);
   }
 
   const org::v1::GetGatewayKeysResponse keys_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<pki::Certificate> issuers_;
-  std::vector<std::string> revoked_;  // In the order of their sequence numbers, from 1.
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<pki::Certificate> issuers_ ABSL_GUARDED_BY(mutex_);
+  // In the order of their sequence numbers, from 1.
+  std::vector<std::string> revoked_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Fresh keys of each kind.

@@ -9,31 +9,35 @@ namespace {
 
 constexpr int kBarCellsMax = 28;
 
+std::chrono::milliseconds Every(const Style& style) {
+  return style.terminal ? std::chrono::milliseconds(100) : std::chrono::seconds(2);
+}
+
 }  // namespace
 
 void Meter::Start() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (start_ == Monotonic::time_point{}) start_ = Monotonic::now();
 }
 
 void Meter::Done(std::chrono::microseconds took) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++done_;
   latency_.Record(took);
 }
 
 void Meter::Failed() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++errors_;
 }
 
 void Meter::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stop_ = Monotonic::now();
 }
 
 Meter::Snapshot Meter::Read() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Snapshot snapshot{name_, total_, done_, errors_, 0, latency_};
   if (start_ != Monotonic::time_point{}) {
     const auto end = stop_ == Monotonic::time_point{} ? Monotonic::now() : stop_;
@@ -62,22 +66,14 @@ std::string ProgressLine(const Meter::Snapshot& meter, const Style& style) {
 }
 
 Progress::Progress(std::FILE* out, const Style& style, std::vector<const Meter*> meters)
-    : out_(out), style_(style), meters_(std::move(meters)), thread_(&Progress::Run, this) {}
+    : out_(out), style_(style), meters_(std::move(meters)), loop_(Every(style_), [this] {
+        Draw(/*last=*/false);
+        return Every(style_);
+      }) {}
 
 Progress::~Progress() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  stopping_.notify_one();
-  thread_.join();
+  loop_.Stop();
   Draw(/*last=*/true);
-}
-
-void Progress::Run() {
-  const auto every = style_.terminal ? std::chrono::milliseconds(100) : std::chrono::seconds(2);
-  std::unique_lock lock(mutex_);
-  while (!stopping_.wait_for(lock, every, [this] { return stop_; })) Draw(/*last=*/false);
 }
 
 void Progress::Draw(bool last) {

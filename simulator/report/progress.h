@@ -2,14 +2,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <cstdio>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "libs/base/background_loop.h"
+#include "libs/base/mutex.h"
 #include "simulator/report/format.h"
 #include "simulator/report/histogram.h"
 
@@ -40,14 +39,14 @@ class Meter {
 
  private:
   using Monotonic = std::chrono::steady_clock;
-  mutable std::mutex mutex_;
   const std::string name_;
   const std::uint64_t total_;
-  std::uint64_t done_ = 0;
-  std::uint64_t errors_ = 0;
-  Monotonic::time_point start_{};
-  Monotonic::time_point stop_{};
-  Histogram latency_;
+  mutable Mutex mutex_;
+  std::uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t errors_ ABSL_GUARDED_BY(mutex_) = 0;
+  Monotonic::time_point start_ ABSL_GUARDED_BY(mutex_){};
+  Monotonic::time_point stop_ ABSL_GUARDED_BY(mutex_){};
+  Histogram latency_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The line of one meter, without its end: "enroll   ███░  800/800   640/s   p50 …". On a terminal
@@ -65,17 +64,13 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
  private:
-  void Run();
   void Draw(bool last);
 
   std::FILE* const out_;
   const Style style_;
   const std::vector<const Meter*> meters_;
   std::size_t lines_drawn_ = 0;
-  std::mutex mutex_;
-  std::condition_variable stopping_;
-  bool stop_ = false;
-  std::thread thread_;
+  BackgroundLoop loop_;  // Last: it uses all the others.
 };
 
 }  // namespace devicetrust::simulator

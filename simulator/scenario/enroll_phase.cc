@@ -81,17 +81,21 @@ std::unique_ptr<EnrollPhase::Job> EnrollPhase::NewJob(std::size_t device,
 }
 
 absl::Status EnrollPhase::RunOne(std::size_t device, const agent::Trace& trace) {
-  begun_[device] = true;
+  {
+    const MutexLock lock(mutex_);
+    begun_[device] = true;
+  }
   const std::unique_ptr<Job> job = NewJob(device, trace);
   while (true) {
     const agent::Outcome outcome = job->enrollment->Attempt();
     if (outcome.kind != agent::Outcome::Kind::kTryAgain) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       End(*job, outcome);
       return outcome.status;
     }
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, outcome.pause);
+    const Monotonic::time_point due = Monotonic::now() + outcome.pause;
+    const MutexLock lock(mutex_);
+    wake_.WaitUntil(mutex_, due);
   }
 }
 
@@ -102,16 +106,18 @@ absl::Status EnrollPhase::Run() {
 
   absl::Status status;
   {
-    std::unique_lock lock(mutex_);
-    const auto ended = [this] { return next_ >= computers_.size() && under_way_ == 0; };
-    while (!wake_.wait_for(lock, kWatchEvery, ended) && status.ok()) {
-      lock.unlock();
+    MutexLock lock(mutex_);
+    Monotonic::time_point look = Monotonic::now() + kWatchEvery;
+    while (status.ok() && (next_ < computers_.size() || under_way_ > 0)) {
+      if (wake_.WaitUntil(mutex_, look)) continue;
+      lock.Unlock();
       if (config_.watch) status = config_.watch();
-      lock.lock();
+      lock.Lock();
+      look = Monotonic::now() + kWatchEvery;
     }
     stop_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   for (std::thread& thread : threads) thread.join();
   meter_.Stop();
   return status;
@@ -126,7 +132,7 @@ void EnrollPhase::Work() {
 
 // Waits for a job that is due; null when there is nothing left to do.
 std::unique_ptr<EnrollPhase::Job> EnrollPhase::NextJob() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop_) {
     if (!waiting_.empty() && waiting_.top()->due <= Monotonic::now()) {
       // Moved out of the heap by its only owner, who pops it at once.
@@ -139,24 +145,24 @@ std::unique_ptr<EnrollPhase::Job> EnrollPhase::NextJob() {
       const std::size_t device = next_++;
       begun_[device] = true;
       ++under_way_;
-      lock.unlock();
+      lock.Unlock();
       return NewJob(device, {});
     }
     if (under_way_ == 0) {
-      wake_.notify_all();
+      wake_.NotifyAll();
       return nullptr;
     }
     if (waiting_.empty()) {
-      wake_.wait(lock);
+      wake_.Wait(mutex_);
     } else {
-      wake_.wait_until(lock, waiting_.top()->due);
+      wake_.WaitUntil(mutex_, waiting_.top()->due);
     }
   }
   return nullptr;
 }
 
 void EnrollPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (outcome.kind == agent::Outcome::Kind::kTryAgain) {
     job->due = Monotonic::now() + outcome.pause;
     waiting_.push(std::move(job));
@@ -164,10 +170,9 @@ void EnrollPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome
     End(*job, outcome);
     --under_way_;
   }
-  if (under_way_ == 0 || !waiting_.empty()) wake_.notify_all();
+  if (under_way_ == 0 || !waiting_.empty()) wake_.NotifyAll();
 }
 
-// With mutex_ held.
 void EnrollPhase::End(const Job& job, const agent::Outcome& outcome) {
   for (std::size_t i = 0; i < agent::kStepCount; ++i) {
     if (job.took[i].count() > 0) times_[i].Record(Micros(job.took[i]));

@@ -4,10 +4,8 @@
 
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <queue>
 #include <string>
@@ -16,6 +14,7 @@
 #include "agent/enrollment.h"
 #include "agent/network_services.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 #include "simulator/devices/fleet.h"
@@ -65,7 +64,7 @@ class EnrollPhase {
   std::unique_ptr<Job> NextJob();
   // Back from one attempt: ended, or to be tried again.
   void Return(std::unique_ptr<Job> job, const agent::Outcome& outcome);
-  void End(const Job& job, const agent::Outcome& outcome);
+  void End(const Job& job, const agent::Outcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EnrollConfig config_;
   Meter& meter_;
@@ -73,16 +72,18 @@ class EnrollPhase {
   agent::NetworkServices services_;
   std::vector<SimulatedComputer> computers_;  // By device; domain-joined ones only.
 
-  std::mutex mutex_;  // Guards everything below.
-  std::condition_variable wake_;
-  std::vector<bool> begun_;
-  std::size_t next_ = 0;
-  std::size_t under_way_ = 0;  // Begun and not ended.
+  Mutex mutex_;
+  CondVar wake_;
+  std::vector<bool> begun_ ABSL_GUARDED_BY(mutex_);
+  std::size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;  // Begun and not ended.
   struct Later {
     bool operator()(const std::unique_ptr<Job>& a, const std::unique_ptr<Job>& b) const;
   };
-  std::priority_queue<std::unique_ptr<Job>, std::vector<std::unique_ptr<Job>>, Later> waiting_;
-  bool stop_ = false;
+  std::priority_queue<std::unique_ptr<Job>, std::vector<std::unique_ptr<Job>>, Later> waiting_
+      ABSL_GUARDED_BY(mutex_);
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  // Written under the lock, read when the phase is over.
   std::size_t enrolled_ = 0;
   std::array<Histogram, agent::kStepCount> times_;
   std::vector<std::string> errors_;

@@ -8,13 +8,13 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdint>
 #include <random>
 #include <thread>
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/mutex.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -132,21 +132,24 @@ absl::Status SignInPhase::RunPass(const std::vector<std::size_t>& queue, Apps ap
 // Runs the workers' threads; meanwhile watches, and revokes once, when it is time.
 absl::Status SignInPhase::WatchOver(std::vector<std::unique_ptr<Worker>>& workers) {
   std::size_t running = workers.size();
-  std::mutex mutex;
-  std::condition_variable ended;
+  Mutex mutex;
+  CondVar ended;
   std::vector<std::thread> threads;
   for (const std::unique_ptr<Worker>& worker : workers) {
     threads.emplace_back([&worker = *worker, &running, &mutex, &ended] {
       worker.io.run();
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       --running;
-      ended.notify_one();
+      ended.NotifyOne();
     });
   }
 
   absl::Status status;
-  std::unique_lock lock(mutex);
-  while (!ended.wait_for(lock, kWatchEvery, [&running] { return running == 0; })) {
+  MutexLock lock(mutex);
+  Monotonic::time_point look = Monotonic::now() + kWatchEvery;
+  while (running > 0) {
+    if (ended.WaitUntil(mutex, look)) continue;
+    look = Monotonic::now() + kWatchEvery;
     if (!status.ok()) continue;
     if (config_.watch) status = config_.watch();
     const bool due = users_done_ >= users_to_wait_for_ && to_revoke_left_ == 0;
@@ -157,7 +160,7 @@ absl::Status SignInPhase::WatchOver(std::vector<std::unique_ptr<Worker>>& worker
     }
     if (!status.ok()) stop_ = true;
   }
-  lock.unlock();
+  lock.Unlock();
   for (std::thread& thread : threads) thread.join();
   return status;
 }

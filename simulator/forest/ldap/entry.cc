@@ -144,13 +144,14 @@ std::vector<LdapEntry> LdapEntries::GroupEntries(std::uint32_t realm) const {
 }
 
 std::vector<LdapEntry> LdapEntries::ContainerEntries(std::uint32_t realm) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::uint64_t usn = accounts_.highest_usn();
   if (containers_.empty() || usn != containers_usn_) {
     std::set<std::string, std::less<>> known;
     for (const Container& container : containers_) known.insert(CanonicalName(container.dn));
     std::string last;  // Neighbours in the table mostly share their container.
-    const auto learn = [&](std::uint32_t of_realm, std::string_view dn) {
+    const auto learn = [&](std::uint32_t of_realm,
+                           std::string_view dn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       const std::string_view base = accounts_.realms()[of_realm].base_dn;
       if (ParentOf(dn) == last) return;
       last = ParentOf(dn);

@@ -6,13 +6,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libs/base/mutex.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/schema.h"
 
@@ -80,9 +80,9 @@ class LdapEntries {
   const AccountView accounts_;
   const std::vector<std::uint32_t> realms_;
   // Containers are known by the names in them, and stay when the last one moves away.
-  mutable std::mutex mutex_;
-  mutable std::uint64_t containers_usn_ = 0;
-  mutable std::vector<Container> containers_;
+  mutable Mutex mutex_;
+  mutable std::uint64_t containers_usn_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::vector<Container> containers_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::simulator

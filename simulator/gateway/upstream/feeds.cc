@@ -3,10 +3,8 @@
 #include <grpcpp/client_context.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <thread>
@@ -19,6 +17,7 @@
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "libs/base/log.h"
+#include "libs/base/mutex.h"
 #include "libs/rpc/channel.h"
 #include "simulator/gateway/metrics.h"
 
@@ -42,40 +41,43 @@ struct Feeds::State {
   OrgSnapshots& snapshots;
   RevocationState& revocations;
 
-  std::mutex mutex;
-  std::condition_variable wake;
-  bool stopping = false;  // Guarded by mutex, as contexts is.
+  Mutex mutex;
+  CondVar wake;
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
   // Open streams and when each last spoke, to cancel them.
-  std::map<grpc::ClientContext*, Monotonic::time_point> contexts;
+  std::map<grpc::ClientContext*, Monotonic::time_point> contexts ABSL_GUARDED_BY(mutex);
   std::vector<std::thread> threads;
 
   // False when stopping meanwhile.
   bool Pause(milliseconds duration) {
-    std::unique_lock lock(mutex);
-    return !wake.wait_for(lock, duration, [this] { return stopping; });
+    const Monotonic::time_point end = Monotonic::now() + duration;
+    const MutexLock lock(mutex);
+    while (!stopping && wake.WaitUntil(mutex, end)) {
+    }
+    return !stopping;
   }
 
   // Both false when stopping.
   bool Register(grpc::ClientContext& context) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (!stopping) contexts[&context] = Monotonic::now();
     return !stopping;
   }
 
   bool Unregister(grpc::ClientContext& context) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     contexts.erase(&context);
     return !stopping;
   }
 
   void Heard(grpc::ClientContext& context) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     contexts[&context] = Monotonic::now();
   }
 
   // A stream whose heartbeat stopped, though its connection did not, is opened anew.
   void CancelSilentStreams() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     for (const auto& [context, heard_at] : contexts) {
       if (Monotonic::now() - heard_at > kSilenceMax) context->TryCancel();
     }
@@ -256,11 +258,11 @@ Feeds::Feeds(FeedsConfig config, OrgSnapshots& snapshots, RevocationState& revoc
 
 Feeds::~Feeds() {
   {
-    const std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->stopping = true;
     for (const auto& [context, heard_at] : state_->contexts) context->TryCancel();
   }
-  state_->wake.notify_all();
+  state_->wake.NotifyAll();
   for (std::thread& thread : state_->threads) thread.join();
 }
 
@@ -270,9 +272,9 @@ bool Feeds::WaitUntilReady(milliseconds timeout) const {
            state_->snapshots.discovery.Get() != nullptr && state_->revocations.IsFresh();
   };
   const Monotonic::time_point end = Monotonic::now() + timeout;
-  std::unique_lock lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   while (!ready() && !state_->stopping && Monotonic::now() < end) {
-    state_->wake.wait_for(lock, milliseconds{5});
+    state_->wake.WaitUntil(state_->mutex, Monotonic::now() + milliseconds{5});
   }
   return ready();
 }
