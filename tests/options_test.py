@@ -11,6 +11,9 @@ from support.environment import BIN, Environment, run
 SERVICES = ("dt-ca", "dt-gateway", "dt-iwa", "dt-policy")
 OF_THE_PROCESS = ("log-file", "log-level", "metrics-listen", "ready-file")  # An embedded service has none.
 
+DIRECTORY = ("{domain = 'corp.test', netbios-name = 'CORP', domain-sid = 'S-1-5-21-1-2-3', "
+             "url = 'ldaps://dc1', ca = 'ca.pem', bind-dn = 'svc', password-file = 'password'}")
+
 
 def comparable(text, folder):
     """The options in a TOML text without what differs between any two runs: folder, ports and SIDs."""
@@ -60,9 +63,11 @@ class Given(unittest.TestCase):
     def test_every_option_of_a_service_may_come_from_a_file_or_a_flag(self):
         with tempfile.TemporaryDirectory(prefix="dt-it-") as folder:
             for service in SERVICES:
-                required = re.findall(r"--([a-z0-9-]+) [A-Z]+ \(required\)",
+                required = re.findall(r"--([a-z0-9-]+) [A-Z/]+ \(required\)",
                                       run(BIN / service, "--help").stdout)
                 flags = [part for name in required for part in (f"--{name}", f"a {name}")]
+                if service == "dt-iwa":
+                    flags += ["--directory", DIRECTORY]
                 printed = run(BIN / service, *flags, "print-config").stdout
                 config = pathlib.Path(folder, f"{service}.toml")
                 config.write_text(printed)
