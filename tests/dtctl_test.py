@@ -170,7 +170,7 @@ class Dtctl(EnvironmentTest):
                       self.environment.dtctl("people", "import", path).stdout)
         person = json.loads(self.environment.dtctl("people", "list", "newcomer",
                                                    "--json").stdout)["users"][0]
-        self.assertEqual(person["groups"], ["All staff", "Sales"])
+        self.assertEqual(sorted(person["groups"]), ["All staff", "Sales"])
         asked = self.environment.dtctl("people", "deactivate", "newcomer@corp.test", check=False)
         self.assertEqual(asked.returncode, 2)
         self.assertIn("New Comer (newcomer@corp.test)", asked.stderr)

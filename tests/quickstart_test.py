@@ -67,10 +67,10 @@ class Quickstart(unittest.TestCase):
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-subj", "/CN=nobody", "-keyout", "key.pem", "-out", "cert.pem", cwd=folder)
         os.chmod(pathlib.Path(folder, "key.pem"), 0o600)
-        return {"grpc": {"policy": {"internal": {
-            "address": f"127.0.0.1:{free_port()}", "server_name": "policy.devicetrust.internal",
+        return {"grpc": {name: {"internal": {
+            "address": f"127.0.0.1:{free_port()}", "server_name": f"{name}.devicetrust.internal",
             "ca_pem": f"{folder}/cert.pem", "cert_pem": f"{folder}/cert.pem",
-            "key_pem": f"{folder}/key.pem"}}}}
+            "key_pem": f"{folder}/key.pem"}} for name in ("policy", "ca")}}
 
     def test_bad_usage_is_exit_code_2(self):
         for arguments in (["run", "--devices", "many"], ["run", "--seed", "-1"],

@@ -36,7 +36,7 @@ TEST(CertificateTest, ReadsWhatOpensslWrote) {
   EXPECT_EQ(certificate->common_name(), "PC0042");
   EXPECT_EQ(certificate->issuer_common_name(), "Example CA");
   EXPECT_EQ(certificate->serial_hex(), "0badc0de");
-  EXPECT_EQ(certificate->uris(), (Strings{"urn:example:device:1", "urn:example:enrollment:2"}));
+  EXPECT_EQ(certificate->uris(), (Strings{"urn:example:device:1", "urn:example:enrolment:2"}));
   EXPECT_EQ(certificate->dns_names(), Strings{"pc.example"});
   EXPECT_EQ(certificate->ip_addresses(), (Strings{"192.0.2.7", "2001:db8::7"}));
   EXPECT_EQ(certificate->crl_urls(), Strings{"http://ca.example/crl"});

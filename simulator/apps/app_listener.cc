@@ -102,9 +102,11 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
 }
 
 http::Response AppListener::Begin(ServiceProvider& app) {
-  const absl::StatusOr<std::string> state = NewRandomId(random_);
-  absl::StatusOr<ServiceProvider::SignOn> sign_on = state.status();
-  if (state.ok()) sign_on = app.StartSignOn(ServiceProvider::Binding::kRedirect, *state);
+  const auto start = [&]() -> absl::StatusOr<ServiceProvider::SignOn> {
+    DT_ASSIGN_OR_RETURN(const std::string state, NewRandomId(random_));
+    return app.StartSignOn(ServiceProvider::Binding::kRedirect, state);
+  };
+  const absl::StatusOr<ServiceProvider::SignOn> sign_on = start();
   if (!sign_on.ok()) {
     return AppPage(503, "Sign-in can't begin",
                    http::EscapeHtml(std::string(sign_on.status().message())));

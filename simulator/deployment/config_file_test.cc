@@ -35,7 +35,8 @@ TYPED_TEST(ServiceOptionsTest, EveryOptionSurvivesTheFile) {
   testing::ChangeAll(service::OptionsOf(config));
   const std::vector<std::string> changed =
       service::Differences(service::OptionsOf(defaults), service::OptionsOf(config));
-  for (const service::Option& option : service::OptionsOf(config).all()) {
+  const service::Options options = service::OptionsOf(config);
+  for (const service::Option& option : options.all()) {
     EXPECT_TRUE(std::ranges::any_of(changed, [&option](const std::string& difference) {
       return difference.starts_with(option.name + ": ");
     })) << option.name;

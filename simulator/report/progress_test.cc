@@ -26,7 +26,7 @@ TEST(ProgressTest, AFinishedMeterIsOnePlainLineWithoutATerminal) {
   { const Progress progress(out.get(), Style{}, {&meter}); }
 
   const std::string text = Contents(out.get());
-  EXPECT_NE(text.find("enroll                  2/2"), std::string::npos) << text;
+  EXPECT_NE(text.find("enroll                 2/2"), std::string::npos) << text;
   EXPECT_NE(text.find("p50   11 ms"), std::string::npos) << text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
