@@ -7,6 +7,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
 
 #include <mutex>
 #include <string>
@@ -20,6 +21,13 @@ namespace {
 // what they use. OpenSSL installs it when it is first used, so this comes before main().
 [[maybe_unused]] const int without_exit_handler =
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+
+// A channel that has failed once makes each call fail at once until it is connected, and while no
+// call waits nobody drives its TLS handshake but gRPC's backup poller: every 5 s, as long as an
+// attempt may take. A client that starts before its server would then never reach it. Set before
+// main(), while there is one thread; whoever sets it outside is heard.
+[[maybe_unused]] const int often_polled =
+    setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0);
 
 // gRPC's own log lines take the form of ours.
 void ForwardGrpcLog(gpr_log_func_args* args) {
