@@ -10,7 +10,7 @@ namespace devicetrust::admin {
 enum class Color { kNever, kAlways };
 
 // The outcome and the first remedy on top, then who, which app, from where and with which device,
-// then each rule's each condition. Colour (ANSI) repeats what the words say.
+// then every condition of every rule. Colour (ANSI) repeats what the words say.
 std::string DecisionText(const org::v1::Decision& decision, Color color = Color::kNever);
 
 }  // namespace devicetrust::admin
