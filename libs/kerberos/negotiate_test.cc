@@ -4,7 +4,7 @@
 
 #include "libs/base/encoding.h"
 
-// With a real KDC, and GSSAPI on the other side: simulator/forest/forest_test.cc.
+// With a real KDC, and GSSAPI on the other side: simulator/forest/forests_test.cc.
 namespace devicetrust::kerberos {
 namespace {
 
