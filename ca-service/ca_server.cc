@@ -33,7 +33,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kDrain{2000};
 
-// The outbox's payloads are AppendRequests, which concatenate to one.
+// The outbox's payloads are AppendEventsRequests, which concatenate to one.
 absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> events) {
   std::string joined;
   for (const db::OutboxEvent& event : events) joined += ToString(event.payload);

@@ -1,5 +1,5 @@
 // What the CA tells the System Log (LOG-1). Each function gives the bytes of an
-// org.v1.AppendRequest: requests concatenate to one, so the outbox joins them unread.
+// org.v1.AppendEventsRequest: requests concatenate to one, so the outbox joins them unread.
 #pragma once
 
 #include <string>

@@ -21,7 +21,7 @@ absl::Status Expect(const std::optional<std::string>& found, const std::string& 
       fmt::format("{} is \"{}\", not \"{}\"", what, found.value_or("absent"), wanted));
 }
 
-// `not_before` <= now < `not_on_or_after`, each when it is there, give or take the skew.
+// NotBefore <= now < NotOnOrAfter, each when it is there, give or take the skew.
 absl::Status CheckWindow(Element element, const ResponseRules& rules) {
   if (const auto begin = element.Attribute("NotBefore"); begin.has_value()) {
     DT_ASSIGN_OR_RETURN(const WallTime time, ParseUtc(*begin));
