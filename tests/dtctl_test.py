@@ -141,6 +141,28 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(gone.returncode, 1)
         self.assertIn("APP_UNKNOWN", gone.stderr)
 
+    def test_an_app_whose_rules_are_refused_is_not_registered(self):
+        folder = self.environment.run_dir.parent
+        metadata = folder / "half-app.xml"
+        metadata.write_text(METADATA.replace("time.example", "half.example"))
+        rules = folder / "half-app.json"
+        for bad in ('[{"name": "x", "wurst": 1}]',                  # Refused by dtctl,
+                    '[{"name": "x", "active": true}]'):             # and by the org.
+            rules.write_text(bad)
+            refused = self.environment.dtctl("app", "add", metadata, "--rules", rules, check=False)
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            self.assertNotIn("half-app", self.environment.dtctl("app", "list").stdout)
+
+    def test_flags_go_before_the_environment(self):
+        endpoints = str(self.environment.run_dir / "endpoints.json")
+        elsewhere = ["--org-address", "127.0.0.1:1", "settings"]
+        for command, env in ((elsewhere, {"DTCTL_ENDPOINTS": endpoints}),
+                             (["--endpoints", endpoints, *elsewhere], {})):
+            result = subprocess.run([BIN / "dtctl", *command], env={**os.environ, **env}, text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            self.assertEqual(result.returncode, 2, result.stdout)
+            self.assertEqual(result.stdout, "")
+
     def app_with_rules(self):
         return next(app["id"] for app in self.endpoints["apps"] if app["device_trust"] == "trusted")
 

@@ -76,6 +76,7 @@ absl::Status PersonFromJson(const ordered_json& object, v1::UserImport& person) 
   if (!object.is_object()) return absl::InvalidArgumentError("must be an object { … }");
   for (const auto& [name, value] : object.items()) {
     if (name != kGroups) {
+      if (FindTextField(name) == nullptr && name != kSecret) return NoColumn(name);
       if (!value.is_string()) {
         return absl::InvalidArgumentError(fmt::format("{} must be text in quotes", name));
       }

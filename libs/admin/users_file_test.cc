@@ -68,6 +68,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadUsersFile{R"([{"sid": "S-1", "principal": "a@b", "groups": "Sales"}])",
                      "people: person 1: groups must be a list"},
         BadUsersFile{R"([{"upn": "a@b"}])", "people: person 1: there is no column \"upn\""},
+        BadUsersFile{R"([{"age": 7}])", "people: person 1: there is no column \"age\""},
         BadUsersFile{"[{]", "people: line 1, column 3: this is no JSON"}));
 
 }  // namespace

@@ -48,6 +48,13 @@ absl::StatusOr<TomlValue> ValueFrom(const toml::node& node) {
 absl::StatusOr<TomlTable> TableFrom(const toml::table& table) {
   TomlTable result;
   for (const auto& [key, node] : table) {
+    if (node.is_table()) {
+      return AtLine(
+          static_cast<int>(key.source().begin.line),
+          fmt::format("\"{0}\" is one table: write [[{0}]] for an option that is a group of "
+                      "others; every other option stands in no table",
+                      key.str()));
+    }
     DT_ASSIGN_OR_RETURN(TomlValue value, ValueFrom(node));
     result.entries.push_back(
         {std::string(key.str()), std::move(value), static_cast<int>(key.source().begin.line)});

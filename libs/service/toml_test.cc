@@ -64,6 +64,13 @@ TEST(TomlTest, NamesTheLineOfWhatItRefuses) {
   }
 }
 
+TEST(TomlTest, SaysHowAGroupIsWritten) {
+  const absl::Status status = ParseToml("a = 1\n[directory]\nurl = \"x\"\n").status();
+  EXPECT_NE(status.message().find("line 2: \"directory\" is one table: write [[directory]]"),
+            std::string::npos)
+      << status;
+}
+
 TEST(TomlTest, WritesWhatItReads) {
   const TomlTable item{{{"name", "a \"b\""}, {"more", Tables{}}}};
   for (const TomlValue& value :

@@ -43,14 +43,29 @@ void WarnIfOpen(const org::v1::App& app) {
       app.id(), app.id());
 }
 
-absl::StatusOr<org::v1::App> WithRules(AdminClient& client, const std::string& id,
-                                       const std::string& path, std::int64_t expected_version) {
+// The rules of a file, or of standard input, for the app `id`.
+absl::StatusOr<org::v1::SetRulesRequest> ReadRules(const std::string& id, const std::string& path) {
   DT_ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
   DT_ASSIGN_OR_RETURN(org::v1::SetRulesRequest request,
                       admin::RulesFromJson(InputName(path), text));
   request.set_app_id(id);
-  request.set_expected_version(expected_version);
-  return client.SetRules(request);
+  return request;
+}
+
+// An app that is new and whose rules the org refuses would let everybody in: it goes again.
+absl::StatusOr<org::v1::App> SetRulesOrRemove(AdminClient& client, bool is_new,
+                                              const org::v1::SetRulesRequest& rules) {
+  absl::StatusOr<org::v1::App> app = client.SetRules(rules);
+  if (app.ok() || !is_new) return app;
+  org::v1::RemoveAppRequest removal;
+  removal.set_app_id(rules.app_id());
+  if (!client.RemoveApp(removal).ok()) {
+    std::cerr << fmt::format(
+        "warning: {} is registered without its rules, so everybody may sign in to it.\n"
+        "         Remove it: dtctl app remove {}\n",
+        rules.app_id(), rules.app_id());
+  }
+  return app.status();
 }
 
 absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options) {
@@ -61,6 +76,10 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
   app.set_label(options.label.empty() ? app.id() : options.label);
   app.set_has_client_conditions(options.client_conditions);
   app.mutable_saml()->set_default_relay_state(options.relay_state);
+  org::v1::SetRulesRequest rules;
+  if (!options.rules_file.empty()) {
+    DT_ASSIGN_OR_RETURN(rules, ReadRules(app.id(), options.rules_file));
+  }
 
   DT_ASSIGN_OR_RETURN(const org::v1::ListAppsResponse known, client.ListApps());
   const bool exists = std::any_of(known.apps().begin(), known.apps().end(),
@@ -75,7 +94,7 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
   request.set_expected_version(known.version());  // Nobody has added it meanwhile.
   DT_ASSIGN_OR_RETURN(org::v1::App stored, client.PutApp(request));
   if (options.rules_file.empty()) return stored;
-  return WithRules(client, stored.id(), options.rules_file, 0);
+  return SetRulesOrRemove(client, !exists, rules);
 }
 
 int AddApp(AdminClient& client, const AppOptions& options) {
@@ -161,7 +180,10 @@ void AddApp(CLI::App& app, Action& chosen) {
 }
 
 int SetRules(AdminClient& client, const AppOptions& options) {
-  const auto app = WithRules(client, options.id, options.file, options.expected_version);
+  auto rules = ReadRules(options.id, options.file);
+  if (!rules.ok()) return Failed(rules.status());
+  rules->set_expected_version(options.expected_version);
+  const auto app = client.SetRules(*rules);
   if (!app.ok()) return Failed(app.status());
   WarnIfOpen(*app);
   return Print(options.json, *app, admin::AppText(*app));

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 #include "libs/admin/endpoints.h"
 #include "libs/admin/text.h"
@@ -14,6 +16,7 @@ namespace {
 
 struct Connection {
   std::string endpoints_file;
+  bool endpoints_by_flag = false;  // Else an environment variable or a file names it.
   admin::EndpointOptions options;
 };
 
@@ -75,10 +78,25 @@ int Flushed(int code) {
   return kFailed;
 }
 
+bool HasFlag(int argc, char** argv, std::string_view flag) {
+  return std::any_of(argv, argv + argc, [flag](std::string_view word) {
+    return word.starts_with(flag) && (word.size() == flag.size() || word[flag.size()] == '=');
+  });
+}
+
+// An endpoints.json that stands in the environment gives way to a deployment named by options.
+bool UsesEndpointsFile(const Connection& connection) {
+  const admin::EndpointOptions& options = connection.options;
+  const bool named = !options.org_address.empty() || !options.ca_address.empty() ||
+                     !options.deployment_ca.empty() || !options.certificate.empty() ||
+                     !options.key.empty();
+  return !connection.endpoints_file.empty() && (connection.endpoints_by_flag || !named);
+}
+
 int Run(const Connection& connection, const Action& action) {
-  const auto endpoints = connection.endpoints_file.empty()
-                             ? admin::LoadEndpoints(connection.options)
-                             : admin::ReadEndpointsFile(connection.endpoints_file);
+  const auto endpoints = UsesEndpointsFile(connection)
+                             ? admin::ReadEndpointsFile(connection.endpoints_file)
+                             : admin::LoadEndpoints(connection.options);
   if (!endpoints.ok()) {
     Failed(endpoints.status());
     return kUsageError;
@@ -113,6 +131,15 @@ int Main(int argc, char** argv) {
   if (argc == 1) {
     std::cout << app.help();
     return Flushed(kUsageError);
+  }
+  connection.endpoints_by_flag = HasFlag(argc, argv, "--endpoints");
+  for (const char* const flag :
+       {"--org-address", "--ca-address", "--deployment-ca", "--cert", "--key"}) {
+    if (connection.endpoints_by_flag && HasFlag(argc, argv, flag)) {
+      std::cerr << fmt::format("dtctl: --endpoints and {} name a deployment each; give one\n",
+                               flag);
+      return kUsageError;
+    }
   }
   try {
     app.parse(argc, argv);
