@@ -58,7 +58,7 @@ class Transaction {
   }
 
   // Once the transaction is durable, those hear of it who watch `topic`, a constant of the
-  // program (Database::Watch). Nobody does when it is undone.
+  // program (Database::WatchTopic). Nobody does when it is undone.
   void Announce(std::string_view topic);
 
   // Only for a transaction of Connection::Begin(); Database commits its own. After an error the

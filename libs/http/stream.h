@@ -1,4 +1,4 @@
-// One connected socket, plain or TLS, behind one face: the protocol code is compiled
+// One connected socket, plain or TLS, behind one interface: the protocol code is compiled
 // once and does not care. Lives on one io_context and never leaves it.
 #pragma once
 

@@ -130,6 +130,18 @@ TEST_F(SignerTest, SignsEverythingWithAKeyThatThisProcessCannotRead) {
   }
 }
 
+// As tokens are signed (RFC 7518, section 3.4).
+TEST_F(SignerTest, SignsATokensTextWithAKeyThatThisProcessCannotRead) {
+  const auto drawer = std::make_shared<Drawer>();
+  const Signer signer = SignerFor(drawer).value();
+  const absl::StatusOr<Bytes> signature = signer.SignEs256("header.payload");
+  DT_ASSERT_OK(signature);
+  EXPECT_EQ(signature->size(), 64U);
+  EXPECT_TRUE(drawer->public_key().VerifyEs256("header.payload", *signature));
+  EXPECT_FALSE(drawer->public_key().VerifyEs256("header.other", *signature));
+  EXPECT_EQ(drawer->signatures, 1);
+}
+
 TEST_F(SignerTest, MakesARequestAndShowsItsCertificateInAHandshake) {
   const Identity web_ca = throwaway::NewCa("web CA", kSignedAt);
   const Identity device_ca = throwaway::NewCa("device CA", kSignedAt);

@@ -42,7 +42,7 @@ class AdmissionControl {
   struct Rule {
     std::vector<std::string_view> roles;
     bool stream = false;
-    std::string service;                    // "devicetrust.ca.v1.CertificateAuthority"
+    std::string service;                    // "devicetrust.ca.v1.EnrollmentService"
     std::string method;                     // "Enroll"
     metrics::Histogram* seconds = nullptr;  // Null for a stream.
   };

@@ -18,7 +18,7 @@ namespace devicetrust::policy {
 // exist and every client matches.
 enum class AppKind : std::uint8_t { kGeneric, kOffice };
 
-// An exclusion wins over whatever includes. Ids as the people store has them.
+// An exclusion wins over whatever includes. Ids as the org knows its users.
 struct PeopleCondition {
   bool everyone = true;             // Else the listed users and members of the groups.
   std::vector<std::string> users;   // User ids.
