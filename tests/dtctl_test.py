@@ -146,11 +146,12 @@ class Dtctl(EnvironmentTest):
         metadata = folder / "half-app.xml"
         metadata.write_text(METADATA.replace("time.example", "half.example"))
         rules = folder / "half-app.json"
-        for bad in ('[{"name": "x", "wurst": 1}]',                  # Refused by dtctl,
-                    '[{"name": "x", "active": true}]'):             # and by the org.
+        for bad, why in (('[{"name": "x", "wurst": 1}]', "wurst"),             # Refused by dtctl,
+                         ('[{"name": "x", "active": true}]', "ACCESS_DENIED")):  # by the org.
             rules.write_text(bad)
             refused = self.environment.dtctl("app", "add", metadata, "--rules", rules, check=False)
             self.assertEqual(refused.returncode, 1, refused.stderr)
+            self.assertIn(why, refused.stderr)
             self.assertNotIn("half-app", self.environment.dtctl("app", "list").stdout)
 
     def test_flags_go_before_the_environment(self):

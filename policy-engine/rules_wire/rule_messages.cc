@@ -92,7 +92,7 @@ absl::StatusOr<Actions> ActionsFromMessage(const v1::Rule& rule) {
       actions.allow = false;
       break;
     default:
-      return MessageError(rule, "access: unknown value");
+      return MessageError(rule, "action: access must be ACCESS_ALLOWED or ACCESS_DENIED");
   }
   actions.prompt_for_factor = message.prompt_for_factor();
   switch (message.factor_frequency()) {
