@@ -1,4 +1,5 @@
 // The simulated domain's LDAP: a client's messages, before and after it has said who it is.
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -29,8 +30,8 @@ const simulator::LdapEntries& Entries() {
         table->AddRealm({"CORP.TEST", "CORP", std::array<std::uint32_t, 3>{1, 2, 3}}).value();
     const simulator::NewAccount ada{.name = "ada", .password = "Pw-ada", .mail = "ada@corp.test"};
     DT_CHECK(table->Add(realm, {&ada, 1}).ok());
-    const auto* const made =
-        new simulator::LdapEntries(simulator::AccountView::Open(folder + "/accounts").value());
+    const auto* const made = new simulator::LdapEntries(
+        simulator::AccountView::Open(folder + "/accounts").value(), {});
     std::filesystem::remove_all(folder);
     return made;
   }();
@@ -65,9 +66,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string out;
     DT_CHECK(session.Handle({kBind, sizeof(kBind) - 1}, out));
   }
-  Talk(input.Text(), session);
+  const std::string text(input.Text());  // liblber looks at the byte behind: here a NUL.
+  Talk(text, session);
 
-  simulator::BerReader reader(input.Text());
+  simulator::BerReader reader(text);
   if (const auto item = reader.Next(); item.ok()) DT_FUZZ_USE(simulator::ParseLdapFilter(*item));
   return 0;
 }
