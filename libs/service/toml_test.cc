@@ -55,6 +55,8 @@ TEST(TomlTest, NamesTheLineOfWhatItRefuses) {
                                                      {"a = 1.5\n", "line 1: "},
                                                      {"a = 1979-05-27\n", "line 1: "},
                                                      {"[section]\n", "line 1: "},
+                                                     {"[.a]\n", "line 1: "},
+                                                     {"a = 1\n[[=\n", "line 2: "},
                                                      {"a = [1, 2]\n", "line 1: "},
                                                      {"a = [\n\"x\",\n[\"y\"]]\n", "line 3: "}};
   for (const auto& [text, line] : bad) {
