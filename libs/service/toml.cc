@@ -101,6 +101,36 @@ struct Writer {
   }
 };
 
+// The line, from 1, of the first octet beyond ASCII outside of quotes and comments; 0: none. A bare
+// name is ASCII (TOML 1.0), and toml++ 3.3 may misbehave on other letters there.
+int LineBeyondAscii(std::string_view text) {
+  int line = 1;
+  char quote = 0;  // The one that is open.
+  bool comment = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') {
+      ++line;
+      comment = false;
+    } else if (comment) {
+      continue;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"') {
+        ++i;
+      } else if (c == quote) {
+        quote = 0;
+      }
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '#') {
+      comment = true;
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      return line;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 bool TomlEntry::operator==(const TomlEntry& other) const {
@@ -108,6 +138,9 @@ bool TomlEntry::operator==(const TomlEntry& other) const {
 }
 
 absl::StatusOr<TomlTable> ParseToml(std::string_view text) {
+  if (const int line = LineBeyondAscii(text); line != 0) {
+    return AtLine(line, "letters beyond ASCII stand in quotes or comments alone");
+  }
   try {
     return TableFrom(toml::parse(text));
   } catch (const toml::parse_error& error) {

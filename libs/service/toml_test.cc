@@ -46,19 +46,21 @@ TEST(TomlTest, ReadsEachKindOfValueWithItsLine) {
 }
 
 TEST(TomlTest, NamesTheLineOfWhatItRefuses) {
-  const std::pair<const char*, const char*> bad[] = {{"a = 1\nb = \"no end\n", "line 2: "},
-                                                     {"a = 1\n\nno option\n", "line 3: "},
-                                                     {"a = 1\na = 2\n", "line 2: "},
-                                                     {"org = acme\n", "line 1: "},
-                                                     {"\x01\x02\n", "line 1: "},
-                                                     {"a = \"\xff\"\n", "line 1: "},
-                                                     {"a = 1.5\n", "line 1: "},
-                                                     {"a = 1979-05-27\n", "line 1: "},
-                                                     {"[section]\n", "line 1: "},
-                                                     {"[.a]\n", "line 1: "},
-                                                     {"a = 1\n[[=\n", "line 2: "},
-                                                     {"a = [1, 2]\n", "line 1: "},
-                                                     {"a = [\n\"x\",\n[\"y\"]]\n", "line 3: "}};
+  const std::pair<const char*, const char*> bad[] = {
+      {"a = 1\nb = \"no end\n", "line 2: "},
+      {"a = 1\n\nno option\n", "line 3: "},
+      {"a = 1\na = 2\n", "line 2: "},
+      {"org = acme\n", "line 1: "},
+      {"\x01\x02\n", "line 1: "},
+      {"a = \"\xff\"\n", "line 1: "},
+      {"a = 1.5\n", "line 1: "},
+      {"a = 1979-05-27\n", "line 1: "},
+      {"[section]\n", "line 1: "},
+      {"[.a]\n", "line 1: "},
+      {"# \xc3\xa9\nb = '\xc3\xa9'\n\xc3\xa9 = 1\n", "line 3: "},
+      {"a = 1\n[[=\n", "line 2: "},
+      {"a = [1, 2]\n", "line 1: "},
+      {"a = [\n\"x\",\n[\"y\"]]\n", "line 3: "}};
   for (const auto& [text, line] : bad) {
     const absl::Status status = ParseToml(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
