@@ -4,7 +4,7 @@
 
 namespace devicetrust {
 
-BackgroundLoop::BackgroundLoop(std::chrono::milliseconds pause, Step step)
+BackgroundLoop::BackgroundLoop(Pause pause, Step step)
     : step_(std::move(step)), thread_([this, pause] { Run(pause); }) {}
 
 BackgroundLoop::~BackgroundLoop() { Stop(); }
@@ -29,17 +29,17 @@ bool BackgroundLoop::stopping() const {
   return stopping_;
 }
 
-void BackgroundLoop::Run(std::chrono::milliseconds pause) {
-  while (Pause(pause)) pause = step_();
+void BackgroundLoop::Run(Pause pause) {
+  while (Wait(pause)) pause = step_();
 }
 
-bool BackgroundLoop::Pause(std::chrono::milliseconds pause) {
+bool BackgroundLoop::Wait(Pause pause) {
   const MutexLock lock(mutex_);
-  if (pause == kUntilWoken) {
+  if (pause.length == kUntilWoken) {
     while (!stopping_ && !woken_) changed_.Wait(mutex_);
   } else {
-    const auto end = std::chrono::steady_clock::now() + pause;
-    while (!stopping_ && changed_.WaitUntil(mutex_, end)) {
+    const auto end = std::chrono::steady_clock::now() + pause.length;
+    while (!stopping_ && !(pause.ends_when_woken && woken_) && changed_.WaitUntil(mutex_, end)) {
     }
   }
   woken_ = false;

@@ -43,6 +43,18 @@ TEST(BackgroundLoopTest, LosesNoWakeUp) {
   go_on.release();
 }
 
+TEST(BackgroundLoopTest, EndsAPauseOfAtMostALengthWhenItIsWoken) {
+  std::counting_semaphore<> begun(0);
+  BackgroundLoop loop(BackgroundLoop::AtMost(hours(1)), [&] {
+    begun.release();
+    return BackgroundLoop::AtMost(hours(1));
+  });
+  loop.Wake();
+  begun.acquire();
+  loop.Wake();
+  begun.acquire();
+}
+
 TEST(BackgroundLoopTest, FinishesTheStepUnderWayAndStartsNoOther) {
   std::latch begun(1);
   std::latch go_on(1);
