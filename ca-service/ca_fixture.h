@@ -110,7 +110,6 @@ class CaTest : public ::testing::Test {
 
   // Again: as after a restart.
   void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
-    if (revocations_) revocations_->committed().Stop();
     enroller_.reset();
     crl_.reset();
     revocations_.reset();
@@ -133,14 +132,11 @@ class CaTest : public ::testing::Test {
                                        return org_.Append(request);
                                      });
     revocations_ = std::make_unique<Revocations>(*database_, *outbox_, clock_);
-    crl_ = CrlPublisher::Start(*database_, *issuers_, *revocations_, clock_).value();
+    crl_ = CrlPublisher::Start(*database_, *issuers_, clock_, crl_pace_).value();
     iwa_keys_ = std::make_unique<IwaKeys>("acme", org_);
     enroller_ = std::make_unique<Enroller>(
         EnrollerConfig{{"acme", Profile{}, "http://ca.test"}, calls_per_minute_}, *iwa_keys_,
         Context{*database_, *outbox_, *issuers_, org_, clock_, random_});
-  }
-  void TearDown() override {
-    if (revocations_) revocations_->committed().Stop();
   }
 
   token::UserToken Token(const pki::PrivateKey& key) {
@@ -153,14 +149,20 @@ class CaTest : public ::testing::Test {
     return enroller_->Enroll(Signed(token), ToString(Csr(key)), "192.0.2.7");
   }
   pki::Certificate ActiveCertificate() { return issuers_->Current()->active().certificate(); }
-  // The list of one issuer, with all that was revoked before the call.
-  pki::Crl PublishedCrl(const Issuer& issuer) {
+  // The list of an issuer, or of a root, with all that was revoked before the call.
+  Bytes PublishedDer(const std::string& id) {
     std::promise<Bytes> der;
     crl_->WhenUpToDate([&](const auto& lists) {
-      const auto list = lists->find(issuer.id());
+      const auto list = lists->find(id);
       der.set_value(list == lists->end() ? Bytes() : list->second->der);
     });
-    return pki::ParseCrl(der.get_future().get(), issuer.certificate()).value();
+    return der.get_future().get();
+  }
+  pki::Crl PublishedCrl(const Issuer& issuer) {
+    return pki::ParseCrl(PublishedDer(issuer.id()), issuer.certificate()).value();
+  }
+  pki::Crl PublishedRootCrl(const Issuer& issuer) {
+    return pki::ParseCrl(PublishedDer(issuer.root_id()), issuer.root()).value();
   }
   std::int64_t CountCertificates() {
     return database_
@@ -186,6 +188,7 @@ class CaTest : public ::testing::Test {
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
   FakeOrg org_{iwa_key_};
   std::size_t calls_per_minute_ = 100'000;  // Tests enroll one computer many times.
+  std::chrono::milliseconds crl_pace_{0};
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<db::Outbox> outbox_;

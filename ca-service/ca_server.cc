@@ -121,7 +121,7 @@ absl::Status CaServer::Parts::Open() {
                                           return DeliverEvents(*raw, events);
                                         });
   revocations = std::make_unique<Revocations>(*database, *outbox, clock);
-  DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *issuers, *revocations, clock));
+  DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *issuers, clock));
   return absl::OkStatus();
 }
 
@@ -169,6 +169,7 @@ absl::Status CaServer::Parts::Listen() {
 
 void CaServer::Parts::Stop() {
   if (revocations) revocations->committed().Stop();  // Ends the streams.
+  if (crl) crl->Stop();
   if (edge) edge->Stop(kDrain);
   if (internal) internal->Stop(kDrain);
   if (http) http->Stop(kDrain);

@@ -21,6 +21,7 @@
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "google/rpc/status.pb.h"
+#include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
@@ -219,10 +220,20 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
   DT_ASSERT_OK(WriteFileAtomically(Path("crl.der"), Get(path)));
   EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("crl.der") + " -CAfile " +
                     Path("issuing.pem") + " -out " + Path("crl.pem")));
+  // A list of every CA of the chain, as nginx's ssl_crl and Java want it.
+  const std::string root_list = Get("/crl/" + HexEncode(root.subject_key_id()) + ".crl");
+  DT_ASSERT_OK(WriteFileAtomically(Path("root-crl.der"), root_list));
+  EXPECT_TRUE(Shell("openssl crl -inform DER -in " + Path("root-crl.der") + " -CAfile " +
+                    Path("root.pem") + " -out " + Path("root-crl.pem")));
+  DT_ASSERT_OK(WriteFileAtomically(
+      Path("all-crls.pem"), pki::CrlToPem(AsBytes(Get(path))) + pki::CrlToPem(AsBytes(root_list))));
   const std::string verify = "openssl verify -x509_strict -purpose sslclient -CAfile " +
                              Path("root.pem") + " -untrusted " + Path("issuing.pem");
   const std::string with_crl = " -crl_check -CRLfile " + Path("crl.pem") + " " + Path("leaf.pem");
   EXPECT_TRUE(Shell(verify + with_crl));
+  const std::string check_all = verify + " -crl_check_all -CRLfile ";
+  EXPECT_TRUE(Shell(check_all + Path("all-crls.pem") + " " + Path("leaf.pem")));
+  EXPECT_FALSE(Shell(check_all + Path("crl.pem") + " " + Path("leaf.pem")));
   EXPECT_EQ(Get("/ca/root.crt"), enrolled->chain_der(1));
   EXPECT_EQ(Get("/crl/other.crl"), "");
 
@@ -300,6 +311,7 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
   ASSERT_EQ(issuers->issuers_size(), 1);
   EXPECT_EQ(issuers->issuers(0).state(), v1::ISSUER_STATE_ACTIVE);
   EXPECT_EQ(issuers->issuers(0).chain_der_size(), 2);
+  EXPECT_TRUE(issuers->issuers(0).root_crl_url().starts_with("http://" + addresses_["http"]));
   // The admin methods are not on the edge.
   const auto on_edge = CertificateAdminService::NewStub(
       rpc::NewChannel({.address = addresses_["edge"],

@@ -1,6 +1,7 @@
 #include "ca-service/http_endpoint.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "libs/base/task.h"
@@ -30,19 +31,21 @@ struct Endpoint {
     if (request.path == kRootPath) {
       co_return Found("application/pkix-cert", set->active().root().der());
     }
+    std::string id;  // Of the issuer or root whose list is asked for.
     for (const auto& issuer : set->all) {
       if (request.path == issuer->CertificatePath()) {
         co_return Found("application/pkix-cert", issuer->certificate().der());
       }
-      if (request.path != issuer->CrlPath()) continue;
-      const auto lists = co_await AwaitCallback<std::shared_ptr<const CrlSet>>(
-          [this](CrlPublisher::Receiver receiver) { crl.WhenUpToDate(std::move(receiver)); });
-      // One that was added within the last second may have none yet.
-      if (const auto list = lists->find(issuer->id()); list != lists->end()) {
-        co_return Found("application/pkix-crl", list->second->der);
-      }
+      if (request.path == CrlPath(issuer->id())) id = issuer->id();
+      if (request.path == CrlPath(issuer->root_id())) id = issuer->root_id();
     }
-    co_return http::Text(404, "not found\n");
+    if (id.empty()) co_return http::Text(404, "not found\n");
+    const auto lists = co_await AwaitCallback<std::shared_ptr<const CrlSet>>(
+        [this](CrlPublisher::Receiver receiver) { crl.WhenUpToDate(std::move(receiver)); });
+    const auto list = lists->find(id);
+    // One that was added within the last second may have none yet.
+    if (list == lists->end()) co_return http::Text(404, "not found\n");
+    co_return Found("application/pkix-crl", list->second->der);
   }
 };
 

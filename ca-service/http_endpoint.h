@@ -10,7 +10,7 @@ namespace devicetrust::ca {
 
 inline constexpr char kRootPath[] = "/ca/root.crt";  // Of the active issuer, DER.
 
-// Answers kRootPath and, of each issuer, Issuer::CrlPath() and CertificatePath(), from memory;
+// Answers kRootPath and, of each issuer, its certificate, its list and its root's, from memory;
 // nothing else. Both references must outlive the handler.
 http::Handler NewHttpEndpoint(const Issuers& issuers, CrlPublisher& crl);
 

@@ -18,12 +18,20 @@ void CountSignature(std::string_view of, bool good) {
 
 }  // namespace
 
+absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, const pki::Identity& authority) {
+  auto list = pki::BuildCrl(crl, authority);
+  CountSignature("crl", list.ok());
+  return list;
+}
+
+std::string CrlPath(std::string_view id) { return fmt::format("/crl/{}.crl", id); }
+
 Issuer::Issuer(pki::Identity identity, pki::Certificate root)
     : identity_(std::move(identity)),
       root_(std::move(root)),
-      id_(HexEncode(identity_.certificate.subject_key_id())) {}
+      id_(HexEncode(identity_.certificate.subject_key_id())),
+      root_id_(HexEncode(root_.subject_key_id())) {}
 
-std::string Issuer::CrlPath() const { return fmt::format("/crl/{}.crl", id_); }
 std::string Issuer::CertificatePath() const { return fmt::format("/ca/{}.crt", id_); }
 
 absl::StatusOr<pki::Certificate> Issuer::Issue(const DeviceSpec& spec, const pki::PublicKey& key,
@@ -37,17 +45,11 @@ absl::StatusOr<pki::Certificate> Issuer::Issue(const DeviceSpec& spec, const pki
   leaf.not_after = std::min(now + profile.validity, certificate().not_after());
   leaf.uris = {token::Urn(spec.org, "device", spec.device_id),
                token::Urn(spec.org, "enrollment", spec.enrollment_id)};
-  leaf.crl_urls = {spec.public_url + CrlPath()};
+  leaf.crl_urls = {spec.public_url + CrlPath(id_)};
   leaf.ca_issuer_urls = {spec.public_url + CertificatePath()};
   auto certificate = pki::SignCertificate(leaf, key, identity_);
   CountSignature("certificate", certificate.ok());
   return certificate;
-}
-
-absl::StatusOr<Bytes> Issuer::SignCrl(const pki::Crl& crl) const {
-  auto list = pki::BuildCrl(crl, identity_);
-  CountSignature("crl", list.ok());
-  return list;
 }
 
 }  // namespace devicetrust::ca

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/bytes.h"
@@ -31,6 +32,12 @@ struct DeviceSpec {
   std::string public_url;  // Of the HTTP listener, without a slash at its end.
 };
 
+// Signs a list of what `authority` took back, and counts the signature.
+absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, const pki::Identity& authority);
+
+// The path on the HTTP listener of the list of an issuer, or of a root; `id` as Issuer::id().
+std::string CrlPath(std::string_view id);
+
 // A CA certificate with the signer of its key, and the root above it: signs device certificates
 // and the list of those that were revoked. Immutable, thread-safe.
 class Issuer {
@@ -42,10 +49,10 @@ class Issuer {
   const std::string& id() const { return id_; }
   const pki::Certificate& certificate() const { return identity_.certificate; }
   const pki::Certificate& root() const { return root_; }
+  const std::string& root_id() const { return root_id_; }  // As id(), of the root's key.
   std::vector<Bytes> chain_der() const { return {certificate().der(), root_.der()}; }
 
-  // Paths on the HTTP listener; certificates name them behind DeviceSpec::public_url.
-  std::string CrlPath() const;
+  // On the HTTP listener, as CrlPath(id()); certificates name both behind DeviceSpec::public_url.
   std::string CertificatePath() const;
 
   // For a key whose possession was proven. Valid from `now` less the backdating, no longer
@@ -53,12 +60,13 @@ class Issuer {
   absl::StatusOr<pki::Certificate> Issue(const DeviceSpec& spec, const pki::PublicKey& key,
                                          const Profile& profile, WallTime now,
                                          Random& random) const;
-  absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl) const;
+  absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl) const { return ca::SignCrl(crl, identity_); }
 
  private:
   pki::Identity identity_;
   pki::Certificate root_;
   std::string id_;
+  std::string root_id_;
 };
 
 }  // namespace devicetrust::ca

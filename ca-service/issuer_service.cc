@@ -14,7 +14,8 @@ grpc::Status IssuerService::GetIssuers(grpc::ServerContext* /*context*/,
     message.set_state(issuer.get() == &set->active() ? v1::ISSUER_STATE_ACTIVE
                                                      : v1::ISSUER_STATE_ACCEPTED);
     for (const Bytes& der : issuer->chain_der()) message.add_chain_der(ToString(der));
-    message.set_crl_url(public_url_ + issuer->CrlPath());
+    message.set_crl_url(public_url_ + CrlPath(issuer->id()));
+    message.set_root_crl_url(public_url_ + CrlPath(issuer->root_id()));
   }
   response->set_edge_address(edge_address_);
   return grpc::Status::OK;

@@ -169,15 +169,24 @@ absl::Status Issuers::Reload() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Issuers::Add() {
-  const MutexLock lock(change_mutex_);
-  const std::string root_id = IdOf(Current()->active().root());
+absl::StatusOr<pki::Identity> Issuers::OpenRoot(const std::string& root_id) const {
   DT_ASSIGN_OR_RETURN(const auto roots, database_.Read([](db::Transaction& txn) {
     return IssuerStore(txn).Roots();
   }));
   const auto row = std::ranges::find(roots, root_id, &StoredAuthority::id);
-  if (row == roots.end()) return absl::DataLossError("the active issuer's root is not stored");
-  DT_ASSIGN_OR_RETURN(const pki::Identity root, Opened(*row, config_));
+  if (row == roots.end()) return absl::NotFoundError(fmt::format("no root has the id {}", root_id));
+  return Opened(*row, config_);
+}
+
+absl::StatusOr<Bytes> Issuers::SignRootCrl(const std::string& root_id, const pki::Crl& crl) const {
+  DT_ASSIGN_OR_RETURN(const pki::Identity root, OpenRoot(root_id));
+  return SignCrl(crl, root);
+}
+
+absl::StatusOr<std::string> Issuers::Add() {
+  const MutexLock lock(change_mutex_);
+  const std::string root_id = Current()->active().root_id();
+  DT_ASSIGN_OR_RETURN(const pki::Identity root, OpenRoot(root_id));
   DT_ASSIGN_OR_RETURN(const NewAuthority made, NewIssuer(root, config_.org, clock_.Now(), random_));
   DT_ASSIGN_OR_RETURN(const StoredAuthority added, Sealed(made, root_id, config_, random_));
   DT_RETURN_IF_ERROR(

@@ -28,7 +28,8 @@ struct IssuerSet {
 
 // The CA's issuers, and how they change while it serves: a new one is added as accepted, and
 // becomes active once every gateway has had time to fetch it. Their keys lie in the store, sealed
-// with the key-encryption key; the root's key is opened only to certify an issuer. Thread-safe.
+// with the key-encryption key; a root's key is opened only to certify an issuer, and to sign the
+// root's list. Thread-safe.
 class Issuers {
  public:
   struct Config {
@@ -52,6 +53,10 @@ class Issuers {
   // store and in Current() then.
   absl::StatusOr<std::string> Add();
 
+  // Signs a list of the issuers of one root that were taken back; opens the root's key for it.
+  // kNotFound: no such root. Those of Open().
+  absl::StatusOr<Bytes> SignRootCrl(const std::string& root_id, const pki::Crl& crl) const;
+
   // From now on `id` signs new certificates, and the active one before it is accepted.
   // Idempotent. kNotFound: no such issuer. kFailedPrecondition: it has expired.
   absl::Status Activate(const std::string& id);
@@ -60,6 +65,8 @@ class Issuers {
   Issuers(Config config, db::Database& database, const Clock& clock, Random& random)
       : config_(std::move(config)), database_(database), clock_(clock), random_(random) {}
 
+  // The root with its key, out of the store and the seal.
+  absl::StatusOr<pki::Identity> OpenRoot(const std::string& root_id) const;
   absl::Status Create() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   // Makes the set of what is in the store now.
   absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);

@@ -20,8 +20,11 @@ inline const metrics::Counters kSignatures(
     "Signatures by issuers' keys: of what (certificate, crl), and how it ended (OK, error).",
     {"of", "result"});
 inline const metrics::Gauges kCrlUpdated("dt_ca_crl_this_update_timestamp_seconds",
-                                         "When the list that is served was made, Unix time.",
+                                         "thisUpdate of the list that is served, Unix time.",
                                          {"issuer"}, metrics::Merge::kLeast);
+inline const metrics::Gauges kCrlNextUpdate("dt_ca_crl_next_update_timestamp_seconds",
+                                            "When the list that was made last ends, Unix time.",
+                                            {"issuer"}, metrics::Merge::kLeast);
 inline const metrics::Gauges kCrlBytes("dt_ca_crl_bytes", "Size of the list that is served.",
                                        {"issuer"});
 inline const metrics::Gauges kCrlEntries("dt_ca_crl_entries",

@@ -108,6 +108,7 @@ TEST_F(RevocationsTest, WakesAWaiterAndStops) {
 TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber) {
   const pki::Crl empty = ActiveCrl();
   EXPECT_TRUE(empty.revoked.empty());
+  EXPECT_EQ(empty.this_update, kStart - kCrlBackdate);
   EXPECT_EQ(empty.next_update, kStart + kCrlLifetime);
 
   const auto issued = EnrollNew();
@@ -125,6 +126,72 @@ TEST_F(RevocationsTest, PublishesANewListForEachRevocationAndNeverTwoOfOneNumber
   EXPECT_GT(after_restart.number, crl.number);
 }
 
+// NSS takes the next of two lists with one thisUpdate for an old one (SEC_ERROR_OLD_CRL).
+TEST_F(RevocationsTest, ThisUpdateGrowsByASecondFromListToList) {
+  WallTime before = ActiveCrl().this_update;
+  const auto expect_later = [&] {
+    const pki::Crl crl = ActiveCrl();
+    EXPECT_EQ(crl.this_update, before + std::chrono::seconds(1));
+    EXPECT_EQ(crl.next_update, kStart + kCrlLifetime);
+    before = crl.this_update;
+  };
+  for (int i = 0; i < 3; ++i) {  // All within one second of the clock.
+    const auto issued = EnrollNew();
+    DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                                 "admin:ada"));
+    expect_later();
+  }
+  Open();  // At a restart too.
+  expect_later();
+  clock_.Advance(-hours(1));  // And when the clock was set back.
+  Open();
+  EXPECT_EQ(ActiveCrl().this_update, before + std::chrono::seconds(1));
+}
+
+TEST_F(RevocationsTest, WhatIsRevokedBetweenTwoListsSharesTheNext) {
+  crl_pace_ = milliseconds(hours(1));  // The next list is a long way off.
+  Open();
+  const Issuer& issuer = issuers_->Current()->active();
+  const std::int64_t number = PublishedCrl(issuer).number;
+  std::vector<std::promise<std::size_t>> waiting(3);
+  for (auto& answer : waiting) {
+    const auto issued = EnrollNew();
+    DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                                 "admin:ada"));
+    crl_->WhenUpToDate([&](const auto& lists) {
+      const auto& list = *lists->at(issuer.id());
+      EXPECT_EQ(list.number, number);
+      answer.set_value(pki::ParseCrl(list.der, issuer.certificate())->revoked.size());
+    });
+  }
+  crl_->Stop();  // Those who wait are served what there is.
+  for (auto& answer : waiting) EXPECT_EQ(answer.get_future().get(), 0U);
+  crl_pace_ = milliseconds(0);
+  Open();
+  EXPECT_EQ(ActiveCrl().revoked.size(), 3U);
+}
+
+TEST_F(RevocationsTest, TheRootHasAListOfItsOwnThatNamesNobody) {
+  const auto issuers = issuers_->Current();
+  const pki::Crl first = PublishedRootCrl(issuers->active());
+  EXPECT_TRUE(first.revoked.empty());
+  EXPECT_EQ(first.this_update, kStart - kCrlBackdate);
+  EXPECT_EQ(first.next_update, kStart + kRootCrlLifetime);
+
+  const auto issued = EnrollNew();
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                               "admin:ada"));
+  EXPECT_EQ(ActiveCrl().revoked.size(), 1U);
+  EXPECT_EQ(PublishedRootCrl(issuers->active()).number, first.number);  // Not its business.
+  clock_.Advance(kRootCrlLifetime / 2);
+  while (PublishedRootCrl(issuers->active()).number == first.number) {
+    // The publisher looks at the clock when it is woken, and every second.
+    const auto next = EnrollNew();
+    DT_ASSERT_OK(revocations_->RevokeCertificate(next.serial, v1::REVOCATION_REASON_SUPERSEDED,
+                                                 "admin:ada"));
+  }
+}
+
 TEST_F(RevocationsTest, ALaterListHoldsWhatWasRevokedBeforeItWasAskedFor) {
   for (std::size_t revoked = 1; revoked <= 20; ++revoked) {
     const auto issued = EnrollNew();
@@ -132,7 +199,7 @@ TEST_F(RevocationsTest, ALaterListHoldsWhatWasRevokedBeforeItWasAskedFor) {
                                                  "admin:ada"));
     EXPECT_EQ(ActiveCrl().revoked.size(), revoked);
   }
-  revocations_->committed().Stop();  // The list that there is, as none will follow.
+  crl_->Stop();  // The list that there is, as none will follow.
   EXPECT_EQ(ActiveCrl().revoked.size(), 20U);
 }
 

@@ -25,16 +25,16 @@ class Certificates(EnvironmentTest):
         cls.issuers = environment.folder / "issuers.pem"
         cls.issuers.write_text("".join(pems[:-1]))
 
-    def fetch_crl(self, name):
-        with urllib.request.urlopen(self.endpoints["crl_url"], timeout=10) as answer:
+    def fetch_crl(self, name, url="crl_url"):
+        with urllib.request.urlopen(self.endpoints[url], timeout=10) as answer:
             self.assertEqual(answer.headers["Content-Type"], "application/pkix-crl")
             der = answer.read()
         path = self.environment.folder / f"{name}.crl"
         path.write_bytes(der)
         return path
 
-    def crl_as_pem(self, name):
-        der = self.fetch_crl(name)
+    def crl_as_pem(self, name, url="crl_url"):
+        der = self.fetch_crl(name, url)
         pem = der.with_suffix(".crl.pem")
         run("openssl", "crl", "-inform", "DER", "-in", der, "-out", pem)
         return pem
@@ -69,6 +69,7 @@ class Certificates(EnvironmentTest):
         self.assertEqual(lint_certificate(self.issuers, "issuer", self.root), [])
         self.assertEqual(lint_certificate(self.certificate, "device", self.issuers), [])
         self.assertEqual(lint_crl(self.crl_as_pem("lint"), self.issuers), [])
+        self.assertEqual(lint_crl(self.crl_as_pem("lint-root", "root_crl_url"), self.root), [])
         saml = folder / "saml.pem"
         saml.write_text(self.saml_certificate())
         self.assertEqual(lint_certificate(saml, "saml signing"), [])
@@ -103,6 +104,27 @@ class Certificates(EnvironmentTest):
         self.assertIn("MTLS Certificate Authority", text)
         run("openssl", "verify", "-crl_check", "-CAfile", self.root, *self.untrusted(), "-CRLfile",
             crl, self.certificate)
+
+    # As nginx with ssl_crl and Java do: no list of the root, nobody gets in.
+    def test_a_list_of_every_ca_of_the_chain_passes_good_certificates(self):
+        lists = self.environment.folder / "all.crl.pem"
+        lists.write_text(self.crl_as_pem("every").read_text() +
+                         self.crl_as_pem("every-root", "root_crl_url").read_text())
+        run("openssl", "verify", "-crl_check_all", "-CAfile", self.root, *self.untrusted(),
+            "-CRLfile", lists, self.certificate)
+
+    def test_two_lists_within_a_second_differ_in_their_time(self):
+        enrolled = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"]
+        times = []
+        for number in (-2, -3):
+            victim = self.environment.path_of(enrolled[number]["cert_pem"], "victim.pem")
+            serial = run("openssl", "x509", "-in", victim, "-noout", "-serial").stdout.split("=")[1]
+            self.environment.dtctl("revoke", "--serial", serial.strip(), "--yes")
+            crl = self.crl_as_pem(f"revoked{number}")
+            text = run("openssl", "crl", "-in", crl, "-noout", "-text").stdout
+            self.assertIn(f"Serial Number: {serial.strip()}", text)
+            times.append(run("openssl", "crl", "-in", crl, "-noout", "-lastupdate").stdout)
+        self.assertNotEqual(*times)
 
     def test_revoked_certificate_is_in_the_crl_at_once(self):
         enrolled = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"]

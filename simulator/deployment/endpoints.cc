@@ -65,6 +65,7 @@ std::string ToJson(const Endpoints& endpoints) {
                   {"ca_bundle", endpoints.ca_bundle},
                   {"device_ca_chain", endpoints.device_ca_chain},
                   {"crl_url", endpoints.crl_url},
+                  {"root_crl_url", endpoints.root_crl_url},
                   {"saml_metadata_url", endpoints.saml_metadata_url},
                   {"sign_out_url", endpoints.sign_out_url},
                   {"learn_more_url", endpoints.learn_more_url},

@@ -252,6 +252,7 @@ absl::Status Environment::DescribeIssuers(Endpoints& endpoints) {
   if (issuers.issuers().empty()) return absl::InternalError("the CA has no issuer");
   const ca::v1::Issuer& active = issuers.issuers(0);
   endpoints.crl_url = active.crl_url();
+  endpoints.root_crl_url = active.root_crl_url();
   endpoints.device_ca_chain = Path("device-ca.pem");
   std::vector<pki::Certificate> chain;
   for (const std::string& der : active.chain_der()) {
