@@ -1,0 +1,70 @@
+#include "libs/base/names.h"
+
+#include <gtest/gtest.h>
+
+#include <unordered_set>
+
+namespace devicetrust {
+namespace {
+
+using namespace std::string_view_literals;
+
+// What Samba's domain controller takes for one account, and what not.
+TEST(NamesTest, ComparesAsADirectoryDoes) {
+  for (const auto& [a, b] : {std::pair("Support"sv, "support"sv),
+                             {"JÜRGEN@CORP.TEST"sv, "jürgen@corp.test"sv},
+                             {"ZOË"sv, "zoë"sv},
+                             {"ДМИТРИЙ"sv, "дмитрий"sv},
+                             {"Σίσυφος"sv, "ΣΊΣΥΦΟΣ"sv},
+                             {""sv, ""sv}}) {
+    EXPECT_TRUE(SameName(a, b)) << a << " " << b;
+    EXPECT_EQ(FoldName(a), FoldName(b));
+    EXPECT_EQ(NameHash()(a), NameHash()(b));
+  }
+  for (const auto& [a, b] : {std::pair("straße"sv, "strasse"sv),
+                             {"İ"sv, "i"sv},
+                             {"é"sv, "e\u0301"sv},
+                             {"a"sv, "ab"sv},
+                             {"jürgen"sv, "jurgen"sv},
+                             {"ä"sv, "äa"sv},
+                             {"Zoë\xff"sv, "Zoë"sv}}) {
+    EXPECT_FALSE(SameName(a, b)) << a << " " << b;
+    EXPECT_NE(FoldName(a), FoldName(b));
+  }
+}
+
+TEST(NamesTest, LeavesBytesThatAreNoText) {
+  EXPECT_EQ(FoldName("A\xff\xc3"), "a\xff\xc3");
+  EXPECT_TRUE(SameName("A\xff\xc3", "a\xff\xc3"));
+  EXPECT_FALSE(SameName("A\xff", "a\xfe"));
+  EXPECT_EQ(TrimName(" \xff "), "\xff");
+  EXPECT_EQ(CharactersOf("\xff\xff"), 2U);
+}
+
+TEST(NamesTest, ASetFindsANameInAnyCase) {
+  std::unordered_set<std::string, NameHash, NameEqual> groups = {"Support", "Zürich"};
+  EXPECT_TRUE(groups.contains("SUPPORT"sv));
+  EXPECT_TRUE(groups.contains("zÜRICH"sv));
+  EXPECT_FALSE(groups.contains("Sales"sv));
+}
+
+TEST(NamesTest, TrimsWhatNobodySees) {
+  for (const auto typed : {"ada"sv, " ada\r\n"sv, "\u200eada"sv, "\ufeffada\u00a0"sv,
+                           "\u2066 ada\u2069\t"sv, "ada\u00ad"sv, "\u3000ada"sv}) {
+    EXPECT_EQ(TrimName(typed), "ada") << typed;
+  }
+  EXPECT_EQ(TrimName(" Ada  Lovelace "), "Ada  Lovelace");
+  EXPECT_EQ(TrimName(" \u200b "), "");
+  EXPECT_EQ(WithoutBlanks("\u200e123\u00a0456 "), "123456");
+  EXPECT_EQ(WithoutBlanks(""), "");
+}
+
+TEST(NamesTest, CutsBetweenCharacters) {
+  EXPECT_EQ(CharactersOf("Дмитрий"), 7U);
+  EXPECT_EQ(FirstCharacters("Дмитрий", 3), "Дми");
+  EXPECT_EQ(FirstCharacters("abc", 3), "abc");
+  EXPECT_EQ(FirstCharacters("abc", 0), "");
+}
+
+}  // namespace
+}  // namespace devicetrust
