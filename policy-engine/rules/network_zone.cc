@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-bool IsMapped(const IpAddress& address) {
-  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.bytes.begin());
-}
-
 std::optional<IpAddress> ParseV4(const char* text) {
   IpAddress address;
   std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), address.bytes.begin());
@@ -56,7 +52,7 @@ bool Mask(const IpAddress& base, unsigned prefix_bits, IpRange& range) {
 absl::StatusOr<IpRange> ParsePrefix(std::string_view text, std::size_t slash) {
   const std::optional<IpAddress> base = IpAddress::Parse(text.substr(0, slash));
   if (!base) return RangeError(text, "the part before '/' is no address");
-  const bool v4 = IsMapped(*base) && text.find(':') == std::string_view::npos;
+  const bool v4 = base->is_v4() && text.find(':') == std::string_view::npos;
   const std::string_view digits = text.substr(slash + 1);
   unsigned bits = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
@@ -69,6 +65,21 @@ absl::StatusOr<IpRange> ParsePrefix(std::string_view text, std::size_t slash) {
     return RangeError(text, "the address has bits set behind the prefix");
   }
   return range;
+}
+
+// Sorts the ranges and joins those that overlap.
+void Merge(std::vector<IpRange>& ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const IpRange& a, const IpRange& b) { return a.first < b.first; });
+  std::vector<IpRange> disjoint;
+  for (const IpRange& range : ranges) {
+    if (!disjoint.empty() && range.first <= disjoint.back().last) {
+      disjoint.back().last = std::max(disjoint.back().last, range.last);
+    } else {
+      disjoint.push_back(range);
+    }
+  }
+  ranges = std::move(disjoint);
 }
 
 }  // namespace
@@ -87,9 +98,13 @@ std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   return v6 ? ParseV6(terminated.data()) : ParseV4(terminated.data());
 }
 
+bool IpAddress::is_v4() const {
+  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin());
+}
+
 std::string IpAddress::ToString() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  if (IsMapped(*this)) {
+  if (is_v4()) {
     inet_ntop(AF_INET, bytes.data() + 12, text.data(), text.size());
   } else {
     inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
@@ -107,7 +122,7 @@ absl::StatusOr<IpRange> IpRange::Parse(std::string_view text) {
       dash == std::string_view::npos ? first : IpAddress::Parse(text.substr(dash + 1));
   if (!first || !last) return RangeError(text, "not an address");
   if (*last < *first) return RangeError(text, "the last address is before the first");
-  if (IsMapped(*first) != IsMapped(*last)) return RangeError(text, "it mixes IPv4 and IPv6");
+  if (first->is_v4() != last->is_v4()) return RangeError(text, "it mixes IPv4 and IPv6");
   return IpRange{*first, *last};
 }
 
@@ -122,28 +137,21 @@ absl::StatusOr<Zone> Zone::Compile(const ZoneSpec& spec) {
   }
   Zone zone;
   zone.name_ = spec.name;
-  std::vector<IpRange> ranges;
   for (const std::string& text : spec.ranges) {
     DT_ASSIGN_OR_RETURN(const IpRange range, IpRange::Parse(text));
-    ranges.push_back(range);
+    (range.is_v4() ? zone.v4_ : zone.v6_).push_back(range);
   }
-  std::sort(ranges.begin(), ranges.end(),
-            [](const IpRange& a, const IpRange& b) { return a.first < b.first; });
-  for (const IpRange& range : ranges) {
-    if (!zone.ranges_.empty() && range.first <= zone.ranges_.back().last) {
-      zone.ranges_.back().last = std::max(zone.ranges_.back().last, range.last);
-    } else {
-      zone.ranges_.push_back(range);
-    }
-  }
+  Merge(zone.v4_);
+  Merge(zone.v6_);
   return zone;
 }
 
 bool Zone::Contains(const IpAddress& address) const {
+  const std::vector<IpRange>& ranges = address.is_v4() ? v4_ : v6_;
   const auto after = std::upper_bound(
-      ranges_.begin(), ranges_.end(), address,
+      ranges.begin(), ranges.end(), address,
       [](const IpAddress& wanted, const IpRange& range) { return wanted < range.first; });
-  return after != ranges_.begin() && address <= std::prev(after)->last;
+  return after != ranges.begin() && address <= std::prev(after)->last;
 }
 
 }  // namespace devicetrust::policy

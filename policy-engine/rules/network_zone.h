@@ -1,6 +1,7 @@
-// Addresses and named network zones. IPv4 and IPv6 share one space: an IPv4 address is its
-// IPv4-mapped IPv6 form (RFC 4291, section 2.5.5.2), so that 10.1.2.3 and ::ffff:10.1.2.3,
-// as a dual-stack socket reports it, are the same client.
+// Addresses and named network zones. An IPv4 address is its IPv4-mapped IPv6 form (RFC 4291,
+// section 2.5.5.2), so that 10.1.2.3 and ::ffff:10.1.2.3, as a dual-stack socket reports it, are
+// the same client. A range speaks of one family: of IPv4 when all of it lies in ::ffff:0:0/96, else
+// of IPv6, and then of no IPv4 client however wide it is. ::/0 is every IPv6 client.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@ struct IpAddress {
   // anything else, a port included.
   static std::optional<IpAddress> Parse(std::string_view text);
   std::string ToString() const;
+  bool is_v4() const;
 };
 
 // The zone that rules mean by on and off network. Without a zone of this name, every address
@@ -33,6 +35,8 @@ inline constexpr std::string_view kNetworkZone = "network";
 struct IpRange {
   IpAddress first;
   IpAddress last;
+
+  bool is_v4() const { return first.is_v4() && last.is_v4(); }
 
   // "10.0.0.0/8", "2001:db8::/32", a single address, or "10.1.0.5-10.1.0.9".
   // kInvalidArgument names what is wrong; host bits that are set are refused, since they
@@ -60,7 +64,7 @@ class Zone {
 
  private:
   std::string name_;
-  std::vector<IpRange> ranges_;  // Sorted, disjoint.
+  std::vector<IpRange> v4_, v6_;  // Sorted, disjoint.
 };
 
 }  // namespace devicetrust::policy

@@ -46,6 +46,28 @@ TEST(ZoneTest, AWholeFamilyIsOneRange) {
   EXPECT_FALSE(v4.Contains(Address("2001:db8::1")));
 }
 
+// RFC 4291, section 2.5.5.2: only ::ffff:0:0/96 and what lies in it speaks of IPv4.
+TEST(ZoneTest, ARangeOfIpv6HoldsNoIpv4Client) {
+  for (const auto* wide : {"::/0", "::/1", "::/64", "::/80", "::fffe:0:0/95",
+                           "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::-::1:0:0:0"}) {
+    const Zone zone = Zone::Compile({"v6", {wide}}).value();
+    EXPECT_FALSE(zone.Contains(Address("10.1.2.3"))) << wide;
+    EXPECT_FALSE(zone.Contains(Address("::ffff:10.1.2.3"))) << wide;
+    EXPECT_TRUE(zone.Contains(Address("::fffe:0:1"))) << wide;
+  }
+  EXPECT_TRUE(Zone::Compile({"v6", {"::/0"}})->Contains(Address("2001:db8::1")));
+  const Zone both = Zone::Compile({"both", {"::/0", "10.0.0.0/8"}}).value();
+  EXPECT_TRUE(both.Contains(Address("10.1.2.3")));
+  EXPECT_FALSE(both.Contains(Address("11.1.2.3")));
+  EXPECT_TRUE(both.Contains(Address("::1")));
+  for (const auto* mapped : {"::ffff:0:0/96", "::ffff:10.0.0.0/104", "::ffff:10.1.2.3",
+                             "::ffff:10.0.0.0-::ffff:10.2.0.0"}) {
+    const Zone zone = Zone::Compile({"v4", {mapped}}).value();
+    EXPECT_TRUE(zone.Contains(Address("10.1.2.3"))) << mapped;
+    EXPECT_FALSE(zone.Contains(Address("::1"))) << mapped;
+  }
+}
+
 TEST(ZoneTest, RefusesABadRangeByName) {
   for (const auto* bad : {"10.0.0.0/33", "10.1.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08x",
                           "2001:db8::/129", "10.0.0.9-10.0.0.1", "10.0.0.1-::1", "", "all"}) {
