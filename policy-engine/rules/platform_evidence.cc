@@ -18,6 +18,7 @@ enum Evidence : std::uint8_t {
   kIosWord = 1 << 3,
   kAndroidWord = 1 << 4,
   kMobileWord = 1 << 5,
+  kHandheldWord = 1 << 6,  // Of a telephone or a tablet, of whichever platform.
 };
 
 struct Word {
@@ -26,17 +27,44 @@ struct Word {
 };
 
 constexpr std::array kWords = {
-    Word{"android", kAndroidWord},    Word{"bada", kMobileWord},     Word{"bb10", kMobileWord},
-    Word{"blackberry", kMobileWord},  Word{"cros", kDesktopWord},    Word{"freebsd", kDesktopWord},
-    Word{"iemobile", kMobileWord},    Word{"ios", kIosWord},         Word{"ipad", kIosWord},
-    Word{"ipados", kIosWord},         Word{"iphone", kIosWord},      Word{"ipod", kIosWord},
-    Word{"j2me", kMobileWord},        Word{"kaios", kMobileWord},    Word{"linux", kDesktopWord},
-    Word{"mac", kMacosWord},          Word{"macintosh", kMacosWord}, Word{"macos", kMacosWord},
-    Word{"netbsd", kDesktopWord},     Word{"openbsd", kDesktopWord}, Word{"playbook", kMobileWord},
-    Word{"rimtabletos", kMobileWord}, Word{"sunos", kDesktopWord},   Word{"symbian", kMobileWord},
-    Word{"symbianos", kMobileWord},   Word{"symbos", kMobileWord},   Word{"tizen", kMobileWord},
-    Word{"web0s", kMobileWord},       Word{"webos", kMobileWord},    Word{"win32", kWindowsWord},
-    Word{"win64", kWindowsWord},      Word{"windows", kWindowsWord}, Word{"x11", kDesktopWord},
+    Word{"android", kAndroidWord},
+    Word{"bada", kMobileWord},
+    Word{"bb10", kMobileWord},
+    Word{"blackberry", kMobileWord},
+    Word{"crios", kIosWord},
+    Word{"cros", kDesktopWord},
+    Word{"edgios", kIosWord},
+    Word{"freebsd", kDesktopWord},
+    Word{"fxios", kIosWord},
+    Word{"iemobile", kMobileWord},
+    Word{"ios", kIosWord},
+    Word{"ipad", kIosWord},
+    Word{"ipados", kIosWord},
+    Word{"iphone", kIosWord},
+    Word{"ipod", kIosWord},
+    Word{"j2me", kMobileWord},
+    Word{"kaios", kMobileWord},
+    Word{"linux", kDesktopWord},
+    Word{"mac", kMacosWord},
+    Word{"macintosh", kMacosWord},
+    Word{"macos", kMacosWord},
+    Word{"mobile", kHandheldWord},
+    Word{"netbsd", kDesktopWord},
+    Word{"openbsd", kDesktopWord},
+    Word{"opios", kIosWord},
+    Word{"playbook", kMobileWord},
+    Word{"rimtabletos", kMobileWord},
+    Word{"sunos", kDesktopWord},
+    Word{"symbian", kMobileWord},
+    Word{"symbianos", kMobileWord},
+    Word{"symbos", kMobileWord},
+    Word{"tizen", kMobileWord},
+    Word{"web0s", kMobileWord},
+    Word{"webos", kMobileWord},
+    Word{"win32", kWindowsWord},
+    Word{"win64", kWindowsWord},
+    Word{"windows", kWindowsWord},
+    Word{"x11", kDesktopWord},
 };
 
 Evidence EvidenceOf(std::string_view word) {
@@ -63,8 +91,8 @@ Platform Judge(unsigned evidence) {
   switch (desktops) {
     case kWindowsWord:
       return Platform::kWindows;
-    case kMacosWord:
-      return Platform::kMacos;
+    case kMacosWord:  // No Mac is handheld: an iPad that asks for desktop pages.
+      return (evidence & kHandheldWord) != 0 ? Platform::kIos : Platform::kMacos;
     case kDesktopWord:
       return Platform::kOtherDesktop;
     default:

@@ -18,7 +18,10 @@ inline constexpr std::size_t kUserAgentBytesRead = 512;
 // Total: any bytes, also none, give an answer. Text that names no platform, or several that
 // exclude each other (Windows and macOS), is kUnknown. Linux and ChromeOS are other desktop;
 // Windows Phone, BlackBerry, Tizen, webOS and KaiOS are other mobile. An iPad that asks for
-// desktop pages says "Macintosh" and can't be told from one. Cost: one pass, no allocation.
+// desktop pages says "Macintosh": its Chrome, Edge and Firefox (CriOS, EdgiOS, FxiOS), and web
+// views
+// ("Mobile/15E148"), are known as iOS; Safari there sends what a Mac does, to the letter. Cost: one
+// pass, no allocation.
 Platform PlatformFromUserAgent(std::string_view user_agent);
 
 // What the directory's operatingSystem attribute means ("Windows 10 Enterprise"); nullopt for an

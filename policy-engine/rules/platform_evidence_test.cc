@@ -31,6 +31,20 @@ constexpr std::array kReal = {
          Platform::kIos},
     Case{"Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X) AppleWebKit/605.1.15", Platform::kIos},
     Case{"Outlook-iOS/2.0", Platform::kIos},
+    // iPads that ask for desktop pages: Chrome, Edge, Firefox, and a web view.
+    Case{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+         "CriOS/126 Version/11.1.1 Safari/605.1.15",
+         Platform::kIos},
+    Case{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+         "EdgiOS/126 Version/17.0 Safari/605.1.15",
+         Platform::kIos},
+    Case{
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:127.0) AppleWebKit/605.1.15 (KHTML, like "
+        "Gecko) FxiOS/127.0 Safari/605.1.15",
+        Platform::kIos},
+    Case{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+         "Mobile/15E148",
+         Platform::kIos},
     Case{"Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
          "Chrome/126.0.0.0 Mobile Safari/537.36",
          Platform::kAndroid},
