@@ -8,11 +8,13 @@
 #include <csignal>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "libs/base/bytes.h"
 #include "libs/base/coalescer.h"
+#include "libs/base/names.h"
 #include "libs/directory/connection.h"
 #include "libs/directory/escape.h"
 #include "libs/directory/pool.h"
@@ -22,17 +24,29 @@
 namespace devicetrust::directory {
 namespace {
 
-constexpr std::size_t kNameBytesMax = 512;
+constexpr std::size_t kNameBytesMax = 1024;
 constexpr std::size_t kSidsPerSearch = 64;      // Filters have limits on the other side.
 constexpr std::uint32_t kAccountDisable = 0x2;  // userAccountControl, [MS-ADTS] 2.2.16.
 constexpr std::uint32_t kLockout = 0x10;
 
 // Of users and computers, with the type that tells them apart.
-constexpr const char* kAccountAttributes[] = {
-    "sAMAccountType",         "sAMAccountName", "objectSid",   "userAccountControl",
-    "primaryGroupID",         "memberOf",       "lockoutTime", "displayName",
-    "userPrincipalName",      "mail",           "dNSHostName", "operatingSystem",
-    "operatingSystemVersion", nullptr};
+constexpr const char* kAccountAttributes[] = {"sAMAccountType",
+                                              "sAMAccountName",
+                                              "objectSid",
+                                              "userAccountControl",
+                                              "primaryGroupID",
+                                              "memberOf",
+                                              "accountExpires",
+                                              "msDS-User-Account-Control-Computed",
+                                              "lockoutTime",
+                                              "displayName",
+                                              "userPrincipalName",
+                                              "mail",
+                                              "dNSHostName",
+                                              "operatingSystem",
+                                              "operatingSystemVersion",
+                                              nullptr};
+constexpr const char* kGroupAttributes[] = {"sAMAccountName", "objectSid", nullptr};
 
 // sAMAccountType rather than objectClass: a computer is also of class user.
 constexpr std::string_view kUserType = "805306368";
@@ -59,6 +73,23 @@ std::uint64_t NumberOf(const Entry& entry, std::string_view name) {
   return value;
 }
 
+// lockoutTime stays when the lock has ended; whether it has, the directory alone computes, from the
+// policy that is in force for the account ([MS-ADTS] 3.1.1.4.5.17). Never in userAccountControl.
+bool IsLocked(const Entry& entry) {
+  constexpr std::string_view kComputed = "msds-user-account-control-computed";
+  if (ValuesOf(entry, kComputed) != nullptr) return (NumberOf(entry, kComputed) & kLockout) != 0;
+  return NumberOf(entry, "lockouttime") != 0;
+}
+
+// Windows counts 100 ns since 1601; 0 and 2^63 - 1 mean never ([MS-ADA1] 2.2).
+std::optional<WallTime> ExpiryOf(const Entry& entry) {
+  constexpr std::uint64_t kNever = 0x7fff'ffff'ffff'ffff;
+  constexpr std::int64_t kSecondsTo1970 = 11'644'473'600;
+  const std::uint64_t ticks = NumberOf(entry, "accountexpires");
+  if (ticks == 0 || ticks >= kNever) return std::nullopt;
+  return AtUnixSeconds(static_cast<std::int64_t>(ticks / 10'000'000) - kSecondsTo1970);
+}
+
 absl::Status FillAccount(const Entry& entry, Account& account) {
   account.distinguished_name = entry.distinguished_name;
   account.account_name = FirstOf(entry, "samaccountname");
@@ -73,7 +104,8 @@ absl::Status FillAccount(const Entry& entry, Account& account) {
   account.sid = *std::move(sid);
   const auto flags = static_cast<std::uint32_t>(NumberOf(entry, "useraccountcontrol"));
   account.enabled = (flags & kAccountDisable) == 0;
-  account.locked = (flags & kLockout) != 0 || NumberOf(entry, "lockouttime") != 0;
+  account.locked = IsLocked(entry);
+  account.expires_at = ExpiryOf(entry);
   account.primary_group_id = static_cast<std::uint32_t>(NumberOf(entry, "primarygroupid"));
   if (const auto* groups = ValuesOf(entry, "memberof"); groups != nullptr) {
     account.member_of = *groups;
@@ -123,6 +155,31 @@ absl::StatusOr<Computer> ComputerOfType(std::string_view sid, absl::StatusOr<Ent
   DT_ASSIGN_OR_RETURN(const EntryPtr entry, std::move(found));
   DT_RETURN_IF_ERROR(CheckType(kComputerType, sid, *entry));
   return ComputerOf(*entry);
+}
+
+// Users whom one of the names fits, as a filter.
+std::string FilterOf(const UserName& name) {
+  std::string filter = fmt::format("(&(sAMAccountType={})(|", kUserType);
+  if (!name.principal.empty()) {
+    filter += fmt::format("(userPrincipalName={})", EscapeFilterValue(name.principal));
+  }
+  if (!name.account_name.empty()) {
+    filter += fmt::format("(sAMAccountName={})", EscapeFilterValue(name.account_name));
+  }
+  return filter + "))";
+}
+
+// Of the entries that the filter found, the one that is meant. Each of the two names is unique in a
+// domain, so that the one name fits one and the other another.
+const Entry* Meant(const std::vector<Entry>& entries, const UserName& name) {
+  const Entry* other = nullptr;
+  for (const Entry& entry : entries) {
+    const bool by_principal =
+        !name.principal.empty() && SameName(FirstOf(entry, "userprincipalname"), name.principal);
+    if (by_principal == name.principal_first) return &entry;
+    other = &entry;
+  }
+  return other;
 }
 
 }  // namespace
@@ -291,16 +348,51 @@ absl::StatusOr<std::unique_ptr<LdapDirectory>> LdapDirectory::Create(Config conf
       new LdapDirectory(std::make_unique<State>(std::move(config))));
 }
 
-absl::StatusOr<PasswordVerdict> LdapDirectory::CheckPassword(std::string_view principal,
+absl::StatusOr<PasswordVerdict> LdapDirectory::CheckPassword(std::string_view name,
                                                              std::string_view password) {
-  if (!IsPlausible(principal) || !IsPlausible(password)) return PasswordVerdict::kWrong;
-  const std::string name(principal);
+  if (!IsPlausible(name) || !IsPlausible(password)) return PasswordVerdict::kWrong;
+  const std::string as(name);
   DT_ASSIGN_OR_RETURN(const Answer answer,
                       state_->Call(state_->checks, state_->Deadline(),
                                    [&](Connection& connection, SteadyTime deadline) {
-                                     return connection.Bind(name, password, deadline);
+                                     return connection.Bind(as, password, deadline);
                                    }));
   return VerdictOfBind(answer.code, answer.diagnostic);
+}
+
+absl::StatusOr<User> LdapDirectory::FindUserByName(const UserName& name) {
+  const auto usable = [](const std::string& one) { return one.empty() || IsPlausible(one); };
+  if ((name.principal.empty() && name.account_name.empty()) || !usable(name.principal) ||
+      !usable(name.account_name)) {
+    return NoAccount("such a name");
+  }
+  DT_ASSIGN_OR_RETURN(const State::Found found, state_->Search({.base = state_->base,
+                                                                .filter = FilterOf(name),
+                                                                .attributes = kAccountAttributes,
+                                                                .entries_max = 4},
+                                                               state_->Deadline()));
+  const Entry* const meant = Meant(found.entries, name);
+  if (meant == nullptr) return NoAccount("such a name");
+  return UserOf(*meant);
+}
+
+absl::StatusOr<Group> LdapDirectory::FindGroup(std::string_view name_or_sid) {
+  if (!IsPlausible(name_or_sid)) return NoAccount("such a name");
+  const absl::StatusOr<Bytes> binary = SidFromText(name_or_sid);
+  const std::string condition =
+      binary.ok() ? SidCondition(*binary)
+                  : fmt::format("(sAMAccountName={})", EscapeFilterValue(name_or_sid));
+  DT_ASSIGN_OR_RETURN(const State::Found found,
+                      state_->Search({.base = state_->base,
+                                      .filter = fmt::format("(&(objectClass=group){})", condition),
+                                      .attributes = kGroupAttributes},
+                                     state_->Deadline()));
+  if (found.entries.empty()) return NoAccount("such a name or SID");
+  if (found.entries.size() > 1 || !found.all) return TwoAccounts(condition);
+  const Entry& entry = found.entries.front();
+  Group group{entry.distinguished_name, FirstOf(entry, "samaccountname"), {}};
+  DT_ASSIGN_OR_RETURN(group.sid, SidToText(AsBytes(FirstOf(entry, "objectsid"))));
+  return group;
 }
 
 absl::StatusOr<User> LdapDirectory::FindUserBySid(std::string_view sid) {

@@ -44,8 +44,10 @@ class LdapDirectory final : public Directory {
   LdapDirectory(const LdapDirectory&) = delete;
   LdapDirectory& operator=(const LdapDirectory&) = delete;
 
-  absl::StatusOr<PasswordVerdict> CheckPassword(std::string_view principal,
+  absl::StatusOr<PasswordVerdict> CheckPassword(std::string_view name,
                                                 std::string_view password) override;
+  absl::StatusOr<User> FindUserByName(const UserName& name) override;
+  absl::StatusOr<Group> FindGroup(std::string_view name_or_sid) override;
   // Look-ups by SID that several threads make at once share a search: it costs little more
   // than one of them would.
   absl::StatusOr<User> FindUserBySid(std::string_view sid) override;

@@ -101,7 +101,7 @@ TEST_F(ClientTest, RefusesImplausiblePasswordsWithoutAsking) {
   EXPECT_EQ(client->CheckPassword("ann@corp.test", "").value(), PasswordVerdict::kWrong);
   EXPECT_EQ(client->CheckPassword("", "secret").value(), PasswordVerdict::kWrong);
   EXPECT_EQ(client->CheckPassword("ann@corp.test", with_nul).value(), PasswordVerdict::kWrong);
-  EXPECT_EQ(client->CheckPassword("ann@corp.test", std::string(513, 'a')).value(),
+  EXPECT_EQ(client->CheckPassword("ann@corp.test", std::string(1025, 'a')).value(),
             PasswordVerdict::kWrong);
 }
 

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::directory {
@@ -30,9 +32,21 @@ struct Account {
   std::string account_name;  // sAMAccountName; ends in $ for a computer.
   std::string sid;           // S-1-5-21-…
   bool enabled = false;
-  bool locked = false;
+  bool locked = false;                 // At the time of the answer: a lock ends by itself.
+  std::optional<WallTime> expires_at;  // None: never.
   std::uint32_t primary_group_id = 0;  // RID; this group is not in member_of.
   std::vector<std::string> member_of;  // Distinguished names of direct groups.
+
+  bool HasExpired(WallTime now) const { return expires_at && *expires_at <= now; }
+};
+
+// A name that a person gave, as the names that the directory may know a user by. At least one is
+// not empty. The directory compares them without case.
+struct UserName {
+  std::string principal;     // userPrincipalName, "ada@corp.test"; empty: it is none.
+  std::string account_name;  // sAMAccountName, "ada"; empty: it is none.
+  // Of two users whom the names fit, the one with the principal is meant, else the other.
+  bool principal_first = true;
 };
 
 struct User : Account {
@@ -47,6 +61,12 @@ struct Computer : Account {
   std::string operating_system_version;
 };
 
+struct Group {
+  std::string distinguished_name;
+  std::string name;  // sAMAccountName.
+  std::string sid;
+};
+
 // The directory of one domain. Calls block for a bounded time: run them on a worker thread,
 // never in a coroutine. Implementations are thread-safe.
 //
@@ -59,11 +79,18 @@ class Directory {
  public:
   virtual ~Directory() = default;
 
-  // Binds as `principal` (UPN, DOMAIN\name or DN). An empty name or password, one longer than
-  // 512 bytes, or with a NUL in it, is kWrong without asking: to an empty password a directory
-  // may well answer "success" (RFC 4513, 5.1.2).
-  virtual absl::StatusOr<PasswordVerdict> CheckPassword(std::string_view principal,
+  // Binds as `name`: the distinguished name that a search found. (Active Directory takes UPN and
+  // DOMAIN\name as well, but says of none of them whose they are.) An empty name or password, one
+  // longer than 1,024 bytes, or with a NUL in it, is kWrong without asking: to an empty password a
+  // directory may well answer "success" (RFC 4513, 5.1.2).
+  virtual absl::StatusOr<PasswordVerdict> CheckPassword(std::string_view name,
                                                         std::string_view password) = 0;
+
+  // The user whom a person means, with one search. kNotFound: nobody of these names, or they are
+  // empty, too long or hold a NUL.
+  virtual absl::StatusOr<User> FindUserByName(const UserName& name) = 0;
+  // A group by sAMAccountName or, when `name_or_sid` is one, by SID. kNotFound.
+  virtual absl::StatusOr<Group> FindGroup(std::string_view name_or_sid) = 0;
 
   // Exactly one account, or kNotFound. kInvalidArgument: not a SID. kInternal: two accounts
   // match, or the entry lacks a SID.

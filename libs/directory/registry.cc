@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "libs/base/ascii.h"
+#include "libs/base/names.h"
 #include "libs/directory/sid.h"
 #include "libs/rpc/error.h"
 
@@ -96,9 +97,8 @@ absl::Status Registry::Add(const Domain& domain) {
                                      other->second->dns_name));
   };
   DT_RETURN_IF_ERROR(add(by_sid_, domain.sid));
-  DT_RETURN_IF_ERROR(add(by_realm_, domain.realm()));
   DT_RETURN_IF_ERROR(add(by_name_, domain.dns_name));
-  DT_RETURN_IF_ERROR(add(by_name_, LowerCase(domain.netbios_name)));
+  DT_RETURN_IF_ERROR(add(by_name_, FoldName(domain.netbios_name)));
   DT_RETURN_IF_ERROR(add(by_suffix_, domain.dns_name));
   for (const std::string& suffix : domain.upn_suffixes) {
     DT_RETURN_IF_ERROR(add(by_suffix_, suffix));
@@ -115,34 +115,72 @@ absl::StatusOr<const Domain*> Registry::FindBySid(std::string_view sid) const {
 }
 
 absl::StatusOr<const Domain*> Registry::FindByRealm(std::string_view realm) const {
-  const auto found = by_realm_.find(realm);
-  if (found == by_realm_.end()) return Untrusted("realm", realm);
+  // A realm is the domain's DNS name in capitals, which compares without case in Active Directory.
+  const auto found = by_name_.find(FoldName(realm));
+  if (found == by_name_.end() || !SameName(found->second->dns_name, realm)) {
+    return Untrusted("realm", realm);
+  }
   return found->second;
 }
 
 absl::StatusOr<Principal> Registry::Resolve(std::string_view typed,
                                             std::string_view default_domain) const {
-  const std::string name = LowerCase(typed);
-  if (name.empty()) return Malformed("the user name is empty", {});
-  if (const std::size_t at = name.rfind('@'); at != name.npos) {
-    const std::string suffix = name.substr(at + 1);
-    const auto found = by_suffix_.find(suffix);
-    if (found == by_suffix_.end()) return Untrusted("UPN suffix", suffix);
-    return Principal{found->second, name};
+  typed = TrimName(typed);
+  if (typed.empty()) return Malformed("the user name is empty", {});
+  if (const std::size_t at = typed.rfind('@'); at != typed.npos) {
+    return ResolvePrincipal(typed, at);
   }
-  const std::size_t backslash = name.find('\\');
-  const bool bare = backslash == name.npos;
-  const std::string of = bare ? LowerCase(default_domain) : name.substr(0, backslash);
-  const auto found = by_name_.find(of);
+  const std::size_t backslash = typed.find('\\');
+  const bool bare = backslash == typed.npos;
+  const std::string_view of = bare ? default_domain : typed.substr(0, backslash);
+  const auto found = by_name_.find(FoldName(of));
   if (found == by_name_.end()) return Untrusted("name", of);
-  const std::string account = bare ? name : name.substr(backslash + 1);
-  if (account.empty()) return Malformed("the user name is empty", name);
-  return Principal{found->second, account + '@' + found->second->dns_name};
+  const std::string account(bare ? typed : typed.substr(backslash + 1));
+  if (account.empty()) return Malformed("the user name is empty", typed);
+  const std::string principal = account + '@' + found->second->dns_name;
+  UserName user{.principal = bare ? principal : std::string(),
+                .account_name = account,
+                .principal_first = false};
+  return Principal{found->second, FoldName(principal), std::move(user)};
+}
+
+// "ada@SUFFIX", the '@' being at `at`: of a user principal name or, where SUFFIX names the domain
+// itself, of an account in it.
+absl::StatusOr<Principal> Registry::ResolvePrincipal(std::string_view typed, std::size_t at) const {
+  const std::string suffix = FoldName(typed.substr(at + 1));
+  const auto by_name = by_name_.find(suffix);
+  const auto by_suffix = by_suffix_.find(suffix);
+  if (by_name == by_name_.end() && by_suffix == by_suffix_.end()) {
+    return Untrusted("UPN suffix", suffix);
+  }
+  const Domain* const domain = by_suffix != by_suffix_.end() ? by_suffix->second : by_name->second;
+  UserName user;
+  if (by_suffix != by_suffix_.end()) user.principal = typed;
+  const bool names_domain = by_name != by_name_.end() && by_name->second == domain;
+  if (names_domain) user.account_name = typed.substr(0, at);
+  const std::string name = names_domain
+                               ? fmt::format("{}@{}", typed.substr(0, at), domain->dns_name)
+                               : std::string(typed);
+  return Principal{domain, FoldName(name), std::move(user)};
 }
 
 absl::StatusOr<User> Registry::FindUser(std::string_view sid) const {
   DT_ASSIGN_OR_RETURN(const Domain* const domain, FindBySid(sid));
   return domain->directory->FindUserBySid(sid);
+}
+
+absl::StatusOr<Group> Registry::FindGroup(std::string_view name_or_sid) const {
+  if (SidFromText(name_or_sid).ok()) {
+    DT_ASSIGN_OR_RETURN(const Domain* const domain, FindBySid(name_or_sid));
+    return domain->directory->FindGroup(name_or_sid);
+  }
+  absl::Status none = absl::NotFoundError("no domain here has such a group");
+  for (const Domain& domain : domains_) {
+    absl::StatusOr<Group> group = domain.directory->FindGroup(name_or_sid);
+    if (group.ok()) return group;
+    if (!absl::IsNotFound(group.status())) none = group.status();
+  }
+  return none;
 }
 
 absl::StatusOr<Computer> Registry::FindComputer(std::string_view sid) const {

@@ -29,10 +29,12 @@ struct Domain {
   std::string realm() const;  // Of Kerberos: "CORP.TEST".
 };
 
-// A name that a person typed, and whose account it is.
+// A name that a person typed, and the domain that it speaks of. Whose it is, the domain's directory
+// says: one person has many such names, and one name may fit two people.
 struct Principal {
   const Domain* domain = nullptr;  // Of the registry.
-  std::string name;                // "ada@corp.test", lower case.
+  std::string name;  // "ada@corp.test", folded (libs/base/names.h): to tell names apart.
+  UserName user;     // For Directory::FindUserByName().
 };
 
 // Constant after Create(), so thread-safe; its directories are. Refusals carry a reason
@@ -54,12 +56,16 @@ class Registry {
   absl::StatusOr<const Domain*> FindBySid(std::string_view sid) const;
   absl::StatusOr<const Domain*> FindByRealm(std::string_view realm) const;  // "CORP.TEST".
 
-  // Whom a person means by "ada@corp.test" (by UPN suffix), "CORP\ada" or "corp.test\ada" (by
-  // name), or "ada": of `default_domain`, a DNS name. Letters compare without case.
+  // Whom a person means by "ada@corp.test" (by UPN suffix, or account and domain, as Active
+  // Directory reads it), "CORP\ada" or "corp.test\ada" (account of a domain), or "ada": of
+  // `default_domain`, a DNS name. Names compare without case, blanks around them do not count.
   absl::StatusOr<Principal> Resolve(std::string_view typed, std::string_view default_domain) const;
 
   // The account in the directory of its domain; errors as Directory, too.
   absl::StatusOr<User> FindUser(std::string_view sid) const;
+  // Of whichever domain knows it, in their order: a group's name alone does not say. kNotFound:
+  // none does. kUnavailable: one that might does not answer.
+  absl::StatusOr<Group> FindGroup(std::string_view name_or_sid) const;
   absl::StatusOr<Computer> FindComputer(std::string_view sid) const;
   // A result for each of `sids`, in their order; every domain is asked once.
   std::vector<absl::StatusOr<Computer>> FindComputers(std::span<const std::string> sids) const;
@@ -69,10 +75,11 @@ class Registry {
 
   explicit Registry(std::vector<Domain> domains) : domains_(std::move(domains)) {}
   absl::Status Add(const Domain& domain);
+  absl::StatusOr<Principal> ResolvePrincipal(std::string_view typed, std::size_t at) const;
 
   const std::vector<Domain> domains_;
-  // Written by Create() alone. Keys are in lower case, realms and SIDs as they are.
-  Index by_sid_, by_realm_, by_suffix_, by_name_;
+  // Written by Create() alone. Keys are folded names, and SIDs as they are.
+  Index by_sid_, by_suffix_, by_name_;
 };
 
 }  // namespace devicetrust::directory

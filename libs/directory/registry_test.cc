@@ -31,11 +31,18 @@ class RegistryTest : public ::testing::Test {
   }
 
   std::string DomainOf(std::string_view sid) { return registry_->FindBySid(sid).value()->dns_name; }
-  // "corp.test ada@corp.test", or the reason of the refusal.
+  // "corp.test ada@corp.test ada": domain, then the names of the user, that first which counts
+  // first; or the reason of the refusal.
   std::string Resolve(std::string_view typed) {
     const auto principal = registry_->Resolve(typed, "corp.test");
     if (!principal.ok()) return rpc::ReasonName(principal.status());
-    return principal->domain->dns_name + " " + principal->name;
+    std::string text = principal->domain->dns_name;
+    const UserName& user = principal->user;
+    for (const bool principals : {user.principal_first, !user.principal_first}) {
+      const std::string& name = principals ? user.principal : user.account_name;
+      if (!name.empty()) text += " " + name;
+    }
+    return text;
   }
 
   testing::FakeDirectory* corp_ = nullptr;
@@ -68,13 +75,36 @@ TEST_F(RegistryTest, KnowsTheDomainOfARealm) {
 }
 
 TEST_F(RegistryTest, UnderstandsWhatPeopleType) {
-  EXPECT_EQ(Resolve("Ada@Corp.Test"), "corp.test ada@corp.test");
+  EXPECT_EQ(Resolve("Ada@Corp.Test"), "corp.test Ada@Corp.Test Ada");
   EXPECT_EQ(Resolve("ada@example.com"), "corp.test ada@example.com");
-  EXPECT_EQ(Resolve("bob@partner.test"), "partner.test bob@partner.test");
-  EXPECT_EQ(Resolve("Europe\\Ann"), "emea.corp.test ann@emea.corp.test");
-  EXPECT_EQ(Resolve("emea.corp.test\\ann"), "emea.corp.test ann@emea.corp.test");
-  EXPECT_EQ(Resolve("ada"), "corp.test ada@corp.test");
-  EXPECT_EQ(Resolve("o'neil@x@corp.test"), "corp.test o'neil@x@corp.test");
+  EXPECT_EQ(Resolve("bob@partner.test"), "partner.test bob@partner.test bob");
+  EXPECT_EQ(Resolve("bob@Partner"), "partner.test bob");
+  EXPECT_EQ(Resolve("Europe\\Ann"), "emea.corp.test Ann");
+  EXPECT_EQ(Resolve("emea.corp.test\\ann"), "emea.corp.test ann");
+  EXPECT_EQ(Resolve("ada"), "corp.test ada ada@corp.test");
+  EXPECT_EQ(Resolve("o'neil@x@corp.test"), "corp.test o'neil@x@corp.test o'neil@x");
+}
+
+TEST_F(RegistryTest, ANameIsOneInWhateverCaseAndWhateverSurroundsIt) {
+  const auto name = [this](std::string_view typed) {
+    return registry_->Resolve(typed, "corp.test")->name;
+  };
+  for (const char* typed : {"JÜRGEN", "jürgen@corp.test", " Jürgen@CORP.Test\t", "\u200ejürgen",
+                            "CORP\\JÜRGEN", "jürgen@Corp"}) {
+    EXPECT_EQ(name(typed), "jürgen@corp.test") << typed;
+  }
+  EXPECT_EQ(Resolve("\u200eada\u00a0"), "corp.test ada ada@corp.test");
+  EXPECT_EQ(Resolve(" \u200b"), "MALFORMED_REQUEST");
+}
+
+TEST_F(RegistryTest, FindsAGroupInWhicheverDomainKnowsIt) {
+  partner_->groups["S-1-5-21-1-2-33-1200"] = {"CN=Guests", "Guests", "S-1-5-21-1-2-33-1200"};
+  EXPECT_EQ(registry_->FindGroup("GUESTS")->sid, "S-1-5-21-1-2-33-1200");
+  EXPECT_EQ(registry_->FindGroup("S-1-5-21-1-2-33-1200")->name, "Guests");
+  DT_EXPECT_CODE(registry_->FindGroup("nobody"), kNotFound);
+  emea_->fault = absl::UnavailableError("away");
+  DT_EXPECT_OK(registry_->FindGroup("Guests"));
+  DT_EXPECT_CODE(registry_->FindGroup("nobody"), kUnavailable);
 }
 
 // The first label of a DNS name is no NetBIOS name.
@@ -133,7 +163,7 @@ TEST_F(RegistryTest, RefusesDomainsThatCannotBeToldApart) {
   };
   EXPECT_THAT(refused([](Domain& d) { d.sid = kCorpSid; }), HasSubstr("S-1-5-21-1-2-3 is that of"));
   EXPECT_THAT(refused([](Domain& d) { d.netbios_name = "CORP"; }), HasSubstr("corp is that of"));
-  EXPECT_THAT(refused([](Domain& d) { d.dns_name = "corp.test"; }), HasSubstr("CORP.TEST is that"));
+  EXPECT_THAT(refused([](Domain& d) { d.dns_name = "corp.test"; }), HasSubstr("corp.test is that"));
   EXPECT_THAT(refused([](Domain& d) { d.upn_suffixes = {"corp.test"}; }), HasSubstr("is that of"));
   EXPECT_THAT(refused([](Domain& d) { d.sid = "S-1-5-21-1-2-3-4"; }), HasSubstr("SID"));
   EXPECT_THAT(refused([](Domain& d) { d.sid = "S-1-5-21-1-2-x"; }), HasSubstr("SID"));

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/names.h"
 #include "libs/directory/registry.h"
 
 namespace devicetrust::testing {
@@ -16,7 +17,7 @@ namespace devicetrust::testing {
 class FakeDirectory final : public directory::Directory {
  public:
   using PasswordCheck = std::function<absl::StatusOr<directory::PasswordVerdict>(
-      std::string_view principal, std::string_view password)>;
+      std::string_view name, std::string_view password)>;
 
   absl::StatusOr<directory::PasswordVerdict> CheckPassword(std::string_view principal,
                                                            std::string_view password) override {
@@ -25,6 +26,27 @@ class FakeDirectory final : public directory::Directory {
     const auto found = passwords.find(principal);
     const bool right = found != passwords.end() && found->second == password;
     return right ? directory::PasswordVerdict::kAccepted : directory::PasswordVerdict::kWrong;
+  }
+  absl::StatusOr<directory::User> FindUserByName(const directory::UserName& name) override {
+    if (!fault.ok()) return fault;
+    const directory::User* found = nullptr;
+    for (const auto& [sid, user] : users) {
+      const bool by_principal = !name.principal.empty() && SameName(user.principal, name.principal);
+      if (!by_principal &&
+          (name.account_name.empty() || !SameName(user.account_name, name.account_name))) {
+        continue;
+      }
+      if (found == nullptr || by_principal == name.principal_first) found = &user;
+    }
+    if (found == nullptr) return absl::NotFoundError("no such user");
+    return *found;
+  }
+  absl::StatusOr<directory::Group> FindGroup(std::string_view name_or_sid) override {
+    if (!fault.ok()) return fault;
+    for (const auto& [sid, group] : groups) {
+      if (sid == name_or_sid || SameName(group.name, name_or_sid)) return group;
+    }
+    return absl::NotFoundError("no such group");
   }
   absl::StatusOr<directory::User> FindUserBySid(std::string_view sid) override {
     return Find(users, sid);
@@ -46,8 +68,9 @@ class FakeDirectory final : public directory::Directory {
   std::map<std::string, std::string, std::less<>> passwords;  // By principal.
   std::map<std::string, directory::User, std::less<>> users;  // By SID.
   std::map<std::string, directory::Computer, std::less<>> computers;
-  int searches = 0;                     // Calls of FindComputersBySid().
-  std::vector<std::string> sids_asked;  // By the last of them.
+  std::map<std::string, directory::Group, std::less<>> groups;  // By SID.
+  int searches = 0;                                             // Calls of FindComputersBySid().
+  std::vector<std::string> sids_asked;                          // By the last of them.
 
  private:
   template <typename Account>

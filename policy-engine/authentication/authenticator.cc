@@ -7,6 +7,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/names.h"
 #include "libs/base/random_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
@@ -61,13 +62,13 @@ absl::Status StatusOfVerdict(PasswordVerdict verdict) {
                            "the password must be changed first",
                            "Sign in to a Windows computer of the company and change it there.");
     case PasswordVerdict::kExpired:
-      return RefusedSignIn(reason::v1::REASON_USER_DISABLED,
+      return RefusedSignIn(reason::v1::REASON_ACCOUNT_EXPIRED,
                            "the account has expired in Active Directory",
                            "Ask your administrator to prolong the account.");
     case PasswordVerdict::kNotPermittedNow:
-      return RefusedSignIn(reason::v1::REASON_USER_DISABLED,
-                           "the account may not sign in at this time",
-                           "Try again within your logon hours.");
+      return RefusedSignIn(reason::v1::REASON_LOGON_NOT_PERMITTED,
+                           "Active Directory does not let the account sign in now, or from here",
+                           "Try again within your logon hours, or ask your administrator.");
   }
   return absl::InternalError("no such password verdict");
 }
@@ -92,19 +93,27 @@ absl::Status DirectoryAway(const absl::Status& why) {
                         "Try again in a moment.", std::chrono::seconds{2});
 }
 
-// By the directory of the user's domain. A name of no domain that is known here costs a bind
-// anyhow, so that the time tells nothing.
-absl::StatusOr<PasswordVerdict> CheckPassword(const directory::Registry& directories,
-                                              const absl::StatusOr<directory::Principal>& principal,
-                                              const v1::StartSessionRequest& request) {
+// The directory that answers for a typed name. One of no domain that is known here costs a search
+// and a bind anyhow, so that the time tells nothing.
+directory::Directory& DirectoryFor(const directory::Registry& directories,
+                                   const absl::StatusOr<directory::Principal>& principal) {
+  return principal.ok() ? *principal->domain->directory : *directories.domains().front().directory;
+}
+
+// Whose account a typed name is, before anybody binds: of a name the directory does not say whose
+// it is, and one person has many (UPN, account name, with one domain or the other). kNotFound:
+// nobody's.
+absl::StatusOr<directory::User> FindAccount(const directory::Registry& directories,
+                                            const absl::StatusOr<directory::Principal>& principal,
+                                            const std::string& typed) {
   if (directories.domains().empty()) {
     return absl::UnavailableError("no directory is configured (--directory)");
   }
-  if (principal.ok()) {
-    return principal->domain->directory->CheckPassword(principal->name, request.password());
-  }
-  return directories.domains().front().directory->CheckPassword(request.principal(),
-                                                                request.password());
+  absl::StatusOr<directory::User> user =
+      DirectoryFor(directories, principal)
+          .FindUserByName(principal.ok() ? principal->user : directory::UserName{typed, {}});
+  if (user.ok() && !principal.ok()) return absl::NotFoundError("of no domain that is known here");
+  return user;
 }
 
 }  // namespace
@@ -112,8 +121,8 @@ absl::StatusOr<PasswordVerdict> CheckPassword(const directory::Registry& directo
 // What came of one name and password.
 struct Authenticator::Attempt {
   absl::Status status;                  // OK: the password is right, and the user may sign in.
-  std::string principal;                // As looked up.
-  std::optional<v1::User> user;         // The org knows one of this principal.
+  std::string principal;                // The person's; of an unknown one as typed, folded.
+  std::optional<v1::User> user;         // The org knows one of this account.
   reason::v1::Reason precise_reason{};  // For the System Log; `status` may tell less.
   bool worth_an_event = true;
 };
@@ -152,45 +161,54 @@ Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& reque
   const auto& domains = org->settings.ad_domains();
   const absl::StatusOr<directory::Principal> principal =
       parts_.directories.Resolve(request.principal(), domains.empty() ? std::string() : domains[0]);
-  attempt.principal = principal.ok() ? principal->name : LowerPrincipal(request.principal());
+  attempt.principal = principal.ok() ? principal->name : FoldName(request.principal());
   const std::string& address = request.client().address();
   const auto refuse = [&attempt](absl::Status status, reason::v1::Reason precise_reason) {
     attempt.status = std::move(status);
     attempt.precise_reason = precise_reason;
     return std::move(attempt);
   };
+  const absl::StatusOr<directory::User> account =
+      FindAccount(parts_.directories, principal, request.principal());
+  if (!account.ok() && !absl::IsNotFound(account.status())) {
+    return refuse(DirectoryAway(account.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+  }
+  const absl::StatusOr<StoredUser> person =
+      parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<StoredUser> {
+        return FindUserBySid(txn, account.ok() ? account->sid : std::string());
+      });
+  if (!person.ok() && !absl::IsNotFound(person.status())) {
+    return refuse(person.status(), rpc::ReasonOf(person.status()));
+  }
+  if (person.ok()) attempt.user = person->user;
+  // Failures count by person, whichever of the names they came with.
+  if (attempt.user) attempt.principal = attempt.user->principal();
   if (const auto refusal = throttle_.Begin(attempt.principal, address, parts_.clock.Now())) {
     attempt.worth_an_event = refusal->first;
     return refuse(ThrottledSignIn(refusal->retry_after), reason::v1::REASON_THROTTLED);
   }
-  const absl::StatusOr<StoredUser> person =
-      parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<StoredUser> {
-        return FindUserByPrincipal(txn, attempt.principal);
-      });
-  if (person.ok() && principal.ok()) attempt.user = person->user;
-  if (!person.ok() && !absl::IsNotFound(person.status())) {
-    throttle_.Forget(attempt.principal, address, parts_.clock.Now());
-    return refuse(person.status(), rpc::ReasonOf(person.status()));
-  }
 
   // Of an unknown user too, so that the time tells nothing.
-  const absl::StatusOr<PasswordVerdict> verdict =
-      CheckPassword(parts_.directories, principal, request);
-  if (!verdict.ok()) {
+  const absl::StatusOr<PasswordVerdict> checked =
+      DirectoryFor(parts_.directories, principal)
+          .CheckPassword(account.ok() ? account->distinguished_name : request.principal(),
+                         request.password());
+  if (!checked.ok()) {
     throttle_.Forget(attempt.principal, address, parts_.clock.Now());
-    return refuse(DirectoryAway(verdict.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+    return refuse(DirectoryAway(checked.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
   if (!attempt.user) {
     const bool elsewhere = absl::IsPermissionDenied(principal.status());
     return refuse(WrongPassword(), elsewhere ? reason::v1::REASON_UNTRUSTED_FOREST
                                              : reason::v1::REASON_USER_UNKNOWN);
   }
-  const bool right = *verdict != PasswordVerdict::kWrong && *verdict != PasswordVerdict::kLocked;
+  const PasswordVerdict verdict = *checked;
+  const bool right = verdict != PasswordVerdict::kWrong && verdict != PasswordVerdict::kLocked;
   if (right) throttle_.Succeeded(attempt.principal, address, parts_.clock.Now());
   if (right && attempt.user->status() != v1::USER_STATUS_ACTIVE) {
     return refuse(DeactivatedUser(), reason::v1::REASON_USER_DEACTIVATED);
   }
-  const absl::Status status = StatusOfVerdict(*verdict);
+  const absl::Status status = StatusOfVerdict(verdict);
   return refuse(status, rpc::ReasonOf(status));
 }
 

@@ -28,24 +28,36 @@ class AuthenticatorTest : public OrgFixture {
         testing::NewFakeDomain("partner.test", "PARTNER", "S-1-5-21-4-5-6", &partner_));
     directories_ = directory::Registry::Create(std::move(domains)).value();
     for (testing::FakeDirectory* fake : {corp_, partner_}) {
-      fake->check_password = [this, fake](std::string_view principal, std::string_view password) {
+      fake->check_password = [this, fake](std::string_view name, std::string_view password) {
         last_asked_ = fake;
-        return Check(principal, password);
+        return Check(name, password);
       };
     }
     authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *directories_,
                                                 clock_, random_, FailureLimits{.per_pair_max = 5}});
-    AddUser("ada");
-    const std::string gone = AddUser("gone");
+    AddAccount(*corp_, "ada", "Ada.Lovelace@mail.example");
+    const std::string gone = AddAccount(*corp_, "gone", "gone@corp.test");
     DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
       return WriteUserStatus(txn, gone, v1::USER_STATUS_DEACTIVATED, clock_.Now());
     }));
   }
 
+  // A user of the directory and, by the same SID, of the org; the org's id.
+  std::string AddAccount(testing::FakeDirectory& directory, const std::string& name,
+                         const std::string& upn) {
+    const std::string domain = &directory == corp_ ? "corp.test" : "partner.test";
+    const std::string sid = "S-1-5-21-1-2-3-" + name;
+    directory::User& user = directory.users[sid];
+    user.sid = sid;
+    user.account_name = name;
+    user.principal = upn;
+    user.distinguished_name = "CN=" + name + "," + domain;
+    return AddUser(name, {}, domain);
+  }
   // The directory: everybody's password is "right"; `state_` is what else it says then.
-  absl::StatusOr<PasswordVerdict> Check(std::string_view principal, std::string_view password) {
+  absl::StatusOr<PasswordVerdict> Check(std::string_view name, std::string_view password) {
     ++binds_;
-    last_bind_ = principal;
+    last_bind_ = name;
     if (away_) return absl::UnavailableError("ldaps://dc1 does not answer");
     if (state_ == PasswordVerdict::kLocked) return state_;
     return password == "right" ? state_ : PasswordVerdict::kWrong;
@@ -79,7 +91,7 @@ TEST_F(AuthenticatorTest, OpensASessionForTheRightPassword) {
   const auto first = SignIn("CORP\\Ada", "right");
   DT_ASSERT_OK(first);
   EXPECT_EQ(first->user().id(), "id-ada");
-  EXPECT_EQ(last_bind_, "ada@corp.test");
+  EXPECT_EQ(last_bind_, "CN=ada,corp.test");
   EXPECT_THAT(first->session_id(), SizeIs(22));
   EXPECT_EQ(first->authenticated_at().seconds(), UnixSeconds(kTestStart));
   EXPECT_EQ(first->expires_at().seconds(), UnixSeconds(kTestStart + kSessionLifetime));
@@ -95,15 +107,45 @@ TEST_F(AuthenticatorTest, OpensASessionForTheRightPassword) {
 }
 
 TEST_F(AuthenticatorTest, AsksTheDirectoryOfTheUsersDomain) {
-  AddUser("bob", {}, "partner.test");
+  AddAccount(*partner_, "bob", "bob@partner.test");
   for (const char* typed : {"bob@partner.test", "PARTNER\\Bob"}) {
     DT_EXPECT_OK(SignIn(typed, "right"));
     EXPECT_EQ(last_asked_, partner_);
-    EXPECT_EQ(last_bind_, "bob@partner.test");
+    EXPECT_EQ(last_bind_, "CN=bob,partner.test");
   }
   DT_EXPECT_OK(SignIn("ada", "right"));  // The org's first domain.
   EXPECT_EQ(last_asked_, corp_);
   EXPECT_EQ(Refusal("bob", "right"), reason::v1::REASON_PASSWORD_WRONG);
+}
+
+// Ada's UPN is not that of account and domain. Whatever she types, she is who has her SID.
+TEST_F(AuthenticatorTest, KnowsOnePersonByEveryNameOfTheAccount) {
+  corp_->users["S-1-5-21-1-2-3-ada"].principal = "Ada.Lovelace@Corp.Test";
+  for (const char* typed :
+       {"ada", "ADA", "CORP\\ada", "corp.test\\Ada", "ada@corp.test", "ada@CORP",
+        "ada.lovelace@corp.test", "ada.lovelace", " \u200eada@corp.test\t"}) {
+    const auto session = SignIn(typed, "right");
+    DT_ASSERT_OK(session);
+    EXPECT_EQ(session->user().id(), "id-ada") << typed;
+    EXPECT_EQ(last_bind_, "CN=ada,corp.test") << typed;
+  }
+  EXPECT_EQ(Refusal("CORP\\ada.lovelace", "right"), reason::v1::REASON_PASSWORD_WRONG);
+  AddAccount(*corp_, "zoë", "zoë@corp.test");
+  EXPECT_EQ(SignIn("ZOË", "right")->user().id(), "id-zoë");
+}
+
+// A user principal name that the directory has handed on is its new owner's, whom the org may not
+// yet know, and no longer the one's whom the org knows by it.
+TEST_F(AuthenticatorTest, APrincipalIsWhoseTheDirectorySaysItIs) {
+  directory::User& bob = corp_->users["S-1-5-21-1-2-3-9999"];
+  bob.sid = "S-1-5-21-1-2-3-9999";
+  bob.account_name = "bob";
+  bob.principal = "ada@corp.test";
+  bob.distinguished_name = "CN=bob,corp.test";
+  EXPECT_EQ(Refusal("ada@corp.test", "right"), reason::v1::REASON_PASSWORD_WRONG);
+  EXPECT_EQ(last_bind_, "CN=bob,corp.test");
+  EXPECT_EQ(EventsOf("").back().outcome().reason(), "USER_UNKNOWN");
+  DT_EXPECT_OK(SignIn("CORP\\ada", "right"));
 }
 
 // Towards the person one answer, in the System Log the reason.
@@ -127,8 +169,8 @@ TEST_F(AuthenticatorTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
   const std::map<PasswordVerdict, reason::v1::Reason> states = {
       {PasswordVerdict::kDisabled, reason::v1::REASON_USER_DISABLED},
       {PasswordVerdict::kMustChange, reason::v1::REASON_PASSWORD_MUST_CHANGE},
-      {PasswordVerdict::kExpired, reason::v1::REASON_USER_DISABLED},
-      {PasswordVerdict::kNotPermittedNow, reason::v1::REASON_USER_DISABLED}};
+      {PasswordVerdict::kExpired, reason::v1::REASON_ACCOUNT_EXPIRED},
+      {PasswordVerdict::kNotPermittedNow, reason::v1::REASON_LOGON_NOT_PERMITTED}};
   for (const auto& [state, reason] : states) {
     state_ = state;
     EXPECT_EQ(Refusal("ada", "right"), reason);

@@ -85,6 +85,12 @@ FormMessage PasswordMessage(const absl::Status& status) {
   switch (rpc::ReasonOf(status)) {
     case reason::v1::REASON_USER_DISABLED:
       return {"This account is disabled. Contact your administrator.", kNotTaken};
+    case reason::v1::REASON_ACCOUNT_EXPIRED:
+      return {"This account has expired. Contact your administrator.", kNotTaken};
+    case reason::v1::REASON_LOGON_NOT_PERMITTED:
+      return {
+          "This account may not sign in at this time, or from here. Contact your administrator.",
+          kNotTaken};
     case reason::v1::REASON_ACCOUNT_LOCKED:
       return {"This account is locked. Wait, or contact your administrator.", kNotTaken};
     case reason::v1::REASON_PASSWORD_EXPIRED:
