@@ -14,7 +14,7 @@
 namespace devicetrust::simulator {
 
 inline constexpr char kTableMagic[8] = {'D', 'T', 'F', 'O', 'R', 'E', 'S', 'T'};
-inline constexpr std::uint32_t kTableVersion = 1;
+inline constexpr std::uint32_t kTableVersion = 2;
 inline constexpr std::uint32_t kTombstone = 0xffffffff;
 inline constexpr std::uint32_t kKeysPerRow = 4;  // Name, UPN, DN, RID.
 
@@ -68,7 +68,7 @@ struct AccountView::Mapping {
 
 enum class KeyKind : unsigned char { kName = 1, kUpn, kDn, kRid };
 
-// ASCII letters count without case.
+// Of the folded text (libs/base/names.h).
 std::uint64_t HashKey(KeyKind kind, std::uint32_t realm, std::string_view text);
 std::uint64_t HashRid(std::uint32_t realm, std::uint32_t rid);
 

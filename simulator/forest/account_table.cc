@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "libs/base/ascii.h"
+#include "libs/base/names.h"
 #include "simulator/forest/account_layout.h"
 
 namespace devicetrust::simulator {
@@ -161,8 +162,7 @@ absl::StatusOr<std::uint32_t> AccountTable::AddGroup(std::uint32_t realm, const 
   if (!group.name.Assign(name)) return TooLong("group", name);
   if (!group.dn.Assign(dn)) return TooLong("DN", dn);
   for (const Group& other : view_.groups()) {
-    if (other.realm == realm && EqualIgnoringCase(other.name, name))
-      return absl::AlreadyExistsError(name);
+    if (other.realm == realm && SameName(other.name, name)) return absl::AlreadyExistsError(name);
   }
   const std::uint32_t count = header.groups.load(std::memory_order_relaxed);
   if (count == kGroupsMax) return absl::ResourceExhaustedError("the table is full of groups");
@@ -234,12 +234,12 @@ absl::StatusOr<std::uint32_t> AccountTable::Add(std::uint32_t realm,
     std::memcpy(row.account.key.data(), &keys[i * sizeof(Account::key)], sizeof(Account::key));
     const Person& person = row.person;
     const bool fresh =
-        taken.insert("n" + LowerCase(row.account.name)).second &&
+        taken.insert("n" + FoldName(row.account.name)).second &&
         !view_.FindName(realm, row.account.name) &&
         (person.upn.empty() ||
-         (taken.insert("u" + LowerCase(person.upn)).second && !view_.FindUpn(person.upn))) &&
+         (taken.insert("u" + FoldName(person.upn)).second && !view_.FindUpn(person.upn))) &&
         (person.dn.empty() ||
-         (taken.insert("d" + LowerCase(person.dn)).second && !view_.FindDn(person.dn)));
+         (taken.insert("d" + FoldName(person.dn)).second && !view_.FindDn(person.dn)));
     if (!fresh) {
       return absl::AlreadyExistsError(
           fmt::format("account {} (name, UPN or DN is taken)", row.account.name.view()));
@@ -315,7 +315,7 @@ absl::Status AccountTable::ChangeRow(std::uint32_t realm, std::string_view name,
   const Row before = view_.Read(*slot);
   Row after = before;
   DT_RETURN_IF_ERROR(change(after));
-  const bool moved = !EqualIgnoringCase(before.person.dn, after.person.dn);
+  const bool moved = !SameName(before.person.dn, after.person.dn);
   if (moved && view_.FindDn(after.person.dn))
     return absl::AlreadyExistsError(after.person.dn.str());
   Store(*slot, after);
@@ -360,6 +360,20 @@ absl::Status AccountTable::Move(std::uint32_t realm, std::string_view name, std:
 absl::Status AccountTable::SetGroups(std::uint32_t realm, std::string_view name,
                                      std::span<const std::uint32_t> group_rids) {
   return ChangeRow(realm, name, [&](Row& row) { return AssignGroups(group_rids, row.account); });
+}
+
+absl::Status AccountTable::Lock(std::uint32_t realm, std::string_view name) {
+  return ChangeRow(realm, name, [&](Row& row) {
+    row.account.locked_at = UnixSeconds(clock_.Now());
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AccountTable::Unlock(std::uint32_t realm, std::string_view name) {
+  return ChangeRow(realm, name, [&](Row& row) {
+    row.account.locked_at = 0;
+    return absl::OkStatus();
+  });
 }
 
 absl::Status AccountTable::SetExpiry(std::uint32_t realm, std::string_view name,

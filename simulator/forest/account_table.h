@@ -82,10 +82,11 @@ enum class AccountKind : std::uint32_t { kUser = 1, kComputer = 2, kService = 3,
 
 enum AccountFlag : std::uint32_t {  // May be combined.
   kDisabled = 1,
-  kLocked = 2,
-  kMustChangePassword = 4,
-  kExpired = 8,
+  kMustChangePassword = 2,
 };
+
+// How long a lock lasts, in every domain: the default of Active Directory's lockoutDuration.
+inline constexpr std::int64_t kLockoutSeconds = 30 * 60;
 
 // What Kerberos needs of an account.
 struct Account {
@@ -105,6 +106,8 @@ struct Account {
   std::int64_t password_set = 0;  // Unix seconds.
   std::int64_t created = 0;       // Unix seconds.
   std::int64_t expires = 0;       // Unix seconds, 0: never.
+  // Unix seconds of the last lock, 0: never, or unlocked since. It stays when the lock has ended.
+  std::int64_t locked_at = 0;
   std::uint32_t group_count = 0;
   std::array<std::uint32_t, kGroupsPerAccountMax> group_rids{};  // Without the primary group.
   std::uint32_t unused = 0;
@@ -113,6 +116,10 @@ struct Account {
     return {group_rids.data(), std::min<std::size_t>(group_count, kGroupsPerAccountMax)};
   }
   bool has(AccountFlag flag) const { return (flags & flag) != 0; }
+  bool HasExpired(std::int64_t now) const { return expires != 0 && expires <= now; }
+  bool IsLocked(std::int64_t now) const {
+    return locked_at != 0 && now < locked_at + kLockoutSeconds;
+  }
 };
 
 // What LDAP shows beside it. Computers: name, DN and system only.
@@ -151,13 +158,14 @@ std::string Sid(const Realm& realm, std::uint32_t rid);
 Bytes SidBytes(const Realm& realm, std::uint32_t rid);
 
 // The account's userAccountControl as LDAP shows it (MS-ADTS 2.2.16), and as it stands in a
-// PAC (MS-SAMR 2.2.1.12); the two number their bits differently.
+// PAC (MS-SAMR 2.2.1.12); the two number their bits differently. No lock is in either: of that
+// LDAP's lockoutTime and msDS-User-Account-Control-Computed tell.
 std::uint32_t LdapUserAccountControl(const Account& account);
 std::uint32_t PacUserAccountControl(const Account& account);
 
 // Reads a table that this or another process writes. Thread-safe; a read never blocks the
-// writer and repeats at most while that row changes. Look-ups by name compare ASCII
-// letters without case, as Active Directory does; the realm of a principal alone is exact.
+// writer and repeats at most while that row changes. Look-ups by name compare as Active
+// Directory does (libs/base/names.h); the realm of a principal alone is exact.
 class AccountView {
  public:
   // Errors: kNotFound no such file; kFailedPrecondition not a table of this layout version.
@@ -247,6 +255,9 @@ class AccountTable {
   absl::Status SetGroups(std::uint32_t realm, std::string_view name,
                          std::span<const std::uint32_t> group_rids);
   absl::Status SetExpiry(std::uint32_t realm, std::string_view name, std::int64_t unix_seconds);
+  // For kLockoutSeconds from now; and an administrator's unlocking.
+  absl::Status Lock(std::uint32_t realm, std::string_view name);
+  absl::Status Unlock(std::uint32_t realm, std::string_view name);
 
   const AccountView& view() const { return view_; }
   const std::string& path() const { return path_; }

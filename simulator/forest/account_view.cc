@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "libs/base/ascii.h"
+#include "libs/base/names.h"
 #include "simulator/forest/account_layout.h"
 
 namespace devicetrust::simulator {
@@ -38,7 +39,13 @@ std::uint64_t HashKey(KeyKind kind, std::uint32_t realm, std::string_view text) 
   Hasher hasher;
   hasher.Add(static_cast<unsigned char>(kind));
   hasher.Add(realm);
-  for (const char c : text) hasher.Add(static_cast<unsigned char>(ToLower(c)));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (static_cast<unsigned char>(text[i]) >= 0x80) {  // The rest costs a string.
+      for (const char c : FoldName(text.substr(i))) hasher.Add(static_cast<unsigned char>(c));
+      break;
+    }
+    hasher.Add(static_cast<unsigned char>(ToLower(text[i])));
+  }
   return hasher.Finish();
 }
 
@@ -98,14 +105,12 @@ Bytes SidBytes(const Realm& realm, std::uint32_t rid) {
 std::uint32_t LdapUserAccountControl(const Account& account) {
   std::uint32_t bits = account.kind == AccountKind::kComputer ? 0x1000U : 0x200U;
   if (account.has(kDisabled)) bits |= 0x2U;
-  if (account.has(kLocked)) bits |= 0x10U;
   return bits;
 }
 
 std::uint32_t PacUserAccountControl(const Account& account) {
   std::uint32_t bits = account.kind == AccountKind::kComputer ? 0x80U : 0x10U;
   if (account.has(kDisabled)) bits |= 0x1U;
-  if (account.has(kLocked)) bits |= 0x400U;
   return bits;
 }
 
@@ -210,27 +215,27 @@ std::optional<std::uint32_t> AccountView::FindPrincipal(std::string_view name_at
   if (!realm) return std::nullopt;
   const std::string_view name = name_at_realm.substr(0, at);
   return Find(HashKey(KeyKind::kName, *realm, name), [&](const Row& row) {
-    return row.account.realm == *realm && EqualIgnoringCase(row.account.name, name);
+    return row.account.realm == *realm && SameName(row.account.name, name);
   });
 }
 
 std::optional<std::uint32_t> AccountView::FindName(std::uint32_t realm,
                                                    std::string_view name) const {
   return Find(HashKey(KeyKind::kName, realm, name), [&](const Row& row) {
-    return row.account.realm == realm && EqualIgnoringCase(row.account.name, name);
+    return row.account.realm == realm && SameName(row.account.name, name);
   });
 }
 
 std::optional<std::uint32_t> AccountView::FindUpn(std::string_view upn) const {
   if (upn.empty()) return std::nullopt;
   return Find(HashKey(KeyKind::kUpn, 0, upn),
-              [&](const Row& row) { return EqualIgnoringCase(row.person.upn, upn); });
+              [&](const Row& row) { return SameName(row.person.upn, upn); });
 }
 
 std::optional<std::uint32_t> AccountView::FindDn(std::string_view dn) const {
   if (dn.empty()) return std::nullopt;
   return Find(HashKey(KeyKind::kDn, 0, dn),
-              [&](const Row& row) { return EqualIgnoringCase(row.person.dn, dn); });
+              [&](const Row& row) { return SameName(row.person.dn, dn); });
 }
 
 std::optional<std::uint32_t> AccountView::FindRid(std::uint32_t realm, std::uint32_t rid) const {

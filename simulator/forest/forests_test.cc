@@ -3,8 +3,6 @@
 #include "simulator/forest/forests.h"
 
 #include <fmt/format.h>
-#include <gssapi/gssapi.h>
-#include <gssapi/gssapi_krb5.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "libs/kerberos/environment.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
+#include "simulator/forest/forests_fixture.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -26,73 +25,6 @@ using kerberos::Credentials;
 using kerberos::Failure;
 using kerberos::FailureOf;
 using kerberos::Initiator;
-
-constexpr const char* kService = "HTTP/iwa.corp.test";
-
-std::string Principal(const std::string& name) { return name + "@CORP.TEST"; }
-
-class ForestsTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    auto forests = Forests::Create({.run_dir = run_.path(), .accounts_max = 1000}, clock_, random_);
-    DT_ASSERT_OK(forests);
-    forests_ = *std::move(forests);
-    DT_ASSERT_OK(kerberos::UseConfig(forests_->kdc().config_path()));
-    domain_sid_ = DomainSid(forests_->view().realms()[0]);
-    const auto staff = forests_->accounts().AddGroup(0, "Staff");
-    DT_ASSERT_OK(staff);
-    staff_ = *staff;
-    const std::vector<NewAccount> accounts = {
-        {.name = "ada", .password = "Kq7-u2m", .group_rids = {staff_}},
-        {.name = "grace", .password = "other"},
-        {.kind = AccountKind::kComputer, .name = "PC1$"}};
-    DT_ASSERT_OK(forests_->accounts().Add(0, accounts));
-    DT_ASSERT_OK(forests_->AddService(Principal(kService)));
-  }
-
-  // Runs a client program with the forest's configuration alone; its exit code and output.
-  struct Ran {
-    std::string ending;
-    std::string output;
-  };
-  Ran Run(const std::string& command) {
-    const std::string file = fmt::format("{}/out.{}", run_.path(), runs_++);
-    const auto child = ChildProcess::Start(
-        {.arguments = {"/bin/sh", "-c", command},
-         .environment = {"PATH=/usr/bin:/bin", "KRB5_CONFIG=" + forests_->kdc().config_path(),
-                         "KRB5CCNAME=FILE:" + run_ / "cc"},
-         .output = file});
-    if (!child.ok()) return {std::string(child.status().message()), ""};
-    (*child)->WaitForEnd(std::chrono::seconds(30));
-    return {(*child)->ending().value_or("still runs"), (*child)->LastOutput()};
-  }
-  Ran Kinit(const std::string& user, const std::string& password) {
-    return Run(fmt::format("echo '{}' | kinit {}", password, user));
-  }
-
-  absl::StatusOr<Credentials> LogOn(const std::string& name) { return LogOnAs(Principal(name)); }
-  absl::StatusOr<Credentials> LogOnAs(const std::string& principal) {
-    const auto key = forests_->KeyOf(principal);
-    if (!key.ok()) return key.status();
-    return Credentials::FromKey(principal, *key);
-  }
-  std::unique_ptr<kerberos::Acceptor> NewAcceptor() {
-    const std::string keytab = run_ / "iwa.keytab";
-    const std::vector<std::string> names = {Principal(kService)};
-    EXPECT_TRUE(forests_->WriteKeytab(keytab, names).ok());
-    auto acceptor = kerberos::Acceptor::Create({keytab, run_ / "iwa.rcache"});
-    EXPECT_TRUE(acceptor.ok()) << acceptor.status();
-    return acceptor.ok() ? *std::move(acceptor) : nullptr;
-  }
-
-  testing::TempFolder run_;
-  SystemClock clock_;
-  SystemRandom random_;
-  std::unique_ptr<Forests> forests_;
-  std::string domain_sid_;
-  std::uint32_t staff_ = 0;
-  int runs_ = 0;
-};
 
 TEST_F(ForestsTest, KinitAndKvnoWork) {
   Ran ran = Kinit("ada", "Kq7-u2m");
@@ -171,24 +103,21 @@ TEST_F(ForestsTest, DisabledActsAtOnce) {
 }
 
 TEST_F(ForestsTest, LockedExpiredAndMustChangeAreTold) {
-  const auto refused = [&](AccountFlag flag) {
-    EXPECT_TRUE(forests_->accounts().SetFlag(0, "ada", flag, true).ok());
-    const Failure failure = FailureOf(LogOn("ada").status());
-    EXPECT_TRUE(forests_->accounts().SetFlag(0, "ada", flag, false).ok());
-    return failure;
-  };
-  EXPECT_EQ(refused(kLocked), Failure::kAccountRevoked);
-  EXPECT_EQ(refused(kExpired), Failure::kAccountExpired);
-  EXPECT_EQ(refused(kMustChangePassword), Failure::kPasswordExpired);
+  AccountTable& accounts = forests_->accounts();
   const auto before = LogOn("ada");
   DT_ASSERT_OK(before);
-  for (const AccountFlag flag : {kLocked, kExpired}) {
-    DT_ASSERT_OK(forests_->accounts().SetFlag(0, "ada", flag, true));
-    EXPECT_EQ(FailureOf(Initiator::Start(*before, kService, {}).status()),
-              Failure::kAccountRevoked);
-    DT_ASSERT_OK(forests_->accounts().SetFlag(0, "ada", flag, false));
-  }
-  DT_EXPECT_OK(Initiator::Start(*before, kService, {}));
+  const auto again = [&] { return FailureOf(Initiator::Start(*before, kService, {}).status()); };
+  DT_ASSERT_OK(accounts.Lock(0, "ada"));
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kAccountRevoked);
+  EXPECT_EQ(again(), Failure::kAccountRevoked);
+  DT_ASSERT_OK(accounts.Unlock(0, "ada"));
+  DT_ASSERT_OK(accounts.SetExpiry(0, "ada", UnixSeconds(clock_.Now()) - 1));
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kAccountExpired);
+  EXPECT_EQ(again(), Failure::kAccountExpired);
+  DT_ASSERT_OK(accounts.SetExpiry(0, "ada", 0));
+  DT_ASSERT_OK(accounts.SetFlag(0, "ada", kMustChangePassword, true));
+  EXPECT_EQ(FailureOf(LogOn("ada").status()), Failure::kPasswordExpired);
+  EXPECT_EQ(again(), Failure::kNone);
 }
 
 TEST_F(ForestsTest, ANewPasswordReplacesTheOldAtOnce) {
@@ -258,72 +187,6 @@ TEST_F(ForestsTest, AnExchangeIsGoodForItsRequestAndOnce) {
   DT_EXPECT_OK(acceptor->Accept(again->token(), bindings));
   const absl::Status replay = acceptor->Accept(again->token(), bindings).status();
   EXPECT_EQ(FailureOf(replay), Failure::kReplayed) << replay;
-}
-
-// A stranger's client: MIT's GSSAPI with the ticket that kinit got.
-class StrangersExchange {
- public:
-  // Null bindings: none.
-  Bytes Start(gss_channel_bindings_t bindings) {
-    std::string name = "HTTP/iwa.corp.test@CORP.TEST";
-    gss_buffer_desc text = {name.size(), name.data()};
-    OM_uint32 minor = 0;
-    EXPECT_EQ(
-        gss_import_name(&minor, &text, const_cast<gss_OID>(GSS_KRB5_NT_PRINCIPAL_NAME), &target_),
-        GSS_S_COMPLETE);
-    return Step(bindings, {}, GSS_S_CONTINUE_NEEDED);
-  }
-  void Finish(gss_channel_bindings_t bindings, const Bytes& reply) {
-    EXPECT_EQ(Step(bindings, reply, GSS_S_COMPLETE), Bytes{});
-  }
-  ~StrangersExchange() {
-    OM_uint32 minor = 0;
-    gss_release_name(&minor, &target_);
-    gss_delete_sec_context(&minor, &context_, GSS_C_NO_BUFFER);
-  }
-
- private:
-  Bytes Step(gss_channel_bindings_t bindings, Bytes received, OM_uint32 expected) {
-    gss_OID_desc spnego = {6, const_cast<char*>("\x2b\x06\x01\x05\x05\x02")};
-    gss_buffer_desc input = {received.size(), received.data()};
-    gss_buffer_desc token{};
-    OM_uint32 minor = 0;
-    EXPECT_EQ(gss_init_sec_context(&minor, GSS_C_NO_CREDENTIAL, &context_, target_, &spnego,
-                                   GSS_C_MUTUAL_FLAG, 0, bindings, &input, nullptr, &token, nullptr,
-                                   nullptr),
-              expected);
-    const auto* bytes = static_cast<const std::uint8_t*>(token.value);
-    Bytes result(bytes, bytes + token.length);
-    gss_release_buffer(&minor, &token);
-    return result;
-  }
-
-  gss_name_t target_ = GSS_C_NO_NAME;
-  gss_ctx_id_t context_ = GSS_C_NO_CONTEXT;
-};
-
-// GSSAPI by itself accepts it.
-TEST_F(ForestsTest, AnExchangeWithoutBindingsIsRefused) {
-  const auto acceptor = NewAcceptor();
-  ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
-  ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
-  const Bytes token = StrangersExchange().Start(GSS_C_NO_CHANNEL_BINDINGS);
-  const absl::Status status = acceptor->Accept(token, {}).status();
-  EXPECT_EQ(FailureOf(status), Failure::kNotBound) << status;
-}
-
-TEST_F(ForestsTest, GssapiIsAcceptedAndAcceptsTheReply) {
-  const auto acceptor = NewAcceptor();
-  ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
-  ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
-  auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", "token"});
-  gss_channel_bindings_struct channel{};
-  channel.application_data = {bindings.size(), bindings.data()};
-  StrangersExchange exchange;
-  const auto accepted = acceptor->Accept(exchange.Start(&channel), bindings);
-  DT_ASSERT_OK(accepted);
-  EXPECT_EQ(accepted->identity.principal, "ada@CORP.TEST");
-  exchange.Finish(&channel, accepted->reply);
 }
 
 TEST_F(ForestsTest, ADamagedTicketOrReplyIsRefused) {

@@ -18,7 +18,7 @@ extern "C" {
 #include <string>
 #include <unordered_map>
 
-#include "libs/base/ascii.h"
+#include "libs/base/names.h"
 #include "libs/kerberos/pac.h"
 #include "simulator/forest/account_layout.h"
 #include "simulator/forest/account_table.h"
@@ -78,7 +78,7 @@ std::optional<Row> FindRow(krb5_context context, krb5_const_principal principal)
     const std::string_view upn(principal->data[0].data, principal->data[0].length);
     slot = accounts.FindUpn(upn);
     const std::size_t at = upn.rfind('@');
-    if (!slot && at != upn.npos && EqualIgnoringCase(upn.substr(at + 1), directory.realm_name)) {
+    if (!slot && at != upn.npos && SameName(upn.substr(at + 1), directory.realm_name)) {
       slot = accounts.FindName(directory.realm, upn.substr(0, at));
     }
   } else {
@@ -118,10 +118,6 @@ void AddKey(krb5_db_entry& entry, int enctype, std::uint32_t kvno, const std::st
   ++entry.n_key_data;
 }
 
-bool HasExpired(const Account& account, std::int64_t now) {
-  return account.has(kExpired) || (account.expires != 0 && account.expires <= now);
-}
-
 krb5_flags AttributesOf(const Account& account) {
   krb5_flags attributes = 0;
   const bool person_or_computer =
@@ -143,7 +139,7 @@ EntryPtr EntryOf(krb5_context context, const Account& account) {
   entry->max_life = kTicketSeconds;
   entry->max_renewable_life = kRenewSeconds;
   entry->attributes = AttributesOf(account);
-  entry->expiration = account.has(kExpired) ? 1 : static_cast<krb5_timestamp>(account.expires);
+  entry->expiration = static_cast<krb5_timestamp>(account.expires);
   if (krb5_parse_name(context, name.c_str(), &entry->princ) != 0) throw std::bad_alloc();
 
   entry->key_data = static_cast<krb5_key_data*>(Allocate(kKeysMax * sizeof(krb5_key_data)));
@@ -274,18 +270,18 @@ krb5_error_code FetchMasterKeyList(krb5_context context, krb5_principal /*name*/
 
 // Account state that MIT has no attribute for.
 krb5_error_code CheckPolicyAs(krb5_context context, krb5_kdc_req* /*request*/,
-                              krb5_db_entry* client, krb5_db_entry* /*server*/,
-                              krb5_timestamp /*now*/, const char** status,
-                              krb5_pa_data*** /*e_data*/) noexcept {
+                              krb5_db_entry* client, krb5_db_entry* /*server*/, krb5_timestamp now,
+                              const char** status, krb5_pa_data*** /*e_data*/) noexcept {
   return Guarded([&]() -> krb5_error_code {
     const std::optional<Row> row = FindRow(context, client->princ);
-    if (!row || !row->account.has(kLocked)) return 0;
+    if (!row || !row->account.IsLocked(now)) return 0;
     *status = "ACCOUNT_LOCKED";
     return KRB5KDC_ERR_CLIENT_REVOKED;
   });
 }
 
-// Someone disabled, locked or expired since the ticket-granting ticket: MIT itself does not look.
+// What has become of an account since its ticket-granting ticket: MIT itself does not look. Each
+// state with the error that Active Directory gives for it.
 krb5_error_code CheckPolicyTgs(krb5_context context, krb5_kdc_req* /*request*/,
                                krb5_db_entry* /*server*/, krb5_ticket* ticket, const char** status,
                                krb5_pa_data*** /*e_data*/) noexcept {
@@ -295,12 +291,12 @@ krb5_error_code CheckPolicyTgs(krb5_context context, krb5_kdc_req* /*request*/,
     const std::optional<Row> row = FindRow(context, ticket->enc_part2->client);
     krb5_timestamp now = 0;
     if (const krb5_error_code code = krb5_timeofday(context, &now); code != 0) return code;
-    if (row && !row->account.has(kDisabled) && !row->account.has(kLocked) &&
-        !HasExpired(row->account, now)) {
-      return 0;
-    }
     *status = "ACCOUNT_REVOKED_SINCE_TGT";
-    return KRB5KDC_ERR_CLIENT_REVOKED;
+    if (!row || row->account.has(kDisabled)) return KRB5KDC_ERR_CLIENT_REVOKED;
+    if (row->account.IsLocked(now)) return KRB5KDC_ERR_CLIENT_REVOKED;
+    if (row->account.HasExpired(now)) return KRB5KDC_ERR_NAME_EXP;
+    *status = nullptr;
+    return 0;
   });
 }
 

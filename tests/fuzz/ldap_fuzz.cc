@@ -31,7 +31,7 @@ const simulator::LdapEntries& Entries() {
     const simulator::NewAccount ada{.name = "ada", .password = "Pw-ada", .mail = "ada@corp.test"};
     DT_CHECK(table->Add(realm, {&ada, 1}).ok());
     const auto* const made = new simulator::LdapEntries(
-        simulator::AccountView::Open(folder + "/accounts").value(), {});
+        simulator::AccountView::Open(folder + "/accounts").value(), {}, clock);
     std::filesystem::remove_all(folder);
     return made;
   }();

@@ -10,6 +10,8 @@
 #include <set>
 #include <utility>
 
+#include "libs/base/names.h"
+
 namespace devicetrust::simulator {
 namespace {
 
@@ -19,10 +21,6 @@ constexpr std::array<std::pair<std::uint32_t, std::string_view>, 2> kWellKnownGr
     {{kRidDomainUsers, "Domain Users"}, {kRidDomainComputers, "Domain Computers"}}};
 
 constexpr std::uint32_t kContainerIdBase = 0x8000'0000;  // Above all RIDs.
-
-bool SameText(std::string_view a, std::string_view b) {
-  return CanonicalValue(LdapSyntax::kText, a) == CanonicalValue(LdapSyntax::kText, b);
-}
 
 // The name of the entry above; empty at the top. A backslash takes the next character.
 std::string_view ParentOf(std::string_view dn) {
@@ -40,7 +38,7 @@ std::int64_t FileTime(std::int64_t unix_seconds) {
 }
 
 bool IsNamedBy(const LdapEntry& entry, std::string_view type) {
-  return SameText(std::string_view(entry.dn).substr(0, entry.dn.find('=')), type);
+  return SameName(std::string_view(entry.dn).substr(0, entry.dn.find('=')), type);
 }
 
 std::string_view CategoryOf(const LdapEntry& entry) {
@@ -90,8 +88,11 @@ std::vector<std::uint32_t> AllIfNone(std::vector<std::uint32_t> realms,
 
 }  // namespace
 
-LdapEntries::LdapEntries(AccountView accounts, std::vector<std::uint32_t> realms)
-    : accounts_(std::move(accounts)), realms_(AllIfNone(std::move(realms), accounts_)) {}
+LdapEntries::LdapEntries(AccountView accounts, std::vector<std::uint32_t> realms,
+                         const Clock& clock)
+    : accounts_(std::move(accounts)),
+      realms_(AllIfNone(std::move(realms), accounts_)),
+      clock_(clock) {}
 
 std::optional<std::uint32_t> LdapEntries::RealmOfName(std::string_view canonical_dn) const {
   std::optional<std::uint32_t> best;  // The longest: a child domain ends like its parent.
@@ -213,7 +214,7 @@ std::optional<LdapEntry> LdapEntries::FindAccountName(std::uint32_t realm,
                                                       std::string_view name) const {
   if (const auto slot = accounts_.FindName(realm, name)) return AccountEntry(*slot);
   for (LdapEntry& entry : GroupEntries(realm)) {
-    if (SameText(entry.name, name)) return std::move(entry);
+    if (SameName(entry.name, name)) return std::move(entry);
   }
   return std::nullopt;
 }
@@ -244,18 +245,19 @@ std::optional<LdapEntry> LdapEntries::FindSid(std::string_view binary_sid) const
 }
 
 std::optional<LdapEntry> LdapEntries::FindForBind(std::string_view name) const {
+  name = TrimName(name);  // As Active Directory: "ada " binds.
   if (const std::size_t at = name.rfind('@'); at != name.npos && name.find('=') == name.npos) {
     if (auto entry = FindPrincipal(name)) return entry;
     // Active Directory also takes sAMAccountName@domain when the UPN differs.
     for (const std::uint32_t i : realms_) {
-      if (!SameText(accounts_.realms()[i].name, name.substr(at + 1))) continue;
+      if (!SameName(accounts_.realms()[i].name, name.substr(at + 1))) continue;
       if (const auto slot = accounts_.FindName(i, name.substr(0, at))) return AccountEntry(*slot);
     }
     return std::nullopt;
   }
   if (const std::size_t at = name.find('\\'); at != name.npos && name.find('=') == name.npos) {
     for (const std::uint32_t i : realms_) {
-      if (!SameText(accounts_.realms()[i].netbios, name.substr(0, at))) continue;
+      if (!SameName(accounts_.realms()[i].netbios, name.substr(0, at))) continue;
       if (const auto slot = accounts_.FindName(i, name.substr(at + 1))) return AccountEntry(*slot);
     }
     return std::nullopt;
@@ -337,6 +339,9 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
       if (has_account_name) take(ToString(SidBytes(realm, entry.rid)));
       if (entry.kind == Kind::kDomain) take(DomainSidBytes(realm));
       return;
+    case LdapAttribute::kLockoutDuration:  // A negative number of 100 ns ([MS-ADTS] 3.1.1.4.5.17).
+      if (entry.kind == Kind::kDomain) take(std::to_string(-kLockoutSeconds * 10'000'000));
+      return;
     case LdapAttribute::kObjectGuid: {
       const std::uint32_t id =
           has_account_name
@@ -378,6 +383,11 @@ void LdapEntries::AccountValues(const LdapEntry& entry, LdapAttribute attribute,
     case LdapAttribute::kAccountExpires:
       return take_number(account.expires == 0 ? std::numeric_limits<std::int64_t>::max()
                                               : FileTime(account.expires));
+    case LdapAttribute::kLockoutTime:  // Outlives the lock.
+      if (account.locked_at != 0) take_number(FileTime(account.locked_at));
+      return;
+    case LdapAttribute::kComputedAccountControl:
+      return take_number(account.IsLocked(UnixSeconds(clock_.Now())) ? 0x10 : 0);
     case LdapAttribute::kPwdLastSet:
       return take_number(account.has(kMustChangePassword) ? 0 : FileTime(account.password_set));
     case LdapAttribute::kWhenCreated:

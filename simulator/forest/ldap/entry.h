@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "simulator/forest/account_table.h"
 #include "simulator/forest/ldap/schema.h"
@@ -36,7 +37,7 @@ class LdapEntries {
  public:
   // Of the `realms` of the table, by index, the root of their forest first; none: of all. What
   // belongs to another realm is as if it were not there.
-  LdapEntries(AccountView accounts, std::vector<std::uint32_t> realms);
+  LdapEntries(AccountView accounts, std::vector<std::uint32_t> realms, const Clock& clock);
 
   const Realm& RealmOf(const LdapEntry& entry) const { return accounts_.realms()[entry.realm]; }
   std::span<const std::uint32_t> realms() const { return realms_; }  // At least one.
@@ -58,7 +59,7 @@ class LdapEntries {
   // Visits every entry of a domain, until `visit` returns false.
   void Scan(std::uint32_t realm, const std::function<bool(const LdapEntry&)>& visit) const;
 
-  // Calls `take` with each value of an attribute of `entry`.
+  // Calls `take` with each value of an attribute of `entry`, as it is at the time of the clock.
   using Take = std::function<void(std::string_view)>;
   void Values(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const;
 
@@ -79,6 +80,7 @@ class LdapEntries {
 
   const AccountView accounts_;
   const std::vector<std::uint32_t> realms_;
+  const Clock& clock_;
   // Containers are known by the names in them, and stay when the last one moves away.
   mutable Mutex mutex_;
   mutable std::uint64_t containers_usn_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -7,6 +7,7 @@
 
 #include "libs/base/ascii.h"
 #include "libs/base/bytes.h"
+#include "libs/base/names.h"
 #include "libs/directory/sid.h"
 #include "simulator/forest/account_table.h"
 
@@ -41,6 +42,9 @@ constexpr std::array<Known, kLdapAttributeCount> kKnown = {{
     {A::kObjectSid, "objectSid", S::kSid},
     {A::kObjectGuid, "objectGUID", S::kBinary},
     {A::kAccountExpires, "accountExpires", S::kNumber},
+    {A::kLockoutTime, "lockoutTime", S::kNumber},
+    {A::kComputedAccountControl, "msDS-User-Account-Control-Computed", S::kNumber},
+    {A::kLockoutDuration, "lockoutDuration", S::kNumber},
     {A::kPwdLastSet, "pwdLastSet", S::kNumber},
     {A::kWhenCreated, "whenCreated", S::kText},
     {A::kUsnChanged, "uSNChanged", S::kNumber},
@@ -133,7 +137,7 @@ std::pair<std::string, bool> Canonicalize(std::string_view name) {
     if (equals == name.npos) return {out, false};
     name.remove_prefix(equals + 1);
     out += '=';
-    out += EscapeRdnValue(LowerCase(TakeValue(name, valid)));
+    out += EscapeRdnValue(FoldName(TakeValue(name, valid)));
     if (name.empty()) break;
     out += name.front();
     name.remove_prefix(1);
@@ -177,7 +181,7 @@ std::string FirstNameValue(std::string_view name) {
 std::string CanonicalValue(LdapSyntax syntax, std::string_view value) {
   switch (syntax) {
     case LdapSyntax::kText:
-      return LowerCase(value);
+      return FoldName(value);
     case LdapSyntax::kName:
       return CanonicalName(value);
     case LdapSyntax::kCategory:

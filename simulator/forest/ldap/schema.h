@@ -26,6 +26,9 @@ enum class LdapAttribute {
   kObjectSid,
   kObjectGuid,
   kAccountExpires,
+  kLockoutTime,
+  kComputedAccountControl,
+  kLockoutDuration,
   kPwdLastSet,
   kWhenCreated,
   kUsnChanged,
@@ -36,10 +39,10 @@ enum class LdapAttribute {
   kDomainComponent,
   kGroupType,
 };
-inline constexpr int kLdapAttributeCount = 27;
+inline constexpr int kLdapAttributeCount = 30;
 
 enum class LdapSyntax {
-  kText,      // ASCII letters compare without case.
+  kText,      // Compares as names do (libs/base/names.h).
   kNumber,    // 64-bit decimal; ordered, and bits can be tested.
   kName,      // Distinguished name.
   kSid,       // Binary; an assertion may also be S-1-….
@@ -54,11 +57,11 @@ LdapSyntax SyntaxOf(LdapAttribute attribute);
 // By name without regard to case; options (";binary") are ignored.
 std::optional<LdapAttribute> FindLdapAttribute(std::string_view description);
 
-// The form in which two values of the syntax compare equal: lower case, blanks around
+// The form in which two values of the syntax compare equal: folded case, blanks around
 // , and = of a name removed, binary SID, class of a category. Numbers stay text.
 std::string CanonicalValue(LdapSyntax syntax, std::string_view value);
 
-// Canonical distinguished name (RFC 4514): lower case, no blanks around , and =, "cn" for
+// Canonical distinguished name (RFC 4514): folded case, no blanks around , and =, "cn" for
 // 2.5.4.3, a value escaped as in the account table however it was written. What is no name
 // gets some form that no entry has.
 std::string CanonicalName(std::string_view name);

@@ -59,7 +59,7 @@ struct LdapServer::State {
   State(LdapServerConfig config_in, AccountView accounts, const Clock& clock_in,
         pki::TlsContext tls_in)
       : config(std::move(config_in)),
-        entries(std::move(accounts), config.realms),
+        entries(std::move(accounts), config.realms, clock_in),
         clock(clock_in),
         tls(std::move(tls_in)) {}
 

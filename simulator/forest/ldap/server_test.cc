@@ -121,12 +121,12 @@ TEST_F(ServerTest, TellsTheClientTheVerdictOnAPassword) {
   forest_.Set("ada", kMustChangePassword);
   EXPECT_EQ(check("Pw-ada"), PasswordVerdict::kMustChange);
   forest_.Set("ada", kMustChangePassword, false);
-  forest_.Set("ada", kExpired);
+  DT_ASSERT_OK(forest_.table->SetExpiry(forest_.realm, "ada", 1));
   EXPECT_EQ(check("Pw-ada"), PasswordVerdict::kExpired);
-  forest_.Set("ada", kExpired, false);
-  forest_.Set("ada", kLocked);
+  DT_ASSERT_OK(forest_.table->SetExpiry(forest_.realm, "ada", 0));
+  DT_ASSERT_OK(forest_.table->Lock(forest_.realm, "ada"));
   EXPECT_EQ(check("wrong"), PasswordVerdict::kLocked);
-  forest_.Set("ada", kLocked, false);
+  DT_ASSERT_OK(forest_.table->Unlock(forest_.realm, "ada"));
   ASSERT_TRUE(forest_.table->SetPassword(forest_.realm, "ada", "New-pw").ok());
   EXPECT_EQ(check("Pw-ada"), PasswordVerdict::kWrong);
   EXPECT_EQ(check("New-pw"), PasswordVerdict::kAccepted);
@@ -165,6 +165,66 @@ TEST_F(ServerTest, FindsUsersAndComputers) {
   DT_EXPECT_CODE(client->FindUserBySid(pc->sid), kNotFound);  // A computer is no user.
   DT_EXPECT_CODE(client->FindComputerBySid(ada->sid), kNotFound);
   DT_EXPECT_CODE(client->FindUserBySid("S-1-5-21-1-2-3-999999"), kNotFound);
+}
+
+// A lock is judged by time, as the directory does it; when the account ends is read, not whether.
+TEST_F(ServerTest, TellsTheClientOfLocksAndExpiry) {
+  const auto client = NewClient();
+  const auto ada = [&] { return client->FindUserBySid(forest_.SidOf("ada")).value(); };
+  EXPECT_FALSE(ada().locked);
+  EXPECT_EQ(ada().expires_at, std::nullopt);
+  DT_ASSERT_OK(forest_.table->Lock(forest_.realm, "ada"));
+  EXPECT_TRUE(ada().locked);
+  forest_.clock.Advance(std::chrono::seconds(kLockoutSeconds));
+  EXPECT_FALSE(ada().locked);
+  const WallTime end = forest_.clock.Now() + std::chrono::hours(1);
+  DT_ASSERT_OK(forest_.table->SetExpiry(forest_.realm, "ada", UnixSeconds(end)));
+  EXPECT_EQ(ada().expires_at, end);
+  EXPECT_FALSE(ada().HasExpired(end - std::chrono::seconds(1)));
+  EXPECT_TRUE(ada().HasExpired(end));
+}
+
+TEST_F(ServerTest, FindsAUserByEveryNameAndBindsByWhatItFound) {
+  forest_.Add({.name = "carol", .password = "Pw-carol", .upn = "c.smith@mail.example"});
+  forest_.Add({.name = "zoë", .password = "Pw-zoe"});
+  forest_.Add({.name = "smith", .password = "Pw-smith", .upn = "carol@corp.test"});
+  const auto client = NewClient();
+  const auto find = [&](directory::UserName name) {
+    const auto user = client->FindUserByName(name);
+    return user.ok() ? user->account_name : std::string(user.status().message());
+  };
+  EXPECT_EQ(find({"C.Smith@mail.example", ""}), "carol");
+  EXPECT_EQ(find({"", "CAROL", false}), "carol");
+  EXPECT_EQ(find({"", "ZOË"}), "zoë");
+  EXPECT_EQ(find({"ZOË@corp.test", ""}), "zoë");
+  // One name of two people: the principal's owner when it was written as one, else the account's.
+  EXPECT_EQ(find({"carol@corp.test", "carol", true}), "smith");
+  EXPECT_EQ(find({"carol@corp.test", "carol", false}), "carol");
+  for (const directory::UserName& nobody : {directory::UserName{},
+                                            {"*", "*"},
+                                            {"", "PC1$"},
+                                            {"", "carol)(cn=*"},
+                                            {"", std::string(2000, 'a')}}) {
+    DT_EXPECT_CODE(client->FindUserByName(nobody), kNotFound);
+  }
+  const auto carol = client->FindUserByName({"c.smith@mail.example", ""}).value();
+  EXPECT_EQ(carol.sid, forest_.SidOf("carol"));
+  EXPECT_EQ(client->CheckPassword(carol.distinguished_name, "Pw-carol").value(),
+            PasswordVerdict::kAccepted);
+  EXPECT_EQ(client->CheckPassword(carol.distinguished_name, "Pw-smith").value(),
+            PasswordVerdict::kWrong);
+}
+
+TEST_F(ServerTest, FindsAGroupByNameOrSid) {
+  const auto client = NewClient();
+  const auto staff = client->FindGroup("STAFF");
+  DT_ASSERT_OK(staff);
+  EXPECT_EQ(staff->name, "Staff");
+  EXPECT_EQ(client->FindGroup(staff->sid)->distinguished_name, "CN=Staff,CN=Users,DC=corp,DC=test");
+  DT_EXPECT_CODE(client->FindGroup("ada"), kNotFound);
+  DT_EXPECT_CODE(client->FindGroup(forest_.SidOf("ada")), kNotFound);
+  DT_EXPECT_CODE(client->FindGroup("*"), kNotFound);
+  DT_EXPECT_CODE(client->FindGroup(""), kNotFound);
 }
 
 TEST_F(ServerTest, FindsSeveralComputersEachWithItsOwnResult) {
@@ -278,6 +338,9 @@ TEST_F(ServerTest, AnswersLdapsearchAndLdapwhoami) {
   EXPECT_THAT(Run("ldapwhoami -x -H " + server_->url() + " -D ada@corp.test -w wrong"),
               HasSubstr("data 52e"));
   EXPECT_EQ(exit_code_, 49);
+  forest_.Add({.name = "zoë", .display_name = "Zoë"});
+  EXPECT_THAT(Run("ldapsearch -LLL" + as + "-b dc=corp,dc=test '(sAMAccountName=ZOË)' objectSid"),
+              HasSubstr("objectSid:: "));
   Run("ldapsearch" + as + "-b dc=corp,dc=test -E '!pr=100/noprompt' cn");
   EXPECT_EQ(exit_code_, 12);  // Paged results are not offered.
 }

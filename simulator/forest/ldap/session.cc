@@ -63,6 +63,11 @@ constexpr std::string_view kNotBound =
 
 absl::Status MalformedMessage() { return absl::InvalidArgumentError("malformed LDAP message"); }
 
+BerTag ResponseTo(BerTag request) {
+  if (request == kDeleteRequest) return kDeleteResponse;
+  return request == kSearchRequest ? kSearchDone : request + 1;
+}
+
 // LDAPResult with its message id; leaves the response open for more fields.
 void BeginResult(int id, BerTag response, int code, std::string_view message, BerWriter& writer) {
   writer.Begin().Integer(id).Begin(response).Integer(code, kBerEnumerated).Text("").Text(message);
@@ -140,7 +145,9 @@ absl::StatusOr<LdapSession::SearchRequest> LdapSession::SearchRequest::Parse(
   DT_ASSIGN_OR_RETURN(const std::string_view base, reader.Next(kBerOctetString));
   request.base = IsName(base) ? CanonicalName(base) : std::string(base);
   DT_ASSIGN_OR_RETURN(const int scope, reader.NextInteger(kBerEnumerated));
-  if (scope < 0 || scope > 2) return MalformedMessage();
+  if (scope < 0 || scope > 2) {
+    return absl::InvalidArgumentError(fmt::format("scope {} is none of 0, 1, 2", scope));
+  }
   request.scope = static_cast<Scope>(scope);
   DT_RETURN_IF_ERROR(reader.NextInteger(kBerEnumerated).status());  // Aliases: there are none.
   DT_ASSIGN_OR_RETURN(request.size_limit, reader.NextInteger());
@@ -183,17 +190,15 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
   DT_ASSIGN_OR_RETURN(const int id, reader.NextInteger());
   DT_ASSIGN_OR_RETURN(const BerItem request, reader.Next());
   if (id <= 0) return MalformedMessage();  // Zero is the server's own.
-  std::string critical;
+  absl::StatusOr<std::string> critical = std::string();
   if (!reader.AtEnd()) {
     DT_ASSIGN_OR_RETURN(const std::string_view controls, reader.Next(kControls));
-    DT_ASSIGN_OR_RETURN(critical, CriticalControl(controls));
     if (!reader.AtEnd()) return MalformedMessage();
+    critical = CriticalControl(controls);
   }
   if (request.tag == kUnbindRequest) return false;
   if (request.tag == kAbandonRequest) return true;  // Whatever it names is answered already.
-  const BerTag response = request.tag == kDeleteRequest   ? kDeleteResponse
-                          : request.tag == kSearchRequest ? kSearchDone
-                                                          : request.tag + 1;
+  const BerTag response = ResponseTo(request.tag);
   switch (request.tag) {
     case kBindRequest:
     case kSearchRequest:
@@ -209,22 +214,34 @@ absl::StatusOr<bool> LdapSession::Dispatch(std::string_view content, std::string
   }
   // RFC 4513, 4: anonymous from the request until it succeeds, whatever is wrong with it.
   if (request.tag == kBindRequest) identity_.clear();
-  if (!critical.empty()) {
+  if (critical.ok() && !critical->empty()) {
     AppendResult(id, response, kUnavailableCriticalExtension,
-                 fmt::format("control {} is not supported", critical), out);
-  } else if (request.tag == kBindRequest) {
-    DT_RETURN_IF_ERROR(Bind(id, request.content, out));
-  } else if (request.tag == kSearchRequest) {
-    DT_RETURN_IF_ERROR(Search(id, request.content, out));
-  } else if (request.tag == kExtendedRequest) {
-    DT_RETURN_IF_ERROR(Extended(id, request.content, out));
-  } else if (request.tag == kCompareRequest) {
-    DT_RETURN_IF_ERROR(Compare(id, request.content, out));
-  } else {
-    AppendResult(id, response, kUnwillingToPerform,
-                 "this directory is read only: change the forest through the simulator", out);
+                 fmt::format("control {} is not supported", *critical), out);
+    return true;
+  }
+  // RFC 4511, 4.1.1: what it asks is known, so the answer is its own.
+  const absl::Status answered = critical.ok() ? Answer(id, request, out) : critical.status();
+  if (!answered.ok()) {
+    AppendResult(id, response, kProtocolError, std::string(answered.message()), out);
   }
   return true;
+}
+
+absl::Status LdapSession::Answer(int id, const BerItem& request, std::string& out) {
+  switch (request.tag) {
+    case kBindRequest:
+      return Bind(id, request.content, out);
+    case kSearchRequest:
+      return Search(id, request.content, out);
+    case kExtendedRequest:
+      return Extended(id, request.content, out);
+    case kCompareRequest:
+      return Compare(id, request.content, out);
+    default:
+      AppendResult(id, ResponseTo(request.tag), kUnwillingToPerform,
+                   "this directory is read only: change the forest through the simulator", out);
+      return absl::OkStatus();
+  }
 }
 
 std::string_view LdapSession::CheckPassword(std::string_view name, std::string_view password) {
@@ -232,11 +249,11 @@ std::string_view LdapSession::CheckPassword(std::string_view name, std::string_v
   const std::optional<LdapEntry> entry = entries_.FindForBind(name);
   if (!entry) return kWrong;
   const Account& account = entry->row.account;
-  if (account.has(kLocked)) return "775";  // Before the password, unlike the others.
+  const std::int64_t now = UnixSeconds(clock_.Now());
+  if (account.IsLocked(now)) return "775";  // Before the password, unlike the others.
   if (account.password.empty() || account.password.view() != password) return kWrong;
   if (account.has(kDisabled)) return "533";
-  const bool past = account.expires != 0 && account.expires <= UnixSeconds(clock_.Now());
-  if (account.has(kExpired) || past) return "701";
+  if (account.HasExpired(now)) return "701";
   if (account.has(kMustChangePassword)) return "773";
   identity_ = fmt::format("u:{}\\{}", entries_.RealmOf(*entry).netbios.view(), entry->name);
   return {};

@@ -25,7 +25,8 @@ struct LdapBehaviour {
 
 // Answers as a domain controller of Active Directory would, over TLS: LDAPv3 with simple
 // binds (UPN, DOMAIN\name or DN), search, compare, Who Am I? (RFC 4532) and abandon. Read only.
-// Single-threaded; requests are answered in order.
+// Single-threaded; requests are answered in order. What is wrong within a request is answered for
+// that request; only where one ends and what it asks must be plain for the connection to go on.
 class LdapSession {
  public:
   LdapSession(const LdapEntries& entries, const Clock& clock, LdapBehaviour behaviour)
@@ -47,6 +48,8 @@ class LdapSession {
   struct SearchRequest;
 
   absl::StatusOr<bool> Dispatch(std::string_view content, std::string& out);
+  // Errors: kInvalidArgument, nothing in `out`: the request is malformed.
+  absl::Status Answer(int id, const BerItem& request, std::string& out);
   absl::Status Bind(int id, std::string_view body, std::string& out);
   // The "data" of the refusal, in AD's numbers; empty: the password is right.
   std::string_view CheckPassword(std::string_view name, std::string_view password);
