@@ -16,6 +16,12 @@ std::string_view RemedyFor(Reason reason) {
     case REASON_USER_DISABLED:
     case REASON_ACCOUNT_LOCKED:
       return "Enable or unlock the user in Active Directory.";
+    case REASON_ACCOUNT_EXPIRED:
+      return "Prolong the account in Active Directory.";
+    case REASON_LOGON_NOT_PERMITTED:
+      return "See in Active Directory whether the account is enabled, and when and where it may "
+             "log "
+             "on.";
     case REASON_USER_NOT_IN_DOMAIN:
     case REASON_NOT_A_USER:
       return "Log on with an account of the domain.";

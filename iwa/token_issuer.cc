@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "absl/strings/match.h"
 #include "iwa/refusals.h"
 #include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
@@ -52,13 +51,31 @@ absl::Status CheckDomain(const kerberos::Identity& identity, const directory::Do
       identity.principal, "Check the SID that the IWA's configuration gives the domain.");
 }
 
-// Account names differ in nothing but case between ticket and directory.
-absl::Status CheckSameAccount(const kerberos::Identity& identity,
-                              const directory::Account& account) {
-  if (absl::EqualsIgnoreCase(identity.name, account.account_name)) return absl::OkStatus();
-  return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::REASON_TICKET_INVALID,
-                        "the ticket's name and SID are of different accounts", identity.principal,
-                        "Log on again; if it stays, look for a renamed account.");
+// A ticket may be older than what has become of its account since.
+absl::Status CheckStillGood(const directory::Account& account, const std::string& principal,
+                            reason::v1::Reason disabled, WallTime now) {
+  const auto denied = [&principal](reason::v1::Reason reason, std::string message,
+                                   std::string remedy) {
+    return rpc::MakeError(StatusCode::kPermissionDenied, reason, std::move(message), principal,
+                          std::move(remedy));
+  };
+  if (!account.enabled) {
+    return denied(disabled, "the account is disabled", "Enable the account in Active Directory.");
+  }
+  if (account.HasExpired(now)) {
+    return denied(reason::v1::REASON_ACCOUNT_EXPIRED, "the account has expired",
+                  "Prolong the account in Active Directory.");
+  }
+  if (account.locked) {
+    return denied(reason::v1::REASON_ACCOUNT_LOCKED, "the account is locked",
+                  "Wait until the lock ends, or unlock the account in Active Directory.");
+  }
+  return absl::OkStatus();
+}
+
+// "PC0042$@CORP.TEST", of the directory's name: the ticket's is what somebody typed.
+std::string PrincipalOf(const directory::Account& account, const kerberos::Identity& identity) {
+  return fmt::format("{}@{}", account.account_name, identity.realm);
 }
 
 }  // namespace
@@ -83,17 +100,18 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueDeviceToken(std::span<const std::u
   DT_RETURN_IF_ERROR(CheckInput(spnego, key_thumbprint));
   DT_ASSIGN_OR_RETURN(kerberos::Accepted accepted,
                       Authenticate(spnego, {"IssueDeviceToken", config_.name, key_thumbprint, {}}));
-  const kerberos::Identity& computer = accepted.identity;
-  DT_RETURN_IF_ERROR(CheckComputer(computer));
+  const kerberos::Identity& identity = accepted.identity;
+  DT_ASSIGN_OR_RETURN(const directory::Computer computer, CheckComputer(identity));
 
   DT_ASSIGN_OR_RETURN(token::Envelope envelope, NewEnvelope(urn_, token::kDeviceTokenLifetime));
   const WallTime expires_at = envelope.expires_at;
   envelope.key_id = key_.kid;
-  const token::DeviceToken claims{std::move(envelope), computer.account_sid, computer.name,
-                                  computer.realm, std::string(key_thumbprint)};
+  const token::DeviceToken claims{std::move(envelope), computer.sid, computer.account_name,
+                                  identity.realm, std::string(key_thumbprint)};
   DT_ASSIGN_OR_RETURN(std::string token, token::Sign(claims, key_));
   issued_.Remember(token, claims);
-  return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, computer.principal};
+  return IssuedToken{std::move(token), std::move(accepted.reply), expires_at,
+                     PrincipalOf(computer, identity)};
 }
 
 absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uint8_t> spnego,
@@ -105,19 +123,18 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uin
   DT_ASSIGN_OR_RETURN(
       kerberos::Accepted accepted,
       Authenticate(spnego, {"IssueUserToken", config_.name, key_thumbprint, device_token}));
-  const kerberos::Identity& user = accepted.identity;
-  DT_RETURN_IF_ERROR(CheckUser(user));
+  DT_ASSIGN_OR_RETURN(const directory::User user, CheckUser(accepted.identity));
+  const std::string principal = PrincipalOf(user, accepted.identity);
 
   DT_ASSIGN_OR_RETURN(token::Envelope envelope,
                       NewEnvelope(token::CaUrn(config_.org), token::kUserTokenLifetime));
   const WallTime expires_at = envelope.expires_at;
   DT_ASSIGN_OR_RETURN(
       std::string token,
-      token::Sign(token::UserToken{std::move(envelope), user.account_sid, user.principal,
-                                   device.computer_sid, device.computer_name, device.realm,
-                                   std::string(key_thumbprint)},
+      token::Sign(token::UserToken{std::move(envelope), user.sid, principal, device.computer_sid,
+                                   device.computer_name, device.realm, std::string(key_thumbprint)},
                   key_));
-  return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, user.principal};
+  return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, principal};
 }
 
 absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
@@ -164,44 +181,38 @@ absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
   return device;
 }
 
-absl::Status TokenIssuer::CheckComputer(const kerberos::Identity& identity) {
+absl::StatusOr<directory::Computer> TokenIssuer::CheckComputer(const kerberos::Identity& identity) {
   if (!identity.is_computer) {
     return Denied(reason::v1::REASON_NOT_A_COMPUTER, "the ticket is not of a computer account",
                   identity,
                   "Run the device task as the network service, so that it uses the computer's "
                   "own account.");
   }
-  const absl::StatusOr<directory::Computer> account = domains_.FindComputer(identity.account_sid);
+  absl::StatusOr<directory::Computer> account = domains_.FindComputer(identity.account_sid);
   if (absl::IsNotFound(account.status())) {
     return Denied(reason::v1::REASON_NOT_DOMAIN_JOINED, "the domain has no such computer", identity,
                   "Join the computer to the domain again.");
   }
   if (!account.ok()) return DirectoryRefusal(account.status());
-  DT_RETURN_IF_ERROR(CheckSameAccount(identity, *account));
-  if (!account->enabled) {
-    return Denied(reason::v1::REASON_COMPUTER_DISABLED, "the computer's account is disabled",
-                  identity, "Enable the computer's account in Active Directory.");
-  }
-  return absl::OkStatus();
+  DT_RETURN_IF_ERROR(CheckStillGood(*account, PrincipalOf(*account, identity),
+                                    reason::v1::REASON_COMPUTER_DISABLED, clock_.Now()));
+  return account;
 }
 
-absl::Status TokenIssuer::CheckUser(const kerberos::Identity& identity) {
+absl::StatusOr<directory::User> TokenIssuer::CheckUser(const kerberos::Identity& identity) {
   if (identity.is_computer) {
     return Denied(reason::v1::REASON_NOT_A_USER, "the ticket is of a computer account", identity,
                   "Run the user task as the logged-on user.");
   }
-  const absl::StatusOr<directory::User> account = domains_.FindUser(identity.account_sid);
+  absl::StatusOr<directory::User> account = domains_.FindUser(identity.account_sid);
   if (absl::IsNotFound(account.status())) {
     return Denied(reason::v1::REASON_USER_NOT_IN_DOMAIN, "the domain has no such user", identity,
                   "Log on with an account of the domain.");
   }
   if (!account.ok()) return DirectoryRefusal(account.status());
-  DT_RETURN_IF_ERROR(CheckSameAccount(identity, *account));
-  if (!account->enabled) {
-    return Denied(reason::v1::REASON_USER_DISABLED, "the user's account is disabled", identity,
-                  "Enable the user's account in Active Directory.");
-  }
-  return absl::OkStatus();
+  DT_RETURN_IF_ERROR(CheckStillGood(*account, PrincipalOf(*account, identity),
+                                    reason::v1::REASON_USER_DISABLED, clock_.Now()));
+  return account;
 }
 
 absl::StatusOr<token::Envelope> TokenIssuer::NewEnvelope(std::string audience,

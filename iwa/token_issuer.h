@@ -36,9 +36,11 @@ inline constexpr std::size_t kThumbprintChars = 43;
 // IWA-3). Thread-safe; blocks on the directory.
 //
 // The realms of the registry's domains are served, others are an untrusted forest's, whoever
-// vouches for them. An account is believed when ticket and directory agree: the SID of the PAC is
-// one of the realm's domain, and that of an enabled account of the same name. Whether it is a
-// computer follows from the PAC's account control and the directory, never from a trailing '$'.
+// vouches for them. Who it is, the SID of the PAC says, which is one of the realm's domain: the
+// ticket's client name is what somebody typed (a UPN, an alias, any case; RFC 6806). Names that go
+// into tokens and logs are the directory's, of the account with that SID, which must be enabled,
+// not expired and not locked now. Whether it is a computer follows from the PAC's account control
+// and the directory, never from a trailing '$'.
 class TokenIssuer {
  public:
   // The first of `keys` signs; all verify device tokens (made before a change of keys).
@@ -59,8 +61,8 @@ class TokenIssuer {
                                                   const kerberos::BoundRequest& request);
   absl::StatusOr<token::DeviceToken> CheckDeviceToken(std::string_view device_token,
                                                       std::string_view key_thumbprint) const;
-  absl::Status CheckComputer(const kerberos::Identity& identity);
-  absl::Status CheckUser(const kerberos::Identity& identity);
+  absl::StatusOr<directory::Computer> CheckComputer(const kerberos::Identity& identity);
+  absl::StatusOr<directory::User> CheckUser(const kerberos::Identity& identity);
   absl::StatusOr<token::Envelope> NewEnvelope(std::string audience, std::chrono::seconds lifetime);
 
   const IssuerConfig config_;

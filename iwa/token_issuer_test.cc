@@ -56,10 +56,8 @@ class TokenIssuerTest : public ::testing::Test {
     keys_.Add("k1", token::IwaUrn("acme", "iwa-1"), signing_.key.public_key());
     AddIdentity("PC0042$", "2001", true);
     AddIdentity("alice", "1104", false);
-    corp_->computers[Sid("2001")].account_name = "pc0042$";  // The directory's case may differ.
-    corp_->computers[Sid("2001")].enabled = true;
-    corp_->users[Sid("1104")].account_name = "alice";
-    corp_->users[Sid("1104")].enabled = true;
+    AddAccount(corp_->computers[Sid("2001")], Sid("2001"), "PC0042$");
+    AddAccount(corp_->users[Sid("1104")], Sid("1104"), "alice");
   }
 
   std::unique_ptr<directory::Registry> NewDomains() {
@@ -67,6 +65,12 @@ class TokenIssuerTest : public ::testing::Test {
     domains.push_back(testing::NewFakeDomain("corp.test", "CORP", kDomainSid, &corp_));
     domains.push_back(testing::NewFakeDomain("partner.test", "PARTNER", kPartnerSid, &partner_));
     return directory::Registry::Create(std::move(domains)).value();
+  }
+  static void AddAccount(directory::Account& account, const std::string& sid,
+                         const std::string& name) {
+    account.sid = sid;
+    account.account_name = name;
+    account.enabled = true;
   }
   static std::string Sid(const std::string& rid) { return std::string(kDomainSid) + "-" + rid; }
   void AddIdentity(const std::string& name, const std::string& rid, bool is_computer,
@@ -155,8 +159,6 @@ TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheComputer) {
   EXPECT_EQ(Reason(Device("GONE$")), "NOT_DOMAIN_JOINED");
   AddIdentity("OTHER1$", "2001", true, "OTHER.TEST");
   EXPECT_EQ(Reason(Device("OTHER1$")), "UNTRUSTED_FOREST");
-  AddIdentity("OTHER$", "2001", true);  // Another's SID in its PAC.
-  EXPECT_EQ(Reason(Device("OTHER$")), "TICKET_INVALID");
   corp_->computers[Sid("2001")].enabled = false;
   const absl::StatusOr<IssuedToken> disabled = Device();
   EXPECT_EQ(Reason(disabled), "COMPUTER_DISABLED");
@@ -177,8 +179,7 @@ TEST_F(TokenIssuerTest, ServesEachForestByItsOwnDirectory) {
   AddIdentity("PC0042$", "2001", true, "PARTNER.TEST", kPartnerSid);
   EXPECT_EQ(Reason(Device()), "NOT_DOMAIN_JOINED");
   directory::Computer& theirs = partner_->computers[std::string(kPartnerSid) + "-2001"];
-  theirs.account_name = "PC0042$";
-  theirs.enabled = true;
+  AddAccount(theirs, std::string(kPartnerSid) + "-2001", "PC0042$");
   const absl::StatusOr<IssuedToken> device = Device();
   DT_ASSERT_OK(device);
   EXPECT_EQ(device->subject, "PC0042$@PARTNER.TEST");
@@ -196,6 +197,48 @@ TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheUser) {
   EXPECT_EQ(Reason(User(device, "carol")), "UNTRUSTED_FOREST");
   corp_->users[Sid("1104")].enabled = false;
   EXPECT_EQ(Reason(User(device)), "USER_DISABLED");
+}
+
+// The ticket's client name is what was typed at the logon; who it is, the PAC's SID says.
+TEST_F(TokenIssuerTest, TakesNamesFromTheDirectoryWhateverWasTyped) {
+  for (const char* typed : {"HOST1", "pc0042$", "PC0042.corp.test"}) {
+    AddIdentity(typed, "2001", true);
+    const auto device = Device(typed);
+    DT_ASSERT_OK(device);
+    EXPECT_EQ(device->subject, "PC0042$@CORP.TEST");
+  }
+  const std::string device = Device()->token;
+  for (const char* typed : {"ALICE", "a.lovelace\\@mail.example", "älice"}) {
+    AddIdentity(typed, "1104", false);
+    const auto user = User(device, typed);
+    DT_ASSERT_OK(user);
+    EXPECT_EQ(user->subject, "alice@CORP.TEST");
+    const auto claims = token::VerifyUserToken(user->token, keys_, token::CaUrn("acme"), kNow);
+    DT_ASSERT_OK(claims);
+    EXPECT_EQ(claims->user_name, "alice@CORP.TEST");
+    EXPECT_EQ(claims->user_sid, Sid("1104"));
+    EXPECT_EQ(claims->computer_name, "PC0042$");
+  }
+}
+
+// A service ticket lives for hours, and says nothing of what has become of its account.
+TEST_F(TokenIssuerTest, AsksTheDirectoryWhatHasBecomeOfTheAccount) {
+  const std::string device = Device()->token;
+  directory::User& alice = corp_->users[Sid("1104")];
+  alice.expires_at = kNow;
+  EXPECT_EQ(Reason(User(device)), "ACCOUNT_EXPIRED");
+  EXPECT_EQ(rpc::DetailOf(User(device).status())->subject(), "alice@CORP.TEST");
+  alice.expires_at = kNow + seconds{1};
+  DT_EXPECT_OK(User(device));
+  clock_.Set(kNow + seconds{1});
+  EXPECT_EQ(Reason(User(device)), "ACCOUNT_EXPIRED");
+  alice.expires_at.reset();
+  alice.locked = true;
+  EXPECT_EQ(Reason(User(device)), "ACCOUNT_LOCKED");
+  alice.locked = false;
+  DT_EXPECT_OK(User(device));
+  corp_->computers[Sid("2001")].expires_at = kNow;
+  EXPECT_EQ(Reason(Device()), "ACCOUNT_EXPIRED");
 }
 
 TEST_F(TokenIssuerTest, ExplainsEveryFailureOfKerberos) {

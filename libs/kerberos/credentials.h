@@ -37,7 +37,7 @@ class Credentials {
   // trip with a key, two with a password. KRB5_CONFIG must be set (environment.h).
   //
   // Errors, with FailureOf(): kNotFound kUnknownAccount; kUnauthenticated kWrongPassword;
-  // kPermissionDenied kAccountRevoked, kAccountExpired, kPasswordExpired;
+  // kPermissionDenied kAccountRevoked, kAccountExpired, kPasswordExpired, kNotPermitted;
   // kFailedPrecondition kClockSkew; kUnavailable kUnreachable; kInvalidArgument a bad name.
   //
   // With a `service` the first ticket is for that one instead ("HTTP/iwa.corp.test", of the
@@ -69,7 +69,8 @@ class Initiator {
   // named) and makes the token to send. Asks for mutual authentication.
   //
   // Errors, with FailureOf(): kNotFound kUnknownService; kUnavailable kUnreachable;
-  // kPermissionDenied kAccountRevoked (since the ticket-granting ticket), kUntrustedRealm;
+  // kPermissionDenied kAccountRevoked, kAccountExpired, kNotPermitted (since the ticket-granting
+  // ticket), kUntrustedRealm;
   // kFailedPrecondition kClockSkew; kUnauthenticated kTicketExpired.
   static absl::StatusOr<Initiator> Start(const Credentials& credentials, std::string_view service,
                                          const Bindings& bindings);

@@ -45,8 +45,11 @@ FailureFacts FactsOf(Failure failure) {
       return {"ACCOUNT_REVOKED", absl::StatusCode::kPermissionDenied, REASON_USER_DISABLED,
               REASON_COMPUTER_DISABLED};
     case Failure::kAccountExpired:
-      return {"ACCOUNT_EXPIRED", absl::StatusCode::kPermissionDenied, REASON_USER_DISABLED,
-              REASON_COMPUTER_DISABLED};
+      return {"ACCOUNT_EXPIRED", absl::StatusCode::kPermissionDenied, REASON_ACCOUNT_EXPIRED,
+              REASON_ACCOUNT_EXPIRED};
+    case Failure::kNotPermitted:
+      return {"NOT_PERMITTED", absl::StatusCode::kPermissionDenied, REASON_LOGON_NOT_PERMITTED,
+              REASON_LOGON_NOT_PERMITTED};
     case Failure::kPasswordExpired:
       return {"PASSWORD_EXPIRED", absl::StatusCode::kPermissionDenied, REASON_PASSWORD_EXPIRED,
               REASON_PASSWORD_EXPIRED};
@@ -101,6 +104,8 @@ Failure FromKrbCode(krb5_error_code code) {
     case KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN:
       return Failure::kUnknownService;
     case KRB5KDC_ERR_POLICY:
+    case KRB5KDC_ERR_CLIENT_NOTYET:
+      return Failure::kNotPermitted;
     case KRB5KDC_ERR_PATH_NOT_ACCEPTED:
     case KRB5KRB_AP_ERR_ILL_CR_TKT:
       return Failure::kUntrustedRealm;
@@ -110,6 +115,8 @@ Failure FromKrbCode(krb5_error_code code) {
       return Failure::kUnreachable;
     case KRB5_PARSE_MALFORMED:
       return Failure::kMalformed;
+    case KRB5KDC_ERR_ETYPE_NOSUPP:  // No key of a kind that both ends take.
+    case KRB5KDC_ERR_SERVICE_NOTYET:
     case KRB5_KT_NOTFOUND:
     case KRB5_KT_KVNONOTFOUND:
     case KRB5KRB_AP_ERR_BADKEYVER:

@@ -18,10 +18,12 @@ enum class Failure {
   kWrongPassword,    // kUnauthenticated: wrong password or key.
   kAccountRevoked,   // kPermissionDenied: the account is disabled or locked.
   kAccountExpired,   // kPermissionDenied.
+  kNotPermitted,     // kPermissionDenied: the KDC's policy, which does not say more: logon hours or
+                     // workstations; Samba's also of a disabled account.
   kPasswordExpired,  // kPermissionDenied: expired, or must be changed first.
   kUnknownAccount,   // kNotFound: no such account in its realm.
   kUnknownService,   // kNotFound: no such service principal in its realm.
-  kUntrustedRealm,   // kPermissionDenied: another forest, or the KDC's policy refuses.
+  kUntrustedRealm,   // kPermissionDenied: another forest.
   kUnreachable,      // kUnavailable: no KDC answers.
   kMalformed,        // kInvalidArgument: not a SPNEGO token of Kerberos, or a bad name.
   kMisconfigured,    // kFailedPrecondition: keytab, configuration.

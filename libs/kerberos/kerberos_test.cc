@@ -8,6 +8,7 @@
 #include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
 #include "libs/kerberos/environment.h"
+#include "libs/kerberos/handles.h"
 #include "libs/kerberos/keytab.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
@@ -50,8 +51,25 @@ TEST(ReasonTest, TheSameFailureOfAComputerAndOfAUserMayMeanTwoThings) {
   EXPECT_EQ(ReasonOf(Failure::kAccountRevoked, Holder::kComputer), REASON_COMPUTER_DISABLED);
   EXPECT_EQ(ReasonOf(Failure::kAccountRevoked, Holder::kUser), REASON_USER_DISABLED);
   EXPECT_EQ(ReasonOf(Failure::kUnknownAccount, Holder::kComputer), REASON_NOT_DOMAIN_JOINED);
+  EXPECT_EQ(ReasonOf(Failure::kAccountExpired, Holder::kUser), REASON_ACCOUNT_EXPIRED);
   EXPECT_EQ(ReasonOf(Failure::kNone, Holder::kUser), REASON_INTERNAL_ERROR);
   EXPECT_EQ(ReasonOf(Failure::kMisconfigured, Holder::kUser), REASON_INTERNAL_ERROR);
+}
+
+// The errors of Samba's domain controller: to a ticket-granting ticket of an account that is
+// disabled, locked, expired, without a password of today, gone, or made anew.
+TEST(FailureTest, EachErrorOfADomainControllerHasItsMeaning) {
+  const auto failure = [](krb5_error_code code) { return FailureOf(KrbError(nullptr, code, "x")); };
+  EXPECT_EQ(failure(KRB5KDC_ERR_POLICY), Failure::kNotPermitted);
+  EXPECT_EQ(failure(KRB5KDC_ERR_CLIENT_REVOKED), Failure::kAccountRevoked);
+  EXPECT_EQ(failure(KRB5KDC_ERR_NAME_EXP), Failure::kAccountExpired);
+  EXPECT_EQ(failure(KRB5KDC_ERR_KEY_EXP), Failure::kPasswordExpired);
+  EXPECT_EQ(failure(KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN), Failure::kUnknownAccount);
+  EXPECT_EQ(failure(KRB5KDC_ERR_TGT_REVOKED), Failure::kAccountRevoked);
+  EXPECT_EQ(failure(KRB5KDC_ERR_PATH_NOT_ACCEPTED), Failure::kUntrustedRealm);
+  EXPECT_EQ(failure(KRB5KDC_ERR_ETYPE_NOSUPP), Failure::kTicketInvalid);
+  EXPECT_EQ(ReasonOf(Failure::kNotPermitted, Holder::kUser),
+            reason::v1::REASON_LOGON_NOT_PERMITTED);
 }
 
 // The machine's own /etc/krb5.conf may name a realm on the Internet.

@@ -270,6 +270,41 @@ TEST_F(IwaInForestTest, ADisabledAccountIsRefusedDespiteItsTicket) {
   DT_EXPECT_OK(Device(computer));
 }
 
+TEST_F(IwaInForestTest, AnAccountThatExpiredSinceItsTicketGetsNoToken) {
+  StartIwa();
+  const auto device = Device(LogOn("PC1$"));
+  DT_ASSERT_OK(device);
+  const Initiator early = StartUser(LogOn("alice"), device->device_token());
+  auto& accounts = forest_->accounts();
+  DT_ASSERT_OK(accounts.SetExpiry(0, "alice", UnixSeconds(clock_.Now())));
+  EXPECT_EQ(Reason(SendUser(early.token(), device->device_token())), "ACCOUNT_EXPIRED");
+  DT_ASSERT_OK(accounts.SetExpiry(0, "alice", 0));
+  const Initiator later = StartUser(LogOn("alice"), device->device_token());
+  DT_ASSERT_OK(accounts.Lock(0, "alice"));
+  EXPECT_EQ(Reason(SendUser(later.token(), device->device_token())), "ACCOUNT_LOCKED");
+}
+
+// RFC 6806: a ticket names its client as the client did at the logon.
+TEST_F(IwaInForestTest, TokensNameAccountsAsTheDirectoryDoes) {
+  StartIwa();
+  const auto log_on_as = [&](const std::string& typed, const std::string& name) {
+    return Credentials::FromKey(typed + "@CORP.TEST", forest_->KeyOf(name + "@CORP.TEST").value())
+        .value();
+  };
+  const auto device = Device(log_on_as("pc1$", "PC1$"));
+  DT_ASSERT_OK(device);
+  const auto user = User(log_on_as("ALICE", "alice"), device->device_token());
+  DT_ASSERT_OK(user);
+  token::KeySet keys;
+  const auto [kid, key] = token::FromJwk(registry_.WaitForIwa().keys(0).jwk()).value();
+  keys.Add(kid, token::IwaUrn("acme", "iwa-1"), key);
+  const auto claims =
+      token::VerifyUserToken(user->user_token(), keys, token::CaUrn("acme"), clock_.Now());
+  DT_ASSERT_OK(claims);
+  EXPECT_EQ(claims->user_name, "alice@CORP.TEST");
+  EXPECT_EQ(claims->computer_name, "PC1$");
+}
+
 TEST_F(IwaInForestTest, ARealmThatIsNotServedIsUntrusted) {
   config_.directories[0].domain = "partner.test";
   StartIwa();
