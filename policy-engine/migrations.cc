@@ -88,10 +88,21 @@ db::Migration Revocations() {
                        " promised_at BIGINT NOT NULL, sequence BIGINT NOT NULL"}}};
 }
 
+// How principals and display names compare (libs/base/names.h). NULL in rows of a release that did
+// not know it, until FillNameKeys().
+db::Migration NameKeys() {
+  return {6,
+          "name keys",
+          {},
+          {"ALTER TABLE users ADD COLUMN principal_key TEXT",
+           "ALTER TABLE users ADD COLUMN display_key TEXT",
+           "CREATE UNIQUE INDEX users_by_principal_key ON users (principal_key)"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
-  return {Org(), Decisions(), People(), db::Outbox::Tables(4), Revocations()};
+  return {Org(), Decisions(), People(), db::Outbox::Tables(4), Revocations(), NameKeys()};
 }
 
 std::vector<db::Migration> LogMigrations() {

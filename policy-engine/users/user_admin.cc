@@ -4,14 +4,13 @@
 
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/base/ordered_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/sessions/session_changes.h"
-#include "policy-engine/users/plain_line.h"
 #include "policy-engine/users/totp.h"
-#include "policy-engine/users/user_import.h"
 #include "policy-engine/users/user_store.h"
 
 namespace devicetrust::policy {
@@ -23,6 +22,7 @@ constexpr std::size_t kUserIdOctets = 16;
 constexpr int kUsersPerPage = 100;
 constexpr int kUsersPerPageMax = 1'000;
 constexpr int kImportAttempts = 3;
+constexpr std::size_t kQueryBytesMax = 256;
 
 absl::Status MalformedUser(std::string message, std::string subject) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -46,6 +46,20 @@ v1::Event UserEvent(std::string_view type, std::string_view message, const rpc::
       .Take();
 }
 
+v1::RefusedUser RefusedUserOf(std::size_t index, const ImportedPerson& person) {
+  v1::RefusedUser refused;
+  refused.set_index(static_cast<std::int32_t>(index));
+  refused.set_sid(person.user.sid());
+  refused.set_principal(person.user.principal());
+  refused.set_owner_sid(person.owner_sid);
+  refused.set_message(std::string(person.status.message()));
+  if (const auto detail = rpc::DetailOf(person.status)) {
+    refused.set_reason(detail->reason());
+    refused.set_remedy(detail->remedy());
+  }
+  return refused;
+}
+
 v1::Event Concerning(v1::Event event, const v1::User& user) {
   v1::Target& target = *event.add_targets();
   target.set_type("User");
@@ -58,62 +72,122 @@ v1::Event Concerning(v1::Event event, const v1::User& user) {
 
 // Outside of the transaction that stores them: sealing takes time and randomness.
 absl::StatusOr<std::vector<UserAdmin::Prepared>> UserAdmin::Prepare(
-    const v1::ImportUsersRequest& request) {
+    const std::vector<ImportedPerson>& people) {
   const auto find_ids =
-      [&request](db::Transaction& txn) -> absl::StatusOr<std::vector<std::string>> {
+      [&people](db::Transaction& txn) -> absl::StatusOr<std::vector<std::string>> {
     std::vector<std::string> ids;
-    for (const v1::UserImport& user : request.users()) {
-      DT_ASSIGN_OR_RETURN(std::string id, FindUserId(txn, user.sid()));
-      ids.push_back(std::move(id));
+    for (const ImportedPerson& person : people) {
+      DT_ASSIGN_OR_RETURN(KnownUser known, FindKnownUser(txn, person.user.sid()));
+      ids.push_back(std::move(known.id));
     }
     return ids;
   };
   DT_ASSIGN_OR_RETURN(std::vector<std::string> ids, parts_.database.Read(find_ids));
   std::vector<Prepared> prepared;
   prepared.reserve(ids.size());
-  for (const v1::UserImport& user : request.users()) {
+  for (const ImportedPerson& person : people) {
     std::string& known_id = ids[prepared.size()];
-    Prepared& one = prepared.emplace_back(Prepared{user, std::move(known_id), true, {}});
+    Prepared& one = prepared.emplace_back(Prepared{std::move(known_id), true, {}});
+    if (!person.status.ok()) continue;
     if (one.id.empty()) {
       one.known = false;
       DT_ASSIGN_OR_RETURN(one.id, NewOrderedId(kUserIdOctets, parts_.clock.Now(), parts_.random));
     }
-    if (user.totp_secret().empty()) continue;
-    DT_ASSIGN_OR_RETURN(one.factor, parts_.factors.Seal(one.id, AsBytes(user.totp_secret())));
+    const std::string& secret = person.user.totp_secret();
+    if (secret.empty()) continue;
+    DT_ASSIGN_OR_RETURN(one.factor, parts_.factors.Seal(one.id, AsBytes(secret)));
   }
   return prepared;
 }
 
+absl::Status UserAdmin::Retire(db::Transaction& txn, const rpc::Caller& admin,
+                               const ImportPlan::Retiring& retiring, const std::string& successor,
+                               v1::ImportUsersResponse& response) {
+  const KnownUser& user = retiring.user;
+  const WallTime now = parts_.clock.Now();
+  v1::RetiredUser& told = *response.add_retired();
+  told.set_user_id(user.id);
+  told.set_principal(user.principal);
+  told.set_successor_id(successor);
+  DT_RETURN_IF_ERROR(FreePrincipal(txn, user.id, RetiredPrincipal(user)));
+  if (!user.active) return absl::OkStatus();
+  DT_RETURN_IF_ERROR(UserRevoker::Promise(txn, user.id, admin.ToString(), now));
+  DT_RETURN_IF_ERROR(WriteUserStatus(txn, user.id, v1::USER_STATUS_DEACTIVATED, now));
+  DT_RETURN_IF_ERROR(SessionChanges::AppendUserStatus(txn, user.id, /*active=*/false, now));
+  v1::Event event =
+      EventBuilder("user.lifecycle.deactivate", "User deactivated: another has the principal", now)
+          .Actor(admin)
+          .Target("User", user.id, user.principal)
+          .Outcome(v1::EventOutcome::RESULT_SUCCESS)
+          .Debug("successor", successor)
+          .Take();
+  DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  return parts_.events.Append(txn, event);
+}
+
+absl::StatusOr<v1::ImportUsersResponse> UserAdmin::StoreImport(
+    db::Transaction& txn, const rpc::Caller& admin, const v1::ImportUsersRequest& request,
+    std::vector<ImportedPerson> people, const std::vector<Prepared>& prepared, v1::Event event) {
+  DT_ASSIGN_OR_RETURN(const ImportPlan plan,
+                      PlanImport(txn, request.take_over_principals(), people));
+  v1::ImportUsersResponse response;
+  for (std::size_t i = 0; i < people.size(); ++i) {
+    if (people[i].status.ok()) continue;
+    if (!request.judge_each()) return people[i].status;
+    *response.add_refused() = RefusedUserOf(i, people[i]);
+  }
+  for (const KnownUser& user : plan.moving) {  // In no order: each gets the new one below.
+    DT_RETURN_IF_ERROR(FreePrincipal(txn, user.id, RetiredPrincipal(user)));
+  }
+  for (const ImportPlan::Retiring& retiring : plan.retiring) {
+    DT_RETURN_IF_ERROR(Retire(txn, admin, retiring, prepared[retiring.successor].id, response));
+  }
+  for (std::size_t i = 0; i < people.size(); ++i) {
+    if (!people[i].status.ok()) {
+      response.add_user_ids();
+      continue;
+    }
+    DT_ASSIGN_OR_RETURN(const std::string id, StoreUser(txn, people[i].user, prepared[i].id));
+    if (id != prepared[i].id) return absl::AbortedError("another call imports the same users");
+    if (prepared[i].factor) DT_RETURN_IF_ERROR(TotpFactors::Store(txn, *prepared[i].factor));
+    response.add_user_ids(id);
+    response.set_added(response.added() + (prepared[i].known ? 0 : 1));
+    response.set_updated(response.updated() + (prepared[i].known ? 1 : 0));
+  }
+  auto& debug = *event.mutable_debug_data();
+  debug["users"] = std::to_string(response.added() + response.updated());
+  if (response.refused_size() > 0) debug["refused"] = std::to_string(response.refused_size());
+  if (response.retired_size() > 0) debug["retired"] = std::to_string(response.retired_size());
+  DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
+  return response;
+}
+
 absl::StatusOr<v1::ImportUsersResponse> UserAdmin::Import(const rpc::Caller& admin,
                                                           const v1::ImportUsersRequest& request) {
-  DT_RETURN_IF_ERROR(ValidateImport(request));
+  DT_ASSIGN_OR_RETURN(const std::vector<ImportedPerson> people, JudgeImport(request));
   v1::Event event =
       UserEvent("user.import", "Users imported from Active Directory", admin, parts_.clock.Now());
-  (*event.mutable_debug_data())["users"] = std::to_string(request.users_size());
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
 
   absl::Status raced;
   for (int attempt = 0; attempt < kImportAttempts; ++attempt) {
-    DT_ASSIGN_OR_RETURN(const std::vector<Prepared> users, Prepare(request));
-    const auto store = [&](db::Transaction& txn) -> absl::StatusOr<v1::ImportUsersResponse> {
-      v1::ImportUsersResponse response;
-      for (const Prepared& one : users) {
-        DT_ASSIGN_OR_RETURN(const std::string id, StoreUser(txn, one.user, one.id));
-        if (id != one.id) return absl::AbortedError("another call imports the same users");
-        if (one.factor) DT_RETURN_IF_ERROR(TotpFactors::Store(txn, *one.factor));
-        response.add_user_ids(id);
-        if (one.known) {
-          response.set_updated(response.updated() + 1);
-        } else {
-          response.set_added(response.added() + 1);
-        }
-      }
-      DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
-      return response;
+    DT_ASSIGN_OR_RETURN(const std::vector<Prepared> prepared, Prepare(people));
+    const auto store = [&](db::Transaction& txn) {
+      return StoreImport(txn, admin, request, people, prepared, event);
     };
     auto stored = parts_.database.Write(store);
-    if (!absl::IsAborted(stored.status())) return stored;
-    raced = stored.status();
+    if (absl::IsAborted(stored.status())) {
+      raced = stored.status();
+      continue;
+    }
+    if (stored.ok()) {
+      ++version_;
+      // Its end makes the revoker keep what is promised.
+      for (const v1::RetiredUser& user : stored->retired()) {
+        const UserRevoker::Hold hold(parts_.revoker, user.user_id());
+      }
+    }
+    return stored;
   }
   return raced;
 }
@@ -142,7 +216,9 @@ absl::StatusOr<v1::ListUsersResponse> UserAdmin::List(const v1::ListUsersRequest
   if (request.page_size() < 0 || request.page_size() > kUsersPerPageMax) {
     return MalformedUser(fmt::format("page_size is 1 to {}", kUsersPerPageMax), "page_size");
   }
-  if (!IsPlainLine(request.query())) return MalformedUser("query is too long", "query");
+  if (request.query().size() > kQueryBytesMax || HasControl(request.query())) {
+    return MalformedUser(fmt::format("query has at most {} bytes", kQueryBytesMax), "query");
+  }
   const int size = request.page_size() == 0 ? kUsersPerPage : request.page_size();
   // A token is the last principal of the page before, wrapped so that nobody builds on it.
   const absl::StatusOr<Bytes> after = Base64UrlDecode(request.page_token());
@@ -203,6 +279,7 @@ absl::StatusOr<v1::SetUserStatusResponse> UserAdmin::SetStatus(
   };
   // Sessions end with it, before the CA is asked.
   DT_ASSIGN_OR_RETURN(v1::User user, parts_.database.Write(change));
+  ++version_;
   v1::SetUserStatusResponse response;
   *response.mutable_user() = std::move(user);
   if (activate) return response;

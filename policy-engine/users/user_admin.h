@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "libs/rpc/caller.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/users/totp_factors.h"
+#include "policy-engine/users/user_import.h"
 #include "policy-engine/users/user_revoker.h"
 
 namespace devicetrust::policy {
@@ -34,6 +37,9 @@ class UserAdmin {
   // The contract (devicetrust.org.v1.UserService) says what each does and refuses.
   absl::StatusOr<org::v1::ImportUsersResponse> Import(const rpc::Caller& admin,
                                                       const org::v1::ImportUsersRequest& request);
+  // Grows whenever people, their groups or their status change.
+  std::int64_t version() const { return version_; }
+
   absl::StatusOr<org::v1::GetUserResponse> Get(const org::v1::GetUserRequest& request) const;
   absl::StatusOr<org::v1::ListUsersResponse> List(const org::v1::ListUsersRequest& request) const;
   absl::StatusOr<org::v1::SetUserStatusResponse> SetStatus(
@@ -44,20 +50,28 @@ class UserAdmin {
       const rpc::Caller& admin, const org::v1::ResetFactorsRequest& request);
 
  private:
-  // A user to import, under the id that the org knows or will know the user by.
+  // What a person to import has or gets: the id that the org knows or will know the user by.
   struct Prepared {
-    const org::v1::UserImport& user;
     std::string id;
     bool known = false;
     std::optional<SealedFactor> factor;
   };
 
-  absl::StatusOr<std::vector<Prepared>> Prepare(const org::v1::ImportUsersRequest& request);
+  absl::StatusOr<std::vector<Prepared>> Prepare(const std::vector<ImportedPerson>& people);
+  absl::StatusOr<org::v1::ImportUsersResponse> StoreImport(
+      db::Transaction& txn, const rpc::Caller& admin, const org::v1::ImportUsersRequest& request,
+      std::vector<ImportedPerson> people, const std::vector<Prepared>& prepared,
+      org::v1::Event event);
+  // The user of a principal that somebody else has now.
+  absl::Status Retire(db::Transaction& txn, const rpc::Caller& admin,
+                      const ImportPlan::Retiring& retiring, const std::string& successor,
+                      org::v1::ImportUsersResponse& response);
   absl::StatusOr<org::v1::User> ChangeStatus(db::Transaction& txn,
                                              const org::v1::SetUserStatusRequest& request,
                                              const rpc::Caller& admin, org::v1::Event event) const;
 
   const Parts parts_;
+  std::atomic<std::int64_t> version_ = 0;
 };
 
 }  // namespace devicetrust::policy

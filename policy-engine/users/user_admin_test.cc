@@ -1,13 +1,10 @@
-// Users and their second factors over a real store; the CA is a function here.
+#include "policy-engine/users/user_admin.h"
+
 #include <gmock/gmock.h>
 
-#include <condition_variable>
-#include <mutex>
-
 #include "libs/testing/status.h"
-#include "policy-engine/org_fixture.h"
 #include "policy-engine/users/totp.h"
-#include "policy-engine/users/user_admin.h"
+#include "policy-engine/users/user_admin_fixture.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -17,100 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-// A CA that can be away, and remembers whom it was asked to revoke.
-class FakeCa final : public CertificateRevoker {
- public:
-  absl::StatusOr<ca::v1::RevokeForUserResponse> RevokeForUser(
-      const ca::v1::RevokeForUserRequest& request) override {
-    const std::lock_guard lock(mutex_);
-    ++calls_;
-    changed_.notify_all();
-    if (away_) return absl::UnavailableError("the CA is away");
-    revoked_.push_back(request);
-    ca::v1::RevokeForUserResponse response;
-    response.set_revoked(3);
-    return response;
-  }
-  void SetAway(bool away) {
-    const std::lock_guard lock(mutex_);
-    away_ = away;
-  }
-  // Waits until it has revoked for this many users, or gives up.
-  std::vector<ca::v1::RevokeForUserRequest> WaitForRevoked(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds{10}, [&] { return revoked_.size() >= count; });
-    return revoked_;
-  }
-  int calls() {
-    const std::lock_guard lock(mutex_);
-    return calls_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool away_ = false;
-  int calls_ = 0;
-  std::vector<ca::v1::RevokeForUserRequest> revoked_;
-};
-
-class UserAdminTest : public OrgFixture {
- protected:
-  UserAdminTest() {
-    revoker_.emplace(*database_, ca_,
-                     UserRevokerOptions{.retry_min = std::chrono::milliseconds{5},
-                                        .retry_max = std::chrono::milliseconds{20}});
-    users_.emplace(
-        UserAdmin::Parts{*database_, *events_, *revoker_, factors_, clock_, random_, "acme"});
-  }
-
-  static v1::UserImport NewUser(const std::string& name, int rid) {
-    v1::UserImport user;
-    user.set_sid("S-1-5-21-1-2-3-" + std::to_string(rid));
-    user.set_principal(name + "@Corp.Test");
-    user.set_account_name(name);
-    user.set_display_name("User " + name);
-    user.add_groups("Staff");
-    return user;
-  }
-  absl::Status Import(const std::vector<v1::UserImport>& users) {
-    v1::ImportUsersRequest request;
-    for (const auto& user : users) *request.add_users() = user;
-    const auto imported = users_->Import(admin_, request);
-    if (imported.ok()) imported_ = *imported;
-    return imported.status();
-  }
-  std::string ImportOne(const std::string& name, int rid = 1105) {
-    EXPECT_TRUE(Import({NewUser(name, rid)}).ok());
-    return imported_.user_ids(0);
-  }
-  absl::StatusOr<v1::SetUserStatusResponse> SetStatus(const std::string& id,
-                                                      v1::UserStatus status) {
-    v1::SetUserStatusRequest request;
-    request.set_user_id(id);
-    request.set_status(status);
-    return users_->SetStatus(admin_, request);
-  }
-  absl::StatusOr<v1::User> GetByPrincipal(const std::string& principal) {
-    v1::GetUserRequest request;
-    request.set_principal(principal);
-    const auto found = users_->Get(request);
-    if (!found.ok()) return found.status();
-    return found->user();
-  }
-  FactorVerdict Verify(const std::string& id, const std::string& code) {
-    return database_
-        ->Write([&](db::Transaction& txn) { return factors_.Verify(txn, id, code, clock_.Now()); })
-        .value();
-  }
-
-  TotpFactors factors_{*kek_, random_};
-  FakeCa ca_;
-  std::optional<UserRevoker> revoker_;
-  std::optional<UserAdmin> users_;
-  v1::ImportUsersResponse imported_;
-};
 
 TEST_F(UserAdminTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   ASSERT_TRUE(Import({NewUser("ann", 1), NewUser("bob", 2)}).ok());
@@ -131,34 +34,6 @@ TEST_F(UserAdminTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   EXPECT_EQ(user->status(), v1::USER_STATUS_DEACTIVATED);
   EXPECT_THAT(user->groups(), ElementsAre("Staff", "Admins"));
   EXPECT_EQ(GetByPrincipal("ann@corp.test").status().code(), absl::StatusCode::kNotFound);
-}
-
-TEST_F(UserAdminTest, RefusesABadImportAsAWhole) {
-  const auto refused = [this](v1::UserImport bad) {
-    const absl::Status status = Import({NewUser("good", 9), std::move(bad)});
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    return std::string(status.message());
-  };
-  v1::UserImport user = NewUser("bad", 10);
-  user.set_sid("S-1-5-21)(x");
-  EXPECT_THAT(refused(user), HasSubstr("SID"));
-  user = NewUser("bad", 10);
-  user.set_principal("");
-  EXPECT_THAT(refused(user), HasSubstr("principal"));
-  user = NewUser("bad", 9);
-  EXPECT_THAT(refused(user), HasSubstr("share"));
-  user = NewUser("GOOD", 10);
-  EXPECT_THAT(refused(user), HasSubstr("share"));
-  user = NewUser("bad", 10);
-  user.add_groups("two\nlines");
-  EXPECT_THAT(refused(user), HasSubstr("control"));
-  user = NewUser("bad", 10);
-  user.set_totp_secret("short");
-  EXPECT_THAT(refused(user), HasSubstr("TOTP"));
-  ImportOne("taken", 11);
-  user = NewUser("taken", 12);  // Another SID with a principal that the org has.
-  EXPECT_THAT(refused(user), HasSubstr("principal"));
-  EXPECT_EQ(GetByPrincipal("good@corp.test").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(UserAdminTest, ListsInPages) {

@@ -17,11 +17,21 @@ namespace v1 = ::devicetrust::org::v1;
   " FROM users u LEFT JOIN factors f ON f.user_id = u.id WHERE "
 constexpr std::string_view kById = DT_USER_COLUMNS "u.id = $1";
 constexpr std::string_view kBySid = DT_USER_COLUMNS "u.sid = $1";
-constexpr std::string_view kByPrincipal = DT_USER_COLUMNS "u.principal = $1";
+constexpr std::string_view kByPrincipal = DT_USER_COLUMNS "u.principal_key = $1";
 constexpr std::string_view kListed = DT_USER_COLUMNS
-    "u.principal > $1 AND (u.principal LIKE $2 ESCAPE '!'"
-    " OR lower(u.display_name) LIKE $2 ESCAPE '!') ORDER BY u.principal LIMIT $3";
+    "u.principal_key > $1 AND (u.principal_key LIKE $2 ESCAPE '!'"
+    " OR u.display_key LIKE $2 ESCAPE '!') ORDER BY u.principal_key LIMIT $3";
 #undef DT_USER_COLUMNS
+
+// `joined`: one a line.
+template <typename Visit>
+void ForEachGroup(std::string_view joined, const Visit& visit) {
+  for (std::size_t begin = 0; begin < joined.size();) {
+    const std::size_t end = std::min(joined.find('\n', begin), joined.size());
+    visit(joined.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
 
 StoredUser UserFromRow(const db::Row& row) {
   StoredUser stored;
@@ -34,12 +44,8 @@ StoredUser UserFromRow(const db::Row& row) {
   user.set_email(db::Text(row[5]));
   user.set_given_name(db::Text(row[6]));
   user.set_surname(db::Text(row[7]));
-  const std::string& groups = db::Text(row[8]);
-  for (std::size_t begin = 0; begin < groups.size();) {
-    const std::size_t end = std::min(groups.find('\n', begin), groups.size());
-    user.add_groups(groups.substr(begin, end - begin));
-    begin = end + 1;
-  }
+  ForEachGroup(db::Text(row[8]),
+               [&user](std::string_view group) { user.add_groups(std::string(group)); });
   user.set_status(db::Int(row[9]) == v1::USER_STATUS_ACTIVE ? v1::USER_STATUS_ACTIVE
                                                             : v1::USER_STATUS_DEACTIVATED);
   user.set_from_ad(db::Int(row[10]) != 0);
@@ -72,16 +78,21 @@ std::string JoinGroups(const v1::UserImport& user) {
 // A LIKE pattern for what begins with `text`.
 std::string BeginsWith(std::string_view text) {
   std::string pattern;
-  for (const char c : LowerPrincipal(text)) {
+  for (const char c : FoldName(text)) {
     if (c == '%' || c == '_' || c == '!') pattern += '!';
     pattern += c;
   }
   return pattern + '%';
 }
 
-}  // namespace
+KnownUser KnownUserFrom(const std::vector<db::Row>& rows) {
+  if (rows.empty()) return {};
+  const db::Row& row = rows.front();
+  return {db::Text(row[0]), db::Text(row[1]), db::Text(row[2]),
+          db::Int(row[3]) == v1::USER_STATUS_ACTIVE};
+}
 
-std::string LowerPrincipal(std::string_view text) { return LowerCase(text); }
+}  // namespace
 
 absl::StatusOr<StoredUser> FindUserById(db::Transaction& txn, const std::string& id) {
   return FindUser(txn, kById, id);
@@ -92,7 +103,7 @@ absl::StatusOr<StoredUser> FindUserBySid(db::Transaction& txn, const std::string
 }
 
 absl::StatusOr<StoredUser> FindUserByPrincipal(db::Transaction& txn, std::string_view principal) {
-  return FindUser(txn, kByPrincipal, LowerPrincipal(principal));
+  return FindUser(txn, kByPrincipal, FoldName(principal));
 }
 
 absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& txn,
@@ -109,40 +120,83 @@ absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& 
 
 absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const v1::UserImport& user,
                                       const std::string& new_id) {
-  const std::string principal = LowerPrincipal(user.principal());
-  DT_ASSIGN_OR_RETURN(
-      const auto others,
-      txn.Run("SELECT id FROM users WHERE principal = $1 AND sid <> $2", {principal, user.sid()}));
-  if (!others.empty()) {
-    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_ALREADY_EXISTS,
-                          "another user of the org has this principal", user.principal(),
-                          "Change the principal, or import the other user first.");
-  }
   DT_ASSIGN_OR_RETURN(
       const auto rows,
-      txn.Run("INSERT INTO users (id, sid, principal, account_name, display_name, email,"
-              " given_name, surname, group_names, status, from_ad, sessions_from_ms)"
-              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0)"
+      txn.Run("INSERT INTO users (id, sid, principal, principal_key, account_name, display_name,"
+              " display_key, email, given_name, surname, group_names, status, from_ad,"
+              " sessions_from_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 0)"
               " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
-              " account_name = excluded.account_name, display_name = excluded.display_name,"
+              " principal_key = excluded.principal_key, account_name = excluded.account_name,"
+              " display_name = excluded.display_name, display_key = excluded.display_key,"
               " email = excluded.email, given_name = excluded.given_name,"
               " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
-              {new_id, user.sid(), principal, user.account_name(), user.display_name(),
+              // In small letters, as apps have always been told principals.
+              {new_id, user.sid(), LowerCase(user.principal()), FoldName(user.principal()),
+               user.account_name(), user.display_name(), FoldName(user.display_name()),
                user.email(), user.given_name(), user.surname(), JoinGroups(user),
                std::int64_t{v1::USER_STATUS_ACTIVE}}));
   return db::Text(rows.front()[0]);
 }
 
-absl::StatusOr<std::string> FindUserId(db::Transaction& txn, const std::string& sid) {
-  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT id FROM users WHERE sid = $1", {sid}));
-  return rows.empty() ? std::string() : db::Text(rows.front()[0]);
+absl::StatusOr<KnownUser> FindKnownUser(db::Transaction& txn, const std::string& sid) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT id, sid, principal, status FROM users WHERE sid = $1", {sid}));
+  return KnownUserFrom(rows);
+}
+
+absl::StatusOr<KnownUser> FindPrincipalOwner(db::Transaction& txn, std::string_view principal) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT id, sid, principal, status FROM users WHERE principal_key = $1",
+              {FoldName(principal)}));
+  return KnownUserFrom(rows);
+}
+
+absl::Status FreePrincipal(db::Transaction& txn, const std::string& id,
+                           const std::string& instead) {
+  return txn
+      .Run("UPDATE users SET principal = $2, principal_key = $3 WHERE id = $1",
+           {id, instead, FoldName(instead)})
+      .status();
+}
+
+absl::StatusOr<GroupNames> GroupsOfUsers(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT DISTINCT group_names FROM users"));
+  GroupNames names;
+  for (const db::Row& row : rows) {
+    ForEachGroup(db::Text(row[0]), [&names](std::string_view group) {
+      if (!names.contains(group)) names.emplace(group);
+    });
+  }
+  return names;
+}
+
+absl::Status FillNameKeys(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT id, principal, display_name FROM users WHERE principal_key IS NULL"));
+  for (const db::Row& row : rows) {
+    const std::string& id = db::Text(row[0]);
+    std::string key = FoldName(db::Text(row[1]));
+    DT_ASSIGN_OR_RETURN(const KnownUser owner, FindPrincipalOwner(txn, db::Text(row[1])));
+    // Two that were told apart in another case: the second is found by id and SID until an import
+    // gives it a principal of its own.
+    if (!owner.id.empty()) key += '\n' + id;
+    DT_RETURN_IF_ERROR(
+        txn.Run("UPDATE users SET principal_key = $2, display_key = $3 WHERE id = $1",
+                {id, key, FoldName(db::Text(row[2]))})
+            .status());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<v1::User>> ListUsersAfter(db::Transaction& txn, const std::string& query,
                                                      const std::string& after_principal,
                                                      int count_max) {
-  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(kListed, {after_principal, BeginsWith(query),
-                                                         std::int64_t{count_max}}));
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run(kListed, {FoldName(after_principal), BeginsWith(query), std::int64_t{count_max}}));
   std::vector<v1::User> users;
   for (const db::Row& row : rows) users.push_back(UserFromRow(row).user);
   return users;

@@ -5,10 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "devicetrust/org/v1/users.pb.h"
 #include "libs/base/clock.h"
+#include "libs/base/names.h"
 #include "libs/base/status.h"
 #include "libs/db/connection.h"
 
@@ -22,7 +24,7 @@ struct StoredUser {
 // kNotFound, USER_UNKNOWN: there is none.
 absl::StatusOr<StoredUser> FindUserById(db::Transaction& txn, const std::string& id);
 absl::StatusOr<StoredUser> FindUserBySid(db::Transaction& txn, const std::string& sid);
-// Principals are compared without regard to ASCII case.
+// Principals compare as the directory compares them (libs/base/names.h).
 absl::StatusOr<StoredUser> FindUserByPrincipal(db::Transaction& txn, std::string_view principal);
 
 // What an enrollment asks of a user; nullopt: the org knows none of this SID.
@@ -36,23 +38,36 @@ absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& 
                                                                const std::string& sid);
 
 // Adds the user, or updates whoever has the SID: names, address, groups; not the status, and not
-// the id, which for a new user is `new_id`. Returns the id.
-// kInvalidArgument, ALREADY_EXISTS: another user has the principal.
+// the id, which for a new user is `new_id`. Returns the id. Nobody else may have the principal.
 absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const org::v1::UserImport& user,
                                       const std::string& new_id);
 
-// The id of the user with this SID; empty: there is none.
-absl::StatusOr<std::string> FindUserId(db::Transaction& txn, const std::string& sid);
+// Who has a SID or a principal. Empty `id`: nobody.
+struct KnownUser {
+  std::string id;
+  std::string sid;
+  std::string principal;
+  bool active = false;
+};
+absl::StatusOr<KnownUser> FindKnownUser(db::Transaction& txn, const std::string& sid);
+absl::StatusOr<KnownUser> FindPrincipalOwner(db::Transaction& txn, std::string_view principal);
 
-// Lower case, as principals are stored and compared.
-std::string LowerPrincipal(std::string_view principal);
+// Takes the principal from a user, who keeps `instead`, which nobody else has.
+absl::Status FreePrincipal(db::Transaction& txn, const std::string& id, const std::string& instead);
 
 // Users in the order of their principals, from the one after `after_principal`; with `query`
-// only those whose principal or display name begins with it, without regard to ASCII case.
+// only those whose principal or display name begins with it, as names compare.
 absl::StatusOr<std::vector<org::v1::User>> ListUsersAfter(db::Transaction& txn,
                                                           const std::string& query,
                                                           const std::string& after_principal,
                                                           int count_max);
+
+// The groups that users of the org are in, as they spell them.
+using GroupNames = std::unordered_set<std::string, NameHash, NameEqual>;
+absl::StatusOr<GroupNames> GroupsOfUsers(db::Transaction& txn);  // Reads all users.
+
+// How the names of users that an earlier release stored compare. Once, at the start.
+absl::Status FillNameKeys(db::Transaction& txn);
 
 // Deactivates or activates; sessions that began before `at` are over either way.
 absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id,
