@@ -55,7 +55,8 @@ class OrgFixture : public ::testing::Test {
     store_ = OrgStore::Create(*database_, *events_, {"acme", {"corp.test"}, true}).value();
     proof_keys_.Add(ProofKey().kid, token::ProofIssuer("acme"), ProofKey().key.public_key());
     sessions_.emplace(*database_);
-    apps_.emplace(*store_, clock_);
+    references_.emplace(RuleReferences::Parts{*database_, *no_directories_, *events_, clock_});
+    apps_.emplace(*store_, *references_, clock_);
     zones_.emplace(*store_, clock_);
     settings_.emplace(*store_, clock_);
     iwas_.emplace(*database_, *events_, clock_);
@@ -159,6 +160,7 @@ class OrgFixture : public ::testing::Test {
   absl::Status SetRules(const std::string& app_id, const std::vector<org::v1::Rule>& rules) {
     org::v1::SetRulesRequest request;
     request.set_app_id(app_id);
+    request.set_allow_unknown(true);
     for (const org::v1::Rule& rule : rules) *request.add_rules() = rule;
     auto set = apps_->SetRules(admin_, request);
     if (set.ok()) app_ = *std::move(set->mutable_app());
@@ -176,6 +178,9 @@ class OrgFixture : public ::testing::Test {
   std::unique_ptr<OrgStore> store_;
   token::KeySet proof_keys_;
   std::optional<SessionChanges> sessions_;
+  const std::unique_ptr<directory::Registry> no_directories_ =
+      directory::Registry::Create({}).value();
+  std::optional<RuleReferences> references_;
   std::optional<AppAdmin> apps_;
   // Second factors of which the test says what comes of them.
   class ScriptedFactors final : public FactorCheck {

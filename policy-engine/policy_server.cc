@@ -90,6 +90,7 @@ struct PolicyServer::Parts {
   std::unique_ptr<UserRevoker> revoker;
 
   std::optional<SettingsAdmin> settings_admin;
+  std::optional<RuleReferences> references;
   std::optional<AppAdmin> apps;
   std::optional<ZoneAdmin> zones;
   std::optional<UserAdmin> users;
@@ -111,6 +112,7 @@ absl::Status PolicyServer::Parts::Open() {
   DT_ASSIGN_OR_RETURN(log_database,
                       db::Database::Open(config.log_database, LogMigrations(), options));
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, OrgMigrations(), options));
+  DT_RETURN_IF_ERROR(database->Write([](db::Transaction& txn) { return FillNameKeys(txn); }));
   log.emplace(*log_database, clock);
   db::OutboxOptions outbox_options;
   outbox_options.backlog_max = config.log_backlog_max;
@@ -155,7 +157,8 @@ void PolicyServer::Parts::MakeRooms() {
   revoker = std::make_unique<UserRevoker>(*database, *ca);
 
   settings_admin.emplace(*store, clock);
-  apps.emplace(*store, clock);
+  references.emplace(RuleReferences::Parts{*database, *files.directories, *events, clock});
+  apps.emplace(*store, *references, clock);
   zones.emplace(*store, clock);
   users.emplace(
       UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
@@ -197,6 +200,7 @@ absl::Status PolicyServer::Parts::Listen() {
 void PolicyServer::Parts::Prune() {
   const WallTime now = clock.Now();
   LogFailure("org.prune.failed", sessions->Prune(now));
+  LogFailure("org.references.unchecked", references->ReportLost(*store->state(), users->version()));
   LogFailure("org.prune.failed",
              database->Write([now](db::Transaction& txn) { return PruneDecisions(txn, now); }));
 }

@@ -35,6 +35,7 @@ v1::Event AdminEvent(std::string_view type, std::string_view message, const rpc:
 v1::App Registration(v1::App app) {
   app.clear_rules();
   app.clear_needs_device_challenge();
+  app.clear_lost_references();
   return app;
 }
 
@@ -49,17 +50,6 @@ v1::App WholeApp(const OrgState& state, const AppState& app) {
   *message.mutable_rules() = app.rules;
   *message.add_rules() = DefaultRuleMessage();
   return message;
-}
-
-// An answer with an app as it is in `state`. kNotFound, APP_UNKNOWN: it is not there.
-template <typename Response>
-absl::StatusOr<Response> AppAnswer(const OrgState& state, const std::string& id) {
-  const AppState* app = state.FindApp(id);
-  if (app == nullptr) return UnknownApp(id);
-  Response response;
-  *response.mutable_app() = WholeApp(state, *app);
-  response.set_version(state.version);
-  return response;
 }
 
 // `app` and `rules` in the place of the app that has this id.
@@ -109,6 +99,19 @@ RuleMessages WithDefaults(RuleMessages rules) {
 
 }  // namespace
 
+template <typename Response>
+absl::StatusOr<Response> AppAdmin::AppAnswer(const std::string& id) const {
+  const std::shared_ptr<const OrgState> state = store_.state();
+  const AppState* app = state->FindApp(id);
+  if (app == nullptr) return UnknownApp(id);
+  Response response;
+  *response.mutable_app() = WholeApp(*state, *app);
+  DT_ASSIGN_OR_RETURN(*response.mutable_app()->mutable_lost_references(),
+                      references_.FindLost(app->rules));
+  response.set_version(state->version);
+  return response;
+}
+
 absl::StatusOr<v1::PutAppResponse> AppAdmin::PutApp(const rpc::Caller& admin,
                                                     const v1::PutAppRequest& request) {
   const v1::App app = Registration(request.app());
@@ -127,11 +130,11 @@ absl::StatusOr<v1::PutAppResponse> AppAdmin::PutApp(const rpc::Caller& admin,
     return OrgStore::Effect();
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
-  return AppAnswer<v1::PutAppResponse>(*store_.state(), app.id());
+  return AppAnswer<v1::PutAppResponse>(app.id());
 }
 
 absl::StatusOr<v1::GetAppResponse> AppAdmin::GetApp(const v1::GetAppRequest& request) const {
-  return AppAnswer<v1::GetAppResponse>(*store_.state(), request.app_id());
+  return AppAnswer<v1::GetAppResponse>(request.app_id());
 }
 
 v1::ListAppsResponse AppAdmin::ListApps(const v1::ListAppsRequest& request) const {
@@ -167,7 +170,10 @@ absl::StatusOr<v1::SetRulesResponse> AppAdmin::SetRules(const rpc::Caller& admin
   v1::Event event = AdminEvent("policy.rules.change", "Sign-on rules of an app changed", admin,
                                clock_.Now(), request.app_id(), {});
   (*event.mutable_debug_data())["rules"] = CutText(fmt::format("{}", fmt::join(names, "; ")), 4096);
-  const RuleMessages rules = WithDefaults(request.rules());
+  // Not within the change: it reads all people, and may ask a directory.
+  DT_ASSIGN_OR_RETURN(const RuleMessages rules,
+                      references_.Resolve(WithDefaults(request.rules()), request.allow_unknown(),
+                                          request.app_id()));
   const auto change = [&](db::Transaction& txn,
                           const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
     DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
@@ -179,7 +185,7 @@ absl::StatusOr<v1::SetRulesResponse> AppAdmin::SetRules(const rpc::Caller& admin
     return OrgStore::Effect();
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
-  return AppAnswer<v1::SetRulesResponse>(*store_.state(), request.app_id());
+  return AppAnswer<v1::SetRulesResponse>(request.app_id());
 }
 
 }  // namespace devicetrust::policy

@@ -6,6 +6,7 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "libs/base/clock.h"
 #include "libs/rpc/caller.h"
+#include "policy-engine/apps/rule_references.h"
 #include "policy-engine/org/org_store.h"
 
 namespace devicetrust::policy {
@@ -18,7 +19,8 @@ inline constexpr std::size_t kAppsBytesMax = 12 << 20;
 // Thread-safe.
 class AppAdmin {
  public:
-  AppAdmin(OrgStore& store, const Clock& clock) : store_(store), clock_(clock) {}
+  AppAdmin(OrgStore& store, const RuleReferences& references, const Clock& clock)
+      : store_(store), references_(references), clock_(clock) {}
 
   // The contract (devicetrust.org.v1.AppService) says what each does and refuses.
   absl::StatusOr<org::v1::PutAppResponse> PutApp(const rpc::Caller& admin,
@@ -31,7 +33,12 @@ class AppAdmin {
                                                      const org::v1::SetRulesRequest& request);
 
  private:
+  // An answer with an app as it is now. kNotFound, APP_UNKNOWN: it is not there.
+  template <typename Response>
+  absl::StatusOr<Response> AppAnswer(const std::string& id) const;
+
   OrgStore& store_;
+  const RuleReferences& references_;
   const Clock& clock_;
 };
 

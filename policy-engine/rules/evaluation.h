@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libs/base/clock.h"
+#include "libs/base/names.h"
 #include "libs/base/status.h"
 #include "policy-engine/rules/network_zone.h"
 #include "policy-engine/rules/rules.h"
@@ -22,7 +23,7 @@ namespace devicetrust::policy {
 // What is known of one sign-in. Borrows its strings for the call.
 struct Facts {
   std::string_view user_id;
-  std::span<const std::string> groups;  // Ids, in any order.
+  std::span<const std::string> groups;  // Names, in any order and any case.
   std::optional<IpAddress> address;     // Of the client's socket; nullopt: unknown.
   ClientKind client = ClientKind::kUnknown;
   Platform claimed_platform = Platform::kUnknown;  // From the user agent.
@@ -115,7 +116,7 @@ class CompiledPolicy {
   std::vector<Rule> rules_;
   std::vector<Compiled> compiled_;  // Beside rules_.
   std::vector<Zone> zones_;
-  std::unordered_map<std::string, std::uint32_t> group_numbers_;
+  std::unordered_map<std::string, std::uint32_t, NameHash, NameEqual> group_numbers_;
 };
 
 // The platform that counts: the verified one if there is one, else the claimed one.

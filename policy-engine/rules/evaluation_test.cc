@@ -160,10 +160,27 @@ TEST(EvaluationTest, PeopleAreIncludedAndExcluded) {
   EXPECT_TRUE(matches("u1", {}));
   EXPECT_TRUE(matches("u2", {"Other", "Sales"}));
   EXPECT_FALSE(matches("u2", {}));
-  EXPECT_FALSE(matches("u2", {"sales"}));
+  EXPECT_TRUE(matches("u2", {"sales"}));  // As the directory compares names.
+  EXPECT_FALSE(matches("u2", {"sale"}));
+  EXPECT_FALSE(matches("u1", {"contractors"}));
+  EXPECT_FALSE(matches("U1", {}));
   EXPECT_FALSE(matches("u9", {"Staff"}));
   EXPECT_FALSE(matches("u1", {"Contractors"}));
   EXPECT_FALSE(matches("", {}));
+}
+
+TEST(EvaluationTest, GroupsCompareInEveryAlphabetAndAreExplainedSo) {
+  Rule rule = MakeRule("office", ClientSelection::All(), PlatformSelection::All(),
+                       TrustCondition::kAny, false, false);
+  rule.people.except_groups = {"ZÜRICH"};
+  const auto policy = Compiled({rule}, AppKind::kGeneric);
+  Facts facts = Browser(Platform::kWindows, Trust::kNotTrusted);
+  const std::vector<std::string> groups = {"Zürich"};
+  facts.groups = groups;
+  const Decision decision = policy->Evaluate(facts);
+  EXPECT_EQ(decision.rule, 1u);
+  EXPECT_EQ(Explain(*policy, facts, decision, "")[0].conditions[0].seen,
+            "a member of ZÜRICH, which is excluded");
 }
 
 TEST(EvaluationTest, LocationsIncludeTheUnknownOnlyOutside) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <span>
 
+#include "libs/base/names.h"
+
 namespace devicetrust::policy {
 namespace {
 
@@ -31,7 +33,8 @@ bool Holds(const std::vector<std::string>& list, std::string_view wanted) {
 const std::string* FirstOf(std::span<const std::string> have,
                            const std::vector<std::string>& wanted) {
   for (const std::string& one : wanted) {
-    if (std::find(have.begin(), have.end(), one) != have.end()) return &one;
+    const auto is_it = [&one](const std::string& name) { return SameName(name, one); };
+    if (std::any_of(have.begin(), have.end(), is_it)) return &one;
   }
   return nullptr;
 }

@@ -18,11 +18,12 @@ namespace devicetrust::policy {
 // exist and every client matches.
 enum class AppKind : std::uint8_t { kGeneric, kOffice };
 
-// An exclusion wins over whatever includes. Ids as the org knows its users.
+// An exclusion wins over whatever includes. Ids as the org knows its users; groups compare as names
+// do in the directory (libs/base/names.h).
 struct PeopleCondition {
   bool everyone = true;             // Else the listed users and members of the groups.
   std::vector<std::string> users;   // User ids.
-  std::vector<std::string> groups;  // Group ids.
+  std::vector<std::string> groups;  // Names.
   std::vector<std::string> except_users;
   std::vector<std::string> except_groups;
 };
