@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "libs/base/task.h"
-#include "libs/pki/chain.h"
+#include "libs/pki/certificate_validator.h"
 #include "libs/pki/tls_context.h"
 #include "libs/throwaway/throwaway_pki.h"
 
@@ -26,7 +26,7 @@ Task<void> Handshake(TlsPipe& stream, boost::asio::ssl::stream_base::handshake_t
   done = !error;
 }
 
-// `seen_before`: the verdict on the client's certificate is in the verifier's cache.
+// `seen_before`: the verdict on the client's certificate is in the validator's cache.
 void BM_MutualHandshake(benchmark::State& state, bool seen_before) {
   const SystemClock clock;
   const WallTime now = clock.Now();
@@ -40,8 +40,9 @@ void BM_MutualHandshake(benchmark::State& state, bool seen_before) {
 
   pki::TlsServerConfig server_config{.identity = pki.Server("mtls", {"mtls.localhost"})};
   // A cache of one entry has always forgotten the certificate when its turn comes again.
-  server_config.devices =
-      pki::DeviceVerifier::Create({device_ca.certificate}, clock, seen_before ? 1024 : 1).value();
+  server_config.client_validator =
+      pki::CertificateValidator::Create({device_ca.certificate}, clock, seen_before ? 1024 : 1)
+          .value();
   const auto server = pki::TlsContext::ForServer(std::move(server_config)).value();
   pki::TlsClientConfig client_config;
   client_config.trusted = {pki.web_ca().certificate};
@@ -68,7 +69,7 @@ void BM_MutualHandshake(benchmark::State& state, bool seen_before) {
         boost::asio::detached);
     context.run();
     if (!server_done || !client_done) return state.SkipWithError("handshake failed");
-    if (pki::PeerVerdict(server_stream.native_handle()) != pki::DeviceVerdict::kGood) {
+    if (pki::PeerVerdict(server_stream.native_handle()) != pki::CertificateVerdict::kValid) {
       return state.SkipWithError("the device is not trusted");
     }
   }

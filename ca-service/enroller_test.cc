@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "ca-service/ca_fixture.h"
-#include "libs/pki/chain.h"
+#include "libs/pki/certificate_validator.h"
 #include "libs/testing/vectors.h"
 
 namespace devicetrust::ca {
@@ -36,11 +36,12 @@ TEST_F(EnrollerTest, IssuesWhatTheProfileSaysAndNoUserName) {
   EXPECT_EQ(ToString(issued->der).find("alice"), std::string::npos);
   EXPECT_EQ(ToString(issued->der).find("PC0042"), std::string::npos);
 
-  const auto verifier = pki::DeviceVerifier::Create({ActiveCertificate()}, clock_).value();
-  EXPECT_EQ(verifier->Check(leaf), pki::DeviceVerdict::kGood);
+  const auto validator = pki::CertificateValidator::Create({ActiveCertificate()}, clock_).value();
+  EXPECT_EQ(validator->Check(leaf), pki::CertificateVerdict::kValid);
   EXPECT_EQ(leaf.public_key().value(), key_.public_key());
-  const auto root_check = pki::DeviceVerifier::Create({issuers->active().root()}, clock_).value();
-  EXPECT_EQ(root_check->Check(leaf), pki::DeviceVerdict::kForeignIssuer);
+  const auto root_check =
+      pki::CertificateValidator::Create({issuers->active().root()}, clock_).value();
+  EXPECT_EQ(root_check->Check(leaf), pki::CertificateVerdict::kUnknownIssuer);
 }
 
 TEST_F(EnrollerTest, TellsTheOrgWhoEnrollsAndLogsBothEventsOnce) {

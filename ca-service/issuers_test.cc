@@ -1,7 +1,7 @@
 #include "ca-service/issuers.h"
 
 #include "ca-service/ca_fixture.h"
-#include "libs/pki/chain.h"
+#include "libs/pki/certificate_validator.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -15,11 +15,11 @@ class IssuersTest : public CaTest {
     return Enroll(Token(key), key).value();
   }
   // As a gateway does: by the issuers that are good now.
-  pki::DeviceVerdict Check(const StoredCertificate& stored) {
+  pki::CertificateVerdict Check(const StoredCertificate& stored) {
     std::vector<pki::Certificate> accepted;
     const auto set = issuers_->Current();
     for (const auto& issuer : set->all) accepted.push_back(issuer->certificate());
-    return pki::DeviceVerifier::Create(accepted, clock_)
+    return pki::CertificateValidator::Create(accepted, clock_)
         .value()
         ->Check(pki::Certificate::FromDer(stored.der).value());
   }
@@ -49,7 +49,7 @@ TEST_F(IssuersTest, RollOverWithoutARestartAndEachSignsItsOwnList) {
   EXPECT_EQ(after.issuer_id, added);
   EXPECT_EQ(issuer.certificate().subject_der(), old_issuer.certificate().subject_der());
   for (const auto& stored : {before, meanwhile, after}) {
-    EXPECT_EQ(Check(stored), pki::DeviceVerdict::kGood);
+    EXPECT_EQ(Check(stored), pki::CertificateVerdict::kValid);
   }
 
   // A certificate of the old issuer is taken back in the old issuer's list.

@@ -13,7 +13,7 @@
 #include "libs/base/status.h"
 #include "libs/http/form.h"
 #include "libs/pki/certificate.h"
-#include "libs/pki/chain.h"
+#include "libs/pki/certificate_validator.h"
 
 namespace devicetrust::http {
 
@@ -46,7 +46,7 @@ struct Connection {
   // The client certificate of the handshake. The client has proven that it holds the key;
   // `peer_verdict` says what to think of the certificate, kNone when there is none.
   std::optional<pki::Certificate> peer_certificate;
-  pki::DeviceVerdict peer_verdict = pki::DeviceVerdict::kNone;
+  pki::CertificateVerdict peer_verdict = pki::CertificateVerdict::kNone;
 };
 
 // One request that met every syntax rule of parser.h.

@@ -70,7 +70,8 @@ class ServerTest : public ::testing::Test {
 
   std::shared_ptr<const pki::TlsContext> NewTls() {
     return std::make_shared<const pki::TlsContext>(
-        pki::TlsContext::ForServer({.identity = Named("gateway.localhost"), .devices = verifier_})
+        pki::TlsContext::ForServer(
+            {.identity = Named("gateway.localhost"), .client_validator = validator_})
             .value());
   }
 
@@ -111,8 +112,8 @@ class ServerTest : public ::testing::Test {
   testing::SettableClock clock_{kStart};
   pki::Identity ca_ = throwaway::NewCa("CA", kStart);
   pki::Identity device_ = throwaway::NewIdentity("pc-1", pki::Usage::kClientAuth, ca_, kStart);
-  std::shared_ptr<const pki::DeviceVerifier> verifier_ =
-      pki::DeviceVerifier::Create({ca_.certificate}, clock_).value();
+  std::shared_ptr<const pki::CertificateValidator> validator_ =
+      pki::CertificateValidator::Create({ca_.certificate}, clock_).value();
   pki::TlsContext client_tls_ =
       pki::TlsContext::ForClient({.trusted = {ca_.certificate}, .clock = &clock_}).value();
   Limits limits_;
@@ -153,7 +154,7 @@ TEST_F(ServerTest, AnswersOverTlsWithTheVerdictOnTheCertificate) {
   Start(true);
   const auto trusted = Get("/a", &device_);
   DT_ASSERT_OK(trusted);
-  EXPECT_EQ(trusted->body, "GET /a  gateway.localhost good");
+  EXPECT_EQ(trusted->body, "GET /a  gateway.localhost valid");
   const auto bare = Get("/a");
   DT_ASSERT_OK(bare);
   EXPECT_EQ(bare->body, "GET /a  gateway.localhost no_certificate");
@@ -174,9 +175,9 @@ TEST_F(ServerTest, NewConnectionsUseTheTlsSettingsOfTheMoment) {
       throwaway::NewIdentity("pc-2", pki::Usage::kClientAuth, other, kStart);
   // The hint names the first CA alone, so the client shows no certificate of the other.
   EXPECT_EQ(Get("/a", &of_other)->body, "GET /a  gateway.localhost no_certificate");
-  verifier_ = pki::DeviceVerifier::Create({other.certificate}, clock_).value();
+  validator_ = pki::CertificateValidator::Create({other.certificate}, clock_).value();
   server_->ReplaceTls(0, NewTls());
-  EXPECT_EQ(Get("/a", &of_other)->body, "GET /a  gateway.localhost good");
+  EXPECT_EQ(Get("/a", &of_other)->body, "GET /a  gateway.localhost valid");
   EXPECT_EQ(Get("/a", &device_)->body, "GET /a  gateway.localhost no_certificate");
 }
 

@@ -22,7 +22,8 @@ namespace devicetrust::pki {
 inline constexpr std::size_t kCertificateBytesMax = 64 * 1024;
 
 // An X.509 certificate. Immutable, thread-safe, cheap to copy. Accessors state what is
-// written in it; that anybody vouches for it is the business of chain.h.
+// written in it; that anybody vouches for it is the business of
+// certificate_validator.h.
 //
 // One of the usual form (see CertificateParts in certificate.cc) is kept as its DER until an
 // accessor needs more of OpenSSL than its readers of names, numbers and times: a whole X509

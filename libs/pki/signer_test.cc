@@ -72,9 +72,9 @@ class SignerTest : public ::testing::Test {
   static bool Handshake(const Identity& server_identity, const Identity& server_ca,
                         const Identity& device, const Identity& device_ca, int version) {
     testing::SettableClock clock(kSignedAt);
-    std::shared_ptr<const DeviceVerifier> verifier =
-        DeviceVerifier::Create({device_ca.certificate}, clock).value();
-    const TlsContext server = TlsContext::ForServer({server_identity, verifier}).value();
+    std::shared_ptr<const CertificateValidator> validator =
+        CertificateValidator::Create({device_ca.certificate}, clock).value();
+    const TlsContext server = TlsContext::ForServer({server_identity, validator}).value();
     TlsClientConfig config;
     config.trusted = {server_ca.certificate};
     config.clock = &clock;
@@ -95,7 +95,7 @@ class SignerTest : public ::testing::Test {
       done = (connected == 1 ? 1 : 0) + (accepted == 1 ? 1 : 0);
     }
     ERR_clear_error();
-    return done == 2 && PeerVerdict(accepting.get()) == DeviceVerdict::kGood;
+    return done == 2 && PeerVerdict(accepting.get()) == CertificateVerdict::kValid;
   }
 };
 
@@ -118,7 +118,8 @@ TEST_F(SignerTest, SignsEverythingWithAKeyThatThisProcessCannotRead) {
     const auto issued = SignCertificate(Named("d1", Usage::kClientAuth), device.public_key(), ca);
     DT_ASSERT_OK(issued);
     testing::SettableClock clock(kSignedAt);
-    EXPECT_EQ(DeviceVerifier::Create({*root}, clock).value()->Check(*issued), DeviceVerdict::kGood);
+    EXPECT_EQ(CertificateValidator::Create({*root}, clock).value()->Check(*issued),
+              CertificateVerdict::kValid);
     const Crl crl{.number = 1,
                   .this_update = kSignedAt,
                   .next_update = kSignedAt + std::chrono::hours(1),

@@ -86,8 +86,8 @@ absl::Status Use(SSL_CTX* context, const Identity& identity) {
 struct TlsContext::State {
   SslCtxPtr ssl_ctx;
   bool client = false;
-  std::shared_ptr<const DeviceVerifier> devices;  // Server.
-  std::string host;                               // Client, as all below.
+  std::shared_ptr<const CertificateValidator> client_validator;  // Server.
+  std::string host;                                              // Client, as all below.
   const Clock* clock = nullptr;
 
   // Servers whose chain was verified, with the validity that its certificates have in
@@ -104,9 +104,10 @@ struct TlsContext::State {
   bool IsKnown(const Sha256Digest& leaf, WallTime now);
 
   // OpenSSL's callbacks: noexcept, because an exception must not unwind through C.
-  static int VerifyDevice(X509_STORE_CTX* chain, void* argument) noexcept {
+  static int VerifyClient(X509_STORE_CTX* chain, void* argument) noexcept {
     const State& state = *static_cast<const State*>(argument);
-    const DeviceVerdict verdict = state.devices->Check(Share(X509_STORE_CTX_get0_cert(chain)));
+    const CertificateVerdict verdict =
+        state.client_validator->Check(Share(X509_STORE_CTX_get0_cert(chain)));
     auto* session =
         static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
     SSL_set_ex_data(session, VerdictIndex(),
@@ -189,17 +190,17 @@ absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
   DT_RETURN_IF_ERROR(Use(context, config.identity));
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_alpn_select_cb(context, &ChooseProtocol, nullptr);
-  state->devices = std::move(config.devices);
-  if (state->devices != nullptr) {
+  state->client_validator = std::move(config.client_validator);
+  if (state->client_validator != nullptr) {
     std::set<Bytes> hinted;  // Issuers before and after a rollover have one name.
-    for (const Certificate& issuer : state->devices->issuers()) {
+    for (const Certificate& issuer : state->client_validator->trust_anchors()) {
       if (!hinted.insert(issuer.subject_der()).second) continue;
       if (SSL_CTX_add_client_CA(context, issuer.get()) != 1) {
         return OpenSslError(absl::StatusCode::kInternal, "client CA hint");
       }
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_cert_verify_callback(context, &State::VerifyDevice, state.get());
+    SSL_CTX_set_cert_verify_callback(context, &State::VerifyClient, state.get());
   }
   return TlsContext(std::move(state));
 }
@@ -264,8 +265,8 @@ std::optional<Certificate> PeerCertificate(ssl_st* session) {
   return Share(peer);
 }
 
-DeviceVerdict PeerVerdict(ssl_st* session) {
-  return static_cast<DeviceVerdict>(
+CertificateVerdict PeerVerdict(ssl_st* session) {
+  return static_cast<CertificateVerdict>(
       reinterpret_cast<std::intptr_t>(SSL_get_ex_data(session, VerdictIndex())));
 }
 

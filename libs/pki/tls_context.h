@@ -9,7 +9,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
-#include "libs/pki/chain.h"
+#include "libs/pki/certificate_validator.h"
 
 struct ssl_st;  // OpenSSL's SSL: one connection.
 
@@ -18,11 +18,11 @@ namespace devicetrust::pki {
 struct TlsServerConfig {
   Identity identity;
   // Null: clients are asked for no certificate. Else they are, with exactly the subjects
-  // of its issuers as the hint: a browser offers only certificates that one of them
+  // of its trust anchors as the hint: a browser offers only certificates that one of them
   // issued. Whatever is shown or not, the handshake goes on once the client proved
   // possession of the key; PeerVerdict() then says what to think of it, so that a person
   // gets a page with the reason and not a cut connection.
-  std::shared_ptr<const DeviceVerifier> devices = nullptr;
+  std::shared_ptr<const CertificateValidator> client_validator = nullptr;
 };
 
 struct TlsClientConfig {
@@ -67,11 +67,11 @@ class TlsContext {
 };
 
 // About a finished handshake. The first three are for servers that ask for certificates.
-// Nothing when the client showed none; a certificate whose verdict is not kGood is what
+// Nothing when the client showed none; a certificate whose verdict is not kValid is what
 // somebody showed and no more.
 std::optional<Certificate> PeerCertificate(ssl_st* session);
 // kNone when the client showed none, or the session was resumed.
-DeviceVerdict PeerVerdict(ssl_st* session);
+CertificateVerdict PeerVerdict(ssl_st* session);
 // The name that the client asked for (SNI), lower case, since case does not count there
 // (RFC 6066, section 3); empty when it sent none.
 std::string ServerName(ssl_st* session);

@@ -104,10 +104,12 @@ class ForeignPeer {
 
 class TlsContextTest : public ::testing::Test {
  protected:
-  TlsContextTest() { verifier_ = DeviceVerifier::Create({device_ca_.certificate}, clock_).value(); }
+  TlsContextTest() {
+    validator_ = CertificateValidator::Create({device_ca_.certificate}, clock_).value();
+  }
   TlsContext NewServer(bool asks) {
     return TlsContext::ForServer(
-               {pki_.Server("mtls", {"*.mtls.localhost"}), asks ? verifier_ : nullptr})
+               {pki_.Server("mtls", {"*.mtls.localhost"}), asks ? validator_ : nullptr})
         .value();
   }
   TlsClientConfig ClientConfig() {
@@ -117,7 +119,7 @@ class TlsContextTest : public ::testing::Test {
     return config;
   }
   // The verdict on `shown`; the connection must work whatever it is.
-  DeviceVerdict Verdict(const Identity* shown, bool ignores_hint = true) {
+  CertificateVerdict Verdict(const Identity* shown, bool ignores_hint = true) {
     TlsClientConfig config = ClientConfig();
     config.ignores_hint = ignores_hint;
     const TlsContext server = NewServer(true);
@@ -131,7 +133,7 @@ class TlsContextTest : public ::testing::Test {
   testing::SettableClock clock_{kConnectedAt};
   throwaway::ThrowawayPki pki_{"acme", kConnectedAt};
   Identity device_ca_ = throwaway::NewCa("MTLS Certificate Authority", kConnectedAt);
-  std::shared_ptr<const DeviceVerifier> verifier_;
+  std::shared_ptr<const CertificateValidator> validator_;
 };
 
 TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
@@ -140,7 +142,7 @@ TEST_F(TlsContextTest, ShowsADeviceCertificateAndItsVerdict) {
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
   ASSERT_TRUE(connection.Talk());
-  EXPECT_EQ(PeerVerdict(connection.server.get()), DeviceVerdict::kGood);
+  EXPECT_EQ(PeerVerdict(connection.server.get()), CertificateVerdict::kValid);
   EXPECT_EQ(PeerCertificate(connection.server.get())->uris().front(),
             "urn:devicetrust:acme:device:d1");
   EXPECT_EQ(ServerName(connection.server.get()), "a.mtls.localhost");
@@ -161,7 +163,8 @@ TEST_F(TlsContextTest, HintNamesExactlyTheDeviceCa) {
 
 TEST_F(TlsContextTest, HintNamesIssuersOfOneNameOnceAndTakesWhatAnyOfThemIssued) {
   const Identity next_ca = throwaway::NewCa("MTLS Certificate Authority", kConnectedAt);
-  verifier_ = DeviceVerifier::Create({device_ca_.certificate, next_ca.certificate}, clock_).value();
+  validator_ =
+      CertificateValidator::Create({device_ca_.certificate, next_ca.certificate}, clock_).value();
   const TlsContext server = NewServer(true);
   const TlsContext client = TlsContext::ForClient(ClientConfig()).value();
   for (const Identity& issuer : {device_ca_, next_ca}) {
@@ -170,39 +173,39 @@ TEST_F(TlsContextTest, HintNamesIssuersOfOneNameOnceAndTakesWhatAnyOfThemIssued)
                           client.NewClientSession("a.mtls.localhost", &device));
     ASSERT_TRUE(connection.Talk());
     EXPECT_EQ(sk_X509_NAME_num(SSL_get0_peer_CA_list(connection.client.get())), 1);
-    EXPECT_EQ(PeerVerdict(connection.server.get()), DeviceVerdict::kGood);
+    EXPECT_EQ(PeerVerdict(connection.server.get()), CertificateVerdict::kValid);
   }
 }
 
 // Attack 5 and the security message: a person gets a page with the reason.
 TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
-  EXPECT_EQ(Verdict(nullptr), DeviceVerdict::kNone);
+  EXPECT_EQ(Verdict(nullptr), CertificateVerdict::kNone);
   const Identity foreign_ca = throwaway::NewCa("Corporate CA", kConnectedAt);
   const Identity foreign =
       throwaway::NewIdentity("PC", Usage::kClientAuth, foreign_ca, kConnectedAt);
-  EXPECT_EQ(Verdict(&foreign), DeviceVerdict::kForeignIssuer);
-  EXPECT_EQ(Verdict(&foreign, /*ignores_hint=*/false), DeviceVerdict::kNone);
+  EXPECT_EQ(Verdict(&foreign), CertificateVerdict::kUnknownIssuer);
+  EXPECT_EQ(Verdict(&foreign, /*ignores_hint=*/false), CertificateVerdict::kNone);
 
   Identity forged = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   Bytes der = forged.certificate.der();
   der[der.size() - 3] ^= 1;
   forged.certificate = Certificate::FromDer(der).value();
-  EXPECT_EQ(Verdict(&forged), DeviceVerdict::kBadSignature);
+  EXPECT_EQ(Verdict(&forged), CertificateVerdict::kBadSignature);
 
   Identity lookalike = foreign;  // A victim's certificate behind the attacker's own.
   lookalike.intermediates = {
       throwaway::NewDevice("acme", "d2", "e2", device_ca_, kConnectedAt).certificate};
-  EXPECT_EQ(Verdict(&lookalike), DeviceVerdict::kForeignIssuer);
+  EXPECT_EQ(Verdict(&lookalike), CertificateVerdict::kUnknownIssuer);
 
   const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   clock_.Set(kConnectedAt + std::chrono::days{364});
-  EXPECT_EQ(Verdict(&device), DeviceVerdict::kGood);
+  EXPECT_EQ(Verdict(&device), CertificateVerdict::kValid);
 }
 
 // A person's other certificates: whatever key they hold, the page and not a cut connection.
 TEST_F(TlsContextTest, LetsEveryKindOfForeignKeyFinish) {
   const TlsContext server = NewServer(true);
-  const auto expect = [&](const std::vector<std::string>& kind, DeviceVerdict verdict) {
+  const auto expect = [&](const std::vector<std::string>& kind, CertificateVerdict verdict) {
     const ForeignPeer foreign(kind);
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
       SCOPED_TRACE(absl::StrCat(absl::StrJoin(kind, " "), " ", version));
@@ -212,13 +215,13 @@ TEST_F(TlsContextTest, LetsEveryKindOfForeignKeyFinish) {
       EXPECT_EQ(ERR_peek_error(), 0UL);
     }
   };
-  expect({"EC", "P-256"}, DeviceVerdict::kForeignIssuer);
-  expect({"EC", "P-384"}, DeviceVerdict::kForeignIssuer);
-  expect({"EC", "P-521"}, DeviceVerdict::kForeignIssuer);
-  expect({"RSA"}, DeviceVerdict::kForeignIssuer);
-  expect({"RSA-PSS"}, DeviceVerdict::kForeignIssuer);
-  expect({"ED25519"}, DeviceVerdict::kForeignIssuer);
-  expect({"ED448"}, DeviceVerdict::kNone);  // The server lists no signatures by such keys.
+  expect({"EC", "P-256"}, CertificateVerdict::kUnknownIssuer);
+  expect({"EC", "P-384"}, CertificateVerdict::kUnknownIssuer);
+  expect({"EC", "P-521"}, CertificateVerdict::kUnknownIssuer);
+  expect({"RSA"}, CertificateVerdict::kUnknownIssuer);
+  expect({"RSA-PSS"}, CertificateVerdict::kUnknownIssuer);
+  expect({"ED25519"}, CertificateVerdict::kUnknownIssuer);
+  expect({"ED448"}, CertificateVerdict::kNone);  // The server lists no signatures by such keys.
 }
 
 // Every version, group and cipher that the header promises, and no other.
@@ -309,7 +312,7 @@ TEST_F(TlsContextTest, NeverResumes) {
     SSL_SESSION_free(ticket);
     ASSERT_TRUE(second.Talk());
     EXPECT_EQ(SSL_session_reused(second.server.get()), 0);
-    EXPECT_EQ(PeerVerdict(second.server.get()), DeviceVerdict::kGood);
+    EXPECT_EQ(PeerVerdict(second.server.get()), CertificateVerdict::kValid);
   }
 }
 
@@ -320,7 +323,7 @@ TEST_F(TlsContextTest, AServerWithoutVerifierAsksForNoCertificate) {
   Connection connection(server.NewSession(), client.NewClientSession("a.mtls.localhost", &device));
   ASSERT_TRUE(connection.Talk());
   EXPECT_FALSE(PeerCertificate(connection.server.get()).has_value());
-  EXPECT_EQ(PeerVerdict(connection.server.get()), DeviceVerdict::kNone);
+  EXPECT_EQ(PeerVerdict(connection.server.get()), CertificateVerdict::kNone);
 }
 
 TEST_F(TlsContextTest, AClientChecksChainNameAndDates) {

@@ -149,23 +149,23 @@ TEST_F(GatewayTest, CheckSaysWhatItSaw) {
   EXPECT_EQ(check(), fmt::format("{{\"trusted\":true,\"reason\":\"\",\"serial\":\"{}\","
                                  "\"device_id\":\"d-1\"}}\n",
                                  device_.certificate.serial_hex()));
-  for (const auto& [verdict, reason] : std::map<pki::DeviceVerdict, const char*>{
-           {pki::DeviceVerdict::kForeignIssuer, "CERTIFICATE_OF_ANOTHER_CA"},
-           {pki::DeviceVerdict::kBadSignature, "CERTIFICATE_SIGNATURE_INVALID"},
-           {pki::DeviceVerdict::kExpired, "CERTIFICATE_EXPIRED"},
-           {pki::DeviceVerdict::kNotYetValid, "CERTIFICATE_NOT_YET_VALID"},
-           {pki::DeviceVerdict::kWrongUsage, "CERTIFICATE_WRONG_USAGE"},
-           {pki::DeviceVerdict::kMalformed, "CERTIFICATE_MALFORMED"}}) {
+  for (const auto& [verdict, reason] : std::map<pki::CertificateVerdict, const char*>{
+           {pki::CertificateVerdict::kUnknownIssuer, "CERTIFICATE_OF_ANOTHER_CA"},
+           {pki::CertificateVerdict::kBadSignature, "CERTIFICATE_SIGNATURE_INVALID"},
+           {pki::CertificateVerdict::kExpired, "CERTIFICATE_EXPIRED"},
+           {pki::CertificateVerdict::kNotYetValid, "CERTIFICATE_NOT_YET_VALID"},
+           {pki::CertificateVerdict::kWrongUsage, "CERTIFICATE_WRONG_USAGE"},
+           {pki::CertificateVerdict::kMalformed, "CERTIFICATE_MALFORMED"}}) {
     browser_.verdict = verdict;
     EXPECT_THAT(check(), HasSubstr(fmt::format("{{\"trusted\":false,\"reason\":\"{}\"", reason)));
     EXPECT_THAT(check(), HasSubstr("\"device_id\":\"\""));
   }
-  browser_.verdict = pki::DeviceVerdict::kNone;
+  browser_.verdict = pki::CertificateVerdict::kNone;
   browser_.certificate.reset();
   EXPECT_EQ(check(),
             "{\"trusted\":false,\"reason\":\"CERTIFICATE_NOT_PRESENTED\","
             "\"serial\":\"\",\"device_id\":\"\"}\n");
-  browser_.verdict = pki::DeviceVerdict::kGood;
+  browser_.verdict = pki::CertificateVerdict::kValid;
   browser_.certificate = throwaway::NewDevice("other-org", "d-1", "e-1", ca_, kStart).certificate;
   EXPECT_THAT(check(), HasSubstr("CERTIFICATE_UNKNOWN"));
 }
@@ -175,7 +175,7 @@ TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
   RevocationState live(minutes{10});
   http::Connection connection;
   connection.peer_certificate = device_.certificate;
-  connection.peer_verdict = pki::DeviceVerdict::kGood;
+  connection.peer_verdict = pki::CertificateVerdict::kValid;
   EXPECT_EQ(Inspect(connection, "acme", live).reason, reason::v1::REASON_REVOCATION_DATA_STALE);
   live.Apply(ca::v1::WatchRevocationsResponse());
   EXPECT_FALSE(Inspect(connection, "acme", live).trusted);  // The other stream is silent.
@@ -207,7 +207,7 @@ TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
 
 // Attack 7: what a header says of a certificate is nobody's word.
 TEST_F(GatewayTest, HeadersAreNoCertificates) {
-  browser_.verdict = pki::DeviceVerdict::kNone;
+  browser_.verdict = pki::CertificateVerdict::kNone;
   browser_.certificate.reset();
   http::Request request = browser_.NewRequest("GET", "https://mtls.localhost/check");
   for (const char* name : {"client-cert", "x-ssl-client-cert", "x-ssl-client-verify", "client_cert",

@@ -194,14 +194,14 @@ class Browser {
 
   std::map<std::string, std::string> cookies;
   std::optional<pki::Certificate> certificate;
-  pki::DeviceVerdict verdict = pki::DeviceVerdict::kNone;
+  pki::CertificateVerdict verdict = pki::CertificateVerdict::kNone;
 };
 
 class GatewayTest : public ::testing::Test {
  protected:
   GatewayTest() {
     browser_.certificate = device_.certificate;
-    browser_.verdict = pki::DeviceVerdict::kGood;
+    browser_.verdict = pki::CertificateVerdict::kValid;
   }
 
   static token::KeySet ProofKeys() {

@@ -10,7 +10,7 @@
 #include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/http/client.h"
-#include "libs/pki/chain.h"
+#include "libs/pki/certificate_validator.h"
 #include "libs/pki/tls_context.h"
 #include "libs/rpc/channel.h"
 #include "libs/service/component.h"
@@ -117,10 +117,10 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
 
 // `devices`: null while nobody is known to sign device certificates; then none is asked for.
 absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
-    pki::Identity identity, std::shared_ptr<const pki::DeviceVerifier> devices) {
-  DT_ASSIGN_OR_RETURN(
-      pki::TlsContext context,
-      pki::TlsContext::ForServer({.identity = std::move(identity), .devices = std::move(devices)}));
+    pki::Identity identity, std::shared_ptr<const pki::CertificateValidator> devices) {
+  DT_ASSIGN_OR_RETURN(pki::TlsContext context,
+                      pki::TlsContext::ForServer({.identity = std::move(identity),
+                                                  .client_validator = std::move(devices)}));
   return std::make_shared<const pki::TlsContext>(std::move(context));
 }
 
@@ -250,8 +250,8 @@ void GatewayServer::Parts::Follow() {
 
 // New handshakes of the mTLS hosts hint at these issuers, and are judged by them.
 absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) const {
-  DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::DeviceVerifier> devices,
-                      pki::DeviceVerifier::Create(issuers.certificates, clock));
+  DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::CertificateValidator> devices,
+                      pki::CertificateValidator::Create(issuers.certificates, clock));
   DT_ASSIGN_OR_RETURN(auto tls, NewTls(files.mtls, std::move(devices)));
   server->ReplaceTls(kMtlsListener, std::move(tls));
   Log(LogLevel::kInfo, "gateway.issuers.changed", {{"issuers", issuers.certificates.size()}});

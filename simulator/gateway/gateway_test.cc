@@ -35,7 +35,7 @@ TEST_F(GatewayTest, EachChallengeHasANameOfItsOwn) {
 
 TEST_F(GatewayTest, RefusesAnUntrustedDeviceWithMessageLinkAndCode) {
   browser_.certificate.reset();
-  browser_.verdict = pki::DeviceVerdict::kNone;
+  browser_.verdict = pki::CertificateVerdict::kNone;
   const http::Response page = browser_.Follow(
       gateway_,
       browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));

@@ -15,24 +15,24 @@ namespace {
 
 constexpr std::size_t kSerialDigitsMax = 40;  // RFC 5280, section 4.1.2.2: 20 octets.
 
-reason::v1::Reason ReasonOfVerdict(pki::DeviceVerdict verdict) {
+reason::v1::Reason ReasonOfVerdict(pki::CertificateVerdict verdict) {
   switch (verdict) {
-    case pki::DeviceVerdict::kGood:
+    case pki::CertificateVerdict::kValid:
       return reason::v1::REASON_UNSPECIFIED;
-    case pki::DeviceVerdict::kNone:
+    case pki::CertificateVerdict::kNone:
       return reason::v1::REASON_CERTIFICATE_NOT_PRESENTED;
-    case pki::DeviceVerdict::kForeignIssuer:
+    case pki::CertificateVerdict::kUnknownIssuer:
       return reason::v1::REASON_CERTIFICATE_OF_ANOTHER_CA;
-    case pki::DeviceVerdict::kBadSignature:
+    case pki::CertificateVerdict::kBadSignature:
       return reason::v1::REASON_CERTIFICATE_SIGNATURE_INVALID;
-    case pki::DeviceVerdict::kNotYetValid:
+    case pki::CertificateVerdict::kNotYetValid:
       return reason::v1::REASON_CERTIFICATE_NOT_YET_VALID;
-    case pki::DeviceVerdict::kExpired:
+    case pki::CertificateVerdict::kExpired:
       return reason::v1::REASON_CERTIFICATE_EXPIRED;
-    case pki::DeviceVerdict::kWrongUsage:
-    case pki::DeviceVerdict::kCriticalExtension:
+    case pki::CertificateVerdict::kWrongUsage:
+    case pki::CertificateVerdict::kUnknownCriticalExtension:
       return reason::v1::REASON_CERTIFICATE_WRONG_USAGE;
-    case pki::DeviceVerdict::kMalformed:
+    case pki::CertificateVerdict::kMalformed:
       return reason::v1::REASON_CERTIFICATE_MALFORMED;
   }
   return reason::v1::REASON_CERTIFICATE_MALFORMED;
@@ -59,7 +59,7 @@ DeviceFinding Inspect(const http::Connection& connection, std::string_view org,
   if (connection.peer_certificate) finding.serial = connection.peer_certificate->serial_hex();
   if (finding.serial.size() > kSerialDigitsMax) finding.serial.clear();  // No issuer of ours.
   finding.reason = ReasonOfVerdict(connection.peer_verdict);
-  if (connection.peer_verdict != pki::DeviceVerdict::kGood || !connection.peer_certificate) {
+  if (connection.peer_verdict != pki::CertificateVerdict::kValid || !connection.peer_certificate) {
     return finding;
   }
   const std::vector<std::string> uris = connection.peer_certificate->uris();
