@@ -8,7 +8,6 @@
 #include "libs/base/encoding.h"
 #include "libs/base/trace.h"
 #include "libs/base/utc_time.h"
-#include "libs/kerberos/bindings.h"
 #include "libs/pki/csr.h"
 #include "libs/rpc/error.h"
 
@@ -175,8 +174,7 @@ absl::Status Enrollment::MakeKey() {
 }
 
 // One Kerberos exchange with the chosen IWA, both sides proved, good for this request alone.
-absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account,
-                                              const kerberos::BoundRequest& request) {
+absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account, const token::BoundRequest& request) {
   std::vector<const IwaEntry*> serving;
   for (const IwaEntry& iwa : discovery_->iwas) {
     if (Serves(iwa, computer_.domain())) serving.push_back(&iwa);
@@ -188,10 +186,10 @@ absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account,
         std::string(RemedyFor(reason::v1::REASON_UNTRUSTED_FOREST)));
   }
   const IwaEntry& iwa = *serving[iwa_choice_ % serving.size()];
-  kerberos::BoundRequest bound = request;
+  token::BoundRequest bound = request;
   bound.iwa = iwa.name;
   bound.key_thumbprint = thumbprint_;
-  auto negotiation = computer_.Negotiate(account, iwa.spn, kerberos::BindingsOf(bound));
+  auto negotiation = computer_.Negotiate(account, iwa.spn, token::BindingsOf(bound));
   if (!negotiation.ok()) return FromKerberos(negotiation.status(), account);
 
   absl::StatusOr<TokenAnswer> answer =

@@ -16,6 +16,7 @@
 #include "agent/services.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/token/bound_request.h"
 
 namespace devicetrust::agent {
 
@@ -72,7 +73,7 @@ class Enrollment {
   absl::Status GetCertificate();
   absl::Status Install();
   absl::Status Run(Step step, absl::Status (Enrollment::*body)());
-  absl::StatusOr<TokenAnswer> Prove(Account account, const kerberos::BoundRequest& request);
+  absl::StatusOr<TokenAnswer> Prove(Account account, const token::BoundRequest& request);
   std::optional<Outcome> CheckPreconditions();
   Outcome Conclude(const absl::Status& status);
   Outcome Enrolled();

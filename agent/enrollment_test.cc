@@ -99,10 +99,10 @@ class FakeServices final : public Services {
                                                const std::string& thumbprint) override {
     calls.push_back("device@" + iwa.name);
     if (auto error = Next("device")) return *error;
-    EXPECT_EQ(ToString(spnego),
-              fmt::format(
-                  "PC1$|{}|{}", iwa.spn,
-                  HexEncode(kerberos::BindingsOf({"IssueDeviceToken", iwa.name, thumbprint, {}}))));
+    EXPECT_EQ(
+        ToString(spnego),
+        fmt::format("PC1$|{}|{}", iwa.spn,
+                    HexEncode(token::BindingsOf({"IssueDeviceToken", iwa.name, thumbprint, {}}))));
     return Answer(spnego, fmt::format("d.{}.{}", thumbprint, ++tokens));
   }
   absl::StatusOr<TokenAnswer> IssueUserToken(const Discovery&, const IwaEntry& iwa,
@@ -110,10 +110,11 @@ class FakeServices final : public Services {
                                              const std::string& device_token) override {
     calls.push_back("user@" + iwa.name);
     if (auto error = Next("user")) return *error;
-    EXPECT_EQ(ToString(spnego),
-              fmt::format("ada|{}|{}", iwa.spn,
-                          HexEncode(kerberos::BindingsOf(
-                              {"IssueUserToken", iwa.name, thumbprint, device_token}))));
+    EXPECT_EQ(
+        ToString(spnego),
+        fmt::format(
+            "ada|{}|{}", iwa.spn,
+            HexEncode(token::BindingsOf({"IssueUserToken", iwa.name, thumbprint, device_token}))));
     return Answer(spnego, fmt::format("u.{}.{}", thumbprint, ++tokens));
   }
   absl::StatusOr<CertificateAnswer> Enroll(const Discovery&, const std::string& user_token,

@@ -4,10 +4,10 @@
 #include <benchmark/benchmark.h>
 
 #include "libs/kerberos/acceptor.h"
-#include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
 #include "libs/kerberos/environment.h"
 #include "libs/testing/temp_folder.h"
+#include "libs/token/bound_request.h"
 #include "simulator/forest/forests.h"
 #include "simulator/report/resources.h"
 
@@ -58,7 +58,7 @@ enum Stage { kTgt, kToken, kAccepted, kFinished };
 
 void BM_Kerberos(benchmark::State& state, Stage stage, const std::string& first_service = {}) {
   World& world = TheWorld();
-  const kerberos::Bindings bindings = kerberos::BindingsOf({"IssueDeviceToken", "iwa", "k", ""});
+  const kerberos::Bindings bindings = token::BindingsOf({"IssueDeviceToken", "iwa", "k", ""});
   const double before = CpuMicros(world.forest->kdc().pid());
   for (auto _ : state) {
     auto credentials = kerberos::Credentials::FromKey(kComputer, world.key, first_service);

@@ -137,10 +137,9 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uin
   return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, principal};
 }
 
-absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(
-    std::span<const std::uint8_t> spnego, const kerberos::BoundRequest& request) {
-  absl::StatusOr<kerberos::Accepted> accepted =
-      tickets_.Accept(spnego, kerberos::BindingsOf(request));
+absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(std::span<const std::uint8_t> spnego,
+                                                             const token::BoundRequest& request) {
+  absl::StatusOr<kerberos::Accepted> accepted = tickets_.Accept(spnego, token::BindingsOf(request));
   if (!accepted.ok()) return TicketRefusal(accepted.status());
   const absl::StatusOr<const directory::Domain*> domain =
       domains_.FindByRealm(accepted->identity.realm);

@@ -12,6 +12,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/directory/registry.h"
+#include "libs/token/bound_request.h"
 #include "libs/token/claims.h"
 
 namespace devicetrust::iwa {
@@ -58,7 +59,7 @@ class TokenIssuer {
  private:
   // Who has the ticket, and that its realm and PAC are of one domain that is served.
   absl::StatusOr<kerberos::Accepted> Authenticate(std::span<const std::uint8_t> spnego,
-                                                  const kerberos::BoundRequest& request);
+                                                  const token::BoundRequest& request);
   absl::StatusOr<token::DeviceToken> CheckDeviceToken(std::string_view device_token,
                                                       std::string_view key_thumbprint) const;
   absl::StatusOr<directory::Computer> CheckComputer(const kerberos::Identity& identity);

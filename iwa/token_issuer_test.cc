@@ -26,8 +26,8 @@ constexpr const char* kPartnerSid = "S-1-5-21-4-5-6";
 // Takes "tickets" that are account names, followed by what they are bound to.
 class FakeAcceptor final : public TicketAcceptor {
  public:
-  static std::string Ticket(const std::string& name, const kerberos::BoundRequest& request) {
-    return name + "|" + HexEncode(kerberos::BindingsOf(request));
+  static std::string Ticket(const std::string& name, const token::BoundRequest& request) {
+    return name + "|" + HexEncode(token::BindingsOf(request));
   }
 
   absl::StatusOr<kerberos::Accepted> Accept(std::span<const std::uint8_t> spnego,
@@ -137,7 +137,7 @@ TEST_F(TokenIssuerTest, TurnsTwoTicketsIntoAUserTokenForTheCa) {
 TEST_F(TokenIssuerTest, RefusesAnExchangeBoundToAnotherRequest) {
   const std::string device = Device()->token;
   const std::string other = pki::PrivateKey::Generate()->public_key().Thumbprint();
-  const auto device_with = [&](const kerberos::BoundRequest& request) {
+  const auto device_with = [&](const token::BoundRequest& request) {
     return Reason(
         issuer_.IssueDeviceToken(AsBytes(FakeAcceptor::Ticket("PC0042$", request)), thumbprint_));
   };

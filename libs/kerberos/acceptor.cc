@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 
 #include "absl/strings/match.h"
 #include "libs/base/log.h"
@@ -91,7 +92,9 @@ struct AcceptorCredential {
 // libkrb5 locks a replay cache for each ticket and searches longer the more are in it. A ticket
 // is accepted for its own bindings alone, so one that comes again comes to the same part.
 constexpr std::size_t kReplayCacheParts = 16;
-std::size_t PartOf(const Bindings& bindings) { return bindings[0] % kReplayCacheParts; }
+std::size_t PartOf(const Bindings& bindings) {
+  return std::accumulate(bindings.begin(), bindings.end(), std::size_t{0}) % kReplayCacheParts;
+}
 
 absl::StatusOr<AcceptorCredential> AcquireAcceptor(const AcceptorConfig& config,
                                                    std::shared_ptr<const Keys> keys,

@@ -1,28 +1,11 @@
-// What one Negotiate exchange with an IWA is good for: a captured ticket must certify
-// nothing but the request it was made for.
 #pragma once
-
-#include <array>
-#include <cstdint>
-#include <string_view>
 
 #include "libs/base/bytes.h"
 
 namespace devicetrust::kerberos {
 
-// The request that the exchange is bound to. Both sides hold all of it before the exchange.
-struct BoundRequest {
-  std::string_view method;          // "IssueDeviceToken" or "IssueUserToken".
-  std::string_view iwa;             // The IWA's name, e.g. "iwa-1".
-  std::string_view key_thumbprint;  // RFC 7638, base64url, of the key to be certified.
-  std::string_view device_token;    // Compact JWS; empty for IssueDeviceToken.
-};
-
-// Application data of the GSS channel bindings (RFC 2743, section 1.1.6).
-using Bindings = std::array<std::uint8_t, 32>;
-
-// SHA-256 over method, IWA name, key thumbprint and SHA-256 of the device token (empty when
-// there is none), each preceded by its length in 4 bytes, big-endian.
-Bindings BindingsOf(const BoundRequest& request);
+// Application data of the GSS channel bindings (RFC 2743, section 1.1.6): octets that both ends
+// know before the exchange. It is accepted for the same octets alone.
+using Bindings = Bytes;
 
 }  // namespace devicetrust::kerberos

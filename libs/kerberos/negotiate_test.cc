@@ -12,7 +12,7 @@ namespace {
 //   print((struct.pack("<I",16)+hashlib.md5(bytes(16)+struct.pack("<I",32)+b).digest()+
 //   struct.pack("<I",34)).hex())'
 TEST(GssChecksumTest, AgreesWithPython) {
-  Bindings bindings;
+  Bindings bindings(32);
   for (std::size_t i = 0; i < bindings.size(); ++i) bindings[i] = static_cast<std::uint8_t>(i);
   const auto checksum = GssChecksum(bindings);
   ASSERT_TRUE(checksum);

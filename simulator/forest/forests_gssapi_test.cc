@@ -12,7 +12,6 @@
 namespace devicetrust::simulator {
 namespace {
 
-using kerberos::BindingsOf;
 using kerberos::Failure;
 using kerberos::FailureOf;
 
@@ -78,7 +77,8 @@ TEST_F(ForestsTest, TheClientNameIsWhatWasTypedAndTheSidWhoItIs) {
         {"-C ZOË", "Kq7-u2m", "zoë", "zoë"}}) {
     const Ran ran = Kinit(typed.arguments, typed.password);
     ASSERT_EQ(ran.ending, "exit code 0") << typed.arguments << ": " << ran.output;
-    auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", typed.arguments});
+    const auto octets = AsBytes(typed.arguments);
+    kerberos::Bindings bindings(octets.begin(), octets.end());
     gss_channel_bindings_struct channel{};
     channel.application_data = {bindings.size(), bindings.data()};
     const auto accepted = acceptor->Accept(StrangersExchange().Start(&channel), bindings);
@@ -102,7 +102,7 @@ TEST_F(ForestsTest, GssapiIsAcceptedAndAcceptsTheReply) {
   const auto acceptor = NewAcceptor();
   ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
   ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
-  auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", "token"});
+  kerberos::Bindings bindings(32, 1);
   gss_channel_bindings_struct channel{};
   channel.application_data = {bindings.size(), bindings.data()};
   StrangersExchange exchange;

@@ -20,7 +20,6 @@
 namespace devicetrust::simulator {
 namespace {
 
-using kerberos::BindingsOf;
 using kerberos::Credentials;
 using kerberos::Failure;
 using kerberos::FailureOf;
@@ -135,7 +134,7 @@ TEST_F(ForestsTest, ANewPasswordReplacesTheOldAtOnce) {
 
 TEST_F(ForestsTest, ThePacSaysWhoAndWhichGroups) {
   const auto acceptor = NewAcceptor();
-  const auto bindings = BindingsOf({"IssueUserToken", "iwa-1", "key", "token"});
+  const kerberos::Bindings bindings(32, 1);
   const auto ada = LogOn("ada");
   DT_ASSERT_OK(ada);
   auto exchange = Initiator::Start(*ada, kService, bindings);
@@ -175,8 +174,8 @@ TEST_F(ForestsTest, AComputerIsToldByItsPac) {
 
 TEST_F(ForestsTest, AnExchangeIsGoodForItsRequestAndOnce) {
   const auto acceptor = NewAcceptor();
-  const auto bindings = BindingsOf({"IssueDeviceToken", "iwa-1", "key", ""});
-  const auto other = BindingsOf({"IssueDeviceToken", "iwa-1", "another key", ""});
+  const kerberos::Bindings bindings(32, 1);
+  const kerberos::Bindings other(32, 2);
   const auto pc = LogOn("PC1$");
   DT_ASSERT_OK(pc);
   const auto exchange = Initiator::Start(*pc, kService, bindings);

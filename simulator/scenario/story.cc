@@ -5,7 +5,6 @@
 #include "libs/base/utc_time.h"
 #include "libs/base/wait_until.h"
 #include "libs/kerberos/acceptor.h"
-#include "libs/kerberos/bindings.h"
 #include "libs/kerberos/credentials.h"
 #include "libs/rpc/error.h"
 #include "simulator/deployment/app_suite.h"
@@ -71,7 +70,7 @@ absl::Status Story::TellTicket(const std::string& principal) {
   DT_ASSIGN_OR_RETURN(const kerberos::Key key, forests.KeyOf(principal));
   DT_ASSIGN_OR_RETURN(const kerberos::Credentials credentials,
                       kerberos::Credentials::FromKey(principal, key));
-  const kerberos::Bindings bindings = kerberos::BindingsOf({"Story", "iwa-1", "", ""});
+  const kerberos::Bindings bindings{'s', 't', 'o', 'r', 'y'};
   DT_ASSIGN_OR_RETURN(const kerberos::Initiator initiator,
                       kerberos::Initiator::Start(credentials, environment_.iwa_spn(), bindings));
   DT_ASSIGN_OR_RETURN(const std::unique_ptr<kerberos::Acceptor> acceptor,

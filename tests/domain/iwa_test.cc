@@ -19,6 +19,7 @@
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
 #include "libs/throwaway/throwaway_pki.h"
+#include "libs/token/bound_request.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "simulator/forest/forests.h"
@@ -30,9 +31,9 @@ namespace {
 using iwa::v1::DomainProofService;
 using iwa::v1::IssueDeviceTokenResponse;
 using iwa::v1::IssueUserTokenResponse;
-using kerberos::BindingsOf;
 using kerberos::Credentials;
 using kerberos::Initiator;
+using token::BindingsOf;
 
 constexpr const char* kService = "HTTP/iwa.corp.test";
 
