@@ -36,12 +36,12 @@ absl::StatusOr<IwaEntry> ParseIwa(const json& object) {
   DT_ASSIGN_OR_RETURN(iwa.spn, Text(object, "spn", 256));
   const auto primary = object.find("primary");
   iwa.primary = primary != object.end() && primary->is_boolean() && primary->get<bool>();
-  const auto forests = object.find("forests");
-  if (forests == object.end()) return iwa;
-  if (!forests->is_array()) return Wrong("\"forests\" is no list");
-  for (const json& forest : *forests) {
-    if (!forest.is_string()) return Wrong("a forest is no string");
-    iwa.forests.push_back(forest.get<std::string>());
+  const auto domains = object.find("domains");
+  if (domains == object.end()) return iwa;
+  if (!domains->is_array()) return Wrong("\"domains\" is no list");
+  for (const json& domain : *domains) {
+    if (!domain.is_string()) return Wrong("a domain is no string");
+    iwa.domains.push_back(domain.get<std::string>());
   }
   return iwa;
 }

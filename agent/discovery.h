@@ -14,7 +14,7 @@ struct IwaEntry {
   std::string name;                  // "iwa-1"
   std::string address;               // host:port
   std::string spn;                   // "HTTP/iwa.corp.test"
-  std::vector<std::string> forests;  // DNS names of served forests; empty: any.
+  std::vector<std::string> domains;  // DNS names of the domains served; empty: any.
   bool primary = false;
 };
 

@@ -58,8 +58,8 @@ std::string Claims(const std::string& token) {
 }
 
 bool Serves(const IwaEntry& iwa, const std::string& domain) {
-  return iwa.forests.empty() ||
-         std::find(iwa.forests.begin(), iwa.forests.end(), domain) != iwa.forests.end();
+  return iwa.domains.empty() ||
+         std::find(iwa.domains.begin(), iwa.domains.end(), domain) != iwa.domains.end();
 }
 
 }  // namespace

@@ -432,11 +432,11 @@ TEST(BackoffTest, GrowsSpreadsAndStopsGrowing) {
 
 TEST(DiscoveryTest, IsReadStrictly) {
   const std::string good =
-      R"({"org":"acme","iwas":[{"name":"iwa-1","address":"h:1","spn":"HTTP/x","forests":["a.b"],)"
+      R"({"org":"acme","iwas":[{"name":"iwa-1","address":"h:1","spn":"HTTP/x","domains":["a.b"],)"
       R"("primary":true,"later":[1]}],"ca_address":"h:2","ca_bundle":"PEM"})";
   const auto discovery = ParseDiscovery(good);
   DT_ASSERT_OK(discovery);
-  EXPECT_EQ(discovery->iwas.at(0).forests, std::vector<std::string>{"a.b"});
+  EXPECT_EQ(discovery->iwas.at(0).domains, std::vector<std::string>{"a.b"});
   EXPECT_TRUE(discovery->iwas.at(0).primary);
   for (const std::string bad :
        {"", "[]", "{", "null", R"({"org":1})", R"({"org":"a","ca_address":"b","ca_bundle":"c"})",

@@ -15,7 +15,7 @@ void DescribeKerberos(Config& config, service::Options& options) {
                "Files of spent tickets; of this IWA alone", service::Need::kRequired);
   options.Text("krb5-config", config.krb5_config, "FILE",
                "krb5.conf (default: what KRB5_CONFIG names)");
-  options.Switch("primary", "backup", config.primary, "Primary IWA of its forests, or backup");
+  options.Switch("primary", "backup", config.primary, "Primary IWA of its domains, or backup");
 }
 
 }  // namespace

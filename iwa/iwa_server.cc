@@ -86,7 +86,7 @@ absl::StatusOr<org::v1::Iwa> DescribeIwa(const Config& config, const directory::
   iwa.set_version(kIwaVersion);
   iwa.set_primary(config.primary);
   iwa.set_binding("https");
-  for (const directory::Domain& domain : domains.domains()) iwa.add_forests(domain.dns_name);
+  for (const directory::Domain& domain : domains.domains()) iwa.add_domains(domain.dns_name);
   for (const token::SigningKey& key : keys) {
     DT_ASSIGN_OR_RETURN(std::string jwk, token::ToJwk(key.key.public_key(), key.kid));
     org::v1::IwaKey* added = iwa.add_keys();

@@ -231,7 +231,7 @@ absl::Status TestDeployment::SetUpOrg() {
   iwa.mutable_iwa()->set_spn("HTTP/iwa.corp.test");
   iwa.mutable_iwa()->set_version("1.14.0");
   iwa.mutable_iwa()->set_primary(true);
-  iwa.mutable_iwa()->add_forests(kDomain);
+  iwa.mutable_iwa()->add_domains(kDomain);
   iwa.mutable_iwa()->set_binding("https");
   org::v1::IwaKey& key = *iwa.mutable_iwa()->add_keys();
   key.set_kid(iwa_key_.kid);

@@ -313,9 +313,9 @@ std::string IwasTable(const std::vector<v1::Iwa>& iwas) {
     rows.push_back(
         {iwa.name(), iwa.enabled() ? "enabled" : "disabled", iwa.primary() ? "primary" : "backup",
          iwa.version() + (iwa.device_trust_capable() ? "" : " (too old)"), iwa.address(),
-         fmt::format("{}", fmt::join(iwa.forests(), ", ")), FormatTime(iwa.last_heartbeat())});
+         fmt::format("{}", fmt::join(iwa.domains(), ", ")), FormatTime(iwa.last_heartbeat())});
   }
-  return TableText({"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "FORESTS", "LAST HEARTBEAT"},
+  return TableText({"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "DOMAINS", "LAST HEARTBEAT"},
                    rows);
 }
 

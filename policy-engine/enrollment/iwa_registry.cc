@@ -97,8 +97,8 @@ absl::Status ValidateIwa(const v1::Iwa& iwa) {
   if (iwa.binding() != "https" && iwa.binding() != "http") {
     return IwaInputError("the binding must be https or http");
   }
-  if (iwa.forests_size() > kIwaForestsMax) {
-    return IwaInputError(fmt::format("an IWA serves at most {} forests", kIwaForestsMax));
+  if (iwa.domains_size() > kIwaDomainsMax) {
+    return IwaInputError(fmt::format("an IWA serves at most {} domains", kIwaDomainsMax));
   }
   return ValidateKeys(iwa);
 }
@@ -172,13 +172,13 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
     return IwaRefusal(reason::v1::REASON_TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA",
                       name, "Ask the IWA for a new token.");
   }
-  const bool serves = std::ranges::any_of(iwa->forests(), [&realm](const std::string& forest) {
-    return absl::EqualsIgnoreCase(forest, realm);
+  const bool serves = std::ranges::any_of(iwa->domains(), [&realm](const std::string& domain) {
+    return absl::EqualsIgnoreCase(domain, realm);
   });
   if (serves) return absl::OkStatus();
   return IwaRefusal(reason::v1::REASON_UNTRUSTED_FOREST,
                     fmt::format("the IWA is not registered for {}", realm), name,
-                    "Add the forest to the IWA's configuration.");
+                    "Add the domain to the IWA's configuration.");
 }
 
 absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(

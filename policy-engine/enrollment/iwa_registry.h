@@ -11,7 +11,7 @@
 namespace devicetrust::policy {
 
 inline constexpr int kIwaKeysMax = 4;
-inline constexpr int kIwaForestsMax = 64;
+inline constexpr int kIwaDomainsMax = 64;
 
 // What an enrollment needs to know of the IWA that vouched for it.
 // kPermissionDenied: IWA_UNKNOWN, IWA_DISABLED, IWA_TOO_OLD, TOKEN_UNKNOWN_KEY,

@@ -38,7 +38,7 @@ class IwaTest : public OrgFixture {
     iwa.set_spn("HTTP/iwa.corp.test");
     iwa.set_version("1.12.2");
     iwa.set_binding("https");
-    iwa.add_forests("corp.test");
+    iwa.add_domains("corp.test");
     v1::IwaKey& key = *iwa.add_keys();
     key.set_kid(kid);
     key.set_jwk(NewJwk(kid));

@@ -287,7 +287,7 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
     iwa->set_name(name);
     iwa->set_address("127.0.0.1:1");
     iwa->set_spn("HTTP/iwa.corp.test");
-    iwa->add_forests("corp.test");
+    iwa->add_domains("corp.test");
     iwa->set_primary(std::string_view(name) == "main");
     iwa->set_enabled(std::string_view(name) != "off");
     iwa->set_device_trust_capable(true);
@@ -297,9 +297,9 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
   EXPECT_EQ(browser_.Get(gateway_, "/.well-known/device-trust").body,
             "{\"org\":\"acme\",\"iwas\":["
             "{\"name\":\"main\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
-            "\"forests\":[\"corp.test\"],\"primary\":true},"
+            "\"domains\":[\"corp.test\"],\"primary\":true},"
             "{\"name\":\"backup\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
-            "\"forests\":[\"corp.test\"],\"primary\":false}],"
+            "\"domains\":[\"corp.test\"],\"primary\":false}],"
             "\"ca_address\":\"127.0.0.1:2\",\"ca_bundle\":\"PEM\\n\\\"\"}");
 }
 

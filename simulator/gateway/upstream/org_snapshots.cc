@@ -88,14 +88,14 @@ std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse&
                    [](const auto* a, const auto* b) { return a->primary() && !b->primary(); });
   std::string list;
   for (const org::v1::Iwa* iwa : usable) {
-    std::string forests;
-    for (const std::string& forest : iwa->forests()) {
-      forests += (forests.empty() ? "" : ",") + JsonQuote(forest);
+    std::string domains;
+    for (const std::string& domain : iwa->domains()) {
+      domains += (domains.empty() ? "" : ",") + JsonQuote(domain);
     }
     list +=
-        fmt::format("{}{{\"name\":{},\"address\":{},\"spn\":{},\"forests\":[{}],\"primary\":{}}}",
+        fmt::format("{}{{\"name\":{},\"address\":{},\"spn\":{},\"domains\":[{}],\"primary\":{}}}",
                     list.empty() ? "" : ",", JsonQuote(iwa->name()), JsonQuote(iwa->address()),
-                    JsonQuote(iwa->spn()), forests, iwa->primary());
+                    JsonQuote(iwa->spn()), domains, iwa->primary());
   }
   return fmt::format("{{\"org\":{},\"iwas\":[{}],\"ca_address\":{},\"ca_bundle\":{}}}",
                      JsonQuote(org), list, JsonQuote(ca_address), JsonQuote(ca_bundle));

@@ -62,7 +62,7 @@ absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& 
 bool IsUsable(const org::v1::Iwa& iwa);
 
 // What computers need before they have a certificate: the body of /.well-known/device-trust, JSON
-// {"org", "iwas":[{"name","address","spn","forests":[…],"primary"}], "ca_address", "ca_bundle"}.
+// {"org", "iwas":[{"name","address","spn","domains":[…],"primary"}], "ca_address", "ca_bundle"}.
 // Only usable IWAs; the primary first.
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
                           std::string_view ca_address, std::string_view ca_bundle);
