@@ -164,9 +164,9 @@ absl::Status Environment::StartPolicy(const std::string& ca_address) {
   config.internal_listen = kAnyPort;
   config.ca_address = ca_address;
   config.directories = directories_;
-  const Deployment deployment(
+  const ComponentLauncher launcher(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(policy_, deployment.Start(config));
+  DT_ASSIGN_OR_RETURN(policy_, launcher.Start(config));
   return absl::OkStatus();
 }
 
@@ -181,9 +181,9 @@ absl::Status Environment::StartCa(const std::string& ca_address) {
   config.internal_listen = ca_address;
   config.http_listen = kAnyPort;
   config.org_address = policy_->Address("internal");
-  const Deployment deployment(
+  const ComponentLauncher launcher(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(ca_, deployment.Start(config));
+  DT_ASSIGN_OR_RETURN(ca_, launcher.Start(config));
   return absl::OkStatus();
 }
 
@@ -203,9 +203,9 @@ absl::Status Environment::StartIwa() {
   config.replay_cache = Path("iwa.rcache2");
   config.krb5_config = forests_->kdc().config_path();
   config.directories = directories_;
-  const Deployment deployment(
+  const ComponentLauncher launcher(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(iwa_, deployment.Start(config));
+  DT_ASSIGN_OR_RETURN(iwa_, launcher.Start(config));
   return absl::OkStatus();
 }
 
@@ -223,9 +223,9 @@ absl::Status Environment::StartGateway() {
   config.edge_ca_bundle = Pem("web-ca");
   config.org_address = policy_->Address("internal");
   config.ca_address = ca_->Address("internal");
-  const Deployment deployment(
+  const ComponentLauncher launcher(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(gateway_, deployment.Start(config));
+  DT_ASSIGN_OR_RETURN(gateway_, launcher.Start(config));
   org_origin_ = fmt::format("https://{}:{}", kOrgHost, PortOf(gateway_->Address("org")));
   mtls_origin_ = fmt::format("https://{}:{}", kMtlsHost, PortOf(gateway_->Address("mtls")));
   return absl::OkStatus();

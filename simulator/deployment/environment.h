@@ -13,7 +13,7 @@
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
 #include "libs/throwaway/throwaway_pki.h"
-#include "simulator/deployment/deployment.h"
+#include "simulator/deployment/component_launcher.h"
 #include "simulator/deployment/endpoints.h"
 #include "simulator/devices/fleet.h"
 #include "simulator/forest/forests.h"

@@ -1,4 +1,4 @@
-#include "simulator/deployment/deployment.h"
+#include "simulator/deployment/component_launcher.h"
 
 #include <gtest/gtest.h>
 
@@ -12,9 +12,9 @@
 namespace devicetrust::simulator {
 namespace {
 
-class DeploymentTest : public ::testing::Test {
+class ComponentLauncherTest : public ::testing::Test {
  protected:
-  DeploymentTest() : pki_("acme", clock_.Now()) {
+  ComponentLauncherTest() : pki_("acme", clock_.Now()) {
     pki_.Component("policy");
     EXPECT_TRUE(pki_.WriteTo(folder_.path()).ok());
     EXPECT_TRUE(pki::WriteKeyEncryptionKey(folder_ / "kek", random_).ok());
@@ -28,8 +28,9 @@ class DeploymentTest : public ::testing::Test {
   }
 
   absl::StatusOr<std::unique_ptr<RunningComponent>> Start(bool processes) {
-    const Deployment deployment({processes, "/nonexistent", folder_.path(), &clock_, &random_});
-    return deployment.Start(config_);
+    const ComponentLauncher launcher(
+        {processes, "/nonexistent", folder_.path(), &clock_, &random_});
+    return launcher.Start(config_);
   }
 
   const testing::TempFolder folder_;
@@ -39,7 +40,7 @@ class DeploymentTest : public ::testing::Test {
   policy::Config config_;
 };
 
-TEST_F(DeploymentTest, AnEmbeddedComponentServesAndItsConfigurationLiesBesideIt) {
+TEST_F(ComponentLauncherTest, AnEmbeddedComponentServesAndItsConfigurationLiesBesideIt) {
   const auto component = Start(false);
   DT_ASSERT_OK(component);
   EXPECT_NE((*component)->Address("internal"), "");
@@ -52,7 +53,7 @@ TEST_F(DeploymentTest, AnEmbeddedComponentServesAndItsConfigurationLiesBesideIt)
   EXPECT_TRUE(*read == config_) << *text;
 }
 
-TEST_F(DeploymentTest, AProgramGetsTheSameFile) {
+TEST_F(ComponentLauncherTest, AProgramGetsTheSameFile) {
   // There is no such program here; tests/options_test.py starts the real ones.
   EXPECT_EQ(Start(true).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ReadFile(folder_ / "dt-policy.toml").value(), service::ToToml(config_));

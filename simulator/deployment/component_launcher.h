@@ -30,7 +30,7 @@ class RunningComponent {
   virtual absl::Status Check() const = 0;
 };
 
-struct DeploymentConfig {
+struct ComponentLauncherConfig {
   bool processes = false;
   std::string bin_dir;  // Where dt-ca and the others lie; with `processes`.
   std::string run_dir;  // For their configurations, logs and ready files.
@@ -40,9 +40,9 @@ struct DeploymentConfig {
 
 // Each serves once it is returned. Errors: those of WriteConfigFile(), and of the component's
 // Create() or of ComponentProcess::Start().
-class Deployment {
+class ComponentLauncher {
  public:
-  explicit Deployment(DeploymentConfig config) : config_(std::move(config)) {}
+  explicit ComponentLauncher(ComponentLauncherConfig config) : config_(std::move(config)) {}
 
   absl::StatusOr<std::unique_ptr<RunningComponent>> Start(const policy::Config& config) const;
   absl::StatusOr<std::unique_ptr<RunningComponent>> Start(const ca::Config& config) const;
@@ -56,7 +56,7 @@ class Deployment {
   absl::StatusOr<std::unique_ptr<RunningComponent>> StartProgram(
       const std::string& name, const std::string& config_file) const;
 
-  const DeploymentConfig config_;
+  const ComponentLauncherConfig config_;
 };
 
 }  // namespace devicetrust::simulator

@@ -1,4 +1,4 @@
-#include "simulator/deployment/deployment.h"
+#include "simulator/deployment/component_launcher.h"
 
 #include <signal.h>
 
@@ -55,8 +55,8 @@ class Program final : public RunningComponent {
 }  // namespace
 
 template <typename Server, typename Config>
-absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::StartAs(const std::string& name,
-                                                                      const Config& config) const {
+absl::StatusOr<std::unique_ptr<RunningComponent>> ComponentLauncher::StartAs(
+    const std::string& name, const Config& config) const {
   DT_ASSIGN_OR_RETURN(const std::string file, WriteConfigFile(config, config_.run_dir, name));
   if (config_.processes) return StartProgram(name, file);
   DT_ASSIGN_OR_RETURN(std::unique_ptr<Server> server,
@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::StartAs(const std:
   return std::unique_ptr<RunningComponent>(new Embedded<Server>(std::move(server)));
 }
 
-absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::StartProgram(
+absl::StatusOr<std::unique_ptr<RunningComponent>> ComponentLauncher::StartProgram(
     const std::string& name, const std::string& config_file) const {
   ComponentProcessConfig config{
       name, config_.bin_dir + "/" + name, {"--config", config_file}, config_.run_dir, {}};
@@ -73,22 +73,22 @@ absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::StartProgram(
   return std::unique_ptr<RunningComponent>(new Program(std::move(process)));
 }
 
-absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+absl::StatusOr<std::unique_ptr<RunningComponent>> ComponentLauncher::Start(
     const policy::Config& config) const {
   return StartAs<policy::PolicyServer>("dt-policy", config);
 }
 
-absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+absl::StatusOr<std::unique_ptr<RunningComponent>> ComponentLauncher::Start(
     const ca::Config& config) const {
   return StartAs<ca::CaServer>("dt-ca", config);
 }
 
-absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+absl::StatusOr<std::unique_ptr<RunningComponent>> ComponentLauncher::Start(
     const iwa::Config& config) const {
   return StartAs<iwa::IwaServer>("dt-iwa", config);
 }
 
-absl::StatusOr<std::unique_ptr<RunningComponent>> Deployment::Start(
+absl::StatusOr<std::unique_ptr<RunningComponent>> ComponentLauncher::Start(
     const gateway::Config& config) const {
   return StartAs<gateway::GatewayServer>("dt-gateway", config);
 }
