@@ -5,9 +5,8 @@
 
 namespace devicetrust::agent {
 
-std::chrono::milliseconds Backoff::Next(std::chrono::milliseconds at_least) {
-  const std::chrono::milliseconds base = std::max(next_, at_least);
-  next_ = std::min(next_ * 2, longest_);
+std::chrono::milliseconds SpreadBackoff::Next(std::chrono::milliseconds at_least) {
+  const std::chrono::milliseconds base = std::max(pauses_.Next(), at_least);
   std::array<std::uint8_t, 4> bytes{};
   std::uint64_t fraction = 0;  // Of 2^32. Without randomness: no jitter, still a pause.
   if (random_.Fill(bytes).ok()) {

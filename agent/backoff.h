@@ -2,23 +2,23 @@
 
 #include <chrono>
 
+#include "libs/base/backoff.h"
 #include "libs/base/random.h"
 
 namespace devicetrust::agent {
 
-// How long to wait before the next attempt: each time twice as long, up to a limit, and
-// anywhere in the upper half of it, so that a fleet that failed together comes back spread.
-class Backoff {
+// A Backoff whose pauses lie anywhere in their upper half, so that a fleet that failed together
+// comes back spread.
+class SpreadBackoff {
  public:
-  Backoff(std::chrono::milliseconds first, std::chrono::milliseconds longest, Random& random)
-      : next_(first), longest_(longest), random_(random) {}
+  SpreadBackoff(std::chrono::milliseconds first, std::chrono::milliseconds longest, Random& random)
+      : pauses_(first, longest), random_(random) {}
 
   // At least `at_least`, which is what the server asked for.
   std::chrono::milliseconds Next(std::chrono::milliseconds at_least = {});
 
  private:
-  std::chrono::milliseconds next_;
-  const std::chrono::milliseconds longest_;
+  Backoff pauses_;
   Random& random_;
 };
 

@@ -87,7 +87,7 @@ class Enrollment {
   const Clock& clock_;
   const EnrollmentOptions options_;
   const Trace trace_;
-  Backoff backoff_;
+  SpreadBackoff backoff_;
   int attempts_ = 0;
 
   // What attempts so far have brought.

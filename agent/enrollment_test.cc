@@ -418,9 +418,9 @@ TEST_F(EnrollmentTest, WithoutOrgUrlTheRemedyIsToInstallAgain) {
   EXPECT_NE(computer_.events.back().remedy.find("Install"), std::string::npos);
 }
 
-TEST(BackoffTest, GrowsSpreadsAndStopsGrowing) {
+TEST(SpreadBackoffTest, GrowsSpreadsAndStopsGrowing) {
   throwaway::SeededRandom random(1);
-  Backoff backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(400), random);
+  SpreadBackoff backoff(std::chrono::milliseconds(100), std::chrono::milliseconds(400), random);
   const std::array<int, 5> limits = {100, 200, 400, 400, 400};
   for (const int limit : limits) {
     const auto pause = backoff.Next();

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <list>
 #include <map>
 #include <optional>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,8 +16,11 @@
 #include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/sessions.grpc.pb.h"
+#include "libs/base/background_loop.h"
+#include "libs/base/backoff.h"
 #include "libs/base/log.h"
 #include "libs/base/mutex.h"
+#include "libs/base/wait_until.h"
 #include "libs/rpc/channel.h"
 #include "simulator/gateway/metrics.h"
 
@@ -42,20 +45,9 @@ struct Feeds::State {
   RevocationState& revocations;
 
   Mutex mutex;
-  CondVar wake;
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   // Open streams and when each last spoke, to cancel them.
   std::map<grpc::ClientContext*, Monotonic::time_point> contexts ABSL_GUARDED_BY(mutex);
-  std::vector<std::thread> threads;
-
-  // False when stopping meanwhile.
-  bool Pause(milliseconds duration) {
-    const Monotonic::time_point end = Monotonic::now() + duration;
-    const MutexLock lock(mutex);
-    while (!stopping && wake.WaitUntil(mutex, end)) {
-    }
-    return !stopping;
-  }
 
   // Both false when stopping.
   bool Register(grpc::ClientContext& context) {
@@ -83,94 +75,105 @@ struct Feeds::State {
     }
   }
 
-  // Opens the stream again and again; `open(context)` returns the reader. `begin_anew` is called
-  // when the sender has less than we took: its store was restored from a backup.
-  template <typename Message, typename Open, typename Take, typename BeginAnew>
-  void Follow(std::string_view name, Open open, Take take, BeginAnew begin_anew) {
-    milliseconds pause = kRetryMin;
-    bool down = false;
-    std::string reason;
-    do {
-      grpc::ClientContext context;
-      if (!Register(context)) return;
-      const auto reader = open(context);
-      Message message;
-      while (reader->Read(&message)) {
-        take(message);
-        Heard(context);
-        pause = kRetryMin;
-        if (std::exchange(down, false)) Log(LogLevel::kInfo, "feed.up", {{"feed", name}});
-      }
-      const grpc::Status status = reader->Finish();
-      if (!Unregister(context)) return;
-      if (status.error_code() == grpc::StatusCode::OUT_OF_RANGE) begin_anew();
-      kFeedFailures.With({name}).Add();
-      if (!std::exchange(down, true) || reason != status.error_message()) {
-        reason = status.error_message();
-        Log(LogLevel::kWarning, "feed.down", {{"feed", name}, {"reason", reason}});
-      }
-      pause = std::min(pause * 2, kRetryMax);
-    } while (Pause(pause));
+  // Ends the streams that are open; none is opened any more.
+  void Stop() {
+    const MutexLock lock(mutex);
+    stopping = true;
+    for (const auto& [context, heard_at] : contexts) context->TryCancel();
   }
 
-  void FollowRevocations() {
-    const auto stub = ca::v1::RevocationFeedService::NewStub(config.ca_channel);
-    Follow<ca::v1::WatchRevocationsResponse>(
-        "revocations",
+  // One stream that is opened again whenever it has ended. Of its loop's thread.
+  struct Stream {
+    std::string_view name;
+    Backoff retry{kRetryMin, kRetryMax};
+    bool down = false;
+    std::string reason = {};
+  };
+
+  // Opens the stream and reads it to its end; returns how long to pause before the next time.
+  // `open(context)` returns the reader. `begin_anew` is called when the sender has less than we
+  // took: its store was restored from a backup.
+  template <typename Message, typename Open, typename Take, typename BeginAnew>
+  milliseconds Follow(Stream& stream, Open open, Take take, BeginAnew begin_anew) {
+    grpc::ClientContext context;
+    if (!Register(context)) return BackgroundLoop::kUntilWoken;
+    const auto reader = open(context);
+    Message message;
+    while (reader->Read(&message)) {
+      take(message);
+      Heard(context);
+      stream.retry.Reset();
+      if (std::exchange(stream.down, false)) {
+        Log(LogLevel::kInfo, "feed.up", {{"feed", stream.name}});
+      }
+    }
+    const grpc::Status status = reader->Finish();
+    if (!Unregister(context)) return BackgroundLoop::kUntilWoken;
+    if (status.error_code() == grpc::StatusCode::OUT_OF_RANGE) begin_anew();
+    kFeedFailures.With({stream.name}).Add();
+    if (!std::exchange(stream.down, true) || stream.reason != status.error_message()) {
+      stream.reason = status.error_message();
+      Log(LogLevel::kWarning, "feed.down", {{"feed", stream.name}, {"reason", stream.reason}});
+    }
+    return stream.retry.Next();
+  }
+
+  milliseconds FollowRevocations() {
+    return Follow<ca::v1::WatchRevocationsResponse>(
+        revocation_stream,
         [&](grpc::ClientContext& context) {
           ca::v1::WatchRevocationsRequest request;
           request.set_after_sequence(revocations.revocation_sequence());
-          return stub->WatchRevocations(&context, request);
+          return revocation_feed->WatchRevocations(&context, request);
         },
         [&](const ca::v1::WatchRevocationsResponse& message) { revocations.Apply(message); },
         [&] { revocations.BeginRevocationsAnew(); });
   }
 
-  void FollowSessions() {
-    const auto stub = org::v1::SessionFeedService::NewStub(config.org_channel);
-    Follow<org::v1::WatchSessionsResponse>(
-        "sessions",
+  milliseconds FollowSessions() {
+    return Follow<org::v1::WatchSessionsResponse>(
+        session_stream,
         [&](grpc::ClientContext& context) {
           org::v1::WatchSessionsRequest request;
           request.set_after_sequence(revocations.session_sequence());
-          return stub->WatchSessions(&context, request);
+          return session_feed->WatchSessions(&context, request);
         },
         [&](const org::v1::WatchSessionsResponse& message) { revocations.Apply(message); },
         [&] { revocations.BeginSessionsAnew(); });
   }
 
-  absl::Status FetchKeys(org::v1::GatewayKeyService::Stub& stub) {
+  absl::Status FetchKeys() {
     DT_ASSIGN_OR_RETURN(const org::v1::GetGatewayKeysResponse keys,
-                        rpc::Call(stub, &org::v1::GatewayKeyService::Stub::GetGatewayKeys,
+                        rpc::Call(*key_service, &org::v1::GatewayKeyService::Stub::GetGatewayKeys,
                                   org::v1::GetGatewayKeysRequest()));
     DT_ASSIGN_OR_RETURN(Keyring keyring, ToKeyring(config.org, keys));
     snapshots.keys.Set(std::make_shared<const Keyring>(std::move(keyring)));
     return absl::OkStatus();
   }
 
-  absl::Status FetchApps(org::v1::AppService::Stub& stub) {
+  absl::Status FetchApps() {
     org::v1::ListAppsRequest request;
     const auto known = snapshots.apps.Get();
     if (known != nullptr) request.set_known_version(known->version());
     DT_ASSIGN_OR_RETURN(const org::v1::ListAppsResponse apps,
-                        rpc::Call(stub, &org::v1::AppService::Stub::ListApps, request));
+                        rpc::Call(*app_service, &org::v1::AppService::Stub::ListApps, request));
     if (!apps.unchanged() || known == nullptr) {
       snapshots.apps.Set(std::make_shared<const AppDirectory>(apps));
     }
     return absl::OkStatus();
   }
 
-  absl::Status FetchIwas(org::v1::IwaRegistryService::Stub& stub) {
-    DT_ASSIGN_OR_RETURN(iwas, rpc::Call(stub, &org::v1::IwaRegistryService::Stub::ListIwas,
+  absl::Status FetchIwas() {
+    DT_ASSIGN_OR_RETURN(iwas, rpc::Call(*iwa_registry, &org::v1::IwaRegistryService::Stub::ListIwas,
                                         org::v1::ListIwasRequest()));
     PublishDiscovery();
     return absl::OkStatus();
   }
 
-  absl::Status FetchIssuers(ca::v1::IssuerService::Stub& stub) {
-    DT_ASSIGN_OR_RETURN(
-        const ca::v1::GetIssuersResponse response,
-        rpc::Call(stub, &ca::v1::IssuerService::Stub::GetIssuers, ca::v1::GetIssuersRequest()));
+  absl::Status FetchIssuers() {
+    DT_ASSIGN_OR_RETURN(const ca::v1::GetIssuersResponse response,
+                        rpc::Call(*issuer_service, &ca::v1::IssuerService::Stub::GetIssuers,
+                                  ca::v1::GetIssuersRequest()));
     const std::string bytes = response.SerializeAsString();
     if (bytes == issuers_bytes) return absl::OkStatus();
     DT_ASSIGN_OR_RETURN(DeviceIssuers issuers, ToDeviceIssuers(response));
@@ -220,63 +223,63 @@ struct Feeds::State {
     }
   };
 
-  void Refresh() {
-    const auto keys = org::v1::GatewayKeyService::NewStub(config.org_channel);
-    const auto apps = org::v1::AppService::NewStub(config.org_channel);
-    const auto registry = org::v1::IwaRegistryService::NewStub(config.org_channel);
-    const auto issuers = ca::v1::IssuerService::NewStub(config.ca_channel);
-    Poll polls[] = {
-        {"keys", [&] { return FetchKeys(*keys); }, [&] { return config.keys_every; }},
-        {"apps", [&] { return FetchApps(*apps); }, [&] { return config.apps_every; }},
-        {"issuers", [&] { return FetchIssuers(*issuers); }, [&] { return config.issuers_every; }},
-        {"iwas", [&] { return FetchIwas(*registry); }, [&] { return IwasEvery(); }},
-    };
-    milliseconds pause{0};
-    do {
-      CancelSilentStreams();
-      bool ok = true;
-      for (Poll& poll : polls) {
-        if (Monotonic::now() >= poll.due) ok = poll.Run() && ok;
-      }
-      // At the start the org may come up a moment after us.
-      pause = ok ? config.apps_every : std::clamp(pause * 2, kRetryMin, kRetryMax);
-    } while (Pause(pause));
+  milliseconds Refresh() {
+    CancelSilentStreams();
+    bool ok = true;
+    for (Poll& poll : polls) {
+      if (Monotonic::now() >= poll.due) ok = poll.Run() && ok;
+    }
+    if (!ok) return refresh_retry.Next();  // At the start the org may come up a moment after us.
+    refresh_retry.Reset();
+    return config.apps_every;
   }
 
-  // Of the refreshing thread.
+  const std::unique_ptr<ca::v1::RevocationFeedService::Stub> revocation_feed =
+      ca::v1::RevocationFeedService::NewStub(config.ca_channel);
+  const std::unique_ptr<org::v1::SessionFeedService::Stub> session_feed =
+      org::v1::SessionFeedService::NewStub(config.org_channel);
+  const std::unique_ptr<org::v1::GatewayKeyService::Stub> key_service =
+      org::v1::GatewayKeyService::NewStub(config.org_channel);
+  const std::unique_ptr<org::v1::AppService::Stub> app_service =
+      org::v1::AppService::NewStub(config.org_channel);
+  const std::unique_ptr<org::v1::IwaRegistryService::Stub> iwa_registry =
+      org::v1::IwaRegistryService::NewStub(config.org_channel);
+  const std::unique_ptr<ca::v1::IssuerService::Stub> issuer_service =
+      ca::v1::IssuerService::NewStub(config.ca_channel);
+
+  // Each of one loop's thread.
+  Stream revocation_stream{"revocations"};
+  Stream session_stream{"sessions"};
+  std::vector<Poll> polls{
+      {"keys", [this] { return FetchKeys(); }, [this] { return config.keys_every; }},
+      {"apps", [this] { return FetchApps(); }, [this] { return config.apps_every; }},
+      {"issuers", [this] { return FetchIssuers(); }, [this] { return config.issuers_every; }},
+      {"iwas", [this] { return FetchIwas(); }, [this] { return IwasEvery(); }},
+  };
+  Backoff refresh_retry{kRetryMin, kRetryMax};
   std::optional<org::v1::ListIwasResponse> iwas;
   std::string issuers_bytes;  // Of the answer that the issuers in the snapshots came from.
+
+  std::list<BackgroundLoop> loops;  // Last: they use all the others.
 };
 
 Feeds::Feeds(FeedsConfig config, OrgSnapshots& snapshots, RevocationState& revocations)
     : state_(std::make_unique<State>(std::move(config), snapshots, revocations)) {
-  State* state = state_.get();
-  state->threads.emplace_back([state] { state->FollowRevocations(); });
-  state->threads.emplace_back([state] { state->FollowSessions(); });
-  state->threads.emplace_back([state] { state->Refresh(); });
+  State* const state = state_.get();
+  constexpr milliseconds kAtOnce{0};
+  state->loops.emplace_back(kAtOnce, [state] { return state->FollowRevocations(); });
+  state->loops.emplace_back(kAtOnce, [state] { return state->FollowSessions(); });
+  state->loops.emplace_back(kAtOnce, [state] { return state->Refresh(); });
 }
 
-Feeds::~Feeds() {
-  {
-    const MutexLock lock(state_->mutex);
-    state_->stopping = true;
-    for (const auto& [context, heard_at] : state_->contexts) context->TryCancel();
-  }
-  state_->wake.NotifyAll();
-  for (std::thread& thread : state_->threads) thread.join();
-}
+Feeds::~Feeds() { state_->Stop(); }  // And then the loops end.
 
 bool Feeds::WaitUntilReady(milliseconds timeout) const {
   const auto ready = [this] {
     return state_->snapshots.keys.Get() != nullptr && state_->snapshots.apps.Get() != nullptr &&
            state_->snapshots.discovery.Get() != nullptr && state_->revocations.IsFresh();
   };
-  const Monotonic::time_point end = Monotonic::now() + timeout;
-  const MutexLock lock(state_->mutex);
-  while (!ready() && !state_->stopping && Monotonic::now() < end) {
-    state_->wake.WaitUntil(state_->mutex, Monotonic::now() + milliseconds{5});
-  }
-  return ready();
+  return WaitUntil(ready, milliseconds{5}, timeout).ok();
 }
 
 }  // namespace devicetrust::gateway
