@@ -7,6 +7,8 @@
 #include <set>
 #include <sstream>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::http {
 namespace {
 
@@ -51,7 +53,7 @@ std::string PortOwner(std::uint16_t port) {
   for (fs::directory_iterator process("/proc", error), end; !error && process != end;
        process.increment(error)) {
     const std::string pid = process->path().filename().string();
-    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (!IsAll(pid, IsDigit)) continue;
     if (!HoldsOneOf(process->path(), inodes)) continue;
     std::string name;
     std::ifstream comm(process->path() / "comm");

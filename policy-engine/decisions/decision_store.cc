@@ -1,5 +1,7 @@
 #include "policy-engine/decisions/decision_store.h"
 
+#include <absl/strings/ascii.h>
+
 #include <array>
 #include <utility>
 
@@ -38,7 +40,7 @@ std::optional<std::string> NormalizeDecisionCode(std::string_view text) {
   std::string code;
   for (char c : text) {
     if (c == '-' || c == ' ') continue;
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - ('a' - 'A'));
+    c = absl::ascii_toupper(static_cast<unsigned char>(c));
     if (c == 'O') c = '0';
     if (c == 'I' || c == 'L') c = '1';
     if (kCodeAlphabet.find(c) == std::string_view::npos) return std::nullopt;

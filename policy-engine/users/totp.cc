@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/pki/digest.h"
 
@@ -14,8 +15,7 @@ namespace {
 std::string PercentEncode(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
+    const bool plain = IsBase64Url(c) || c == '.' || c == '~';
     if (plain) {
       out += c;
     } else {

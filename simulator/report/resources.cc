@@ -9,6 +9,8 @@
 #include <optional>
 #include <sstream>
 
+#include "libs/base/ascii.h"
+
 namespace devicetrust::simulator {
 namespace {
 
@@ -66,7 +68,7 @@ Resources ReadResources() {
   std::map<pid_t, Stat> all;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (!IsAll(name, IsDigit)) continue;
     const auto pid = static_cast<pid_t>(std::stol(name));
     if (std::optional<Stat> stat = ReadStat(pid); stat.has_value()) all.emplace(pid, *stat);
   }

@@ -1,10 +1,12 @@
 #include "simulator/verbs/kept_decisions.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <fstream>
 
+#include "libs/base/ascii.h"
 #include "libs/base/files.h"
 
 namespace devicetrust::simulator {
@@ -16,8 +18,7 @@ namespace {
 std::string Normalized(const std::string& code) {
   std::string plain;
   for (const char c : code) {
-    if (c >= 'a' && c <= 'z') plain += static_cast<char>(c - 32);
-    if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) plain += c;
+    if (IsAlnum(c)) plain += absl::ascii_toupper(static_cast<unsigned char>(c));
   }
   return plain;
 }

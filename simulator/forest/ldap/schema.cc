@@ -129,10 +129,8 @@ std::pair<std::string, bool> Canonicalize(std::string_view name) {
   while (!name.empty()) {
     const std::size_t equals = name.find('=');
     const std::string_view type = Trimmed(name.substr(0, equals));
-    valid = valid && equals != name.npos && !type.empty() &&
-            type.find_first_not_of(
-                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                "0123456789-.") == type.npos;
+    valid = valid && equals != name.npos &&
+            IsAll(type, [](char c) { return IsAlnum(c) || c == '-' || c == '.'; });
     out += CanonicalType(type);
     if (equals == name.npos) return {out, false};
     name.remove_prefix(equals + 1);

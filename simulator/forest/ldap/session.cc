@@ -113,7 +113,8 @@ std::string ReferralTo(std::string_view canonical) {
     path += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   };
   std::for_each(canonical.begin(), canonical.end(), append);
-  if (host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") != host.npos) host.clear();
+  const auto of_host = [](char c) { return IsLower(c) || IsDigit(c) || c == '-' || c == '.'; };
+  if (!IsAll(host, of_host)) host.clear();
   return fmt::format("ldap://{}/{}", host, path);
 }
 
