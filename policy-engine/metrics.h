@@ -22,6 +22,10 @@ inline const metrics::Counters kEnrollmentsAuthorized(
     "dt_policy_enrollments_authorized_total",
     "Enrollments that the CA asked about, by result: OK, or the reason of the refusal.",
     {"result"});
+inline const metrics::Gauges kSamlKeyExpiry(
+    "dt_policy_saml_key_expiry_timestamp_seconds",
+    "When the certificate of a key that signs SAML responses ends, Unix time.", {"kid"},
+    metrics::Merge::kLeast);
 inline const metrics::Histograms kEvaluationSeconds("dt_policy_evaluation_seconds",
                                                     "Time to evaluate the rules of one sign-on.",
                                                     metrics::kLatencyBuckets);

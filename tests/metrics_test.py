@@ -124,10 +124,12 @@ class Metrics(Observed):
         self.assertGreaterEqual(sum(calls), issued)
 
     def test_what_ends_is_told_in_time(self):
-        ca = self.metrics("dt-ca")
-        for name in ("dt_certificate_expiry_timestamp_seconds",
-                     "dt_ca_issuer_expiry_timestamp_seconds"):
-            for ends in ca[name].values():
+        ca, policy = self.metrics("dt-ca"), self.metrics("dt-policy")
+        for families, name in ((ca, "dt_certificate_expiry_timestamp_seconds"),
+                               (ca, "dt_ca_issuer_expiry_timestamp_seconds"),
+                               (policy, "dt_policy_saml_key_expiry_timestamp_seconds")):
+            self.assertTrue(families[name].values(), name)
+            for ends in families[name].values():
                 self.assertGreater(ends, 1_700_000_000)
         self.assertEqual(len(ca["dt_certificate_expiry_timestamp_seconds"].values()), 2)
 

@@ -10,6 +10,7 @@
 #include "libs/base/random_id.h"
 #include "libs/pki/certificate.h"
 #include "libs/token/names.h"
+#include "policy-engine/metrics.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -74,7 +75,7 @@ absl::Status GatewayKeys::Load() {
       continue;
     }
     const v1::SigningKey message = SigningMessage(kid, *secret, db::Text(row[4]));
-    if (kind == kSaml) saml_messages_.push_back(message);
+    if (kind == kSaml) DT_RETURN_IF_ERROR(AddSamlKey(message));
     if (kind != kProof) continue;
     DT_ASSIGN_OR_RETURN(const auto key, pki::PrivateKey::FromPem(message.private_key_pem()));
     proof_keys_.Add(kid, token::ProofIssuer(org_id_), key.public_key());
@@ -138,7 +139,14 @@ absl::Status GatewayKeys::MakeSamlKey() {
   const std::string pem = key.Pem();
   DT_ASSIGN_OR_RETURN(const std::string kid,
                       Store(std::string(kSaml), AsBytes(pem), certificate.Pem()));
-  saml_messages_.push_back(SigningMessage(kid, Bytes(pem.begin(), pem.end()), certificate.Pem()));
+  return AddSamlKey(SigningMessage(kid, Bytes(pem.begin(), pem.end()), certificate.Pem()));
+}
+
+absl::Status GatewayKeys::AddSamlKey(v1::SigningKey message) {
+  DT_ASSIGN_OR_RETURN(const auto certificate, pki::Certificate::FromPem(message.certificate_pem()));
+  const std::int64_t ends = UnixSeconds(certificate.not_after());
+  kSamlKeyExpiry.With({message.kid()}).Set(static_cast<double>(ends));
+  saml_messages_.push_back(std::move(message));
   return absl::OkStatus();
 }
 

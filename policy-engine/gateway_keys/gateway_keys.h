@@ -58,6 +58,7 @@ class GatewayKeys {
   absl::Status MakeCookieKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeProofKey();
   absl::Status MakeSamlKey();
+  absl::Status AddSamlKey(org::v1::SigningKey message);
   std::string Purpose(std::string_view kind, std::string_view kid) const;
 
   db::Database& database_;

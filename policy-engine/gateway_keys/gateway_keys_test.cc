@@ -1,7 +1,10 @@
 #include "policy-engine/gateway_keys/gateway_keys.h"
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/metrics/metrics.h"
 #include "libs/pki/certificate.h"
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
@@ -32,6 +35,15 @@ TEST_F(GatewayKeysTest, AreThereFromTheStartAndFitTogether) {
   EXPECT_EQ(key.type(), pki::KeyType::kRsa2048);
   EXPECT_TRUE(certificate.public_key().value() == key.public_key());
   EXPECT_EQ(certificate.common_name(), "acme SAML signing");
+}
+
+TEST_F(GatewayKeysTest, TellWhenASamlKeyEnds) {
+  const auto keys = keys_->Current().value();
+  const auto certificate = pki::Certificate::FromPem(keys.saml_keys(0).certificate_pem()).value();
+  EXPECT_THAT(metrics::Exposition(),
+              ::testing::HasSubstr(
+                  fmt::format("\ndt_policy_saml_key_expiry_timestamp_seconds{{kid=\"{}\"}} {}\n",
+                              keys.saml_keys(0).kid(), UnixSeconds(certificate.not_after()))));
 }
 
 TEST_F(GatewayKeysTest, SurviveARestart) {
