@@ -123,6 +123,19 @@ TEST(MetricsTest, TooManySeriesBecomeOne) {
   EXPECT_THAT(LinesOf("dt_test_many_total"), HasSubstr("dt_test_many_total{name=\"other\"} 5\n"));
 }
 
+// Prometheus refuses a page with such a name as a whole, so nobody gets as far as serving it.
+TEST(MetricsDeathTest, EndsTheProcessForANameThatPrometheusRefuses) {
+  for (const char* name :
+       {"", "dt-calls", "dt_Calls", "1dt_calls", "_calls", "dt:calls", "dt calls"}) {
+    EXPECT_DEATH(Counters(name, "Calls."), "") << name;
+    EXPECT_DEATH(Counters("dt_test_labelled_total", "Calls.", {name}), "") << name;
+  }
+}
+
+TEST(MetricsDeathTest, EndsTheProcessForANameThatIsTaken) {
+  EXPECT_DEATH(Gauges("dt_test_depth", "Another depth."), "");
+}
+
 TEST(MetricsTest, TellsOfTheProcess) {
   AddProcessMetrics("dt-test", "1.2.3");
   const std::string all = Exposition();
