@@ -133,6 +133,7 @@ absl::Status CaServer::Parts::ServeHttp() {
   listener.flag = "--http-listen";
   listener.handler = NewHttpEndpoint(*issuers, *crl);
   listener.limits.connections_per_address_max = 256;
+  listener.limits.parser.host_optional = true;
   server.listeners.push_back(std::move(listener));
   DT_ASSIGN_OR_RETURN(http, http::Server::Start(std::move(server)));
   return absl::OkStatus();

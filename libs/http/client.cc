@@ -43,7 +43,7 @@ Task<absl::StatusOr<tcp::endpoint>> ResolveAddress(std::string address) {
 
 }  // namespace
 
-Client::Client(ClientOptions options, std::unique_ptr<Stream> stream)
+Client::Client(ClientOptions options, std::unique_ptr<net::Stream> stream)
     : options_(std::move(options)), stream_(std::move(stream)), deadline_(stream_->socket()) {}
 
 Task<absl::StatusOr<std::unique_ptr<Client>>> Client::Connect(ClientOptions options) {
@@ -51,11 +51,11 @@ Task<absl::StatusOr<std::unique_ptr<Client>>> Client::Connect(ClientOptions opti
   if (!endpoint.ok()) co_return endpoint.status();
 
   tcp::socket socket(co_await asio::this_coro::executor);
-  std::unique_ptr<Stream> stream =
+  std::unique_ptr<net::Stream> stream =
       options.tls == nullptr
-          ? NewPlainStream(std::move(socket))
-          : NewTlsStream(std::move(socket),
-                         options.tls->NewClientSession(options.host, options.identity), false);
+          ? net::NewPlainStream(std::move(socket))
+          : net::NewTlsStream(std::move(socket),
+                              options.tls->NewClientSession(options.host, options.identity), false);
   std::unique_ptr<Client> client(new Client(std::move(options), std::move(stream)));
   client->deadline_.Set(client->options_.connect);
   auto [error] = co_await client->stream_->socket().async_connect(*endpoint, kAsTuple);
@@ -107,7 +107,7 @@ Task<absl::StatusOr<ParsedResponse>> Client::Send(ClientRequest request) {
 
   ResponseParser parser(options_.parser, request.method == "HEAD");
   while (!error) {
-    const Stream::Transfer read = co_await stream_->Read(asio::buffer(buffer_));
+    const net::Stream::Transfer read = co_await stream_->Read(asio::buffer(buffer_));
     error = read.error;
     if (error == asio::error::eof && parser.Finish()) co_return parser.Take();
     std::string_view data(buffer_.data(), read.size);

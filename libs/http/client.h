@@ -14,8 +14,8 @@
 #include "libs/base/task.h"
 #include "libs/http/message.h"
 #include "libs/http/parser.h"
-#include "libs/http/stream.h"
 #include "libs/http/url.h"
+#include "libs/net/stream.h"
 #include "libs/pki/tls_context.h"
 
 namespace devicetrust::http {
@@ -70,11 +70,11 @@ class Client {
   std::optional<pki::Certificate> server_certificate() const;
 
  private:
-  Client(ClientOptions options, std::unique_ptr<Stream> stream);
+  Client(ClientOptions options, std::unique_ptr<net::Stream> stream);
   std::string Format(const ClientRequest& request) const;
 
   ClientOptions options_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<net::Stream> stream_;
   Deadline deadline_;
   std::array<char, 8192> buffer_;
   bool reusable_ = true;

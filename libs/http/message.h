@@ -51,11 +51,13 @@ struct Connection {
 
 // One request that met every syntax rule of parser.h.
 struct Request {
-  std::string method;      // GET, HEAD or POST.
-  std::string target;      // As sent: origin-form.
-  std::string path;        // Decoded, starts with '/', has no "." or ".." segment, no NUL, no '\'.
-  std::string query;       // Raw octets after the first '?', not decoded (SAML signs them).
-  std::string host;        // From the Host field, lower case, without the port.
+  std::string method;  // GET, HEAD or POST.
+  std::string target;  // As sent: origin-form; its query may hold what `query` may.
+  std::string path;    // Decoded, starts with '/', has no "." or ".." segment, no NUL, no '\'.
+  // Raw octets after the first '?', not decoded, since SAML signs them: those of RFC 3986, and
+  // [ ] { } | ^ \ ` unescaped as browsers send them.
+  std::string query;
+  std::string host;  // From the Host field, lower case, without port and without a dot behind it.
   std::uint16_t port = 0;  // From the Host field; 0 when it names none.
   Fields fields;
   std::string body;

@@ -10,8 +10,16 @@ inline const metrics::Counters kConnections("dt_http_connections_total", "Connec
                                             {"listener"});
 inline const metrics::Counters kConnectionsRefused(
     "dt_http_connections_refused_total",
-    "Connections closed at once, because too many were open, of all or of one address.",
+    "Connections closed at once, because too many were open, of all or of one address, and all of"
+    " those were busy.",
     {"listener"});
+inline const metrics::Counters kConnectionsEvicted(
+    "dt_http_connections_evicted_total",
+    "Connections closed to make room for others: without a request so far, or idle longest.",
+    {"listener"});
+inline const metrics::Counters kAcceptFailures(
+    "dt_http_accept_failures_total",
+    "Connections that could not be accepted yet, for want of descriptors or memory.", {"listener"});
 inline const metrics::Gauges kConnectionsOpen("dt_http_connections_open",
                                               "Connections that are open now.", {"listener"});
 inline const metrics::Counters kHandshakesFailed(

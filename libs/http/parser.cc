@@ -31,6 +31,12 @@ bool IsTargetChar(char c) {
   return c != '\0' && std::string_view("-._~!$&'()*+,;=:@/?%").find(c) != std::string_view::npos;
 }
 
+// What browsers leave as it is in a query, though RFC 3986 wants it escaped.
+bool IsQueryChar(char c) {
+  return IsTargetChar(c) ||
+         (c != '\0' && std::string_view("[]{}|^\\`").find(c) != std::string_view::npos);
+}
+
 // True when `option` is a member of Connection: "keep-alive, close" and the like. Several
 // fields are one list (RFC 9110, section 5.3).
 bool HasOption(const Fields& fields, std::string_view option) {
@@ -58,7 +64,8 @@ bool HasDotSegment(std::string_view path) {
   return false;
 }
 
-// Splits "name:port", "[v6]:port" or either without a port. False when malformed.
+// Splits "name:port", "[v6]:port" or either without a port. False when malformed. A dot behind a
+// name only says that it is whole (RFC 1034, section 3.1), and is cut off.
 bool SplitHost(std::string_view text, std::string& host, std::uint16_t& port) {
   std::size_t end = text.find(':');
   if (text.starts_with('[')) {
@@ -71,12 +78,17 @@ bool SplitHost(std::string_view text, std::string& host, std::uint16_t& port) {
     ++end;
   } else {
     end = std::min(end, text.size());
-    const std::string_view name = text.substr(0, end);
+    std::string_view name = text.substr(0, end);
+    if (name.ends_with('.')) name.remove_suffix(1);
     const bool plain =
         std::all_of(name.begin(), name.end(), [](char c) { return IsBase64Url(c) || c == '.'; });
-    if (!plain || name.empty() || name.starts_with('.') || name.size() > 253) return false;
+    if (!plain || name.empty() || name.starts_with('.') || name.ends_with('.') ||
+        name.size() > 253) {
+      return false;
+    }
   }
   host = LowerCase(text.substr(0, end));
+  if (host.ends_with('.')) host.pop_back();
   port = 0;
   std::string_view rest = text.substr(end);
   if (rest.empty()) return true;
@@ -293,14 +305,15 @@ bool RequestParser::AcceptHead(std::string_view start_line) {
                       version[6] == '.' && IsDigit(version[7]);
     return http ? Refuse(505, "HTTP/1.1 only") : Refuse(400, "the request line has no version");
   }
-  if (method != "GET" && method != "HEAD" && method != "POST") return Refuse(501, "method");
+  if (method != "GET" && method != "HEAD" && method != "POST")
+    return Refuse(501, "only GET, HEAD and POST are served here");
   request_.method = method;
 
   for (const std::string_view once : {"content-type", "cookie", "origin", "authorization"}) {
     if (fields_.Count(once) > 1) return Refuse(400, "a field that may come only once came twice");
   }
   const bool http_1_0 = version == "HTTP/1.0";
-  if (!AcceptTarget(start_line.substr(first + 1, second - first - 1)) || !AcceptHost() ||
+  if (!AcceptTarget(start_line.substr(first + 1, second - first - 1)) || !AcceptHost(http_1_0) ||
       !AcceptFraming(http_1_0)) {
     return false;
   }
@@ -318,11 +331,13 @@ bool RequestParser::AcceptTarget(std::string_view target) {
   if (!target.starts_with('/') || target.starts_with("//")) {
     return Refuse(400, "the target must be a path");
   }
-  if (!std::all_of(target.begin(), target.end(), &IsTargetChar)) {
-    return Refuse(400, "an octet in the target that must be escaped");
-  }
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::string_view raw_path = target.substr(0, question);
+  const std::string_view raw_query = target.substr(question);
+  if (!std::all_of(raw_path.begin(), raw_path.end(), &IsTargetChar) ||
+      !std::all_of(raw_query.begin(), raw_query.end(), &IsQueryChar)) {
+    return Refuse(400, "an octet in the target that must be escaped");
+  }
   const std::string lower = LowerCase(raw_path);
   if (lower.find("%2f") != std::string::npos || lower.find("%5c") != std::string::npos) {
     return Refuse(400, "an escaped slash in the path");
@@ -339,7 +354,8 @@ bool RequestParser::AcceptTarget(std::string_view target) {
   return true;
 }
 
-bool RequestParser::AcceptHost() {
+bool RequestParser::AcceptHost(bool http_1_0) {
+  if (http_1_0 && limits_.host_optional && fields_.Count("host") == 0) return true;
   if (fields_.Count("host") != 1) return Refuse(400, "exactly one Host is needed");
   if (!SplitHost(*fields_.Find("host"), request_.host, request_.port)) {
     return Refuse(400, "a malformed Host");

@@ -11,9 +11,11 @@
 //   lines without a colon, names that are no token, a request line without exactly two
 //   single blanks, versions but 1.0 and 1.1;
 //   a target that is not origin-form, starts with "//", or whose path has a bad escape,
-//   an escaped slash, a backslash, "." or ".." as a segment;
-//   Host missing, doubled or malformed; doubled Content-Length, Content-Type, Cookie,
-//   Origin, Authorization;
+//   an escaped slash, a backslash, "." or ".." as a segment; an octet in it that a URL may not
+//   hold, but in the query what browsers do not escape there is taken: [ ] { } | ^ \ and the
+//   backtick (URL Standard, section 1.3: query percent-encode set);
+//   Host missing (see ParserLimits), doubled or malformed; doubled Content-Length,
+//   Content-Type, Cookie, Origin, Authorization;
 //   Transfer-Encoding unless it is exactly one field with the value "chunked", in
 //   HTTP/1.1, without Content-Length; a Content-Length that is not 1 to 19 digits;
 //   a body with GET or HEAD; Expect in HTTP/1.1; Upgrade is ignored.
@@ -34,11 +36,14 @@ struct ParserLimits {
   std::size_t body_bytes_max = 64 * 1024;
   // Chunk extensions and trailer fields together; both are read and thrown away.
   std::size_t chunk_overhead_bytes_max = 4 * 1024;
+  // HTTP/1.0 knows no Host (RFC 1945). True: such a request is for us, Request::host is empty.
+  // For listeners that serve the same under each name.
+  bool host_optional = false;
 };
 
 enum class Progress { kNeedMore, kDone, kRefused };
 
-// Why a message was refused: the status to answer with, and words for the log.
+// Why a message was refused: the status to answer with, and words for the sender.
 struct Refusal {
   int status = 400;
   std::string_view reason;  // A constant.
@@ -106,7 +111,7 @@ class RequestParser final : public MessageReader {
  private:
   bool AcceptHead(std::string_view start_line) override;
   bool AcceptTarget(std::string_view target);
-  bool AcceptHost();
+  bool AcceptHost(bool http_1_0);
   Request request_;
 };
 

@@ -79,6 +79,38 @@ TEST(RequestParserTest, IgnoresAnExpectationInHttp10) {
   EXPECT_EQ(outcome.request.body, "ok");
 }
 
+// What browsers do not escape in a query (URL Standard, section 1.3) goes on as it is: a signature
+// may cover it.
+TEST(RequestParserTest, TakesWhatBrowsersLeaveUnescapedInAQuery) {
+  const Outcome outcome = Parse(
+      "GET /app/1?RelayState=/issues?filter[state]=open|{a}^\\` HTTP/1.1\r\nHost: h\r\n\r\n", 3);
+  ASSERT_EQ(outcome.progress, Progress::kDone) << outcome.refusal.reason;
+  EXPECT_EQ(outcome.request.path, "/app/1");
+  EXPECT_EQ(outcome.request.query, "RelayState=/issues?filter[state]=open|{a}^\\`");
+  EXPECT_EQ(outcome.request.QueryParameters()->Single("RelayState").value(),
+            "/issues?filter[state]=open|{a}^\\`");
+}
+
+TEST(RequestParserTest, ADotBehindTheHostSaysNothing) {
+  for (const char* host : {"org.localhost", "org.localhost.", "ORG.localhost.:8443"}) {
+    const Outcome outcome = Parse("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n");
+    ASSERT_EQ(outcome.progress, Progress::kDone) << host;
+    EXPECT_EQ(outcome.request.host, "org.localhost");
+  }
+}
+
+TEST(RequestParserTest, Http10NeedsNoHostWhereOneSuffices) {
+  const std::string_view text = "GET /crl/1.crl HTTP/1.0\r\n\r\n";
+  EXPECT_EQ(Parse(text).refusal.status, 400);
+  const Outcome outcome = Parse(text, 1, {.host_optional = true});
+  ASSERT_EQ(outcome.progress, Progress::kDone) << outcome.refusal.reason;
+  EXPECT_EQ(outcome.request.host, "");
+  EXPECT_EQ(Parse("GET / HTTP/1.1\r\n\r\n", 1, {.host_optional = true}).refusal.status, 400);
+  EXPECT_EQ(Parse("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 1, {.host_optional = true})
+                .refusal.status,
+            400);
+}
+
 struct BadRequest {
   const char* name;
   std::string text;
@@ -157,6 +189,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"HostBadPort", "GET / HTTP/1.1\r\nHost: h:99999\r\n\r\n"},
         BadRequest{"HostNoPort", "GET / HTTP/1.1\r\nHost: h:\r\n\r\n"},
         BadRequest{"HostSignedPort", "GET / HTTP/1.1\r\nHost: h:+1\r\n\r\n"},
+        BadRequest{"HostTwoDots", "GET / HTTP/1.1\r\nHost: h..\r\n\r\n"},
+        BadRequest{"HostDot", "GET / HTTP/1.1\r\nHost: .\r\n\r\n"},
+        BadRequest{"BracketInPath", Get("", "/a[b]")}, BadRequest{"BraceInPath", Get("", "/{a}")},
+        BadRequest{"BarInPath", Get("", "/a|b")}, BadRequest{"CaretInPath", Get("", "/a^b")},
+        BadRequest{"BacktickInPath", Get("", "/a`b")},
+        BadRequest{"QuoteInQuery", Get("", "/?a=\"")}, BadRequest{"AngleInQuery", Get("", "/?a=<")},
+        BadRequest{"FragmentInQuery", Get("", "/?a#b")},
+        BadRequest{"RawUtf8InQuery", Get("", "/?\xc3\xa9")},
         BadRequest{"HostBadV6", "GET / HTTP/1.1\r\nHost: [::g]\r\n\r\n"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 

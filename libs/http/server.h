@@ -1,8 +1,9 @@
 // A strict HTTP/1.1 server over TLS or plain TCP.
 //
-// One io_context and one thread per core, each with its own SO_REUSEPORT listener; a
-// connection stays on the thread that accepted it. Every step has a deadline, every queue
-// and size a limit. parser.h lists what is refused; each refusal ends the connection.
+// A connection stays on one of its threads (libs/net/server.h). Every step has a deadline,
+// every queue and size a limit. When connections are full, one that has sent no request yet
+// goes first, then the one that has been idle longest. parser.h lists what is refused; each
+// refusal ends the connection.
 //
 // Every answer, error pages included, carries these unless the handler set its own:
 //   Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none';
@@ -27,6 +28,7 @@
 #include "libs/base/task.h"
 #include "libs/http/message.h"
 #include "libs/http/parser.h"
+#include "libs/net/endpoint.h"
 #include "libs/pki/tls_context.h"
 
 namespace devicetrust::http {
@@ -37,6 +39,10 @@ namespace devicetrust::http {
 // calls a member coroutine may.
 using Handler = std::function<Task<Response>(const Request& request)>;
 
+// Words for a request that the parser refused. Must not throw; `status` is set and the connection
+// ended by the server.
+using RefusalPage = std::function<Response(const Refusal& refusal)>;
+
 struct Limits {
   ParserLimits parser;
   std::chrono::milliseconds handshake{10'000};  // From accept to the end of TLS.
@@ -44,8 +50,9 @@ struct Limits {
   std::chrono::milliseconds idle{30'000};       // Between requests.
   std::chrono::milliseconds handler{30'000};    // Until the answer is written.
   std::size_t requests_per_connection_max = 1000;
-  std::size_t connections_max = 4096;  // Per listener; more are closed at once.
-  // Of one address, per listener: a flood from one leaves others served. 0: no bound.
+  std::size_t connections_max = 4096;  // Per listener.
+  // Of one address (an IPv6 /64 is one), per listener: a flood from one leaves others served. 0:
+  // no bound.
   std::size_t connections_per_address_max = 0;
 };
 
@@ -54,6 +61,7 @@ struct ListenerConfig {
   std::string flag;     // Its name on the command line, for messages: "--org-listen".
   std::shared_ptr<const pki::TlsContext> tls;  // Null: plain TCP. See also ReplaceTls().
   Handler handler;
+  RefusalPage refusal_page;  // Null: plain text.
   Limits limits;
   bool close_always = false;  // One request per connection (the mTLS hosts).
 };
@@ -67,7 +75,9 @@ struct ServerConfig {
 // What happened at all listeners of one server so far, for tests; metrics.h has each listener's.
 struct ServerCounters {
   std::uint64_t connections = 0;
-  std::uint64_t connections_refused = 0;  // Over a cap.
+  std::uint64_t connections_refused = 0;  // Over a cap, and all others were busy.
+  std::uint64_t connections_evicted = 0;  // Idle or without a request, closed to make room.
+  std::uint64_t accept_failures = 0;      // No descriptor or no memory.
   std::uint64_t handshakes_failed = 0;
   std::uint64_t requests = 0;
   std::uint64_t requests_refused = 0;  // Malformed or too large.
@@ -105,10 +115,7 @@ class Server {
   std::unique_ptr<State> state_;
 };
 
-// "127.0.0.1:8443", "[::1]:8443".
-std::string AddressOf(const boost::asio::ip::tcp::endpoint& endpoint);
-// That form, or "localhost:PORT", to an endpoint; kInvalidArgument names `flag`.
-absl::StatusOr<boost::asio::ip::tcp::endpoint> ParseEndpoint(std::string_view address,
-                                                             std::string_view flag);
+using net::AddressOf;
+using net::ParseEndpoint;
 
 }  // namespace devicetrust::http

@@ -16,6 +16,7 @@
 #include "libs/base/trace.h"
 #include "libs/http/client.h"
 #include "libs/http/metrics.h"
+#include "libs/testing/no_descriptors.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "libs/throwaway/throwaway_pki.h"
@@ -62,6 +63,7 @@ class ServerTest : public ::testing::Test {
     listener.address = "127.0.0.1:0";
     listener.flag = "--test-listen";
     listener.handler = [](const Request& request) { return Echo(request); };
+    listener.refusal_page = refusal_page_;
     listener.limits = limits_;
     listener.close_always = close_always_;
     if (with_tls) listener.tls = NewTls();
@@ -117,6 +119,7 @@ class ServerTest : public ::testing::Test {
   pki::TlsContext client_tls_ =
       pki::TlsContext::ForClient({.trusted = {ca_.certificate}, .clock = &clock_}).value();
   Limits limits_;
+  RefusalPage refusal_page_;
   bool close_always_ = false;
   std::unique_ptr<Server> server_;
 };
@@ -144,7 +147,9 @@ TEST_F(ServerTest, MeasuresItsListener) {
   for (const char* line : {"dt_http_connections_total{listener=\"test\"} 2\n",
                            "dt_http_handshakes_failed_total{listener=\"test\"} 1\n",
                            "dt_http_requests_refused_total{listener=\"test\"} 0\n",
-                           "dt_http_connections_refused_total{listener=\"test\"} 0\n"}) {
+                           "dt_http_connections_refused_total{listener=\"test\"} 0\n",
+                           "dt_http_connections_evicted_total{listener=\"test\"} 0\n",
+                           "dt_http_accept_failures_total{listener=\"test\"} 0\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
   EXPECT_THAT(text, HasSubstr("dt_http_handshake_seconds_count{listener=\"test\"}"));
@@ -268,23 +273,58 @@ TEST_F(ServerTest, ClosesConnectionsThatStayBehind) {
   EXPECT_EQ(server_->counters().handshakes_failed, 1U);
 }
 
-TEST_F(ServerTest, RefusesConnectionsOverTheCap) {
+TEST_F(ServerTest, MakesRoomForWhoSpeaksByClosingTheIdle) {
   limits_.connections_max = 2;  // One per thread.
   Start(false);
   asio::io_context io;
   std::vector<asio::ip::tcp::socket> open;
-  std::size_t answered = 0;
   for (int i = 0; i < 8; ++i) {
     open.emplace_back(io).connect(server_->endpoint(0));
     const std::string_view request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-    boost::system::error_code error;
-    asio::write(open.back(), asio::buffer(request.data(), request.size()), error);
-    std::array<char, 12> answer;
-    if (!error) asio::read(open.back(), asio::buffer(answer), error);
-    if (!error) ++answered;
+    asio::write(open.back(), asio::buffer(request.data(), request.size()));
+    std::array<char, 12> answer{};
+    asio::read(open.back(), asio::buffer(answer));
+    EXPECT_EQ(std::string_view(answer.data(), answer.size()), "HTTP/1.1 200");
   }
-  EXPECT_LE(answered, 2U);
-  EXPECT_EQ(server_->counters().connections_refused, 8 - answered);
+  EXPECT_GE(server_->counters().connections_evicted, 6U);
+  EXPECT_EQ(server_->counters().connections_refused, 0U);
+}
+
+TEST_F(ServerTest, ServesOnOnceThereAreDescriptorsAgain) {
+  Start(true);
+  asio::io_context io;
+  asio::ip::tcp::socket waiting(io);
+  waiting.open(asio::ip::tcp::v4());
+  {
+    const testing::NoDescriptors none;
+    waiting.connect(server_->endpoint(0));
+    while (server_->counters().accept_failures == 0) std::this_thread::yield();
+  }
+  DT_EXPECT_OK(Get("/a"));
+}
+
+TEST_F(ServerTest, SaysWhyItRefusesInWordsOrByThePageOfItsOwner) {
+  Start(false);
+  const std::string_view two_hosts = "GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n";
+  EXPECT_THAT(Talk(two_hosts), HasSubstr("400 Bad Request: exactly one Host is needed\n"));
+  refusal_page_ = [](const Refusal& refusal) {
+    return Html(200, "<p>" + std::string(refusal.reason) + "</p>");
+  };
+  Start(false);
+  const std::string answer = Talk(two_hosts);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(answer, HasSubstr("\r\nconnection: close\r\n"));
+  EXPECT_THAT(answer, HasSubstr("<p>exactly one Host is needed</p>"));
+}
+
+TEST_F(ServerTest, AnswersHttp10WithoutAHostWhereOneSuffices) {
+  const std::string_view request = "GET /a HTTP/1.0\r\n\r\n";
+  Start(false);
+  EXPECT_THAT(Talk(request), HasSubstr("400 Bad Request: exactly one Host is needed"));
+  limits_.parser.host_optional = true;
+  Start(false);
+  EXPECT_THAT(Talk(request), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(Talk("GET /a HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
 }
 
 TEST_F(ServerTest, ClosesAfterOneAnswerWhereAsked) {

@@ -53,13 +53,14 @@ std::string LabelOf(std::string_view flag) {
   return std::string(flag);
 }
 
-std::unique_ptr<Stream> NewStream(asio::ip::tcp::socket socket, const pki::TlsContext* tls) {
-  if (tls == nullptr) return NewPlainStream(std::move(socket));
-  return NewTlsStream(std::move(socket), tls->NewSession(), true);
+std::unique_ptr<net::Stream> NewStream(asio::ip::tcp::socket socket, const pki::TlsContext* tls) {
+  if (tls == nullptr) return net::NewPlainStream(std::move(socket));
+  return net::NewTlsStream(std::move(socket), tls->NewSession(), true);
 }
 
-Response PlainError(int status) {
-  return Text(status, fmt::format("{} {}\n", status, ReasonPhrase(status)));
+Response PlainError(int status, std::string_view words = "") {
+  return Text(status, fmt::format("{} {}{}{}\n", status, ReasonPhrase(status),
+                                  words.empty() ? "" : ": ", words));
 }
 
 }  // namespace
@@ -102,19 +103,24 @@ Counts::Counts(std::string_view flag)
   };
   readings_.push_back(kConnections.Read({label}, read(connections)));
   readings_.push_back(kConnectionsRefused.Read({label}, read(connections_refused)));
+  readings_.push_back(kConnectionsEvicted.Read({label}, read(connections_evicted)));
   readings_.push_back(kConnectionsOpen.Read({label}, read(connections_open)));
+  readings_.push_back(kAcceptFailures.Read({label}, read(accept_failures)));
   readings_.push_back(kHandshakesFailed.Read({label}, read(handshakes_failed)));
   readings_.push_back(kRequestsRefused.Read({label}, read(requests_refused)));
 }
 
-Session::Session(asio::ip::tcp::socket socket, std::shared_ptr<const pki::TlsContext> tls,
+Session::Session(net::Connection connection, std::shared_ptr<const pki::TlsContext> tls,
                  const ListenerConfig& listener, const Clock& clock, Counts& counts)
     : tls_(std::move(tls)),
-      stream_(NewStream(std::move(socket), tls_.get())),
+      admission_(connection.admission),
+      stream_(NewStream(std::move(connection.socket), tls_.get())),
       listener_(listener),
       clock_(clock),
       counts_(counts),
-      deadline_(stream_->socket()) {}
+      deadline_(stream_->socket()) {
+  connection_.peer_address = connection.peer.address();
+}
 
 void Session::CloseWhenIdle() {
   closing_ = true;
@@ -131,7 +137,6 @@ Task<void> Session::Run() {
   // The end of a handshake and the first answer are small writes in a row: Nagle's
   // algorithm would hold the second for the peer's delayed acknowledgement, 40 ms.
   stream_->socket().set_option(asio::ip::tcp::no_delay(true), error);
-  connection_.peer_address = stream_->socket().remote_endpoint(error).address();
   deadline_.Set(listener_.limits.handshake);
   const auto start = std::chrono::steady_clock::now();
   error = co_await stream_->Handshake();
@@ -143,10 +148,12 @@ Task<void> Session::Run() {
     counts_.handshake_seconds.Observe(std::chrono::steady_clock::now() - start);
     connection_.tls = true;
     connection_.server_name = pki::ServerName(tls);
+    if (connection_.server_name.ends_with('.')) connection_.server_name.pop_back();
     connection_.peer_certificate = pki::PeerCertificate(tls);
     connection_.peer_verdict = pki::PeerVerdict(tls);
   }
 
+  buffer_ = std::make_unique_for_overwrite<char[]>(kBufferBytes);
   for (std::size_t served = 1;; ++served) {
     RequestParser parser(listener_.limits.parser);
     const ReadEnd end = co_await ReadRequest(parser);
@@ -156,6 +163,7 @@ Task<void> Session::Run() {
       co_return;
     }
     ++counts_.requests;
+    admission_.Busy();
     Request request = parser.Take();
     request.connection = connection_;
     Response response = co_await Answer(request);
@@ -165,6 +173,7 @@ Task<void> Session::Run() {
     const bool written = co_await Write(std::move(response), request.method == "HEAD", keep_alive);
     if (!written) co_return;
     if (!keep_alive) break;
+    admission_.Idle();
   }
   deadline_.Set(kGoodbye);
   if (stream_->socket().is_open()) co_await stream_->Close();
@@ -180,11 +189,12 @@ Task<Session::ReadEnd> Session::ReadRequest(RequestParser& parser) {
       if (progress == Progress::kRefused) co_return ReadEnd::kRefused;
     }
     if (closing_ && !parser.started()) co_return ReadEnd::kClosed;
-    const Stream::Transfer read = co_await stream_->Read(asio::buffer(buffer_));
+    const net::Stream::Transfer read =
+        co_await stream_->Read(asio::buffer(buffer_.get(), kBufferBytes));
     if (read.error) co_return ReadEnd::kClosed;
     if (idle_) deadline_.Set(listener_.limits.request);
     idle_ = false;
-    pending_ = {buffer_.data(), read.size};
+    pending_ = {buffer_.get(), read.size};
   }
 }
 
@@ -226,14 +236,17 @@ Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
 Task<void> Session::Refuse(const Refusal& refusal) {
   ++counts_.requests_refused;
   deadline_.Set(kGoodbye);
-  const bool written = co_await Write(PlainError(refusal.status), false, false);
+  Response words = listener_.refusal_page ? listener_.refusal_page(refusal)
+                                          : PlainError(refusal.status, refusal.reason);
+  words.status = refusal.status;
+  const bool written = co_await Write(std::move(words), false, false);
   if (!written) co_return;
   co_await stream_->Close();
   error_code error;
   stream_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
   for (std::size_t lingered = 0; !error && lingered < kLingerBytesMax;) {
-    const auto [failed, size] =
-        co_await stream_->socket().async_read_some(asio::buffer(buffer_), kAsTuple);
+    const auto [failed, size] = co_await stream_->socket().async_read_some(
+        asio::buffer(buffer_.get(), kBufferBytes), kAsTuple);
     error = failed;
     lingered += size;
   }

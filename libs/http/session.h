@@ -1,7 +1,6 @@
 // One connection of a Server, from handshake to close. Internal to libs/http.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -10,19 +9,17 @@
 
 #include "libs/base/deadline.h"
 #include "libs/http/server.h"
-#include "libs/http/stream.h"
 #include "libs/metrics/metrics.h"
+#include "libs/net/server.h"
+#include "libs/net/stream.h"
 
 namespace devicetrust::http {
 
 // Of one listener.
-struct Counts {
+struct Counts : net::Counts {
   explicit Counts(std::string_view flag);
 
   const std::string label;  // "org" of "--org-listen": the listener in metrics.
-  std::atomic<std::uint64_t> connections{0};
-  std::atomic<std::uint64_t> connections_refused{0};
-  std::atomic<std::uint64_t> connections_open{0};
   std::atomic<std::uint64_t> handshakes_failed{0};
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> requests_refused{0};
@@ -33,18 +30,15 @@ struct Counts {
   std::vector<metrics::Reading> readings_;  // Of the counts above.
 };
 
-class Session {
+class Session final : public net::Session {
  public:
   // `tls`: null on plain TCP.
-  Session(boost::asio::ip::tcp::socket socket, std::shared_ptr<const pki::TlsContext> tls,
+  Session(net::Connection connection, std::shared_ptr<const pki::TlsContext> tls,
           const ListenerConfig& listener, const Clock& clock, Counts& counts);
 
-  // Serves until either side is done. Call once.
-  Task<void> Run();
-
-  // Both on the session's thread, at any time during Run().
-  void CloseWhenIdle();  // At once when idle, else after the answer in hand.
-  void Cut();
+  Task<void> Run() override;
+  void CloseWhenIdle() override;
+  void Cut() override;
 
  private:
   enum class ReadEnd { kRequest, kRefused, kClosed };
@@ -54,15 +48,18 @@ class Session {
   Task<bool> Write(Response response, bool head_only, bool keep_alive);
   Task<void> Refuse(const Refusal& refusal);
 
+  static constexpr std::size_t kBufferBytes = 8192;
+
   const std::shared_ptr<const pki::TlsContext> tls_;  // Outlives the stream.
-  std::unique_ptr<Stream> stream_;
+  net::Admission& admission_;
+  std::unique_ptr<net::Stream> stream_;
   const ListenerConfig& listener_;
   const Clock& clock_;
   Counts& counts_;
   Deadline deadline_;
   Connection connection_;
-  std::array<char, 8192> buffer_;
-  std::string_view pending_;  // The part of buffer_ not yet parsed.
+  std::unique_ptr<char[]> buffer_;  // kBufferBytes, once the handshake is over.
+  std::string_view pending_;        // The part of buffer_ not yet parsed.
   bool idle_ = false;
   bool closing_ = false;
 };

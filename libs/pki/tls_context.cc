@@ -26,7 +26,11 @@ constexpr const char* kCiphers12 =
 // also rejects curves that the client did not offer, so listing more would not help.)
 constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
 constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr std::array<unsigned char, 3> kHttp2 = {2, 'h', '2'};
 constexpr std::size_t kServersRememberedMax = 256;
+// Of a client: a few certificates with P-256 or RSA keys. It is kept in one piece until it is
+// judged.
+constexpr long kClientChainBytesMax = 16 * 1024;
 
 // Where a session keeps its verdict. Not application data: that is Asio's.
 int VerdictIndex() {
@@ -54,6 +58,19 @@ int ChooseProtocol(SSL* /*session*/, const unsigned char** out, unsigned char* o
   if (SSL_select_next_proto(&chosen, out_size, kHttp11.data(), kHttp11.size(), offered,
                             offered_size) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_NOACK;
+  }
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// RFC 9113, section 3.3: no other protocol is served there.
+int ChooseHttp2(SSL* /*session*/, const unsigned char** out, unsigned char* out_size,
+                const unsigned char* offered, unsigned int offered_size,
+                void* /*unused*/) noexcept {
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, out_size, kHttp2.data(), kHttp2.size(), offered,
+                            offered_size) != OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
@@ -189,7 +206,9 @@ absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
   SSL_CTX* context = state->ssl_ctx.get();
   DT_RETURN_IF_ERROR(Use(context, config.identity));
   SSL_CTX_set_num_tickets(context, 0);
-  SSL_CTX_set_alpn_select_cb(context, &ChooseProtocol, nullptr);
+  SSL_CTX_set_max_cert_list(context, kClientChainBytesMax);
+  const bool http2 = config.protocol == TlsServerConfig::Protocol::kHttp2;
+  SSL_CTX_set_alpn_select_cb(context, http2 ? &ChooseHttp2 : &ChooseProtocol, nullptr);
   state->client_validator = std::move(config.client_validator);
   if (state->client_validator != nullptr) {
     std::set<Bytes> hinted;  // Issuers before and after a rollover have one name.

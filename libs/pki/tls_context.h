@@ -23,6 +23,10 @@ struct TlsServerConfig {
   // possession of the key; PeerVerdict() then says what to think of it, so that a person
   // gets a page with the reason and not a cut connection.
   std::shared_ptr<const CertificateValidator> client_validator = nullptr;
+  // What is spoken (ALPN, RFC 7301). Who offers other protocols alone is told kHttp11 without
+  // saying so, and refused by kHttp2.
+  enum class Protocol { kHttp11, kHttp2 };
+  Protocol protocol = Protocol::kHttp11;
 };
 
 struct TlsClientConfig {
@@ -52,8 +56,7 @@ class TlsContext {
   TlsContext(TlsContext&&) noexcept;
   TlsContext& operator=(TlsContext&&) noexcept;
 
-  // For the constructor of asio::ssl::stream, which takes over the ownership:
-  // `stream(std::move(socket), context.NewSession().release())`.
+  // For net::NewTlsStream().
   SslPtr NewSession() const;
 
   // Client only. `host`, a name or an address, must be in the server's certificate; a name

@@ -33,6 +33,7 @@ absl::StatusOr<std::unique_ptr<http::Server>> StartMetricsListener(const std::st
   listener.handler = [](const http::Request& request) { return Answer(request); };
   listener.limits.connections_max = kConnectionsMax;
   listener.limits.parser.body_bytes_max = 0;
+  listener.limits.parser.host_optional = true;
   http::ServerConfig config;
   config.listeners.push_back(std::move(listener));
   config.clock = &clock;

@@ -17,6 +17,7 @@
 #include "libs/service/metrics.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
+#include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/site.h"
 #include "simulator/gateway/upstream/feeds.h"
 #include "simulator/gateway/upstream/org_client.h"
@@ -184,6 +185,9 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
   listener.handler = [this](const http::Request& request) {
     return serving ? org_host->Handle(request) : Starting();
   };
+  listener.refusal_page = [](const http::Refusal& refusal) {
+    return RenderMalformed(refusal, "/");
+  };
   return listener;
 }
 
@@ -198,6 +202,9 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::MtlsListener() {
   DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.mtls, nullptr));
   listener.handler = [this](const http::Request& request) {
     return serving ? mtls_host->Handle(request) : Starting();
+  };
+  listener.refusal_page = [this](const http::Refusal& refusal) {
+    return RenderMalformed(refusal, serving ? std::string_view(site.org_origin) : "");
   };
   return listener;
 }

@@ -193,6 +193,33 @@ TEST_F(GatewayServerTest, ServesItsHostsAndNoOther) {
   DT_EXPECT_CODE(Get("mtls", "org.localhost", "/"), kUnauthenticated);  // Not its certificate.
 }
 
+TEST_F(GatewayServerTest, WhatCannotBeReadGetsAPageWithAWayOn) {
+  StartBackend();
+  DT_ASSERT_OK(Start());
+  const auto org = Get("org", "org.localhost", "/a#b");
+  DT_ASSERT_OK(org);
+  EXPECT_EQ(org->status, 400);
+  EXPECT_THAT(org->body, HasSubstr("<a href=\"/\">Begin again</a>"));
+  EXPECT_THAT(org->body, HasSubstr("an octet in the target that must be escaped"));
+  const auto mtls = Get("mtls", "abc.mtls.localhost", "/a#b", &device_);
+  DT_ASSERT_OK(mtls);
+  EXPECT_THAT(mtls->body, HasSubstr("<a href=\"https://org.localhost:"));
+  EXPECT_EQ(Get("org", "org.localhost", "/" + std::string(40'000, 'a'))->status, 414);
+}
+
+TEST_F(GatewayServerTest, TakesAHostWithADotAndAQueryAsBrowsersWriteIt) {
+  StartBackend();
+  DT_ASSERT_OK(Start());
+  http::ClientRequest request;
+  request.target = "/saml/metadata?a=[b]";
+  request.fields.Set("host", "org.localhost.");
+  const auto answer = RunTask(http::Fetch(
+      {.address = gateway_->addresses().front().second, .host = "org.localhost", .tls = &client_},
+      std::move(request)));
+  DT_ASSERT_OK(answer);
+  EXPECT_EQ(answer->status, 200);
+}
+
 TEST_F(GatewayServerTest, LeavesPopupsToTheirOpeners) {
   StartBackend();
   DT_ASSERT_OK(Start());

@@ -175,6 +175,26 @@ http::Response RenderMethodNotAllowed() {
   return response;
 }
 
+http::Response RenderMalformed(const http::Refusal& refusal, std::string_view home_url) {
+  std::string_view title = "Your browser's request could not be read";
+  std::string_view remedy = "Open the app again, or type the address anew.";
+  if (refusal.status == 413 || refusal.status == 414 || refusal.status == 431) {
+    title = "Your browser sent too much at once";
+    remedy = "Remove the cookies of this site, then open the app again.";
+  } else if (refusal.status == 501 || refusal.status == 417 || refusal.status == 505) {
+    title = "This kind of request is not served here";
+    remedy = "Open the app with a browser.";
+  }
+  std::string content =
+      fmt::format("<h1>{}</h1>\n<p>{}</p>\n", EscapeHtml(title), EscapeHtml(remedy));
+  if (!home_url.empty()) {
+    content += fmt::format("<p><a href=\"{}\">Begin again</a></p>\n", EscapeHtml(home_url));
+  }
+  content += fmt::format("<p class=\"soft\">For the administrator: HTTP {}, {}.</p>",
+                         refusal.status, EscapeHtml(refusal.reason));
+  return Page(refusal.status, title, content, "'none'");
+}
+
 http::Response RenderHome(std::string_view principal) {
   return Page(200, "Signed in",
               fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to go on.</p>\n{}",

@@ -10,6 +10,7 @@
 
 #include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/http/message.h"
+#include "libs/http/parser.h"
 
 namespace devicetrust::gateway {
 
@@ -68,6 +69,10 @@ http::Response RenderProblem(const ProblemPage& page);
 http::Response RenderNotFound(std::string_view sentence);
 // 405, for a POST to where there is only something to read.
 http::Response RenderMethodNotAllowed();
+
+// For a request that is not HTTP as we take it (libs/http/parser.h), so that nothing of it is
+// known. `home_url`: where to begin again; empty: no link.
+http::Response RenderMalformed(const http::Refusal& refusal, std::string_view home_url);
 
 // The org's front door for a signed-in person, the question whether to leave, and the page
 // after that.

@@ -1,4 +1,4 @@
-#include "libs/http/port_owner.h"
+#include "libs/net/port_owner.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 #include "libs/base/ascii.h"
 
-namespace devicetrust::http {
+namespace devicetrust::net {
 namespace {
 
 namespace fs = std::filesystem;
@@ -63,4 +63,4 @@ std::string PortOwner(std::uint16_t port) {
   return "";
 }
 
-}  // namespace devicetrust::http
+}  // namespace devicetrust::net

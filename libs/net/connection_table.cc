@@ -1,0 +1,96 @@
+#include "libs/net/connection_table.h"
+
+#include <algorithm>
+
+#include "libs/net/endpoint.h"
+
+namespace devicetrust::net {
+namespace {
+
+namespace asio = boost::asio;
+
+asio::ip::address KeyOf(const asio::ip::address& given) {
+  const asio::ip::address address = Unmapped(given);
+  if (!address.is_v6()) return address;
+  asio::ip::address_v6::bytes_type octets = address.to_v6().to_bytes();
+  std::fill(octets.begin() + 8, octets.end(), static_cast<unsigned char>(0));
+  return asio::ip::address_v6(octets);
+}
+
+}  // namespace
+
+struct Admission::Address {
+  asio::ip::address key;
+  std::size_t size = 0;
+  ConnectionTable::Lists lists;
+};
+
+Admission::~Admission() {
+  if (state_ != State::kGone) table_.Remove(*this);
+}
+
+void Admission::Busy() { MoveTo(State::kBusy); }
+void Admission::Idle() { MoveTo(State::kIdle); }
+
+void Admission::MoveTo(State state) {
+  if (state_ == State::kGone) return;
+  const auto from = static_cast<std::size_t>(state_);
+  const auto to = static_cast<std::size_t>(state);
+  List& all = table_.all_.of[to];
+  all.splice(all.end(), table_.all_.of[from], in_all_);
+  List& same = address_.lists.of[to];
+  same.splice(same.end(), address_.lists.of[from], in_address_);
+  state_ = state;
+}
+
+ConnectionTable::ConnectionTable(std::size_t connections_max, std::size_t per_address_max)
+    : connections_max_(connections_max), per_address_max_(per_address_max) {}
+ConnectionTable::~ConnectionTable() = default;
+
+std::unique_ptr<Admission> ConnectionTable::Admit(const asio::ip::address& given) {
+  const asio::ip::address key = KeyOf(given);
+  if (const auto known = addresses_.find(key); known != addresses_.end()) {
+    Admission::Address& address = *known->second;
+    const bool full = per_address_max_ > 0 && address.size >= per_address_max_;
+    if (full && !Evict(address.lists)) return nullptr;
+  }
+  if (size_ >= connections_max_ && !Evict(all_)) return nullptr;
+
+  std::unique_ptr<Admission::Address>& address = addresses_[key];  // The last one may have left.
+  if (address == nullptr) address = std::make_unique<Admission::Address>();
+  address->key = key;
+  std::unique_ptr<Admission> admission(new Admission(*this, *address));
+  Admission::List& all = all_.of[0];
+  admission->in_all_ = all.insert(all.end(), admission.get());
+  Admission::List& same = address->lists.of[0];
+  admission->in_address_ = same.insert(same.end(), admission.get());
+  ++address->size;
+  ++size_;
+  return admission;
+}
+
+bool ConnectionTable::MakeRoom() { return Evict(all_); }
+
+bool ConnectionTable::Evict(Lists& lists) {
+  for (const Admission::State state : {Admission::State::kNew, Admission::State::kIdle}) {
+    Admission::List& list = lists.of[static_cast<std::size_t>(state)];
+    if (list.empty()) continue;
+    Admission& victim = *list.front();
+    ++evicted_;
+    Remove(victim);
+    if (victim.session_ != nullptr) victim.session_->Cut();
+    return true;
+  }
+  return false;
+}
+
+void ConnectionTable::Remove(Admission& admission) {
+  const auto state = static_cast<std::size_t>(admission.state_);
+  all_.of[state].erase(admission.in_all_);
+  admission.address_.lists.of[state].erase(admission.in_address_);
+  admission.state_ = Admission::State::kGone;
+  --size_;
+  if (--admission.address_.size == 0) addresses_.erase(asio::ip::address(admission.address_.key));
+}
+
+}  // namespace devicetrust::net

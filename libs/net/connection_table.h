@@ -1,0 +1,102 @@
+// Which connections of one listener on one thread may be there, and which goes first when there
+// is no room. Not thread-safe.
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+
+#include <cstddef>
+#include <list>
+#include <map>
+#include <memory>
+
+#include "libs/base/task.h"
+
+namespace devicetrust::net {
+
+// One connection as its protocol serves it, on one thread from begin to end.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Serves until either side is done. Called once.
+  virtual Task<void> Run() = 0;
+  // Both at any time during Run(), which then ends.
+  virtual void CloseWhenIdle() = 0;  // At once when idle, else after what is in hand.
+  virtual void Cut() = 0;
+};
+
+class ConnectionTable;
+
+// The place of one connection. A new one has yet to prove itself: it is first to go when there is
+// no room. Destroyed before the table.
+class Admission {
+ public:
+  ~Admission();
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  // A request is in hand: not cut for the sake of others.
+  void Busy();
+  // Has had a request, and none is in hand: goes when nobody is left who had none.
+  void Idle();
+
+ private:
+  friend class ConnectionTable;
+  enum class State : std::size_t { kNew, kIdle, kBusy, kGone };
+  using List = std::list<Admission*>;
+  struct Address;
+
+  Admission(ConnectionTable& table, Address& address) : table_(table), address_(address) {}
+  void MoveTo(State state);
+
+  ConnectionTable& table_;
+  Address& address_;
+  Session* session_ = nullptr;
+  State state_ = State::kNew;
+  List::iterator in_all_;
+  List::iterator in_address_;
+};
+
+class ConnectionTable {
+ public:
+  // `per_address_max` 0: no bound. Addresses of one IPv6 /64 are one, since whoever has one has
+  // them all.
+  ConnectionTable(std::size_t connections_max, std::size_t per_address_max);
+  ~ConnectionTable();
+  ConnectionTable(const ConnectionTable&) = delete;
+  ConnectionTable& operator=(const ConnectionTable&) = delete;
+
+  // A place for a connection of that address. When there is none left, of all or of its address,
+  // one that may go is cut: the oldest without a request so far, else the one that has been idle
+  // longest. Null: all are busy.
+  std::unique_ptr<Admission> Admit(const boost::asio::ip::address& address);
+  // Says what to cut. False when the place was given to another meanwhile.
+  static bool Attach(Admission& admission, Session& session) {
+    admission.session_ = &session;
+    return admission.state_ != Admission::State::kGone;
+  }
+
+  // Cuts one as Admit() would; false when all are busy.
+  bool MakeRoom();
+
+  std::size_t size() const { return size_; }
+  std::size_t evicted() const { return evicted_; }  // Cut for others so far.
+
+ private:
+  friend class Admission;
+  struct Lists {
+    Admission::List of[3];  // By State; each in the order of arrival there.
+  };
+
+  bool Evict(Lists& lists);
+  void Remove(Admission& admission);
+
+  const std::size_t connections_max_;
+  const std::size_t per_address_max_;
+  std::size_t size_ = 0;
+  std::size_t evicted_ = 0;
+  Lists all_;
+  std::map<boost::asio::ip::address, std::unique_ptr<Admission::Address>> addresses_;
+};
+
+}  // namespace devicetrust::net

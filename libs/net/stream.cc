@@ -1,0 +1,262 @@
+#include "libs/net/stream.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+#include <utility>
+
+#include "libs/base/check.h"
+
+namespace devicetrust::net {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+class PlainStream final : public Stream {
+ public:
+  explicit PlainStream(tcp::socket socket) : socket_(std::move(socket)) {}
+
+  Task<error_code> Handshake() override { co_return error_code(); }
+
+  Task<Transfer> Read(asio::mutable_buffer into) override {
+    const auto [error, size] = co_await socket_.async_read_some(into, kAsTuple);
+    co_return Transfer{error, size};
+  }
+
+  Task<error_code> Write(std::string_view data) override {
+    const auto [error, size] =
+        co_await asio::async_write(socket_, asio::buffer(data.data(), data.size()), kAsTuple);
+    co_return error;
+  }
+
+  Task<void> Close() override {
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    co_return;
+  }
+
+  tcp::socket& socket() override { return socket_; }
+  ssl_st* tls() override { return nullptr; }
+
+ private:
+  tcp::socket socket_;
+};
+
+// Looks at what a client sends before anything is encrypted. OpenSSL makes room for as long a
+// message as its header announces, up to 128 KiB, also for the second ClientHello that it may ask
+// for (RFC 8446, section 4.1.4).
+class ClientHelloGuard {
+ public:
+  // False: the client announces too much.
+  bool Allows(std::span<const unsigned char> data) {
+    while (!data.empty() && !done_) {
+      if (head_size_ < head_.size()) {
+        const std::size_t taken = std::min(head_.size() - head_size_, data.size());
+        std::copy_n(data.begin(), taken, head_.begin() + static_cast<std::ptrdiff_t>(head_size_));
+        head_size_ += taken;
+        data = data.subspan(taken);
+        done_ = head_[0] != kHandshake;  // Encrypted from here on, or an alert.
+        if (done_ || head_size_ < head_.size()) break;
+        const std::size_t record = Number(3, 2);
+        // A header of a message in pieces: nobody sends that.
+        if (record < kMessageHead) return false;
+        if (head_[5] == kClientHello && Number(6, 3) > kClientHelloBytesMax) return false;
+        left_ = record - kMessageHead;
+      }
+      const std::size_t skipped = std::min(left_, data.size());
+      data = data.subspan(skipped);
+      left_ -= skipped;
+      if (left_ == 0) head_size_ = 0;
+    }
+    return true;
+  }
+
+ private:
+  // RFC 8446, sections 4 and 5.1.
+  static constexpr unsigned char kHandshake = 22;
+  static constexpr unsigned char kClientHello = 1;
+  static constexpr std::size_t kMessageHead = 4;
+
+  std::size_t Number(std::size_t at, std::size_t size) const {
+    std::size_t number = 0;
+    for (std::size_t i = at; i < at + size; ++i) number = number << 8 | head_[i];
+    return number;
+  }
+
+  std::array<unsigned char, 9> head_{};  // Of a record, and of the message that begins in it.
+  std::size_t head_size_ = 0;
+  std::size_t left_ = 0;  // Of the record.
+  bool done_ = false;
+};
+
+class TlsStream final : public Stream {
+ public:
+  TlsStream(tcp::socket socket, pki::SslPtr session, bool server)
+      : socket_(std::move(socket)), session_(std::move(session)), server_(server) {
+    BIO* bio = BIO_new(Method());
+    DT_CHECK(bio != nullptr);  // Fails only when memory is gone.
+    BIO_set_data(bio, this);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(tls(), bio, bio);  // Owns it.
+    SSL_set_mode(tls(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (server) {
+      SSL_set_accept_state(tls());
+    } else {
+      SSL_set_connect_state(tls());
+    }
+  }
+
+  Task<error_code> Handshake() override {
+    error_code error;
+    socket_.native_non_blocking(true, error);
+    if (error) co_return error;
+    if (server_) {
+      // OpenSSL makes its buffers at the first step.
+      const auto [failed] = co_await socket_.async_wait(tcp::socket::wait_read, kAsTuple);
+      if (failed) co_return failed;
+    }
+    const auto [failed, result] = co_await Drive([this] { return SSL_do_handshake(tls()); });
+    guarded_ = false;
+    co_return failed;
+  }
+
+  Task<Transfer> Read(asio::mutable_buffer into) override {
+    // Who sends without a pause must not keep the thread from the others.
+    if (++reads_ % kReadsInARow == 0) co_await asio::post(socket_.get_executor(), kAsTuple);
+    const int size = static_cast<int>(std::min<std::size_t>(into.size(), kRecordBytesMax));
+    const auto [error, result] = co_await Drive([&] { return SSL_read(tls(), into.data(), size); });
+    co_return Transfer{error, static_cast<std::size_t>(result)};
+  }
+
+  Task<error_code> Write(std::string_view data) override {
+    while (!data.empty()) {
+      const int size = static_cast<int>(std::min<std::size_t>(data.size(), kWriteBytesMax));
+      const auto [error, result] =
+          co_await Drive([&] { return SSL_write(tls(), data.data(), size); });
+      if (error) co_return error;
+      data.remove_prefix(static_cast<std::size_t>(result));
+    }
+    co_return error_code();
+  }
+
+  Task<void> Close() override {
+    co_await Drive([this] {
+      const int said = SSL_shutdown(tls());
+      return said == 0 ? SSL_shutdown(tls()) : said;  // 0: now hear the peer's.
+    });
+  }
+
+  tcp::socket& socket() override { return socket_; }
+  ssl_st* tls() override { return session_.get(); }
+
+ private:
+  static constexpr std::size_t kRecordBytesMax = 16 * 1024;
+  static constexpr std::size_t kWriteBytesMax = 1 << 20;
+  static constexpr std::size_t kReadsInARow = 16;
+
+  // Repeats a step of OpenSSL until it needs nothing more of the socket.
+  template <typename Step>
+  Task<std::pair<error_code, int>> Drive(Step step) {
+    while (true) {
+      ERR_clear_error();  // Of others on this thread.
+      errno = 0;
+      const int result = step();
+      if (result > 0) co_return std::pair(error_code(), result);
+      const int why = SSL_get_error(tls(), result);
+      if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
+        co_return std::pair(Failure(why), 0);
+      }
+      const auto [error] = co_await socket_.async_wait(
+          why == SSL_ERROR_WANT_READ ? tcp::socket::wait_read : tcp::socket::wait_write, kAsTuple);
+      if (error) co_return std::pair(error, 0);
+    }
+  }
+
+  static error_code Failure(int why) {
+    const int system_error = errno;
+    const unsigned long tls_error = ERR_get_error();
+    ERR_clear_error();
+    if (why == SSL_ERROR_ZERO_RETURN) return asio::error::eof;
+    if (why == SSL_ERROR_SSL && ERR_GET_REASON(tls_error) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+      return {static_cast<int>(tls_error), asio::error::get_ssl_category()};
+    }
+    if (why == SSL_ERROR_SYSCALL && system_error != 0) {
+      return {system_error, asio::error::get_system_category()};
+    }
+    return asio::ssl::error::stream_truncated;
+  }
+
+  // OpenSSL's own socket BIO would raise SIGPIPE. The callbacks are noexcept: C calls them.
+  static const BIO_METHOD* Method() {
+    static const BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
+      DT_CHECK(made != nullptr && BIO_meth_set_read(made, &ReadSocket) == 1 &&
+               BIO_meth_set_write(made, &WriteSocket) == 1 &&
+               BIO_meth_set_ctrl(made, &Control) == 1);
+      return made;
+    }();
+    return method;
+  }
+
+  static int ReadSocket(BIO* bio, char* data, int size) noexcept {
+    auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    const ssize_t got =
+        recv(stream.socket_.native_handle(), data, static_cast<std::size_t>(size), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
+    if (got == 0) stream.ended_ = true;
+    if (got > 0 && stream.server_ && stream.guarded_ &&
+        !stream.guard_.Allows(
+            {reinterpret_cast<const unsigned char*>(data), static_cast<std::size_t>(got)})) {
+      errno = EMSGSIZE;
+      return -1;
+    }
+    return static_cast<int>(got);
+  }
+
+  static int WriteSocket(BIO* bio, const char* data, int size) noexcept {
+    auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    const ssize_t put =
+        send(stream.socket_.native_handle(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+    if (put < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
+    return static_cast<int>(put);
+  }
+
+  static long Control(BIO* bio, int command, long /*number*/, void* /*pointer*/) noexcept {
+    if (command == BIO_CTRL_FLUSH) return 1;
+    if (command == BIO_CTRL_EOF) return static_cast<TlsStream*>(BIO_get_data(bio))->ended_ ? 1 : 0;
+    return 0;
+  }
+
+  tcp::socket socket_;
+  pki::SslPtr session_;
+  const bool server_;
+  bool guarded_ = true;  // Until the handshake is over.
+  ClientHelloGuard guard_;
+  bool ended_ = false;  // The peer's end has come.
+  std::size_t reads_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> NewPlainStream(tcp::socket socket) {
+  return std::make_unique<PlainStream>(std::move(socket));
+}
+
+std::unique_ptr<Stream> NewTlsStream(tcp::socket socket, pki::SslPtr session, bool server) {
+  return std::make_unique<TlsStream>(std::move(socket), std::move(session), server);
+}
+
+}  // namespace devicetrust::net
