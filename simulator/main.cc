@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/base/printable.h"
 #include "libs/base/process.h"
 #include "libs/base/status.h"
 #include "simulator/verbs/explain_command.h"
@@ -67,7 +68,7 @@ std::string ProgramFolder() {
 
 int Report(const absl::Status& status) {
   if (status.ok()) return EXIT_SUCCESS;
-  std::fprintf(stderr, "dt-sim: %s\n", std::string(status.message()).c_str());
+  std::fprintf(stderr, "dt-sim: %s\n", PrintableLines(std::string(status.message())).c_str());
   return absl::IsInvalidArgument(status) ? kUsage : EXIT_FAILURE;
 }
 

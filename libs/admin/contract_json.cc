@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libs/admin/json_text.h"
+#include "libs/base/printable.h"
 
 namespace devicetrust::admin {
 namespace {
@@ -131,7 +132,7 @@ std::string MessagesToJson(const std::vector<const google::protobuf::Message*>& 
     if (!google::protobuf::util::MessageToJsonString(*message, &json, options).ok()) json = "{}";
     list.push_back(ordered_json::parse(json, nullptr, /*allow_exceptions=*/false));
   }
-  return list.dump(2) + "\n";
+  return PrintableJson(list.dump(2)) + "\n";
 }
 
 }  // namespace devicetrust::admin

@@ -6,6 +6,7 @@
 
 #include "libs/admin/text.h"
 #include "libs/admin/times.h"
+#include "libs/base/printable.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::admin {
@@ -115,7 +116,7 @@ std::string DecisionText(const v1::Decision& decision, Color color) {
     text += fmt::format("What to do: {}\n", paint.Bold(Printable(decision.remedy())));
   }
   text += fmt::format("\n  who          {}\n  app          {} ({})\n", PersonText(decision.user()),
-                      Printable(decision.app_label()), decision.app_id());
+                      Printable(decision.app_label()), Printable(decision.app_id()));
   text += fmt::format("  from         {}, {} on {}\n", Printable(decision.client().address()),
                       ClientWord(decision.client_kind()), PlatformWords(decision));
   if (!decision.client().user_agent().empty()) {

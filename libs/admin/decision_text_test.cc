@@ -68,7 +68,7 @@ TEST(DecisionTextTest, ColourIsAddedToTheWordsAndOnlyWhenAskedFor) {
 TEST(DecisionTextTest, WhatABrowserSentCannotMoveTheCursor) {
   v1::Decision decision = Refusal();
   decision.mutable_client()->set_user_agent("Mozilla\x1b[2J");
-  EXPECT_THAT(DecisionText(decision), HasSubstr("Mozilla?[2J"));
+  EXPECT_THAT(DecisionText(decision), HasSubstr(R"(Mozilla\u001b[2J)"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "libs/admin/times.h"
+#include "libs/base/printable.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 
@@ -108,7 +109,7 @@ std::string AcsLines(const v1::SamlServiceProvider& saml) {
   std::string text;
   for (const v1::AssertionConsumerService& acs : saml.acs()) {
     text += fmt::format("  {:<17}{}  {}{}\n", text.empty() ? "answers go to" : "", acs.index(),
-                        acs.url(), acs.is_default() ? "  (default)" : "");
+                        Printable(acs.url()), acs.is_default() ? "  (default)" : "");
   }
   return text;
 }
@@ -121,14 +122,7 @@ std::string ToJson(const google::protobuf::Message& message) {
   options.always_print_primitive_fields = true;  // One shape, whatever the values.
   std::string out;
   const auto status = google::protobuf::util::MessageToJsonString(message, &out, options);
-  return status.ok() ? out : "{}";
-}
-
-std::string Printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
+  return status.ok() ? PrintableJson(out) : "{}";
 }
 
 std::string OnOff(bool on) { return on ? "on" : "off"; }
@@ -236,7 +230,7 @@ std::string EventLine(const v1::Event& event) {
     const auto found = event.debug_data().find(key);
     if (found != event.debug_data().end()) line += fmt::format("  {} {}", word, found->second);
   }
-  return Printable(std::move(line));
+  return Printable(line);
 }
 
 std::string SettingsText(const v1::OrgSettings& settings) {
@@ -244,13 +238,13 @@ std::string SettingsText(const v1::OrgSettings& settings) {
   std::string out = fmt::format("Device Trust  {}", OnOff(settings.device_trust_enabled()));
   if (!settings.device_trust_changed_by().empty()) {
     out += fmt::format(", since {} by {}", FormatTime(settings.device_trust_changed_at()),
-                       settings.device_trust_changed_by());
+                       Printable(settings.device_trust_changed_by()));
   }
   out += fmt::format(
       "\ncapability    {}\nin force      {}\nLearn more    {}\n"
       "read-only     {}\nAD            {}\n",
       OnOff(settings.capability_enabled()), YesNo(effective),
-      Or(settings.learn_more_url(), "not set"),
+      Printable(Or(settings.learn_more_url(), "not set")),
       settings.read_only() ? "yes: nobody can enroll" : "no",
       settings.ad_integration_active()
           ? fmt::format("{}, active", fmt::join(settings.ad_domains(), ", "))
@@ -330,12 +324,12 @@ std::string ZonesTable(const std::vector<v1::Zone>& zones) {
 std::string ErrorText(const std::string& program, const absl::Status& status) {
   std::string out = fmt::format("{}: {}", program, std::string(status.message()));
   const auto detail = rpc::DetailOf(status);
-  if (!detail.has_value()) return Printable(std::move(out)) + "\n";
+  if (!detail.has_value()) return Printable(out) + "\n";
   if (const std::string reason = rpc::ReasonName(detail->reason()); !reason.empty()) {
     out += fmt::format("  [{}]", reason);
   }
   const std::string indent(program.size() + 2, ' ');
-  out = Printable(std::move(out)) + "\n";
+  out = Printable(out) + "\n";
   if (!detail->remedy().empty()) out += indent + Printable(detail->remedy()) + "\n";
   if (detail->has_retry_after()) {
     out += fmt::format("{}Try again in {} s.\n", indent, detail->retry_after().seconds());

@@ -1,5 +1,5 @@
-// What administrators read: pure functions of what the services answered. Control bytes of names
-// that somebody else chose become '?', since they would move the cursor of a terminal.
+// What administrators read: pure functions of what the services answered. Names that somebody else
+// chose go through Printable() (libs/base/printable.h).
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -20,10 +20,9 @@
 
 namespace devicetrust::admin {
 
-// Any message as one line of JSON, with the field names of the proto.
+// Any message as one line of JSON, with the field names of the proto; hidden characters as \u202e.
 std::string ToJson(const google::protobuf::Message& message);
 
-std::string Printable(std::string text);
 std::string OnOff(bool on);                                    // "on", "off"
 std::string Plural(std::size_t count, std::string_view noun);  // "1 rule", "2 rules"
 

@@ -40,7 +40,13 @@ TEST(EventLine, ControlBytesDoNotReachTheTerminal) {
   org::v1::Event event = Revocation();
   event.mutable_actor()->set_display_name("Ada\x1b[2J\nLovelace");
   const std::string line = EventLine(event);
-  EXPECT_TRUE(Has(line, "Ada?[2J?Lovelace")) << line;
+  EXPECT_TRUE(Has(line, R"(Ada\u001b[2J\u000aLovelace)")) << line;
+  event.mutable_actor()->set_display_name(
+      "\xC2\x9B"
+      "2J\xE2\x80\xAE"
+      "ada");
+  EXPECT_TRUE(Has(EventLine(event), R"(\u009b2J\u202eada)")) << EventLine(event);
+  EXPECT_TRUE(Has(ToJson(event), R"("display_name":"\u009b2J\u202eada")")) << ToJson(event);
 }
 
 TEST(ToJson, KeepsTheNamesOfTheContract) {

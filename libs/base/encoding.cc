@@ -5,6 +5,7 @@
 #include <array>
 
 #include "libs/base/ascii.h"
+#include "libs/base/printable.h"
 
 namespace devicetrust {
 namespace {
@@ -212,7 +213,7 @@ std::string JsonQuote(std::string_view text) {
     } else if (length == 1) {
       AppendJsonCharacter(out, text.front());
     } else {
-      out.append(text.substr(0, length));
+      out += Printable(text.substr(0, length));
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }

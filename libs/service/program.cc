@@ -9,6 +9,7 @@
 
 #include "libs/base/files.h"
 #include "libs/base/log.h"
+#include "libs/base/printable.h"
 #include "libs/http/server.h"
 #include "libs/metrics/process.h"
 #include "libs/service/metrics_listener.h"
@@ -181,7 +182,8 @@ absl::Status Serve(const ProgramInfo& info, const Steps& steps, const ProcessCon
 }
 
 int Fail(const ProgramInfo& info, const absl::Status& status, int code) {
-  std::fprintf(stderr, "%s: %s\n", info.name.c_str(), std::string(status.message()).c_str());
+  std::fprintf(stderr, "%s: %s\n", info.name.c_str(),
+               PrintableLines(std::string(status.message())).c_str());
   return code;
 }
 

@@ -10,6 +10,7 @@
 #include "libs/admin/text.h"
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
+#include "libs/base/printable.h"
 #include "libs/rpc/error.h"
 #include "tools/dtctl/verbs.h"
 
@@ -124,7 +125,7 @@ int RemoveApp(AdminClient& client, const AppOptions& options) {
   if (!app.ok()) return Failed(app.status());
   const std::string act = fmt::format(
       "remove the app {} ({}) and its {}; nobody can sign in to it any more", app->id(),
-      admin::Printable(app->label()),
+      Printable(app->label()),
       admin::Plural(static_cast<std::size_t>(std::max(0, app->rules_size() - 1)), "rule"));
   if (const int code = Confirm(act, options.yes); code != kDone) return code;
   org::v1::RemoveAppRequest request;

@@ -9,6 +9,7 @@
 #include "libs/admin/endpoints.h"
 #include "libs/admin/text.h"
 #include "libs/base/log.h"
+#include "libs/base/printable.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -145,8 +146,7 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (const std::string word = UnknownVerb(app, error); !word.empty()) {
-      std::cerr << fmt::format("dtctl: there is no verb {}; --help lists them\n",
-                               admin::Printable(word));
+      std::cerr << fmt::format("dtctl: there is no verb {}; --help lists them\n", Printable(word));
       return kUsageError;
     }
     return Flushed(app.exit(error) == 0 ? kDone : kUsageError);

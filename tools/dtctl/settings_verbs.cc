@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "libs/admin/text.h"
+#include "libs/base/printable.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -27,7 +28,7 @@ template <typename Response>
 int Changed(const absl::StatusOr<Response>& answer, bool json) {
   if (!answer.ok()) return Failed(answer.status());
   for (const std::string& warning : answer->warnings()) {
-    std::cerr << "warning: " << admin::Printable(warning) << "\n";
+    std::cerr << "warning: " << Printable(warning) << "\n";
   }
   return Print(json, answer->settings(), SettingsText(answer->settings()));
 }

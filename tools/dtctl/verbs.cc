@@ -7,6 +7,7 @@
 
 #include "libs/admin/text.h"
 #include "libs/base/files.h"
+#include "libs/base/printable.h"
 
 namespace devicetrust::ctl {
 
@@ -16,28 +17,28 @@ int Failed(const absl::Status& status) {
 }
 
 int Usage(std::string_view what) {
-  std::cerr << "dtctl: " << what << ".\n";
+  std::cerr << "dtctl: " << Printable(what) << ".\n";
   return kUsageError;
 }
 
 int Nothing(std::string_view what) {
-  std::cerr << "dtctl: " << what << ".\n";
+  std::cerr << "dtctl: " << Printable(what) << ".\n";
   return kDone;
 }
 
 int Print(bool json, const google::protobuf::Message& message, const std::string& text) {
-  std::cout << (json ? admin::ToJson(message) + "\n" : text);
+  std::cout << (json ? admin::ToJson(message) + "\n" : PrintableLines(text));
   return kDone;
 }
 
 int Confirm(const std::string& act, bool yes) {
   if (yes) return kDone;
   if (isatty(STDIN_FILENO) == 0) {
-    std::cerr << "dtctl: this would " << act << "\n"
+    std::cerr << "dtctl: this would " << Printable(act) << "\n"
               << "       Nothing was done. Add --yes to do it without being asked.\n";
     return kUsageError;
   }
-  std::cerr << "About to " << act << ".\nGo on? [y/N] " << std::flush;
+  std::cerr << "About to " << Printable(act) << ".\nGo on? [y/N] " << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return kDone;
