@@ -5,7 +5,7 @@
 
 #include "ca-service/events.h"
 #include "libs/base/encoding.h"
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/pki/csr.h"
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
@@ -51,11 +51,11 @@ absl::StatusOr<StoredCertificate> Enroller::Enroll(std::string_view user_token,
   auto certificate = EnrollVerified(applicant, csr_der, client_address);
   if (!certificate.ok()) {
     const absl::Status refused = rpc::StoreError(certificate.status());
-    Log(LogLevel::kWarning, "user.credential.enroll.refused",
-        {{"user", applicant.user.name},
-         {"computer", applicant.computer.name},
-         {"reason", rpc::ReasonName(refused)},
-         {"message", std::string(refused.message())}});
+    LogSparsely(LogLevel::kWarning, "user.credential.enroll.refused", applicant.user.name,
+                {{"user", applicant.user.name},
+                 {"computer", applicant.computer.name},
+                 {"reason", rpc::ReasonName(refused)},
+                 {"message", std::string(refused.message())}});
     if (IsForTheSystemLog(refused)) LogRefusal(applicant, refused, client_address);
     return refused;
   }
@@ -102,7 +102,8 @@ void Enroller::LogRefusal(const Applicant& applicant, const absl::Status& refuse
     return context_.outbox.Append(txn, event_id, event);
   });
   if (!logged.ok() && !absl::IsAlreadyExists(logged)) {
-    Log(LogLevel::kWarning, "ca.event.dropped", {{"status", logged.ToString()}});
+    LogSparsely(LogLevel::kWarning, "ca.event.dropped", applicant.user.name,
+                {{"status", logged.ToString()}});
   }
 }
 

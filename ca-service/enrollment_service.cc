@@ -1,29 +1,16 @@
 #include "ca-service/enrollment_service.h"
 
-#include <string>
-
 #include "ca-service/metrics.h"
+#include "libs/rpc/peer_address.h"
 #include "libs/rpc/result_label.h"
 #include "libs/rpc/status.h"
 
 namespace devicetrust::ca {
-namespace {
-
-// "127.0.0.1" of gRPC's "ipv4:127.0.0.1:40312" and of "ipv6:%5B::1%5D:40312" the middle.
-std::string PeerAddress(const grpc::ServerContext* context) {
-  if (context == nullptr) return {};
-  std::string peer = context->peer();
-  peer.erase(0, peer.find(':') + 1);
-  return peer.substr(0, peer.rfind(':'));
-}
-
-}  // namespace
-
 grpc::Status EnrollmentService::Enroll(grpc::ServerContext* context,
                                        const v1::EnrollRequest* request,
                                        v1::EnrollResponse* response) {
   auto certificate =
-      enroller_.Enroll(request->user_token(), request->csr_der(), PeerAddress(context));
+      enroller_.Enroll(request->user_token(), request->csr_der(), rpc::PeerAddress(context));
   kEnrollments.With({rpc::ResultLabel(certificate.status())}).Add();
   if (!certificate.ok()) return rpc::ToGrpc(certificate.status());
   response->set_certificate_der(ToString(certificate->der));

@@ -10,7 +10,7 @@
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "google/rpc/status.pb.h"
 #include "libs/base/coalescer.h"
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 
@@ -27,7 +27,7 @@ constexpr std::size_t kEnrollmentsPerCallMax = 64;  // The contract's.
 // own certificate not accepted there) is a fault between two servers.
 absl::Status OrgError(absl::Status status) {
   if (status.ok() || rpc::DetailOf(status)) return status;
-  Log(LogLevel::kWarning, "ca.org.unreachable", {{"status", status.ToString()}});
+  LogSparsely(LogLevel::kWarning, "ca.org.unreachable", {}, {{"status", status.ToString()}});
   return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                         "the org does not answer the certificate authority", "org",
                         "Try again; if it stays, check that dt-policy runs and that dt-ca's "

@@ -5,7 +5,7 @@
 
 namespace devicetrust::iwa {
 
-// The gRPC service of TokenIssuer: translates, logs one line a call, maps the status.
+// The gRPC service of TokenIssuer: translates, logs (refusals sparsely), maps the status.
 class DomainProofService final : public v1::DomainProofService::Service {
  public:
   explicit DomainProofService(TokenIssuer& issuer) : issuer_(issuer) {}

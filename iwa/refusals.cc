@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/kerberos/failure.h"
 #include "libs/rpc/error.h"
 
@@ -49,20 +49,20 @@ absl::Status TicketRefusal(const absl::Status& failure) {
                     "Use Kerberos: the computer must reach a domain controller and know the IWA's "
                     "service principal; NTLM is not accepted.");
     case Failure::kMisconfigured:  // Its text names files of ours.
-      Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
+      LogSparsely(LogLevel::kError, "iwa.kerberos.fault", {}, {{"error", TextOf(failure)}});
       return rpc::MakeError(StatusCode::kUnavailable, reason::v1::REASON_STORE_UNAVAILABLE,
                             "the IWA can't check tickets now", {},
                             "Try again; if it stays, look for iwa.kerberos.fault in its log.",
                             kRetryAfter);
     default:
-      Log(LogLevel::kError, "iwa.kerberos.fault", {{"error", TextOf(failure)}});
+      LogSparsely(LogLevel::kError, "iwa.kerberos.fault", {}, {{"error", TextOf(failure)}});
       return rpc::MakeError(StatusCode::kInternal, reason::v1::REASON_INTERNAL_ERROR,
                             TextOf(failure));
   }
 }
 
 absl::Status DirectoryRefusal(const absl::Status& failure) {
-  Log(LogLevel::kWarning, "iwa.directory.fault", {{"error", failure.ToString()}});
+  LogSparsely(LogLevel::kWarning, "iwa.directory.fault", {}, {{"error", failure.ToString()}});
   if (failure.code() == StatusCode::kInternal) return failure;
   return rpc::MakeError(
       StatusCode::kUnavailable, reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE,

@@ -2,15 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
+#include "iwa/domain_proof_service.h"
 #include "libs/base/encoding.h"
+#include "libs/base/files.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/rpc/error.h"
 #include "libs/testing/fake_directory.h"
 #include "libs/testing/mutation.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "libs/token/names.h"
 
 namespace devicetrust::iwa {
@@ -342,6 +347,25 @@ TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
   const std::string of_user =
       FakeAcceptor::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
   DT_EXPECT_OK(strict.IssueUserToken(AsBytes(of_user), thumbprint_, device));
+}
+
+// A stranger's calls cost no disk: a few lines, and their number.
+TEST_F(TokenIssuerTest, AFloodOfMalformedCallsLeavesAFewLines) {
+  const testing::TempFolder folder;
+  DT_ASSERT_OK(SetLogFile(folder / "log"));
+  DomainProofService service(issuer_);
+  v1::IssueDeviceTokenRequest request;
+  v1::IssueDeviceTokenResponse response;
+  request.set_spnego_token("no ticket");
+  request.set_key_thumbprint(thumbprint_);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(service.IssueDeviceToken(nullptr, &request, &response).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  LogSums();
+  const std::string log = ReadFile(folder / "log").value();
+  EXPECT_EQ(std::ranges::count(log, '\n'), static_cast<int>(kSparseLinesOfEach) + 1) << log;
+  EXPECT_NE(log.find("\"count\":995"), std::string::npos) << log;
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/error.h"
@@ -112,7 +112,8 @@ absl::Status AdmissionControl::Authorize(const Rule& rule, std::string_view path
   }
   const bool component = caller.kind == Caller::Kind::kComponent;
   if (!named(caller.role) && !(component && named(kAnyComponent))) {
-    Log(LogLevel::kWarning, "rpc.call.denied", {{"caller", caller.ToString()}, {"method", path}});
+    LogSparsely(LogLevel::kWarning, "rpc.call.denied", caller.ToString(),
+                {{"caller", caller.ToString()}, {"method", path}});
     return NotAllowed(fmt::format("{} may not call {}", caller.ToString(), path));
   }
   if (!component) {

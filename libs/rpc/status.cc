@@ -6,7 +6,7 @@
 #include "absl/strings/cord.h"
 #include "google/rpc/status.pb.h"
 #include "libs/base/encoding.h"
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/rpc/detail_url.h"
 #include "libs/rpc/error.h"
 
@@ -36,7 +36,7 @@ google::rpc::Status ToMessage(const absl::Status& status) {
   const bool hide = absl::IsInternal(status) || absl::IsUnknown(status);
   reason::v1::ErrorDetail detail;
   if (hide) {
-    Log(LogLevel::kError, "rpc.internal_error", {{"status", status.ToString()}});
+    LogSparsely(LogLevel::kError, "rpc.internal_error", {}, {{"status", status.ToString()}});
     detail.set_reason(reason::v1::REASON_INTERNAL_ERROR);
   } else {
     detail = DetailOf(status).value_or(reason::v1::ErrorDetail());

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "libs/base/files.h"
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/base/printable.h"
 #include "libs/http/server.h"
 #include "libs/metrics/process.h"
@@ -178,6 +178,7 @@ absl::Status Serve(const ProgramInfo& info, const Steps& steps, const ProcessCon
   }
   Log(LogLevel::kInfo, "process.stopping", {{"signal", signal}});
   service.stop();
+  LogSums();
   return absl::OkStatus();
 }
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/decisions/sign_on_record.h"
@@ -61,8 +61,8 @@ absl::StatusOr<SignOnInput> SignOn::Prepare(const v1::EvaluateRequest& request) 
 absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest& request) {
   DT_ASSIGN_OR_RETURN(const SignOnInput input, Prepare(request));
   if (!input.proof.detail.empty()) {
-    Log(LogLevel::kWarning, "decision.proof.refused",
-        {{"app", request.app_id()}, {"why", input.proof.detail}});
+    LogSparsely(LogLevel::kWarning, "decision.proof.refused", request.session().user_id(),
+                {{"app", request.app_id()}, {"why", input.proof.detail}});
   }
   DT_ASSIGN_OR_RETURN(const RecordIds ids, RecordIds::New(parts_.events, parts_.random));
   const auto decide = [&](db::Transaction& txn) -> absl::StatusOr<DecidedSignOn> {
