@@ -94,6 +94,7 @@ void BM_SystemLogEnrollment(benchmark::State& state) {
       db::Database::Open("sqlite:" + folder / "log.db", policy::LogMigrations()).value();
   const SystemClock clock;
   policy::SystemLog log(*database, clock);
+  const rpc::Caller kCa{rpc::Caller::Kind::kComponent, "ca", "ca", "bench"};
   for (auto _ : state) {
     state.PauseTiming();
     std::string joined;
@@ -104,7 +105,7 @@ void BM_SystemLogEnrollment(benchmark::State& state) {
     request.ParseFromString(joined);
     const std::vector<org::v1::Event> events(request.events().begin(), request.events().end());
     state.ResumeTiming();
-    const auto appended = log.Append(events);
+    const auto appended = log.Append(kCa, events);
     if (!appended.ok()) return state.SkipWithError(appended.status().ToString().c_str());
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));

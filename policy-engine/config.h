@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,22 @@ struct Config : service::ComponentConfig,
   }
 
   std::string log_database = "sqlite:dt-policy-log.db";  // The System Log has its own.
+  std::int64_t log_retention_days = 90;                  // Of an event, from its arrival on.
+  // Of all events, about; the oldest go. 0: as much as there is room for.
+  std::int64_t log_bytes_max = std::int64_t{10} << 30;
+
+  // Wrong passwords: authentication/failure_throttle.h.
+  std::uint32_t password_failures_max = 3;
+  std::uint32_t known_password_failures_max = 4;
+  std::uint32_t network_failures_max = 200;
+  std::int64_t failure_window_minutes = 30;
+  // Wrong codes of one user in a row that lock the second factor (users/totp_factors.h).
+  std::int64_t code_failures_max = 100;
+
+  // How old the directory's word on an account may be when its session opens an app, and how much
+  // older while the directory is away (users/account_watch.h).
+  std::int64_t session_check_minutes = 15;
+  std::int64_t session_check_grace_minutes = 60;
 
   // The operator's capability switch (ORG-1): unset leaves it as the store has it (on, in a
   // new org).

@@ -26,6 +26,12 @@ inline const metrics::Gauges kSamlKeyExpiry(
     "dt_policy_saml_key_expiry_timestamp_seconds",
     "When the certificate of a key that signs SAML responses ends, Unix time.", {"kid"},
     metrics::Merge::kLeast);
+inline const metrics::Gauges kLogBytes("dt_policy_log_bytes",
+                                       "Size of the System Log's events, about.");
+inline const metrics::Gauges kLogEvents("dt_policy_log_events", "Events in the System Log.");
+inline const metrics::Counters kLogDeleted(
+    "dt_policy_log_deleted_total",
+    "Events deleted from the System Log, by cause: age, or size of the log.", {"cause"});
 inline const metrics::Histograms kEvaluationSeconds("dt_policy_evaluation_seconds",
                                                     "Time to evaluate the rules of one sign-on.",
                                                     metrics::kLatencyBuckets);

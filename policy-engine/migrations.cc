@@ -116,7 +116,16 @@ std::vector<db::Migration> LogMigrations() {
              .columns = "subject TEXT NOT NULL, sequence BIGINT NOT NULL,"
                         " PRIMARY KEY (subject, sequence)",
              .clustered = true}},
-           {"CREATE INDEX events_by_type ON events (type, at_ms)"}}};
+           {"CREATE INDEX events_by_type ON events (type, at_ms)"}},
+          // How large the log is, in one row, and up to which event it was deleted.
+          {2,
+           "retention",
+           {{.name = "log_usage",
+             .number_key = "id",
+             .columns = "bytes BIGINT NOT NULL, events BIGINT NOT NULL,"
+                        " deleted_to BIGINT NOT NULL"}},
+           {"INSERT INTO log_usage (id, bytes, events, deleted_to)"
+            " SELECT 1, COALESCE(SUM(LENGTH(event) + 400), 0), COUNT(*), 0 FROM events"}}};
 }
 
 }  // namespace devicetrust::policy

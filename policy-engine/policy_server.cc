@@ -43,6 +43,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::chrono::seconds kPruneEvery{60};
+constexpr std::chrono::milliseconds kPauseBetweenPrunes{50};  // While there is more to delete.
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
 absl::StatusOr<Files> LoadFiles(const Config& config) {
@@ -50,6 +51,14 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   DT_ASSIGN_OR_RETURN(auto directories, service::LoadDirectories(config));
   return Files{std::move(component), std::move(kek), std::move(directories)};
+}
+
+// A store that is full takes no events: the oldest go before.
+LogLimits LimitsOf(const Config& config) {
+  LogLimits limits{std::chrono::days(config.log_retention_days), config.log_bytes_max};
+  const std::int64_t room = config.store_bytes_max / 4 * 3;
+  if (room > 0 && (limits.bytes_max == 0 || limits.bytes_max > room)) limits.bytes_max = room;
+  return limits;
 }
 
 void LogFailure(std::string_view event, const absl::Status& status) {
@@ -104,6 +113,7 @@ struct PolicyServer::Parts {
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
   std::optional<BackgroundLoop> pruning;
+  std::optional<BackgroundLoop> log_pruning;
   std::once_flag stopped;
 };
 
@@ -113,7 +123,7 @@ absl::Status PolicyServer::Parts::Open() {
                       db::Database::Open(config.log_database, LogMigrations(), options));
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, OrgMigrations(), options));
   DT_RETURN_IF_ERROR(database->Write([](db::Transaction& txn) { return FillNameKeys(txn); }));
-  log.emplace(*log_database, clock);
+  log.emplace(*log_database, clock, LimitsOf(config));
   db::OutboxOptions outbox_options;
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
@@ -194,6 +204,11 @@ absl::Status PolicyServer::Parts::Listen() {
     Prune();
     return kPruneEvery;
   });
+  log_pruning.emplace(kPruneEvery, [this]() -> std::chrono::milliseconds {
+    const auto more = log->Prune();
+    LogFailure("system_log.prune.failed", more.status());
+    return more.value_or(false) ? kPauseBetweenPrunes : kPruneEvery;
+  });
   return absl::OkStatus();
 }
 
@@ -211,6 +226,7 @@ void PolicyServer::Parts::Stop() {
     if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();
     pruning.reset();
+    log_pruning.reset();
     if (revoker != nullptr) revoker->Stop();
     if (outbox == nullptr) return;
     outbox->WaitUntilEmpty(kLastEventsWait);

@@ -15,6 +15,7 @@
 #include "devicetrust/org/v1/zones.grpc.pb.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::admin {
 
@@ -308,8 +309,8 @@ absl::StatusOr<v1::Decision> AdminClient::ExplainDecision(const std::string& cod
   return answer.decision();
 }
 
-absl::StatusOr<std::vector<v1::Event>> AdminClient::SearchEvents(const v1::EventFilter& filter,
-                                                                 int count) {
+absl::StatusOr<std::vector<v1::Event>> AdminClient::SearchEvents(
+    const v1::EventFilter& filter, int count, std::optional<WallTime>* kept_since) {
   v1::SearchEventsRequest request;
   *request.mutable_filter() = filter;
   std::vector<v1::Event> events;
@@ -319,6 +320,9 @@ absl::StatusOr<std::vector<v1::Event>> AdminClient::SearchEvents(const v1::Event
         const v1::SearchEventsResponse page,
         stubs_->Org(stubs_->log, &v1::SystemLogService::Stub::SearchEvents, request));
     events.insert(events.end(), page.events().begin(), page.events().end());
+    if (kept_since != nullptr && page.has_kept_since()) {
+      *kept_since = rpc::FromTimestamp(page.kept_since());
+    }
     if (page.next_page_token().empty()) break;
     request.set_page_token(page.next_page_token());
   }
@@ -348,7 +352,8 @@ absl::StatusOr<v1::CountEventsResponse> AdminClient::CountEvents(const v1::Event
 }
 
 absl::Status AdminClient::TailEvents(const v1::EventFilter& filter, std::int64_t& after_sequence,
-                                     const std::function<bool(const v1::Event&)>& seen) {
+                                     const std::function<bool(const v1::Event&)>& seen,
+                                     const std::function<void()>& lost) {
   if (stubs_->log == nullptr) return NoAddress(stubs_->org_peer);
   grpc::ClientContext context;  // No deadline: it lasts until somebody has enough.
   v1::TailEventsRequest request;
@@ -357,6 +362,7 @@ absl::Status AdminClient::TailEvents(const v1::EventFilter& filter, std::int64_t
   const auto reader = stubs_->log->TailEvents(&context, request);
   v1::TailEventsResponse part;
   while (reader->Read(&part)) {
+    if (part.deleted_to_sequence() > 0 && lost) lost();
     for (const v1::Event& event : part.events()) {
       if (seen(event)) continue;
       context.TryCancel();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "devicetrust/org/v1/users.pb.h"
 #include "devicetrust/org/v1/zones.pb.h"
 #include "libs/admin/endpoints.h"
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::admin {
@@ -90,16 +92,19 @@ class AdminClient {
   absl::StatusOr<org::v1::Decision> ExplainDecision(const std::string& code);
 
   // The System Log. SearchEvents: the newest `count` events, oldest of them first.
-  absl::StatusOr<std::vector<org::v1::Event>> SearchEvents(const org::v1::EventFilter& filter,
-                                                           int count);
+  // `kept_since`, when given: what arrived before is deleted; unset when nothing is.
+  absl::StatusOr<std::vector<org::v1::Event>> SearchEvents(
+      const org::v1::EventFilter& filter, int count, std::optional<WallTime>* kept_since = nullptr);
   // All events that match, newest first, page by page.
   absl::Status ForEachEvent(const org::v1::EventFilter& filter,
                             const std::function<void(const org::v1::Event&)>& visit);
   absl::StatusOr<org::v1::CountEventsResponse> CountEvents(const org::v1::EventFilter& filter);
   // Calls `seen` for each event after `after_sequence`, as they come, until it returns false,
-  // and keeps `after_sequence` up to date. Returns when the stream ends: OK at drain.
+  // and keeps `after_sequence` up to date. Calls `lost` when events after it were deleted before
+  // they came. Returns when the stream ends: OK at drain.
   absl::Status TailEvents(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
-                          const std::function<bool(const org::v1::Event&)>& seen);
+                          const std::function<bool(const org::v1::Event&)>& seen,
+                          const std::function<void()>& lost = {});
   // Waits until the org answers, or that long.
   void WaitForOrg(std::chrono::milliseconds limit);
 

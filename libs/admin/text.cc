@@ -230,6 +230,10 @@ std::string EventLine(const v1::Event& event) {
     const auto found = event.debug_data().find(key);
     if (found != event.debug_data().end()) line += fmt::format("  {} {}", word, found->second);
   }
+  // The org's own need no mention.
+  if (!event.writer().empty() && event.writer() != "policy") {
+    line += "  written by " + event.writer();
+  }
   return Printable(line);
 }
 

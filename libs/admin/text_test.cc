@@ -36,6 +36,13 @@ TEST(EventLine, EndsWithTheCodeOfADecision) {
   EXPECT_TRUE(EventLine(event).ends_with("  device d-17  code 7F3K-9QXD")) << EventLine(event);
 }
 
+// Whose word it is: the actor is what the writer says.
+TEST(EventLine, NamesTheComponentThatWroteIt) {
+  org::v1::Event event = Revocation();
+  event.set_writer("ca");
+  EXPECT_TRUE(EventLine(event).ends_with("  written by ca")) << EventLine(event);
+}
+
 TEST(EventLine, ControlBytesDoNotReachTheTerminal) {
   org::v1::Event event = Revocation();
   event.mutable_actor()->set_display_name("Ada\x1b[2J\nLovelace");

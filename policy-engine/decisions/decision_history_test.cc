@@ -61,7 +61,7 @@ TEST_F(DecisionHistoryTest, AnExplanationKnowsOfTheFactorAndOfALaterRevocation) 
                           .Target("Certificate", "0a1b")
                           .Take();
   revoked.set_id("event-1");
-  DT_ASSERT_OK(log_->Append({&revoked, 1}));
+  DT_ASSERT_OK(log_->Append(TheOrg(), {&revoked, 1}));
   const v1::Decision decision = Explain(code);
   EXPECT_EQ(decision.outcome(), v1::OUTCOME_ALLOWED);
   EXPECT_EQ(decision.remedy(), "");

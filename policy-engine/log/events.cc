@@ -86,7 +86,7 @@ db::Outbox::Deliver DeliverTo(SystemLog& log) {
         Log(LogLevel::kError, "system_log.event.dropped", {{"event_id", one.event_id}});
       }
     }
-    return log.Append(events).status();
+    return log.Append(TheOrg(), events).status();
   };
 }
 

@@ -3,14 +3,18 @@
 #include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
 #include <set>
+#include <utility>
 
+#include "libs/base/utc_time.h"
 #include "libs/db/sequence.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "policy-engine/metrics.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -72,6 +76,15 @@ std::set<std::string> SubjectsOf(const v1::Event& event) {
 }
 
 constexpr std::size_t kSubjectsPerInsertMax = 8;
+constexpr std::int64_t kPrunedAtOnce = 200;
+constexpr std::size_t kShownBytesMax = 128;
+
+// What an event counts for the size of the log. (The sequence is not kept in it.)
+std::int64_t BytesOf(const v1::Event& event) {
+  v1::Event kept = event;
+  kept.clear_sequence();
+  return static_cast<std::int64_t>(kept.ByteSizeLong()) + kEventOverheadBytes;
+}
 
 // The statement for each number of subjects, $1 the event's sequence.
 std::string_view InsertSubjects(std::size_t count) {
@@ -85,6 +98,57 @@ std::string_view InsertSubjects(std::size_t count) {
     return statements;
   }();
   return kStatements[count - 1];
+}
+
+// The event as it is kept. What its writer may not say is replaced.
+v1::Event Kept(const rpc::Caller& writer, const v1::Event& given, WallTime now,
+               std::chrono::hours kept_for) {
+  v1::Event event = given;
+  event.set_id(fmt::format("{}/{}", writer.name, given.id()));
+  event.set_writer(writer.name);
+  event.clear_sequence();
+  const WallTime at = rpc::FromTimestamp(given.at());
+  if (at > now + kEventClockSkew || at < now - kept_for) {
+    (*event.mutable_debug_data())["claimed_time"] = FormatUtc(at);
+    *event.mutable_at() = rpc::ToTimestamp(now);
+  }
+  return event;
+}
+
+absl::Status ForeignType(const rpc::Caller& writer, const v1::Event& event) {
+  const std::string type = event.type().substr(0, kShownBytesMax);
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
+                        fmt::format("{} may not write events of type {}", writer.ToString(), type),
+                        type, "Events are written by the component whose acts they tell of.");
+}
+
+// What the log holds, and up to which event it was deleted.
+struct Usage {
+  std::int64_t bytes = 0;
+  std::int64_t events = 0;
+  std::int64_t deleted_to = 0;
+};
+
+absl::StatusOr<Usage> ReadUsage(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT bytes, events, deleted_to FROM log_usage WHERE id = 1"));
+  if (rows.size() != 1) return absl::DataLossError("the System Log has lost the row of its size");
+  return Usage{db::Int(rows[0][0]), db::Int(rows[0][1]), db::Int(rows[0][2])};
+}
+
+absl::StatusOr<Usage> AddUsage(db::Transaction& txn, std::int64_t bytes, std::int64_t events) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("UPDATE log_usage SET bytes = bytes + $1, events = events + $2 WHERE id = 1"
+              " RETURNING bytes, events, deleted_to",
+              {bytes, events}));
+  if (rows.size() != 1) return absl::DataLossError("the System Log has lost the row of its size");
+  return Usage{db::Int(rows[0][0]), db::Int(rows[0][1]), db::Int(rows[0][2])};
+}
+
+void Measure(const Usage& usage) {
+  kLogBytes.With().Set(static_cast<double>(usage.bytes));
+  kLogEvents.With().Set(static_cast<double>(usage.events));
 }
 
 absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::int64_t sequence) {
@@ -182,49 +246,67 @@ bool HasSubject(const v1::EventFilter& filter) {
 
 }  // namespace
 
-SystemLog::SystemLog(db::Database& database, const Clock& clock)
+SystemLog::SystemLog(db::Database& database, const Clock& clock, LogLimits limits)
     : database_(database),
       clock_(clock),
+      limits_(limits),
       watch_(database_.WatchTopic(kEventSequence, [this] { appended_.Fire(); })) {}
 
-absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event> events) {
+absl::StatusOr<SystemLog::Appended> SystemLog::Append(const rpc::Caller& writer,
+                                                      std::span<const v1::Event> events) {
   std::vector<const v1::Event*> pointers;
   pointers.reserve(events.size());
   for (const v1::Event& event : events) pointers.push_back(&event);
-  return Append(pointers);
+  return Append(writer, pointers);
 }
 
-absl::StatusOr<SystemLog::Appended> SystemLog::Append(std::span<const v1::Event* const> events) {
+absl::StatusOr<SystemLog::Appended> SystemLog::Append(const rpc::Caller& writer,
+                                                      std::span<const v1::Event* const> events) {
   if (events.size() > static_cast<std::size_t>(kEventsPerAppendMax)) {
     return MalformedEvents(fmt::format("at most {} events in one call", kEventsPerAppendMax));
   }
-  for (const v1::Event* event : events) DT_RETURN_IF_ERROR(ValidateEvent(*event));
-  if (events.empty()) return Appended{};
+  const WallTime now = clock_.Now();
+  std::vector<v1::Event> kept;
+  kept.reserve(events.size());
+  for (const v1::Event* event : events) {
+    DT_RETURN_IF_ERROR(ValidateEvent(*event));
+    if (!MayWrite(writer.role, event->type())) return ForeignType(writer, *event);
+    kept.push_back(Kept(writer, *event, now, limits_.kept_for));
+  }
+  if (kept.empty()) return Appended{};
 
-  const auto count = static_cast<std::int64_t>(events.size());
-  return database_.Write([&](db::Transaction& txn) -> absl::StatusOr<Appended> {
+  const auto count = static_cast<std::int64_t>(kept.size());
+  const auto append = [&](db::Transaction& txn) -> absl::StatusOr<std::pair<Appended, Usage>> {
     DT_ASSIGN_OR_RETURN(std::int64_t sequence,
-                        db::NextSequences(txn, kEventSequence, count, UnixMicros(clock_.Now())));
+                        db::NextSequences(txn, kEventSequence, count, UnixMicros(now)));
     Appended appended;
-    for (const v1::Event* event : events) {
-      DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, *event, sequence++));
+    std::int64_t bytes = 0;
+    for (const v1::Event& event : kept) {
+      DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, event, sequence++));
       ++(stored ? appended.stored : appended.duplicates);
+      if (stored) bytes += BytesOf(event);
     }
     if (appended.stored > 0) txn.Announce(kEventSequence);
-    return appended;
-  });
+    DT_ASSIGN_OR_RETURN(const Usage after, AddUsage(txn, bytes, appended.stored));
+    return std::pair(appended, after);
+  };
+  DT_ASSIGN_OR_RETURN(const auto appended, database_.Write(append));
+  Measure(appended.second);
+  return appended.first;
 }
 
 absl::StatusOr<SystemLog::Page> SystemLog::Search(const v1::EventFilter& filter,
                                                   std::int64_t before, int limit) {
   DT_ASSIGN_OR_RETURN(const auto arguments,
                       Arguments(filter, before == 0 ? kForever : before, limit + 1));
+  Page page;
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
+        DT_ASSIGN_OR_RETURN(const Usage usage, ReadUsage(txn));
+        page.deleted_to = usage.deleted_to;
         return txn.Run(HasSubject(filter) ? kNewestFirstOfSubject : kNewestFirst, arguments);
       }));
-  Page page;
   DT_ASSIGN_OR_RETURN(page.events, ParseEvents(rows));
   if (page.events.size() > static_cast<std::size_t>(limit)) {
     page.events.pop_back();
@@ -239,10 +321,12 @@ absl::StatusOr<SystemLog::Following> SystemLog::After(const v1::EventFilter& fil
   return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Following> {
     DT_ASSIGN_OR_RETURN(const std::int64_t last, db::LastSequence(txn, kEventSequence));
     DT_RETURN_IF_ERROR(rpc::CheckPosition(after, last));
+    DT_ASSIGN_OR_RETURN(const Usage usage, ReadUsage(txn));
     DT_ASSIGN_OR_RETURN(
         const auto rows,
         txn.Run(HasSubject(filter) ? kOldestFirstOfSubject : kOldestFirst, arguments));
     Following following;
+    following.deleted_to = usage.deleted_to;
     DT_ASSIGN_OR_RETURN(following.events, ParseEvents(rows));
     const bool all = following.events.size() < static_cast<std::size_t>(limit);
     following.sequence = all ? std::max(last, after) : following.events.back().sequence();
@@ -277,6 +361,83 @@ absl::StatusOr<std::optional<WallTime>> SystemLog::RevokedAt(const std::string& 
 
 absl::StatusOr<std::int64_t> SystemLog::LastSequence() {
   return database_.Read([](db::Transaction& txn) { return db::LastSequence(txn, kEventSequence); });
+}
+
+// Reads outside of the write, which then only deletes by key.
+absl::StatusOr<bool> SystemLog::Prune() {
+  const std::int64_t arrived_before = UnixMicros(clock_.Now() - limits_.kept_for);
+  struct Oldest {
+    Usage usage;
+    std::vector<db::Row> rows;
+  };
+  const auto read = [](db::Transaction& txn) -> absl::StatusOr<Oldest> {
+    Oldest oldest;
+    DT_ASSIGN_OR_RETURN(oldest.usage, ReadUsage(txn));
+    DT_ASSIGN_OR_RETURN(
+        oldest.rows,
+        txn.Run("SELECT sequence, event FROM events ORDER BY sequence LIMIT $1", {kPrunedAtOnce}));
+    return oldest;
+  };
+  DT_ASSIGN_OR_RETURN(const Oldest oldest, database_.Read(read));
+  Measure(oldest.usage);
+  DT_ASSIGN_OR_RETURN(const std::vector<v1::Event> events, ParseEvents(oldest.rows));
+
+  const std::int64_t too_many = limits_.bytes_max > 0 ? oldest.usage.bytes - limits_.bytes_max : 0;
+  std::int64_t bytes = 0;
+  std::int64_t aged = 0;
+  std::size_t count = 0;
+  for (; count < events.size(); ++count) {
+    const bool old = events[count].sequence() < arrived_before;
+    if (!old && bytes >= too_many) break;
+    aged += old ? 1 : 0;
+    bytes += BytesOf(events[count]);
+  }
+  if (count == 0) return false;
+  const std::int64_t last = events[count - 1].sequence();
+  const auto prune = [&](db::Transaction& txn) -> absl::Status {
+    for (std::size_t i = 0; i < count; ++i) {
+      for (const std::string& subject : SubjectsOf(events[i])) {
+        DT_RETURN_IF_ERROR(
+            txn.Run("DELETE FROM event_subjects WHERE subject = $1 AND sequence = $2",
+                    {subject, events[i].sequence()})
+                .status());
+      }
+    }
+    DT_RETURN_IF_ERROR(txn.Run("DELETE FROM events WHERE sequence <= $1", {last}).status());
+    return txn
+        .Run(
+            "UPDATE log_usage SET bytes = bytes - $1, events = events - $2, deleted_to = $3"
+            " WHERE id = 1",
+            {bytes, static_cast<std::int64_t>(count), last})
+        .status();
+  };
+  DT_RETURN_IF_ERROR(database_.Write(prune));
+  const auto deleted = static_cast<std::int64_t>(count);
+  kLogDeleted.With({"age"}).Add(static_cast<std::uint64_t>(aged));
+  kLogDeleted.With({"size"}).Add(static_cast<std::uint64_t>(deleted - aged));
+  Measure({oldest.usage.bytes - bytes, oldest.usage.events - deleted, last});
+  return deleted == kPrunedAtOnce;
+}
+
+WallTime ArrivalOf(std::int64_t sequence) {
+  return std::chrono::time_point_cast<WallTime::duration>(
+      std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(sequence)));
+}
+
+bool MayWrite(std::string_view role, std::string_view type) {
+  if (role == TheOrg().role) return true;
+  if (role == "ca") {
+    constexpr std::array<std::string_view, 4> kTypes = {"user.credential.enroll", "pki.cert.issue",
+                                                        "pki.cert.renew", "pki.cert.revoke"};
+    if (std::ranges::find(kTypes, type) != kTypes.end()) return true;
+  }
+  if (role != "ca" && role != "iwa" && role != "gateway") return false;
+  return type.size() > role.size() + 1 && type.starts_with(role) && type[role.size()] == '.';
+}
+
+const rpc::Caller& TheOrg() {
+  static const rpc::Caller kOrg{rpc::Caller::Kind::kComponent, "policy", "policy", {}};
+  return kOrg;
 }
 
 }  // namespace devicetrust::policy

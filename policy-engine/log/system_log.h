@@ -1,6 +1,8 @@
-// The System Log's store (LOG-1, LOG-2): events in the order of their arrival, each once.
+// The System Log's store (LOG-1, LOG-2): events in the order of their arrival, each once, for as
+// long and as many as the limits say.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,32 +15,49 @@
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/db/database.h"
+#include "libs/rpc/caller.h"
 
 namespace devicetrust::policy {
 
 inline constexpr int kEventsPerAppendMax = 1000;
 inline constexpr int kEventTypesPerFilterMax = 10;
 inline constexpr std::size_t kEventBytesMax = 16 * 1024;
+// How far a writer's clock may be ahead of ours.
+inline constexpr std::chrono::minutes kEventClockSkew{5};
+// What an event takes in the store beside its own bytes, about: rows and indexes.
+inline constexpr std::int64_t kEventOverheadBytes = 400;
+
+struct LogLimits {
+  std::chrono::hours kept_for{90 * 24};             // From the arrival on.
+  std::int64_t bytes_max = std::int64_t{10} << 30;  // Of all events, about; 0: no limit.
+};
 
 // Thread-safe.
 class SystemLog {
  public:
   // `database` has LogMigrations(). Both must outlive this.
-  SystemLog(db::Database& database, const Clock& clock);
+  SystemLog(db::Database& database, const Clock& clock, LogLimits limits = {});
 
   struct Appended {
     int stored = 0;
     int duplicates = 0;
   };
-  // Stores events durably; one whose id is there already is dropped.
+  // Stores events of `writer` durably. Ids are the writer's own: the log keeps an event as
+  // "NAME/ID", and drops one that it has under this id already. A time further ahead than
+  // kEventClockSkew, or longer ago than events are kept, becomes that of the arrival; debug_data
+  // then says which was claimed.
   // kInvalidArgument, MALFORMED_REQUEST: an event lacks id, type or time, or is longer than
-  // kEventBytesMax; more than kEventsPerAppendMax. Then none is stored.
-  absl::StatusOr<Appended> Append(std::span<const org::v1::Event* const> events);
-  absl::StatusOr<Appended> Append(std::span<const org::v1::Event> events);
+  // kEventBytesMax; more than kEventsPerAppendMax. kPermissionDenied, CALLER_NOT_ALLOWED: an event
+  // is of a type that the writer's role does not write. Then none is stored.
+  absl::StatusOr<Appended> Append(const rpc::Caller& writer,
+                                  std::span<const org::v1::Event* const> events);
+  absl::StatusOr<Appended> Append(const rpc::Caller& writer,
+                                  std::span<const org::v1::Event> events);
 
   struct Page {
     std::vector<org::v1::Event> events;  // Newest first, `sequence` set.
     std::int64_t next_before = 0;        // For the next page; 0 on the last one.
+    std::int64_t deleted_to = 0;         // As below.
   };
   // Up to `limit` events that match and come before sequence `before` (0: from the newest).
   // kInvalidArgument, MALFORMED_REQUEST: more than kEventTypesPerFilterMax types.
@@ -47,6 +66,8 @@ class SystemLog {
   struct Following {
     std::vector<org::v1::Event> events;  // Oldest first.
     std::int64_t sequence = 0;           // All events up to here were looked at.
+    // When it is after `after`: events up to here were deleted before they were looked at.
+    std::int64_t deleted_to = 0;
   };
   // Up to `limit` events after sequence `after`, those that match.
   absl::StatusOr<Following> After(const org::v1::EventFilter& filter, std::int64_t after,
@@ -60,13 +81,27 @@ class SystemLog {
 
   absl::StatusOr<std::int64_t> LastSequence();
 
+  // Deletes some of the events that arrived longer ago than the limit says, or that are the oldest
+  // while the log is too large. True: there are more. Each call is one short write.
+  absl::StatusOr<bool> Prune();
+
   ChangeSignal& appended() { return appended_; }  // Fires after each commit of one.
 
  private:
   db::Database& database_;
   const Clock& clock_;
+  const LogLimits limits_;
   ChangeSignal appended_;
   const db::Watch watch_;  // Last: it fires the one above.
 };
+
+// When an event of this sequence arrived, about: the log numbers them by the microsecond.
+WallTime ArrivalOf(std::int64_t sequence);
+
+// Whether components of `role` write events of `type`: each its own, and the org any.
+bool MayWrite(std::string_view role, std::string_view type);
+
+// The org itself, as a writer.
+const rpc::Caller& TheOrg();
 
 }  // namespace devicetrust::policy

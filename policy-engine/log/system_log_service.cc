@@ -5,8 +5,10 @@
 #include <chrono>
 #include <vector>
 
+#include "libs/rpc/caller.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
+#include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -38,12 +40,14 @@ absl::StatusOr<std::int64_t> ParsePageToken(const std::string& token) {
 
 }  // namespace
 
-grpc::Status SystemLogService::AppendEvents(grpc::ServerContext* /*context*/,
+grpc::Status SystemLogService::AppendEvents(grpc::ServerContext* context,
                                             const v1::AppendEventsRequest* request,
                                             v1::AppendEventsResponse* response) {
   const std::vector<const v1::Event*> events(request->events().pointer_begin(),
                                              request->events().pointer_end());
-  const auto appended = log_.Append(events);
+  const auto writer = rpc::CallerOf(*context);
+  if (!writer.ok()) return rpc::ToGrpc(writer.status());
+  const auto appended = log_.Append(*writer, events);
   if (!appended.ok()) return rpc::ToGrpc(rpc::StoreError(appended.status()));
   response->set_stored(appended->stored);
   response->set_duplicates(appended->duplicates);
@@ -62,6 +66,9 @@ grpc::Status SystemLogService::SearchEvents(grpc::ServerContext* /*context*/,
   auto page = log_.Search(request->filter(), *before, size);
   if (!page.ok()) return rpc::ToGrpc(rpc::StoreError(page.status()));
   for (v1::Event& event : page->events) *response->add_events() = std::move(event);
+  if (page->deleted_to != 0) {
+    *response->mutable_kept_since() = rpc::ToTimestamp(ArrivalOf(page->deleted_to));
+  }
   if (page->next_before != 0) response->set_next_page_token(std::to_string(page->next_before));
   return grpc::Status::OK;
 }
@@ -82,9 +89,11 @@ grpc::Status SystemLogService::TailEvents(grpc::ServerContext* context,
     auto following = log_.After(request->filter(), after, kTailBatch);
     if (!following.ok()) return rpc::ToGrpc(rpc::StoreError(following.status()));
     const bool more = following->sequence > after;
+    const bool lost = after > 0 && following->deleted_to > after;
     const auto now = std::chrono::steady_clock::now();
-    if (!following->events.empty() || now - last_message >= kTailHeartbeat) {
+    if (lost || !following->events.empty() || now - last_message >= kTailHeartbeat) {
       v1::TailEventsResponse message;
+      if (lost) message.set_deleted_to_sequence(following->deleted_to);
       for (v1::Event& event : following->events) *message.add_events() = std::move(event);
       message.set_sequence(following->sequence);
       if (!writer->Write(message)) return grpc::Status::CANCELLED;  // The reader is gone.

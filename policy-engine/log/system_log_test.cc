@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
@@ -29,12 +30,20 @@ class SystemLogTest : public ::testing::Test {
     (*event.mutable_debug_data())["device_id"] = device;
     return event;
   }
-  void Append(const std::vector<v1::Event>& events) { DT_ASSERT_OK(log_.Append(events)); }
+  static rpc::Caller Component(const std::string& name, const std::string& role) {
+    return {rpc::Caller::Kind::kComponent, name, role, "acme"};
+  }
+  void Append(const std::vector<v1::Event>& events) { DT_ASSERT_OK(log_.Append(TheOrg(), events)); }
+  // The writers' own ids, newest first.
   std::string Found(const v1::EventFilter& filter) {
     std::string ids;
     const SystemLog::Page page = log_.Search(filter, 0, 100).value();
-    for (const v1::Event& event : page.events) ids += event.id() + " ";
+    for (const v1::Event& event : page.events) ids += OwnId(event) + " ";
     return ids;
+  }
+  static std::string OwnId(const v1::Event& event) {
+    EXPECT_TRUE(event.id().starts_with(event.writer() + "/")) << event.id();
+    return event.id().substr(event.writer().size() + 1);
   }
 
   std::unique_ptr<db::Database> database_ =
@@ -48,13 +57,67 @@ TEST_F(SystemLogTest, StoresEachEventOnce) {
   const std::vector<v1::Event> events = {NewEvent("a", "pki.cert.issue", 1),
                                          NewEvent("b", "pki.cert.issue", 2),
                                          NewEvent("a", "pki.cert.issue", 1)};
-  const auto first = log_.Append(events);
+  const auto first = log_.Append(TheOrg(), events);
   EXPECT_EQ(first->stored, 2);
   EXPECT_EQ(first->duplicates, 1);
-  const auto again = log_.Append(events);
+  const auto again = log_.Append(TheOrg(), events);
   EXPECT_EQ(again->stored, 0);
   EXPECT_EQ(again->duplicates, 3);
   EXPECT_EQ(Found({}), "b a ");
+}
+
+// Nobody takes another's ids: an event of one component hides none of another's.
+TEST_F(SystemLogTest, IdsAreTheWritersOwn) {
+  const std::vector<v1::Event> revocation = {NewEvent("revoke-0a1b", "pki.cert.revoke", 1)};
+  std::vector<v1::Event> squatter = {NewEvent("revoke-0a1b", "gateway.noise", 1)};
+  squatter[0].set_writer("ca");  // Not the writer's to say.
+  DT_ASSERT_OK(log_.Append(Component("gateway-1", "gateway"), squatter));
+  EXPECT_EQ(log_.Append(Component("ca", "ca"), revocation)->stored, 1);
+  EXPECT_EQ(log_.Append(Component("ca", "ca"), revocation)->duplicates, 1);
+  const auto events = log_.Search({}, 0, 10)->events;
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].id(), "ca/revoke-0a1b");
+  EXPECT_EQ(events[0].writer(), "ca");
+  EXPECT_EQ(events[1].id(), "gateway-1/revoke-0a1b");
+  EXPECT_EQ(events[1].writer(), "gateway-1");
+}
+
+TEST_F(SystemLogTest, EachRoleWritesItsOwnTypes) {
+  for (const char* type : {"user.credential.enroll", "pki.cert.issue", "pki.cert.renew",
+                           "pki.cert.revoke", "ca.crl.publish"}) {
+    EXPECT_TRUE(MayWrite("ca", type)) << type;
+    EXPECT_FALSE(MayWrite("iwa", type)) << type;
+    EXPECT_FALSE(MayWrite("gateway", type)) << type;
+  }
+  for (const char* type : {"org.settings.change", "policy.evaluate_sign_on", "user.session.start",
+                           "pki.cert.revoked", "ca", "ca.", "cat.x", "iwa.x", ""}) {
+    EXPECT_FALSE(MayWrite("ca", type)) << type;
+    EXPECT_TRUE(MayWrite("policy", type)) << type;
+  }
+  EXPECT_TRUE(MayWrite("iwa", "iwa.token.refuse"));
+  EXPECT_FALSE(MayWrite("stranger", "stranger.x"));
+  const auto refused = log_.Append(
+      Component("ca", "ca"),
+      std::vector{NewEvent("a", "pki.cert.issue", 1), NewEvent("b", "org.settings.change", 1)});
+  DT_EXPECT_CODE(refused, kPermissionDenied);
+  EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  EXPECT_EQ(Found({}), "");
+}
+
+TEST_F(SystemLogTest, ATimeThatCannotBeIsThatOfTheArrival) {
+  const std::vector<v1::Event> events = {
+      NewEvent("late", "x", -3600), NewEvent("skewed", "x", 5 * 60),
+      NewEvent("ahead", "x", 5 * 60 + 1), NewEvent("ancient", "x", -91 * 24 * 3600)};
+  Append(events);
+  const auto kept = log_.After({}, 0, 10)->events;
+  ASSERT_EQ(kept.size(), 4u);
+  EXPECT_EQ(kept[0].at().seconds(), events[0].at().seconds());
+  EXPECT_EQ(kept[1].at().seconds(), events[1].at().seconds());
+  for (const v1::Event& event : {kept[2], kept[3]}) {
+    EXPECT_EQ(event.at().seconds(), UnixSeconds(kBegin)) << event.id();
+  }
+  EXPECT_EQ(kept[2].debug_data().at("claimed_time"), "2026-06-01T00:05:01Z");
+  EXPECT_EQ(kept[0].debug_data().count("claimed_time"), 0u);
 }
 
 TEST_F(SystemLogTest, SearchesByTimeTypeUserAndDevice) {
@@ -101,7 +164,7 @@ TEST_F(SystemLogTest, PagesWithoutLossOrDoubles) {
   do {
     v1::SearchEventsResponse response;
     ASSERT_TRUE(service_.SearchEvents(nullptr, &request, &response).ok());
-    for (const v1::Event& event : response.events()) seen.push_back(event.id());
+    for (const v1::Event& event : response.events()) seen.push_back(OwnId(event));
     request.set_page_token(response.next_page_token());
     ++pages;
   } while (!request.page_token().empty());
@@ -117,10 +180,10 @@ TEST_F(SystemLogTest, FollowsFromASequenceNumber) {
   filter.add_types("x");
   const auto first = log_.After(filter, 0, 1);
   ASSERT_EQ(first->events.size(), 1u);
-  EXPECT_EQ(first->events[0].id(), "a");
+  EXPECT_EQ(OwnId(first->events[0]), "a");
   const auto second = log_.After(filter, first->sequence, 10);
   ASSERT_EQ(second->events.size(), 1u);
-  EXPECT_EQ(second->events[0].id(), "c");
+  EXPECT_EQ(OwnId(second->events[0]), "c");
   EXPECT_EQ(second->sequence, *log_.LastSequence());
   EXPECT_TRUE(log_.After(filter, second->sequence, 10)->events.empty());
   DT_EXPECT_CODE(log_.After(filter, second->sequence + 1, 10), kOutOfRange);
@@ -130,8 +193,75 @@ TEST_F(SystemLogTest, FollowsFromASequenceNumber) {
   const auto restored = db::Database::Open("sqlite::memory:", LogMigrations()).value();
   clock_.Advance(std::chrono::seconds(1));
   SystemLog later(*restored, clock_);
-  DT_ASSERT_OK(later.Append(std::vector{NewEvent("d", "x", 4)}));
+  DT_ASSERT_OK(later.Append(TheOrg(), std::vector{NewEvent("d", "x", 4)}));
   EXPECT_EQ(later.After(filter, second->sequence, 10)->events.size(), 1u);
+}
+
+TEST_F(SystemLogTest, DeletesWhatIsTooOldInSmallSteps) {
+  SystemLog log(*database_, clock_, {.kept_for = std::chrono::hours(24), .bytes_max = 0});
+  std::vector<v1::Event> events;
+  for (int i = 0; i < 500; ++i) events.push_back(NewEvent(std::to_string(i), "x", i % 60));
+  DT_ASSERT_OK(log.Append(TheOrg(), events));
+  clock_.Advance(std::chrono::hours(23));
+  EXPECT_FALSE(*log.Prune());
+  EXPECT_EQ(log.Count({})->at("x"), 500);
+  clock_.Advance(std::chrono::hours(2));
+  DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent("new", "x", 25 * 3600)}));
+  int steps = 1;
+  for (; *log.Prune(); ++steps) {
+  }
+  EXPECT_EQ(steps, 3);
+  v1::EventFilter ada;
+  ada.set_user_id("id-ada");
+  EXPECT_EQ(Found(ada), "new ");
+  const auto rows = database_->Read(
+      [](db::Transaction& txn) { return txn.Run("SELECT COUNT(*) FROM event_subjects"); });
+  EXPECT_EQ(db::Int(rows->at(0)[0]), 3);  // Of the one that is left: id, principal, device.
+}
+
+TEST_F(SystemLogTest, DeletesTheOldestWhileItIsTooLarge) {
+  const std::int64_t bytes_max = 50 * 1000;
+  SystemLog log(*database_, clock_, {.bytes_max = bytes_max});
+  const auto size = [this] {
+    const auto rows = database_->Read(
+        [](db::Transaction& txn) { return txn.Run("SELECT bytes, events FROM log_usage"); });
+    return std::pair(db::Int(rows->at(0)[0]), db::Int(rows->at(0)[1]));
+  };
+  for (int i = 0; i < 300; ++i) {
+    DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent(std::to_string(i), "x", 1)}));
+  }
+  EXPECT_GT(size().first, bytes_max);
+  while (*log.Prune()) {
+  }
+  EXPECT_LE(size().first, bytes_max);
+  EXPECT_GT(size().first, bytes_max * 9 / 10);
+  EXPECT_EQ(size().second, log.Count({})->at("x"));
+  EXPECT_EQ(log.Search({}, 0, 1)->events[0].id(), "policy/299");
+}
+
+// A reader whose position was deleted is told, and goes on with what is there.
+TEST_F(SystemLogTest, TellsAReaderWhatWasDeletedUnread) {
+  SystemLog log(*database_, clock_, {.kept_for = std::chrono::hours(24), .bytes_max = 0});
+  SystemLogService service(log);
+  v1::SearchEventsRequest request;
+  v1::SearchEventsResponse page;
+  DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent("a", "x", 1)}));
+  const std::int64_t read = *log.LastSequence();
+  ASSERT_TRUE(service.SearchEvents(nullptr, &request, &page).ok());
+  EXPECT_FALSE(page.has_kept_since());
+  clock_.Advance(std::chrono::hours(1));
+  DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent("b", "x", 3600)}));
+  clock_.Advance(std::chrono::hours(25));
+  DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent("c", "x", 26 * 3600)}));
+  EXPECT_FALSE(*log.Prune());
+  const auto following = log.After({}, read, 10);
+  EXPECT_GT(following->deleted_to, read);
+  ASSERT_EQ(following->events.size(), 1u);
+  EXPECT_EQ(following->events[0].id(), "policy/c");
+  EXPECT_LT(log.After({}, following->sequence, 10)->deleted_to, following->sequence);
+  page.Clear();
+  ASSERT_TRUE(service.SearchEvents(nullptr, &request, &page).ok());
+  EXPECT_EQ(page.kept_since().seconds(), UnixSeconds(kBegin) + 3600);
 }
 
 TEST_F(SystemLogTest, TakesAnyTimeAsABound) {
@@ -172,10 +302,11 @@ TEST_F(SystemLogTest, RefusesBadInputWhole) {
   v1::Event big = NewEvent("d", "x", 1);
   (*big.mutable_debug_data())["k"] = std::string(kEventBytesMax, 'x');
   for (const v1::Event& bad : {no_id, no_type, no_time, never, long_id, big}) {
-    DT_EXPECT_CODE(log_.Append(std::vector<v1::Event>{NewEvent("good", "x", 1), bad}),
+    DT_EXPECT_CODE(log_.Append(TheOrg(), std::vector<v1::Event>{NewEvent("good", "x", 1), bad}),
                    kInvalidArgument);
   }
-  DT_EXPECT_CODE(log_.Append(std::vector<v1::Event>(kEventsPerAppendMax + 1)), kInvalidArgument);
+  DT_EXPECT_CODE(log_.Append(TheOrg(), std::vector<v1::Event>(kEventsPerAppendMax + 1)),
+                 kInvalidArgument);
   EXPECT_EQ(Found({}), "");
 
   v1::SearchEventsRequest request;

@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "libs/admin/decision_text.h"
 #include "libs/admin/text.h"
 #include "libs/admin/times.h"
 #include "libs/base/clock.h"
+#include "libs/base/utc_time.h"
 #include "libs/rpc/timestamps.h"
 #include "tools/dtctl/verbs.h"
 
@@ -58,11 +60,13 @@ void PrintEvent(const org::v1::Event& event, bool as_json) {
 int Follow(AdminClient& client, const org::v1::EventFilter& filter, std::int64_t sequence,
            bool json) {
   while (std::cout.good()) {
-    const absl::Status ended =
-        client.TailEvents(filter, sequence, [json](const org::v1::Event& event) {
+    const absl::Status ended = client.TailEvents(
+        filter, sequence,
+        [json](const org::v1::Event& event) {
           PrintEvent(event, json);
           return std::cout.flush().good();
-        });
+        },
+        [] { std::cerr << "dtctl: events in between were deleted before they were shown.\n"; });
     if (!std::cout.good()) break;
     if (!ended.ok() && ended.code() != absl::StatusCode::kUnavailable) return Failed(ended);
     std::cerr << "dtctl: the org went away; waiting for it.\n";
@@ -77,8 +81,15 @@ int ShowLog(AdminClient& client, const LogOptions& options) {
     Failed(filter.status());
     return kUsageError;
   }
-  auto events = client.SearchEvents(*filter, options.limit + 1);
+  std::optional<WallTime> kept_since;
+  auto events = client.SearchEvents(*filter, options.limit + 1, &kept_since);
   if (!events.ok()) return Failed(events.status());
+  if (kept_since && filter->has_since() && rpc::FromTimestamp(filter->since()) < *kept_since) {
+    std::cerr << fmt::format(
+        "dtctl: what arrived before {} is deleted; dt-policy's options "
+        "log-retention-days and log-bytes-max say how much is kept.\n",
+        FormatUtc(*kept_since));
+  }
   if (static_cast<int>(events->size()) > options.limit) {
     events->erase(events->begin());
     std::cerr << fmt::format("dtctl: the newest {}; more with --limit N.\n", options.limit);
