@@ -26,7 +26,7 @@ std::vector<ServiceMethods> AccessTable() {
        {kAdmin}},
       {"IwaRegistryService", {"RegisterIwa", "Heartbeat"}, {kIwa}},
       {"IwaRegistryService", {"ListIwas"}, {rpc::kAnyComponent, kAdmin}},
-      {"IwaRegistryService", {"SetIwaEnabled"}, {kAdmin}},
+      {"IwaRegistryService", {"SetIwaEnabled", "SetIwaDomains"}, {kAdmin}},
       {"EnrollmentService", {"AuthorizeEnrollments"}, {kCa}},
       {"AppService", {"PutApp", "GetApp", "RemoveApp", "SetRules"}, {kAdmin}},
       {"AppService", {"ListApps"}, {kGateway, kAdmin}},

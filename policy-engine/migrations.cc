@@ -99,10 +99,33 @@ db::Migration NameKeys() {
            "CREATE UNIQUE INDEX users_by_principal_key ON users (principal_key)"}};
 }
 
+// What limits guessing, and which domains an admin has given an IWA. Networks are those of
+// libs/base/client_network.h; times in seconds.
+db::Migration Guards() {
+  return {7,
+          "guards",
+          {{.name = "known_networks",
+            .columns = "user_id TEXT NOT NULL, shown BIGINT NOT NULL, network TEXT NOT NULL,"
+                       " shown_at BIGINT NOT NULL, PRIMARY KEY (user_id, shown, network)",
+            .clustered = true},
+           {.name = "factor_networks",
+            .columns = "user_id TEXT NOT NULL, network TEXT NOT NULL, failures BIGINT NOT NULL,"
+                       " paused_until BIGINT NOT NULL, failed_at BIGINT NOT NULL,"
+                       " PRIMARY KEY (user_id, network)",
+            .clustered = true},
+           {.name = "iwa_domains",
+            .columns = "iwa_name TEXT NOT NULL, domain TEXT NOT NULL,"
+                       " PRIMARY KEY (iwa_name, domain)",
+            .clustered = true}},
+          {"CREATE INDEX known_networks_by_network ON known_networks (network, shown, shown_at)",
+           "CREATE INDEX factor_networks_by_time ON factor_networks (failed_at)"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
-  return {Org(), Decisions(), People(), db::Outbox::Tables(4), Revocations(), NameKeys()};
+  return {Org(), Decisions(), People(), db::Outbox::Tables(4), Revocations(), NameKeys(),
+          Guards()};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -220,6 +220,16 @@ class Dtctl(EnvironmentTest):
         unknown = self.environment.dtctl("iwa", "disable", "iwa-9", check=False)
         self.assertIn("IWA_UNKNOWN", unknown.stderr)
 
+        # An IWA that nobody gave a domain vouches for nobody.
+        before = json.loads(self.environment.dtctl("iwa", "list", "--json").stdout)["iwas"][0]
+        self.assertRegex(self.environment.dtctl("iwa", "grant", "iwa-1", "--none").stdout, "nobody")
+        granted = self.environment.dtctl("iwa", "grant", "iwa-1", *before["granted_domains"], "--json")
+        self.assertEqual(json.loads(granted.stdout)["granted_domains"], before["granted_domains"])
+        self.assertEqual(self.environment.dtctl("iwa", "grant", "iwa-1", check=False).returncode, 2)
+        wrong = self.environment.dtctl("iwa", "grant", "iwa-1", "no domain", check=False)
+        self.assertIn("MALFORMED_REQUEST", wrong.stderr)
+        self.assertIn("org.iwa.grant", self.environment.dtctl("log", "--limit", "50").stdout)
+
         zones = self.environment.folder / "zones.json"
         zones.write_text('[{"name": "office", "cidr": ["10.0.0.0/8"]}]')
         self.environment.dtctl("zones", "set", zones)

@@ -237,7 +237,13 @@ absl::Status TestDeployment::SetUpOrg() {
   key.set_kid(iwa_key_.kid);
   DT_ASSIGN_OR_RETURN(*key.mutable_jwk(), token::ToJwk(iwa_key_.key.public_key(), iwa_key_.kid));
   const auto registry = org::v1::IwaRegistryService::NewStub(OrgAs(pki_.Component("iwa-1")));
-  return rpc::Call(*registry, &org::v1::IwaRegistryService::Stub::RegisterIwa, iwa).status();
+  DT_RETURN_IF_ERROR(
+      rpc::Call(*registry, &org::v1::IwaRegistryService::Stub::RegisterIwa, iwa).status());
+  org::v1::SetIwaDomainsRequest grant;
+  grant.set_name("iwa-1");
+  grant.add_domains(kDomain);
+  const auto iwas = org::v1::IwaRegistryService::NewStub(channel);
+  return rpc::Call(*iwas, &org::v1::IwaRegistryService::Stub::SetIwaDomains, grant).status();
 }
 
 absl::StatusOr<std::string> TestDeployment::UserToken(int number, const pki::PublicKey& key) {

@@ -300,6 +300,17 @@ absl::StatusOr<v1::Iwa> AdminClient::SetIwaEnabled(const std::string& name, bool
   return answer.iwa();
 }
 
+absl::StatusOr<v1::Iwa> AdminClient::SetIwaDomains(const std::string& name,
+                                                   std::span<const std::string> domains) {
+  v1::SetIwaDomainsRequest request;
+  request.set_name(name);
+  for (const std::string& domain : domains) request.add_domains(domain);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetIwaDomainsResponse answer,
+      stubs_->Org(stubs_->iwas, &v1::IwaRegistryService::Stub::SetIwaDomains, request));
+  return answer.iwa();
+}
+
 absl::StatusOr<v1::Decision> AdminClient::ExplainDecision(const std::string& code) {
   v1::ExplainDecisionRequest request;
   request.set_code(code);

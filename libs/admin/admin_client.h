@@ -88,6 +88,9 @@ class AdminClient {
 
   absl::StatusOr<std::vector<org::v1::Iwa>> ListIwas();
   absl::StatusOr<org::v1::Iwa> SetIwaEnabled(const std::string& name, bool enabled);
+  // The domains that the IWA may vouch for, instead of those of before.
+  absl::StatusOr<org::v1::Iwa> SetIwaDomains(const std::string& name,
+                                             std::span<const std::string> domains);
 
   absl::StatusOr<org::v1::Decision> ExplainDecision(const std::string& code);
 

@@ -311,10 +311,14 @@ std::string IwasTable(const std::vector<v1::Iwa>& iwas) {
     rows.push_back(
         {iwa.name(), iwa.enabled() ? "enabled" : "disabled", iwa.primary() ? "primary" : "backup",
          iwa.version() + (iwa.device_trust_capable() ? "" : " (too old)"), iwa.address(),
-         fmt::format("{}", fmt::join(iwa.domains(), ", ")), FormatTime(iwa.last_heartbeat())});
+         fmt::format("{}", fmt::join(iwa.domains(), ", ")),
+         iwa.granted_domains().empty() ? "nobody"
+                                       : fmt::format("{}", fmt::join(iwa.granted_domains(), ", ")),
+         iwa.has_last_heartbeat() ? FormatTime(iwa.last_heartbeat()) : "never"});
   }
-  return TableText({"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "DOMAINS", "LAST HEARTBEAT"},
-                   rows);
+  return TableText(
+      {"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "DOMAINS", "MAY VOUCH FOR", "LAST HEARTBEAT"},
+      rows);
 }
 
 std::string ZonesTable(const std::vector<v1::Zone>& zones) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <tuple>
@@ -86,19 +87,32 @@ absl::StatusOr<EnrollingUser> CheckUserEnrolls(db::Transaction& txn, const std::
 // The IWAs that a batch names, mostly one and the same, each looked up once.
 class IwaChecks {
  public:
-  explicit IwaChecks(db::Transaction& txn) : txn_(txn) {}
+  IwaChecks(db::Transaction& txn, const directory::Registry& directories)
+      : txn_(txn), directories_(directories) {}
+  // An IWA that vouches for one domain does not vouch for another's people or computers by naming
+  // its own realm.
   absl::Status MayEnroll(const v1::EnrollmentRequest& request) {
+    std::set<std::string> domains;
+    for (const std::string* sid : {&request.computer_sid(), &request.user_sid()}) {
+      if (directories_.domains().empty()) break;  // No SID is known here.
+      DT_ASSIGN_OR_RETURN(const directory::Domain* const domain, directories_.FindBySid(*sid));
+      domains.insert(domain->dns_name);
+    }
     const auto [known, added] =
-        checked_.try_emplace({request.iwa_name(), request.kid(), request.realm()});
+        checked_.try_emplace({request.iwa_name(), request.kid(), request.realm(), domains});
     if (added) {
-      known->second = CheckIwaMayEnroll(txn_, request.iwa_name(), request.kid(), request.realm());
+      known->second =
+          CheckIwaMayEnroll(txn_, request.iwa_name(), request.kid(), request.realm(), domains);
     }
     return known->second;
   }
 
  private:
+  using Key = std::tuple<std::string, std::string, std::string, std::set<std::string>>;
+
   db::Transaction& txn_;
-  std::map<std::tuple<std::string, std::string, std::string>, absl::Status> checked_;
+  const directory::Registry& directories_;
+  std::map<Key, absl::Status> checked_;
 };
 
 // Of a computer that was looked up.
@@ -175,7 +189,7 @@ absl::StatusOr<std::vector<EnrollmentAuthority::Result>> EnrollmentAuthority::Au
   // What is refused has changed nothing, so nothing has to be undone for it.
   const auto authorize = [&](db::Transaction& txn) -> absl::StatusOr<std::vector<Result>> {
     std::vector<Result> results;
-    IwaChecks iwas(txn);
+    IwaChecks iwas(txn, directories_);
     for (int i = 0; i < requests.size(); ++i) {
       const FoundPlatform& platform = platforms[static_cast<std::size_t>(i)];
       if (!platform.ok()) {

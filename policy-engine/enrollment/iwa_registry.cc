@@ -1,6 +1,7 @@
 #include "policy-engine/enrollment/iwa_registry.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "libs/base/ascii.h"
 #include "libs/rpc/error.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/enrollment/iwa_version.h"
@@ -17,6 +19,8 @@ namespace devicetrust::policy {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
+
+constexpr std::size_t kDomainBytesMax = 255;
 
 absl::Status IwaInputError(std::string message) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -34,7 +38,16 @@ bool IsCapable(const v1::Iwa& iwa) {
   return version && *version >= kIwaVersionDeviceTrust;
 }
 
-absl::StatusOr<v1::Iwa> IwaFromRow(const db::Row& row) {
+absl::StatusOr<std::vector<std::string>> DomainsOf(db::Transaction& txn, const std::string& name) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT domain FROM iwa_domains WHERE iwa_name = $1 ORDER BY domain", {name}));
+  std::vector<std::string> domains;
+  for (const db::Row& row : rows) domains.push_back(db::Text(row[0]));
+  return domains;
+}
+
+absl::StatusOr<v1::Iwa> IwaFromRow(db::Transaction& txn, const db::Row& row) {
   v1::Iwa iwa;
   const Bytes& blob = db::Blob(row[0]);
   if (!iwa.ParseFromArray(blob.data(), static_cast<int>(blob.size()))) {
@@ -43,6 +56,8 @@ absl::StatusOr<v1::Iwa> IwaFromRow(const db::Row& row) {
   iwa.set_enabled(db::Int(row[1]) != 0);
   iwa.mutable_last_heartbeat()->set_seconds(db::Int(row[2]));
   iwa.set_device_trust_capable(IsCapable(iwa));
+  DT_ASSIGN_OR_RETURN(const auto domains, DomainsOf(txn, iwa.name()));
+  iwa.mutable_granted_domains()->Assign(domains.begin(), domains.end());
   return iwa;
 }
 
@@ -51,7 +66,7 @@ absl::StatusOr<std::optional<v1::Iwa>> FindIwa(db::Transaction& txn, const std::
       const auto rows,
       txn.Run("SELECT iwa, enabled, last_heartbeat FROM iwas WHERE name = $1", {name}));
   if (rows.empty()) return std::optional<v1::Iwa>();
-  DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(rows.front()));
+  DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(txn, rows.front()));
   return std::optional<v1::Iwa>(std::move(iwa));
 }
 
@@ -60,7 +75,7 @@ absl::StatusOr<std::vector<v1::Iwa>> AllIwas(db::Transaction& txn) {
                       txn.Run("SELECT iwa, enabled, last_heartbeat FROM iwas ORDER BY name"));
   std::vector<v1::Iwa> iwas;
   for (const db::Row& row : rows) {
-    DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(row));
+    DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(txn, row));
     iwas.push_back(std::move(iwa));
   }
   return iwas;
@@ -125,6 +140,7 @@ Bytes IwaBlob(v1::Iwa iwa) {
   iwa.clear_enabled();
   iwa.clear_last_heartbeat();
   iwa.clear_device_trust_capable();
+  iwa.clear_granted_domains();
   const std::string text = iwa.SerializeAsString();
   return {text.begin(), text.end()};
 }
@@ -149,7 +165,8 @@ absl::Status RequireSelf(const rpc::Caller& caller, const std::string& name) {
 }  // namespace
 
 absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
-                               const std::string& kid, const std::string& realm) {
+                               const std::string& kid, const std::string& realm,
+                               const std::set<std::string>& domains) {
   DT_ASSIGN_OR_RETURN(const auto iwa, FindIwa(txn, name));
   if (!iwa) {
     return IwaRefusal(reason::v1::REASON_IWA_UNKNOWN,
@@ -175,10 +192,82 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
   const bool serves = std::ranges::any_of(iwa->domains(), [&realm](const std::string& domain) {
     return absl::EqualsIgnoreCase(domain, realm);
   });
-  if (serves) return absl::OkStatus();
-  return IwaRefusal(reason::v1::REASON_UNTRUSTED_FOREST,
-                    fmt::format("the IWA is not registered for {}", realm), name,
-                    "Add the domain to the IWA's configuration.");
+  if (!serves) {
+    return IwaRefusal(reason::v1::REASON_UNTRUSTED_FOREST,
+                      fmt::format("the IWA is not registered for {}", realm), name,
+                      "Add the domain to the IWA's configuration.");
+  }
+  std::set<std::string> asked = domains;
+  asked.insert(LowerCase(realm));
+  for (const std::string& domain : asked) {
+    const bool granted = std::ranges::any_of(
+        iwa->granted_domains(),
+        [&domain](const std::string& one) { return absl::EqualsIgnoreCase(one, domain); });
+    if (granted) continue;
+    return IwaRefusal(reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED,
+                      fmt::format("no administrator lets the IWA vouch for {}", domain), name,
+                      fmt::format("If it should: dtctl iwa grant {} {}.", name, domain));
+  }
+  return absl::OkStatus();
+}
+
+namespace {
+
+absl::Status ValidateGrant(const v1::SetIwaDomainsRequest& request) {
+  if (!rpc::IsName(request.name())) {
+    return IwaInputError("an IWA's name is 1 to 64 of a-z 0-9 . _ -");
+  }
+  if (request.domains_size() > kIwaDomainsMax) {
+    return IwaInputError(fmt::format("an IWA vouches for at most {} domains", kIwaDomainsMax));
+  }
+  for (const std::string& domain : request.domains()) {
+    const auto fits = [](char c) { return IsAlnum(c) || c == '.' || c == '-' || c == '_'; };
+    if (domain.size() <= kDomainBytesMax && IsAll(domain, fits) && domain.front() != '.' &&
+        domain.back() != '.') {
+      continue;
+    }
+    return IwaInputError(fmt::format("'{}' is not the DNS name of a domain, such as corp.test",
+                                     std::string_view(domain).substr(0, 64)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::SetIwaDomainsResponse> IwaRegistry::SetDomains(
+    const rpc::Caller& admin, const v1::SetIwaDomainsRequest& request) {
+  DT_RETURN_IF_ERROR(ValidateGrant(request));
+  std::set<std::string> domains;
+  for (const std::string& domain : request.domains()) domains.insert(LowerCase(domain));
+  v1::Event event = EventBuilder("org.iwa.grant", "Domains that an IWA may vouch for", clock_.Now())
+                        .Actor(admin)
+                        .Target("Iwa", request.name(), fmt::format("{}", fmt::join(domains, ", ")))
+                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
+                        .Take();
+  DT_RETURN_IF_ERROR(events_.Identify(event));
+  const auto change = [&](db::Transaction& txn) -> absl::StatusOr<v1::SetIwaDomainsResponse> {
+    DT_ASSIGN_OR_RETURN(const auto before, DomainsOf(txn, request.name()));
+    if (!std::ranges::equal(before, domains)) {
+      DT_RETURN_IF_ERROR(
+          txn.Run("DELETE FROM iwa_domains WHERE iwa_name = $1", {request.name()}).status());
+      for (const std::string& domain : domains) {
+        DT_RETURN_IF_ERROR(txn.Run("INSERT INTO iwa_domains (iwa_name, domain) VALUES ($1, $2)",
+                                   {request.name(), domain})
+                               .status());
+      }
+      DT_RETURN_IF_ERROR(events_.Append(txn, event));
+    }
+    DT_ASSIGN_OR_RETURN(auto iwa, FindIwa(txn, request.name()));
+    v1::SetIwaDomainsResponse response;
+    if (iwa) {
+      *response.mutable_iwa() = *std::move(iwa);
+    } else {
+      response.mutable_iwa()->set_name(request.name());
+      response.mutable_iwa()->mutable_granted_domains()->Assign(domains.begin(), domains.end());
+    }
+    return response;
+  };
+  return database_.Write(change);
 }
 
 absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(

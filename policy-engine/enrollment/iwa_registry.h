@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "devicetrust/org/v1/iwa_registry.pb.h"
@@ -13,11 +14,13 @@ namespace devicetrust::policy {
 inline constexpr int kIwaKeysMax = 4;
 inline constexpr int kIwaDomainsMax = 64;
 
-// What an enrollment needs to know of the IWA that vouched for it.
+// What an enrollment needs to know of the IWA that vouched for it. `domains`: DNS names of the
+// domains that computer and user are of; none where the org knows no directory.
 // kPermissionDenied: IWA_UNKNOWN, IWA_DISABLED, IWA_TOO_OLD, TOKEN_UNKNOWN_KEY,
-// UNTRUSTED_FOREST.
+// UNTRUSTED_FOREST, IWA_DOMAIN_NOT_GRANTED.
 absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
-                               const std::string& kid, const std::string& realm);
+                               const std::string& kid, const std::string& realm,
+                               const std::set<std::string>& domains);
 
 // The IWA servers of the org (ORG-5). Thread-safe.
 class IwaRegistry {
@@ -35,6 +38,8 @@ class IwaRegistry {
   absl::StatusOr<org::v1::ListIwasResponse> List();
   absl::StatusOr<org::v1::SetIwaEnabledResponse> SetEnabled(
       const rpc::Caller& admin, const org::v1::SetIwaEnabledRequest& request);
+  absl::StatusOr<org::v1::SetIwaDomainsResponse> SetDomains(
+      const rpc::Caller& admin, const org::v1::SetIwaDomainsRequest& request);
 
  private:
   db::Database& database_;

@@ -33,4 +33,11 @@ grpc::Status IwaRegistryService::SetIwaEnabled(grpc::ServerContext* context,
                      [this](const auto&... call) { return iwas_.SetEnabled(call...); });
 }
 
+grpc::Status IwaRegistryService::SetIwaDomains(grpc::ServerContext* context,
+                                               const v1::SetIwaDomainsRequest* request,
+                                               v1::SetIwaDomainsResponse* response) {
+  return AnswerAdmin(*context, *request, response,
+                     [this](const auto&... call) { return iwas_.SetDomains(call...); });
+}
+
 }  // namespace devicetrust::policy

@@ -19,6 +19,9 @@ class IwaRegistryService final : public org::v1::IwaRegistryService::Service {
   grpc::Status SetIwaEnabled(grpc::ServerContext* context,
                              const org::v1::SetIwaEnabledRequest* request,
                              org::v1::SetIwaEnabledResponse* response) override;
+  grpc::Status SetIwaDomains(grpc::ServerContext* context,
+                             const org::v1::SetIwaDomainsRequest* request,
+                             org::v1::SetIwaDomainsResponse* response) override;
 
  private:
   IwaRegistry& iwas_;

@@ -24,11 +24,24 @@ class IwaTest : public OrgFixture {
   IwaTest() {
     std::vector<directory::Domain> domains;
     domains.push_back(testing::NewFakeDomain("corp.test", "CORP", "S-1-5-21-1-2-3", &directory_));
+    domains.push_back(
+        testing::NewFakeDomain("partner.test", "PARTNER", "S-1-5-21-4-5-6", &partner_));
     directories_ = directory::Registry::Create(std::move(domains)).value();
     directory::Computer computer;
     computer.operating_system = "Windows 10 Enterprise";
     directory_->computers = {{"S-1-5-21-1-2-3-4001", computer}, {"S-1-5-21-1-2-3-4002", computer}};
     enrollments_.emplace(*database_, *store_, clock_, *directories_);
+  }
+
+  static constexpr const char* kAdasSid = "S-1-5-21-1-2-3-1105";
+  std::string AddPerson(const std::string& name, const std::string& sid) {
+    v1::UserImport person;
+    person.set_sid(sid);
+    person.set_principal(name + "@corp.test");
+    person.set_account_name(name);
+    return database_
+        ->Write([&](db::Transaction& txn) { return StoreUser(txn, person, "id-" + name); })
+        .value();
   }
 
   static v1::Iwa NewIwa(const std::string& name, const std::string& kid = "key-1") {
@@ -63,14 +76,22 @@ class IwaTest : public OrgFixture {
     return {list->iwas().begin(), list->iwas().end()};
   }
 
+  absl::Status Grant(const std::string& name, const std::vector<std::string>& domains) {
+    v1::SetIwaDomainsRequest request;
+    request.set_name(name);
+    for (const std::string& domain : domains) request.add_domains(domain);
+    return iwas_->SetDomains(admin_, request).status();
+  }
+
   // An org in which `ada` may enroll through iwa-1.
   void MakeReady() {
     ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
+    DT_ASSERT_OK(Grant("iwa-1", {"corp.test"}));
     ASSERT_TRUE(SetDeviceTrust(true).ok());
-    user_id_ = AddUser("ada");
+    user_id_ = AddPerson("ada", kAdasSid);
     request_.set_iwa_name("iwa-1");
     request_.set_kid("key-1");
-    request_.set_user_sid("S-1-5-21-1-2-3-ada");
+    request_.set_user_sid(kAdasSid);
     request_.set_computer_sid("S-1-5-21-1-2-3-4001");
     request_.set_realm("CORP.TEST");
     request_.set_device_id("device-1");
@@ -91,6 +112,7 @@ class IwaTest : public OrgFixture {
   absl::Status Authorize() { return AuthorizeAll({request_}).at(0); }
 
   testing::FakeDirectory* directory_ = nullptr;
+  testing::FakeDirectory* partner_ = nullptr;
   std::unique_ptr<directory::Registry> directories_;
   std::optional<EnrollmentAuthority> enrollments_;
   v1::RegisterIwaResponse registered_;
@@ -244,13 +266,63 @@ TEST_F(IwaTest, AnIwaThatMayNotVouchEnrollsNobody) {
   EXPECT_EQ(EventsOf("org.iwa.disable").size(), 1u);
 }
 
+// What an IWA says of itself gives it no right: an administrator does.
+TEST_F(IwaTest, VouchesForTheDomainsThatAnAdministratorGaveIt) {
+  MakeReady();
+  EXPECT_EQ(List()[0].granted_domains_size(), 1);
+  DT_ASSERT_OK(Grant("iwa-1", {}));
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED);
+  DT_ASSERT_OK(Grant("iwa-1", {"partner.test"}));
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED);
+  DT_ASSERT_OK(Grant("iwa-1", {"CORP.Test", "corp.test"}));
+  ASSERT_TRUE(Authorize().ok());
+  EXPECT_EQ(EventsOf("org.iwa.grant").size(), 4u);
+  EXPECT_EQ(EventsOf("org.iwa.grant")[3].actor().display_name(), "admin:ada");
+
+  // Registering again, for more than it was given, changes nothing.
+  v1::Iwa greedy = NewIwa("iwa-1");
+  greedy.add_domains("partner.test");
+  greedy.add_granted_domains("partner.test");
+  ASSERT_TRUE(Register(greedy).ok());
+  EXPECT_EQ(List()[0].granted_domains_size(), 1);
+  request_.set_realm("PARTNER.TEST");
+  request_.set_kid("key-1");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED);
+}
+
+// Its own realm's name does not open another domain's accounts to it.
+TEST_F(IwaTest, VouchesForNoAccountOfAnotherDomain) {
+  MakeReady();
+  directory::Computer computer;
+  partner_->computers = {{"S-1-5-21-4-5-6-4001", computer}};
+  const std::string own = request_.computer_sid();
+  request_.set_computer_sid("S-1-5-21-4-5-6-4001");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED);
+  request_.set_computer_sid(own);
+  request_.set_user_sid("S-1-5-21-4-5-6-1105");
+  EXPECT_EQ(ReasonOf(Authorize()), reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED);
+}
+
+TEST_F(IwaTest, MayBeGivenDomainsBeforeItRegisters) {
+  DT_ASSERT_OK(Grant("iwa-1", {"corp.test"}));
+  EXPECT_EQ(List().size(), 0u);
+  ASSERT_TRUE(Register(NewIwa("iwa-1")).ok());
+  ASSERT_EQ(List()[0].granted_domains_size(), 1);
+  EXPECT_EQ(List()[0].granted_domains(0), "corp.test");
+  for (const char* wrong : {"", "corp test", ".corp.test", "corp.test.", "c\u00f6rp.test"}) {
+    DT_EXPECT_CODE(Grant("iwa-1", {wrong}), kInvalidArgument) << wrong;
+  }
+  DT_EXPECT_CODE(Grant("IWA 1", {"corp.test"}), kInvalidArgument);
+  DT_EXPECT_CODE(Grant("iwa-1", std::vector<std::string>(65, "corp.test")), kInvalidArgument);
+}
+
 TEST_F(IwaTest, AUserMustBeThereAndActive) {
   MakeReady();
-  request_.set_user_sid("S-1-5-21-1-2-3-nobody");
+  request_.set_user_sid("S-1-5-21-1-2-3-9999");
   const absl::Status unknown = Authorize();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(ReasonOf(unknown), reason::v1::REASON_USER_UNKNOWN);
-  request_.set_user_sid("S-1-5-21-1-2-3-ada");
+  request_.set_user_sid(kAdasSid);
   const auto set = [this](const char* column) {
     DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) { return txn.Run(column).status(); }));
   };
@@ -293,7 +365,7 @@ TEST_F(IwaTest, JudgesEachOfABatchByItself) {
   malformed.clear_realm();
   v1::EnrollmentRequest stranger = second;
   stranger.set_enrollment_id("enrollment-3");
-  stranger.set_user_sid("S-1-5-21-1-2-3-nobody");
+  stranger.set_user_sid("S-1-5-21-1-2-3-9999");
   v1::EnrollmentRequest conflicting = request_;
   conflicting.set_device_id("device-2");
   const auto results = AuthorizeAll({request_, malformed, stranger, conflicting, second});

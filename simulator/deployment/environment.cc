@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
   DT_RETURN_IF_ERROR(environment->ConnectAdmin());
   DT_RETURN_IF_ERROR(Annotate(
       SetUpOrg(*environment->admin_, fleet, environment->sids_, config.learn_more_url), "org"));
+  DT_RETURN_IF_ERROR(Annotate(GrantDomains(*environment->admin_, fleet, kIwaName), "org"));
   for (const org::v1::App& app : config.apps) {
     DT_RETURN_IF_ERROR(Annotate(RegisterApp(*environment->admin_, app), "app " + app.id()));
   }

@@ -91,6 +91,13 @@ absl::Status SetUpOrg(admin::AdminClient& admin, const Fleet& fleet,
   return admin.ImportUsers(users).status();
 }
 
+absl::Status GrantDomains(admin::AdminClient& admin, const Fleet& fleet,
+                          const std::string& iwa_name) {
+  std::vector<std::string> domains;
+  for (const DomainSpec& domain : fleet.domains) domains.push_back(domain.dns_name);
+  return admin.SetIwaDomains(iwa_name, domains).status();
+}
+
 absl::Status RegisterApp(admin::AdminClient& admin, const v1::App& app) {
   v1::PutAppRequest put;
   *put.mutable_app() = app;

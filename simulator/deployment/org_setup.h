@@ -23,6 +23,10 @@ void SetRules(org::v1::App& app, const std::vector<org::v1::Rule>& rules);
 absl::Status SetUpOrg(admin::AdminClient& admin, const Fleet& fleet,
                       const std::vector<std::string>& sids, const std::string& learn_more_url);
 
+// Lets the IWA vouch for every domain of `fleet`.
+absl::Status GrantDomains(admin::AdminClient& admin, const Fleet& fleet,
+                          const std::string& iwa_name);
+
 // Registers `app` with the rules that it holds.
 absl::Status RegisterApp(admin::AdminClient& admin, const org::v1::App& app);
 

@@ -158,6 +158,8 @@ int ListIwas(AdminClient& client, bool json) {
 void AddIwa(CLI::App& app, Action& chosen) {
   struct Options {
     std::string name;
+    std::vector<std::string> domains;
+    bool none = false;
     bool json = false;
   };
   const auto options = std::make_shared<Options>();
@@ -183,9 +185,27 @@ void AddIwa(CLI::App& app, Action& chosen) {
       };
     });
   }
+  CLI::App* const grant = verb->add_subcommand(
+      "grant", "Let an IWA vouch for computers and people of these domains, and of no others");
+  grant->add_option("name", options->name, "The IWA's name; it need not have registered yet")
+      ->required();
+  grant->add_option("domain", options->domains, "DNS names, such as corp.example.com");
+  grant->add_flag("--none", options->none, "No domain: it vouches for nobody");
+  grant->add_flag("--json", options->json, "Print the IWA as JSON");
+  grant->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      if (options->domains.empty() != options->none) {
+        return Usage("name the domains that the IWA may vouch for, or give --none");
+      }
+      const auto iwa = client.SetIwaDomains(options->name, options->domains);
+      if (!iwa.ok()) return Failed(iwa.status());
+      return Print(options->json, *iwa, admin::IwasTable({*iwa}));
+    };
+  });
   verb->footer(
       "Examples:\n"
       "  dtctl iwa list\n"
+      "  dtctl iwa grant iwa-1 corp.example.com     without it, enrollments by it are refused\n"
       "  dtctl iwa disable iwa-2     at once, also for tokens that it has signed already");
 }
 
