@@ -185,11 +185,15 @@ class OrgFixture : public ::testing::Test {
   // Second factors of which the test says what comes of them.
   class ScriptedFactors final : public FactorCheck {
    public:
-    absl::StatusOr<FactorVerdict> Verify(db::Transaction&, const std::string&, std::string_view,
-                                         WallTime) override {
-      return verdict;
+    absl::StatusOr<FactorAnswer> Verify(db::Transaction&, const FactorAttempt& attempt,
+                                        WallTime) override {
+      last = attempt;
+      return FactorAnswer{verdict, retry_after, locks};
     }
     FactorVerdict verdict = FactorVerdict::kAccepted;
+    std::chrono::seconds retry_after{0};
+    bool locks = false;
+    FactorAttempt last;
   };
 
   ScriptedFactors scripted_factors_;

@@ -163,7 +163,9 @@ absl::Status PolicyServer::Parts::ApplyCapability() {
 void PolicyServer::Parts::MakeRooms() {
   ca.emplace(files.component.Peer(config.ca_address, config.ca_server_name));
   sessions.emplace(*database);
-  factors.emplace(files.kek, random);
+  FactorLimits factor_limits;
+  factor_limits.failures_max = config.code_failures_max;
+  factors.emplace(files.kek, random, factor_limits);
   revoker = std::make_unique<UserRevoker>(*database, *ca);
 
   settings_admin.emplace(*store, clock);
@@ -218,6 +220,9 @@ void PolicyServer::Parts::Prune() {
   LogFailure("org.references.unchecked", references->ReportLost(*store->state(), users->version()));
   LogFailure("org.prune.failed",
              database->Write([now](db::Transaction& txn) { return PruneDecisions(txn, now); }));
+  LogFailure("org.prune.failed", database->Write([now](db::Transaction& txn) {
+    return TotpFactors::PruneNetworks(txn, now);
+  }));
 }
 
 void PolicyServer::Parts::Stop() {

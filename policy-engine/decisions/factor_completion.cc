@@ -1,13 +1,17 @@
 #include "policy-engine/decisions/factor_completion.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "libs/base/client_network.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "policy-engine/apps/plain_text.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/decisions/sign_on_result.h"
+#include "policy-engine/rules/platform_evidence.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -15,6 +19,8 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::string_view kOpenAgain = "Open the app again.";
+constexpr std::size_t kAddressBytesMax = 64;
+constexpr std::chrono::seconds kAnotherTryAfter{1};  // Another decision has attempts of its own.
 
 // The decision takes a factor now, from this session.
 absl::Status CheckOpen(const StoredDecision& decision, const v1::CompleteFactorRequest& request,
@@ -32,8 +38,15 @@ absl::Status CheckOpen(const StoredDecision& decision, const v1::CompleteFactorR
                         std::string(kOpenAgain));
 }
 
-absl::Status StatusOf(FactorVerdict verdict, const v1::User& user) {
-  switch (verdict) {
+// The decision has had its wrong codes: its form is of no more use.
+absl::Status AttemptsSpent(std::chrono::seconds retry_after) {
+  return rpc::MakeError(absl::StatusCode::kResourceExhausted,
+                        reason::v1::REASON_FACTOR_ATTEMPTS_SPENT, "too many wrong codes", {},
+                        "Wait, then open the app again.", retry_after);
+}
+
+absl::Status StatusOf(const FactorAnswer& answer, const v1::User& user) {
+  switch (answer.verdict) {
     case FactorVerdict::kAccepted:
       return absl::OkStatus();
     case FactorVerdict::kWrong:
@@ -48,17 +61,39 @@ absl::Status StatusOf(FactorVerdict verdict, const v1::User& user) {
                             user.principal(), "Ask an administrator to enroll one.");
     case FactorVerdict::kThrottled:
       return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_THROTTLED,
-                            "too many wrong codes", {}, "Wait some minutes and open the app again.",
-                            kFactorWindow);
+                            "too many wrong codes", {}, "Wait, then type the current code.",
+                            answer.retry_after);
+    case FactorVerdict::kLocked:
+      return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_FACTOR_LOCKED,
+                            "too many wrong codes in a row: the second factor is locked",
+                            user.principal(),
+                            "Ask an administrator for a new one: dtctl factor enroll.");
   }
   return absl::InternalError("no such verdict on a factor");
 }
 
-v1::Event FactorEvent(const v1::Decision& decision, const v1::User& user, bool accepted,
-                      WallTime now) {
+// From where the code came, which need not be where the decision was asked for.
+v1::ClientInfo ClientOf(const v1::CompleteFactorRequest& request) {
+  v1::ClientInfo client;
+  client.set_address(ToPlainText(request.client().address(), kAddressBytesMax));
+  client.set_user_agent(ToPlainText(request.client().user_agent(), kUserAgentBytesRead));
+  return client;
+}
+
+v1::Event LockEvent(const v1::CompleteFactorRequest& request, const v1::User& user, WallTime now) {
+  return EventBuilder("user.mfa.factor.lock", "Second factor locked: too many wrong codes", now)
+      .ActorUser(user.id(), user.principal())
+      .Client(ClientOf(request))
+      .Target("User", user.id(), user.principal())
+      .Outcome(v1::EventOutcome::RESULT_FAILURE, reason::v1::REASON_FACTOR_LOCKED)
+      .Take();
+}
+
+v1::Event FactorEvent(const v1::CompleteFactorRequest& request, const v1::Decision& decision,
+                      const v1::User& user, bool accepted, WallTime now) {
   return EventBuilder("user.authentication.verify", "Verification of a second factor", now)
       .ActorUser(user.id(), user.principal())
-      .Client(decision.client())
+      .Client(ClientOf(request))
       .Target("AppInstance", decision.app_id(), decision.app_label())
       .Outcome(accepted ? v1::EventOutcome::RESULT_SUCCESS : v1::EventOutcome::RESULT_FAILURE,
                accepted ? reason::v1::REASON_UNSPECIFIED : reason::v1::REASON_FACTOR_WRONG)
@@ -70,33 +105,54 @@ v1::Event FactorEvent(const v1::Decision& decision, const v1::User& user, bool a
 
 // What a code came to, with the decision and its user as they were before it.
 struct FactorCompletion::Tried {
-  FactorVerdict verdict = FactorVerdict::kWrong;
+  absl::Status status;  // OK: accepted.
   v1::Decision decision;
   v1::User user;
 };
 
+// Made before the transaction, so that a retry of it writes the same. Of each the id is set.
+struct FactorCompletion::Events {
+  v1::Event verified;
+  v1::Event locked;
+};
+
 absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
     db::Transaction& txn, const v1::CompleteFactorRequest& request, WallTime now,
-    v1::Event event) const {
+    Events events) const {
   DT_ASSIGN_OR_RETURN(StoredDecision stored, FindDecision(txn, request.code()));
   DT_RETURN_IF_ERROR(CheckOpen(stored, request, now));
   DT_ASSIGN_OR_RETURN(StoredUser found,
                       CheckSession(txn, stored.session_id, stored.record.user().id(),
                                    rpc::FromTimestamp(stored.record.authenticated_at())));
-  Tried tried{FactorVerdict::kThrottled, std::move(stored.record), std::move(found.user)};
-  if (stored.factor_failures >= kFactorFailuresMax) return tried;
-  DT_ASSIGN_OR_RETURN(tried.verdict,
-                      parts_.factors.Verify(txn, tried.user.id(), request.totp_code(), now));
-  const bool accepted = tried.verdict == FactorVerdict::kAccepted;
+  Tried tried{absl::OkStatus(), std::move(stored.record), std::move(found.user)};
+  if (stored.factor_failures >= kFactorFailuresMax) {
+    tried.status = AttemptsSpent(kAnotherTryAfter);
+    return tried;
+  }
+  const FactorAttempt attempt{
+      tried.user.id(), request.totp_code(),
+      ClientNetwork(request.client().address().substr(0, kAddressBytesMax))};
+  DT_ASSIGN_OR_RETURN(const FactorAnswer answer, parts_.factors.Verify(txn, attempt, now));
+  tried.status = StatusOf(answer, tried.user);
+  const bool accepted = answer.verdict == FactorVerdict::kAccepted;
   const bool wrong =
-      tried.verdict == FactorVerdict::kWrong || tried.verdict == FactorVerdict::kReused;
+      answer.verdict == FactorVerdict::kWrong || answer.verdict == FactorVerdict::kReused;
   const std::string& code = tried.decision.code();
   if (accepted) DT_RETURN_IF_ERROR(CompleteDecision(txn, code, now));
-  if (wrong) DT_RETURN_IF_ERROR(CountFactorFailure(txn, code));
+  if (wrong) {
+    DT_RETURN_IF_ERROR(CountFactorFailure(txn, code));
+    if (stored.factor_failures + 1 >= kFactorFailuresMax) {
+      tried.status = AttemptsSpent(std::max(answer.retry_after, kAnotherTryAfter));
+    }
+  }
   if (!accepted && !wrong) return tried;
 
-  event.MergeFrom(FactorEvent(tried.decision, tried.user, accepted, now));
-  DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
+  events.verified.MergeFrom(FactorEvent(request, tried.decision, tried.user, accepted, now));
+  DT_RETURN_IF_ERROR(parts_.events.Append(txn, events.verified));
+  if (answer.locks) {
+    events.locked.MergeFrom(LockEvent(request, tried.user, now));
+    DT_RETURN_IF_ERROR(parts_.events.Append(txn, events.locked));
+  }
   return tried;
 }
 
@@ -107,11 +163,12 @@ absl::StatusOr<v1::CompleteFactorResponse> FactorCompletion::Complete(
                           "no factor is shown", "factor");
   }
   const WallTime now = parts_.clock.Now();
-  v1::Event event;
-  DT_RETURN_IF_ERROR(parts_.events.Identify(event));
-  const auto attempt = [&](db::Transaction& txn) { return Try(txn, request, now, event); };
+  Events events;
+  DT_RETURN_IF_ERROR(parts_.events.Identify(events.verified));
+  DT_RETURN_IF_ERROR(parts_.events.Identify(events.locked));
+  const auto attempt = [&](db::Transaction& txn) { return Try(txn, request, now, events); };
   DT_ASSIGN_OR_RETURN(Tried tried, parts_.database.Write(attempt));
-  DT_RETURN_IF_ERROR(StatusOf(tried.verdict, tried.user));
+  DT_RETURN_IF_ERROR(tried.status);
 
   tried.decision.set_outcome(v1::OUTCOME_ALLOWED);
   v1::CompleteFactorResponse response;

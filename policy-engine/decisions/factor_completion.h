@@ -10,7 +10,8 @@
 
 namespace devicetrust::policy {
 
-// How long after it a decision takes the factor that it asked for, and how many wrong ones.
+// How long after it a decision takes the factor that it asked for, and how many wrong ones. (The
+// factor itself has limits of its own: users/totp_factors.h.)
 inline constexpr std::chrono::minutes kFactorWindow{5};
 inline constexpr int kFactorFailuresMax = 5;
 
@@ -32,10 +33,10 @@ class FactorCompletion {
 
  private:
   struct Tried;
+  struct Events;
 
-  // `event` has its id; the rest is filled in.
   absl::StatusOr<Tried> Try(db::Transaction& txn, const org::v1::CompleteFactorRequest& request,
-                            WallTime now, org::v1::Event event) const;
+                            WallTime now, Events events) const;
 
   const Parts parts_;
 };

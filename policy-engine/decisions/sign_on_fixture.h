@@ -98,6 +98,7 @@ class SignOnFixture : public OrgFixture {
     request.set_code(code);
     request.set_session_id(session);
     request.set_totp_code("123456");
+    request.mutable_client()->set_address("203.0.113.5");
     const auto completed = factor_completion_->Complete(request);
     if (completed.ok()) completed_ = *completed;
     return completed.status();

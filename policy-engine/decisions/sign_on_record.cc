@@ -42,16 +42,23 @@ v1::Event DeviceEvent(const v1::Decision& decided, const std::string& platform, 
       .Take();
 }
 
-v1::Event SignOnEvent(const v1::Decision& decided, const std::string& platform, WallTime now) {
-  const bool denied = decided.outcome() == v1::OUTCOME_DENIED;
+// Why nobody came in by this decision alone, where there is a reason.
+reason::v1::Reason ReasonOf(const v1::Decision& decided, const v1::User& user) {
+  if (decided.outcome() == v1::OUTCOME_DENIED) return reason::v1::REASON_DENIED_BY_RULE;
+  const bool asks = decided.outcome() == v1::OUTCOME_FACTOR_REQUIRED;
+  if (asks && user.factors().empty()) return reason::v1::REASON_FACTOR_NOT_ENROLLED;
+  return reason::v1::REASON_UNSPECIFIED;
+}
+
+v1::Event SignOnEvent(const v1::Decision& decided, const v1::User& user,
+                      const std::string& platform, WallTime now) {
   const bool untrusted = decided.trust() == v1::TRUST_STATE_NOT_TRUSTED;
   return EventBuilder("policy.evaluate_sign_on", "Evaluation of a sign-on policy", now)
       .ActorUser(decided.user().id(), decided.user().principal())
       .Client(decided.client(), platform)
       .Target("AppInstance", decided.app_id(), decided.app_label())
       .Target("Rule", fmt::format("{}", decided.rule_index()), decided.rule_name())
-      .Outcome(EventResultOf(decided.outcome()),
-               denied ? reason::v1::REASON_DENIED_BY_RULE : reason::v1::REASON_UNSPECIFIED)
+      .Outcome(EventResultOf(decided.outcome()), ReasonOf(decided, user))
       .Debug("code", decided.code())
       .Debug("trust", std::string(Name(TrustFromMessage(decided.trust()))))
       .Debug("trust_reason", untrusted ? rpc::ReasonName(decided.trust_reason()) : "")
@@ -93,7 +100,7 @@ absl::Status RecordSignOn(db::Transaction& txn, EventSink& events, const SignOnI
     event.set_id(ids.device_event.id());
     DT_RETURN_IF_ERROR(events.Append(txn, event));
   }
-  v1::Event event = SignOnEvent(decided, platform, input.now);
+  v1::Event event = SignOnEvent(decided, facts.user, platform, input.now);
   event.set_id(ids.sign_on_event.id());
   return events.Append(txn, event);
 }

@@ -18,6 +18,10 @@ v1::SignOnResult ResultOf(const v1::Decision& decision, const v1::User& user) {
   if (!decision.device_id().empty()) {
     result.set_certificate_serial(decision.certificate_serial());
   }
+  const bool asks = decision.outcome() == v1::OUTCOME_FACTOR_REQUIRED;
+  if (asks && user.factors().empty()) {
+    result.set_factor_reason(reason::v1::REASON_FACTOR_NOT_ENROLLED);
+  }
   *result.mutable_user() = user;
   return result;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <chrono>
 #include <string>
-#include <string_view>
 
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
@@ -14,7 +14,22 @@ enum class FactorVerdict {
   kWrong,
   kReused,       // Right, but spent already.
   kNotEnrolled,  // The user has no factor.
-  kThrottled,    // Too many wrong ones; not looked at.
+  kThrottled,    // Too many wrong ones from there; not looked at.
+  kLocked,       // Too many wrong ones in a row; takes none until an administrator helps.
+};
+
+// Somebody shows a code.
+struct FactorAttempt {
+  std::string user_id;
+  std::string code;
+  std::string network;  // Of the client: libs/base/client_network.h.
+};
+
+struct FactorAnswer {
+  FactorVerdict verdict = FactorVerdict::kWrong;
+  // From there the next code is taken after this long; also told with the wrong code that began it.
+  std::chrono::seconds retry_after{0};
+  bool locks = false;  // This one locked the factor.
 };
 
 // Whoever checks second factors, for the decisions that ask for one.
@@ -25,8 +40,8 @@ class FactorCheck {
   // Checks a one-time code and spends it, or counts a failure, inside the transaction, which must
   // commit whatever the verdict is. Runs on the writer thread, perhaps more than once: cheap and
   // without other effects. Thread-safe.
-  virtual absl::StatusOr<FactorVerdict> Verify(db::Transaction& txn, const std::string& user_id,
-                                               std::string_view code, WallTime now) = 0;
+  virtual absl::StatusOr<FactorAnswer> Verify(db::Transaction& txn, const FactorAttempt& attempt,
+                                              WallTime now) = 0;
 };
 
 }  // namespace devicetrust::policy

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
+#include "policy-engine/users/known_networks.h"
 #include "policy-engine/users/totp.h"
 
 namespace devicetrust::policy {
@@ -13,7 +15,14 @@ namespace {
 
 constexpr std::size_t kNewSecretBytes = 20;  // RFC 4226, section 4: as long as the hash.
 
+constexpr std::chrono::hours kNetworkForgottenAfter{24};
+constexpr std::int64_t kNetworksPrunedPerCall = 1000;
+
 std::string FactorPurpose(const std::string& user_id) { return "org.totp_secret/" + user_id; }
+
+absl::Status ForgetNetworks(db::Transaction& txn, const std::string& user_id) {
+  return txn.Run("DELETE FROM factor_networks WHERE user_id = $1", {user_id}).status();
+}
 
 }  // namespace
 
@@ -36,6 +45,7 @@ absl::StatusOr<Bytes> TotpFactors::NewSecret() {
 }
 
 absl::Status TotpFactors::Store(db::Transaction& txn, const SealedFactor& factor) {
+  DT_RETURN_IF_ERROR(ForgetNetworks(txn, factor.user_id));
   return txn
       .Run(
           "INSERT INTO factors (user_id, sealed_secret, last_step, failures, blocked_until)"
@@ -47,38 +57,93 @@ absl::Status TotpFactors::Store(db::Transaction& txn, const SealedFactor& factor
 }
 
 absl::Status TotpFactors::Remove(db::Transaction& txn, const std::string& user_id) {
+  DT_RETURN_IF_ERROR(ForgetNetworks(txn, user_id));
   return txn.Run("DELETE FROM factors WHERE user_id = $1", {user_id}).status();
 }
 
-absl::StatusOr<FactorVerdict> TotpFactors::Verify(db::Transaction& txn, const std::string& user_id,
-                                                  std::string_view code, WallTime now) {
-  DT_ASSIGN_OR_RETURN(const auto rows,
-                      txn.Run("SELECT sealed_secret, last_step, failures, blocked_until"
-                              " FROM factors WHERE user_id = $1",
-                              {user_id}));
-  if (rows.empty()) return FactorVerdict::kNotEnrolled;
-  const db::Row& row = rows.front();
-  if (db::Int(row[3]) > UnixSeconds(now)) return FactorVerdict::kThrottled;
+struct TotpFactors::Failures {
+  std::int64_t of_factor = 0;
+  std::int64_t of_network = 0;
+};
 
-  DT_ASSIGN_OR_RETURN(Bytes secret, pki::Open(kek_, FactorPurpose(user_id), db::Blob(row[0])));
-  const std::optional<std::int64_t> step = FindTotpStep(secret, code, now);
-  pki::Wipe(secret);
-  if (step && *step > db::Int(row[1])) {
-    DT_RETURN_IF_ERROR(txn.Run("UPDATE factors SET last_step = $2, failures = 0 WHERE user_id = $1",
-                               {user_id, *step})
-                           .status());
-    return FactorVerdict::kAccepted;
+absl::StatusOr<FactorAnswer> TotpFactors::Verify(db::Transaction& txn, const FactorAttempt& attempt,
+                                                 WallTime now) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT f.sealed_secret, f.last_step, f.failures, n.failures, n.paused_until"
+              " FROM factors f LEFT JOIN factor_networks n ON n.user_id = f.user_id"
+              " AND n.network = $2 WHERE f.user_id = $1",
+              {attempt.user_id, attempt.network}));
+  if (rows.empty()) return FactorAnswer{FactorVerdict::kNotEnrolled};
+  const db::Row& row = rows.front();
+  const Failures before{db::Int(row[2]), db::IsNull(row[3]) ? 0 : db::Int(row[3])};
+  const std::chrono::seconds pause(db::IsNull(row[4]) ? 0 : db::Int(row[4]) - UnixSeconds(now));
+  // One longer than the longest is of a clock that was set back since.
+  if (pause > std::chrono::seconds(0) && pause <= limits_.pause_max) {
+    return FactorAnswer{FactorVerdict::kThrottled, pause};
   }
+  if (before.of_factor >= limits_.failures_max) {
+    DT_ASSIGN_OR_RETURN(const bool known,
+                        IsKnownNetwork(txn, attempt.user_id, Shown::kFactor, attempt.network, now));
+    if (!known || before.of_network >= limits_.failures_max) {
+      return FactorAnswer{FactorVerdict::kLocked};
+    }
+  }
+  DT_ASSIGN_OR_RETURN(Bytes secret,
+                      pki::Open(kek_, FactorPurpose(attempt.user_id), db::Blob(row[0])));
+  const std::optional<std::int64_t> step = FindTotpStep(secret, attempt.code, now);
+  pki::Wipe(secret);
+  if (step && *step > db::Int(row[1])) return Accept(txn, attempt, *step, now);
   // A code that was right once may be a second click as well as an eavesdropper: it counts
   // like a wrong one.
-  const std::int64_t failures = db::Int(row[2]) + 1;
-  const bool pause = failures >= kFactorFailuresInRowMax;
-  const std::int64_t until = pause ? UnixSeconds(now + kFactorPause) : 0;
+  DT_ASSIGN_OR_RETURN(FactorAnswer answer, Count(txn, attempt, before, now));
+  answer.verdict = step ? FactorVerdict::kReused : FactorVerdict::kWrong;
+  return answer;
+}
+
+absl::StatusOr<FactorAnswer> TotpFactors::Accept(db::Transaction& txn, const FactorAttempt& attempt,
+                                                 std::int64_t step, WallTime now) const {
+  DT_RETURN_IF_ERROR(txn.Run("UPDATE factors SET last_step = $2, failures = 0 WHERE user_id = $1",
+                             {attempt.user_id, step})
+                         .status());
+  DT_RETURN_IF_ERROR(txn.Run("DELETE FROM factor_networks WHERE user_id = $1 AND network = $2",
+                             {attempt.user_id, attempt.network})
+                         .status());
+  DT_RETURN_IF_ERROR(RememberNetwork(txn, attempt.user_id, Shown::kFactor, attempt.network, now));
+  return FactorAnswer{FactorVerdict::kAccepted};
+}
+
+absl::StatusOr<FactorAnswer> TotpFactors::Count(db::Transaction& txn, const FactorAttempt& attempt,
+                                                const Failures& before, WallTime now) const {
+  FactorAnswer answer;
+  answer.locks = before.of_factor + 1 == limits_.failures_max;
+  const std::int64_t of_network = before.of_network + 1;
+  if (const std::int64_t beyond = of_network - limits_.network_failures_max; beyond >= 0) {
+    answer.retry_after =
+        limits_.pause_min * (std::int64_t{1} << std::min<std::int64_t>(beyond, 20));
+    answer.retry_after = std::min(answer.retry_after, limits_.pause_max);
+  }
+  DT_RETURN_IF_ERROR(txn.Run("UPDATE factors SET failures = $2 WHERE user_id = $1",
+                             {attempt.user_id, before.of_factor + 1})
+                         .status());
   DT_RETURN_IF_ERROR(
-      txn.Run("UPDATE factors SET failures = $2, blocked_until = $3 WHERE user_id = $1",
-              {user_id, pause ? std::int64_t{0} : failures, until})
+      txn.Run("INSERT INTO factor_networks (user_id, network, failures, paused_until, failed_at)"
+              " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, network) DO UPDATE SET"
+              " failures = excluded.failures, paused_until = excluded.paused_until,"
+              " failed_at = excluded.failed_at",
+              {attempt.user_id, attempt.network, of_network, UnixSeconds(now + answer.retry_after),
+               UnixSeconds(now)})
           .status());
-  return step ? FactorVerdict::kReused : FactorVerdict::kWrong;
+  return answer;
+}
+
+absl::Status TotpFactors::PruneNetworks(db::Transaction& txn, WallTime now) {
+  return txn
+      .Run(
+          "DELETE FROM factor_networks WHERE (user_id, network) IN"
+          " (SELECT user_id, network FROM factor_networks WHERE failed_at < $1 LIMIT $2)",
+          {UnixSeconds(now - kNetworkForgottenAfter), kNetworksPrunedPerCall})
+      .status();
 }
 
 }  // namespace devicetrust::policy

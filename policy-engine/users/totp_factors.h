@@ -16,10 +16,19 @@
 
 namespace devicetrust::policy {
 
-// After this many wrong codes in a row, in whatever sign-ons, a factor takes none for
-// kFactorPause: six digits are guessed in 10^6 / 3 tries. (A single decision allows fewer.)
-inline constexpr std::int64_t kFactorFailuresInRowMax = 10;
-inline constexpr std::chrono::seconds kFactorPause{60};
+// How many wrong codes a factor bears. Whoever guesses knows the password already, and six digits
+// with three good codes at a time are guessed in 10^6 / 3 tries.
+struct FactorLimits {
+  // In a row, from wherever: then the factor is locked until an administrator gives another one. At
+  // a network where the user has shown a right code lately it still works, and a right code there
+  // ends the row: a stranger elsewhere shuts no owner out.
+  std::int64_t failures_max = 100;
+  // In a row from one network: then it must wait, at first `pause_min`, and twice as long after
+  // each further one.
+  std::int64_t network_failures_max = 5;
+  std::chrono::seconds pause_min{60};
+  std::chrono::seconds pause_max{3600};
+};
 
 // A secret ready to be stored. Sealing needs randomness and time, so it happens before the
 // transaction, for the id that the user has or will get.
@@ -31,7 +40,8 @@ struct SealedFactor {
 // Thread-safe. `kek` and `random` outlive it.
 class TotpFactors final : public FactorCheck {
  public:
-  TotpFactors(const pki::AeadKey& kek, Random& random) : kek_(kek), random_(random) {}
+  TotpFactors(const pki::AeadKey& kek, Random& random, FactorLimits limits = {})
+      : kek_(kek), random_(random), limits_(limits) {}
 
   // kInvalidArgument: `secret` is not 16 to 64 bytes.
   absl::StatusOr<SealedFactor> Seal(const std::string& user_id,
@@ -39,18 +49,29 @@ class TotpFactors final : public FactorCheck {
   // 20 random bytes, as RFC 4226 recommends.
   absl::StatusOr<Bytes> NewSecret();
 
-  // Gives the user this factor instead of an older one.
+  // Gives the user this factor instead of an older one; it has no failures.
   static absl::Status Store(db::Transaction& txn, const SealedFactor& factor);
   static absl::Status Remove(db::Transaction& txn, const std::string& user_id);
 
   // Spends the step of an accepted code (RFC 6238, section 5.2). Errors are the store's, and
   // kPermissionDenied: sealed under another key-encryption key.
-  absl::StatusOr<FactorVerdict> Verify(db::Transaction& txn, const std::string& user_id,
-                                       std::string_view code, WallTime now) override;
+  absl::StatusOr<FactorAnswer> Verify(db::Transaction& txn, const FactorAttempt& attempt,
+                                      WallTime now) override;
+
+  // Forgets networks that no wrong code has come from for a day.
+  static absl::Status PruneNetworks(db::Transaction& txn, WallTime now);
 
  private:
+  struct Failures;  // So far: of the factor, of the network.
+
+  absl::StatusOr<FactorAnswer> Accept(db::Transaction& txn, const FactorAttempt& attempt,
+                                      std::int64_t step, WallTime now) const;
+  absl::StatusOr<FactorAnswer> Count(db::Transaction& txn, const FactorAttempt& attempt,
+                                     const Failures& before, WallTime now) const;
+
   const pki::AeadKey& kek_;
   Random& random_;
+  const FactorLimits limits_;
 };
 
 }  // namespace devicetrust::policy

@@ -115,8 +115,11 @@ class UserAdminTest : public OrgFixture {
   }
   FactorVerdict Verify(const std::string& id, const std::string& code) {
     return database_
-        ->Write([&](db::Transaction& txn) { return factors_.Verify(txn, id, code, clock_.Now()); })
-        .value();
+        ->Write([&](db::Transaction& txn) {
+          return factors_.Verify(txn, {id, code, "192.0.2.1"}, clock_.Now());
+        })
+        .value()
+        .verdict;
   }
 
   TotpFactors factors_{*kek_, random_};
