@@ -55,12 +55,14 @@ class OrgFixture : public ::testing::Test {
     store_ = OrgStore::Create(*database_, *events_, {"acme", {"corp.test"}, true}).value();
     proof_keys_.Add(ProofKey().kid, token::ProofIssuer("acme"), ProofKey().key.public_key());
     sessions_.emplace(*database_);
+    Watch({});
     references_.emplace(RuleReferences::Parts{*database_, *no_directories_, *events_, clock_});
     apps_.emplace(*store_, *references_, clock_);
     zones_.emplace(*store_, clock_);
     settings_.emplace(*store_, clock_);
     iwas_.emplace(*database_, *events_, clock_);
-    sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, clock_, random_});
+    sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, *account_watch_,
+                                   clock_, random_});
     factor_completion_.emplace(
         FactorCompletion::Parts{*database_, *events_, scripted_factors_, clock_});
     history_.emplace(*database_, *store_, *log_);
@@ -97,6 +99,15 @@ class OrgFixture : public ::testing::Test {
     auto set = settings_->SetDeviceTrust(admin_, request);
     device_trust_ = set.ok() ? *std::move(set) : org::v1::SetDeviceTrustResponse();
     return set.status();
+  }
+
+  // The directories that tell whether an account is still good; at first there are none.
+  void Watch(std::vector<directory::Domain> domains) {
+    watched_ = directory::Registry::Create(std::move(domains)).value();
+    account_watch_ = std::make_unique<AccountWatch>(*watched_, clock_.Now());
+    if (!sign_on_) return;
+    sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, *account_watch_,
+                                   clock_, random_});
   }
 
   std::string AddUser(const std::string& name, std::vector<std::string> groups = {},
@@ -181,6 +192,8 @@ class OrgFixture : public ::testing::Test {
   const std::unique_ptr<directory::Registry> no_directories_ =
       directory::Registry::Create({}).value();
   std::optional<RuleReferences> references_;
+  std::unique_ptr<directory::Registry> watched_;
+  std::unique_ptr<AccountWatch> account_watch_;
   std::optional<AppAdmin> apps_;
   // Second factors of which the test says what comes of them.
   class ScriptedFactors final : public FactorCheck {

@@ -43,6 +43,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::chrono::seconds kPruneEvery{60};
+constexpr std::chrono::milliseconds kRefusalsToldEvery = std::chrono::minutes{10};
 constexpr std::chrono::milliseconds kPauseBetweenPrunes{50};  // While there is more to delete.
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
@@ -96,6 +97,7 @@ struct PolicyServer::Parts {
   std::optional<CaLink> ca;
   std::optional<SessionChanges> sessions;
   std::optional<TotpFactors> factors;
+  std::optional<AccountWatch> accounts;
   std::unique_ptr<UserRevoker> revoker;
 
   std::optional<SettingsAdmin> settings_admin;
@@ -113,6 +115,7 @@ struct PolicyServer::Parts {
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
   std::optional<BackgroundLoop> pruning;
+  std::optional<BackgroundLoop> refusals;
   std::optional<BackgroundLoop> log_pruning;
   std::once_flag stopped;
 };
@@ -166,6 +169,9 @@ void PolicyServer::Parts::MakeRooms() {
   FactorLimits factor_limits;
   factor_limits.failures_max = config.code_failures_max;
   factors.emplace(files.kek, random, factor_limits);
+  accounts.emplace(*files.directories, clock.Now(),
+                   AccountWatchLimits{std::chrono::minutes(config.session_check_minutes),
+                                      std::chrono::minutes(config.session_check_grace_minutes)});
   revoker = std::make_unique<UserRevoker>(*database, *ca);
 
   settings_admin.emplace(*store, clock);
@@ -176,9 +182,13 @@ void PolicyServer::Parts::MakeRooms() {
       UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
   iwas.emplace(*database, *events, clock);
   enrollments.emplace(*database, *store, clock, *files.directories);
-  authenticator.emplace(
-      Authenticator::Parts{*database, *store, *events, *files.directories, clock, random});
-  sign_on.emplace(SignOn::Parts{*database, *store, *events, keys->proof_keys(), clock, random});
+  authenticator.emplace(Authenticator::Parts{
+      *database, *store, *events, *files.directories, *accounts, clock, random,
+      FailureLimits{config.password_failures_max, config.known_password_failures_max,
+                    config.network_failures_max,
+                    std::chrono::minutes(config.failure_window_minutes)}});
+  sign_on.emplace(
+      SignOn::Parts{*database, *store, *events, keys->proof_keys(), *accounts, clock, random});
   factor_completion.emplace(FactorCompletion::Parts{*database, *events, *factors, clock});
   history.emplace(*database, *store, *log);
 }
@@ -206,6 +216,10 @@ absl::Status PolicyServer::Parts::Listen() {
     Prune();
     return kPruneEvery;
   });
+  refusals.emplace(kRefusalsToldEvery, [this] {
+    LogFailure("org.refusals.untold", authenticator->TellRefused());
+    return kRefusalsToldEvery;
+  });
   log_pruning.emplace(kPruneEvery, [this]() -> std::chrono::milliseconds {
     const auto more = log->Prune();
     LogFailure("system_log.prune.failed", more.status());
@@ -216,6 +230,7 @@ absl::Status PolicyServer::Parts::Listen() {
 
 void PolicyServer::Parts::Prune() {
   const WallTime now = clock.Now();
+  accounts->Prune(now);
   LogFailure("org.prune.failed", sessions->Prune(now));
   LogFailure("org.references.unchecked", references->ReportLost(*store->state(), users->version()));
   LogFailure("org.prune.failed",
@@ -231,7 +246,9 @@ void PolicyServer::Parts::Stop() {
     if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();
     pruning.reset();
+    refusals.reset();
     log_pruning.reset();
+    if (authenticator) LogFailure("org.refusals.untold", authenticator->TellRefused());
     if (revoker != nullptr) revoker->Stop();
     if (outbox == nullptr) return;
     outbox->WaitUntilEmpty(kLastEventsWait);

@@ -4,14 +4,18 @@
 #include <chrono>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "libs/base/client_network.h"
 #include "libs/base/encoding.h"
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/base/names.h"
 #include "libs/base/random_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "policy-engine/log/system_log.h"
 #include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/users/known_networks.h"
 #include "policy-engine/users/user_store.h"
 
 namespace devicetrust::policy {
@@ -24,6 +28,7 @@ constexpr std::size_t kNameBytesMax = 256;
 constexpr std::size_t kPasswordBytesMax = 256;
 constexpr std::size_t kPeerAddressBytesMax = 64;
 constexpr std::size_t kEndedSessionIdBytesMax = 64;
+constexpr std::size_t kThrottleSecretBytes = 16;
 
 absl::Status MalformedSignIn(std::string message, std::string subject) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -86,8 +91,8 @@ absl::Status DeactivatedUser() {
 }
 
 absl::Status DirectoryAway(const absl::Status& why) {
-  Log(LogLevel::kError, "authentication.directory.unavailable",
-      {{"error", std::string(why.message())}});
+  LogSparsely(LogLevel::kError, "authentication.directory.unavailable", {},
+              {{"error", std::string(why.message())}});
   return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                         "the directory that checks passwords does not answer", "directory",
                         "Try again in a moment.", std::chrono::seconds{2});
@@ -116,6 +121,26 @@ absl::StatusOr<directory::User> FindAccount(const directory::Registry& directori
   return user;
 }
 
+// For the throttle's sketches. Without randomness they could be filled on purpose, and work.
+Bytes NewSecret(Random& random) {
+  Bytes secret(kThrottleSecretBytes);
+  random.Fill(secret).IgnoreError();
+  return secret;
+}
+
+struct Person {
+  v1::User user;
+  bool known_there = false;  // Has signed in from the network lately.
+};
+
+absl::StatusOr<Person> FindPerson(db::Transaction& txn, const std::string& sid,
+                                  const std::string& network, WallTime now) {
+  DT_ASSIGN_OR_RETURN(StoredUser found, FindUserBySid(txn, sid));
+  DT_ASSIGN_OR_RETURN(const bool known,
+                      IsKnownNetwork(txn, found.user.id(), Shown::kPassword, network, now));
+  return Person{std::move(found.user), known};
+}
+
 }  // namespace
 
 // What came of one name and password.
@@ -124,8 +149,23 @@ struct Authenticator::Attempt {
   std::string principal;                // The person's; of an unknown one as typed, folded.
   std::optional<v1::User> user;         // The org knows one of this account.
   reason::v1::Reason precise_reason{};  // For the System Log; `status` may tell less.
-  bool worth_an_event = true;
+  FailureThrottle::Attempt guess;       // For the throttle.
 };
+
+Authenticator::Authenticator(Parts parts)
+    : parts_(std::move(parts)),
+      throttle_(parts_.limits, NewSecret(parts_.random)),
+      throttled_({.each_max = 1, .all_max = 32, .keys_max = 32}),
+      wrong_({.each_max = 30, .all_max = 300, .keys_max = 64}),
+      unknown_({.each_max = 10, .all_max = 100, .keys_max = 32}) {}
+
+bool Authenticator::IsTold(const Attempt& attempt) {
+  if (attempt.status.ok()) return true;
+  if (attempt.precise_reason == reason::v1::REASON_THROTTLED) {
+    return throttled_.Count(attempt.guess.network);
+  }
+  return (attempt.user ? wrong_ : unknown_).Count(attempt.guess.network);
+}
 
 absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
     const v1::StartSessionRequest& request) {
@@ -146,12 +186,13 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
     *response.mutable_expires_at() = rpc::ToTimestamp(now + kSessionLifetime);
     *response.mutable_user() = *attempt.user;
   }
-  if (attempt.worth_an_event) {
+  if (IsTold(attempt)) {
     const absl::Status recorded = Record(request, attempt, response, now);
     // A session that the log knows nothing of is not opened; a refusal stays one.
     if (attempt.status.ok()) DT_RETURN_IF_ERROR(recorded);
   }
   if (!attempt.status.ok()) return attempt.status;
+  parts_.accounts.Saw(attempt.user->id(), now);
   return response;
 }
 
@@ -162,53 +203,69 @@ Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& reque
   const absl::StatusOr<directory::Principal> principal =
       parts_.directories.Resolve(request.principal(), domains.empty() ? std::string() : domains[0]);
   attempt.principal = principal.ok() ? principal->name : FoldName(request.principal());
-  const std::string& address = request.client().address();
   const auto refuse = [&attempt](absl::Status status, reason::v1::Reason precise_reason) {
     attempt.status = std::move(status);
     attempt.precise_reason = precise_reason;
     return std::move(attempt);
   };
+  const WallTime now = parts_.clock.Now();
+  FailureThrottle::Attempt& guess = attempt.guess;
+  guess.name = attempt.principal;
+  guess.network = ClientNetwork(request.client().address());
+  // A network that is over its limit costs the directory nothing, unless somebody is known there.
+  if (const auto wait = throttle_.WaitOfNetwork(guess.network, now)) {
+    const absl::StatusOr<bool> known = parts_.database.Read(
+        [&](db::Transaction& txn) { return IsKnownToAnybody(txn, guess.network, now); });
+    if (known.ok() && !*known) {
+      return refuse(ThrottledSignIn(*wait), reason::v1::REASON_THROTTLED);
+    }
+  }
   const absl::StatusOr<directory::User> account =
       FindAccount(parts_.directories, principal, request.principal());
   if (!account.ok() && !absl::IsNotFound(account.status())) {
     return refuse(DirectoryAway(account.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
-  const absl::StatusOr<StoredUser> person =
-      parts_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<StoredUser> {
-        return FindUserBySid(txn, account.ok() ? account->sid : std::string());
-      });
+  // Failures count by account, whichever of its names they came with.
+  if (account.ok()) guess.account = account->sid;
+  const absl::StatusOr<Person> person = parts_.database.Read(
+      [&](db::Transaction& txn) { return FindPerson(txn, guess.account, guess.network, now); });
   if (!person.ok() && !absl::IsNotFound(person.status())) {
     return refuse(person.status(), rpc::ReasonOf(person.status()));
   }
-  if (person.ok()) attempt.user = person->user;
-  // Failures count by person, whichever of the names they came with.
-  if (attempt.user) attempt.principal = attempt.user->principal();
-  if (const auto refusal = throttle_.Begin(attempt.principal, address, parts_.clock.Now())) {
-    attempt.worth_an_event = refusal->first;
-    return refuse(ThrottledSignIn(refusal->retry_after), reason::v1::REASON_THROTTLED);
+  if (person.ok()) {
+    attempt.user = person->user;
+    attempt.principal = person->user.principal();
+    guess.known = person->known_there;
+  }
+  if (const auto wait = throttle_.Begin(guess, now)) {
+    return refuse(ThrottledSignIn(*wait), reason::v1::REASON_THROTTLED);
   }
 
   // Of an unknown user too, so that the time tells nothing.
-  const absl::StatusOr<PasswordVerdict> checked =
+  const absl::StatusOr<PasswordVerdict> verdict =
       DirectoryFor(parts_.directories, principal)
           .CheckPassword(account.ok() ? account->distinguished_name : request.principal(),
                          request.password());
-  if (!checked.ok()) {
-    throttle_.Forget(attempt.principal, address, parts_.clock.Now());
-    return refuse(DirectoryAway(checked.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+  if (!verdict.ok()) {
+    throttle_.Forget(guess);
+    return refuse(DirectoryAway(verdict.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+  }
+  const bool right =
+      attempt.user && *verdict != PasswordVerdict::kWrong && *verdict != PasswordVerdict::kLocked;
+  if (right) {
+    throttle_.Succeeded(guess);
+  } else {
+    throttle_.Failed(guess, now);
   }
   if (!attempt.user) {
     const bool elsewhere = absl::IsPermissionDenied(principal.status());
     return refuse(WrongPassword(), elsewhere ? reason::v1::REASON_UNTRUSTED_FOREST
                                              : reason::v1::REASON_USER_UNKNOWN);
   }
-  const PasswordVerdict verdict = *checked;
-  const bool right = verdict != PasswordVerdict::kWrong && verdict != PasswordVerdict::kLocked;
-  if (right) throttle_.Succeeded(attempt.principal, address, parts_.clock.Now());
   if (right && attempt.user->status() != v1::USER_STATUS_ACTIVE) {
     return refuse(DeactivatedUser(), reason::v1::REASON_USER_DEACTIVATED);
   }
-  const absl::Status status = StatusOfVerdict(verdict);
+  const absl::Status status = StatusOfVerdict(*verdict);
   return refuse(status, rpc::ReasonOf(status));
 }
 
@@ -225,8 +282,41 @@ absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const
   }
   v1::Event event = builder.Debug("session_id", response.session_id()).Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
-  return parts_.database.Write(
-      [&](db::Transaction& txn) { return parts_.events.Append(txn, event); });
+  return parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+    if (attempt.status.ok()) {
+      DT_RETURN_IF_ERROR(
+          RememberNetwork(txn, attempt.user->id(), Shown::kPassword, attempt.guess.network, now));
+    }
+    return parts_.events.Append(txn, event);
+  });
+}
+
+absl::Status Authenticator::TellRefused() {
+  const WallTime now = parts_.clock.Now();
+  throttle_.Prune(now);
+  std::vector<v1::Event> events;
+  const auto tell = [&](Tally& tally, reason::v1::Reason reason) -> absl::Status {
+    for (const Tally::Sum& sum : tally.TakeSums()) {
+      v1::ClientInfo client;
+      client.set_address(sum.key);
+      events.push_back(EventBuilder("user.session.refuse", "Refused logins, counted", now)
+                           .Actor(TheOrg())
+                           .Client(client)
+                           .Outcome(v1::EventOutcome::RESULT_FAILURE, reason)
+                           .Debug("count", std::to_string(sum.untold))
+                           .Take());
+      DT_RETURN_IF_ERROR(parts_.events.Identify(events.back()));
+    }
+    return absl::OkStatus();
+  };
+  DT_RETURN_IF_ERROR(tell(throttled_, reason::v1::REASON_THROTTLED));
+  DT_RETURN_IF_ERROR(tell(wrong_, reason::v1::REASON_PASSWORD_WRONG));
+  DT_RETURN_IF_ERROR(tell(unknown_, reason::v1::REASON_USER_UNKNOWN));
+  if (events.empty()) return absl::OkStatus();
+  return parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+    for (const v1::Event& event : events) DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
+    return absl::OkStatus();
+  });
 }
 
 absl::StatusOr<v1::EndSessionResponse> Authenticator::EndSession(

@@ -7,12 +7,14 @@
 #include "devicetrust/org/v1/authentication.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/base/tally.h"
 #include "libs/db/database.h"
 #include "libs/directory/registry.h"
 #include "policy-engine/authentication/failure_throttle.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_store.h"
 #include "policy-engine/sessions/session_changes.h"
+#include "policy-engine/users/account_watch.h"
 
 namespace devicetrust::policy {
 
@@ -25,19 +27,27 @@ class Authenticator {
     const OrgStore& store;  // For the domain of names without one.
     EventSink& events;
     const directory::Registry& directories;
+    AccountWatch& accounts;
     const Clock& clock;
     Random& random;
     FailureLimits limits = {};
   };
-  explicit Authenticator(Parts parts) : parts_(std::move(parts)), throttle_(parts_.limits) {}
+  explicit Authenticator(Parts parts);
 
   // The contract (devicetrust.org.v1.AuthenticationService) says what each does and refuses.
   absl::StatusOr<org::v1::StartSessionResponse> StartSession(
       const org::v1::StartSessionRequest& request);
   absl::StatusOr<org::v1::EndSessionResponse> EndSession(const org::v1::EndSessionRequest& request);
 
+  // A flood of refused sign-ins has few events of its own: this writes the number of the others, by
+  // network, and forgets counts that have ended. Every ten minutes and at the end.
+  absl::Status TellRefused();
+
  private:
   struct Attempt;
+
+  // Whether the attempt gets an event of its own.
+  bool IsTold(const Attempt& attempt);
 
   // What the directory and the org think of a name and a password.
   Attempt Judge(const org::v1::StartSessionRequest& request);
@@ -46,6 +56,10 @@ class Authenticator {
 
   Parts parts_;
   FailureThrottle throttle_;
+  // Refused sign-ins: not looked at, of users, of names that nobody has.
+  Tally throttled_;
+  Tally wrong_;
+  Tally unknown_;
 };
 
 }  // namespace devicetrust::policy

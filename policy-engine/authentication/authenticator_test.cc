@@ -34,7 +34,7 @@ class AuthenticatorTest : public OrgFixture {
       };
     }
     authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *directories_,
-                                                clock_, random_, FailureLimits{.per_pair_max = 5}});
+                                                *account_watch_, clock_, random_});
     AddAccount(*corp_, "ada", "Ada.Lovelace@mail.example");
     const std::string gone = AddAccount(*corp_, "gone", "gone@corp.test");
     DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
@@ -184,17 +184,59 @@ TEST_F(AuthenticatorTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
   EXPECT_EQ(Refusal("gone", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
 }
 
-TEST_F(AuthenticatorTest, ThrottlesFailuresOfOneAddressAlone) {
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
+// The owner of an account is known at home, and nobody elsewhere shuts her out there.
+TEST_F(AuthenticatorTest, ThrottlesStrangersAndNotTheOwner) {
+  DT_EXPECT_OK(SignIn("ada", "right", "2001:db8:1:2::7"));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Refusal("ada", "wrong"), reason::v1::REASON_PASSWORD_WRONG);
   const absl::Status refused = SignIn("ada", "right").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::REASON_THROTTLED);
-  EXPECT_TRUE(rpc::DetailOf(refused)->has_retry_after());
-  EXPECT_EQ(Refusal("ada", "right"), reason::v1::REASON_THROTTLED);
-  EXPECT_EQ(binds_, 5);
+  EXPECT_EQ(rpc::DetailOf(refused)->retry_after().seconds(), 30 * 60);
+  EXPECT_EQ(rpc::ReasonOf(SignIn("CORP\\Ada", "right", "198.51.100.7").status()),
+            reason::v1::REASON_THROTTLED);  // Another name of hers, another address.
+  EXPECT_EQ(binds_, 4);
+  DT_EXPECT_OK(SignIn("ada", "right", "2001:db8:1:2:ffff::1"));  // The same network.
+  EXPECT_THAT(EventsOf(""), SizeIs(7));  // Two successes, three wrong, two networks refused.
+}
+
+// Throttled names that nobody has answer as those that somebody has.
+TEST_F(AuthenticatorTest, AThrottleDoesNotTellWhoExists) {
+  for (const char* name : {"ada", "eve"}) {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(Refusal(name, "wrong"), reason::v1::REASON_PASSWORD_WRONG);
+    }
+    EXPECT_EQ(Refusal(name, "wrong"), reason::v1::REASON_THROTTLED);
+  }
+}
+
+// A flood leaves a few events and their number.
+TEST_F(AuthenticatorTest, TellsAFloodInSums) {
+  for (int i = 0; i < 1000; ++i) {
+    const std::string address = "192.0.2." + std::to_string(i % 4);
+    SignIn("nobody" + std::to_string(i), "wrong", address).status().IgnoreError();
+    SignIn("ada", "wrong", address).status().IgnoreError();
+  }
+  EXPECT_LT(EventsOf("user.session.start").size(), 60u);
+  DT_ASSERT_OK(authenticator_->TellRefused());
+  std::size_t told = EventsOf("user.session.start").size();
+  const auto sums = EventsOf("user.session.refuse");
+  EXPECT_LT(sums.size(), 12u);
+  for (const v1::Event& sum : sums) {
+    EXPECT_TRUE(sum.client().address().starts_with("192.0.2.")) << sum.client().address();
+    told += std::stoul(sum.debug_data().at("count"));
+  }
+  EXPECT_EQ(told, 2000u);
+  DT_ASSERT_OK(authenticator_->TellRefused());
+  EXPECT_EQ(EventsOf("user.session.refuse").size(), sums.size());  // Nothing since.
+}
+
+// A restart forgets no owner.
+TEST_F(AuthenticatorTest, KnowsTheOwnersNetworkAfterARestart) {
   DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
+  authenticator_.emplace(Authenticator::Parts{*database_, *store_, *events_, *directories_,
+                                              *account_watch_, clock_, random_});
+  for (int i = 0; i < 10; ++i) SignIn("ada", "wrong").status().IgnoreError();
   DT_EXPECT_OK(SignIn("ada", "right", "198.51.100.7"));
-  EXPECT_THAT(EventsOf(""), SizeIs(8));  // Five, one refusal for both, two successes.
 }
 
 TEST_F(AuthenticatorTest, SaysThatTheDirectoryIsAwayAndBlamesNobody) {

@@ -1,97 +1,114 @@
 #include "policy-engine/authentication/failure_throttle.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace devicetrust::policy {
 namespace {
 
-// No account name and no address holds a line feed.
-std::string PairKey(const std::string& account, const std::string& address) {
-  return account + '\n' + address;
-}
+using std::chrono::seconds;
 
-void TakeBack(double& failures) { failures = std::max(0.0, failures - 1); }
+// No SID and no network holds a line feed.
+std::string PairKey(const FailureThrottle::Attempt& attempt) {
+  return attempt.account + '\n' + attempt.network;
+}
 
 }  // namespace
 
-FailureThrottle::Counter& FailureThrottle::Table::Use(const std::string& key,
-                                                      std::size_t remembered_max, WallTime now) {
-  const auto [found, added] = counters_.try_emplace(key);
-  Counter& counter = found->second;
-  if (!added) {
-    by_use_.splice(by_use_.begin(), by_use_, counter.used);
-    return counter;
-  }
-  by_use_.push_front(key);
-  counter.used = by_use_.begin();
-  counter.at = now;
-  if (counters_.size() > remembered_max) {
-    counters_.erase(by_use_.back());
-    by_use_.pop_back();
-  }
-  return counter;
+FailureThrottle::FailureThrottle(FailureLimits limits, const Bytes& secret)
+    : limits_(limits),
+      names_(FailureSketch::Window::kSinceLast, limits.window, secret),
+      networks_(FailureSketch::Window::kSinceFirst, limits.window, secret) {}
+
+// A clock that was set back makes nothing live longer than a window.
+bool FailureThrottle::IsLive(const Counter& counter, WallTime now) const {
+  return counter.failures > 0 && now - counter.last < limits_.window &&
+         counter.last - now < limits_.window;
 }
 
-void FailureThrottle::Decay(Counter& counter, double max, WallTime now) const {
-  const std::chrono::duration<double> passed = now - counter.at;
-  const std::chrono::duration<double> window = limits_.window;
-  if (passed.count() > 0) {
-    counter.failures = std::max(0.0, counter.failures - max * (passed / window));
+seconds FailureThrottle::WaitOf(const Counters& counters, const std::string& key, std::uint32_t max,
+                                WallTime now) const {
+  const auto found = counters.find(key);
+  if (found == counters.end() || !IsLive(found->second, now) || found->second.failures < max) {
+    return seconds(0);
   }
-  counter.at = now;
+  const auto left = std::chrono::ceil<seconds>(found->second.last + limits_.window - now);
+  return std::clamp(left, seconds(1), limits_.window);
 }
 
-std::chrono::seconds FailureThrottle::WaitOf(const Counter& counter, double max) const {
-  const double excess = counter.failures + 1 - max;
-  if (excess <= 0) return std::chrono::seconds{0};
-  const std::chrono::duration<double> window = limits_.window;
-  return std::chrono::ceil<std::chrono::seconds>(window * (excess / max));
+seconds FailureThrottle::WaitOf(FailureSketch::Count count, std::uint32_t max) const {
+  return count.failures < max ? seconds(0) : count.ends_in;
 }
 
-std::optional<FailureThrottle::Refusal> FailureThrottle::Begin(const std::string& account,
-                                                               const std::string& address,
-                                                               WallTime now) {
+void FailureThrottle::Add(Counters& counters, const std::string& key, WallTime now) {
+  Counter& counter = counters[key];
+  if (!IsLive(counter, now)) counter.failures = 0;
+  ++counter.failures;
+  counter.last = now;
+}
+
+void FailureThrottle::TakeBack(Counters& counters, const std::string& key) {
+  const auto found = counters.find(key);
+  if (found == counters.end()) return;
+  if (found->second.failures <= 1) {
+    counters.erase(found);
+  } else {
+    --found->second.failures;
+  }
+}
+
+std::optional<seconds> FailureThrottle::Begin(const Attempt& attempt, WallTime now) {
   const MutexLock lock(mutex_);
-  Counter& pair = pairs_.Use(PairKey(account, address), limits_.remembered_max, now);
-  Counter& by_account = accounts_.Use(account, limits_.remembered_max, now);
-  Counter& by_address = addresses_.Use(address, limits_.remembered_max, now);
-  Decay(pair, limits_.per_pair_max, now);
-  Decay(by_account, limits_.per_account_max, now);
-  Decay(by_address, limits_.per_address_max, now);
-
-  std::chrono::seconds wait = WaitOf(pair, limits_.per_pair_max);
-  if (!pair.succeeded) {
-    wait = std::max({wait, WaitOf(by_account, limits_.per_account_max),
-                     WaitOf(by_address, limits_.per_address_max)});
+  seconds wait{0};
+  if (attempt.known) {
+    wait = WaitOf(known_, PairKey(attempt), limits_.known_max, now);
+  } else {
+    wait = attempt.account.empty() ? WaitOf(names_.Of(attempt.name, now), limits_.account_max)
+                                   : WaitOf(accounts_, attempt.account, limits_.account_max, now);
+    wait = std::max(wait, WaitOf(networks_.Of(attempt.network, now), limits_.network_max));
   }
-  if (wait.count() > 0) {
-    const bool first = !pair.refused;
-    pair.refused = true;
-    return Refusal{wait, first};
+  if (wait > seconds(0)) return wait;
+  if (attempt.known) {
+    Add(known_, PairKey(attempt), now);
+  } else if (attempt.account.empty()) {
+    names_.Add(attempt.name, now);
+  } else {
+    Add(accounts_, attempt.account, now);
   }
-  pair.refused = false;
-  pair.failures += 1;
-  by_account.failures += 1;
-  by_address.failures += 1;
   return std::nullopt;
 }
 
-void FailureThrottle::Succeeded(const std::string& account, const std::string& address,
-                                WallTime now) {
+std::optional<seconds> FailureThrottle::WaitOfNetwork(const std::string& network, WallTime now) {
   const MutexLock lock(mutex_);
-  Counter& pair = pairs_.Use(PairKey(account, address), limits_.remembered_max, now);
-  pair.failures = 0;
-  pair.succeeded = true;
-  TakeBack(accounts_.Use(account, limits_.remembered_max, now).failures);
-  TakeBack(addresses_.Use(address, limits_.remembered_max, now).failures);
+  const seconds wait = WaitOf(networks_.Of(network, now), limits_.network_max);
+  return wait > seconds(0) ? std::optional<seconds>(wait) : std::nullopt;
 }
 
-void FailureThrottle::Forget(const std::string& account, const std::string& address, WallTime now) {
+void FailureThrottle::Succeeded(const Attempt& attempt) {
   const MutexLock lock(mutex_);
-  TakeBack(pairs_.Use(PairKey(account, address), limits_.remembered_max, now).failures);
-  TakeBack(accounts_.Use(account, limits_.remembered_max, now).failures);
-  TakeBack(addresses_.Use(address, limits_.remembered_max, now).failures);
+  accounts_.erase(attempt.account);
+  known_.erase(PairKey(attempt));
+}
+
+void FailureThrottle::Failed(const Attempt& attempt, WallTime now) {
+  const MutexLock lock(mutex_);
+  if (!attempt.known) networks_.Add(attempt.network, now);
+}
+
+// A name that nobody has stays counted.
+void FailureThrottle::Forget(const Attempt& attempt) {
+  const MutexLock lock(mutex_);
+  if (attempt.known) {
+    TakeBack(known_, PairKey(attempt));
+  } else if (!attempt.account.empty()) {
+    TakeBack(accounts_, attempt.account);
+  }
+}
+
+void FailureThrottle::Prune(WallTime now) {
+  const MutexLock lock(mutex_);
+  const auto over = [&](const auto& entry) { return !IsLive(entry.second, now); };
+  std::erase_if(accounts_, over);
+  std::erase_if(known_, over);
 }
 
 }  // namespace devicetrust::policy

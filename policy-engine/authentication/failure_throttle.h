@@ -3,76 +3,87 @@
 
 #include <chrono>
 #include <cstddef>
-#include <list>
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 
+#include "libs/base/bytes.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "policy-engine/authentication/failure_sketch.h"
 
 namespace devicetrust::policy {
 
+// Active Directory locks an account after so many wrong passwords in a row, five where it is told
+// to, and forgets them after so long without one, thirty minutes. Whoever guesses here must not
+// come that far, so the counts of an account are of the same kind and smaller.
 struct FailureLimits {
-  // Failures within `window`; each limit is refilled evenly over it.
-  double per_pair_max = 10;        // Of one account from one address.
-  double per_account_max = 100;    // Of one account from everywhere.
-  double per_address_max = 1'000;  // From one address with any accounts.
-  std::chrono::seconds window{600};
-  std::size_t remembered_max = 100'000;  // Of each kind; the least recently used goes.
+  // Wrong passwords in a row of one account from all strange addresses together.
+  std::uint32_t account_max = 3;
+  // The same from one address where the account has signed in lately.
+  std::uint32_t known_max = 4;
+  // Wrong passwords from one network (libs/base/client_network.h) with any accounts, in `window`.
+  std::uint32_t network_max = 200;
+  // A count of an account begins anew with a right password, or without a wrong one for so long.
+  std::chrono::seconds window{30 * 60};
 };
 
-// Three counters of failures, in memory of this process (several replicas: as many times
-// the limits). Who signed in from an address before is judged by the pair's counter alone:
-// a stranger who guesses at the same account, or from the same address, does not lock that
-// person out. An attempt counts as a failure until it is known better, so that many at
-// once gain nothing. Thread-safe.
+// Counters of failures, in memory of this process; a restart forgets them. What a stranger does
+// evicts nothing: accounts are counted one by one, but only those that exist; networks, and names
+// that nobody has, in sketches of fixed size. Who is over a limit is counted no further.
+//
+// An account at an address where it has signed in lately is judged by what came from there alone,
+// so no stranger elsewhere shuts its owner out. An attempt counts as a failure of the account until
+// it is known better, so that many at once gain nothing. Thread-safe.
 class FailureThrottle {
  public:
-  explicit FailureThrottle(FailureLimits limits = {}) : limits_(limits) {}
-
-  struct Refusal {
-    std::chrono::seconds retry_after{1};
-    bool first = false;  // Of this pair since it was last let through: worth an event.
+  struct Attempt {
+    std::string account;  // Its SID; empty: nobody has the name.
+    std::string name;     // As looked up, in one spelling.
+    std::string network;
+    bool known = false;  // The account has signed in from there lately.
   };
-  // Call before an attempt. Nothing: go on, and end with Succeeded(), Failed() or
-  // Forget(). A refusal: do not try at all. `account` in one spelling (lower case).
-  std::optional<Refusal> Begin(const std::string& account, const std::string& address,
-                               WallTime now);
 
-  void Succeeded(const std::string& account, const std::string& address, WallTime now);
-  void Failed() {}  // Counted by Begin() already.
+  // `secret`: at least 16 random bytes.
+  FailureThrottle(FailureLimits limits, const Bytes& secret);
+
+  // Before an attempt. Nothing: go on, and end with one of those below. Else how long to wait: do
+  // not try at all.
+  std::optional<std::chrono::seconds> Begin(const Attempt& attempt, WallTime now);
+
+  // What Begin() would say of the network alone: before an account is looked for.
+  std::optional<std::chrono::seconds> WaitOfNetwork(const std::string& network, WallTime now);
+
+  void Succeeded(const Attempt& attempt);
+  void Failed(const Attempt& attempt, WallTime now);
   // The attempt says nothing about the password (the directory is away).
-  void Forget(const std::string& account, const std::string& address, WallTime now);
+  void Forget(const Attempt& attempt);
+
+  // Drops counts that have ended. Now and then.
+  void Prune(WallTime now);
 
  private:
   struct Counter {
-    double failures = 0;
-    WallTime at;
-    bool refused = false;    // The last Begin() was.
-    bool succeeded = false;  // Ever, of a pair.
-    std::list<std::string>::iterator used;
+    std::uint32_t failures = 0;
+    WallTime last;
   };
-  // Counters by key, forgetting the least recently used.
-  class Table {
-   public:
-    Counter& Use(const std::string& key, std::size_t remembered_max, WallTime now);
+  using Counters = std::unordered_map<std::string, Counter>;
 
-   private:
-    std::unordered_map<std::string, Counter> counters_;
-    std::list<std::string> by_use_;  // Most recent first.
-  };
-
-  void Decay(Counter& counter, double max, WallTime now) const;
-  // Seconds until one more failure fits; zero: it does.
-  std::chrono::seconds WaitOf(const Counter& counter, double max) const;
+  bool IsLive(const Counter& counter, WallTime now) const;
+  // Zero: another failure fits.
+  std::chrono::seconds WaitOf(const Counters& counters, const std::string& key, std::uint32_t max,
+                              WallTime now) const;
+  std::chrono::seconds WaitOf(FailureSketch::Count count, std::uint32_t max) const;
+  void Add(Counters& counters, const std::string& key, WallTime now);
+  static void TakeBack(Counters& counters, const std::string& key);
 
   const FailureLimits limits_;
   Mutex mutex_;
-  Table pairs_ ABSL_GUARDED_BY(mutex_);
-  Table accounts_ ABSL_GUARDED_BY(mutex_);
-  Table addresses_ ABSL_GUARDED_BY(mutex_);
+  Counters accounts_ ABSL_GUARDED_BY(mutex_);  // By SID.
+  Counters known_ ABSL_GUARDED_BY(mutex_);     // By SID and network.
+  FailureSketch names_ ABSL_GUARDED_BY(mutex_);
+  FailureSketch networks_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::policy

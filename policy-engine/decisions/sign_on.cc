@@ -9,6 +9,8 @@
 #include "policy-engine/decisions/sign_on_record.h"
 #include "policy-engine/decisions/sign_on_result.h"
 #include "policy-engine/metrics.h"
+#include "policy-engine/sessions/session_changes.h"
+#include "policy-engine/users/user_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -58,8 +60,40 @@ absl::StatusOr<SignOnInput> SignOn::Prepare(const v1::EvaluateRequest& request) 
   return input;
 }
 
+absl::Status SignOn::CheckAccount(const v1::EvaluateRequest& request, WallTime now) const {
+  const std::string& user_id = request.session().user_id();
+  if (!parts_.accounts.IsDue(user_id, now)) return absl::OkStatus();
+  const auto find = [&user_id](db::Transaction& txn) { return FindUserById(txn, user_id); };
+  DT_ASSIGN_OR_RETURN(const StoredUser found, parts_.database.Read(find));
+  if (!found.user.from_ad()) return absl::OkStatus();
+  return parts_.accounts.Check(user_id, found.user.sid(), now);
+}
+
+// For good: it stays over when the account is good again.
+absl::Status SignOn::EndSession(const v1::EvaluateRequest& request, const absl::Status& why) {
+  const std::string& session_id = request.session().session_id();
+  const WallTime now = parts_.clock.Now();
+  v1::Event event =
+      EventBuilder("user.session.end", "Session ended: the account is no longer good", now)
+          .ActorUser(request.session().user_id(), {})
+          .Outcome(v1::EventOutcome::RESULT_FAILURE, rpc::ReasonOf(why))
+          .Debug("session_id", session_id)
+          .Take();
+  DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  return parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+    DT_ASSIGN_OR_RETURN(const bool over, SessionChanges::HasEnded(txn, session_id));
+    if (over) return absl::OkStatus();
+    DT_RETURN_IF_ERROR(SessionChanges::AppendEnded(txn, session_id, now));
+    return parts_.events.Append(txn, event);
+  });
+}
+
 absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest& request) {
   DT_ASSIGN_OR_RETURN(const SignOnInput input, Prepare(request));
+  if (const absl::Status account = CheckAccount(request, input.now); !account.ok()) {
+    if (absl::IsUnauthenticated(account)) DT_RETURN_IF_ERROR(EndSession(request, account));
+    return account;
+  }
   if (!input.proof.detail.empty()) {
     LogSparsely(LogLevel::kWarning, "decision.proof.refused", request.session().user_id(),
                 {{"app", request.app_id()}, {"why", input.proof.detail}});
@@ -83,6 +117,7 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest&
 
 absl::StatusOr<v1::SignOnResult> SignOn::Preview(const v1::EvaluateRequest& request) const {
   DT_ASSIGN_OR_RETURN(const SignOnInput input, Prepare(request));
+  DT_RETURN_IF_ERROR(CheckAccount(request, input.now));
   const auto gather = [&input](db::Transaction& txn) { return GatherFacts(txn, input); };
   DT_ASSIGN_OR_RETURN(SignOnFacts facts, parts_.database.Read(gather));
   Decide(*input.app->policy, facts.known);

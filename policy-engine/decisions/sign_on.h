@@ -8,6 +8,7 @@
 #include "policy-engine/decisions/sign_on_facts.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_store.h"
+#include "policy-engine/users/account_watch.h"
 
 namespace devicetrust::policy {
 
@@ -21,13 +22,15 @@ class SignOn {
     const OrgStore& store;
     EventSink& events;
     const token::KeySet& proof_keys;
+    AccountWatch& accounts;
     const Clock& clock;
     Random& random;
   };
   explicit SignOn(Parts parts) : parts_(parts) {}
 
   // All three steps in one transaction. The contract (devicetrust.org.v1.DecisionService) says
-  // what it does and refuses.
+  // what it does and refuses. Before it, when the directory's last word on the user is too old, it
+  // is asked for another one; a session whose account is no longer good is ended.
   absl::StatusOr<org::v1::EvaluateResponse> Evaluate(const org::v1::EvaluateRequest& request);
 
   // The first two steps: what Evaluate() would decide now, without a code. Spends no proof, and
@@ -36,6 +39,8 @@ class SignOn {
 
  private:
   absl::StatusOr<SignOnInput> Prepare(const org::v1::EvaluateRequest& request) const;
+  absl::Status CheckAccount(const org::v1::EvaluateRequest& request, WallTime now) const;
+  absl::Status EndSession(const org::v1::EvaluateRequest& request, const absl::Status& why);
 
   const Parts parts_;
 };

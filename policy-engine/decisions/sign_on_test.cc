@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "libs/testing/fake_directory.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/decisions/sign_on_fixture.h"
 #include "policy-engine/sessions/session_limits.h"
@@ -198,6 +199,32 @@ TEST_F(SignOnTest, ASessionEndsByAgeBySignOutAndWithItsUser) {
   DT_ASSERT_OK(database_->Write(
       [](db::Transaction& txn) { return txn.Run("UPDATE users SET status = 2").status(); }));
   EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_ENDED);
+}
+
+// Whom Active Directory has disabled meanwhile opens no further app.
+TEST_F(SignOnTest, ASessionEndsWhenItsAccountIsNoLongerGood) {
+  testing::FakeDirectory* directory = nullptr;
+  std::vector<directory::Domain> domains;
+  domains.push_back(testing::NewFakeDomain("corp.test", "CORP", "S-1-5-21-1-2-3", &directory));
+  Watch(std::move(domains));
+  const std::string sid = "S-1-5-21-1-2-3-1105";
+  DT_ASSERT_OK(database_->Write(
+      [&](db::Transaction& txn) { return txn.Run("UPDATE users SET sid = $1", {sid}).status(); }));
+  directory->users[sid].enabled = true;
+  EXPECT_EQ(Evaluate(Request()).outcome(), v1::OUTCOME_DENIED);
+  directory->users[sid].enabled = false;
+  EXPECT_EQ(Evaluate(Request()).outcome(), v1::OUTCOME_DENIED);  // Seen a moment ago.
+  clock_.Advance(minutes(15));
+  const v1::EvaluateRequest request = Request();
+  EXPECT_EQ(ReasonOf(sign_on_->Preview(request).status()), reason::v1::REASON_USER_DISABLED);
+  EXPECT_EQ(EventsOf("user.session.end").size(), 0u);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_USER_DISABLED);
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_USER_DISABLED);
+  const auto events = EventsOf("user.session.end");
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].outcome().reason(), "USER_DISABLED");
+  directory->users[sid].enabled = true;
+  EXPECT_EQ(Refusal(request), reason::v1::REASON_SESSION_ENDED);  // For good.
 }
 
 TEST_F(SignOnTest, RefusesUnknownAppsAndUsersAndMalformedRequests) {
