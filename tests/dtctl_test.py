@@ -49,6 +49,14 @@ class Dtctl(EnvironmentTest):
         for line in self.environment.dtctl("log", "--json", "--limit", "3").stdout.splitlines():
             self.assertIn("type", json.loads(line))
 
+    def test_events_name_their_writer(self):
+        issued = json.loads(self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "1",
+                                                   "--json").stdout)
+        self.assertEqual(issued["writer"], "ca")
+        self.assertTrue(issued["id"].startswith("ca/issue-"), issued["id"])
+        line = self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "1").stdout
+        self.assertIn("written by ca", line)
+
     def test_an_answer_that_can_not_be_written_is_a_failure(self):
         for verb in (["log", "--json"], ["log", "--follow"], ["device-trust", "status"], ["--help"]):
             with open("/dev/full", "w") as full:
