@@ -63,6 +63,7 @@ class FakeOrg final : public OrgClient {
                          : ask_factor && !request.session().has_factor_at()
                              ? org::v1::OUTCOME_FACTOR_REQUIRED
                              : org::v1::OUTCOME_ALLOWED);
+    if (no_authenticator) response.set_factor_reason(reason::v1::REASON_FACTOR_NOT_ENROLLED);
     waiting_[response.code()] = response;
     org::v1::EvaluateResponse evaluated;
     *evaluated.mutable_result() = std::move(response);
@@ -71,6 +72,7 @@ class FakeOrg final : public OrgClient {
 
   Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(
       org::v1::CompleteFactorRequest request) override {
+    if (!factor_refusal.ok()) co_return factor_refusal;
     const auto at = waiting_.find(request.code());
     if (at == waiting_.end()) {
       co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
@@ -101,6 +103,8 @@ class FakeOrg final : public OrgClient {
 
   bool unavailable = false;
   bool ask_factor = false;
+  bool no_authenticator = false;  // Of anybody.
+  absl::Status factor_refusal;    // Not OK: of every code.
   std::set<std::string> ended;
   org::v1::ClientInfo last_client;
 

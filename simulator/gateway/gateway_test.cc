@@ -59,6 +59,43 @@ TEST_F(GatewayTest, AsksForTheFactorOnceAndSurvivesAReload) {
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())), "_r2");
 }
 
+// Nobody is asked for a code that nobody can have.
+TEST_F(GatewayTest, WhoHasNoAuthenticatorIsToldSo) {
+  org_.ask_factor = true;
+  org_.no_authenticator = true;
+  const http::Response page = browser_.Follow(
+      gateway_,
+      browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));
+  EXPECT_EQ(page.status, 403);
+  EXPECT_THAT(page.body, HasSubstr("no authenticator"));
+  EXPECT_THAT(page.body, HasSubstr("<code>CODE-1</code>"));
+  EXPECT_THAT(page.body, Not(HasSubstr("one-time-code")));
+}
+
+// A form that can take no code any more has a way on.
+TEST_F(GatewayTest, TooManyWrongCodesLeadOn) {
+  org_.ask_factor = true;
+  const http::Response form = browser_.Follow(
+      gateway_,
+      browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));
+  const std::string id = Between(form.body, "name=\"t\" value=\"", "\"");
+  org_.factor_refusal =
+      rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_FACTOR_ATTEMPTS_SPENT,
+                     "too many", {}, {}, std::chrono::seconds(60));
+  const http::Response spent = browser_.Post(gateway_, "/factor", "t=" + id + "&code=000000");
+  EXPECT_EQ(spent.status, 429);
+  EXPECT_THAT(spent.body, Not(HasSubstr("one-time-code")));
+  const std::string on = Between(spent.body, "<a href=\"", "\"");
+  org_.factor_refusal = absl::OkStatus();
+  EXPECT_THAT(browser_.Follow(gateway_, browser_.Get(gateway_, on)).body,
+              HasSubstr("one-time-code"));
+  org_.factor_refusal =
+      rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_FACTOR_LOCKED, "");
+  const http::Response locked = browser_.Post(gateway_, "/factor", "t=" + id + "&code=000000");
+  EXPECT_EQ(locked.status, 403);
+  EXPECT_THAT(locked.body, HasSubstr("administrator"));
+}
+
 // A browser follows a form's redirects only to where the page's form-action allows.
 TEST_F(GatewayTest, ACodeForAnOldDecisionLeadsToAnotherChallenge) {
   org_.ask_factor = true;

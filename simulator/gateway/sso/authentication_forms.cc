@@ -163,8 +163,7 @@ http::Response AuthenticationForms::FactorNotTaken(const RequestContext& context
   if (rpc::ReasonOf(status) == reason::v1::REASON_FACTOR_NOT_ENROLLED) {
     return RenderRefusal({.app_label = context.LabelOf(transaction),
                           .code = transaction.decision_code,
-                          .detail = "This app asks for a verification code, and you have no "
-                                    "authenticator set up. Contact your administrator."});
+                          .detail = kNoAuthenticator});
   }
   return SsoFlow::Problem(status, transaction);
 }

@@ -38,6 +38,12 @@ Wording WordingOf(Reason reason) {
     case reason::v1::REASON_THROTTLED:
     case reason::v1::REASON_TOO_MANY_REQUESTS:
       return {429, "Too many attempts", "Wait a minute and try again."};
+    case reason::v1::REASON_FACTOR_ATTEMPTS_SPENT:
+      return {429, "Too many wrong codes",
+              "Wait a minute, then try again with the code that your authenticator shows then."};
+    case reason::v1::REASON_FACTOR_LOCKED:
+      return {403, "Your second factor is locked",
+              "There were too many wrong codes. Contact your administrator for a new one."};
     case reason::v1::REASON_INTERNAL_ERROR:
       return {500, "Something went wrong",
               "The fault is the sign-in service's, not yours. Try again in a moment."};

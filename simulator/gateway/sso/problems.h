@@ -42,6 +42,10 @@ FormMessage PasswordMessage(const absl::Status& status);
 // Of a code that the org did not take; nothing when that needs more than typing again.
 std::optional<FormMessage> FactorMessage(const absl::Status& status);
 
+inline constexpr std::string_view kNoAuthenticator =
+    "This app asks for a verification code, and you have no authenticator set up. Contact your "
+    "administrator.";
+
 inline constexpr int kNotTaken = 422;  // The form was right, what it holds is not.
 inline constexpr std::string_view kPasswordWrong = "User name or password is wrong.";
 

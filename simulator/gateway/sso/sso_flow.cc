@@ -162,6 +162,13 @@ http::Response SsoFlow::ApplyDecision(const RequestContext& context, Transaction
       break;
     case org::v1::OUTCOME_FACTOR_REQUIRED:
       if (transaction.passive) return Fail(context, transaction, SsoFailure::kInteractionNeeded);
+      // Who has no authenticator need not be asked for a code.
+      if (decision.factor_reason() == reason::v1::REASON_FACTOR_NOT_ENROLLED) {
+        response = Finish(transaction, RenderRefusal({.app_label = context.LabelOf(transaction),
+                                                      .code = decision.code(),
+                                                      .detail = kNoAuthenticator}));
+        break;
+      }
       transaction.decision_code = decision.code();
       transaction.decision_trusts = trusted;
       // By redirect, so that loading the page again does not spend the proof again.
