@@ -316,9 +316,9 @@ std::string IwasTable(const std::vector<v1::Iwa>& iwas) {
                                        : fmt::format("{}", fmt::join(iwa.granted_domains(), ", ")),
          iwa.has_last_heartbeat() ? FormatTime(iwa.last_heartbeat()) : "never"});
   }
-  return TableText(
-      {"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "DOMAINS", "MAY VOUCH FOR", "LAST HEARTBEAT"},
-      rows);
+  return TableText({"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "DOMAINS", "MAY VOUCH FOR",
+                    "LAST HEARTBEAT"},
+                   rows);
 }
 
 std::string ZonesTable(const std::vector<v1::Zone>& zones) {
