@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
+#include "libs/base/names.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
@@ -44,16 +46,31 @@ absl::StatusOr<std::string> RequestedBy(const grpc::ServerContext* context,
   return claimed;
 }
 
-// The form that the store and certificates use: lower case, no leading zero octets.
-absl::StatusOr<std::string> CanonicalSerial(const std::string& text) {
-  const auto octets = HexDecode(text.size() % 2 == 0 ? text : "0" + text);
-  if (!octets.ok() || octets->empty() || octets->size() > kSerialOctetsMax) {
-    return Malformed(fmt::format("serial must be 1 to {} octets in hex", kSerialOctetsMax),
-                     "serial");
+// What stands before a serial and between its octets where tools print one: "serial=01A2",
+// "01:A2", "01 A2", "0x1a2", and invisible marks at its ends.
+std::string BareSerial(std::string_view typed) {
+  std::string text = WithoutBlanks(typed);
+  for (const std::string_view before : {"serialnumber", "serial", "=", ":", "0x"}) {
+    if (EqualIgnoringCase(std::string_view(text).substr(0, before.size()), before)) {
+      text.erase(0, before.size());
+    }
   }
-  std::span<const std::uint8_t> rest(*octets);
-  while (rest.size() > 1 && rest.front() == 0) rest = rest.subspan(1);
-  return HexEncode(rest);
+  std::erase_if(text, [](char c) { return c == ':' || c == '-'; });
+  return text;
+}
+
+// The form that the store and certificates use: lower case, no leading zero octets.
+absl::StatusOr<std::string> CanonicalSerial(const std::string& typed) {
+  std::string text = BareSerial(typed);
+  if (text.size() % 2 != 0) text.insert(0, "0");
+  while (text.size() > 2 && text.starts_with("00")) text.erase(0, 2);
+  const auto octets = HexDecode(text);
+  if (!octets.ok() || octets->empty() || octets->size() > kSerialOctetsMax) {
+    return Malformed(
+        fmt::format("serial must be 1 to {} octets in hex, as openssl prints it", kSerialOctetsMax),
+        "serial");
+  }
+  return HexEncode(*octets);
 }
 
 std::string PageToken(const StoredCertificate& last) {

@@ -10,6 +10,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -331,9 +332,44 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
   DT_EXPECT_CODE(Call(*admin, &CertificateAdminService::Stub::ListCertificates, list),
                  kInvalidArgument);
   v1::RevokeCertificateRequest bad;
-  bad.set_serial("0x12");
-  DT_EXPECT_CODE(Call(*admin, &CertificateAdminService::Stub::RevokeCertificate, bad),
-                 kInvalidArgument);
+  for (const char* text : {"", "serial=", "12 34 xy", "12.34", "0x"}) {
+    bad.set_serial(text);
+    DT_EXPECT_CODE(Call(*admin, &CertificateAdminService::Stub::RevokeCertificate, bad),
+                   kInvalidArgument)
+        << text;
+  }
+}
+
+// As openssl, certutil and dialogs of systems print a serial, and as it is copied from a page.
+TEST_F(CaServerTest, TakesASerialHoweverItIsWritten) {
+  Start();
+  const auto enrolled = Enroll(NewRequest());
+  DT_ASSERT_OK(enrolled);
+  const std::string serial =
+      pki::Certificate::FromDer(AsBytes(enrolled->certificate_der()))->serial_hex();
+  std::string capitals = serial;
+  std::string spaced;
+  std::string colons;
+  for (char& c : capitals) c = static_cast<char>(std::toupper(c));
+  for (std::size_t i = 0; i < serial.size(); i += 2) {
+    spaced += (i == 0 ? "" : " ") + capitals.substr(i, 2);
+    colons += (i == 0 ? "" : ":") + serial.substr(i, 2);
+  }
+  const auto admin = As(pki_.Admin("ada"));
+  for (const std::string& text :
+       {serial, capitals, spaced, colons, "serial=" + capitals, "Serial Number: " + colons,
+        "0x" + serial, "00" + serial, "\u200e" + spaced + "\u00a0\r\n"}) {
+    v1::ListCertificatesRequest list;
+    list.set_serial(text);
+    const auto found = Call(*admin, &CertificateAdminService::Stub::ListCertificates, list);
+    DT_ASSERT_OK(found);
+    ASSERT_EQ(found->certificates_size(), 1) << text;
+    EXPECT_EQ(found->certificates(0).serial(), serial);
+  }
+  v1::RevokeCertificateRequest revoke;
+  revoke.set_serial("serial=" + spaced);
+  revoke.set_reason(v1::REVOCATION_REASON_KEY_COMPROMISE);
+  DT_EXPECT_OK(Call(*admin, &CertificateAdminService::Stub::RevokeCertificate, revoke));
 }
 
 TEST_F(CaServerTest, SaysSoWhileTheOrgIsReadOnlyOrGoneAndRecovers) {

@@ -141,6 +141,15 @@ class SignIn(unittest.TestCase):
         self.assertIn(page.status, (200, 401, 403, 422))
         self.assertIsNone(saml_response(page))
 
+    def test_whatever_name_of_the_account_is_typed(self):
+        device, user = self.environment.device_and_user(number=1)
+        account, domain = user["principal"].split("@")
+        netbios = domain.split(".")[0].upper()  # As the simulator names it; the org has it configured.
+        for typed in (account, account.upper(), f"{netbios}\\{account}", f"{domain}\\{account}",
+                      f"\u200e {account}@{domain.upper()}\t", f"{account}@{netbios}"):
+            page = sign_in(self.browser(device), self.url(), dict(user, principal=typed))
+            self.check_fields(saml_response(page), user)
+
     def test_six_tabs_opened_at_once_all_finish(self):
         device, user = self.environment.device_and_user()
         browser = self.browser(device)

@@ -55,7 +55,10 @@ TEST_F(GatewayTest, AsksForTheFactorOnceAndSurvivesAReload) {
   EXPECT_THAT(browser_.Get(gateway_, "/factor?t=" + id).body, HasSubstr("one-time-code"));
   EXPECT_EQ(browser_.Post(gateway_, "/factor", "t=" + id + "&code=000000").status, 422);
   EXPECT_EQ(browser_.Post(gateway_, "/factor", "t=" + id + "&code=12345x").status, 422);
-  ExpectSignedResponse(browser_.Post(gateway_, "/factor", "t=" + id + "&code=123456"), "_r1");
+  // As an authenticator shows it, with what came along when it was copied.
+  EXPECT_THAT(page.body, ::testing::Not(HasSubstr("maxlength=\"6\"")));
+  ExpectSignedResponse(
+      browser_.Post(gateway_, "/factor", "t=" + id + "&code=%E2%80%8E123+456%C2%A0"), "_r1");
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())), "_r2");
 }
 

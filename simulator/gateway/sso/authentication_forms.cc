@@ -6,6 +6,7 @@
 
 #include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
+#include "libs/base/names.h"
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
@@ -72,7 +73,7 @@ Task<http::Response> AuthenticationForms::SubmitSignIn(const RequestContext& con
   }
 
   org::v1::StartSessionRequest start;
-  start.set_principal(*name);
+  start.set_principal(std::string(TrimName(*name)));  // Never the password.
   start.set_password(*password);
   *start.mutable_client() = ClientOf(context.request);
   const auto started = co_await org_.StartSession(std::move(start));
@@ -123,8 +124,9 @@ Task<http::Response> AuthenticationForms::SubmitFactor(const RequestContext& con
   }
   const org::v1::App* app = context.AppOf(*transaction);
   if (app == nullptr) co_return TransactionExpired();
-  const absl::StatusOr<std::string> code = form->Single("code");
-  if (!code.ok() || !IsCode(*code)) {
+  // Authenticators show "123 456".
+  const std::string code = WithoutBlanks(form->Single("code").value_or(""));
+  if (!IsCode(code)) {
     co_return FactorForm(context, *transaction, {"Type the six digits.", kNotTaken});
   }
 
@@ -137,7 +139,7 @@ Task<http::Response> AuthenticationForms::SubmitFactor(const RequestContext& con
   org::v1::CompleteFactorRequest complete;
   complete.set_code(transaction->decision_code);
   complete.set_session_id(transaction->session->id);
-  complete.set_totp_code(*code);
+  complete.set_totp_code(code);
   *complete.mutable_client() = ClientOf(context.request);
   const auto completed = co_await org_.CompleteFactor(std::move(complete));
   if (completed.ok()) {

@@ -101,7 +101,7 @@ http::Response RenderFactor(const FactorPage& page) {
       "<h1>Verification code</h1>\n{}{}<form method=\"post\" action=\"/factor\">\n{}"
       "<label for=\"c\">Six digits from your authenticator app</label>"
       "<input id=\"c\" name=\"code\" autocomplete=\"one-time-code\" inputmode=\"numeric\""
-      " pattern=\"[0-9]{{6}}\" maxlength=\"6\" required autofocus>\n"
+      " maxlength=\"32\" required autofocus>\n"
       "<button type=\"submit\">Verify</button>\n</form>",
       ForApp(page.app_label), Problem(page.problem), Hidden("t", page.transaction_id));
   return Page(page.status, "Verification code", content,
