@@ -211,6 +211,60 @@ class Dtctl(EnvironmentTest):
         self.assertIn("status         active",
                       self.environment.dtctl("people", "show", person["id"]).stdout)
 
+    def test_an_import_answers_person_by_person(self):
+        path = self.environment.folder / "mixed.csv"
+        long_name = "\u0414" * 300
+        path.write_text("sid,principal,display_name\n"
+                        "S-1-5-21-9-9-9-5101,anna@corp.test,Anna\n"
+                        "none,bert@corp.test,Bert\n"
+                        f"S-1-5-21-9-9-9-5103,\u200eJ\u00dcRGEN@corp.test ,{long_name}\n")
+        mixed = self.environment.dtctl("people", "import", path, check=False)
+        self.assertEqual(mixed.returncode, 1)
+        self.assertIn("2 added, 0 updated, 1 refused", mixed.stdout)
+        self.assertIn("mixed.csv: line 3: bert@corp.test: a user needs a SID", mixed.stderr)
+        self.assertIn("MALFORMED_REQUEST", mixed.stderr)
+        shown = self.environment.dtctl("people", "show", " j\u00fcrgen@CORP.test").stdout
+        self.assertIn(long_name[:256], shown)
+        # The account was deleted and made anew: another SID, another person.
+        path.write_text("sid,principal\nS-1-5-21-9-9-9-5201,anna@corp.test\n")
+        anew = self.environment.dtctl("people", "import", path)
+        self.assertIn("1 added", anew.stdout)
+        self.assertIn("anna@corp.test is another account now", anew.stderr)
+        self.assertIn("deactivated",
+                      self.environment.dtctl("people", "show", "s-1-5-21-9-9-9-5101").stdout)
+
+    def test_rules_name_people_who_are_there(self):
+        user = self.endpoints["users"][0]
+        group = user["groups"][0]
+        app = self.endpoints["apps"][0]["id"]
+        before = self.environment.folder / "before.json"
+        before.write_text(self.environment.dtctl("rules", "get", app).stdout)
+        rule = {"name": "some", "active": True, "action": {"access": "ACCESS_DENIED"}}
+        path = self.environment.folder / "people.json"
+
+        def set_people(people, *options, check=True):
+            path.write_text(json.dumps([dict(rule, people=people)]))
+            return self.environment.dtctl("rules", "set", app, path, *options, check=check)
+
+        set_people({"groups": [group.swapcase()], "user_ids": [user["principal"].upper()]})
+        kept = json.loads(self.environment.dtctl("rules", "get", app).stdout)[0]["people"]
+        self.assertEqual(kept["groups"], [group])
+        self.assertNotIn("@", kept["user_ids"][0])
+        self.assertIn("is there", self.environment.dtctl("rules", "check").stderr)
+        for unknown in ({"groups": ["No Such Group"]}, {"user_ids": ["nobody@corp.test"]},
+                        {"everyone": True, "excluded_groups": ["No Such Group"]}):
+            refused = set_people(unknown, check=False)
+            self.assertEqual(refused.returncode, 1, unknown)
+            self.assertIn("RULE_INVALID", refused.stderr)
+            self.assertIn("rule 'some'", refused.stderr)
+        taken = set_people({"groups": ["No Such Group"]}, "--allow-unknown")
+        self.assertIn("warning: ", taken.stderr)
+        check = self.environment.dtctl("rules", "check", check=False)
+        self.assertEqual(check.returncode, 1)
+        self.assertIn(f"{app}: rule 'some': people.groups: nobody of the org is in group "
+                      "'No Such Group'", check.stdout)
+        self.environment.dtctl("rules", "set", app, before)
+
     def test_a_second_factor_is_enrolled_and_reset(self):
         user = next(user for user in self.endpoints["users"] if not user["totp_secret"])
         enrolled = self.environment.dtctl("factor", "enroll", user["principal"])

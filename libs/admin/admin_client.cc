@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
@@ -13,6 +16,8 @@
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "devicetrust/org/v1/users.grpc.pb.h"
 #include "devicetrust/org/v1/zones.grpc.pb.h"
+#include "libs/base/ascii.h"
+#include "libs/base/names.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
@@ -27,6 +32,7 @@ using Certificates = ca::v1::CertificateAdminService;
 
 constexpr int kPageSizeMax = 1000;
 constexpr std::size_t kUsersPerCall = 1000;
+constexpr std::size_t kImportBytesMax = 1024 * 1024;  // Of a call; the org takes four times that.
 
 // Null without an address: gRPC would take an empty one and complain in its log.
 std::shared_ptr<grpc::Channel> Connect(const Endpoint& endpoint) {
@@ -66,6 +72,12 @@ absl::Status Explained(const absl::Status& status, const Peer& peer) {
                   std::string(status.message())),
       peer.address,
       "Is it running? Are address, --deployment-ca and your certificate those of this deployment?");
+}
+
+bool IsRefused(const v1::ImportUsersResponse& answer, std::size_t index) {
+  return std::any_of(answer.refused().begin(), answer.refused().end(), [index](const auto& one) {
+    return static_cast<std::size_t>(one.index()) == index;
+  });
 }
 
 }  // namespace
@@ -213,30 +225,70 @@ absl::Status AdminClient::SetZones(const v1::SetZonesRequest& request) {
 absl::StatusOr<v1::ImportUsersResponse> AdminClient::ImportUsers(
     std::span<const v1::UserImport> users) {
   v1::ImportUsersResponse all;
-  for (std::size_t begin = 0; begin < users.size(); begin += kUsersPerCall) {
-    v1::ImportUsersRequest request;
-    const std::size_t end = std::min(begin + kUsersPerCall, users.size());
-    for (std::size_t i = begin; i < end; ++i) *request.add_users() = users[i];
-    const auto part = stubs_->Org(stubs_->users, &v1::UserService::Stub::ImportUsers, request);
-    if (!part.ok() && begin > 0) {
-      return Annotate(part.status(), fmt::format("the first {} users are stored", begin));
+  std::vector<std::size_t> left(users.size());  // Indexes of `users`.
+  std::iota(left.begin(), left.end(), std::size_t{0});
+  std::unordered_map<std::string_view, std::size_t> by_sid;
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    all.add_user_ids();
+    by_sid.emplace(users[i].sid(), i);
+  }
+  // Who has a name that another one waits for may come in a later call: only when all have come is
+  // a name known to be free.
+  std::vector<v1::RefusedUser> waiting;
+  for (const bool last : {false, true}) {
+    for (std::size_t begin = 0, end = 0; begin < left.size(); begin = end) {
+      v1::ImportUsersRequest request;
+      request.set_judge_each(true);
+      request.set_take_over_principals(last);
+      std::size_t bytes = 0;
+      while (end < left.size() && end - begin < kUsersPerCall) {
+        bytes += users[left[end]].ByteSizeLong();
+        if (end > begin && bytes > kImportBytesMax) break;
+        *request.add_users() = users[left[end++]];
+      }
+      auto part = stubs_->Org(stubs_->users, &v1::UserService::Stub::ImportUsers, request);
+      const int stored = all.added() + all.updated();
+      if (!part.ok() && stored > 0) {
+        return Annotate(part.status(), fmt::format("{} users are stored", stored));
+      }
+      DT_RETURN_IF_ERROR(part.status());
+      all.set_added(all.added() + part->added());
+      all.set_updated(all.updated() + part->updated());
+      all.mutable_retired()->MergeFrom(part->retired());
+      for (int i = 0; i < part->user_ids_size(); ++i) {
+        all.set_user_ids(static_cast<int>(left[begin + static_cast<std::size_t>(i)]),
+                         part->user_ids(i));
+      }
+      for (v1::RefusedUser& refused : *part->mutable_refused()) {
+        refused.set_index(
+            static_cast<std::int32_t>(left[begin + static_cast<std::size_t>(refused.index())]));
+        const bool waits = !last && refused.reason() == reason::v1::REASON_ALREADY_EXISTS;
+        if (waits) waiting.push_back(refused);
+        if (!waits) *all.add_refused() = std::move(refused);
+      }
     }
-    DT_RETURN_IF_ERROR(part.status());
-    all.set_added(all.added() + part->added());
-    all.set_updated(all.updated() + part->updated());
-    all.mutable_user_ids()->MergeFrom(part->user_ids());
+    left.clear();
+    for (v1::RefusedUser& refused : waiting) {
+      // Whoever has the name is one of `users`, and could not be stored under another.
+      const auto owner = by_sid.find(refused.owner_sid());
+      const bool kept = owner != by_sid.end() && IsRefused(all, owner->second);
+      if (kept) *all.add_refused() = refused;
+      if (!kept) left.push_back(static_cast<std::size_t>(refused.index()));
+    }
+    waiting.clear();
   }
   return all;
 }
 
 absl::StatusOr<v1::User> AdminClient::GetUser(const std::string& name) {
   v1::GetUserRequest request;
-  if (name.starts_with("S-1-")) {
-    request.set_sid(name);
-  } else if (name.find('@') != std::string::npos) {
-    request.set_principal(name);
+  const std::string_view trimmed = TrimName(name);
+  if (EqualIgnoringCase(trimmed.substr(0, 4), "S-1-")) {
+    request.set_sid("S" + std::string(trimmed.substr(1)));
+  } else if (trimmed.find('@') != trimmed.npos) {
+    request.set_principal(std::string(trimmed));
   } else {
-    request.set_id(name);
+    request.set_id(LowerCase(trimmed));  // Hex.
   }
   DT_ASSIGN_OR_RETURN(const v1::GetUserResponse answer,
                       stubs_->Org(stubs_->users, &v1::UserService::Stub::GetUser, request));

@@ -72,11 +72,13 @@ class AdminClient {
   absl::Status SetZones(const org::v1::SetZonesRequest& request);
 
   // Users and their second factors. `user_id` is the org's id, which GetUser() finds.
-  // ImportUsers() makes a call for each 1,000 users; each is stored whole or not at all, and an
-  // error says how many users of earlier calls are stored.
+  // ImportUsers() makes a call for each 1,000 users. Each user is judged alone; the answer's
+  // indexes are those of `users`. A principal that somebody has who is none of `users` passes to
+  // the one of `users` when all others are stored, so that their order does not matter. An error of
+  // a call says how many users of earlier calls are stored.
   absl::StatusOr<org::v1::ImportUsersResponse> ImportUsers(
       std::span<const org::v1::UserImport> users);
-  // By principal ("ada@corp.test"), SID ("S-1-5-…") or id.
+  // By principal ("ada@corp.test"), SID ("S-1-5-…") or id, in any case.
   absl::StatusOr<org::v1::User> GetUser(const std::string& name);
   // The first `count` users, by principal, whose principal or display name begins with `query`.
   absl::StatusOr<std::vector<org::v1::User>> ListUsers(const std::string& query, int count);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "devicetrust/org/v1/users.grpc.pb.h"
 #include "libs/rpc/error.h"
@@ -30,7 +31,24 @@ class FakeUsers final : public v1::UserService::Service {
                                         reason::v1::REASON_MALFORMED_REQUEST, "no SID", "u7"));
     }
     imports.push_back(request->users_size());
-    response->set_added(request->users_size());
+    EXPECT_TRUE(request->judge_each());
+    for (int i = 0; i < request->users_size(); ++i) {
+      const v1::UserImport& user = request->users(i);
+      // Who has a principal already, as the test says, keeps it unless asked to give it up.
+      const auto owner = owners.find(user.principal());
+      const bool malformed = user.principal() == "malformed";
+      const bool taken = owner != owners.end() && !request->take_over_principals();
+      response->add_user_ids(malformed || taken ? "" : "id-" + user.sid());
+      if (!malformed && !taken) {
+        response->set_added(response->added() + 1);
+        continue;
+      }
+      v1::RefusedUser& refused = *response->add_refused();
+      refused.set_index(i);
+      refused.set_reason(malformed ? reason::v1::REASON_MALFORMED_REQUEST
+                                   : reason::v1::REASON_ALREADY_EXISTS);
+      if (taken) refused.set_owner_sid(owner->second);
+    }
     return grpc::Status::OK;
   }
 
@@ -51,6 +69,7 @@ class FakeUsers final : public v1::UserService::Service {
 
   int imports_max = 100;
   std::vector<int> imports;
+  std::map<std::string, std::string> owners;  // Of principals, by SID.
 };
 
 class AdminClientTest : public ::testing::Test {
@@ -75,10 +94,32 @@ TEST_F(AdminClientTest, ImportsManyUsersInSeveralCallsAndAddsThemUp) {
   EXPECT_THAT(users_.imports, ElementsAre(1000, 1000, 500));
 }
 
+// Only when all have come is a name known to be free; that of somebody who could not be stored is
+// not.
+TEST_F(AdminClientTest, TakesNamesOverWhenAllOthersAreStored) {
+  std::vector<v1::UserImport> people(1500);
+  for (std::size_t i = 0; i < people.size(); ++i) people[i].set_sid("S-" + std::to_string(i));
+  people[3].set_principal("gone@corp.test");
+  people[4].set_principal("moved@corp.test");
+  people[5].set_principal("stuck@corp.test");
+  people[1400].set_principal("malformed");
+  users_.owners = {
+      {"gone@corp.test", "S-x"}, {"moved@corp.test", "S-1300"}, {"stuck@corp.test", "S-1400"}};
+  const auto answer = client_->ImportUsers(people);
+  DT_ASSERT_OK(answer);
+  EXPECT_THAT(users_.imports, ElementsAre(1000, 500, 2));
+  EXPECT_EQ(answer->added(), 1498);
+  EXPECT_EQ(answer->user_ids(3), "id-S-3");
+  EXPECT_EQ(answer->user_ids(5), "");
+  ASSERT_EQ(answer->refused_size(), 2);
+  EXPECT_EQ(answer->refused(0).index(), 1400);
+  EXPECT_EQ(answer->refused(1).index(), 5);
+}
+
 TEST_F(AdminClientTest, AnErrorSaysHowManyUsersAreStoredAndKeepsItsDetail) {
   users_.imports_max = 2;
   const absl::Status status = client_->ImportUsers(std::vector<v1::UserImport>(2500)).status();
-  EXPECT_THAT(std::string(status.message()), HasSubstr("first 2000 users are stored"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2000 users are stored"));
   EXPECT_EQ(rpc::DetailOf(status)->subject(), "u7");
 }
 
@@ -92,7 +133,9 @@ TEST_F(AdminClientTest, AsksForPagesUntilThereIsEnough) {
 TEST_F(AdminClientTest, NamesAUserByWhatTheNameLooksLike) {
   EXPECT_THAT(client_->GetUser("ada@corp.test")->id(), HasSubstr("principal:"));
   EXPECT_THAT(client_->GetUser("S-1-5-21-1-2-3-1105")->id(), HasSubstr("sid:"));
-  EXPECT_THAT(client_->GetUser("01HF")->id(), HasSubstr("id: \"01HF\""));
+  EXPECT_THAT(client_->GetUser("\u200es-1-5-21-1-2-3-1105 ")->id(),
+              HasSubstr("sid: \"S-1-5-21-1-2-3-1105\""));
+  EXPECT_THAT(client_->GetUser(" 01AF")->id(), HasSubstr("id: \"01af\""));
 }
 
 TEST_F(AdminClientTest, WithoutAnAddressItNamesTheOption) {

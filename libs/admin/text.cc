@@ -296,6 +296,17 @@ std::string AppText(const v1::App& app) {
   return out;
 }
 
+std::string LostReferenceText(const v1::App& app, const v1::LostReference& lost) {
+  std::string_view problem = "the org has no user";
+  if (lost.problem() == v1::LostReference::PROBLEM_DEACTIVATED_USER)
+    problem = "deactivated is user";
+  if (lost.problem() == v1::LostReference::PROBLEM_EMPTY_GROUP) {
+    problem = "nobody of the org is in group";
+  }
+  return fmt::format("{}: rule '{}': {}: {} '{}'", app.id(), Printable(lost.rule_name()),
+                     lost.field(), problem, Printable(lost.name()));
+}
+
 std::string AppsTable(const std::vector<v1::App>& apps) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::App& app : apps) {

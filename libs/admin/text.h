@@ -50,6 +50,8 @@ std::string SettingsText(const org::v1::OrgSettings& settings);
 
 // An app as registered, then its rules, the default rule last.
 std::string AppText(const org::v1::App& app);
+// "mail: rule 'no': people.groups: nobody of the org is in 'Suport'".
+std::string LostReferenceText(const org::v1::App& app, const org::v1::LostReference& lost);
 std::string AppsTable(const std::vector<org::v1::App>& apps);
 // One rule in one line: whom, where, with what it matches, and what follows.
 std::string RuleLine(const org::v1::Rule& rule);

@@ -92,13 +92,14 @@ absl::Status PersonFromJson(const ordered_json& object, v1::UserImport& person) 
   return CheckComplete(person);
 }
 
-absl::StatusOr<std::vector<v1::UserImport>> FromJson(const std::string& file,
-                                                     std::string_view text) {
+absl::StatusOr<std::vector<v1::UserImport>> FromJson(const std::string& file, std::string_view text,
+                                                     std::vector<std::string>& places) {
   DT_ASSIGN_OR_RETURN(const ordered_json list, ParseJsonArray(file, text));
   std::vector<v1::UserImport> people;
   for (const ordered_json& object : list) {
     const std::string place = fmt::format("{}: person {}", file, people.size() + 1);
     DT_RETURN_IF_ERROR(At(place, PersonFromJson(object, people.emplace_back())));
+    places.push_back(place);
   }
   return people;
 }
@@ -177,8 +178,8 @@ absl::Status PersonFromCells(const std::vector<std::string>& columns,
   return CheckComplete(person);
 }
 
-absl::StatusOr<std::vector<v1::UserImport>> FromCsv(const std::string& file,
-                                                    std::string_view text) {
+absl::StatusOr<std::vector<v1::UserImport>> FromCsv(const std::string& file, std::string_view text,
+                                                    std::vector<std::string>& places) {
   CsvReader reader(text);
   const absl::StatusOr<CsvLine> heading = reader.Next();
   if (!heading.ok()) return At(file, heading.status());
@@ -191,8 +192,9 @@ absl::StatusOr<std::vector<v1::UserImport>> FromCsv(const std::string& file,
     const absl::StatusOr<CsvLine> line = reader.Next();
     if (!line.ok()) return At(file, line.status());
     if (line->cells.size() == 1 && line->cells.front().empty()) continue;  // An empty line.
-    DT_RETURN_IF_ERROR(At(fmt::format("{}: line {}", file, line->number),
-                          PersonFromCells(heading->cells, line->cells, people.emplace_back())));
+    places.push_back(fmt::format("{}: line {}", file, line->number));
+    DT_RETURN_IF_ERROR(
+        At(places.back(), PersonFromCells(heading->cells, line->cells, people.emplace_back())));
   }
   return people;
 }
@@ -200,12 +202,16 @@ absl::StatusOr<std::vector<v1::UserImport>> FromCsv(const std::string& file,
 }  // namespace
 
 absl::StatusOr<std::vector<v1::UserImport>> UsersFromFile(const std::string& file,
-                                                          std::string_view text) {
+                                                          std::string_view text,
+                                                          std::vector<std::string>* places) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // A byte order mark.
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   std::vector<v1::UserImport> people;
   if (begin != std::string_view::npos) {
-    DT_ASSIGN_OR_RETURN(people, text[begin] == '[' ? FromJson(file, text) : FromCsv(file, text));
+    std::vector<std::string> found;
+    DT_ASSIGN_OR_RETURN(
+        people, text[begin] == '[' ? FromJson(file, text, found) : FromCsv(file, text, found));
+    if (places != nullptr) *places = std::move(found);
   }
   if (people.empty()) return absl::InvalidArgumentError(fmt::format("{}: there is nobody", file));
   return people;

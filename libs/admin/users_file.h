@@ -20,7 +20,9 @@ namespace devicetrust::admin {
 // kInvalidArgument, naming `file`, line or number of the person, and column: a column that there
 // is not (with those that there are), a line with more or fewer cells than columns, no sid or
 // principal, a secret that is not Base32, nobody at all.
-absl::StatusOr<std::vector<org::v1::UserImport>> UsersFromFile(const std::string& file,
-                                                               std::string_view text);
+//
+// `places`, unless null, becomes where each is: "people.csv: line 3", "people.json: person 2".
+absl::StatusOr<std::vector<org::v1::UserImport>> UsersFromFile(
+    const std::string& file, std::string_view text, std::vector<std::string>* places = nullptr);
 
 }  // namespace devicetrust::admin

@@ -36,6 +36,14 @@ TEST(UsersFileTest, ReadsJsonWithTheSameNames) {
   EXPECT_THAT(people->front().groups(), ElementsAre("Sales"));
 }
 
+TEST(UsersFileTest, SaysWhereEachPersonIs) {
+  std::vector<std::string> places;
+  ASSERT_TRUE(UsersFromFile("p.csv", "sid,principal\n\nS-1,\"a\nb@c\"\nS-2,d@e\n", &places).ok());
+  EXPECT_THAT(places, ElementsAre("p.csv: line 3", "p.csv: line 5"));
+  ASSERT_TRUE(UsersFromFile("p.json", R"([{"sid": "S-1", "principal": "a@b"}])", &places).ok());
+  EXPECT_THAT(places, ElementsAre("p.json: person 1"));
+}
+
 struct BadUsersFile {
   const char* text;
   const char* message;

@@ -1,5 +1,7 @@
 #include "simulator/deployment/org_setup.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "libs/base/bytes.h"
@@ -88,7 +90,11 @@ absl::Status SetUpOrg(admin::AdminClient& admin, const Fleet& fleet,
     for (const std::string& group : user.groups) imported.add_groups(group);
     imported.set_totp_secret(ToString(user.totp_secret));
   }
-  return admin.ImportUsers(users).status();
+  DT_ASSIGN_OR_RETURN(const v1::ImportUsersResponse imported, admin.ImportUsers(users));
+  if (imported.refused().empty()) return absl::OkStatus();
+  return absl::InternalError(fmt::format("the org refuses {} of the users, the first {}: {}",
+                                         imported.refused_size(), imported.refused(0).principal(),
+                                         imported.refused(0).message()));
 }
 
 absl::Status GrantDomains(admin::AdminClient& admin, const Fleet& fleet,

@@ -27,6 +27,7 @@ struct AppOptions {
   std::string relay_state;
   std::int64_t expected_version = 0;
   bool client_conditions = false;
+  bool allow_unknown = false;
   bool replace = false;
   bool yes = false;
   bool json = false;
@@ -42,6 +43,13 @@ void WarnIfOpen(const org::v1::App& app) {
       "warning: no active rule but the default one, so everybody may sign in to {}.\n"
       "         Guard it: dtctl rules set {} FILE\n",
       app.id(), app.id());
+}
+
+// A rule that names nobody matches nobody, and a denial that matches nobody lets everybody in.
+void WarnOfLost(const org::v1::App& app) {
+  for (const org::v1::LostReference& lost : app.lost_references()) {
+    std::cerr << "warning: " << admin::LostReferenceText(app, lost) << "\n";
+  }
 }
 
 // The rules of a file, or of standard input, for the app `id`.
@@ -184,10 +192,33 @@ int SetRules(AdminClient& client, const AppOptions& options) {
   auto rules = ReadRules(options.id, options.file);
   if (!rules.ok()) return Failed(rules.status());
   rules->set_expected_version(options.expected_version);
+  rules->set_allow_unknown(options.allow_unknown);
   const auto app = client.SetRules(*rules);
   if (!app.ok()) return Failed(app.status());
   WarnIfOpen(*app);
+  WarnOfLost(*app);
   return Print(options.json, *app, admin::AppText(*app));
+}
+
+// Of one app, or of all.
+int CheckRules(AdminClient& client, const AppOptions& options) {
+  std::vector<std::string> ids = {options.id};
+  if (options.id.empty()) {
+    const auto list = client.ListApps();
+    if (!list.ok()) return Failed(list.status());
+    ids.clear();
+    for (const org::v1::App& app : list->apps()) ids.push_back(app.id());
+  }
+  std::string text;
+  for (const std::string& id : ids) {
+    const auto app = client.GetApp(id);
+    if (!app.ok()) return Failed(app.status());
+    for (const org::v1::LostReference& lost : app->lost_references()) {
+      text += admin::LostReferenceText(*app, lost) + "\n";
+    }
+  }
+  std::cout << text;
+  return text.empty() ? Nothing("every user and group that a rule names is there") : kFailed;
 }
 
 void AddRules(CLI::App& app, Action& chosen) {
@@ -197,6 +228,9 @@ void AddRules(CLI::App& app, Action& chosen) {
   verb->require_subcommand(1);
   CLI::App* const get = verb->add_subcommand("get", "Print an app's rules as JSON, for rules set");
   CLI::App* const set = verb->add_subcommand("set", "Replace an app's rules by those of a file");
+  CLI::App* const check = verb->add_subcommand(
+      "check", "List users and groups that rules name and that are not, or no longer, there");
+  check->add_option("app", options->id, "Only of this app");
   for (CLI::App* const one : {get, set}) {
     one->add_option("app", options->id, "The app's id, as `app list` shows it")->required();
   }
@@ -204,6 +238,8 @@ void AddRules(CLI::App& app, Action& chosen) {
       ->required();
   set->add_option("--expected-version", options->expected_version,
                   "Refuse if the org has changed since `app list --json` showed this version");
+  set->add_flag("--allow-unknown", options->allow_unknown,
+                "Take users and groups that nobody knows yet");
   set->add_flag("--json", options->json, "Print the app as JSON");
   verb->footer(
       "A rule, with a condition left out where it should match everything:\n"
@@ -215,20 +251,26 @@ void AddRules(CLI::App& app, Action& chosen) {
       "   {\"name\": \"everybody else\", \"active\": true, \"action\": {\"access\": "
       "\"ACCESS_DENIED\"}}]\n"
       "The default rule comes last by itself: it allows whom no other rule matched.\n"
+      "People are named by principal, SID or id, groups by name; case does not matter.\n"
       "Examples:\n"
       "  dtctl rules get mail > mail.json     then edit it\n"
       "  dtctl rules set mail mail.json\n"
-      "  dtctl rules get mail | dtctl rules set calendar -");
+      "  dtctl rules get mail | dtctl rules set calendar -\n"
+      "  dtctl rules check                    exit code 1 when a rule names who is not there");
   get->callback([options, &chosen] {
     chosen = [options](AdminClient& client) {
       const auto found = client.GetApp(options->id);
       if (!found.ok()) return Failed(found.status());
       std::cout << admin::RulesToJson(*found);
+      WarnOfLost(*found);
       return kDone;
     };
   });
   set->callback([options, &chosen] {
     chosen = [options](AdminClient& client) { return SetRules(client, *options); };
+  });
+  check->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return CheckRules(client, *options); };
   });
 }
 

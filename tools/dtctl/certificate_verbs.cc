@@ -7,6 +7,7 @@
 
 #include "libs/admin/text.h"
 #include "libs/admin/times.h"
+#include "libs/base/printable.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -70,30 +71,22 @@ int RevokeUser(AdminClient& client, const RevokeOptions& options) {
                            PersonText(*user)));
 }
 
-// As certificates and the System Log show it; openssl prints 4A1F03 or 4a:1f:03.
-std::string PlainSerial(std::string serial) {
-  std::erase(serial, ':');
-  for (char& c : serial) {
-    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return serial;
-}
-
 int RevokeSerial(AdminClient& client, const RevokeOptions& options) {
-  const std::string serial = PlainSerial(options.serial);
   ca::v1::ListCertificatesRequest filter;
-  filter.set_serial(serial);
+  filter.set_serial(options.serial);  // The CA reads it however tools print one.
   const auto certificates = client.ListCertificates(filter);
   if (!certificates.ok()) return Failed(certificates.status());
   std::string owner;
+  std::string serial = Printable(options.serial);
   if (!certificates->empty()) {
+    serial = certificates->front().serial();
     const auto user = client.GetUser(certificates->front().user_id());
     owner = " of " + (user.ok() ? PersonText(*user) : "a user that the org does not know");
   }
   const std::string act =
       fmt::format("revoke certificate {}{}, which cannot be undone", serial, owner);
   if (const int code = Confirm(act, options.yes); code != kDone) return code;
-  const auto answer = client.RevokeCertificate(serial, ReasonWords().at(options.reason));
+  const auto answer = client.RevokeCertificate(options.serial, ReasonWords().at(options.reason));
   if (!answer.ok()) return Failed(answer.status());
   return Print(options.json, *answer,
                fmt::format("Certificate {} {}.\n", serial,

@@ -8,6 +8,8 @@
 #include "libs/admin/users_file.h"
 #include "libs/base/bytes.h"
 #include "libs/base/encoding.h"
+#include "libs/base/printable.h"
+#include "libs/rpc/error.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -31,12 +33,27 @@ struct PeopleOptions {
 int Import(AdminClient& client, const PeopleOptions& options) {
   const auto text = ReadInput(options.file);
   if (!text.ok()) return Failed(text.status());
-  const auto people = admin::UsersFromFile(InputName(options.file), *text);
+  std::vector<std::string> places;
+  const auto people = admin::UsersFromFile(InputName(options.file), *text, &places);
   if (!people.ok()) return Failed(people.status());
   const auto answer = client.ImportUsers(*people);
   if (!answer.ok()) return Failed(answer.status());
-  return Print(options.json, *answer,
-               fmt::format("{} added, {} updated.\n", answer->added(), answer->updated()));
+  for (const org::v1::RetiredUser& user : answer->retired()) {
+    std::cerr << fmt::format(
+        "dtctl: {} is another account now; the person who had it is deactivated ({}).\n",
+        Printable(user.principal()), user.user_id());
+  }
+  for (const org::v1::RefusedUser& user : answer->refused()) {
+    std::cerr << fmt::format("dtctl: {}: {}: {} ({}). {}\n",
+                             places.at(static_cast<std::size_t>(user.index())),
+                             Printable(user.principal()), Printable(user.message()),
+                             rpc::ReasonName(user.reason()), user.remedy());
+  }
+  std::string text_answer = fmt::format("{} added, {} updated", answer->added(), answer->updated());
+  if (!answer->refused().empty())
+    text_answer += fmt::format(", {} refused", answer->refused_size());
+  const int code = Print(options.json, *answer, text_answer + ".\n");
+  return answer->refused().empty() ? code : kFailed;
 }
 
 int List(AdminClient& client, const PeopleOptions& options) {
@@ -107,7 +124,9 @@ void AddPeople(CLI::App& app, Action& chosen) {
       "  account_name, display_name, email, given_name, surname\n"
       "  groups        names; in CSV separated by ';', in JSON a list\n"
       "  totp_secret   Base32, 16 to 64 bytes; left out: the second factor stays as it is\n"
-      "Who is not in the file stays; deactivate who has left.\n"
+      "Who is not in the file stays; deactivate who has left. A principal is one account's: "
+      "whoever\n"
+      "had one that the file gives to another SID, and is not in it, is deactivated.\n"
       "Examples:\n"
       "  dtctl people import people.csv\n"
       "  dtctl people import - < people.json");
