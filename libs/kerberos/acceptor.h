@@ -15,7 +15,9 @@
 
 namespace devicetrust::kerberos {
 
-// What the ticket and its PAC, whose signature was checked, say of the caller (MS-PAC 2.5).
+// What the ticket and its PAC, whose signature was checked, say of the caller (MS-PAC 2.5). Who it
+// is, `account_sid` says; the names are what the client called itself at the logon (RFC 6806): of
+// any case, an alias, a UPN with its '@' escaped.
 struct Identity {
   std::string principal;    // "PC0042$@CORP.TEST".
   std::string name;         // "PC0042$".
