@@ -14,13 +14,13 @@ namespace devicetrust {
 // Name of a listener ("edge") and where it listens ("127.0.0.1:7401").
 using Addresses = std::vector<std::pair<std::string, std::string>>;
 
-// Call first in main, before any thread exists: SIGINT and SIGTERM then wait for
-// WaitForStopSignal() instead of killing the process, SIGPIPE is ignored (a peer that
-// hangs up is an error of that write), and as many file descriptors as the system grants
-// are allowed.
+// Call first in main, before any thread exists: SIGINT, SIGTERM and SIGHUP then wait for
+// WaitForStopSignal() instead of killing the process (SIGHUP stays ignored if it was, as by
+// nohup), SIGPIPE is ignored (a peer that hangs up is an error of that write), and as many file
+// descriptors as the system grants are allowed.
 void PrepareProcess();
 
-// Blocks until SIGINT or SIGTERM; returns its number.
+// Blocks until one of those signals; returns its number.
 int WaitForStopSignal();
 // The same for at most `limit`: 0 when none came.
 int WaitForStopSignal(std::chrono::milliseconds limit);

@@ -1,6 +1,9 @@
 #include "libs/base/process.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "libs/base/files.h"
 #include "libs/base/log.h"
@@ -19,6 +22,25 @@ TEST(ProcessTest, ParsesHostAndPort) {
     DT_EXPECT_CODE(refused, kInvalidArgument) << text;
     EXPECT_NE(std::string(refused.status().message()).find("--listen"), std::string::npos);
   }
+}
+
+// In a process of its own each: signals are the whole process's.
+int SignalSeen(int number, bool ignored) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (ignored) signal(number, SIG_IGN);
+    PrepareProcess();
+    raise(number);
+    _exit(WaitForStopSignal(std::chrono::milliseconds(0)));
+  }
+  int state = 0;
+  waitpid(child, &state, 0);
+  return WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+}
+
+TEST(ProcessTest, WaitsForEachSignalThatAsksItToStop) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) EXPECT_EQ(SignalSeen(number, false), number);
+  EXPECT_EQ(SignalSeen(SIGHUP, true), 0) << "nohup is not heard";
 }
 
 TEST(ProcessTest, WritesTheReadyFile) {
