@@ -201,6 +201,7 @@ void CaServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(LoadFiles(config).status());
+  DT_RETURN_IF_ERROR(service::CheckStore("--database", config.database));
   DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.http_listen, "--http-listen").status());

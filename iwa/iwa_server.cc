@@ -192,7 +192,9 @@ void IwaServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(CheckForms(config));
-  return LoadFiles(config).status();
+  DT_RETURN_IF_ERROR(LoadFiles(config).status());
+  DT_RETURN_IF_ERROR(service::CheckStore("--database", config.database));
+  return service::CheckCanWrite("--replay-cache", config.replay_cache);
 }
 
 }  // namespace devicetrust::iwa

@@ -279,6 +279,8 @@ absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
   DT_RETURN_IF_ERROR(db::CheckUrl(config.log_database));
   DT_RETURN_IF_ERROR(LoadFiles(config).status());
+  DT_RETURN_IF_ERROR(service::CheckStore("--database", config.database));
+  DT_RETURN_IF_ERROR(service::CheckStore("--log-database", config.log_database));
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.ca_address, "--ca-address").status());
   return absl::OkStatus();

@@ -39,6 +39,17 @@ std::string_view Name(CertificateVerdict verdict) {
   return "malformed";
 }
 
+bool IsIssuedBy(const Certificate& certificate, const Certificate& issuer) {
+  // Names, key identifiers, and that the issuer may sign certificates.
+  bool issued = X509_check_issued(issuer.get(), certificate.get()) == X509_V_OK;
+  if (issued) {
+    const EVP_PKEY* key = X509_get0_pubkey(issuer.get());  // Borrowed.
+    issued = X509_verify(certificate.get(), const_cast<EVP_PKEY*>(key)) == 1;
+  }
+  ClearErrors();
+  return issued;
+}
+
 std::size_t CertificateValidator::DigestHash::operator()(const Sha256Digest& digest) const {
   std::size_t hash = 0;  // Any eight octets of a SHA-256 are as good as a hash.
   std::memcpy(&hash, digest.data(), sizeof(hash));

@@ -31,6 +31,9 @@ enum class CertificateVerdict {
   kMalformed,                 // Too long, or an extension that does not parse.
 };
 
+// Whether `certificate` names `issuer`, a CA, and has its signature. Dates are not looked at.
+bool IsIssuedBy(const Certificate& certificate, const Certificate& issuer);
+
 // Constant lower-case name for logs and answers: "valid", "unknown_issuer", ...
 std::string_view Name(CertificateVerdict verdict);
 

@@ -1,13 +1,18 @@
 #include "libs/service/component.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/pki/certificate.h"
+#include "libs/pki/certificate_validator.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/caller.h"
 #include "libs/service/metrics.h"
@@ -48,6 +53,21 @@ absl::Status CheckNames(const std::string& certificate_pem, const std::string& o
                   names.empty() ? "nobody" : names.front(), org, self));
 }
 
+// A certificate that another CA signed is refused by every component that we call, one by one.
+absl::Status CheckSigner(const ComponentConfig& config, const std::string& certificate_pem,
+                         const std::vector<pki::Certificate>& cas) {
+  DT_ASSIGN_OR_RETURN(const auto chain, pki::CertificatesFromPem(certificate_pem));
+  for (std::size_t at = 0; at < chain.size(); ++at) {  // The leaf, then intermediate CAs.
+    for (const pki::Certificate& ca : cas) {
+      if (pki::IsIssuedBy(chain[at], ca)) return absl::OkStatus();
+    }
+    if (at + 1 == chain.size() || !pki::IsIssuedBy(chain[at], chain[at + 1])) break;
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "--internal-cert {} is not signed by a CA of --deployment-ca {}: its issuer is \"{}\"",
+      config.internal_cert, config.deployment_ca, chain.front().issuer_common_name()));
+}
+
 // For whoever watches the metrics: when it must have been replaced.
 absl::Status NoteExpiry(std::string_view option, const std::string& certificate_pem) {
   DT_ASSIGN_OR_RETURN(const auto chain, pki::CertificatesFromPem(certificate_pem));
@@ -70,9 +90,11 @@ absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::st
   if (config.deployment_ca.empty()) return Missing("--deployment-ca", "a PEM file");
   auto pem = ReadFile(config.deployment_ca);
   if (!pem.ok()) return Annotate(pem.status(), "--deployment-ca");
-  if (const auto read = pki::CertificatesFromPem(*pem); !read.ok()) {
-    return Annotate(read.status(), fmt::format("--deployment-ca {}", config.deployment_ca));
+  auto cas = pki::CertificatesFromPem(*pem);
+  if (!cas.ok()) {
+    return Annotate(cas.status(), fmt::format("--deployment-ca {}", config.deployment_ca));
   }
+  DT_RETURN_IF_ERROR(CheckSigner(config, component.identity_.certificate_pem, *cas));
   component.deployment_ca_pem_ = *std::move(pem);
   DT_RETURN_IF_ERROR(NoteExpiry("internal-cert", component.identity_.certificate_pem));
   return component;
@@ -113,6 +135,36 @@ absl::StatusOr<pki::AeadKey> LoadKek(const StoreConfig& config) {
   auto key = pki::LoadKeyEncryptionKey(config.kek_file);
   if (!key.ok()) return Annotate(key.status(), "--kek-file");
   return key;
+}
+
+absl::Status CheckCanWrite(std::string_view option, const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string folder = path.find('/') == std::string::npos
+                                 ? "."
+                                 : path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+  const auto refused = [&](std::string_view what) {
+    return absl::InvalidArgumentError(fmt::format("{} {}: {}", option, path, what));
+  };
+  struct stat facts {};
+  if (::stat(folder.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode)) {
+    return refused(fmt::format("there is no folder {}; make it", folder));
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return refused(fmt::format("this account may not write to the folder {}", folder));
+  }
+  if (::stat(path.c_str(), &facts) != 0) return absl::OkStatus();
+  if (S_ISDIR(facts.st_mode)) return refused("that is a folder; name a file");
+  if (::access(path.c_str(), W_OK) != 0) return refused("this account may not write to it");
+  return absl::OkStatus();
+}
+
+absl::Status CheckStore(std::string_view option, const std::string& url) {
+  constexpr std::string_view kScheme = "sqlite:";
+  if (!url.starts_with(kScheme) || url.size() == kScheme.size()) {
+    return absl::InvalidArgumentError(fmt::format("{} {}: not sqlite:PATH", option, url));
+  }
+  const std::string path = url.substr(kScheme.size());
+  return path == ":memory:" ? absl::OkStatus() : CheckCanWrite(option, path);
 }
 
 }  // namespace devicetrust::service

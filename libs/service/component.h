@@ -35,4 +35,10 @@ absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
 
 absl::StatusOr<pki::AeadKey> LoadKek(const StoreConfig& config);
 
+// Whether a file could be made at `path`, or replaced there; "" is none. `option` says who wants
+// it. kInvalidArgument: the folder does not exist, or this account may not write to it.
+absl::Status CheckCanWrite(std::string_view option, const std::string& path);
+// The same of the file of a store, "sqlite:PATH", and of the files beside it.
+absl::Status CheckStore(std::string_view option, const std::string& url);
+
 }  // namespace devicetrust::service

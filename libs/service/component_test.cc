@@ -117,6 +117,40 @@ TEST_F(ComponentTest, ACertificateOfAnotherIsRefused) {
   EXPECT_NE(load("gateway-1"), "");
 }
 
+TEST_F(ComponentTest, ACertificateOfAnotherDeploymentCaIsRefused) {
+  throwaway::ThrowawayPki other("acme", SystemClock().Now());
+  other.Component("policy");
+  const testing::TempFolder elsewhere;
+  DT_ASSERT_OK(other.WriteTo(elsewhere.path()));
+  config_.deployment_ca = elsewhere / "deployment-ca.pem";
+  DT_EXPECT_CODE(Load(), kInvalidArgument);
+  EXPECT_THAT(Message(), AllOf(HasSubstr("--internal-cert " + config_.internal_cert),
+                               HasSubstr("not signed by a CA of --deployment-ca")));
+  // A bundle of both, as during a rollover.
+  DT_ASSERT_OK(WriteFileAtomically(
+      folder_ / "both.pem",
+      ReadFile(config_.deployment_ca).value() + ReadFile(folder_ / "deployment-ca.pem").value()));
+  config_.deployment_ca = folder_ / "both.pem";
+  DT_EXPECT_OK(Load());
+}
+
+TEST_F(ComponentTest, SaysWhereAFileCanNotBeWritten) {
+  DT_EXPECT_OK(CheckCanWrite("--log-file", ""));
+  DT_EXPECT_OK(CheckCanWrite("--log-file", folder_ / "new"));
+  DT_EXPECT_OK(CheckCanWrite("--log-file", folder_ / "kek"));
+  DT_EXPECT_OK(CheckCanWrite("--log-file", "beside-us"));
+  EXPECT_THAT(CheckCanWrite("--log-file", folder_ / "none/log").ToString(),
+              AllOf(HasSubstr("--log-file"), HasSubstr("no folder " + (folder_ / "none"))));
+  EXPECT_THAT(CheckCanWrite("--log-file", folder_.path()).ToString(), HasSubstr("is a folder"));
+  EXPECT_THAT(CheckCanWrite("--log-file", folder_ / "kek/log").ToString(), HasSubstr("no folder"));
+  DT_EXPECT_OK(CheckStore("--database", "sqlite::memory:"));
+  DT_EXPECT_OK(CheckStore("--database", "sqlite:" + (folder_ / "ca.db")));
+  for (const std::string& bad :
+       {std::string("sqlite:"), folder_ / "ca.db", "sqlite:" + (folder_ / "none/ca.db")}) {
+    EXPECT_THAT(CheckStore("--database", bad).ToString(), HasSubstr("--database")) << bad;
+  }
+}
+
 TEST_F(ComponentTest, AKeyThatOthersMayReadIsRefused) {
   ASSERT_EQ(chmod((folder_ / "ca.key").c_str(), 0644), 0);
   DT_EXPECT_CODE(Load(), kFailedPrecondition);
