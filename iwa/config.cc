@@ -12,7 +12,8 @@ void DescribeKerberos(Config& config, service::Options& options) {
   options.Text("keytab", config.keytab, "FILE", "Keytab with its keys, mode 0600",
                service::Need::kRequired);
   options.Text("replay-cache", config.replay_cache, "PREFIX",
-               "Files of spent tickets; of this IWA alone", service::Need::kRequired);
+               "Prefix of the replay cache's files; not shared between IWAs",
+               service::Need::kRequired);
   options.Text("krb5-config", config.krb5_config, "FILE",
                "krb5.conf (default: what KRB5_CONFIG names)");
   options.Switch("primary", "backup", config.primary, "Primary IWA of its domains, or backup");

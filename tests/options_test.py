@@ -83,7 +83,10 @@ class Given(unittest.TestCase):
         for service in SERVICES:
             result = run(BIN / service, "--org", "acme", check=False)
             self.assertEqual(result.returncode, 2, service)
-            self.assertRegex(result.stderr, r"--[a-z-]+ is missing: ")
+            self.assertRegex(result.stderr, r"\d+ required options are missing:\n +--[a-z-]+ ")
+            typo = run(BIN / service, "--orgg", "acme", check=False)
+            self.assertEqual(typo.returncode, 2, service)
+            self.assertIn("there is no option --orgg; did you mean --org?", typo.stderr)
 
 
 if __name__ == "__main__":

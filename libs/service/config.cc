@@ -15,10 +15,11 @@ constexpr std::int64_t kStoreBytesMax = std::int64_t{1} << 50;
 void DescribeComponent(ComponentConfig& config, std::string_view role, Options& options) {
   options.Heading("Identity");
   options.Text("org", config.org, "NAME", "Id of the org");
-  options.Text(
-      "internal-cert", config.internal_cert, "FILE",
-      fmt::format("Our certificate among components, urn:devicetrust:ORG:component:{}, PEM", role),
-      Need::kRequired);
+  options.Text("internal-cert", config.internal_cert, "FILE",
+               fmt::format("Certificate of this service, for mutual TLS with the others, "
+                           "urn:devicetrust:ORG:component:{}, PEM",
+                           role),
+               Need::kRequired);
   options.Text("internal-key", config.internal_key, "FILE", "Its private key, PEM, mode 0600",
                Need::kRequired);
   options.Text("deployment-ca", config.deployment_ca, "FILE",
@@ -38,7 +39,7 @@ void DescribeEdgeListener(EdgeListenerConfig& config, Options& options) {
   options.Text("edge-key", config.edge_key, "FILE", "Its private key, PEM, mode 0600",
                Need::kRequired);
   options.Text("edge-address", config.edge_address, "HOST:PORT",
-               "What agents are told (default: as bound)");
+               "Address that agents are given (default: as bound)");
 }
 
 void DescribeStore(StoreConfig& config, Options& options) {
@@ -79,7 +80,9 @@ void Describe(DirectoryConfig& config, Options& options) {
                "DNS name of its forest's root domain (default: the domain itself)");
   options.Texts("upn-suffix", config.upn_suffixes, "NAME",
                 "What its users have behind the @, besides the domain");
-  options.Text("url", config.url, "URL", "Its directory, ldaps://HOST:PORT", Need::kRequired);
+  options.Text("url", config.url, "URL",
+               "Its directory, ldaps://HOST:PORT; ldap:// too, always with StartTLS",
+               Need::kRequired);
   options.Text("ca", config.ca, "FILE", "CA of the directory's certificate, PEM", Need::kRequired);
   options.Text("bind-dn", config.bind_dn, "NAME", "Account that searches: UPN or DN",
                Need::kRequired);

@@ -103,6 +103,21 @@ absl::StatusOr<TomlValue> FromFlag(const Option& option, std::span<const std::st
   return values.back();
 }
 
+// All at once: who gets them one by one starts a program as many times.
+absl::Status Missing(const std::vector<const Option*>& options) {
+  if (options.size() == 1) {
+    const Option& only = *options.front();
+    return absl::InvalidArgumentError(
+        fmt::format("--{} is missing: {} ({})", only.name, only.form, only.help));
+  }
+  std::string message = fmt::format("{} required options are missing:", options.size());
+  for (const Option* const option : options) {
+    message += fmt::format("\n        {:<24} {}",
+                           fmt::format("--{} {}", option->name, option->form), option->help);
+  }
+  return absl::InvalidArgumentError(message);
+}
+
 bool IsEmpty(const std::optional<TomlValue>& value) {
   if (!value.has_value()) return true;
   if (const auto* const text = std::get_if<std::string>(&*value)) return text->empty();
@@ -209,6 +224,10 @@ void Options::Switch(std::string on, std::string off, bool& value, std::string h
   option.member = MemberOf(value);
 }
 
+void Options::Flag(std::string name, bool& value, std::string help) {
+  Switch(std::move(name), "", value, std::move(help));
+}
+
 void Options::AddNumber(std::string name, NumberMember number, std::string help) {
   Option& option = Add(Option::Kind::kNumber, std::move(name),
                        fmt::format("{}..{}", number.min, number.max), std::move(help));
@@ -277,11 +296,12 @@ absl::Status Options::ReadFlag(const Option& option, std::span<const std::string
 }
 
 absl::Status Options::CheckRequired() const {
+  std::vector<const Option*> missing;
   for (const Option& option : options_) {
-    if (option.need == Need::kRequired && IsEmpty(option.get())) {
-      return absl::InvalidArgumentError(
-          fmt::format("--{} is missing: {} ({})", option.name, option.form, option.help));
-    }
+    if (option.need == Need::kRequired && IsEmpty(option.get())) missing.push_back(&option);
+  }
+  if (!missing.empty()) return Missing(missing);
+  for (const Option& option : options_) {
     if (option.kind != Option::Kind::kGroups) continue;
     const std::size_t count = std::get<std::vector<TomlTable>>(*option.get()).size();
     for (std::size_t at = 0; at < count; ++at) {

@@ -51,7 +51,7 @@ struct Option {
 
   Kind kind = Kind::kText;
   std::string name;      // "org": --org NAME, and org = "NAME" in a file.
-  std::string off_name;  // Of kSwitch: the flag that says false; in a file `name = false` does.
+  std::string off_name;  // Of kSwitch: the flag that says false, if any; in a file `name = false`.
   std::string heading;
   std::string form;  // Stands for the value in --help: "FILE", "on|off", "1..825".
   std::string help;
@@ -83,6 +83,8 @@ class Options {
   void Choice(std::string name, std::string& value, std::vector<std::string> choices,
               std::string help);
   void OnOff(std::string name, std::optional<bool>& value, std::string help);
+  // One flag, without a value, that says true.
+  void Flag(std::string name, bool& value, std::string help);
   // Two flags, --on and --off.
   void Switch(std::string on, std::string off, bool& value, std::string help);
   template <std::integral T>
@@ -106,7 +108,8 @@ class Options {
   // Sets `option`, one of this object, from the values of its flag: one, or of kTexts and kGroups
   // each that came; of kSwitch "true" or "false". kInvalidArgument names the flag.
   absl::Status ReadFlag(const Option& option, std::span<const std::string> values) const;
-  // kInvalidArgument names the flag of the first required option that is not set.
+  // kInvalidArgument names the flags of all required options that are not set; of a group's items
+  // those of the first that lacks some.
   absl::Status CheckRequired() const;
 
   // All that is set, also what equals the default: headings as comments, then groups. ReadToml()

@@ -195,6 +195,19 @@ TEST(OptionsTest, RequiredOptionsAreMissedByName) {
   EXPECT_THAT(options.CheckRequired().ToString(), HasSubstr("--some is missing"));
 }
 
+TEST(OptionsTest, AllThatIsMissingIsNamedAtOnce) {
+  SampleDomain domain;
+  std::string other;
+  Options options = OptionsOf(domain);
+  options.Text("other", other, "FILE", "Another one", Need::kRequired);
+  EXPECT_EQ(options.CheckRequired().message(),
+            "2 required options are missing:\n"
+            "        --name NAME              DNS name\n"
+            "        --other FILE             Another one");
+  domain.name = "corp.test";
+  EXPECT_EQ(options.CheckRequired().message(), "--other is missing: FILE (Another one)");
+}
+
 TEST(OptionsTest, DifferencesAreListedByName) {
   SampleConfig left;
   SampleConfig right;

@@ -6,18 +6,20 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "libs/base/files.h"
 #include "libs/base/log_sparsely.h"
 #include "libs/base/printable.h"
 #include "libs/http/server.h"
 #include "libs/metrics/process.h"
+#include "libs/service/command_line.h"
+#include "libs/service/component.h"
 #include "libs/service/metrics_listener.h"
 
 namespace devicetrust::service {
 namespace {
 
-constexpr int kUsage = 2;
 constexpr std::chrono::seconds kWaitingPause{1};
 
 struct ProcessConfig {
@@ -36,7 +38,7 @@ void Describe(ProcessConfig& config, Options& options) {
                " (default: none)");
   options.Text("log-file", config.log_file, "FILE", "Log there instead of standard error");
   options.Choice("log-level", config.log_level, {"debug", "info", "warning", "error", "off"},
-                 "Least level that is logged");
+                 "Lowest level that is logged");
 }
 
 std::string Joined(const Addresses& addresses) {
@@ -45,47 +47,35 @@ std::string Joined(const Addresses& addresses) {
   return fmt::format("{}", fmt::join(parts, " "));
 }
 
-// The default as --help shows it; empty: not at all.
-std::string DefaultOf(const Option& option) {
-  const std::optional<TomlValue> value = option.get();
-  if (!value.has_value()) return "";
-  if (const auto* text = std::get_if<std::string>(&*value)) return *text;
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&*value)) {
-    return fmt::format("{}", fmt::join(*texts, ","));
-  }
-  return option.kind == Option::Kind::kNumber ? ToToml(*value) : "";
-}
-
 // The command line. Values stay in the parser until the file is read, since flags override it.
 class CommandLine {
  public:
   CommandLine(const ProgramInfo& info, const Options& options);
 
-  // Nothing, or the exit code when the program has nothing more to do.
-  std::optional<int> Parse(int argc, const char* const* argv);
+  std::optional<int> Parse(int argc, const char* const* argv) {
+    return ParseCommandLine(app_, argc, argv);
+  }
 
+  const CLI::App& app() const { return app_; }
   const std::string& config_file() const { return config_file_; }
   bool check_config() const { return check_config_->parsed(); }
   bool print_config() const { return print_config_->parsed(); }
-  absl::Status SetFlags(const Options& options) const;
+  absl::Status SetFlags(const Options& options) const { return flags_->Set(options); }
 
  private:
-  void Add(const Option& option);
-
   CLI::App app_;
-  CLI::App* check_config_ = nullptr;  // Owned by the app, as are those below.
+  CLI::App* check_config_ = nullptr;  // Owned by the app, as is the other.
   CLI::App* print_config_ = nullptr;
   std::string config_file_;
-  std::vector<const CLI::Option*> flags_;  // In the order of the options.
+  std::optional<Flags> flags_;
 };
 
 CommandLine::CommandLine(const ProgramInfo& info, const Options& options)
     : app_(info.about, info.name) {
+  SetHelpForm(app_);
   app_.set_version_flag("--version", info.version);
   app_.add_option("--config", config_file_, "TOML file with any of the options below")
-      ->type_name("FILE")
-      ->check(CLI::Validator(CLI::ExistingFile).description(""));
-  app_.get_formatter()->column_width(40);
+      ->type_name("FILE");
   check_config_ =
       app_.add_subcommand("check-config", "Check options and files, then exit; starts nothing")
           ->fallthrough();
@@ -93,44 +83,14 @@ CommandLine::CommandLine(const ProgramInfo& info, const Options& options)
       app_.add_subcommand("print-config", "Print what flags and file come to, as TOML, then exit")
           ->fallthrough();
   app_.require_subcommand(0, 1);
-  for (const Option& option : options.all()) Add(option);
+  flags_.emplace(app_, options);
   const std::string file = info.name.substr(3) + ".toml";
   std::vector<std::string> examples = {fmt::format("{} --config {}", info.name, file),
                                        fmt::format("{} --config {} check-config", info.name, file)};
   examples.insert(examples.end(), info.examples.begin(), info.examples.end());
-  app_.footer(fmt::format("Examples:\n  {}", fmt::join(examples, "\n  ")));
-}
-
-void CommandLine::Add(const Option& option) {
-  CLI::Option* flag = nullptr;
-  if (option.kind == Option::Kind::kSwitch) {
-    flag = app_.add_flag(fmt::format("--{},!--{}", option.name, option.off_name), option.help);
-  } else {
-    flag = app_.add_option("--" + option.name, CLI::callback_t(), option.help);
-    const bool many = option.kind == Option::Kind::kTexts || option.kind == Option::Kind::kGroups;
-    if (many) flag->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
-    const bool required = option.need == Need::kRequired;
-    flag->type_name(option.form + (required ? " (required)" : ""))->default_str(DefaultOf(option));
-  }
-  flag->group(option.heading);
-  flags_.push_back(flag);
-}
-
-std::optional<int> CommandLine::Parse(int argc, const char* const* argv) {
-  try {
-    app_.parse(argc, argv);
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    return app_.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
-  }
-}
-
-absl::Status CommandLine::SetFlags(const Options& options) const {
-  for (std::size_t at = 0; at < flags_.size(); ++at) {
-    if (flags_[at]->count() == 0) continue;
-    DT_RETURN_IF_ERROR(options.ReadFlag(options.all()[at], flags_[at]->results()));
-  }
-  return absl::OkStatus();
+  app_.footer(fmt::format(
+      "Examples:\n  {}\nExit codes: 0 clean stop or good configuration, 1 failure, 2 bad usage.",
+      fmt::join(examples, "\n  ")));
 }
 
 absl::Status ReadConfigFile(const std::string& path, Options& options) {
@@ -182,10 +142,12 @@ absl::Status Serve(const ProgramInfo& info, const Steps& steps, const ProcessCon
   return absl::OkStatus();
 }
 
-int Fail(const ProgramInfo& info, const absl::Status& status, int code) {
-  std::fprintf(stderr, "%s: %s\n", info.name.c_str(),
-               PrintableLines(std::string(status.message())).c_str());
-  return code;
+// The files that this process will write besides its store.
+absl::Status CheckProcess(const ProcessConfig& process) {
+  DT_RETURN_IF_ERROR(CheckCanWrite("--ready-file", process.ready_file));
+  DT_RETURN_IF_ERROR(CheckCanWrite("--log-file", process.log_file));
+  if (process.metrics_listen.empty()) return absl::OkStatus();
+  return http::ParseEndpoint(process.metrics_listen, "--metrics-listen").status();
 }
 
 }  // namespace
@@ -200,7 +162,7 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
   absl::Status status = ReadConfigFile(command_line.config_file(), options);
   if (status.ok()) status = command_line.SetFlags(options);
   if (status.ok()) status = options.CheckRequired();
-  if (!status.ok()) return Fail(info, status, kUsage);
+  if (!status.ok()) return RefuseCommandLine(command_line.app(), status);
 
   SetLogComponent(info.name);
   status = SetLogLevel(process.log_level);
@@ -208,14 +170,16 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
     std::fputs(options.ToToml().c_str(), stdout);
   } else if (command_line.check_config()) {
     status.Update(steps.check());
-    if (status.ok() && !process.metrics_listen.empty()) {
-      status = http::ParseEndpoint(process.metrics_listen, "--metrics-listen").status();
-    }
+    if (status.ok()) status = CheckProcess(process);
   } else {
     if (status.ok() && !process.log_file.empty()) status = SetLogFile(process.log_file);
     if (status.ok()) status = Serve(info, steps, process);
   }
-  if (!status.ok()) return Fail(info, status, EXIT_FAILURE);
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s: %s\n", info.name.c_str(),
+                 PrintableLines(std::string(status.message())).c_str());
+    return EXIT_FAILURE;
+  }
   if (command_line.check_config()) {
     std::printf("%s: the configuration is good; a running %s takes it up after a restart\n",
                 info.name.c_str(), info.name.c_str());

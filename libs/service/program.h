@@ -44,10 +44,10 @@ struct ProgramInfo {
 // spellings (--org and `org = …`). Adds the options of the process itself to `options`, which are
 // bound to variables that outlive the call.
 //
-// Serves until SIGINT or SIGTERM, which also ends the wait for a service that is not ready yet.
-// `check-config` checks and `print-config` prints what flags, file and defaults come to, without
-// starting. Returns the exit code: 0 clean stop, help or good configuration, 1 failure, 2 usage.
-// Call it first in main, before any thread exists.
+// Serves until SIGINT, SIGTERM or SIGHUP, which also ends the wait for a service that is not ready
+// yet. `check-config` checks and `print-config` prints what flags, file and defaults come to,
+// without starting. Returns the exit code: 0 clean stop, help or good configuration, 1 failure, 2
+// usage. Call it first in main, before any thread exists.
 int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int argc,
                const char* const* argv);
 

@@ -158,6 +158,7 @@ TEST_F(ProgramTest, BadUsageStartsNothing) {
 
 TEST_F(ProgramTest, AWrongLineOfTheFileIsNamed) {
   const std::string file = Path("wrong.toml");
+  const std::string way_out = "         dt-test --help explains the options\n";
   const auto complaint = [&](const char* text) {
     EXPECT_TRUE(WriteFileAtomically(file, text).ok());
     EXPECT_EQ(RunWith({"--config", file}), 2);
@@ -165,9 +166,9 @@ TEST_F(ProgramTest, AWrongLineOfTheFileIsNamed) {
   };
   EXPECT_EQ(complaint("# A comment\ndays = 1\nno-such-option = 1\n"),
             "dt-test: --config " + file +
-                ": line 3: there is no option \"no-such-option\"; --help lists them\n");
+                ": line 3: there is no option \"no-such-option\"; --help lists them\n" + way_out);
   EXPECT_EQ(complaint("days = 0\n"),
-            "dt-test: --config " + file + ": line 1: days is 0, not 1..825\n");
+            "dt-test: --config " + file + ": line 1: days is 0, not 1..825\n" + way_out);
   EXPECT_EQ(complaint("days = 1\norg = \"acme\n").find("dt-test: --config " + file + ": line 2: "),
             0U);
   DT_ASSERT_OK(WriteFileAtomically(file, "org = \"acme\"  # Not \"other\n"));
@@ -193,6 +194,24 @@ TEST_F(ProgramTest, CheckConfigStartsNothing) {
   EXPECT_EQ(RunWith({"check-config"}), 1);
   EXPECT_EQ(error_, "dt-test: --kek-file: chmod 600 it\n");
   EXPECT_EQ(started_, 0);
+}
+
+TEST_F(ProgramTest, CheckConfigSaysWhatCanNotBeWritten) {
+  EXPECT_EQ(RunWith({"--log-file", Path("log"), "--ready-file", Path("ready"), "check-config"}), 0)
+      << error_;
+  DT_EXPECT_CODE(ReadFile(Path("log")), kNotFound);
+  for (const char* const option : {"--log-file", "--ready-file"}) {
+    EXPECT_EQ(RunWith({option, Path("none/file"), "check-config"}), 1);
+    EXPECT_NE(error_.find(option), std::string::npos) << error_;
+    EXPECT_NE(error_.find("no folder"), std::string::npos) << error_;
+  }
+}
+
+TEST_F(ProgramTest, ATypoComesBeforeWhatIsMissing) {
+  EXPECT_EQ(Run({"--dasy", "3"}), 2);
+  EXPECT_EQ(error_.find("dt-test: there is no option --dasy; did you mean --days?"), 0U) << error_;
+  EXPECT_EQ(Run({"check-confg"}), 2);
+  EXPECT_NE(error_.find("did you mean check-config?"), std::string::npos) << error_;
 }
 
 TEST_F(ProgramTest, PrintConfigPrintsWhatFlagsAndFileComeTo) {

@@ -53,8 +53,8 @@ absl::StatusOr<TomlTable> TableFrom(const toml::table& table) {
     if (node.is_table()) {
       return AtLine(
           static_cast<int>(key.source().begin.line),
-          fmt::format("\"{0}\" is one table: write [[{0}]] for an option that is a group of "
-                      "others; every other option stands in no table",
+          fmt::format("[{0}] is a section, and options stand in none; a group of options has two "
+                      "brackets, [[{0}]], where there is one of that name",
                       key.str()));
     }
     DT_ASSIGN_OR_RETURN(TomlValue value, ValueFrom(node));
@@ -131,6 +131,24 @@ int LineBeyondAscii(std::string_view text) {
   return 0;
 }
 
+std::string_view LineAt(std::string_view text, int number) {
+  for (; number > 1 && !text.empty(); --number) {
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+  return text.substr(0, text.find('\n'));
+}
+
+// The parser's own words are for who writes parsers.
+std::string WhatIsWrong(std::string_view line, std::string_view description) {
+  const std::size_t begin = std::min(line.find_first_not_of(" \t["), line.size());
+  const std::string_view name = line.substr(begin, line.find_first_of(" \t=]", begin) - begin);
+  if (description.find("redefine") != std::string_view::npos && !name.empty()) {
+    return fmt::format("{} is given twice, here for the second time", JsonQuote(name));
+  }
+  return "this is no TOML: write NAME = VALUE, and texts in quotes; is a quote or a bracket "
+         "missing?";
+}
+
 }  // namespace
 
 bool TomlEntry::operator==(const TomlEntry& other) const {
@@ -138,13 +156,16 @@ bool TomlEntry::operator==(const TomlEntry& other) const {
 }
 
 absl::StatusOr<TomlTable> ParseToml(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // Some editors write one.
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   if (const int line = LineBeyondAscii(text); line != 0) {
     return AtLine(line, "letters beyond ASCII stand in quotes or comments alone");
   }
   try {
     return TableFrom(toml::parse(text));
   } catch (const toml::parse_error& error) {
-    return AtLine(static_cast<int>(error.source().begin.line), error.description());
+    const int line = static_cast<int>(error.source().begin.line);
+    return AtLine(line, WhatIsWrong(LineAt(text, line), error.description()));
   }
 }
 

@@ -31,7 +31,8 @@ struct TomlTable {
   bool operator==(const TomlTable&) const = default;
 };
 
-// kInvalidArgument "line 3: …": no TOML, or a value of another kind.
+// A byte order mark in front is skipped. kInvalidArgument "line 3: …": no TOML, a name given
+// twice, or a value of another kind.
 absl::StatusOr<TomlTable> ParseToml(std::string_view text);
 
 // On one line: `"text"`, `["a", "b"]`, `[{name = "a"}]`.

@@ -68,9 +68,29 @@ TEST(TomlTest, NamesTheLineOfWhatItRefuses) {
   }
 }
 
+TEST(TomlTest, SaysWhatIsWrongInOurWords) {
+  const auto message = [](const char* text) {
+    return std::string(ParseToml(text).status().message());
+  };
+  EXPECT_EQ(message("org = \"acme\"\norg = \"zzz\"\n"),
+            "line 2: \"org\" is given twice, here for the second time");
+  EXPECT_EQ(message("[[directory]]\nurl = \"a\"\nurl = \"b\"\n"),
+            "line 3: \"url\" is given twice, here for the second time");
+  EXPECT_EQ(message("a = 1\nno option\n"),
+            "line 2: this is no TOML: write NAME = VALUE, and texts in quotes; is a quote or a "
+            "bracket missing?");
+}
+
+TEST(TomlTest, AByteOrderMarkIsSkipped) {
+  const auto table = ParseToml("\xef\xbb\xbforg = \"acme\"\n");
+  DT_ASSERT_OK(table);
+  EXPECT_EQ(table->entries.front().name, "org");
+  EXPECT_EQ(ParseToml("\xef\xbb\xbf\nno option\n").status().message().substr(0, 7), "line 2:");
+}
+
 TEST(TomlTest, SaysHowAGroupIsWritten) {
   const absl::Status status = ParseToml("a = 1\n[directory]\nurl = \"x\"\n").status();
-  EXPECT_NE(status.message().find("line 2: \"directory\" is one table: write [[directory]]"),
+  EXPECT_NE(status.message().find("line 2: [directory] is a section, and options stand in none"),
             std::string::npos)
       << status;
 }

@@ -37,7 +37,7 @@ void DescribeLimits(Config& config, service::Options& options) {
   options.Heading("Limits");
   options.Number("threads", config.threads, 0, 256, "Serving threads, 0: one per core");
   options.Number("revocation-age-max-ms", config.revocation_age_max_ms, 1000, 600'000,
-                 "Trust nobody when revocation news are older, milliseconds");
+                 "Grant no trust when the last word from the CA is older, milliseconds");
   options.Number("connections-max", config.connections_max, 1, 1'000'000, "Of each listener");
   options.Number("connections-per-address-max", config.connections_per_address_max, 0, 1'000'000,
                  "Of each listener and client address, 0: no bound");
