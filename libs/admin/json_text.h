@@ -9,8 +9,12 @@
 
 namespace devicetrust::admin {
 
-// A JSON array. kInvalidArgument: none; the message names `file` and, for what is no JSON at all,
-// line and column.
+// A JSON object or array. kInvalidArgument: none, or an object that has a member twice, of which
+// RFC 8259 lets each reader choose another one. The message names `file` and, for what is no JSON
+// at all, line and column.
+absl::StatusOr<nlohmann::ordered_json> ParseJson(const std::string& file, std::string_view text);
+
+// The same for a file that must hold an array.
 absl::StatusOr<nlohmann::ordered_json> ParseJsonArray(const std::string& file,
                                                       std::string_view text);
 

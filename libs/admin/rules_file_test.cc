@@ -24,7 +24,7 @@ v1::App ThreeRules() {
   rest.set_name("the rest");
   rest.mutable_people()->set_everyone(true);
   v1::Rule& last = *app.add_rules();
-  last.set_name("Default sign on rule");
+  last.set_name("Default sign-on rule");
   last.set_is_default(true);
   return app;
 }
@@ -59,6 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "line 3, column 3: this is no JSON"},
         BadFile{"", "line 1, column 1: this is no JSON"},
         BadFile{R"({"rules": []})", "must hold a JSON list"},
+        BadFile{R"([{"action": {"access": "ACCESS_DENIED", "access": "ACCESS_ALLOWED"}}])",
+                "number 1 of the list: the member \"access\" stands there twice"},
         BadFile{R"(["a"])", "rule 1: must be an object with name, active, "},
         BadFile{R"([{}, {"name": "b", "trusted": true}])",
                 "rule 2 \"b\": there is no field \"trusted\"; the fields are name, active, "},

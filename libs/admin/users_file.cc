@@ -209,8 +209,8 @@ absl::StatusOr<std::vector<v1::UserImport>> UsersFromFile(const std::string& fil
   std::vector<v1::UserImport> people;
   if (begin != std::string_view::npos) {
     std::vector<std::string> found;
-    DT_ASSIGN_OR_RETURN(
-        people, text[begin] == '[' ? FromJson(file, text, found) : FromCsv(file, text, found));
+    const bool json = text[begin] == '[' || text[begin] == '{';
+    DT_ASSIGN_OR_RETURN(people, json ? FromJson(file, text, found) : FromCsv(file, text, found));
     if (places != nullptr) *places = std::move(found);
   }
   if (people.empty()) return absl::InvalidArgumentError(fmt::format("{}: there is nobody", file));

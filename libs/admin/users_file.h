@@ -15,7 +15,7 @@ namespace devicetrust::admin {
 // authenticator apps show it) may be left out or empty.
 //
 // CSV (RFC 4180): the first line names the columns; groups are separated by ';'. JSON, when the
-// first character is '[': a list of objects; groups are a list.
+// first character is '[' or '{': a list of objects; groups are a list.
 //
 // kInvalidArgument, naming `file`, line or number of the person, and column: a column that there
 // is not (with those that there are), a line with more or fewer cells than columns, no sid or

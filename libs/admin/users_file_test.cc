@@ -77,6 +77,10 @@ INSTANTIATE_TEST_SUITE_P(
                      "people: person 1: groups must be a list"},
         BadUsersFile{R"([{"upn": "a@b"}])", "people: person 1: there is no column \"upn\""},
         BadUsersFile{R"([{"age": 7}])", "people: person 1: there is no column \"age\""},
+        BadUsersFile{R"({"sid": "S-1"})", "people: must hold a JSON list"},
+        BadUsersFile{"{}", "people: must hold a JSON list"},
+        BadUsersFile{R"([{"sid": "S-1", "principal": "a@b"}, {"sid": "S-1", "sid": "S-2"}])",
+                     "people: number 2 of the list: the member \"sid\" stands there twice"},
         BadUsersFile{"[{]", "people: line 1, column 3: this is no JSON"}));
 
 }  // namespace
