@@ -113,7 +113,14 @@ class Dtctl(EnvironmentTest):
 
     def test_usage_errors_name_what_is_wrong(self):
         for arguments, named in ((["lgo", "--json"], "lgo"), (["device-trust", "onn"], "onn"),
-                                 (["log", "--since", "1m", "--until", "15m"], "--since 1m")):
+                                 (["log", "--since", "1m", "--until", "15m"], "--since 1m"),
+                                 (["log", "--limit", "0"], "--limit is 0, not 1..100000"),
+                                 (["explain", ""], "code is empty"),
+                                 (["people", "show", " "], "who is empty"),
+                                 (["revoke", "--user", ""], "--user is empty"),
+                                 (["revoke"], "one of --user, --serial is missing"),
+                                 (["app", "add", "x.xml", "--jsn"], "did you mean --json?"),
+                                 (["rules", "set"], "2 arguments are missing")):
             result = self.environment.dtctl(*arguments, check=False)
             self.assertEqual(result.returncode, 2, arguments)
             self.assertIn(named, result.stderr)
@@ -138,7 +145,15 @@ class Dtctl(EnvironmentTest):
                          rules.read_text())
         replaced = json.loads(self.environment.dtctl("app", "add", metadata, "--replace",
                                                      "--json").stdout)
-        self.assertGreater(len(replaced["rules"]), 1)  # They stay.
+        self.assertGreater(len(replaced["rules"]), 1)  # They stay, and so does what is not given.
+        self.assertEqual(replaced["label"], "Time sheet")
+        relayed = json.loads(self.environment.dtctl(
+            "app", "add", metadata, "--replace", "--default-relay-state", "/start", "--json").stdout)
+        self.assertEqual(relayed["saml"]["default_relay_state"], "/start")
+        renamed = json.loads(self.environment.dtctl(
+            "app", "add", metadata, "--replace", "--label", "Hours", "--json").stdout)
+        self.assertEqual((renamed["label"], renamed["saml"]["default_relay_state"]),
+                         ("Hours", "/start"))
         self.assertIn("time-sheet", self.environment.dtctl("app", "list").stdout)
 
         asked = self.environment.dtctl("app", "remove", "time-sheet", check=False)
@@ -165,7 +180,7 @@ class Dtctl(EnvironmentTest):
     def test_flags_go_before_the_environment(self):
         endpoints = str(self.environment.run_dir / "endpoints.json")
         elsewhere = ["--org-address", "127.0.0.1:1", "settings"]
-        for command, env in ((elsewhere, {"DTCTL_ENDPOINTS": endpoints}),
+        for command, env in ((elsewhere, {"DT_ENDPOINTS": endpoints}),
                              (["--endpoints", endpoints, *elsewhere], {})):
             result = subprocess.run([BIN / "dtctl", *command], env={**os.environ, **env}, text=True,
                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
@@ -265,6 +280,13 @@ class Dtctl(EnvironmentTest):
                       "'No Such Group'", check.stdout)
         self.environment.dtctl("rules", "set", app, before)
 
+    def test_a_file_of_more_than_a_call_may_hold_is_imported(self):
+        path = self.environment.folder / "many.csv"
+        path.write_text("sid,principal,display_name\n" + "".join(
+            f"S-1-5-21-9-9-9-{7000 + n},many{n}@corp.test,{'x' * 150}\n" for n in range(8000)))
+        self.assertGreater(path.stat().st_size, 1024 * 1024)
+        self.assertIn("8000 added", self.environment.dtctl("people", "import", path).stdout)
+
     def test_a_second_factor_is_enrolled_and_reset(self):
         user = next(user for user in self.endpoints["users"] if not user["totp_secret"])
         enrolled = self.environment.dtctl("factor", "enroll", user["principal"])
@@ -339,7 +361,7 @@ class Dtctl(EnvironmentTest):
         config.write_text('endpoint = "typing.error"\n')
         junk = run(BIN / "dtctl", "device-trust", "status", check=False, env=environment)
         self.assertEqual(junk.returncode, 2)
-        self.assertRegex(junk.stderr, r"\bendpoint\b")
+        self.assertIn(f'DTCTL_CONFIG {config}: line 1: there is no option "endpoint"', junk.stderr)
 
     def test_no_server_is_named(self):
         arguments = ["--org-address", "127.0.0.1:1", "--ca-address", "127.0.0.1:1"]

@@ -58,7 +58,8 @@ struct Peer {
 
 absl::Status NoAddress(const Peer& peer) {
   return absl::InvalidArgumentError(fmt::format(
-      "the address of the {} is missing; give {} or --endpoints FILE", peer.name, peer.flag));
+      "the address of the {} is missing; give {}, or --run-dir of a running environment", peer.name,
+      peer.flag));
 }
 
 // Says which service does not answer; the other errors speak for themselves.

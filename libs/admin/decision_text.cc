@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <string_view>
+#include <vector>
 
 #include "libs/admin/text.h"
 #include "libs/admin/times.h"
@@ -102,7 +104,36 @@ std::string RuleLines(const v1::RuleTrace& rule, const Painter& paint) {
   return text;
 }
 
+// Takes away the members that stand for "not known". `sparse`: also those of a message that is
+// filled in part, where false and none mean the same.
+void LeaveOutUnknown(nlohmann::ordered_json& object, bool sparse) {
+  std::vector<std::string> unknown;
+  for (const auto& [name, value] : object.items()) {
+    bool empty = value.is_null();
+    if (value.is_string()) {
+      const auto& text = value.get_ref<const std::string&>();
+      empty = text.empty() || text.ends_with("_UNSPECIFIED");
+    }
+    empty |= sparse &&
+             ((value.is_boolean() && !value.get<bool>()) || (value.is_array() && value.empty()));
+    if (empty) unknown.push_back(name);
+  }
+  for (const std::string& name : unknown) object.erase(name);
+}
+
 }  // namespace
+
+std::string DecisionJson(const v1::Decision& decision) {
+  v1::Decision known = decision;
+  if (known.trust() != v1::TRUST_STATE_NOT_TRUSTED) known.clear_trust_reason();
+  auto json = nlohmann::ordered_json::parse(ToJson(known), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return "{}";
+  LeaveOutUnknown(json, /*sparse=*/false);
+  for (const char* const part : {"user", "client"}) {
+    if (json.contains(part) && json[part].is_object()) LeaveOutUnknown(json[part], /*sparse=*/true);
+  }
+  return PrintableJson(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
 
 std::string DecisionText(const v1::Decision& decision, Color color) {
   const Painter paint(color);

@@ -1,4 +1,4 @@
-// A decision for people: the only place that puts one into words.
+// A decision for people and for scripts: the only place that prints one.
 #pragma once
 
 #include <string>
@@ -12,5 +12,9 @@ enum class Color { kNever, kAlways };
 // The outcome and the first remedy on top, then who, which app, from where and with which device,
 // then every condition of every rule. Colour (ANSI) repeats what the words say.
 std::string DecisionText(const org::v1::Decision& decision, Color color = Color::kNever);
+
+// One line of JSON with the field names of the proto, without what is not known: a decision keeps
+// of the person, for example, no status, and of a trusted device no reason.
+std::string DecisionJson(const org::v1::Decision& decision);
 
 }  // namespace devicetrust::admin

@@ -60,6 +60,18 @@ TEST(DecisionTextTest, SaysAsTheOrgDoesWhyTrustWasNotEvaluated) {
   }
 }
 
+TEST(DecisionTextTest, JsonLeavesOutWhatIsNotKnown) {
+  v1::Decision decision = Refusal();
+  std::string json = DecisionJson(decision);
+  EXPECT_THAT(json, HasSubstr(R"("trust_reason":"REASON_CERTIFICATE_REVOKED")"));
+  EXPECT_THAT(json, HasSubstr(R"("matched":false)"));  // Of a rule that is known.
+  for (const char* const unknown : {"UNSPECIFIED", "status", "from_ad", "email", "device_id"}) {
+    EXPECT_THAT(json, Not(HasSubstr(unknown)));
+  }
+  decision.set_trust(v1::TRUST_STATE_TRUSTED);
+  EXPECT_THAT(DecisionJson(decision), Not(HasSubstr("trust_reason")));
+}
+
 TEST(DecisionTextTest, ColourIsAddedToTheWordsAndOnlyWhenAskedFor) {
   EXPECT_THAT(DecisionText(Refusal()), Not(HasSubstr("\x1b")));
   EXPECT_THAT(DecisionText(Refusal(), Color::kAlways), HasSubstr("\x1b[31mDENIED\x1b[0m"));

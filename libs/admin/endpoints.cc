@@ -5,18 +5,19 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "libs/admin/json_text.h"
 #include "libs/base/files.h"
 #include "libs/pki/certificate.h"
 
 namespace devicetrust::admin {
 namespace {
 
-using nlohmann::json;
+using nlohmann::ordered_json;
 
 constexpr std::string_view kPemStart = "-----BEGIN ";
 constexpr std::size_t kEndpointsBytesMax = 64 * 1024 * 1024;  // It lists every device of a run.
 
-absl::StatusOr<std::string> TextMember(const json& object, const char* name,
+absl::StatusOr<std::string> TextMember(const ordered_json& object, const char* name,
                                        const std::string& where) {
   const auto member = object.find(name);
   if (member == object.end() || !member->is_string()) {
@@ -26,7 +27,7 @@ absl::StatusOr<std::string> TextMember(const json& object, const char* name,
 }
 
 // The member itself when it is PEM, else the content of the file that it names.
-absl::StatusOr<std::string> PemMember(const json& object, const char* name,
+absl::StatusOr<std::string> PemMember(const ordered_json& object, const char* name,
                                       const std::string& where,
                                       const std::filesystem::path& folder) {
   DT_ASSIGN_OR_RETURN(std::string text, TextMember(object, name, where));
@@ -34,7 +35,7 @@ absl::StatusOr<std::string> PemMember(const json& object, const char* name,
   return ReadFile((folder / text).string());
 }
 
-absl::StatusOr<Endpoint> ReadListener(const json& grpc, const char* service,
+absl::StatusOr<Endpoint> ReadListener(const ordered_json& grpc, const char* service,
                                       const std::string& path) {
   const std::string where = fmt::format("{}: grpc.{}.internal", path, service);
   const auto found = grpc.find(service);
@@ -42,7 +43,7 @@ absl::StatusOr<Endpoint> ReadListener(const json& grpc, const char* service,
       !(*found)["internal"].is_object()) {
     return absl::InvalidArgumentError(where + " is missing");
   }
-  const json& listener = (*found)["internal"];
+  const ordered_json& listener = (*found)["internal"];
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
 
   Endpoint endpoint;
@@ -58,10 +59,7 @@ absl::StatusOr<Endpoint> ReadListener(const json& grpc, const char* service,
 
 absl::StatusOr<Endpoints> ReadEndpointsFile(const std::string& path) {
   DT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kEndpointsBytesMax));
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) {
-    return absl::InvalidArgumentError(path + " is not a JSON object");
-  }
+  DT_ASSIGN_OR_RETURN(const ordered_json document, ParseJson(path, text));
   const auto grpc = document.find("grpc");
   if (grpc == document.end() || !grpc->is_object()) {
     return absl::InvalidArgumentError(path + " has no member \"grpc\"; is it an endpoints.json?");
@@ -77,8 +75,8 @@ absl::StatusOr<Endpoints> LoadEndpoints(const EndpointOptions& options) {
        {std::pair(&options.deployment_ca, "--deployment-ca"),
         std::pair(&options.certificate, "--cert"), std::pair(&options.key, "--key")}) {
     if (value->empty()) {
-      return absl::InvalidArgumentError(fmt::format(
-          "{} is missing; give it, or --endpoints FILE of a running environment", name));
+      return absl::InvalidArgumentError(
+          fmt::format("{} is missing; give it, or --run-dir of a running environment", name));
     }
   }
   Endpoint common;

@@ -256,7 +256,7 @@ std::string SettingsText(const v1::OrgSettings& settings) {
   if (settings.disabled_while_in_use()) {
     out +=
         "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"
-        "         refused users see no security message. Mend: dtctl device-trust on\n";
+        "         refused users see no security message. To undo: dtctl device-trust on\n";
   }
   return out;
 }
@@ -338,6 +338,17 @@ std::string ZonesTable(const std::vector<v1::Zone>& zones) {
     rows.push_back({zone.name(), fmt::format("{}", fmt::join(zone.cidr(), ", "))});
   }
   return TableText({"NAME", "RANGES"}, rows);
+}
+
+std::string OneLine(const absl::Status& status) {
+  std::string line(status.message());
+  if (const auto detail = rpc::DetailOf(status)) {
+    const std::string reason = rpc::ReasonName(detail->reason());
+    if (!reason.empty()) line += fmt::format(" [{}]", reason);
+    if (!detail->remedy().empty()) line += ". " + detail->remedy();
+  }
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return Printable(std::move(line));
 }
 
 std::string ErrorText(const std::string& program, const absl::Status& status) {

@@ -61,5 +61,7 @@ std::string ZonesTable(const std::vector<org::v1::Zone>& zones);
 
 // "PROGRAM: MESSAGE", the reason's name, and on lines of their own remedy and time to wait.
 std::string ErrorText(const std::string& program, const absl::Status& status);
+// The same in one line, for lists and reports: message, [REASON], remedy.
+std::string OneLine(const absl::Status& status);
 
 }  // namespace devicetrust::admin

@@ -68,7 +68,7 @@ TEST(SettingsText, WarnsWhenRulesAreStranded) {
   EXPECT_TRUE(Has(SettingsText(settings), "in force      no"));
   EXPECT_FALSE(Has(SettingsText(settings), "warning"));
   settings.set_disabled_while_in_use(true);
-  EXPECT_TRUE(Has(SettingsText(settings), "Mend: dtctl device-trust on"));
+  EXPECT_TRUE(Has(SettingsText(settings), "To undo: dtctl device-trust on"));
 }
 
 TEST(SettingsText, InForceNeedsBothSwitches) {
@@ -109,6 +109,14 @@ TEST(ErrorText, ShowsReasonRemedyAndWhenToTryAgain) {
             "dtctl: the disk of dt-ca is full  [STORE_FULL]\n"
             "       Make room on its disk.\n"
             "       Try again in 30 s.\n");
+}
+
+TEST(ErrorText, InOneLineForAReport) {
+  const absl::Status status =
+      rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_STORE_FULL,
+                     "the store is full", "dt-ca", "Make room on its disk.");
+  EXPECT_EQ(OneLine(status), "the store is full [STORE_FULL]. Make room on its disk.");
+  EXPECT_EQ(OneLine(absl::NotFoundError("no\nfile")), "no file");
 }
 
 TEST(ErrorText, WithoutDetailIsTheMessage) {

@@ -43,7 +43,7 @@ absl::StatusOr<WallTime> ParseTime(std::string_view text, WallTime now) {
   const auto parsed = ParseUtc(full);
   if (parsed.ok()) return *parsed;
   return absl::InvalidArgumentError(fmt::format(
-      "\"{}\" is no time; write 90s, 15m, 2h, 7d, 2026-11-24 or 2026-11-24T08:00:00Z", text));
+      "\"{}\" is not a time; write 90s, 15m, 2h, 7d, 2026-11-24 or 2026-11-24T08:00:00Z", text));
 }
 
 std::string FormatTime(const google::protobuf::Timestamp& time) {

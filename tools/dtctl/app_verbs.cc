@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "libs/admin/app_file.h"
 #include "libs/admin/rules_file.h"
@@ -12,6 +13,7 @@
 #include "libs/base/files.h"
 #include "libs/base/printable.h"
 #include "libs/rpc/error.h"
+#include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -22,9 +24,9 @@ using admin::AdminClient;
 struct AppOptions {
   std::string id;
   std::string file;
-  std::string label;
+  std::optional<std::string> label;
   std::string rules_file;
-  std::string relay_state;
+  std::optional<std::string> relay_state;  // Empty text: none.
   std::int64_t expected_version = 0;
   bool client_conditions = false;
   bool allow_unknown = false;
@@ -82,9 +84,7 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
   DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(InputName(options.file), metadata,
                                                                SystemClock().Now()));
   if (!options.id.empty()) app.set_id(options.id);
-  app.set_label(options.label.empty() ? app.id() : options.label);
-  app.set_has_client_conditions(options.client_conditions);
-  app.mutable_saml()->set_default_relay_state(options.relay_state);
+  app.set_label(app.id());
   org::v1::SetRulesRequest rules;
   if (!options.rules_file.empty()) {
     DT_ASSIGN_OR_RETURN(rules, ReadRules(app.id(), options.rules_file));
@@ -96,8 +96,19 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
   if (exists && !options.replace) {
     return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
                           fmt::format("there is an app \"{}\" already", app.id()), app.id(),
-                          "Give another --id, or --replace to register it anew; its rules stay.");
+                          "Give another --id, or --replace to take its new metadata.");
   }
+  if (exists) {  // What is not given stays; the metadata says nothing of it.
+    DT_ASSIGN_OR_RETURN(const org::v1::App before, client.GetApp(app.id()));
+    app.set_label(before.label());
+    app.set_has_client_conditions(before.has_client_conditions());
+    app.mutable_saml()->set_default_relay_state(before.saml().default_relay_state());
+  }
+  if (options.label.has_value()) app.set_label(*options.label);
+  if (options.relay_state.has_value()) {
+    app.mutable_saml()->set_default_relay_state(*options.relay_state);
+  }
+  if (options.client_conditions) app.set_has_client_conditions(true);
   org::v1::PutAppRequest request;
   *request.mutable_app() = std::move(app);
   request.set_expected_version(known.version());  // Nobody has added it meanwhile.
@@ -165,10 +176,11 @@ void AddApp(CLI::App& app, Action& chosen) {
   put->add_option("--rules", options->rules_file,
                   "JSON file of its sign-on rules; see dtctl rules");
   put->add_option("--default-relay-state", options->relay_state,
-                  "RelayState when the sign-in begins at the org");
+                  "RelayState when the sign-in begins at the org; \"\" removes it");
   put->add_flag("--client-conditions", options->client_conditions,
                 "Its rules may tell browsers, modern and legacy clients apart");
-  put->add_flag("--replace", options->replace, "Register it anew if it is there; its rules stay");
+  put->add_flag("--replace", options->replace,
+                "Take new metadata of an app that is there; rules and what is not given stay");
   put->footer(
       "Examples:\n"
       "  dtctl app add mail.xml --label Mail --rules trusted-only.json\n"
@@ -236,8 +248,10 @@ void AddRules(CLI::App& app, Action& chosen) {
   }
   set->add_option("file", options->file, "JSON, as `rules get` prints it; - is standard input")
       ->required();
-  set->add_option("--expected-version", options->expected_version,
-                  "Refuse if the org has changed since `app list --json` showed this version");
+  service::MustBeNumber(
+      *set->add_option("--expected-version", options->expected_version,
+                       "Refuse if the org has changed since `app list --json` showed this version"),
+      0, 1'000'000'000'000);
   set->add_flag("--allow-unknown", options->allow_unknown,
                 "Take users and groups that nobody knows yet");
   set->add_flag("--json", options->json, "Print the app as JSON");

@@ -8,6 +8,7 @@
 #include "libs/admin/text.h"
 #include "libs/admin/times.h"
 #include "libs/base/printable.h"
+#include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -94,9 +95,6 @@ int RevokeSerial(AdminClient& client, const RevokeOptions& options) {
 }
 
 int Revoke(AdminClient& client, const RevokeOptions& options) {
-  if (options.user.empty() && options.serial.empty()) {
-    return Usage("--user and --serial name somebody or something; this is an empty word");
-  }
   return options.user.empty() ? RevokeSerial(client, options) : RevokeUser(client, options);
 }
 
@@ -132,9 +130,10 @@ void AddRevoke(CLI::App& app, Action& chosen) {
                     "All certificates of this person: principal, SID or id");
   which->add_option("--serial", options->serial,
                     "The certificate of this serial, in hex, as openssl prints it");
-  verb->add_option("--reason", options->reason, "Why, for the CRL and the System Log")
-      ->check(CLI::IsMember(RevocationReasons()))
-      ->capture_default_str();
+  CLI::Option* const reason =
+      verb->add_option("--reason", options->reason, "Why, for the CRL and the System Log");
+  reason->capture_default_str();
+  service::MustBeOneOf(*reason, RevocationReasons());
   verb->add_flag("--yes", options->yes, "Don't ask first");
   verb->add_flag("--json", options->json, "Print the answer as JSON");
   verb->footer(

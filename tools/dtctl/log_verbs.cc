@@ -10,7 +10,9 @@
 #include "libs/admin/times.h"
 #include "libs/base/clock.h"
 #include "libs/base/utc_time.h"
+#include "libs/base/printable.h"
 #include "libs/rpc/timestamps.h"
+#include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -111,7 +113,9 @@ int ShowLog(AdminClient& client, const LogOptions& options) {
 int Explain(AdminClient& client, const std::string& code, bool json) {
   const auto decision = client.ExplainDecision(code);
   if (!decision.ok()) return Failed(decision.status());
-  return Print(json, *decision, admin::DecisionText(*decision));
+  std::cout << (json ? admin::DecisionJson(*decision) + "\n"
+                     : PrintableLines(admin::DecisionText(*decision)));
+  return kDone;
 }
 
 void AddExplain(CLI::App& app, Action& chosen) {
@@ -149,9 +153,10 @@ void AddLogVerbs(CLI::App& app, Action& chosen) {
   verb->add_option("--since", options->since,
                    "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z");
   verb->add_option("--until", options->until, "Up to, in the same forms");
-  verb->add_option("--limit", options->limit, "At most so many, the newest")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
+  CLI::Option* const limit =
+      verb->add_option("--limit", options->limit, "At most so many, the newest");
+  limit->capture_default_str();
+  service::MustBeNumber(*limit, 1, 100'000);
   verb->add_flag("--follow,-f", options->follow, "Go on with what happens next, until Ctrl-C");
   verb->add_flag("--json", options->json, "One JSON object a line");
   verb->footer(

@@ -1,75 +1,59 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
 
 #include "libs/admin/endpoints.h"
-#include "libs/admin/text.h"
+#include "libs/admin/environments.h"
+#include "libs/base/files.h"
 #include "libs/base/log.h"
-#include "libs/base/printable.h"
+#include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
 namespace {
 
+// Which deployment; each option is a flag and a name in the file of --config.
 struct Connection {
   std::string endpoints_file;
-  bool endpoints_by_flag = false;  // Else an environment variable or a file names it.
+  std::string run_dir;
   admin::EndpointOptions options;
 };
 
-// What a person looks for first stands first: usage, then the examples, then the options.
-class ExamplesFirst : public CLI::Formatter {
- public:
-  std::string make_usage(const CLI::App* app, std::string name) const override {
-    const std::string usage = Formatter::make_usage(app, std::move(name));
-    return app->get_footer().empty() ? usage : usage + "\n" + app->get_footer() + "\n";
-  }
-  std::string make_footer(const CLI::App* /*app*/) const override { return ""; }
-};
-
-void AddConnection(CLI::App& app, Connection& connection) {
-  // CLI11 reads the file before it looks at the environment.
-  const char* const named = std::getenv("DTCTL_CONFIG");
-  const std::string file = named == nullptr ? "" : named;
-  app.allow_config_extras(CLI::config_extras_mode::error);
-  app.set_config("--config", file, "TOML file with any of the options below")
-      ->check(CLI::ExistingFile)
-      ->envname("DTCTL_CONFIG")
-      ->group("Which deployment");
-  const auto add = [&app](const char* name, std::string& value, const char* help) {
-    return app.add_option(name, value, help)->group("Which deployment");
-  };
-  admin::EndpointOptions& options = connection.options;
-  add("--endpoints", connection.endpoints_file, "endpoints.json of a running `dt-sim up`")
-      ->envname("DTCTL_ENDPOINTS");
-  add("--org-address", options.org_address, "host:port of the org's internal listener (dt-policy)");
-  add("--ca-address", options.ca_address, "host:port of the CA's internal listener (dt-ca)");
-  add("--deployment-ca", options.deployment_ca,
-      "PEM file: the CA that signs the services' certificates");
-  add("--cert", options.certificate, "PEM file: your admin certificate");
-  add("--key", options.key, "PEM file: its key, readable by you alone");
-  add("--org-server-name", options.org_server_name, "Name in the org's certificate")
-      ->capture_default_str();
-  add("--ca-server-name", options.ca_server_name, "Name in the CA's certificate")
-      ->capture_default_str();
+void Describe(Connection& connection, service::Options& options) {
+  options.Heading("Which environment of dt-sim up");
+  options.Text("run-dir", connection.run_dir, "FOLDER",
+               "Its run folder (default: DT_ENDPOINTS, else the only one that runs)");
+  options.Text("endpoints", connection.endpoints_file, "FILE", "Its endpoints.json");
+  options.Heading("Which deployment");
+  admin::EndpointOptions& to = connection.options;
+  options.Text("org-address", to.org_address, "HOST:PORT",
+               "Internal listener of the org (dt-policy)");
+  options.Text("ca-address", to.ca_address, "HOST:PORT", "Internal listener of the CA (dt-ca)");
+  options.Text("deployment-ca", to.deployment_ca, "FILE",
+               "CA that signs the services' certificates, PEM");
+  options.Text("cert", to.certificate, "FILE", "Your admin certificate, PEM");
+  options.Text("key", to.key, "FILE", "Its key, PEM, readable by you alone");
+  options.Text("org-server-name", to.org_server_name, "NAME", "Name in the org's certificate");
+  options.Text("ca-server-name", to.ca_server_name, "NAME", "Name in the CA's certificate");
 }
 
-// The word where a verb is missing; CLI11 says only that one is.
-std::string UnknownVerb(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* at = &app;
-  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
-  if (at->get_require_subcommand_min() == 0 ||
-      error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError)) {
-    return "";
+// Of --config, else of DTCTL_CONFIG.
+absl::Status ReadConfig(std::string path, service::Options& options) {
+  const char* const named = std::getenv("DTCTL_CONFIG");
+  std::string name = "--config";
+  if (path.empty() && named != nullptr && *named != '\0') {
+    path = named;
+    name = "DTCTL_CONFIG";
   }
-  for (const std::string& word : at->remaining()) {
-    if (!word.starts_with('-')) return word;
-  }
-  return "";
+  if (path.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  const absl::Status status = text.ok() ? options.ReadToml(*text) : text.status();
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      fmt::format("{} {}: {}", name, path, std::string(status.message())));
 }
 
 // A script must not take half an answer for the whole.
@@ -79,31 +63,45 @@ int Flushed(int code) {
   return kFailed;
 }
 
-bool HasFlag(int argc, char** argv, std::string_view flag) {
-  return std::any_of(argv, argv + argc, [flag](std::string_view word) {
-    return word.starts_with(flag) && (word.size() == flag.size() || word[flag.size()] == '=');
-  });
-}
+constexpr std::string_view kDeploymentFlags[] = {"org-address", "ca-address", "deployment-ca",
+                                                 "cert", "key"};
 
-// An endpoints.json that stands in the environment gives way to a deployment named by options.
-bool UsesEndpointsFile(const Connection& connection) {
-  const admin::EndpointOptions& options = connection.options;
-  const bool named = !options.org_address.empty() || !options.ca_address.empty() ||
-                     !options.deployment_ca.empty() || !options.certificate.empty() ||
-                     !options.key.empty();
-  return !connection.endpoints_file.empty() && (connection.endpoints_by_flag || !named);
-}
-
-int Run(const Connection& connection, const Action& action) {
-  const auto endpoints = UsesEndpointsFile(connection)
-                             ? admin::ReadEndpointsFile(connection.endpoints_file)
-                             : admin::LoadEndpoints(connection.options);
-  if (!endpoints.ok()) {
-    Failed(endpoints.status());
-    return kUsageError;
+// A deployment and an environment, or two environments, on one command line.
+absl::Status CheckOneIsNamed(const service::Flags& flags) {
+  const char* const environment = flags.given("endpoints") ? "--endpoints" : "--run-dir";
+  if (!flags.given("endpoints") && !flags.given("run-dir")) return absl::OkStatus();
+  const auto both = [environment](std::string_view other) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} and --{} name a deployment each: give one", environment, other));
+  };
+  if (flags.given("endpoints") && flags.given("run-dir")) return both("run-dir");
+  for (const std::string_view flag : kDeploymentFlags) {
+    if (flags.given(flag)) return both(flag);
   }
-  admin::AdminClient client(*endpoints);
-  return action(client);
+  return absl::OkStatus();
+}
+
+bool NamesDeployment(const admin::EndpointOptions& options) {
+  return !options.org_address.empty() || !options.ca_address.empty() ||
+         !options.deployment_ca.empty() || !options.certificate.empty() || !options.key.empty();
+}
+
+// Flags go before the file, which goes before DT_ENDPOINTS and what happens to run.
+absl::StatusOr<admin::Endpoints> FindEndpoints(const Connection& connection,
+                                               const service::Flags& flags) {
+  const bool by_flag = flags.given("endpoints") || flags.given("run-dir");
+  if (!by_flag && NamesDeployment(connection.options)) {
+    return admin::LoadEndpoints(connection.options);
+  }
+  std::string file = flags.given("run-dir") ? "" : connection.endpoints_file;
+  if (file.empty()) {
+    DT_ASSIGN_OR_RETURN(file, admin::FindEndpointsFile(connection.run_dir));
+  }
+  if (!file.empty()) return admin::ReadEndpointsFile(file);
+  return absl::InvalidArgumentError(
+      "no deployment is named and no environment runs. Give --org-address, --ca-address,\n"
+      "       --deployment-ca, --cert and --key, or a file with them by DTCTL_CONFIG; or start\n"
+      "       dt-sim up");
 }
 
 int Main(int argc, char** argv) {
@@ -111,21 +109,26 @@ int Main(int argc, char** argv) {
   static_cast<void>(SetLogLevel("off"));
   Connection connection;
   Action action;
+  std::string config_file;
   CLI::App app("Administers a Device Trust deployment.", "dtctl");
+  service::SetHelpForm(app);
   app.set_version_flag("--version", DT_VERSION);
   app.require_subcommand(1);
-  const auto help = std::make_shared<ExamplesFirst>();
-  help->column_width(34);
-  app.formatter(help);
-  AddConnection(app, connection);
+  app.add_option("--config", config_file,
+                 "TOML file with any of the options below (default: DTCTL_CONFIG)")
+      ->type_name("FILE");
+  service::Options options = service::OptionsOf(connection);
+  const service::Flags flags(app, options);
   AddSettingsVerbs(app, action);
   AddAppVerbs(app, action);
   AddUserVerbs(app, action);
   AddCertificateVerbs(app, action);
   AddLogVerbs(app, action);
+  service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state"});
   app.footer(
       "Examples:\n"
-      "  dtctl --endpoints run/endpoints.json settings\n"
+      "  dtctl settings                              of the dt-sim up that runs\n"
+      "  dtctl --run-dir run log --follow            of one of several\n"
       "  dtctl --config admin.toml app add mail.xml --label Mail\n"
       "  DTCTL_CONFIG=admin.toml dtctl explain 7F3K-9QXD\n"
       "Exit codes: 0 done, 1 refused or failed, 2 bad usage. `dtctl VERB --help` shows each verb.");
@@ -133,25 +136,15 @@ int Main(int argc, char** argv) {
     std::cout << app.help();
     return Flushed(kUsageError);
   }
-  connection.endpoints_by_flag = HasFlag(argc, argv, "--endpoints");
-  for (const char* const flag :
-       {"--org-address", "--ca-address", "--deployment-ca", "--cert", "--key"}) {
-    if (connection.endpoints_by_flag && HasFlag(argc, argv, flag)) {
-      std::cerr << fmt::format("dtctl: --endpoints and {} name a deployment each; give one\n",
-                               flag);
-      return kUsageError;
-    }
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (const std::string word = UnknownVerb(app, error); !word.empty()) {
-      std::cerr << fmt::format("dtctl: there is no verb {}; --help lists them\n", Printable(word));
-      return kUsageError;
-    }
-    return Flushed(app.exit(error) == 0 ? kDone : kUsageError);
-  }
-  return Flushed(Run(connection, action));
+  if (const auto code = service::ParseCommandLine(app, argc, argv)) return Flushed(*code);
+  absl::Status status = CheckOneIsNamed(flags);
+  if (status.ok()) status = ReadConfig(config_file, options);
+  if (status.ok()) status = flags.Set(options);
+  if (!status.ok()) return service::RefuseCommandLine(app, status);
+  const auto endpoints = FindEndpoints(connection, flags);
+  if (!endpoints.ok()) return service::RefuseCommandLine(app, endpoints.status());
+  admin::AdminClient client(*endpoints);
+  return Flushed(action(client));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/printable.h"
 #include "libs/rpc/error.h"
+#include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -19,6 +20,7 @@ using admin::AdminClient;
 using admin::PersonText;
 using admin::Plural;
 
+constexpr std::size_t kPeopleBytesMax = 256 * 1024 * 1024;  // A million people.
 constexpr const char* kWho = "Principal (ada@corp.test), SID or id";
 
 struct PeopleOptions {
@@ -31,7 +33,7 @@ struct PeopleOptions {
 };
 
 int Import(AdminClient& client, const PeopleOptions& options) {
-  const auto text = ReadInput(options.file);
+  const auto text = ReadInput(options.file, kPeopleBytesMax);
   if (!text.ok()) return Failed(text.status());
   std::vector<std::string> places;
   const auto people = admin::UsersFromFile(InputName(options.file), *text, &places);
@@ -132,9 +134,9 @@ void AddPeople(CLI::App& app, Action& chosen) {
       "  dtctl people import - < people.json");
   CLI::App* const list = add("list", "List people by principal", &List);
   list->add_option("query", options->query, "Beginning of a principal or display name");
-  list->add_option("--limit", options->limit, "At most so many")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
+  CLI::Option* const limit = list->add_option("--limit", options->limit, "At most so many");
+  limit->capture_default_str();
+  service::MustBeNumber(*limit, 1, 1'000'000);
   CLI::App* const show = add("show", "What the org knows of one person", &Show);
   CLI::App* const activate = add("activate", "Let somebody sign in and enroll again",
                                  [](AdminClient& client, const PeopleOptions& given) {

@@ -1,9 +1,9 @@
 #include "tools/dtctl/verbs.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <iostream>
-#include <iterator>
 
 #include "libs/admin/text.h"
 #include "libs/base/files.h"
@@ -46,9 +46,18 @@ int Confirm(const std::string& act, bool yes) {
   return kFailed;
 }
 
-absl::StatusOr<std::string> ReadInput(const std::string& path) {
-  if (path != "-") return ReadFile(path);
-  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+absl::StatusOr<std::string> ReadInput(const std::string& path, std::size_t bytes_max) {
+  if (path != "-") return ReadFile(path, bytes_max);
+  std::string text;
+  char block[16 * 1024];
+  while (std::cin.read(block, sizeof block) || std::cin.gcount() > 0) {
+    text.append(block, static_cast<std::size_t>(std::cin.gcount()));
+    if (text.size() > bytes_max) {
+      return absl::InvalidArgumentError(
+          fmt::format("standard input is longer than {} bytes", bytes_max));
+    }
+  }
+  return text;
 }
 
 std::string InputName(const std::string& path) { return path == "-" ? "standard input" : path; }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "libs/admin/admin_client.h"
+#include "libs/base/files.h"
 #include "libs/base/status.h"
 
 namespace CLI {
@@ -49,7 +50,8 @@ int Print(bool json, const google::protobuf::Message& message, const std::string
 int Confirm(const std::string& act, bool yes);
 
 // Reads a file, or standard input when it is named "-". Errors: as devicetrust::ReadFile().
-absl::StatusOr<std::string> ReadInput(const std::string& path);
+absl::StatusOr<std::string> ReadInput(const std::string& path,
+                                      std::size_t bytes_max = kSmallFileBytesMax);
 // How errors name it.
 std::string InputName(const std::string& path);
 
