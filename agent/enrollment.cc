@@ -153,8 +153,8 @@ absl::Status Enrollment::Discover() {
   }
   DT_ASSIGN_OR_RETURN(discovery_, services_.Discover(*org_url));
   if (detailed()) {
-    detail_ = fmt::format("{}: {} IWA(s), CA at {}", *org_url, discovery_->iwas.size(),
-                          discovery_->ca_address);
+    detail_ = fmt::format("{}: {} IWA{}, CA at {}", *org_url, discovery_->iwas.size(),
+                          discovery_->iwas.size() == 1 ? "" : "s", discovery_->ca_address);
   }
   return absl::OkStatus();
 }

@@ -4,58 +4,121 @@
 
 #include <CLI/CLI.hpp>
 
-#include <charconv>
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "libs/base/printable.h"
 #include "libs/base/process.h"
 #include "libs/base/status.h"
+#include "libs/service/command_line.h"
+#include "libs/service/options.h"
 #include "simulator/verbs/explain_command.h"
 #include "simulator/verbs/run.h"
 #include "simulator/verbs/up.h"
 
 namespace devicetrust::simulator {
+
 namespace {
 
-constexpr int kUsage = 2;
+constexpr std::int64_t kDevicesMax = 50'000;
+constexpr std::int64_t kSeedMax = 999'999'999'999'999'999;
+constexpr const char* kProcessesHelp =
+    "Start the services as programs of their own instead of inside dt-sim";
 
-// One sentence, then examples that work as typed.
+}  // namespace
+
+// Beside the verbs' options, as OptionsOf() looks for them.
+void Describe(RunOptions& run, service::Options& options) {
+  options.Number("devices", run.devices, 1, kDevicesMax,
+                 "How many; four of five are domain-joined");
+  options.Number("seed", run.seed, 0, kSeedMax, "Names, mix and secrets follow from it");
+  options.Text(
+      "json", run.json_path, "FILE",
+      "Write the result to this file; - is standard output, the rest then goes to standard "
+      "error");
+  options.Text("run-dir", run.run_dir, "FOLDER",
+               "For logs and decisions; its contents are replaced (default: a temporary one, "
+               "removed after a valid run)");
+  options.Flag("processes", run.processes, kProcessesHelp);
+  options.Flag("no-story", run.no_story, "Leave out the first device's story");
+  options.Flag("verbose", run.verbose, "The story with tickets, tokens and addresses as they are");
+}
+
+void Describe(UpOptions& up, service::Options& options) {
+  options.Number("devices", up.devices, 10, kDevicesMax,
+                 "How many; four of five are domain-joined");
+  options.Number("seed", up.seed, 0, kSeedMax, "Names, passwords and mix follow from it");
+  options.Text("run-dir", up.run_dir, "FOLDER",
+               "For endpoints.json, keys and logs; its contents are replaced, its logs stay at the "
+               "end (default: a temporary one)");
+  options.Flag("keep", up.keep, "Leave the run folder as it is at the end, keys too");
+  options.Number("org-port", up.org_port, 0, 65535, "Port of org.localhost, 0: any free one");
+  options.Number("mtls-port", up.mtls_port, 0, 65535, "Port of mtls.localhost, 0: any free one");
+  options.Choice("mtls-names", up.mtls_names, {"fresh", "fixed"},
+                 "A host name for each challenge, or mtls.localhost alone, which fits into "
+                 "/etc/hosts");
+  options.Texts("sp-metadata", up.sp_metadata, "FILE",
+                "SAML metadata of an app of yours; may come more than once");
+  options.Text("wait-file", up.wait_file, "FILE",
+               "Written once every port answers; holds the path of endpoints.json. An earlier one "
+               "is removed first");
+  options.Number("ready-fd", up.ready_fd, 0, 1023,
+                 "File descriptor that gets a line once every port answers");
+  options.Flag("processes", up.processes, kProcessesHelp);
+}
+
+void Describe(ExplainOptions& explain, service::Options& options) {
+  options.Text("run-dir", explain.run_dir, "FOLDER",
+               "Of a running environment or of an earlier run");
+}
+
+namespace {
+
+// One sentence each; then examples that work as typed.
 constexpr const char* kAbout =
     "Shows device trust at work: a fake Active Directory, the services and any number of virtual\n"
-    "devices, all on this machine, with real Kerberos, LDAP, TLS and SAML.\n\n"
+    "devices, all on this machine, with real Kerberos, LDAP, TLS and SAML.";
+constexpr const char* kExamples =
     "  watch it work     dt-sim run\n"
     "  keep it running   dt-sim up --run-dir run\n"
-    "  ask why           dt-sim explain 7F3K-9QXD\n";
+    "  ask why           dt-sim explain 7F3K-9QXD";
 constexpr const char* kRunAbout =
-    "Enrolls a fleet, signs everybody in, and checks that devices, org and System Log agree.\n\n"
+    "Enrolls a fleet, signs everybody in, and checks that devices, org and System Log agree.";
+constexpr const char* kRunExamples =
+    "Examples:\n"
     "  dt-sim run\n"
     "  dt-sim run --devices 10000 --json result.json\n"
-    "  dt-sim run --processes --run-dir build/run\n\n"
-    "Exit code 0: all agrees; 1: it does not, or something failed; 2: bad usage.\n";
+    "  dt-sim run --processes --run-dir build/run\n"
+    "Exit codes: 0 all agrees, 1 it does not or something failed, 2 bad usage, 128 and the "
+    "signal's\n"
+    "number when one ended it (130 for Ctrl-C). An earlier file of --json is removed first; the "
+    "new\n"
+    "one says \"valid\": false and why, whatever went wrong.";
 constexpr const char* kUpAbout =
-    "Keeps an environment running for your own apps, browsers and agents, until Ctrl-C.\n\n"
-    "  dt-sim up\n"
-    "  dt-sim up --run-dir run --sp-metadata my-app.xml\n"
-    "  dt-sim up --org-port 0 --mtls-port 0 --wait-file ready\n";
+    "Keeps an environment running for your own apps, browsers and agents, until Ctrl-C.";
+constexpr const char* kUpExamples =
+    "Examples:\n"
+    "  dt-sim up --run-dir run\n"
+    "  dt-sim up --sp-metadata my-app.xml\n"
+    "  dt-sim up --org-port 0 --mtls-port 0 --wait-file ready\n"
+    "  dt-sim up -- npm test      starts, runs that with DT_ENDPOINTS set, stops\n"
+    "Exit codes: 0 stopped after it was ready (with a command: the command's), 1 failure, 2 bad\n"
+    "usage, 128 and the signal's number when one ended it before (130 for Ctrl-C).";
 constexpr const char* kExplainAbout =
-    "Shows why one sign-in was decided as it was: each rule, each condition, the first remedy.\n\n"
+    "Shows why one sign-in was decided as it was: each rule, each condition, the first remedy.";
+constexpr const char* kExplainExamples =
+    "Examples:\n"
     "  dt-sim explain 7F3K-9QXD\n"
-    "  dt-sim explain 7f3k9qxd --run-dir run\n\n"
-    "Looks at the environment that you have running, else at your last run.\n";
-
-// The list of verbs shows of each its first line.
-class HelpFormatter : public CLI::Formatter {
- public:
-  std::string make_subcommand(const CLI::App* verb) const override {
-    const std::string about = verb->get_description();
-    return fmt::format("  {:<12}{}\n", verb->get_name(), about.substr(0, about.find('\n')));
-  }
-};
+    "  dt-sim explain 7f3k9qxd --run-dir run\n"
+    "Looks at --run-dir, else at what DT_ENDPOINTS names, else at the only environment that runs,\n"
+    "else at your last run.";
 
 std::string ProgramFolder() {
   std::error_code error;
@@ -69,74 +132,27 @@ std::string ProgramFolder() {
 int Report(const absl::Status& status) {
   if (status.ok()) return EXIT_SUCCESS;
   std::fprintf(stderr, "dt-sim: %s\n", PrintableLines(std::string(status.message())).c_str());
-  return absl::IsInvalidArgument(status) ? kUsage : EXIT_FAILURE;
+  return absl::IsInvalidArgument(status) ? service::kUsageError : EXIT_FAILURE;
 }
 
-// CLI11 makes another number of one that is negative or too big.
-CLI::Validator WholeNumber() {
-  return {[](const std::string& text) {
-            std::uint64_t number = 0;
-            const char* const end = text.data() + text.size();
-            const auto [stop, error] = std::from_chars(text.data(), end, number);
-            const bool good = error == std::errc() && stop == end;
-            return good ? "" : fmt::format("{} is no whole number below 2^64", text);
-          },
-          ""};
+int Report(const absl::StatusOr<int>& exit_code) {
+  return exit_code.ok() ? *exit_code : Report(exit_code.status());
 }
 
-void AddRun(CLI::App& app, RunOptions& options) {
-  CLI::App* const run = app.add_subcommand("run", kRunAbout);
-  run->add_option("--devices", options.devices, "How many; four of five are domain-joined")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{50'000}))
-      ->capture_default_str();
-  run->add_option("--seed", options.seed, "Names, mix and secrets follow from it")
-      ->check(WholeNumber())
-      ->capture_default_str();
-  // tools/quickstart gives these two; what follows counts.
-  run->add_option("--json", options.json_path, "Write the result there")->take_last();
-  run->add_option("--run-dir", options.run_dir,
-                  "Folder for logs and decisions, whose contents are replaced [a temporary one, "
-                  "removed after a valid run]")
-      ->take_last();
-  run->add_flag("--processes", options.processes,
-                "Start the services as programs of their own instead of inside dt-sim");
-  run->add_flag_callback(
-      "--no-story", [&options] { options.story = false; }, "Leave out the first device's story");
-}
+// A verb with its options.
+struct Verb {
+  template <typename Options>
+  Verb(CLI::App& app, const char* name, const char* about, const char* examples, Options& bound)
+      : cli(app.add_subcommand(name, about)),
+        options(service::OptionsOf(bound)),
+        flags(*cli, options) {
+    cli->footer(examples);
+  }
 
-void AddUp(CLI::App& app, UpOptions& options) {
-  CLI::App* const up = app.add_subcommand("up", kUpAbout);
-  up->add_option("--devices", options.devices, "How many; four of five are domain-joined")
-      ->check(CLI::Range(std::size_t{10}, std::size_t{50'000}))
-      ->capture_default_str();
-  up->add_option("--seed", options.seed, "Names, passwords and mix follow from it")
-      ->check(WholeNumber())
-      ->capture_default_str();
-  up->add_option("--run-dir", options.run_dir,
-                 "Folder for endpoints.json, keys and logs, whose contents are replaced [a "
-                 "temporary one]");
-  up->add_option("--org-port", options.org_port, "Port of org.localhost, 0: any free one")
-      ->capture_default_str();
-  up->add_option("--mtls-port", options.mtls_port, "Port of mtls.localhost, 0: any free one")
-      ->capture_default_str();
-  up->add_option("--sp-metadata", options.sp_metadata,
-                 "SAML metadata of an app of yours; may come more than once")
-      ->check(CLI::ExistingFile);
-  up->add_option("--wait-file", options.wait_file,
-                 "Written once every port answers; holds the path of endpoints.json");
-  up->add_option("--ready-fd", options.ready_fd, "A line is written there, then")
-      ->check(CLI::Range(0, 1023));
-  up->add_flag("--processes", options.processes,
-               "Start the services as programs of their own instead of inside dt-sim");
-}
-
-void AddExplain(CLI::App& app, ExplainOptions& options) {
-  CLI::App* const explain = app.add_subcommand("explain", kExplainAbout);
-  explain->add_option("code", options.code, "From a refusal page; case and dashes do not matter")
-      ->required();
-  explain->add_option("--run-dir", options.run_dir,
-                      "Folder of a running environment or of an earlier run");
-}
+  CLI::App* const cli;
+  const service::Options options;
+  const service::Flags flags;
+};
 
 // Hundreds of threads and a few cores: one that wakes up waits for the one at work, whose caches
 // are warm. It saves 3 % of the CPU. All threads and children inherit it.
@@ -162,47 +178,73 @@ int Flushed(int code) {
   return EXIT_FAILURE;
 }
 
+// Takes what follows "--" off the command line: the command of `up`. Nothing without "--".
+std::optional<std::vector<std::string>> TakeCommand(int& argc, char** argv) {
+  char** const end = argv + argc;
+  char** const mark =
+      std::find_if(argv, end, [](const char* word) { return std::string_view(word) == "--"; });
+  if (mark == end) return std::nullopt;
+  argc = static_cast<int>(mark - argv);
+  return std::vector<std::string>(mark + 1, end);
+}
+
+absl::Status CheckUp(const UpOptions& up) {
+  if (up.org_port == 0 || up.org_port != up.mtls_port) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("--org-port and --mtls-port are both {}: give them two ports", up.org_port));
+}
+
 int Main(int argc, char** argv) {
   PrepareProcess();
   RunOptions run;
   UpOptions up;
   ExplainOptions explain;
   run.bin_dir = up.bin_dir = ProgramFolder();
+  up.version = DT_VERSION;
+  run.version = DT_VERSION;
   CLI::App app(kAbout, "dt-sim");
-  app.formatter(std::make_shared<HelpFormatter>());
+  service::SetHelpForm(app);
   app.set_version_flag("--version", DT_VERSION);
   app.require_subcommand(1);
-  AddRun(app, run);
-  AddUp(app, up);
-  AddExplain(app, explain);
+  app.footer(kExamples);
+  const Verb run_verb(app, "run", kRunAbout, kRunExamples, run);
+  run_verb.cli->get_option("--json")->take_last();     // tools/quickstart gives these two;
+  run_verb.cli->get_option("--run-dir")->take_last();  // what follows counts.
+  const Verb up_verb(app, "up", kUpAbout, kUpExamples, up);
+  const Verb explain_verb(app, "explain", kExplainAbout, kExplainExamples, explain);
+  explain_verb.cli
+      ->add_option("code", explain.code, "From a refusal page; case and dashes do not matter")
+      ->required();
+  service::RefuseEmptyTexts(app, {});
   if (argc == 1) {
     std::fputs(app.help().c_str(), stdout);
-    return kUsage;
+    return service::kUsageError;
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const std::vector<std::string> rest = app.remaining();
-    if (app.get_subcommands().empty() && !rest.empty() && !rest.front().starts_with('-')) {
-      return Report(absl::InvalidArgumentError(
-          fmt::format("there is no verb {}; dt-sim --help lists them", rest.front())));
+  const std::optional<std::vector<std::string>> command = TakeCommand(argc, argv);
+  if (const auto code = service::ParseCommandLine(app, argc, argv)) return Flushed(*code);
+  const auto refuse = [&app](const absl::Status& status) {
+    return service::RefuseCommandLine(app, status);
+  };
+  for (const Verb* const verb : {&run_verb, &up_verb, &explain_verb}) {
+    if (!verb->cli->parsed()) continue;
+    if (const absl::Status set = verb->flags.Set(verb->options); !set.ok()) return refuse(set);
+  }
+  if (command.has_value()) {
+    if (!up_verb.cli->parsed() || command->empty()) {
+      return refuse(absl::InvalidArgumentError(
+          "-- stands between the options of dt-sim up and a command that it runs"));
     }
-    return app.exit(error) == 0 ? EXIT_SUCCESS : kUsage;
+    up.command = *command;
   }
 
-  if (app.got_subcommand("explain")) return Flushed(Report(Explain(explain, stdout)));
+  if (explain_verb.cli->parsed()) return Flushed(Report(Explain(explain, stdout)));
   if (const absl::Status enough = CheckOpenFiles(); !enough.ok()) return Report(enough);
-  if (app.got_subcommand("up")) {
-    if (up.org_port != 0 && up.org_port == up.mtls_port) {
-      return Report(absl::InvalidArgumentError(
-          fmt::format("--org-port and --mtls-port are both {}: give them two ports", up.org_port)));
-    }
+  if (up_verb.cli->parsed()) {
+    if (const absl::Status status = CheckUp(up); !status.ok()) return refuse(status);
     return Flushed(Report(RunUp(up, stdout)));
   }
   PreferThroughput();
-  const absl::StatusOr<bool> valid = RunScenario(run, stdout);
-  if (!valid.ok()) return Report(valid.status());
-  return Flushed(*valid ? EXIT_SUCCESS : EXIT_FAILURE);
+  return Flushed(Report(RunScenario(run, stdout)));
 }
 
 }  // namespace

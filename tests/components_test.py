@@ -169,15 +169,16 @@ class Starting(unittest.TestCase):
 
     def test_of_two_environments_each_removes_its_own_traces(self):
         with unittest.mock.patch.dict(os.environ, {"TMPDIR": self.folder}):
-            live = pathlib.Path(self.folder, f"dt-sim-{os.getuid()}", "live")
+            running = pathlib.Path(self.folder, f"dt-sim-{os.getuid()}", "environments")
             with Environment("--wait-file", f"{self.folder}/first", devices=10) as first:
                 with Environment("--wait-file", f"{self.folder}/second", devices=10) as second:
                     wait_until(pathlib.Path(self.folder, "second").exists, 20, "it is ready")
                     first.process.send_signal(signal.SIGINT)
                     self.assertEqual(first.process.wait(20), 0)
-                    self.assertEqual(live.read_text(), f"{second.run_dir}/endpoints.json")
+                    self.assertEqual([path.read_text() for path in running.iterdir()],
+                                     [f"{second.run_dir}/endpoints.json"])
                     self.assertFalse(pathlib.Path(self.folder, "first").exists())
-            self.assertFalse(live.exists())
+            self.assertEqual(list(running.iterdir()), [])
 
     def test_a_taken_port_is_named_with_its_flag(self):
         with socket.socket() as holder:

@@ -8,8 +8,8 @@ import unittest
 
 from support.environment import BIN, free_port, run
 
-FIELDS = ("enroll", "signin", "challenge", "decisions", "system_log", "resources", "seed", "valid",
-          "violations")
+FIELDS = ("version", "started_at", "machine", "devices", "enroll", "signin", "challenge", "steps",
+          "decisions", "system_log", "resources", "seed", "valid", "violations")
 
 
 class Quickstart(unittest.TestCase):
@@ -75,7 +75,8 @@ class Quickstart(unittest.TestCase):
     def test_bad_usage_is_exit_code_2(self):
         for arguments in (["run", "--devices", "many"], ["run", "--seed", "-1"],
                           ["run", "--seed", str(2**64)], ["run", "--json", "/tmp"], ["rnu"],
-                          ["up", "--wait-file", "/nonexistent/x"], ["up", "--ready-fd", "77"]):
+                          ["up", "--wait-file", "/nonexistent/x"], ["up", "--ready-fd", "77"],
+                          ["up", "--org-port", "99999"], ["up", "--sp-metadata", "/nonexistent"]):
             result = run(BIN / "dt-sim", *arguments, check=False)
             self.assertEqual(result.returncode, 2, arguments)
             self.assertIn(arguments[-1], result.stderr)

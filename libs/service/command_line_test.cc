@@ -163,7 +163,7 @@ TEST_F(CommandLineTest, TheWayOutIsTheHelpOfTheVerb) {
   EXPECT_THAT(error_, HasSubstr("\n      dt-x revoke --help explains the options\n"));
   Parse({"run", "--devices", "x"});
   EXPECT_THAT(error_, HasSubstr("\n      dt-x run --help explains the options\n"));
-  EXPECT_EQ(Complaint({"run", "--\x1b[2J"}), "there is no option --?[2J");
+  EXPECT_EQ(Complaint({"run", "--\x1b[2J"}), "there is no option --\\u001b[2J");
 }
 
 TEST_F(CommandLineTest, HelpShowsExamplesFirstAndEachOptionOnce) {

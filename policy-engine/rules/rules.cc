@@ -123,7 +123,7 @@ absl::Status ValidateActions(const Rule& rule) {
 const Rule& DefaultRule() {
   static const Rule* const kRule = [] {
     auto* rule = new Rule;  // Never destroyed: threads may still evaluate at exit.
-    rule->name = "Default sign on rule";
+    rule->name = "Default sign-on rule";
     return rule;
   }();
   return *kRule;

@@ -17,7 +17,9 @@ Json ToJsonValue(const GrpcEndpoint& endpoint) {
 }
 
 Json ToJsonValue(const EndpointDevice& device) {
-  Json value{{"user", device.user}, {"state", device.state}};
+  Json value{{"user", device.user}, {"principal", device.principal}, {"kind", device.kind}};
+  if (!device.computer.empty()) value["computer"] = device.computer;
+  value["state"] = device.state;
   if (device.cert_pem.empty()) return value;
   value["cert_pem"] = device.cert_pem;
   value["key_pem"] = device.key_pem;
@@ -58,7 +60,8 @@ std::string ToJson(const Endpoints& endpoints) {
                     {"device_trust", app.device_trust},
                     {"home_url", app.home_url}});
   }
-  const Json root{{"org_url", endpoints.org_url},
+  const Json root{{"version", endpoints.version},
+                  {"org_url", endpoints.org_url},
                   {"mtls_url", endpoints.mtls_url},
                   {"mtls_check_url", endpoints.mtls_check_url},
                   {"mtls_host_pattern", endpoints.mtls_host_pattern},
@@ -67,6 +70,7 @@ std::string ToJson(const Endpoints& endpoints) {
                   {"crl_url", endpoints.crl_url},
                   {"root_crl_url", endpoints.root_crl_url},
                   {"saml_metadata_url", endpoints.saml_metadata_url},
+                  {"saml_metadata_file", endpoints.saml_metadata_file},
                   {"sign_out_url", endpoints.sign_out_url},
                   {"learn_more_url", endpoints.learn_more_url},
                   {"browser_policy", Json::parse(endpoints.browser_policy, nullptr, false)},

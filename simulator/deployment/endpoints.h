@@ -27,6 +27,9 @@ struct EndpointDevice {
   std::string user;                                  // EndpointUser::name of whoever uses it.
   std::string state;                                 // "enrolled", "revoked", "foreign_ca", "none".
   std::string cert_pem, key_pem, p12, p12_password;  // Empty with "none"; the first three: paths.
+  std::string principal = {};                        // EndpointUser::principal of the same.
+  std::string computer = {};                         // "PC0001$"; empty outside of the domain.
+  std::string kind = {};                             // "domain-joined Windows"
 };
 
 struct EndpointApp {
@@ -36,12 +39,14 @@ struct EndpointApp {
 };
 
 struct Endpoints {
+  std::string version;  // Of dt-sim.
   std::string org_url, mtls_url, mtls_check_url, mtls_host_pattern;
   std::string ca_bundle;        // Path: who signs the TLS certificates of all hosts.
   std::string device_ca_chain;  // Path.
   std::string crl_url, root_crl_url;
   std::string saml_metadata_url;
-  std::string sign_out_url;  // A page that asks; its form signs out.
+  std::string saml_metadata_file;  // Path: the same, for programs that do not resolve *.localhost.
+  std::string sign_out_url;        // A page that asks; its form signs out.
   std::string learn_more_url;
   // Chromium's managed policy that makes it choose the device certificate by itself, JSON.
   std::string browser_policy;

@@ -219,6 +219,7 @@ absl::Status Environment::StartGateway() {
   config.org_key = Key("org");
   config.mtls_listen = Listen(config_.mtls_port);
   config.mtls_host = kMtlsHost;
+  config.mtls_names = config_.mtls_names;
   config.mtls_cert = Pem("mtls");
   config.mtls_key = Key("mtls");
   config.edge_ca_bundle = Pem("web-ca");
@@ -287,7 +288,8 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.org_url = org_origin_;
   endpoints.mtls_url = mtls_origin_;
   endpoints.mtls_check_url = check_url();
-  endpoints.mtls_host_pattern = fmt::format("*.{}", kMtlsHost);
+  endpoints.mtls_host_pattern =
+      config_.mtls_names == "fixed" ? std::string(kMtlsHost) : fmt::format("*.{}", kMtlsHost);
   endpoints.ca_bundle = Pem("web-ca");
   DT_RETURN_IF_ERROR(Annotate(DescribeIssuers(endpoints), "device CA"));
   endpoints.saml_metadata_url = metadata_url();

@@ -28,7 +28,8 @@ struct EnvironmentConfig {
   std::string bin_dir;
   std::uint16_t org_port = 0;  // 0: any free one.
   std::uint16_t mtls_port = 0;
-  std::vector<org::v1::App> apps;  // With their rules.
+  std::string mtls_names = "fresh";  // Or "fixed", as gateway::Config::mtls_names.
+  std::vector<org::v1::App> apps;    // With their rules.
   // Makes the certificates, for who needs more of the same CAs; outlives the environment.
   // Null: it has one of its own.
   throwaway::ThrowawayPki* pki = nullptr;

@@ -49,13 +49,13 @@ std::vector<v1::Rule> FiveRuleExample() {
 }
 
 std::vector<v1::Rule> TrustedOnly() {
-  v1::Rule trusted = NewRule("1 trusted device", v1::Action::ACCESS_ALLOWED, false);
+  v1::Rule trusted = NewRule("trusted device", v1::Action::ACCESS_ALLOWED, false);
   trusted.set_trust(v1::TRUST_CONDITION_TRUSTED);
   for (const v1::PlatformKind platform : {v1::PLATFORM_KIND_IOS, v1::PLATFORM_KIND_ANDROID,
                                           v1::PLATFORM_KIND_WINDOWS, v1::PLATFORM_KIND_MACOS}) {
     trusted.add_platforms(platform);  // POL-3: trust is for these four.
   }
-  return {trusted, NewRule("2 everything else", v1::Action::ACCESS_DENIED, false)};
+  return {trusted, NewRule("everything else", v1::Action::ACCESS_DENIED, false)};
 }
 
 void SetRules(v1::App& app, const std::vector<v1::Rule>& rules) {

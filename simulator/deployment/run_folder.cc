@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "libs/admin/environments.h"
+
 namespace devicetrust::simulator {
 namespace {
 
@@ -22,17 +24,6 @@ constexpr const char* kMarker = ".dt-sim";  // Locked while a run uses the folde
 
 absl::Status Failed(const std::string& path, const std::string& what) {
   return absl::InvalidArgumentError(fmt::format("{}: {}", path, what));
-}
-
-// kInvalidArgument names TMPDIR, from which it comes.
-absl::StatusOr<fs::path> TemporaryFolder() {
-  const char* const named = ::getenv("TMPDIR");
-  if (named != nullptr && *named == '\0') return fs::path("/tmp");  // As if it were not set.
-  std::error_code error;
-  fs::path path = fs::temp_directory_path(error);
-  if (!error) return path;
-  return Failed(named == nullptr ? "/tmp" : named,
-                error.message() + ". Set TMPDIR to a folder that can be written to");
 }
 
 // As one spelling of all those that lead to the same folder.
@@ -50,7 +41,7 @@ void RemoveContents(const std::string& path) {
 
 absl::StatusOr<std::string> MakeFolder(const std::string& wanted) {
   if (wanted.empty()) {
-    DT_ASSIGN_OR_RETURN(const fs::path parent, TemporaryFolder());
+    DT_ASSIGN_OR_RETURN(const fs::path parent, admin::TemporaryFolder());
     std::string path = (parent / "dt-sim-XXXXXX").string();
     if (::mkdtemp(path.data()) == nullptr) return Failed(path, strerror(errno));
     return path;
@@ -119,6 +110,13 @@ RunFolder::~RunFolder() {
   ::close(lock_);
 }
 
+void RemoveStale(const std::string& path) {
+  std::error_code ignored;
+  if (!path.empty() && fs::is_regular_file(fs::symlink_status(path, ignored))) {
+    ::unlink(path.c_str());
+  }
+}
+
 absl::Status CheckWritable(const std::string& flag, const std::string& path,
                            const std::string& run_dir) {
   if (path.empty()) return absl::OkStatus();
@@ -127,7 +125,7 @@ absl::Status CheckWritable(const std::string& flag, const std::string& path,
   // It is replaced, which a link, a pipe or a device would not survive.
   const fs::file_status there = fs::symlink_status(path, ignored);
   if (fs::exists(there) && !fs::is_regular_file(there)) {
-    return Failed(flag + " " + path, "that is no regular file; name one, or a new one");
+    return Failed(flag + " " + path, "not a regular file; name one, or a new one");
   }
   fs::path folder = fs::path(path).parent_path();
   if (folder.empty()) folder = ".";
@@ -135,20 +133,7 @@ absl::Status CheckWritable(const std::string& flag, const std::string& path,
   if (fs::is_directory(folder, ignored) && ::access(folder.c_str(), W_OK) == 0) {
     return absl::OkStatus();
   }
-  return Failed(flag + " " + path, folder.string() + " is no folder that can be written to");
-}
-
-absl::StatusOr<std::string> StateFolder() {
-  DT_ASSIGN_OR_RETURN(const fs::path parent, TemporaryFolder());
-  const std::string path = (parent / fmt::format("dt-sim-{}", ::getuid())).string();
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Failed(path, strerror(errno));
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::getuid() ||
-      (info.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(
-        fmt::format("{} is not this user's private folder. Remove it, or set TMPDIR", path));
-  }
-  return path;
+  return Failed(flag + " " + path, folder.string() + " is not a folder that can be written to");
 }
 
 }  // namespace devicetrust::simulator

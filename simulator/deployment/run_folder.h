@@ -44,9 +44,8 @@ class RunFolder {
 absl::Status CheckWritable(const std::string& flag, const std::string& path,
                            const std::string& run_dir);
 
-// This user's private folder for what outlives a run: the decisions of the last one, and
-// where an environment runs now. Made when missing; kFailedPrecondition when somebody else
-// has it; kInvalidArgument when there is no folder for temporary files.
-absl::StatusOr<std::string> StateFolder();
+// Removes the file that an earlier run left at `path`, for whoever waits for the new one. "" is
+// none; what is no regular file stays.
+void RemoveStale(const std::string& path);
 
 }  // namespace devicetrust::simulator

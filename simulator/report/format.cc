@@ -76,14 +76,6 @@ std::string PadLeft(std::string text, std::size_t width) {
   return text;
 }
 
-std::string Cut(std::string text, std::size_t width) {
-  std::size_t columns = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (BeginsCharacter(text[i]) && ++columns > width) return text.substr(0, i);
-  }
-  return text;
-}
-
 std::string ShellQuoted(const std::string& word) {
   constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";

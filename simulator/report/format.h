@@ -27,8 +27,6 @@ std::size_t Columns(const std::string& text);
 // Pads with spaces to `width` columns.
 std::string PadRight(std::string text, std::size_t width);
 std::string PadLeft(std::string text, std::size_t width);
-// The first `width` columns.
-std::string Cut(std::string text, std::size_t width);
 
 // As one word for a shell: in quotes only when it needs them.
 std::string ShellQuoted(const std::string& word);

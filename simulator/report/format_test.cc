@@ -31,11 +31,9 @@ TEST(FormatTest, RatesAndSizesCarryTheirUnit) {
   EXPECT_EQ(Mebibytes(412u << 20), "412 MiB");
 }
 
-TEST(FormatTest, PadsAndCutsByColumnsAndNotByBytes) {
+TEST(FormatTest, PadsByColumnsAndNotByBytes) {
   EXPECT_EQ(PadRight("Zoë", 5), "Zoë  ");
   EXPECT_EQ(PadLeft("Zoë", 5), "  Zoë");
-  EXPECT_EQ(Cut("Zoë Müller", 3), "Zoë");
-  EXPECT_EQ(Cut("Zoë", 3), "Zoë");
   EXPECT_EQ(Bar(0.5, 4), "██░░");
   EXPECT_EQ(Bar(7, 2), "██");
 }

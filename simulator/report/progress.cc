@@ -49,19 +49,32 @@ Meter::Snapshot Meter::Read() const {
 std::string ProgressLine(const Meter::Snapshot& meter, const Style& style) {
   const std::uint64_t ended = meter.done + meter.errors;
   const std::string name = PadRight(meter.name, 10);
-  std::string figures = PadLeft(fmt::format("{}/{}", Thousands(ended), Thousands(meter.total)), 16);
-  figures += PadLeft(Rate(meter.PerSecond()), 10);
-  figures += fmt::format("   p50 {}  p99 {}", Latency(meter.latency.Percentile(50)),
-                         Latency(meter.latency.Percentile(99)));
+  const std::string count =
+      PadLeft(fmt::format("{}/{}", Thousands(ended), Thousands(meter.total)), 16);
+  const std::string rate = PadLeft(Rate(meter.PerSecond()), 10);
+  const std::string p50 = fmt::format("   p50 {}", Latency(meter.latency.Percentile(50)));
+  const std::string p99 = fmt::format("  p99 {}", Latency(meter.latency.Percentile(99)));
   std::string errors;
   if (meter.errors > 0) errors = "   " + Plural(meter.errors, "error");
-  if (!style.terminal) return name + figures + errors;
+  if (!style.terminal) return name + count + rate + p50 + p99 + errors;
 
-  const int room = style.columns - 1 - static_cast<int>(Columns(name + figures + errors));
+  const auto room_beside = [&](const std::string& figures) {
+    return style.columns - 1 - static_cast<int>(Columns(name + figures + errors));
+  };
+  // A number that is cut is another number.
+  std::string figures = count + rate + p50 + p99;
+  for (const std::string& fewer : {count + rate + p99, count + p99, count}) {
+    if (room_beside(figures) >= 0) break;
+    figures = fewer;
+  }
+  const int room = room_beside(figures);
+  if (room < 0) {
+    const std::string least = fmt::format("{}/{}", Thousands(ended), Thousands(meter.total));
+    return Columns(least) < static_cast<std::size_t>(std::max(style.columns, 0)) ? least : "";
+  }
   const double fraction =
       meter.total == 0 ? 1 : static_cast<double>(ended) / static_cast<double>(meter.total);
   const std::string line = name + Bar(fraction, std::clamp(room, 0, kBarCellsMax)) + figures;
-  if (room < 0) return Cut(line + errors, static_cast<std::size_t>(std::max(style.columns - 1, 0)));
   return errors.empty() ? line : line + style.Bad(errors);
 }
 

@@ -50,7 +50,7 @@ class Meter {
 };
 
 // The line of one meter, without its end: "enroll   ███░  800/800   640/s   p50 …". On a terminal
-// it is cut to fit.
+// too narrow for it, it lacks whole columns: bar, p50, rate, p99, in that order.
 std::string ProgressLine(const Meter::Snapshot& meter, const Style& style);
 
 // Shows meters while it lives: in place, ten times a second, on a terminal; as one plain

@@ -46,8 +46,31 @@ TEST(ProgressTest, ATerminalGetsABarAndErrorsAreNamed) {
   EXPECT_NE(narrow.find("███░░░ "), std::string::npos) << narrow;
   EXPECT_EQ(Columns(narrow), 79u) << narrow;
   EXPECT_TRUE(line.ends_with("   1 error")) << line;
-  const std::string tiny = ProgressLine(snapshot, Style{.terminal = true, .columns = 40});
-  EXPECT_EQ(tiny.size(), 39u) << tiny;
+}
+
+TEST(ProgressTest, ANarrowTerminalLacksColumnsAndNoFigureIsCut) {
+  Meter meter("sign in", 4000);
+  for (int i = 0; i < 1234; ++i) meter.Done(milliseconds(260));
+  Meter::Snapshot snapshot = meter.Read();
+  snapshot.seconds = 2;
+  const std::string whole = ProgressLine(snapshot, Style{});
+  for (int columns = 200; columns >= 0; --columns) {
+    const std::string line = ProgressLine(snapshot, Style{.terminal = true, .columns = columns});
+    EXPECT_LE(Columns(line), static_cast<std::size_t>(std::max(columns - 1, 0))) << line;
+    for (const std::string figure : {"1,234/4,000", "617/s", "p50  260 ms", "p99  260 ms"}) {
+      ASSERT_NE(whole.find(figure), std::string::npos) << whole;
+      const std::string begin = figure.substr(0, figure.size() - 3);
+      if (line.find(begin) != std::string::npos) {
+        EXPECT_NE(line.find(figure), std::string::npos) << columns << ": " << line;
+      }
+    }
+  }
+  const auto at = [&](int columns) {
+    return ProgressLine(snapshot, Style{.terminal = true, .columns = columns});
+  };
+  EXPECT_NE(at(60).find("p99  260 ms"), std::string::npos) << at(60);
+  EXPECT_EQ(at(60).find("p50"), std::string::npos) << at(60);
+  EXPECT_NE(at(30).find("1,234/4,000"), std::string::npos) << at(30);
 }
 
 TEST(ProgressTest, CountsFromEveryThread) {

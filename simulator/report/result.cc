@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 namespace devicetrust::simulator {
 namespace {
@@ -24,6 +25,14 @@ Json PhaseJson(const Meter::Snapshot& phase) {
               {"per_second", Rounded(phase.PerSecond())},
               {"p50_ms", Milliseconds(phase.latency.Percentile(50))},
               {"p99_ms", Milliseconds(phase.latency.Percentile(99))}};
+}
+
+Json StepJson(const Histogram& latency) {
+  return Json{{"count", latency.count()},
+              {"p50_ms", Milliseconds(latency.Percentile(50))},
+              {"p90_ms", Milliseconds(latency.Percentile(90))},
+              {"p99_ms", Milliseconds(latency.Percentile(99))},
+              {"max_ms", Milliseconds(latency.max())}};
 }
 
 Json ResourcesJson(const Resources& resources) {
@@ -71,15 +80,24 @@ std::string DecisionTable(const RunResult& result) {
 std::string ToJson(const RunResult& result) {
   Json decisions = Json::object();
   for (const RuleCount& rule : result.decisions) decisions[rule.rule] = rule.count;
-  Json root{{"enroll", PhaseJson(result.enroll)},
+  Json steps = Json::object();
+  for (const auto& [name, latency] : result.steps) steps[name] = StepJson(latency);
+  Json root{{"version", result.version},
+            {"started_at", result.started_at},
+            {"machine", {{"cores", std::thread::hardware_concurrency()}}},
+            {"devices", result.devices},
+            {"separate_processes", result.processes},
+            {"enroll", PhaseJson(result.enroll)},
             {"signin", PhaseJson(result.signin)},
             {"challenge", PhaseJson(result.challenge)},
+            {"steps", std::move(steps)},
             {"decisions", std::move(decisions)},
             {"system_log", result.system_log},
             {"resources", ResourcesJson(result.resources)},
             {"seed", result.seed},
             {"valid", result.valid()},
             {"violations", result.violations}};
+  if (!result.failure.empty()) root["reason"] = result.failure;
   return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -22,7 +22,11 @@ struct RuleCount {
 };
 
 struct RunResult {
+  std::string version;     // Of dt-sim.
+  std::string started_at;  // RFC 3339.
   std::uint64_t seed = 0;
+  std::uint64_t devices = 0;
+  bool processes = false;
   Meter::Snapshot enroll;
   Meter::Snapshot signin;
   Meter::Snapshot challenge;
@@ -32,14 +36,17 @@ struct RunResult {
   Resources resources;
   std::vector<std::string> story;       // Lines of "What happened", ready to print.
   std::vector<std::string> violations;  // Each a sentence with its numbers.
+  std::string failure;                  // Why the run did not come to its end; empty: it did.
 
-  bool valid() const { return violations.empty(); }
+  bool valid() const { return violations.empty() && failure.empty(); }
 };
 
 // One object with `enroll`, `signin`, `challenge` (each `count`, `errors`, `per_second`,
 // `p50_ms`, `p99_ms`), `decisions` (rule name to count), `system_log` (event type to count),
-// `resources` (`wall_seconds`, `cpu_seconds` and `pss_bytes` in total, and `processes`, each
-// with `name`, `pid`, `cpu_seconds`, `pss_bytes`), `seed`, `valid`, `violations`.
+// `steps` (name to `count`, `p50_ms`, `p90_ms`, `p99_ms`, `max_ms`), `resources` (`wall_seconds`,
+// `cpu_seconds` and `pss_bytes` in total, and `processes`, each with `name`, `pid`, `cpu_seconds`,
+// `pss_bytes`), `version`, `started_at`, `machine` (`cores`), `devices`, `seed`,
+// `separate_processes`, `valid`, `violations`; and `reason`, when the run did not come to its end.
 std::string ToJson(const RunResult& result);
 
 // Latency by step, "What happened", violations, PASS or FAIL. Ends with a line end.

@@ -33,8 +33,10 @@ TEST(ResultTest, TheJsonHasExactlyItsFields) {
   const auto json = nlohmann::json::parse(ToJson(Sample()));
   std::vector<std::string> keys;
   for (const auto& item : json.items()) keys.push_back(item.key());
-  EXPECT_EQ(keys, (std::vector<std::string>{"challenge", "decisions", "enroll", "resources", "seed",
-                                            "signin", "system_log", "valid", "violations"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"challenge", "decisions", "devices", "enroll",
+                                            "machine", "resources", "seed", "separate_processes",
+                                            "signin", "started_at", "steps", "system_log", "valid",
+                                            "version", "violations"}));
   EXPECT_EQ(json["enroll"]["count"], 800);
   EXPECT_EQ(json["enroll"]["errors"], 0);
   EXPECT_DOUBLE_EQ(json["enroll"]["per_second"], 400);
@@ -52,6 +54,14 @@ TEST(ResultTest, TheStepsStandInColumns) {
   const std::size_t first = text.find("enroll: install");
   const std::size_t second = text.find("sign-in: challenge");
   EXPECT_EQ(text.find("p50", first) - first, text.find("p50", second) - second) << text;
+}
+
+TEST(ResultTest, ARunThatDidNotComeToItsEndIsNotValidAndSaysWhy) {
+  RunResult result;
+  result.failure = "dt-ca ended by itself";
+  const auto json = nlohmann::json::parse(ToJson(result));
+  EXPECT_EQ(json["valid"], false);
+  EXPECT_EQ(json["reason"], "dt-ca ended by itself");
 }
 
 TEST(ResultTest, AViolationMakesTheRunFail) {

@@ -4,12 +4,12 @@
 
 #include <thread>
 
-#include "libs/base/check.h"
+#include "libs/admin/text.h"
+#include "libs/rpc/error.h"
 
 namespace devicetrust::simulator {
 namespace {
 
-constexpr std::size_t kErrorsKept = 20;
 constexpr std::size_t kChannelsPerServer = 2;
 constexpr std::chrono::seconds kDiscoveryKept{60};
 constexpr std::chrono::milliseconds kWatchEvery{50};
@@ -183,11 +183,9 @@ void EnrollPhase::End(const Job& job, const agent::Outcome& outcome) {
     return;
   }
   meter_.Failed();
-  if (errors_.size() < kErrorsKept) {
-    errors_.push_back(fmt::format("enrollment of {}: {}",
-                                  config_.fleet->devices[job.device].computer_name,
-                                  outcome.status.ToString()));
-  }
+  errors_.Add(rpc::ReasonName(outcome.status),
+              fmt::format("enrollment of {}", config_.fleet->devices[job.device].computer_name),
+              admin::OneLine(outcome.status));
 }
 
 }  // namespace devicetrust::simulator

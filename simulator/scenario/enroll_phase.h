@@ -20,6 +20,7 @@
 #include "simulator/devices/fleet.h"
 #include "simulator/devices/simulated_computer.h"
 #include "simulator/forest/forests.h"
+#include "simulator/report/failures.h"
 #include "simulator/report/progress.h"
 
 namespace devicetrust::simulator {
@@ -53,7 +54,7 @@ class EnrollPhase {
   std::size_t enrolled() const { return enrolled_; }
   // Duration of each step that went well, by agent::Step.
   const std::array<Histogram, agent::kStepCount>& times() const { return times_; }
-  const std::vector<std::string>& errors() const { return errors_; }  // The first twenty.
+  const Failures& errors() const { return errors_; }
 
  private:
   using Monotonic = std::chrono::steady_clock;
@@ -86,7 +87,7 @@ class EnrollPhase {
   // Written under the lock, read when the phase is over.
   std::size_t enrolled_ = 0;
   std::array<Histogram, agent::kStepCount> times_;
-  std::vector<std::string> errors_;
+  Failures errors_;
 };
 
 }  // namespace devicetrust::simulator

@@ -25,7 +25,6 @@ using std::chrono::microseconds;
 constexpr std::chrono::milliseconds kPoll{2};
 constexpr std::chrono::milliseconds kWatchEvery{5};
 constexpr std::chrono::seconds kRevocationMax{10};  // Promised is one second.
-constexpr std::size_t kErrorsKept = 20;
 
 microseconds Since(Monotonic::time_point begin) {
   return std::chrono::duration_cast<microseconds>(Monotonic::now() - begin);
@@ -192,7 +191,10 @@ Task<void> SignInPhase::RunRevoked(Worker& worker, std::size_t user) {
   while (!revoked_ && !stop_) co_await Pause();
   if (identity.has_value() && !stop_) {
     const absl::Status refused = co_await WaitUntilRefused(worker, *identity);
-    if (!refused.ok()) worker.totals.errors.emplace_back(refused.message());
+    if (!refused.ok()) {
+      worker.totals.errors.Add("revocation", config_.fleet->users[user].principal,
+                               std::string(refused.message()));
+    }
   }
   for (std::size_t app = 2; app < apps() && !stop_; ++app) {
     records_[user * apps() + app].after_revocation = true;
@@ -253,10 +255,11 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
   if (!end.ok()) {
     meter.Failed();
     record.end = VisitRecord::End::kError;
-    if (totals.errors.size() < kErrorsKept) {
-      totals.errors.push_back(fmt::format("{} opening {}: {}", config_.fleet->users[user].principal,
-                                          config_.apps[app]->config().id, end.status().ToString()));
-    }
+    const std::string why(end.status().message());
+    totals.errors.Add(why,
+                      fmt::format("{} opening {}", config_.fleet->users[user].principal,
+                                  config_.apps[app]->config().id),
+                      why);
     co_return false;
   }
   meter.Done(Since(begin));
@@ -265,7 +268,10 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
   record.code = end->code;
   if (end->factor_asked) ++totals.factors;
   if (end->challenged) ++totals.challenges;
-  if (end->allowed && end->assertion.name_id.empty()) totals.errors.push_back("empty NameID");
+  if (end->allowed && end->assertion.name_id.empty()) {
+    totals.errors.Add("NameID", config_.fleet->users[user].principal,
+                      "the app was told of nobody: its assertion has an empty NameID");
+  }
   co_return true;
 }
 
@@ -275,9 +281,7 @@ void SignInPhase::Merge(const Worker& worker) {
   totals_.factors += worker.totals.factors;
   totals_.challenges += worker.totals.challenges;
   totals_.revocation_seen.Merge(worker.totals.revocation_seen);
-  for (const std::string& error : worker.totals.errors) {
-    if (totals_.errors.size() < kErrorsKept) totals_.errors.push_back(error);
-  }
+  totals_.errors.Merge(worker.totals.errors);
 }
 
 }  // namespace devicetrust::simulator

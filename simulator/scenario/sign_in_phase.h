@@ -21,6 +21,7 @@
 #include "simulator/apps/service_provider.h"
 #include "simulator/browser/visit.h"
 #include "simulator/devices/fleet.h"
+#include "simulator/report/failures.h"
 #include "simulator/report/progress.h"
 
 namespace devicetrust::simulator {
@@ -55,8 +56,8 @@ struct SignInTotals {
   std::uint64_t passwords = 0;  // Forms answered with success.
   std::uint64_t factors = 0;
   std::uint64_t challenges = 0;
-  std::vector<std::string> errors;  // The first twenty.
-  Histogram revocation_seen;        // From the CA's answer to the mTLS host's refusal.
+  Failures errors;
+  Histogram revocation_seen;  // From the CA's answer to the mTLS host's refusal.
 };
 
 class SignInPhase {

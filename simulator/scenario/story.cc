@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "libs/base/utc_time.h"
 #include "libs/base/wait_until.h"
 #include "libs/kerberos/acceptor.h"
@@ -22,6 +25,7 @@ std::string GroupNames(const AccountView& accounts, const kerberos::Identity& id
   const std::uint32_t realm = accounts.FindRealm(identity.realm).value_or(0);
   std::string names;
   for (const std::string& sid : identity.group_sids) {
+    if (sid.starts_with("S-1-18-")) continue;  // How Kerberos came to know of it: no group.
     const auto rid = static_cast<std::uint32_t>(std::stoul(sid.substr(sid.rfind('-') + 1)));
     const Group* group = accounts.FindGroup(realm, rid);
     std::string name = group == nullptr ? sid : group->name.str();
@@ -32,29 +36,100 @@ std::string GroupNames(const AccountView& accounts, const kerberos::Identity& id
   return names;
 }
 
+// Of an account's ticket, in words (MS-PAC, userAccountControl; RFC 3962).
+std::string CipherName(int enctype) {
+  switch (enctype) {
+    case 17:
+      return "AES-128";
+    case 18:
+      return "AES-256";
+    default:
+      return fmt::format("cipher {}", enctype);
+  }
+}
+
+std::string AccountWords(std::uint32_t user_account_control) {
+  constexpr std::uint32_t kWorkstation = 0x80;
+  return (user_account_control & kWorkstation) != 0 ? "a computer's account" : "a person's account";
+}
+
+std::string_view TellStep(agent::Step step) {
+  switch (step) {
+    case agent::Step::kDiscover:
+      return "the agent asks the org where IWA and CA are";
+    case agent::Step::kMakeKey:
+      return "the agent makes a key, which never leaves the computer";
+    case agent::Step::kDeviceToken:
+      return "the IWA takes the computer's ticket and answers with a token";
+    case agent::Step::kUserToken:
+      return "the IWA takes the user's ticket too; its token names both";
+    case agent::Step::kCertificate:
+      return "the CA takes that token and a signing request, and certifies the key";
+    case agent::Step::kInstall:
+      return "the agent puts the certificate into the user's store";
+  }
+  return "";
+}
+
+// The claims of a token (RFC 7519), for people. Empty when `line` holds none.
+std::string TellClaims(const std::string& line) {
+  const auto claims = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!claims.is_object() || !claims.contains("cnf")) return "";
+  const auto text = [](const nlohmann::json& object, const char* name) {
+    const auto member = object.find(name);
+    return member != object.end() && member->is_string() ? member->get<std::string>() : "?";
+  };
+  const auto number = [&claims](const char* name) {
+    const auto member = claims.find(name);
+    return member != claims.end() && member->is_number_integer() ? member->get<std::int64_t>() : 0;
+  };
+  const bool names_user = claims.contains("device_name");
+  std::string told;
+  if (names_user) told += fmt::format("who       {}\n", text(claims, "name"));
+  told += fmt::format("computer  {} of {}\n", text(claims, names_user ? "device_name" : "name"),
+                      text(claims, "realm"));
+  if (claims["cnf"].is_object()) {
+    told += fmt::format("key       {}, and no other\n", text(claims["cnf"], "jkt"));
+  }
+  return told + fmt::format("until     {}, {} s in all", FormatUtc(AtUnixSeconds(number("exp"))),
+                            number("exp") - number("iat"));
+}
+
+// What an agent says of one step, without what only its programmer wants to see.
+std::string InPlainWords(agent::Step step, const std::string& detail) {
+  if (step != agent::Step::kDeviceToken && step != agent::Step::kUserToken) return detail;
+  const std::size_t begin = detail.find('{');
+  return begin == std::string::npos ? detail : TellClaims(detail.substr(begin));
+}
+
+absl::Status FirstOf(const Failures& failures) {
+  return failures.empty() ? absl::OkStatus() : absl::InternalError(failures.Lines().front());
+}
+
 std::string_view TellStep(Step step) {
   switch (step) {
     case Step::kRequest:
       return "browser: GET or redirect";
     case Step::kPassword:
-      return "password checked by an LDAP bind; session opened";
+      return "password checked by the directory (LDAP bind); a session begins";
     case Step::kChallenge:
-      return "device challenge: mutual TLS with the mTLS host, proof taken";
+      return "device challenge: the browser shows the certificate in a TLS handshake";
     case Step::kDecision:
-      return "proof back at the org, which evaluates the app's rules";
+      return "back at the org, which goes through the app's rules";
     case Step::kFactor:
-      return "six digits of the authenticator taken";
+      return "six digits of the authenticator app taken";
     case Step::kVerify:
-      return "the app verified signature, audience, recipient and times";
+      return "the app has verified the org's signed answer";
   }
   return "";
 }
 
 }  // namespace
 
-void Story::Tell(std::string_view line, std::string_view details) {
+void Story::Tell(std::string_view line, std::string_view details,
+                 std::optional<Monotonic::time_point> at) {
   const auto since =
-      std::chrono::duration_cast<std::chrono::microseconds>(Monotonic::now() - begun_);
+      std::chrono::duration_cast<std::chrono::microseconds>(at.value_or(Monotonic::now()) - begun_);
   std::string text = fmt::format("{}  {}\n", style_.Dim(StoryTime(since)), line);
   while (!details.empty()) {
     const std::size_t end = std::min(details.find('\n'), details.size());
@@ -78,17 +153,22 @@ absl::Status Story::TellTicket(const std::string& principal) {
                                                   environment_.iwa_keytab() + ".story.rcache2"}));
   DT_ASSIGN_OR_RETURN(const kerberos::Accepted accepted,
                       acceptor->Accept(initiator.token(), bindings));
-  std::string tickets;
-  for (const kerberos::Ticket& ticket : credentials.tickets()) {
-    tickets += fmt::format("ticket {}, session key type {}, until {}\n", ticket.service,
-                           ticket.enctype, FormatUtc(ticket.valid_until));
+  const kerberos::Ticket& ticket = credentials.tickets().back();
+  std::string details =
+      fmt::format("{}, {}, groups {}; valid until {}", CipherName(ticket.enctype),
+                  AccountWords(accepted.identity.user_account_control),
+                  GroupNames(forests.view(), accepted.identity), FormatUtc(ticket.valid_until));
+  if (verbose_) {
+    for (const kerberos::Ticket& each : credentials.tickets()) {
+      details += fmt::format("\nticket {}, session key type {}, until {}", each.service,
+                             each.enctype, FormatUtc(each.valid_until));
+    }
+    details += fmt::format("\nPAC: {}, control bits 0x{:x}", accepted.identity.account_sid,
+                           accepted.identity.user_account_control);
   }
-  Tell(fmt::format("Kerberos: {} has tickets; the PAC inside says who that is",
+  Tell(fmt::format("Kerberos: {} has a ticket for the IWA, from the domain controller",
                    accepted.identity.principal),
-       tickets + fmt::format("PAC: {}, groups {}, control bits 0x{:x}",
-                             accepted.identity.account_sid,
-                             GroupNames(forests.view(), accepted.identity),
-                             accepted.identity.user_account_control));
+       details);
   return absl::OkStatus();
 }
 
@@ -106,7 +186,7 @@ absl::Status Story::Enroll(EnrollPhase& phase, std::size_t device) {
   DT_RETURN_IF_ERROR(TellTicket(fleet_.PrincipalOf(user)));
   DT_RETURN_IF_ERROR(phase.RunOne(
       device, [this](agent::Step step, std::chrono::nanoseconds, const std::string& detail) {
-        Tell(fmt::format("agent: {}", agent::StepName(step)), Trimmed(detail));
+        Tell(TellStep(step), Trimmed(verbose_ ? detail : InPlainWords(step, detail)));
       }));
   return TellCertificate(phase, device);
 }
@@ -115,16 +195,18 @@ absl::Status Story::TellCertificate(EnrollPhase& phase, std::size_t device) {
   const std::optional<pki::Identity> identity = phase.IdentityOf(device);
   if (!identity.has_value()) return absl::InternalError("enrolled, but the store has nothing");
   const pki::Certificate& certificate = identity->certificate;
-  std::string names;
-  for (const std::string& uri : certificate.uris()) names += uri + "\n";
-  Tell(fmt::format("store: certificate {} of \"{}\"", certificate.serial_hex(),
-                   certificate.issuer_common_name()),
-       fmt::format("{}{} to {}", names, FormatUtc(certificate.not_before()),
-                   FormatUtc(certificate.not_after())));
+  std::string details = fmt::format("serial {}, valid until {}", certificate.serial_hex(),
+                                    FormatUtc(certificate.not_after()));
+  if (verbose_) {
+    for (const std::string& uri : certificate.uris()) details += "\n" + uri;
+  }
+  Tell(fmt::format("the store holds a certificate of \"{}\"", certificate.issuer_common_name()),
+       details);
   const std::vector<pki::Certificate> trust = {environment_.pki().web_ca().certificate};
   DT_ASSIGN_OR_RETURN(const std::string check,
                       FetchText(environment_.check_url(), trust, SystemClock(), &*identity));
-  Tell("handshake: the mTLS host asks for a certificate and says what it saw", Trimmed(check));
+  Tell("a first handshake: the mTLS host asks for the certificate and says what it saw",
+       Trimmed(check));
   return absl::OkStatus();
 }
 
@@ -150,13 +232,18 @@ absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
   phase.RunOne(device, [this](Step step, std::chrono::microseconds took, const Page* page) {
     if (step == Step::kRequest) return;
     const std::string where =
-        page == nullptr ? "" : page->url.substr(0, std::min<std::size_t>(page->url.find('?'), 100));
+        page == nullptr || !verbose_
+            ? ""
+            : page->url.substr(0, std::min<std::size_t>(page->url.find('?'), 100));
     Tell(fmt::format("{} ({})", TellStep(step), Trimmed(Latency(took))), where);
   });
-  if (!phase.totals().errors.empty()) return absl::InternalError(phase.totals().errors.front());
+  DT_RETURN_IF_ERROR(FirstOf(phase.totals().errors));
+  const Monotonic::time_point at =
+      Monotonic::now();  // The way to the System Log is not the user's.
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, LastDecision(user.principal));
   Tell(fmt::format("{}: rule \"{}\", device {}", style_.Good("allowed"), decision.rule_name(),
-                   decision.trust() == org::v1::TRUST_STATE_TRUSTED ? "trusted" : "not trusted"));
+                   decision.trust() == org::v1::TRUST_STATE_TRUSTED ? "trusted" : "not trusted"),
+       "", at);
   return absl::OkStatus();
 }
 
@@ -169,7 +256,7 @@ absl::Status Story::Refusal(SignInPhase& phase, std::size_t device) {
              out_);
   Begin();
   phase.RunOne(device, {});
-  if (!phase.totals().errors.empty()) return absl::InternalError(phase.totals().errors.front());
+  DT_RETURN_IF_ERROR(FirstOf(phase.totals().errors));
   const std::string& code = phase.record(device, 0).code;
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, environment_.admin().ExplainDecision(code));
   Tell(fmt::format("{}: rule \"{}\", {}, code {}", style_.Bad("refused"), decision.rule_name(),

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,10 @@ namespace devicetrust::simulator {
 class Story {
  public:
   // All outlive it.
-  Story(std::FILE* out, const Style& style, Environment& environment, const Fleet& fleet)
-      : out_(out), style_(style), environment_(environment), fleet_(fleet) {}
+  // `verbose`: tickets, tokens and addresses as they are, besides the plain words.
+  Story(std::FILE* out, const Style& style, bool verbose, Environment& environment,
+        const Fleet& fleet)
+      : out_(out), style_(style), verbose_(verbose), environment_(environment), fleet_(fleet) {}
 
   // The computer `device` proves itself and gets its certificate. The error of any step.
   absl::Status Enroll(EnrollPhase& phase, std::size_t device);
@@ -32,8 +35,9 @@ class Story {
   using Monotonic = std::chrono::steady_clock;
 
   void Begin() { begun_ = Monotonic::now(); }
-  // One line with the time since Begin(), then indented ones.
-  void Tell(std::string_view line, std::string_view details = "");
+  // One line with the time since Begin(), of `at` or now, then indented ones.
+  void Tell(std::string_view line, std::string_view details = "",
+            std::optional<Monotonic::time_point> at = std::nullopt);
   // What the IWA will read from the PAC of an account's ticket.
   absl::Status TellTicket(const std::string& principal);
   absl::Status TellCertificate(EnrollPhase& phase, std::size_t device);
@@ -42,6 +46,7 @@ class Story {
 
   std::FILE* const out_;
   const Style style_;
+  const bool verbose_;
   Environment& environment_;
   const Fleet& fleet_;
   Monotonic::time_point begun_{};

@@ -13,8 +13,6 @@
 namespace devicetrust::simulator {
 namespace {
 
-constexpr std::size_t kVisitViolationsMax = 50;
-
 using Counts = std::map<std::string, std::uint64_t>;
 
 std::uint64_t Get(const Counts& counts, const std::string& key) {
@@ -69,7 +67,7 @@ std::vector<RuleCount> RuleTable(const Seen& seen) {
           {rules[3].name(), "denied", seen.denied_without + seen.denied_revoked,
            fmt::format("{} no certificate, {} revoked", Thousands(seen.denied_without),
                        Thousands(seen.denied_revoked))},
-          {"Default sign on rule", "allowed", 0, "never reached"}};
+          {"Default sign-on rule", "allowed", 0, "never reached"}};
 }
 
 org::v1::EventFilter Since(WallTime since, const std::string& type = {}) {
@@ -126,7 +124,7 @@ Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhas
   seen.revoked = revoked;
   seen.passwords = sign_in.totals().passwords;
   seen.factors = sign_in.totals().factors;
-  std::size_t wrong = 0;
+  Failures wrong;
   for (std::size_t i = 0; i < fleet.devices.size(); ++i) {
     const FleetDevice& device = fleet.devices[i];
     for (std::size_t app = 0; app < sign_in.apps(); ++app) {
@@ -135,16 +133,18 @@ Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhas
       if (visit.end == VisitRecord::End::kError || visit.end == VisitRecord::End::kNone) continue;
       const bool allowed = visit.end == VisitRecord::End::kAllowed;
       if (allowed == ShouldBeAllowed(device, visit) && visit.challenged) continue;
-      if (++wrong > kVisitViolationsMax) continue;
-      result.violations.push_back(fmt::format(
-          "{} on {} {} was {}{}{}", fleet.users[device.user].principal, DeviceKindName(device.kind),
-          device.computer_name, allowed ? "let in" : "refused",
-          visit.challenged ? "" : " without a device challenge",
-          visit.code.empty() ? "" : fmt::format(", code {}", visit.code)));
+      const std::string what =
+          fmt::format("{}: {}{}", DeviceKindName(device.kind), allowed ? "let in" : "refused",
+                      visit.challenged ? "" : " without a device challenge");
+      wrong.Add(what,
+                fmt::format("{} {}", fleet.users[device.user].principal, device.computer_name),
+                what + (visit.code.empty() ? "" : fmt::format(", code {}", visit.code)));
     }
   }
-  for (const std::string& error : enroll.errors()) result.violations.push_back(error);
-  for (const std::string& error : sign_in.totals().errors) result.violations.push_back(error);
+  for (const Failures* const failures :
+       std::initializer_list<const Failures*>{&wrong, &enroll.errors(), &sign_in.totals().errors}) {
+    for (std::string& line : failures->Lines()) result.violations.push_back(std::move(line));
+  }
   if (enroll.enrolled() != fleet.domain_joined) {
     result.violations.push_back(fmt::format("{} of {} domain-joined computers hold a certificate",
                                             Thousands(enroll.enrolled()),

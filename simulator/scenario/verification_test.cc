@@ -125,10 +125,10 @@ TEST_F(CompareTest, AnEventMissingOrTooManyIsNamedWithBothNumbers) {
 
 TEST_F(CompareTest, ADecisionOfAnotherRuleIsNamed) {
   log_.Remove("policy.evaluate_sign_on");
-  log_.Decide("Default sign on rule");
+  log_.Decide("Default sign-on rule");
   EXPECT_THAT(Compare().violations,
               ElementsAre(HasSubstr("the System Log has 4, the devices saw 5"),
-                          HasSubstr("\"Default sign on rule\": the System Log has 1")));
+                          HasSubstr("\"Default sign-on rule\": the System Log has 1")));
   log_.Decide("a rule that nobody wrote");
   EXPECT_THAT(Compare().violations, Contains(HasSubstr("a rule that nobody wrote")));
 }

@@ -8,10 +8,10 @@
 #include "libs/admin/admin_client.h"
 #include "libs/admin/decision_text.h"
 #include "libs/admin/endpoints.h"
+#include "libs/admin/environments.h"
 #include "simulator/report/format.h"
 #include "simulator/verbs/kept_decisions.h"
 #include "simulator/verbs/run.h"
-#include "simulator/verbs/up.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -31,22 +31,21 @@ absl::StatusOr<org::v1::Decision> AskOrg(const std::string& endpoints_path,
       std::filesystem::path(endpoints_path).parent_path().string()));
 }
 
+// Where it is: a running environment, or the file of a run.
 absl::StatusOr<org::v1::Decision> Find(const ExplainOptions& options) {
-  std::string live;
-  std::string kept;
-  if (!options.run_dir.empty()) {
-    live = options.run_dir + "/endpoints.json";
-    kept = options.run_dir + "/decisions.jsonl";
-  } else {
-    DT_ASSIGN_OR_RETURN(live, LiveEndpointsPath());
+  const absl::StatusOr<std::string> live = admin::FindEndpointsFile(options.run_dir);
+  std::string kept = options.run_dir + "/decisions.jsonl";
+  if (options.run_dir.empty()) {
     DT_ASSIGN_OR_RETURN(kept, LastDecisionsPath());
   }
-  if (!live.empty() && Exists(live)) {
-    absl::StatusOr<org::v1::Decision> decision = AskOrg(live, options.code);
+  if (live.ok() && !live->empty() && (options.run_dir.empty() || Exists(*live))) {
+    absl::StatusOr<org::v1::Decision> decision = AskOrg(*live, options.code);
     // The code may be of the run before; with a folder named, only that folder counts.
     if (decision.ok() || !options.run_dir.empty() || !Exists(kept)) return decision;
   }
-  return FindDecision(kept, options.code);
+  absl::StatusOr<org::v1::Decision> decision = FindDecision(kept, options.code);
+  if (!decision.ok() && !live.ok()) return live.status();  // One of several may have it.
+  return decision;
 }
 
 }  // namespace

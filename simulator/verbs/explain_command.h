@@ -10,8 +10,8 @@ namespace devicetrust::simulator {
 
 struct ExplainOptions {
   std::string code;
-  // Of a running environment (asked over gRPC) or of a kept run (read from its file). Empty:
-  // the environment that this user runs now, else this user's last run.
+  // Of a running environment (asked over gRPC) or of a kept run (read from its file). Empty: as
+  // admin::FindEndpointsFile(), else this user's last run.
   std::string run_dir;
 };
 

@@ -4,13 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 
+#include "libs/admin/environments.h"
+#include "libs/admin/text.h"
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/base/process.h"
 #include "libs/base/random.h"
+#include "libs/base/utc_time.h"
 #include "simulator/deployment/app_suite.h"
 #include "simulator/deployment/environment.h"
 #include "simulator/deployment/run_folder.h"
@@ -30,17 +34,27 @@ constexpr const char* kDecisionsFile = "decisions.jsonl";
 constexpr std::size_t kDecisionsKept = 5000;
 constexpr std::size_t kRevoked = 5;
 
+absl::Status WriteResult(const RunOptions& options, const RunResult& result) {
+  if (options.json_path.empty()) return absl::OkStatus();
+  const std::string json = ToJson(result);
+  if (options.json_path != "-") return WriteFileAtomically(options.json_path, json, 0644);
+  std::fputs(json.c_str(), stdout);  // The caller of all sees whether that could be written.
+  return absl::OkStatus();
+}
+
 class Run {
  public:
-  Run(const RunOptions& options, RunFolder& folder, std::FILE* out)
+  // `result` is filled as far as the run comes.
+  Run(const RunOptions& options, RunFolder& folder, std::FILE* out, RunResult& result)
       : options_(options),
         folder_(folder),
         out_(out),
+        result_(result),
         style_(Style::Of(::fileno(out))),
         fleet_(MakeFleet({.seed = options.seed, .devices = options.devices})),
         apps_("", clock_, random_) {}
 
-  absl::StatusOr<bool> Go() {
+  absl::Status Go() {
     DT_RETURN_IF_ERROR(Start());
     DT_RETURN_IF_ERROR(RunPhases());
     DT_RETURN_IF_ERROR(Verify());
@@ -48,14 +62,15 @@ class Run {
     KeepPeak(result_.resources, ReadResources());
     result_.resources.wall_seconds =
         std::chrono::duration<double>(Monotonic::now() - begun_).count();
+    DT_RETURN_IF_ERROR(WriteResult(options_, result_));  // Before it is called a success.
     Print("\n" + Summary(result_, style_));
-    if (!options_.json_path.empty()) {
-      DT_RETURN_IF_ERROR(WriteFileAtomically(options_.json_path, ToJson(result_), 0644));
-    }
     KeepDecisions(decisions);
     PrintNext();
-    return result_.valid();
+    return absl::OkStatus();
   }
+
+  // That ended the run, else 0.
+  int signal() const { return signal_; }
 
  private:
   void Print(const std::string& text) {
@@ -64,7 +79,11 @@ class Run {
   }
 
   absl::Status Start() {
+    result_.version = options_.version;
+    result_.started_at = FormatUtc(clock_.Now());
     result_.seed = options_.seed;
+    result_.devices = options_.devices;
+    result_.processes = options_.processes;
     EnvironmentConfig config;
     config.run_dir = folder_.path();
     config.processes = options_.processes;
@@ -81,10 +100,9 @@ class Run {
     return absl::OkStatus();
   }
 
-  absl::Status Watch() const {
-    if (WaitForStopSignal(std::chrono::milliseconds(0)) != 0) {
-      return absl::CancelledError("interrupted");
-    }
+  absl::Status Watch() {
+    signal_ = WaitForStopSignal(std::chrono::milliseconds(0));
+    if (signal_ != 0) return absl::CancelledError("interrupted before the run was over");
     return environment_->Check();
   }
 
@@ -126,11 +144,11 @@ class Run {
       revoked_.push_back(at % joined);
     }
     Meter enroll("enroll", joined);
-    Meter signin("sign in", fleet_.users.size());
-    Meter challenge("challenge", fleet_.users.size() * (apps_.pointers().size() - 1));
+    Meter signin("first app", fleet_.users.size());
+    Meter challenge("next apps", fleet_.users.size() * (apps_.pointers().size() - 1));
     enroll_.emplace(EnrollSettings(), enroll);
     sign_in_.emplace(SignInSettings(), signin, challenge);
-    if (options_.story) DT_RETURN_IF_ERROR(TellStory());
+    if (!options_.no_story) DT_RETURN_IF_ERROR(TellStory());
     Print(style_.Bold(fmt::format("{}, {}, the five-rule allow-list",
                                   Plural(fleet_.devices.size(), "device"),
                                   Plural(sign_in_->apps(), "app"))) +
@@ -155,7 +173,7 @@ class Run {
   }
 
   absl::Status TellStory() {
-    Story story(out_, style_, *environment_, fleet_);
+    Story story(out_, style_, options_.verbose, *environment_, fleet_);
     const bool spare = std::find(revoked_.begin(), revoked_.end(), 0) == revoked_.end();
     if (spare) {
       DT_RETURN_IF_ERROR(story.Enroll(*enroll_, 0));
@@ -248,7 +266,7 @@ class Run {
         absl::StatusOr<org::v1::Decision> decision = environment_->admin().ExplainDecision(code);
         if (!decision.ok()) {
           result_.violations.push_back(
-              fmt::format("the org can't explain {}: {}", code, decision.status().ToString()));
+              fmt::format("the org can't explain {}: {}", code, admin::OneLine(decision.status())));
           continue;
         }
         if (example_code_.empty()) example_code_ = code;
@@ -272,13 +290,17 @@ class Run {
   }
 
   void PrintNext() {
-    if (!options_.json_path.empty()) Print(fmt::format("Result: {}\n", options_.json_path));
-    if (!result_.valid()) Print(fmt::format("Logs: {}\n", folder_.path()));
+    if (!options_.json_path.empty() && options_.json_path != "-") {
+      Print(fmt::format("Result: {}\n", options_.json_path));
+    }
     const std::string program = ShellQuoted(options_.bin_dir + "/dt-sim");
-    Print(
-        fmt::format("Next:  {} up            keep it running and point your own app or browser at "
-                    "it\n",
-                    program));
+    if (result_.valid()) {
+      Print(fmt::format(
+          "Next:  {} up            keep it running and point your own app or browser at it\n",
+          program));
+    } else {
+      Print(fmt::format("Logs:  {}\n", folder_.path()));
+    }
     if (!example_code_.empty()) {
       const std::string where =
           options_.run_dir.empty() ? "" : " --run-dir " + ShellQuoted(options_.run_dir);
@@ -290,6 +312,7 @@ class Run {
   const RunOptions& options_;
   RunFolder& folder_;
   std::FILE* const out_;
+  RunResult& result_;
   const Style style_;
   const SystemClock clock_;
   SystemRandom random_;
@@ -307,37 +330,65 @@ class Run {
   double enroll_cpu_seconds_ = 0;
   double visits_cpu_seconds_ = 0;
   std::string example_code_;
-  RunResult result_;
+  int signal_ = 0;
 };
+
+// An error goes into `result`, for the JSON.
+absl::StatusOr<int> RunIn(RunFolder& folder, const RunOptions& options, std::FILE* out,
+                          RunResult& result) {
+  SetLogComponent("dt-sim");
+  absl::Status status = SetLogFile(folder.File("dt-sim.log"));
+  int signal = 0;
+  if (status.ok()) {  // Gone before the folder.
+    const auto run = std::make_unique<Run>(options, folder, out, result);
+    status = run->Go();
+    signal = run->signal();
+  }
+  if (status.ok() && result.valid()) return EXIT_SUCCESS;
+  if (signal != 0) {
+    result.failure = fmt::format("interrupted by signal {}", signal);
+    return 128 + signal;
+  }
+  folder.KeepEnding(".log");
+  folder.Keep({kDecisionsFile});
+  if (status.ok()) return EXIT_FAILURE;
+  result.failure = std::string(status.message());
+  return absl::Status(status.code(),
+                      fmt::format("{}\n        Logs are in {}", result.failure, folder.path()));
+}
 
 }  // namespace
 
 absl::StatusOr<std::string> LastDecisionsPath() {
-  DT_ASSIGN_OR_RETURN(const std::string folder, StateFolder());
+  DT_ASSIGN_OR_RETURN(const std::string folder, admin::StateFolder());
   return folder + "/" + kDecisionsFile;
 }
 
-absl::StatusOr<bool> RunScenario(const RunOptions& options, std::FILE* out) {
-  DT_RETURN_IF_ERROR(CheckWritable("--json", options.json_path, options.run_dir));
-  DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
-  if (!options.run_dir.empty()) {
-    folder.Keep({kDecisionsFile});
-    folder.KeepEnding(".log");
-    folder.KeepEnding(".json");
-    folder.KeepEnding(".toml");
+absl::StatusOr<int> RunScenario(const RunOptions& options, std::FILE* out) {
+  const bool to_out = options.json_path == "-";
+  if (!to_out) {
+    DT_RETURN_IF_ERROR(CheckWritable("--json", options.json_path, options.run_dir));
+    RemoveStale(options.json_path);
   }
-  SetLogComponent("dt-sim");
-  DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
-  // Gone before the folder.
-  const auto run = std::make_unique<Run>(options, folder, out);
-  const absl::StatusOr<bool> valid = run->Go();
-  if ((valid.ok() && *valid) || absl::IsCancelled(valid.status())) return valid;
-  folder.KeepEnding(".log");
-  folder.Keep({kDecisionsFile});
-  if (valid.ok()) return valid;
-  return absl::Status(valid.status().code(),
-                      fmt::format("{}\n        Logs are in {}",
-                                  std::string(valid.status().message()), folder.path()));
+  RunResult result;
+  absl::StatusOr<int> code = EXIT_FAILURE;
+  absl::StatusOr<RunFolder> folder = RunFolder::Create(options.run_dir);
+  if (folder.ok()) {
+    if (!options.run_dir.empty()) {
+      folder->Keep({kDecisionsFile});
+      for (const char* const ending : {".log", ".json", ".toml"}) folder->KeepEnding(ending);
+    }
+    code = RunIn(*folder, options, to_out ? stderr : out, result);
+  } else {
+    code = folder.status();
+    result.failure = std::string(folder.status().message());
+  }
+  // The successful end has written it; who waits for the file finds it after any other, too.
+  if (!result.failure.empty()) {
+    const absl::Status written = WriteResult(options, result);
+    if (!written.ok() && code.ok()) return written;
+  }
+  return code;
 }
 
 }  // namespace devicetrust::simulator

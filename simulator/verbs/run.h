@@ -12,16 +12,21 @@ namespace devicetrust::simulator {
 struct RunOptions {
   std::size_t devices = 1000;  // 1 to 50,000.
   std::uint64_t seed = 7;
-  std::string json_path;   // Empty: none.
+  std::string json_path;   // Empty: none; "-": standard output.
   std::string run_dir;     // Empty: a temporary one, removed afterwards unless the run failed.
   bool processes = false;  // Components as programs of their own.
   std::string bin_dir;     // Where they lie.
-  bool story = true;
+  std::string version;     // Of dt-sim.
+  bool no_story = false;
+  bool verbose = false;  // The story with tickets and tokens as they are.
 };
 
-// Prints to `out`. True when the run is valid: all agree and nothing failed. An error means
-// that there is no result: something did not start, or ended by itself.
-absl::StatusOr<bool> RunScenario(const RunOptions& options, std::FILE* out);
+// Prints to `out`; with JSON on standard output, to standard error. The exit code: 0 when the run
+// is valid (all agree and nothing failed), 1 when it is not, 128 + N when signal N ended it. An
+// error means that there is no result: something did not start, or ended by itself. The JSON file
+// of an earlier run is removed at the start; whatever happens then is in the new one, unless it
+// can't be written.
+absl::StatusOr<int> RunScenario(const RunOptions& options, std::FILE* out);
 
 // The file with the decisions of this user's last run.
 absl::StatusOr<std::string> LastDecisionsPath();

@@ -2,14 +2,20 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "libs/admin/app_file.h"
+#include "libs/admin/environments.h"
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
@@ -22,12 +28,15 @@
 #include "simulator/deployment/environment.h"
 #include "simulator/deployment/org_setup.h"
 #include "simulator/deployment/run_folder.h"
+#include "simulator/report/progress.h"
 #include "simulator/scenario/enroll_phase.h"
+#include "simulator/verbs/child_command.h"
 
 namespace devicetrust::simulator {
 namespace {
 
 constexpr std::chrono::milliseconds kCheckEvery{200};
+constexpr std::chrono::milliseconds kCommandCheckEvery{20};
 constexpr std::chrono::seconds kRefusedWithin{10};
 constexpr const char* kAppsHost = "apps.localhost";
 
@@ -48,25 +57,79 @@ absl::Status CheckReadyFd(int fd) {
   return flags < 0 || (flags & O_ACCMODE) == O_RDONLY ? NotWritable(fd) : absl::OkStatus();
 }
 
+bool IsProgram(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+}
+
+bool IsInstalled(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  std::string_view rest = path == nullptr ? "" : path;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(':'), rest.size());
+    if (IsProgram(std::string(rest.substr(0, end)) + "/" + program)) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
+
+// A command to try, and what it needs when that is not there.
+std::string Suggestion(const std::string& command, bool is_there, std::string_view needs) {
+  return fmt::format("             {}{}\n", command,
+                     is_there ? "" : fmt::format("     (needs: {})", needs));
+}
+
+// Beside the build in the source tree; elsewhere it is not installed.
+std::string OpenBrowserPath(const std::string& bin_dir) {
+  std::error_code ignored;
+  const std::filesystem::path near = bin_dir + "/../../../tools/open-browser";
+  if (!IsProgram(near.string())) return "";
+  return std::filesystem::proximate(near, ignored).string();
+}
+
+// Apps of service providers from outside, by the metadata that `files` hold.
+absl::StatusOr<std::vector<org::v1::App>> ForeignApps(const std::vector<std::string>& files,
+                                                      WallTime now) {
+  std::vector<org::v1::App> apps;
+  for (const std::string& path : files) {
+    const absl::StatusOr<std::string> xml = ReadFile(path);
+    if (!xml.ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("--sp-metadata: {}", std::string(xml.status().message())));
+    }
+    DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(path, *xml, now));
+    SetRules(app, TrustedOnly());
+    apps.push_back(std::move(app));
+  }
+  return apps;
+}
+
 class Up {
  public:
-  Up(const UpOptions& options, RunFolder& folder, std::FILE* out)
+  Up(const UpOptions& options, std::vector<org::v1::App> foreign, RunFolder& folder, std::FILE* out)
       : options_(options),
         folder_(folder),
         out_(out),
+        style_(Style::Of(::fileno(out))),
         fleet_(MakeFleet(
-            {.seed = options.seed, .devices = options.devices, .one_without_factor = true})) {}
+            {.seed = options.seed, .devices = options.devices, .one_without_factor = true})),
+        foreign_(std::move(foreign)) {}
 
-  absl::Status Go() {
+  // The exit code.
+  absl::StatusOr<int> Go() {
     DT_RETURN_IF_ERROR(Start());
     DT_RETURN_IF_ERROR(EnrollDevices());
     DT_RETURN_IF_ERROR(DescribeDevices());
     DescribePeopleAndApps();
     DT_RETURN_IF_ERROR(WriteComputerKeytab());
     DT_RETURN_IF_ERROR(Announce());
+    if (!options_.command.empty()) return RunCommand();
     while (WaitForStopSignal(kCheckEvery) == 0) DT_RETURN_IF_ERROR(environment_->Check());
-    return absl::OkStatus();
+    return EXIT_SUCCESS;
   }
+
+  // That came before all was ready, else 0.
+  int early_signal() const { return early_signal_; }
 
  private:
   absl::Status Start() {
@@ -81,15 +144,12 @@ class Up {
     config.pki = &pki_;
     config.org_port = options_.org_port;
     config.mtls_port = options_.mtls_port;
+    config.mtls_names = options_.mtls_names;
     own_ = OwnApps();
     config.apps = own_;
-    for (const std::string& path : options_.sp_metadata) {
-      DT_ASSIGN_OR_RETURN(const std::string xml, ReadFile(path));
-      DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(path, xml, clock_.Now()));
-      MakeIdUnique(app);
-      SetRules(app, TrustedOnly());
-      foreign_.push_back(app);
-      config.apps.push_back(std::move(app));
+    for (org::v1::App& app : foreign_) {
+      MakeIdUnique(app, config.apps);
+      config.apps.push_back(app);
     }
     absl::StatusOr<std::unique_ptr<Environment>> environment =
         Environment::Start(config, fleet_, clock_, random_);
@@ -100,7 +160,41 @@ class Up {
         suite_->Connect(environment_->org_origin(), environment_->metadata_url(), trust));
     listener_->SetApps(suite_->pointers());
     DT_ASSIGN_OR_RETURN(endpoints_, environment_->DescribeEndpoints());
+    endpoints_.version = options_.version;
+    endpoints_.saml_metadata_file = folder_.File("idp-metadata.xml");
+    DT_ASSIGN_OR_RETURN(const std::string metadata,
+                        FetchText(environment_->metadata_url(), trust, clock_));
+    DT_RETURN_IF_ERROR(WriteFileAtomically(endpoints_.saml_metadata_file, metadata, 0644));
+    Print(fmt::format("start      forest {}, iwa, ca, policy, gateway{}\n",
+                      fmt::join(environment_->forests().realms(), ", "),
+                      options_.processes ? ", each a process" : ""));
     return absl::OkStatus();
+  }
+
+  void Print(const std::string& text) {
+    std::fputs(text.c_str(), out_);
+    std::fflush(out_);
+  }
+
+  absl::Status Watch() {
+    early_signal_ = WaitForStopSignal(std::chrono::milliseconds(0));
+    return early_signal_ == 0 ? environment_->Check()
+                              : absl::CancelledError("interrupted before all was ready");
+  }
+
+  // The caller's command, for as long as it lasts.
+  absl::StatusOr<int> RunCommand() {
+    DT_ASSIGN_OR_RETURN(
+        const std::unique_ptr<ChildCommand> command,
+        ChildCommand::Start(options_.command, {"DT_ENDPOINTS=" + folder_.File("endpoints.json")}));
+    while (true) {
+      if (const std::optional<int> code = command->ExitCode()) return *code;
+      // A Ctrl-C at the terminal has reached the command already.
+      const int signal = WaitForStopSignal(kCommandCheckEvery);
+      const bool from_terminal = signal == SIGINT && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
+      if (signal != 0 && !from_terminal) command->Signal(signal);
+      DT_RETURN_IF_ERROR(environment_->Check());
+    }
   }
 
   // One app for trusted devices alone, one for all, the others behind the example.
@@ -111,11 +205,10 @@ class Up {
     return apps;
   }
 
-  void MakeIdUnique(org::v1::App& added) const {
-    const auto taken = [this](const std::string& name) {
+  static void MakeIdUnique(org::v1::App& added, const std::vector<org::v1::App>& others) {
+    const auto taken = [&others](const std::string& name) {
       const auto same = [&name](const org::v1::App& app) { return app.id() == name; };
-      return std::any_of(own_.begin(), own_.end(), same) ||
-             std::any_of(foreign_.begin(), foreign_.end(), same);
+      return std::any_of(others.begin(), others.end(), same);
     };
     const std::string base = added.id();
     for (int number = 2; taken(added.id()); ++number) {
@@ -144,15 +237,15 @@ class Up {
     config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
     config.clock = &clock_;
     config.random = &random_;
-    config.watch = [this] {
-      return WaitForStopSignal(std::chrono::milliseconds(0)) == 0
-                 ? environment_->Check()
-                 : absl::CancelledError("interrupted");
-    };
+    config.watch = [this] { return Watch(); };
     enroll_.emplace(std::move(config), meter);
-    DT_RETURN_IF_ERROR(enroll_->Run());
-    if (!enroll_->errors().empty()) return absl::InternalError(enroll_->errors().front());
-    return absl::OkStatus();
+    {
+      const Progress progress(out_, style_, {&meter});
+      DT_RETURN_IF_ERROR(enroll_->Run());
+    }
+    if (enroll_->errors().empty()) return absl::OkStatus();
+    return absl::InternalError(
+        fmt::format("{}", fmt::join(enroll_->errors().Lines(), "\n        ")));
   }
 
   // Of the domain's computers the last quarter, two at most, is revoked; the first one outside
@@ -190,6 +283,10 @@ class Up {
       } else {
         endpoints_.devices.push_back({user.display_name, "none", "", "", "", ""});
       }
+      EndpointDevice& described = endpoints_.devices.back();
+      described.principal = user.principal;
+      described.computer = fleet_.devices[i].computer_name;
+      described.kind = DeviceKindName(fleet_.devices[i].kind);
     }
     return last_revoked.has_value() ? WaitUntilRefused(*last_revoked) : absl::OkStatus();
   }
@@ -211,9 +308,8 @@ class Up {
       DT_ASSIGN_OR_RETURN(const std::string check,
                           FetchText(environment_->check_url(), trust, clock_, &revoked));
       if (check.find("CERTIFICATE_REVOKED") != std::string::npos) return absl::OkStatus();
-      if (WaitForStopSignal(std::chrono::milliseconds(5)) != 0) {
-        return absl::CancelledError("interrupted");
-      }
+      early_signal_ = WaitForStopSignal(std::chrono::milliseconds(5));
+      if (early_signal_ != 0) return absl::CancelledError("interrupted before all was ready");
     }
     return absl::DeadlineExceededError("the gateway did not learn of a revocation within 10 s");
   }
@@ -237,43 +333,80 @@ class Up {
     for (const org::v1::App& app : foreign_) add(app, "trusted", "");
   }
 
-  absl::Status Announce() {
-    const std::string path = folder_.File("endpoints.json");
-    DT_RETURN_IF_ERROR(WriteFileAtomically(path, ToJson(endpoints_)));
-    const absl::StatusOr<std::string> live = LivePath();
-    const absl::Status known = live.ok() ? WriteOutside(*live, path, 0600) : live.status();
-    if (!known.ok()) {
-      std::fprintf(stderr, "dt-sim: explain will need --run-dir: %s\n",
-                   std::string(known.message()).c_str());
-    }
-    const FleetUser& user = fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
-    const std::string device = folder_.File("devices/" + user.account_name);
+  // What to try, as two people: one who gets in and one who does not.
+  std::string SuggestionText() const {
+    const FleetUser& good = fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
+    const FleetUser& refused = fleet_.users.at(fleet_.devices.back().user);
+    const std::string device = folder_.File("devices/" + good.account_name);
+    const std::string open_browser = OpenBrowserPath(options_.bin_dir);
+    const auto in_browser = [&](const FleetUser& user) {
+      if (open_browser.empty()) return std::string();
+      return Suggestion(fmt::format("{} --run-dir {} {}", ShellQuoted(open_browser),
+                                    ShellQuoted(folder_.path()), user.account_name),
+                        IsInstalled("chromium") && IsInstalled("certutil"),
+                        "apt-get install chromium libnss3-tools");
+    };
+    std::string text =
+        fmt::format("let in     {} / {} on a trusted computer\n", good.principal, good.password);
+    text += Suggestion(fmt::format("curl --cacert {} --cert {} --key {} {}",
+                                   ShellQuoted(endpoints_.ca_bundle), ShellQuoted(device + ".pem"),
+                                   ShellQuoted(device + ".key"), endpoints_.mtls_check_url),
+                       IsInstalled("curl"), "apt-get install curl");
+    text += in_browser(good);
+    text += Suggestion(fmt::format("KRB5_CONFIG={} kinit {}", ShellQuoted(endpoints_.krb5_conf),
+                                   good.account_name),
+                       IsInstalled("kinit"), "apt-get install krb5-user");
+    text += fmt::format("refused    {} / {} on a device without a certificate\n", refused.principal,
+                        refused.password);
+    text += in_browser(refused);
+    const std::string dtctl = options_.bin_dir + "/dtctl";
+    return text + "administer\n" +
+           Suggestion(fmt::format("{} --run-dir {} log --follow", ShellQuoted(dtctl),
+                                  ShellQuoted(folder_.path())),
+                      IsProgram(dtctl), "cmake --build --preset release --target dtctl");
+  }
+
+  std::string AnnouncementText() const {
     std::string text = fmt::format(
         "org        {}\n"
-        "mTLS host  {}        asks for a certificate of \"MTLS Certificate Authority\"\n"
-        "apps       {}        Mail for trusted devices alone, Wiki for all, two behind the "
+        "mTLS host  {}   asks for a client certificate issued by \"MTLS Certificate Authority\"\n"
+        "apps       {}   Mail: trusted devices only; Wiki: everybody; Payroll, Customers: the "
         "five-rule example\n",
         environment_->org_origin(), environment_->mtls_origin(), listener_->origin());
     for (const org::v1::App& app : foreign_) {
-      text += fmt::format("{} registered, sign-on URL {}/app/{}/sso/saml\n", PadRight(app.id(), 10),
-                          environment_->org_origin(), app.id());
+      text += fmt::format(
+          "{} registered, sign-on URL {}/app/{}/sso/saml; a trusted device is let in, anything "
+          "else "
+          "is refused.\n           Its identity provider's metadata: {}\n",
+          PadRight(app.id(), 10), environment_->org_origin(), app.id(),
+          endpoints_.saml_metadata_file);
     }
+    text += SuggestionText();
     text += fmt::format(
-        "try        {} / {} on a trusted computer:\n"
-        "             curl --cacert {} --cert {} --key {} {}\n"
-        "           In Chromium:\n"
-        "             tools/open-browser --endpoints {} {}\n"
-        "           Kerberos:\n"
-        "             KRB5_CONFIG={} kinit {}\n"
-        "           As an administrator:\n"
-        "             {} --endpoints {} log --follow\n"
-        "Everything above, for programs: {}   Ctrl-C stops and leaves nothing behind.\n",
-        user.principal, user.password, ShellQuoted(endpoints_.ca_bundle),
-        ShellQuoted(device + ".pem"), ShellQuoted(device + ".key"), endpoints_.mtls_check_url,
-        ShellQuoted(path), user.account_name, ShellQuoted(endpoints_.krb5_conf), user.account_name,
-        ShellQuoted(options_.bin_dir + "/dtctl"), ShellQuoted(path), path);
-    std::fputs(text.c_str(), out_);
-    std::fflush(out_);
+        "names      curl and browsers find *.localhost by themselves; other programs need the "
+        "package "
+        "libnss-myhostname,\n           or{} this line in /etc/hosts: 127.0.0.1 org.localhost "
+        "mtls.localhost {}\n",
+        options_.mtls_names == "fixed" ? "" : " --mtls-names fixed and", kAppsHost);
+    const bool leaves = options_.keep || !options_.run_dir.empty();
+    return text + fmt::format("Everything above, for programs: {}   Ctrl-C stops{}.\n",
+                              folder_.File("endpoints.json"),
+                              options_.keep ? " and leaves the folder as it is"
+                              : leaves      ? " and leaves the logs there"
+                                            : " and leaves nothing behind");
+  }
+
+  absl::Status Announce() {
+    const std::string path = folder_.File("endpoints.json");
+    DT_RETURN_IF_ERROR(WriteFileAtomically(path, ToJson(endpoints_)));
+    absl::StatusOr<admin::Announcement> known = admin::Announcement::Make(path);
+    if (known.ok()) {
+      announcement_.emplace(*std::move(known));
+    } else {
+      std::fprintf(stderr, "dt-sim: dtctl and explain will need --run-dir: %s\n",
+                   std::string(known.status().message()).c_str());
+    }
+    Print(AnnouncementText());
     if (!options_.wait_file.empty()) {
       DT_RETURN_IF_ERROR(WriteOutside(options_.wait_file, path + "\n", 0644));
     }
@@ -291,10 +424,6 @@ class Up {
   }
 
  public:
-  static absl::StatusOr<std::string> LivePath() {
-    DT_ASSIGN_OR_RETURN(const std::string folder, StateFolder());
-    return folder + "/live";
-  }
   ~Up() {
     for (const auto& [path, content] : outside_) UnlinkIfHolds(path, content);
   }
@@ -303,6 +432,7 @@ class Up {
   const UpOptions& options_;
   RunFolder& folder_;
   std::FILE* const out_;
+  const Style style_;
   const SystemClock clock_;
   SystemRandom random_;
   const Fleet fleet_;
@@ -314,29 +444,34 @@ class Up {
   std::unique_ptr<Environment> environment_;
   std::optional<EnrollPhase> enroll_;
   Endpoints endpoints_;
+  std::optional<admin::Announcement> announcement_;
+  int early_signal_ = 0;
   std::vector<std::pair<std::string, std::string>> outside_;  // Path and content.
 };
 
 }  // namespace
 
-absl::StatusOr<std::string> LiveEndpointsPath() {
-  DT_ASSIGN_OR_RETURN(const std::string live, Up::LivePath());
-  const absl::StatusOr<std::string> path = ReadFile(live);
-  return path.ok() ? *path : std::string();
-}
-
-absl::Status RunUp(const UpOptions& options, std::FILE* out) {
+absl::StatusOr<int> RunUp(const UpOptions& options, std::FILE* out) {
   DT_RETURN_IF_ERROR(CheckWritable("--wait-file", options.wait_file, options.run_dir));
+  RemoveStale(options.wait_file);
   DT_RETURN_IF_ERROR(CheckReadyFd(options.ready_fd));
+  DT_ASSIGN_OR_RETURN(std::vector<org::v1::App> foreign,
+                      ForeignApps(options.sp_metadata, SystemClock().Now()));
   DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
+  if (!options.run_dir.empty()) folder.KeepEnding(".log");
   SetLogComponent("dt-sim");
   DT_RETURN_IF_ERROR(SetLogFile(folder.File("dt-sim.log")));
-  const auto up = std::make_unique<Up>(options, folder, out);
-  const absl::Status status = up->Go();
-  if (status.ok() || absl::IsCancelled(status)) return absl::OkStatus();
+  // The command has standard output to itself.
+  const auto up = std::make_unique<Up>(options, std::move(foreign), folder,
+                                       options.command.empty() ? out : stderr);
+  const absl::StatusOr<int> code = up->Go();
+  if (options.keep) folder.KeepAll();
+  if (code.ok()) return code;
+  if (up->early_signal() != 0) return 128 + up->early_signal();
   folder.KeepEnding(".log");
-  return absl::Status(status.code(), fmt::format("{}\n        Logs are in {}",
-                                                 std::string(status.message()), folder.path()));
+  return absl::Status(code.status().code(),
+                      fmt::format("{}\n        Logs are in {}",
+                                  std::string(code.status().message()), folder.path()));
 }
 
 }  // namespace devicetrust::simulator

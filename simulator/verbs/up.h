@@ -16,19 +16,22 @@ struct UpOptions {
   std::string run_dir;  // Empty: a temporary one.
   std::uint16_t org_port = 8443;
   std::uint16_t mtls_port = 8444;
+  std::string mtls_names = "fresh";      // Or "fixed".
   std::vector<std::string> sp_metadata;  // Paths.
   std::string wait_file;                 // Empty: none.
   int ready_fd = -1;                     // -1: none.
   bool processes = false;
+  bool keep = false;                 // The run folder stays as it is.
+  std::vector<std::string> command;  // Run once all is ready, with DT_ENDPOINTS; empty: none.
   std::string bin_dir;
+  std::string version;  // Of dt-sim.
 };
 
-// Runs until SIGINT or SIGTERM, or until a part ends by itself, which is an error. Removes
-// everything it made.
-absl::Status RunUp(const UpOptions& options, std::FILE* out);
-
-// endpoints.json of the environment that this user started last and that may still run; empty
-// when there is none.
-absl::StatusOr<std::string> LiveEndpointsPath();
+// Runs until SIGINT, SIGTERM or SIGHUP, until the command ends, or until a part ends by itself,
+// which is an error. Removes everything it made, but for the logs in a folder that was named.
+//
+// The exit code: that of the command; else 0 after a signal that came when all was ready, and
+// 128 + N after signal N before that.
+absl::StatusOr<int> RunUp(const UpOptions& options, std::FILE* out);
 
 }  // namespace devicetrust::simulator
