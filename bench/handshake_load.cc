@@ -19,16 +19,21 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "libs/admin/environments.h"
+#include "libs/admin/json_text.h"
 #include "libs/base/clock.h"
 #include "libs/base/deadline.h"
 #include "libs/base/files.h"
 #include "libs/base/process.h"
 #include "libs/base/task.h"
+#include "libs/http/url.h"
 #include "libs/pki/tls_context.h"
+#include "libs/service/command_line.h"
 
 namespace devicetrust::bench {
 namespace {
@@ -37,8 +42,10 @@ using Tcp = boost::asio::ip::tcp;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kConnectionMax{10'000};
+constexpr std::size_t kEndpointsBytesMax = 64 * 1024 * 1024;
 
 struct Options {
+  std::string run_dir;  // Of the environment that the next five come from, when none is given.
   std::string address;
   std::string host;
   std::string path = "/check";
@@ -129,22 +136,79 @@ Task<void> Worker(Load& load) {
   }
 }
 
-// NAME.crt and NAME.key of each name in the folder.
+absl::StatusOr<pki::Identity> ReadIdentity(const std::string& chain_file,
+                                           const std::string& key_file) {
+  DT_ASSIGN_OR_RETURN(const std::string chain, ReadFile(chain_file));
+  DT_ASSIGN_OR_RETURN(const std::string key, ReadFile(key_file));
+  return pki::IdentityFromPem(chain, key);
+}
+
+// NAME.crt or NAME.pem, with NAME.key, of each name in the folder.
 absl::StatusOr<std::vector<pki::Identity>> ReadIdentities(const std::string& folder) {
   std::vector<pki::Identity> identities;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() != ".crt") continue;
-    DT_ASSIGN_OR_RETURN(const std::string chain, ReadFile(entry.path().string()));
-    std::filesystem::path key_path = entry.path();
-    DT_ASSIGN_OR_RETURN(const std::string key,
-                        ReadFile(key_path.replace_extension(".key").string()));
-    DT_ASSIGN_OR_RETURN(pki::Identity identity, pki::IdentityFromPem(chain, key));
+    const std::filesystem::path path = entry.path();
+    if (path.extension() != ".crt" && path.extension() != ".pem") continue;
+    std::filesystem::path key = path;
+    DT_ASSIGN_OR_RETURN(pki::Identity identity,
+                        ReadIdentity(path.string(), key.replace_extension(".key").string()));
     identities.push_back(std::move(identity));
   }
   if (error) return absl::NotFoundError(fmt::format("{}: {}", folder, error.message()));
-  if (identities.empty()) return absl::NotFoundError(folder + " holds no NAME.crt");
+  if (identities.empty()) {
+    return absl::NotFoundError(folder + " holds no NAME.crt or NAME.pem with NAME.key");
+  }
   return identities;
+}
+
+// The mTLS host of a `dt-sim up`, with the certificates of its enrolled devices: revoked and
+// foreign ones lie beside them.
+absl::StatusOr<std::vector<pki::Identity>> FromEnvironment(Options& options) {
+  DT_ASSIGN_OR_RETURN(const std::string file, admin::FindEndpointsFile(options.run_dir));
+  if (file.empty()) {
+    return absl::InvalidArgumentError(
+        "no server is named and no environment runs: give --address, --host, --ca and --certs, or "
+        "start dt-sim up");
+  }
+  DT_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kEndpointsBytesMax));
+  DT_ASSIGN_OR_RETURN(const nlohmann::ordered_json endpoints, admin::ParseJson(file, text));
+  const auto member = [](const nlohmann::ordered_json& object, const char* name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const auto check = http::ParseUrl(member(endpoints, "mtls_check_url"));
+  if (!check.ok() || !endpoints.contains("devices") || !endpoints["devices"].is_array()) {
+    return absl::InvalidArgumentError(file + " is not the endpoints.json of a dt-sim up");
+  }
+  options.address = fmt::format("127.0.0.1:{}", check->port);
+  options.host = check->host;
+  options.path = check->target;
+  options.ca_file = member(endpoints, "ca_bundle");
+  std::vector<pki::Identity> identities;
+  for (const nlohmann::ordered_json& device : endpoints["devices"]) {
+    if (!device.is_object() || member(device, "state") != "enrolled") continue;
+    DT_ASSIGN_OR_RETURN(pki::Identity identity,
+                        ReadIdentity(member(device, "cert_pem"), member(device, "key_pem")));
+    identities.push_back(std::move(identity));
+  }
+  if (identities.empty()) return absl::NotFoundError(file + " lists no enrolled device");
+  return identities;
+}
+
+absl::StatusOr<std::vector<pki::Identity>> Identities(Options& options) {
+  if (options.address.empty() && options.host.empty() && options.ca_file.empty() &&
+      options.certificates.empty()) {
+    return FromEnvironment(options);
+  }
+  for (const auto& [value, name] :
+       {std::pair(&options.address, "--address"), std::pair(&options.host, "--host"),
+        std::pair(&options.ca_file, "--ca"), std::pair(&options.certificates, "--certs")}) {
+    if (value->empty()) {
+      return absl::InvalidArgumentError(fmt::format("{} is missing: the four name a server", name));
+    }
+  }
+  return ReadIdentities(options.certificates);
 }
 
 double CpuSeconds() {
@@ -176,16 +240,15 @@ void Print(Load& load, double seconds, double cpu_seconds) {
       load.identities.size());
 }
 
-absl::StatusOr<bool> Run(const Options& options) {
+absl::StatusOr<bool> Run(Options options) {
   const SystemClock clock;
+  DT_ASSIGN_OR_RETURN(const std::vector<pki::Identity> identities, Identities(options));
   DT_ASSIGN_OR_RETURN(const HostPort target, ParseHostPort(options.address, "--address"));
   DT_ASSIGN_OR_RETURN(const std::string ca_pem, ReadFile(options.ca_file));
   pki::TlsClientConfig config;
   DT_ASSIGN_OR_RETURN(config.trusted, pki::CertificatesFromPem(ca_pem));
   config.clock = &clock;
   DT_ASSIGN_OR_RETURN(const pki::TlsContext tls, pki::TlsContext::ForClient(std::move(config)));
-  DT_ASSIGN_OR_RETURN(const std::vector<pki::Identity> identities,
-                      ReadIdentities(options.certificates));
 
   boost::system::error_code error;
   const auto ip = boost::asio::ip::make_address(target.host, error);
@@ -213,24 +276,45 @@ absl::StatusOr<bool> Run(const Options& options) {
 }  // namespace devicetrust::bench
 
 int main(int argc, char** argv) {
+  using devicetrust::service::MustBeNumber;
   devicetrust::bench::Options options;
   CLI::App app("Mutual-TLS load: one connection, one request, next certificate.",
                "dt_handshake_load");
-  app.add_option("--address", options.address, "IP:PORT of the server")->required();
-  app.add_option("--host", options.host, "Its name, for SNI, Host and certificate")->required();
-  app.add_option("--ca", options.ca_file, "PEM file that vouches for it")->required();
-  app.add_option("--certs", options.certificates, "Folder of NAME.crt and NAME.key")->required();
-  app.add_option("--path", options.path, "What to GET")->capture_default_str();
-  app.add_option("--expect", options.expect, "Text that a good answer holds");
-  app.add_option("--for", options.seconds, "Seconds")
-      ->check(CLI::Range(0.1, 3600.0))
+  devicetrust::service::SetHelpForm(app);
+  app.footer(
+      "Examples:\n"
+      "  dt_handshake_load                       the dt-sim up that runs, with its certificates\n"
+      "  dt_handshake_load --run-dir run --for 30\n"
+      "  dt_handshake_load --address 127.0.0.1:8444 --host mtls.localhost --ca run/pki/web-ca.pem "
+      "\\\n"
+      "                    --certs FOLDER        any server; FOLDER holds NAME.pem and NAME.key\n"
+      "Exit codes: 0 every connection went well, 1 some did not, 2 bad usage or no server.");
+  app.add_option("--run-dir", options.run_dir,
+                 "Of a dt-sim up (default: DT_ENDPOINTS, else the one that runs)")
+      ->type_name("FOLDER");
+  app.add_option("--address", options.address, "Of the server")->type_name("IP:PORT");
+  app.add_option("--host", options.host, "Its name, for SNI, Host and certificate")
+      ->type_name("NAME");
+  app.add_option("--ca", options.ca_file, "PEM file that vouches for it")->type_name("FILE");
+  app.add_option("--certs", options.certificates, "NAME.crt or NAME.pem, with NAME.key")
+      ->type_name("FOLDER");
+  app.add_option("--path", options.path, "What to GET")->type_name("PATH")->capture_default_str();
+  app.add_option("--expect", options.expect, "Text that a good answer holds")->type_name("TEXT");
+  app.add_option("--for", options.seconds, "How long, at most 3600")
+      ->type_name("SECONDS")
       ->capture_default_str();
-  app.add_option("--concurrency", options.concurrency, "Connections at once")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  CLI::Option* const concurrency =
+      app.add_option("--concurrency", options.concurrency, "Connections at once");
+  concurrency->capture_default_str();
+  MustBeNumber(*concurrency, 1, 1000);
+  if (const auto code = devicetrust::service::ParseCommandLine(app, argc, argv)) return *code;
+  if (!(options.seconds >= 0.1 && options.seconds <= 3600)) {
+    return devicetrust::service::RefuseCommandLine(
+        app, absl::InvalidArgumentError(
+                 fmt::format("--for is {}, not 0.1 to 3600 seconds", options.seconds)));
+  }
   devicetrust::PrepareProcess();
-  const absl::StatusOr<bool> clean = devicetrust::bench::Run(options);
+  const absl::StatusOr<bool> clean = devicetrust::bench::Run(std::move(options));
   if (!clean.ok()) {
     std::cerr << "dt_handshake_load: " << std::string(clean.status().message()) << "\n";
     return 2;
