@@ -65,7 +65,11 @@ build_release() {
         printf 'build     release, %s of %s steps\n' "${BASH_REMATCH[1]}" "$steps"
       fi
     done
-    step_end build "release, $steps steps" $((SECONDS - started))
+    if [ "$steps" -eq 0 ]; then
+      step_end build "release, up to date" $((SECONDS - started))
+    else
+      step_end build "release, $steps steps" $((SECONDS - started))
+    fi
   } || build_failed "$log" "the build failed"
 }
 
