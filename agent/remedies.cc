@@ -46,7 +46,7 @@ std::string_view RemedyFor(Reason reason) {
     case REASON_IWA_DISABLED:
     case REASON_IWA_UNKNOWN:
     case REASON_IWA_TOO_OLD:
-      return "Enable the IWA in the org, in a version that knows Device Trust.";
+      return "Update the IWA and enable it in the org.";
     case REASON_USER_DEACTIVATED:
     case REASON_USER_UNKNOWN:
     case REASON_USER_NOT_FROM_AD:

@@ -152,8 +152,8 @@ absl::StatusOr<Issuance::Recorded> Issuance::Record(const Applicant& applicant,
     }
     if (absl::Status full = context_.outbox.RefuseWhenFull(txn); absl::IsUnavailable(full)) {
       return MakeError(StatusCode::kUnavailable, reason::v1::REASON_LOG_BACKLOG_FULL,
-                       std::string(full.message()), {}, "Bring the System Log (dt-policy) back.",
-                       std::chrono::seconds(10));
+                       std::string(full.message()), {},
+                       "Start dt-policy: events cannot be delivered.", std::chrono::seconds(10));
     } else {
       DT_RETURN_IF_ERROR(full);
     }

@@ -69,7 +69,7 @@ absl::Status StatusOfVerdict(PasswordVerdict verdict) {
     case PasswordVerdict::kExpired:
       return RefusedSignIn(reason::v1::REASON_ACCOUNT_EXPIRED,
                            "the account has expired in Active Directory",
-                           "Ask your administrator to prolong the account.");
+                           "Ask your administrator to extend the account: it has expired.");
     case PasswordVerdict::kNotPermittedNow:
       return RefusedSignIn(reason::v1::REASON_LOGON_NOT_PERMITTED,
                            "Active Directory does not let the account sign in now, or from here",
