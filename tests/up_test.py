@@ -138,7 +138,7 @@ class Stopping(unittest.TestCase):
     def test_an_interrupted_run_says_so_in_its_result(self):
         result = self.folder / "result.json"
         result.write_text('{"valid": true}')
-        process = self.start("run", "--devices", "20000", "--no-story", "--json", result)
+        process = self.start("run", "--devices", "4000", "--no-story", "--json", result)
         for line in process.stdout:
             if line.startswith("start "):
                 break
