@@ -197,6 +197,8 @@ Addresses CaServer::addresses() const {
           {"http", http::AddressOf(parts_->http->endpoint(0))}};
 }
 
+Issuers& CaServer::issuers() { return *parts_->issuers; }
+
 void CaServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "ca-service/config.h"
+#include "ca-service/issuers.h"
 #include "libs/base/clock.h"
 #include "libs/base/process.h"
 #include "libs/base/random.h"
@@ -22,6 +23,9 @@ class CaServer {
   CaServer& operator=(const CaServer&) = delete;
 
   Addresses addresses() const;  // edge, internal, http: as bound.
+
+  // Whom it signs by, and how that changes while it serves: no call from outside does it yet.
+  Issuers& issuers();
 
   // Refuses new calls, lets those in flight end (2 s). Undelivered events stay in the
   // store. Idempotent.

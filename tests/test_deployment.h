@@ -57,7 +57,8 @@ class TestDeployment {
   // SIGKILL, and gone when it returns.
   void Kill(const std::string& process);
 
-  // After StartPolicy(): Device Trust on, AD integration, people, the IWA's key.
+  // After StartPolicy(): Device Trust on, AD integration, people ("user0@corp.test", password
+  // "Pw-0", and so on), the IWA's key.
   absl::Status SetUpOrg();
 
   // What an IWA would issue: for person and computer `number`, bound to `key`.
@@ -67,6 +68,7 @@ class TestDeployment {
   std::shared_ptr<grpc::Channel> CaAs(const pki::ExportableIdentity& who);
   std::shared_ptr<grpc::Channel> CaEdge();
   const pki::ExportableIdentity& admin() { return pki_.Admin("test"); }
+  const pki::Certificate& web_ca() const { return pki_.web_ca().certificate; }
 
   const std::string& folder() const { return folder_.path(); }
   std::string Address(const std::string& listener) const { return addresses_.at(listener); }
