@@ -12,7 +12,32 @@
 namespace devicetrust::simulator {
 namespace {
 
-constexpr const char* kStateCookie = "__Host-app-state";
+// One for each sign-in that is under way, so that tabs do not forget one another.
+constexpr std::string_view kStateCookiePrefix = "__Host-app-state-";
+constexpr long kStateSeconds = 600;
+constexpr std::size_t kStateIdBytesMax = 64;
+// More in one browser are tabs left behind: the oldest go, lest they fill the request's head.
+constexpr std::size_t kStatesMax = 16;
+
+std::string StateCookie(std::string_view state) {
+  return fmt::format("{}{}", kStateCookiePrefix, state);
+}
+
+void ClearCookie(const std::string& name, http::Response& response) {
+  response.fields.Add("set-cookie",
+                      http::FormatCookie({name, "", 0, http::SetCookie::SameSite::kNone}));
+}
+
+// The states that the browser holds beside a new one; oldest first (RFC 6265, section 5.4).
+void ClearOldStates(const http::Request& request, http::Response& response) {
+  auto cookies = http::ParseCookies(request.fields.Find("cookie").value_or(""));
+  std::erase_if(cookies,
+                [](const auto& each) { return !each.first.starts_with(kStateCookiePrefix); });
+  for (std::size_t i = 0; i + kStatesMax <= cookies.size(); ++i) {
+    ClearCookie(cookies[i].first, response);
+  }
+}
+
 constexpr std::size_t kResponseBytesMax = 512 * 1024;
 
 http::Response AppPage(int status, std::string_view title, std::string_view content) {
@@ -93,7 +118,9 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
   }
   for (ServiceProvider* app : apps_) {
     const std::string folder = "/" + app->config().id + "/";
-    if (request.path == folder && request.method == "GET") co_return Begin(*app);
+    if (request.path == folder && request.method == "GET") {
+      co_return Begin(*app, request);
+    }
     if (request.path == folder + "acs" && request.method == "POST") {
       co_return Finish(*app, request);
     }
@@ -101,7 +128,7 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
   co_return AppPage(404, "Nothing here", "<p><a href=\"/\">All apps</a></p>");
 }
 
-http::Response AppListener::Begin(ServiceProvider& app) {
+http::Response AppListener::Begin(ServiceProvider& app, const http::Request& request) {
   const auto start = [&]() -> absl::StatusOr<ServiceProvider::SignOn> {
     DT_ASSIGN_OR_RETURN(const std::string state, NewRandomId(random_));
     return app.StartSignOn(ServiceProvider::Binding::kRedirect, state);
@@ -113,28 +140,32 @@ http::Response AppListener::Begin(ServiceProvider& app) {
   }
   http::Response response = http::SeeOther(sign_on->url);
   // The answer is a POST from another site.
-  response.fields.Add("set-cookie", http::FormatCookie({kStateCookie, sign_on->relay_state, 600,
-                                                        http::SetCookie::SameSite::kNone}));
+  response.fields.Add("set-cookie",
+                      http::FormatCookie({StateCookie(sign_on->relay_state), "1", kStateSeconds,
+                                          http::SetCookie::SameSite::kNone}));
+  ClearOldStates(request, response);
   return response;
 }
 
 http::Response AppListener::Finish(ServiceProvider& app, const http::Request& request) {
-  const auto refused = [](std::string_view why) {
-    return AppPage(
-        403, "The sign-in was not accepted",
-        fmt::format("<p>{}.</p><p><a href=\"/\">Try again</a></p>", http::EscapeHtml(why)));
+  const auto refused = [&app](std::string_view why) {
+    return AppPage(403, "The sign-in was not accepted",
+                   fmt::format("<p>{}.</p><p><a href=\"/{}/\">Try again</a></p>",
+                               http::EscapeHtml(why), app.config().id));
   };
   const absl::StatusOr<http::Parameters> form = request.FormParameters();
   if (!form.ok()) return refused("The form is malformed");
   const absl::StatusOr<std::string> response = form->Single("SAMLResponse");
   const absl::StatusOr<std::string> state = form->Single("RelayState");
   if (!response.ok() || !state.ok()) return refused("The form lacks SAMLResponse or RelayState");
-  if (request.Cookie(kStateCookie) != *state) {
+  if (state->size() > kStateIdBytesMax || !request.Cookie(StateCookie(*state))) {
     return refused("This browser did not ask for it, or too long ago");
   }
   const absl::StatusOr<Assertion> assertion = app.FinishSignOn(*response, *state);
-  if (!assertion.ok()) return refused(std::string(assertion.status().message()));
-  return ShowAssertion(app.config(), *assertion);
+  http::Response page = assertion.ok() ? ShowAssertion(app.config(), *assertion)
+                                       : refused(std::string(assertion.status().message()));
+  ClearCookie(StateCookie(*state), page);
+  return page;
 }
 
 }  // namespace devicetrust::simulator

@@ -17,7 +17,8 @@
 namespace devicetrust::simulator {
 
 // GET / lists the apps, GET /ID/ begins a sign-in, POST /ID/acs ends it and shows what the
-// app was told of the person. A response is taken only from the browser that asked for it.
+// app was told of the person. A response is taken only from the browser that asked for it, which
+// may have asked for many at once.
 class AppListener {
  public:
   // Listens at once, so that the address is known; answers 503 until SetApps(). `clock` and
@@ -37,7 +38,7 @@ class AppListener {
  private:
   AppListener(std::string host, Random& random) : host_(std::move(host)), random_(random) {}
   Task<http::Response> Answer(const http::Request& request);
-  http::Response Begin(ServiceProvider& app);
+  http::Response Begin(ServiceProvider& app, const http::Request& request);
   http::Response Finish(ServiceProvider& app, const http::Request& request);
 
   const std::string host_;

@@ -90,15 +90,51 @@ TEST_F(AppListenerTest, SignsInTheBrowserThatAskedAndNoOther) {
   const std::string pair = cookie.substr(0, cookie.find(';'));
   const auto query = http::ParseParameters(location.substr(location.find('?') + 1)).value();
   const std::string state = query.Single("RelayState").value();
-  EXPECT_EQ(pair, "__Host-app-state=" + state);
+  EXPECT_EQ(pair, "__Host-app-state-" + state + "=1");
 
   const auto other = app_->StartSignOn(ServiceProvider::Binding::kRedirect, "other").value();
   EXPECT_EQ(Post(other.request_id, "other", pair).status, 403);
   EXPECT_EQ(Post(other.request_id, "other", "").status, 403);
-  const http::ParsedResponse welcome = Post(other.request_id, "other", "__Host-app-state=other");
+  const http::ParsedResponse welcome = Post(other.request_id, "other", "__Host-app-state-other=1");
   EXPECT_EQ(welcome.status, 200);
   EXPECT_NE(welcome.body.find("user9@corp.test"), std::string::npos);
   EXPECT_NE(welcome.body.find("Zoë &lt;Q&amp;A&gt; Müller"), std::string::npos) << welcome.body;
+}
+
+// Tabs opened at once each finish, in any order, and leave nothing behind.
+TEST_F(AppListenerTest, ManySignInsOfOneBrowserAllFinish) {
+  listener_->SetApps({app_.get()});
+  std::string cookies;
+  std::vector<std::pair<std::string, std::string>> tabs;  // Request id and state.
+  for (int i = 0; i < 3; ++i) {
+    const std::string state = fmt::format("tab{}", i);
+    const auto sign_on = app_->StartSignOn(ServiceProvider::Binding::kRedirect, state).value();
+    tabs.emplace_back(sign_on.request_id, state);
+    cookies += fmt::format("{}__Host-app-state-{}=1", i == 0 ? "" : "; ", state);
+  }
+  for (const auto& [request_id, state] : {tabs[2], tabs[0], tabs[1]}) {
+    const http::ParsedResponse welcome = Post(request_id, state, cookies);
+    EXPECT_EQ(welcome.status, 200) << welcome.body;
+    EXPECT_TRUE(
+        welcome.fields.Find("set-cookie")->starts_with("__Host-app-state-" + state + "=; "));
+  }
+}
+
+TEST_F(AppListenerTest, TabsLeftBehindGiveWay) {
+  listener_->SetApps({app_.get()});
+  std::string cookies = "other=1";
+  for (int i = 0; i < 16; ++i) cookies += fmt::format("; __Host-app-state-{}=1", i);
+  http::ClientRequest request;
+  request.target = "/mail/";
+  request.fields.Set("cookie", cookies);
+  const http::ParsedResponse begin = Send(std::move(request));
+  std::vector<std::string> cleared;
+  for (const http::Field& field : begin.fields.all()) {
+    if (field.name == "set-cookie" && field.value.find("Max-Age=0") != std::string::npos) {
+      cleared.push_back(field.value.substr(0, field.value.find(';')));
+    }
+  }
+  EXPECT_EQ(cleared, std::vector<std::string>{"__Host-app-state-0="});
 }
 
 }  // namespace
