@@ -33,8 +33,8 @@ absl::StatusOr<org::v1::App> AppFromMetadata(const std::string& file, std::strin
   if (!provider.ok()) return Annotate(provider.status(), file);
   org::v1::App app;
   app.set_id(IdOf(file));
-  app.set_label(app.id());
-  *app.mutable_saml() = *std::move(provider);
+  app.set_label(provider->display_name.empty() ? app.id() : provider->display_name);
+  *app.mutable_saml() = std::move(provider->saml);
   return app;
 }
 

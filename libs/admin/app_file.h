@@ -10,8 +10,8 @@
 
 namespace devicetrust::admin {
 
-// Reads a SAML 2.0 service provider's EntityDescriptor. Id and label are made of the file's name:
-// "My App.xml" gives "my-app".
+// Reads a SAML 2.0 service provider's EntityDescriptor. The id is made of the file's name: "My
+// App.xml" gives "my-app". The label is the metadata's mdui:DisplayName, or the id without one.
 //
 // Errors: those of saml::ParseServiceProvider(), with `file` before the message.
 absl::StatusOr<org::v1::App> AppFromMetadata(const std::string& file, std::string_view metadata,

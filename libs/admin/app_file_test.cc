@@ -27,6 +27,18 @@ TEST(AppFileTest, TakesTheIdFromTheNameOfTheFile) {
   }
 }
 
+TEST(AppFileTest, TakesTheNameThatTheMetadataShowsPeople) {
+  std::string metadata(kMetadata.substr(1));
+  metadata.insert(metadata.find("<md:AssertionConsumerService"),
+                  "<md:Extensions><mdui:UIInfo xmlns:mdui=\"urn:oasis:names:tc:SAML:metadata:ui\">"
+                  "<mdui:DisplayName xml:lang=\"en\">Pay\n roll</mdui:DisplayName>"
+                  "</mdui:UIInfo></md:Extensions>");
+  const auto app = AppFromMetadata("saml-prod-7.xml", metadata, WallTime());
+  ASSERT_TRUE(app.ok()) << app.status();
+  EXPECT_EQ(app->id(), "saml-prod-7");
+  EXPECT_EQ(app->label(), "Pay roll");
+}
+
 TEST(AppFileTest, ErrorsNameTheFile) {
   const auto app = AppFromMetadata("mail.xml", "hello", WallTime());
   EXPECT_TRUE(std::string(app.status().message()).starts_with("mail.xml: ")) << app.status();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 
 #include "libs/base/check.h"
@@ -25,13 +26,38 @@ absl::StatusOr<std::string> DecodeMessageText(std::string_view name, std::string
   return ToString(*octets);
 }
 
-absl::StatusOr<std::string> RelayStateOf(const http::Parameters& parameters) {
+absl::StatusOr<std::string> ReadRelayState(const http::Parameters& parameters) {
   DT_ASSIGN_OR_RETURN(std::string relay_state, parameters.SingleOr("RelayState", ""));
   if (relay_state.size() > kRelayStateBytesMax) {
     return absl::InvalidArgumentError(
-        fmt::format("RelayState is longer than {} bytes", kRelayStateBytesMax));
+        fmt::format("RelayState has {} bytes, and {} at most are carried", relay_state.size(),
+                    kRelayStateBytesMax));
   }
   return relay_state;
+}
+
+// XML in an encoding that XmlDocument reads begins so.
+bool LooksLikeXml(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return text.substr(std::min(first, text.size())).starts_with('<') ||
+         text.starts_with("\xef\xbb\xbf") || text.starts_with("\xff\xfe") ||
+         text.starts_with("\xfe\xff") || text.starts_with(std::string_view("\0<", 2));
+}
+
+absl::StatusOr<std::string> InflateMessage(std::string_view name, std::string_view deflated) {
+  absl::StatusOr<std::string> xml = Inflate(deflated, kSamlMessageBytesMax);
+  if (xml.ok()) return xml;
+  if (absl::IsOutOfRange(xml.status())) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} is longer than {} bytes", name, kSamlMessageBytesMax));
+  }
+  return absl::InvalidArgumentError(
+      LooksLikeXml(deflated)
+          ? fmt::format(
+                "{} is not deflated, as a message in a query must be (SAML bindings, section "
+                "3.4.4.1); send it by POST or deflate it",
+                name)
+          : fmt::format("{} is not deflated XML", name));
 }
 
 absl::StatusOr<Message> ReadRedirect(const http::Parameters& query, std::string_view name) {
@@ -48,9 +74,9 @@ absl::StatusOr<Message> ReadRedirect(const http::Parameters& query, std::string_
   if (encoding != "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE") {
     return absl::InvalidArgumentError("SAMLEncoding must be DEFLATE");
   }
-  DT_ASSIGN_OR_RETURN(message.relay_state, RelayStateOf(query));
+  DT_ASSIGN_OR_RETURN(message.relay_state, ReadRelayState(query));
   DT_ASSIGN_OR_RETURN(const std::string deflated, DecodeMessageText(name, text->value));
-  DT_ASSIGN_OR_RETURN(message.xml, Inflate(deflated, kSamlMessageBytesMax));
+  DT_ASSIGN_OR_RETURN(message.xml, InflateMessage(name, deflated));
   if (algorithm.has_value() != signature.has_value()) {
     return absl::InvalidArgumentError("SigAlg and Signature must come together");
   }
@@ -67,10 +93,17 @@ absl::StatusOr<Message> ReadRedirect(const http::Parameters& query, std::string_
 absl::StatusOr<Message> ReadPost(const http::Parameters& form, std::string_view name) {
   Message message;
   DT_ASSIGN_OR_RETURN(std::string text, form.Single(name));
-  DT_ASSIGN_OR_RETURN(message.relay_state, RelayStateOf(form));
+  DT_ASSIGN_OR_RETURN(message.relay_state, ReadRelayState(form));
   DT_ASSIGN_OR_RETURN(message.xml, DecodeMessageText(name, std::move(text)));
   if (message.xml.size() > kSamlMessageBytesMax) {
-    return absl::InvalidArgumentError(fmt::format("{} is too long", name));
+    return absl::InvalidArgumentError(
+        fmt::format("{} is longer than {} bytes", name, kSamlMessageBytesMax));
+  }
+  if (!LooksLikeXml(message.xml) && Inflate(message.xml, kSamlMessageBytesMax).ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} is deflated, as in a query; in a form it is base64 of the XML itself (SAML "
+                    "bindings, section 3.5.4)",
+                    name));
   }
   return message;
 }
@@ -85,22 +118,17 @@ absl::StatusOr<Message> DecodePost(const http::Parameters& form, std::string_vie
   return Typed(ReadPost(form, name));
 }
 
+absl::StatusOr<std::string> RelayStateOf(const http::Parameters& parameters) {
+  return Typed(ReadRelayState(parameters));
+}
+
 absl::Status VerifyQuerySignature(const Message& message,
                                   const std::vector<pki::Certificate>& certificates) {
   if (!message.query_signed) {
     return Error(reason::v1::REASON_SAML_SIGNATURE_INVALID, "the request is not signed");
   }
-  for (const pki::Certificate& certificate : certificates) {
-    const absl::StatusOr<pki::PublicKey> key = certificate.public_key();
-    if (key.ok() && VerifyWithAlgorithm(*key, message.signature_algorithm, message.signed_octets,
-                                        AsBytes(message.signature))) {
-      return absl::OkStatus();
-    }
-  }
-  return Error(
-      reason::v1::REASON_SAML_SIGNATURE_INVALID,
-      "the request's signature is not RSA or ECDSA with SHA-256, SHA-384 or SHA-512 by a key of "
-      "the service provider's metadata");
+  return VerifySignature(certificates, message.signature_algorithm, message.signed_octets,
+                         AsBytes(message.signature));
 }
 
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max) {
@@ -117,12 +145,12 @@ absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes
     result = inflate(&stream, Z_NO_FLUSH);
     text.append(piece.data(), piece.size() - stream.avail_out);
   }
-  const bool whole = result == Z_STREAM_END && stream.avail_in == 0 && text.size() <= bytes_max;
+  const bool whole = result == Z_STREAM_END && stream.avail_in == 0;
   inflateEnd(&stream);
-  if (!whole) {
-    return absl::InvalidArgumentError(
-        fmt::format("not DEFLATE data of at most {} bytes", bytes_max));
+  if (text.size() > bytes_max) {
+    return absl::OutOfRangeError(fmt::format("more than {} bytes", bytes_max));
   }
+  if (!whole) return absl::InvalidArgumentError("not DEFLATE data");
   return text;
 }
 

@@ -14,7 +14,9 @@
 namespace devicetrust::saml {
 
 inline constexpr std::size_t kSamlMessageBytesMax = 64 * 1024;
-inline constexpr std::size_t kRelayStateBytesMax = 1024;  // SAML says 80; some send more.
+// SAML says 80 (SAML bindings, section 3.4.3); products send a page's address or a token of theirs.
+// It is carried unchanged, by whomever it came.
+inline constexpr std::size_t kRelayStateBytesMax = 4096;
 
 // A message as it came in, not yet looked at.
 struct Message {
@@ -29,17 +31,20 @@ struct Message {
 };
 
 // SAML_REQUEST_MALFORMED: `name` (SAMLRequest, SAMLResponse) is missing or doubled, is no base64,
-// does not inflate or grows past kSamlMessageBytesMax; RelayState is too long; SigAlg
-// without Signature or the reverse.
+// does not inflate, grows past kSamlMessageBytesMax, or is deflated where it must not be;
+// RelayState is too long; SigAlg without Signature or the reverse.
 absl::StatusOr<Message> DecodeRedirect(const http::Parameters& query, std::string_view name);
 absl::StatusOr<Message> DecodePost(const http::Parameters& form, std::string_view name);
+
+// Its RelayState alone, which comes without a message when no app asked. As above.
+absl::StatusOr<std::string> RelayStateOf(const http::Parameters& parameters);
 
 // Checks the query's signature. SAML_SIGNATURE_INVALID: there is none, or not by one of the keys.
 absl::Status VerifyQuerySignature(const Message& message,
                                   const std::vector<pki::Certificate>& certificates);
 
-// Raw DEFLATE (RFC 1951). kInvalidArgument: no such data, something follows it, or more than
-// `bytes_max` come out.
+// Raw DEFLATE (RFC 1951). kInvalidArgument: no such data, or something follows it. kOutOfRange:
+// more than `bytes_max` come out.
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max);
 std::string Deflate(std::string_view text);
 

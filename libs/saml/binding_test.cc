@@ -1,6 +1,7 @@
 #include "libs/saml/binding.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -8,12 +9,15 @@
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/pki/key.h"
+#include "libs/rpc/error.h"
 #include "libs/saml/xml_signature.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
 
 namespace devicetrust::saml {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::string Encoded(std::string_view xml) {
   return http::PercentEncode(Base64Encode(AsBytes(Deflate(xml))));
@@ -38,7 +42,7 @@ absl::StatusOr<Message> Redirect(const std::string& query) {
 TEST(SamlBindingTest, InflatesWhatWasDeflated) {
   const std::string text(10'000, 'x');
   EXPECT_EQ(Inflate(Deflate(text), 10'000).value(), text);
-  DT_EXPECT_CODE(Inflate(Deflate(text), 9'999), kInvalidArgument);
+  DT_EXPECT_CODE(Inflate(Deflate(text), 9'999), kOutOfRange);
   DT_EXPECT_CODE(Inflate(Deflate(text) + "x", 10'000), kInvalidArgument);
   DT_EXPECT_CODE(Inflate("", 10), kInvalidArgument);
   DT_EXPECT_CODE(Inflate("\xff\xff", 10), kInvalidArgument);
@@ -64,7 +68,7 @@ TEST(SamlBindingTest, RefusesAmbiguousOrMalformedQueries) {
   for (const std::string& query :
        {std::string(), good + "&" + good, good + "&RelayState=a&RelayState=b", good + "&SigAlg=x",
         good + "&Signature=eA==", good + "&SAMLEncoding=none", std::string("SAMLRequest=%25"),
-        std::string("SAMLRequest=PGEvPg=="), good + "&RelayState=" + std::string(1025, 'x')}) {
+        std::string("SAMLRequest=PGEvPg=="), good + "&RelayState=" + std::string(4097, 'x')}) {
     DT_EXPECT_CODE(Redirect(query), kInvalidArgument);
   }
 }
@@ -131,6 +135,60 @@ TEST(SamlBindingTest, DecodesAPostWithFoldedBase64) {
           .value();
   EXPECT_EQ(message.xml, "<aaaa/>");
   EXPECT_FALSE(message.redirect);
+}
+
+TEST(SamlBindingTest, CarriesLongRelayStates) {
+  const std::string state(4096, 'x');
+  const std::string post = http::EncodeParameters(
+      {{"SAMLRequest", Base64Encode(AsBytes("<a/>"))}, {"RelayState", state}});
+  EXPECT_EQ(DecodePost(http::ParseParameters(post).value(), "SAMLRequest")->relay_state, state);
+  EXPECT_EQ(Redirect("SAMLRequest=" + Encoded("<a/>") + "&RelayState=" + state)->relay_state,
+            state);
+  const auto longer = Redirect("SAMLRequest=" + Encoded("<a/>") + "&RelayState=" + state + "x");
+  EXPECT_EQ(longer.status().message(), "RelayState has 4097 bytes, and 4096 at most are carried");
+}
+
+// Each binding has its own form (SAML bindings, sections 3.4.4.1 and 3.5.4).
+TEST(SamlBindingTest, SaysWhenAMessageHasTheFormOfTheOtherBinding) {
+  const std::string plain = http::PercentEncode(Base64Encode(AsBytes(" <a/>")));
+  const auto post = [](const std::string& message) {
+    return DecodePost(http::ParseParameters("SAMLRequest=" + message).value(), "SAMLRequest");
+  };
+  DT_EXPECT_OK(post(plain));
+  EXPECT_THAT(std::string(post(Encoded("<a/>")).status().message()), HasSubstr("is deflated"));
+  EXPECT_THAT(std::string(Redirect("SAMLRequest=" + plain).status().message()),
+              HasSubstr("is not deflated, as a message in a query must be"));
+  EXPECT_THAT(
+      std::string(Redirect("SAMLRequest=" + Encoded(std::string(70'000, ' '))).status().message()),
+      HasSubstr("longer than 65536 bytes"));
+}
+
+// Of a refused signature its algorithm is told, or that the key is another.
+TEST(SamlBindingTest, SaysWhatIsWrongWithASignature) {
+  const pki::ExportableIdentity signer = NewSigner();
+  const auto verify = [&](std::string_view algorithm, const std::vector<pki::Certificate>& keys) {
+    Message message;
+    message.query_signed = true;
+    message.signed_octets = "SAMLRequest=x";
+    message.signature_algorithm = algorithm;
+    message.signature = ToString(signer.key.Sign(AsBytes(message.signed_octets)).value());
+    return VerifyQuerySignature(message, keys);
+  };
+  DT_EXPECT_OK(verify(kRsaSha256, {signer.certificate}));
+  const absl::Status weak =
+      verify("http://www.w3.org/2000/09/xmldsig#rsa-sha1", {signer.certificate});
+  EXPECT_THAT(std::string(weak.message()), HasSubstr("algorithm is not RSA or ECDSA with SHA-256"));
+  EXPECT_EQ(rpc::DetailOf(weak)->subject(), "http://www.w3.org/2000/09/xmldsig#rsa-sha1");
+  EXPECT_THAT(std::string(verify(kEcdsaSha256, {signer.certificate}).message()),
+              HasSubstr("by an EC key, and the service provider's metadata has none"));
+  EXPECT_THAT(std::string(verify(kRsaSha256, {NewSigner().certificate}).message()),
+              HasSubstr("by another key than those of the service provider's metadata"));
+  // The eighth key is tried, the ninth is not.
+  std::vector<pki::Certificate> keys(7, NewSigner().certificate);
+  keys.push_back(signer.certificate);
+  DT_EXPECT_OK(verify(kRsaSha256, keys));
+  keys.insert(keys.begin(), keys.front());
+  DT_EXPECT_CODE(verify(kRsaSha256, keys), kPermissionDenied);
 }
 
 }  // namespace

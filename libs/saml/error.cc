@@ -1,5 +1,6 @@
 #include "libs/saml/error.h"
 
+#include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::saml {
@@ -22,8 +23,9 @@ absl::StatusCode CodeOf(reason::v1::Reason reason) {
 
 }  // namespace
 
-absl::Status Error(reason::v1::Reason reason, std::string message) {
-  return rpc::MakeError(CodeOf(reason), reason, std::move(message));
+absl::Status Error(reason::v1::Reason reason, std::string message, std::string foreign) {
+  return rpc::MakeError(CodeOf(reason), reason, std::move(message),
+                        IsUtf8(foreign) ? CutText(foreign, kForeignBytesMax) : std::string());
 }
 
 absl::Status Typed(absl::Status status) {

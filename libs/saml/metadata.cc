@@ -7,17 +7,29 @@
 #include <optional>
 #include <set>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/base/utc_time.h"
 #include "libs/http/client.h"
 #include "libs/saml/request.h"
 #include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 
 namespace devicetrust::saml {
 namespace {
 
 constexpr std::string_view kRedirectBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 constexpr std::string_view kMetadataPostBinding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+constexpr std::string_view kUiNs = "urn:oasis:names:tc:SAML:metadata:ui";
+constexpr std::string_view kAlgorithmNs = "urn:oasis:names:tc:SAML:metadata:algsupport";
+// A file that an administrator registers: of a federation's size, not of a stranger's making.
+constexpr XmlLimits kMetadataLimits{.bytes_max = kMetadataBytesMax,
+                                    .elements_max = 10'000,
+                                    .depth_max = 50,
+                                    .attributes_max = 10'000,
+                                    .namespaces_max = 1000,
+                                    .name_bytes_max = 256,
+                                    .comments_allowed = true};
 constexpr std::size_t kUrlBytesMax = 2048;
 constexpr std::size_t kEntityIdBytesMax = 1024;  // SAML core, section 8.3.6.
 
@@ -94,6 +106,9 @@ absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provi
           DT_ASSIGN_OR_RETURN(const pki::Certificate certificate, CertificateOf(listed));
           // Providers list keys for others too, that verify nothing here.
           if (!certificate.public_key().ok()) continue;
+          if (provider.signing_certificates_der_size() == static_cast<int>(kSigningKeysMax)) {
+            return BadMetadata(fmt::format("more than {} signing keys", kSigningKeysMax));
+          }
           provider.add_signing_certificates_der(ToString(certificate.der()));
         }
       }
@@ -112,6 +127,34 @@ absl::Status CheckValidUntil(XmlElement element, WallTime now) {
   return BadMetadata(fmt::format("it was valid until {}; get the file anew", FormatUtc(*until)));
 }
 
+// White space of any kind becomes one blank; other controls go.
+std::string InOneLine(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+      if (!line.ends_with(' ')) line += ' ';
+    } else if (!IsControl(c)) {
+      line += c;
+    }
+  }
+  return line;
+}
+
+std::string DisplayNameOf(XmlElement descriptor) {
+  std::string name;
+  for (const XmlElement& extensions : descriptor.Children(kMetadataNs, "Extensions")) {
+    for (const XmlElement& info : extensions.Children(kUiNs, "UIInfo")) {
+      for (const XmlElement& each : info.Children(kUiNs, "DisplayName")) {
+        const std::string language = LowerCase(each.Language());
+        const bool english = language == "en" || language.starts_with("en-");
+        if (name.empty() || english) name = InOneLine(each.Text());
+        if (english) return CutText(name, kDisplayNameBytesMax);
+      }
+    }
+  }
+  return CutText(name, kDisplayNameBytesMax);
+}
+
 // The first SPSSODescriptor that speaks SAML 2.0.
 absl::StatusOr<XmlElement> FindDescriptor(XmlElement entity) {
   for (const XmlElement& descriptor : entity.Children(kMetadataNs, "SPSSODescriptor")) {
@@ -126,17 +169,16 @@ absl::StatusOr<XmlElement> FindDescriptor(XmlElement entity) {
 
 }  // namespace
 
-absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata,
-                                                                  WallTime now) {
-  if (metadata.starts_with("\xef\xbb\xbf")) metadata.remove_prefix(3);  // A byte order mark.
-  const absl::StatusOr<XmlDocument> document =
-      XmlDocument::Parse(metadata, {.bytes_max = kMetadataBytesMax, .comments_allowed = true});
+absl::StatusOr<ServiceProviderMetadata> ParseServiceProvider(std::string_view metadata,
+                                                             WallTime now) {
+  const absl::StatusOr<XmlDocument> document = XmlDocument::Parse(metadata, kMetadataLimits);
   if (!document.ok()) return BadMetadata(std::string(document.status().message()));
   const XmlElement entity = document->root();
   if (!entity.Is(kMetadataNs, "EntityDescriptor")) {
     return BadMetadata("the root must be one md:EntityDescriptor");
   }
-  org::v1::SamlServiceProvider provider;
+  ServiceProviderMetadata read;
+  org::v1::SamlServiceProvider& provider = read.saml;
   provider.set_entity_id(entity.Attribute("entityID").value_or(""));
   if (provider.entity_id().empty() || provider.entity_id().size() > kEntityIdBytesMax) {
     return BadMetadata("the EntityDescriptor needs an entityID of 1 to 1024 bytes");
@@ -157,7 +199,8 @@ absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_vi
   for (const XmlElement& format : descriptor.Children(kMetadataNs, "NameIDFormat")) {
     provider.add_name_id_formats(format.Text());
   }
-  return provider;
+  read.display_name = DisplayNameOf(descriptor);
+  return read;
 }
 
 std::string BuildIdpMetadata(const IdpDescription& idp) {
@@ -169,6 +212,15 @@ std::string BuildIdpMetadata(const IdpDescription& idp) {
         "</md:KeyDescriptor>\n",
         kDsigNs, Base64Encode(certificate.der()));
   }
+  std::string algorithms;
+  for (const std::string_view uri : DigestMethodUris()) {
+    algorithms += fmt::format("      <alg:DigestMethod Algorithm=\"{}\"/>\n", uri);
+  }
+  for (const std::string_view uri : SignatureMethodUris()) {
+    algorithms += fmt::format("      <alg:SigningMethod Algorithm=\"{}\"/>\n", uri);
+  }
+  const std::string extensions = fmt::format(
+      "    <md:Extensions xmlns:alg=\"{}\">\n{}    </md:Extensions>\n", kAlgorithmNs, algorithms);
   const auto service = [](std::string_view element, std::string_view binding,
                           std::string_view url) {
     return fmt::format("    <md:{} Binding=\"{}\" Location=\"{}\"/>\n", element, binding,
@@ -186,7 +238,8 @@ std::string BuildIdpMetadata(const IdpDescription& idp) {
              "  <md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\""
              " protocolSupportEnumeration=\"{}\">\n",
              kMetadataNs, EscapeXmlAttribute(idp.entity_id), kSamlpNs) +
-         keys + formats + service("SingleSignOnService", kRedirectBinding, idp.sign_on_url) +
+         extensions + keys + formats +
+         service("SingleSignOnService", kRedirectBinding, idp.sign_on_url) +
          service("SingleSignOnService", kMetadataPostBinding, idp.sign_on_url) +
          "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n";
 }

@@ -14,7 +14,16 @@ namespace devicetrust::saml {
 
 inline constexpr std::size_t kMetadataBytesMax = 1024 * 1024;
 
-// Reads a service provider's EntityDescriptor: what PutApp wants.
+// A service provider as its metadata describes it.
+struct ServiceProviderMetadata {
+  org::v1::SamlServiceProvider saml;  // What PutApp wants.
+  // mdui:DisplayName in English, else the first (Metadata Extensions for Login and Discovery User
+  // Interface, section 2.1.1), in one line of at most kDisplayNameBytesMax; empty: there is none.
+  std::string display_name;
+};
+inline constexpr std::size_t kDisplayNameBytesMax = 200;
+
+// Reads a service provider's EntityDescriptor, in UTF-8 or UTF-16.
 //
 // Takes the assertion consumer services with the POST binding (others can't be answered),
 // their indexes, and marks the default one; the certificates of KeyDescriptors for signing or
@@ -24,9 +33,9 @@ inline constexpr std::size_t kMetadataBytesMax = 1024 * 1024;
 // kInvalidArgument, saying what to add: no XML (see XmlDocument), no EntityDescriptor with
 // an entityID, no SPSSODescriptor of SAML 2.0, a validUntil before `now`, no usable
 // AssertionConsumerService, one that is neither https nor http on loopback, a certificate that
-// is broken or whose key verifies nothing.
-absl::StatusOr<org::v1::SamlServiceProvider> ParseServiceProvider(std::string_view metadata,
-                                                                  WallTime now);
+// is broken or whose key verifies nothing, more than kSigningKeysMax usable ones.
+absl::StatusOr<ServiceProviderMetadata> ParseServiceProvider(std::string_view metadata,
+                                                             WallTime now);
 
 struct IdpDescription {
   std::string entity_id;
@@ -34,6 +43,8 @@ struct IdpDescription {
   std::vector<pki::Certificate> signing_certificates;  // Newest first.
 };
 
+// Names the algorithms that requests may be signed with, too: some service providers sign with
+// SHA-1 unless told (SAML v2.0 Metadata Profile for Algorithm Support).
 std::string BuildIdpMetadata(const IdpDescription& idp);
 
 }  // namespace devicetrust::saml

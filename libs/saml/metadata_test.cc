@@ -4,9 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "libs/base/encoding.h"
+#include "libs/base/files.h"
 #include "libs/saml/xml.h"
+#include "libs/saml/xml_signature.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 #include "libs/testing/vectors.h"
 
 namespace devicetrust::saml {
@@ -15,6 +20,12 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr WallTime kReadAt{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+
+absl::StatusOr<org::v1::SamlServiceProvider> Parse(std::string_view metadata) {
+  auto read = ParseServiceProvider(metadata, kReadAt);
+  if (!read.ok()) return read.status();
+  return std::move(read->saml);
+}
 
 std::string Certificate() {
   const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
@@ -73,14 +84,12 @@ TEST(SamlMetadataTest, ReadsAServiceProvider) {
   std::string folded = Certificate();
   folded.insert(64, "\n   ");
   const org::v1::SamlServiceProvider provider =
-      ParseServiceProvider(
-          Metadata("<md:KeyDescriptor use=\"encryption\"/>" + KeyDescriptor("\n" + folded) +
-                       "<md:NameIDFormat> urn:x </md:NameIDFormat>" +
-                       Acs("https://sp.example/artifact", "index=\"0\"", "HTTP-Artifact") +
-                       Acs("https://sp.example/acs?a&amp;b", "index=\"1\"") +
-                       Acs("http://app.localhost:8080/acs", "index=\"2\" isDefault=\"true\""),
-                   "AuthnRequestsSigned=\"true\""),
-          kReadAt)
+      Parse(Metadata("<md:KeyDescriptor use=\"encryption\"/>" + KeyDescriptor("\n" + folded) +
+                         "<md:NameIDFormat> urn:x </md:NameIDFormat>" +
+                         Acs("https://sp.example/artifact", "index=\"0\"", "HTTP-Artifact") +
+                         Acs("https://sp.example/acs?a&amp;b", "index=\"1\"") +
+                         Acs("http://app.localhost:8080/acs", "index=\"2\" isDefault=\"true\""),
+                     "AuthnRequestsSigned=\"true\""))
           .value();
   EXPECT_EQ(provider.entity_id(), "https://sp.example/?a=1&b=2");
   ASSERT_EQ(provider.acs_size(), 2);
@@ -96,12 +105,10 @@ TEST(SamlMetadataTest, ReadsBothWordsOfABoolean) {
   const std::string content = KeyDescriptor(Certificate()) +
                               Acs("https://sp.example/1", "index=\"1\" isDefault=\"0\"") +
                               Acs("https://sp.example/2", "index=\"2\" isDefault=\"1\"");
-  const auto provider =
-      ParseServiceProvider(Metadata(content, "AuthnRequestsSigned=\"1\""), kReadAt).value();
+  const auto provider = Parse(Metadata(content, "AuthnRequestsSigned=\"1\"")).value();
   EXPECT_TRUE(provider.requests_signed());
   EXPECT_TRUE(provider.acs(1).is_default());
-  EXPECT_FALSE(ParseServiceProvider(Metadata(content, "AuthnRequestsSigned=\"0\""), kReadAt)
-                   ->requests_signed());
+  EXPECT_FALSE(Parse(Metadata(content, "AuthnRequestsSigned=\"0\""))->requests_signed());
 }
 
 TEST(SamlMetadataTest, MarksTheDefault) {
@@ -119,7 +126,7 @@ TEST(SamlMetadataTest, MarksTheDefault) {
       content +=
           Acs(fmt::format("https://sp.example/{}", i), fmt::format("index=\"{}\" {}", i, said[i]));
     }
-    const auto provider = ParseServiceProvider(Metadata(content), kReadAt).value();
+    const auto provider = Parse(Metadata(content)).value();
     for (int i = 0; i < provider.acs_size(); ++i) {
       EXPECT_EQ(provider.acs(i).is_default(), i == chosen) << content;
     }
@@ -130,21 +137,25 @@ TEST(SamlMetadataTest, ReadsTheRoleThatSpeaksSaml2) {
   const std::string old = Role(Acs("https://sp.example/old", "index=\"1\""), "",
                                "urn:oasis:names:tc:SAML:1.1:protocol");
   const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
-  EXPECT_EQ(ParseServiceProvider(Entity(old + Role(acs)), kReadAt)->acs(0).url(),
-            "https://sp.example/acs");
-  DT_EXPECT_CODE(ParseServiceProvider(Entity(old), kReadAt), kInvalidArgument);
+  EXPECT_EQ(Parse(Entity(old + Role(acs)))->acs(0).url(), "https://sp.example/acs");
+  DT_EXPECT_CODE(Parse(Entity(old)), kInvalidArgument);
 }
 
 TEST(SamlMetadataTest, IsValidUntilItSays) {
   const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
-  DT_EXPECT_OK(
-      ParseServiceProvider(Entity(Role(acs), "validUntil=\"2026-01-01T00:00:01Z\""), kReadAt));
+  DT_EXPECT_OK(Parse(Entity(Role(acs), "validUntil=\"2026-01-01T00:00:01Z\"")));
   for (const std::string& old : {Entity(Role(acs), "validUntil=\"2026-01-01T00:00:00Z\""),
                                  Metadata(acs, "validUntil=\"2025-12-31T00:00:00Z\"")}) {
-    const auto parsed = ParseServiceProvider(old, kReadAt);
+    const auto parsed = Parse(old);
     DT_EXPECT_CODE(parsed, kInvalidArgument);
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr("was valid until 202"));
   }
+}
+
+std::string Repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
 }
 
 TEST(SamlMetadataTest, SaysWhatIsMissing) {
@@ -166,10 +177,11 @@ TEST(SamlMetadataTest, SaysWhatIsMissing) {
       {Metadata(KeyDescriptor(P521Certificate()) + acs, "AuthnRequestsSigned=\"1\""),
        "RSA of 2048 to 4096 bits"},
       {Metadata(acs, "validUntil=\"tomorrow\""), "validUntil must be like"},
+      {Metadata(Repeated(KeyDescriptor(Certificate()), 9) + acs), "more than 8 signing keys"},
       {"<!DOCTYPE a>" + acs, "document type"},
   };
   for (const auto& [metadata, message] : table) {
-    const auto parsed = ParseServiceProvider(metadata, kReadAt);
+    const auto parsed = Parse(metadata);
     DT_EXPECT_CODE(parsed, kInvalidArgument);
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(message));
   }
@@ -177,15 +189,67 @@ TEST(SamlMetadataTest, SaysWhatIsMissing) {
 
 // XML Schema, part 2, section 4.3.6; SAML metadata, section 2.4.1.1.
 TEST(SamlMetadataTest, PassesOverBlanksAndOthersKeys) {
-  const auto parsed = ParseServiceProvider(
-      Metadata(KeyDescriptor(P521Certificate()) +
-                   Acs("https://sp.example/acs", "index=\" 5 \" isDefault=\" 1 \""),
-               "validUntil=\" 2100-01-01T00:00:00Z \" AuthnRequestsSigned=\" false \""),
-      kReadAt);
+  const auto parsed =
+      Parse(Metadata(KeyDescriptor(P521Certificate()) +
+                         Acs("https://sp.example/acs", "index=\" 5 \" isDefault=\" 1 \""),
+                     "validUntil=\" 2100-01-01T00:00:00Z \" AuthnRequestsSigned=\" false \""));
   DT_ASSERT_OK(parsed);
   EXPECT_EQ(parsed->acs(0).index(), 5);
   EXPECT_TRUE(parsed->acs(0).is_default());
   EXPECT_EQ(parsed->signing_certificates_der_size(), 0);
+}
+
+// XML 1.0, section 4.3.3: every processor reads UTF-16. By iconv, with a byte order mark and
+// without.
+TEST(SamlMetadataTest, ReadsUtf16) {
+  std::string text = Metadata(Acs("https://sp.example/acs", "index=\"1\""));
+  text = text.substr(text.find("<?xml"));
+  text.replace(text.find("<?xml version=\"1.0\"?>"), 21,
+               "<?xml version=\"1.0\" encoding=\"UTF-16\"?>");
+  text.replace(text.find("a comment"), 9, "Zo\xc3\xab \xf0\x9f\x8e\xab");
+  const testing::TempFolder folder;
+  DT_ASSERT_OK(WriteFileAtomically(folder / "utf8.xml", text));
+  for (const char* encoding : {"UTF-16", "UTF-16LE", "UTF-16BE"}) {
+    const std::string command =
+        fmt::format("iconv -f UTF-8 -t {1} {0}/utf8.xml > {0}/utf16.xml", folder.path(), encoding);
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+    const std::string utf16 = ReadFile(folder / "utf16.xml").value();
+    const auto provider = Parse(utf16);
+    DT_ASSERT_OK(provider) << encoding;
+    EXPECT_EQ(provider->acs(0).url(), "https://sp.example/acs");
+    DT_EXPECT_CODE(Parse(utf16.substr(0, utf16.size() - 1)), kInvalidArgument);
+  }
+}
+
+// What looks like a document type in a comment or in text is none.
+TEST(SamlMetadataTest, JudgesWhatItHasParsed) {
+  const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
+  DT_EXPECT_OK(Parse(Metadata("<!-- <!DOCTYPE a [<!ENTITY e 'x'>]> -->" + acs)));
+  DT_EXPECT_OK(Parse(Metadata(acs + "<md:AttributeConsumingService index=\"1\"><md:ServiceName "
+                                    "xml:lang=\"en\"><![CDATA[<!DOCTYPE a>]]></md:ServiceName>"
+                                    "</md:AttributeConsumingService>")));
+}
+
+TEST(SamlMetadataTest, ReadsTheNameThatPeopleSee) {
+  const auto name_of = [](std::string_view names) {
+    const std::string extensions = fmt::format(
+        "<md:Extensions><mdui:UIInfo xmlns:mdui=\"urn:oasis:names:tc:SAML:metadata:ui\">{}"
+        "</mdui:UIInfo></md:Extensions>",
+        names);
+    return ParseServiceProvider(Metadata(extensions + Acs("https://sp.example/acs", "index=\"1\"")),
+                                kReadAt)
+        .value()
+        .display_name;
+  };
+  const auto name = [](std::string_view language, std::string_view text) {
+    return fmt::format("<mdui:DisplayName xml:lang=\"{}\">{}</mdui:DisplayName>", language, text);
+  };
+  EXPECT_EQ(name_of(""), "");
+  EXPECT_EQ(name_of(name("de", "Lohn")), "Lohn");
+  EXPECT_EQ(name_of(name("de", "Lohn") + name("fr", "Paie")), "Lohn");
+  EXPECT_EQ(name_of(name("de", "Lohn") + name("en-GB", " Pay\n  roll ") + name("en", "x")),
+            "Pay roll");
+  EXPECT_EQ(name_of(name("en", std::string(150, 'x') + Repeated("\xc3\xa9", 40))).size(), 200U);
 }
 
 TEST(SamlMetadataTest, DescribesTheIdentityProvider) {
@@ -205,6 +269,15 @@ TEST(SamlMetadataTest, DescribesTheIdentityProvider) {
   EXPECT_EQ(idp.Children(kMetadataNs, "KeyDescriptor").size(), 1U);
   EXPECT_EQ(idp.Children(kMetadataNs, "SingleSignOnService")[1].Attribute("Location"),
             "https://org.localhost/sso/saml?a&b");
+  // SAML v2.0 Metadata Profile for Algorithm Support, section 2.3: in the order of preference.
+  const XmlElement extensions = idp.Children().front();
+  ASSERT_TRUE(extensions.Is(kMetadataNs, "Extensions"));
+  constexpr std::string_view kAlgorithms = "urn:oasis:names:tc:SAML:metadata:algsupport";
+  EXPECT_EQ(extensions.Children(kAlgorithms, "DigestMethod")[0].Attribute("Algorithm"),
+            "http://www.w3.org/2001/04/xmlenc#sha256");
+  EXPECT_EQ(extensions.Children(kAlgorithms, "SigningMethod")[0].Attribute("Algorithm"),
+            kRsaSha256);
+  EXPECT_EQ(extensions.Children().size(), 9U);
 }
 
 }  // namespace

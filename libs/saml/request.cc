@@ -36,8 +36,9 @@ constexpr std::pair<std::string_view, int> kContextStrengths[] = {
 constexpr int kOurStrength = 3;  // What we say is PasswordProtectedTransport.
 constexpr std::size_t kIdBytesMax = 256;
 
-absl::Status BadRequest(std::string_view why) {
-  return absl::InvalidArgumentError(fmt::format("AuthnRequest: {}", why));
+absl::Status BadRequest(std::string_view why, std::string foreign = {}) {
+  return Error(reason::v1::REASON_SAML_REQUEST_MALFORMED, fmt::format("AuthnRequest: {}", why),
+               std::move(foreign));
 }
 
 // xs:NCName, in the characters that anybody uses.
@@ -63,13 +64,13 @@ bool IsSigned(const Message& message, XmlElement root) {
 
 absl::Status CheckSignature(const Message& message, const XmlDocument& document,
                             const org::v1::SamlServiceProvider& provider) {
-  DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> keys, ProviderKeys(provider));
   if (!IsSigned(message, document.root())) {
     if (!provider.requests_signed()) return absl::OkStatus();
     return Error(
         reason::v1::REASON_SAML_SIGNATURE_INVALID,
         "the request is not signed, though the service provider's metadata says that it signs");
   }
+  DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> keys, ProviderKeys(provider));
   // Without a key in the metadata nothing can be said for or against a signature.
   if (keys.empty() && !provider.requests_signed()) return absl::OkStatus();
   return message.redirect ? VerifyQuerySignature(message, keys)
@@ -83,25 +84,25 @@ absl::StatusOr<std::string> ChooseAcs(XmlElement root,
   if (url && index) return BadRequest("both an AssertionConsumerService URL and an index");
   if (url) {
     if (IsRegisteredAcs(provider, *url)) return *url;
-    return Error(
-        reason::v1::REASON_SAML_ACS_NOT_REGISTERED,
-        fmt::format("the AssertionConsumerService {} is not in the service provider's metadata; "
-                    "register it there",
-                    *url));
+    return Error(reason::v1::REASON_SAML_ACS_NOT_REGISTERED,
+                 "the request wants its answer at an AssertionConsumerService that is not in the "
+                 "service provider's metadata; register it there",
+                 *url);
   }
   if (!index) return DefaultAcs(provider);
   int number = -1;
   const auto [stop, error] = std::from_chars(index->data(), index->data() + index->size(), number);
   if (error != std::errc() || stop != index->data() + index->size()) {
-    return BadRequest("AssertionConsumerServiceIndex is no number");
+    return BadRequest("AssertionConsumerServiceIndex is not a number", *index);
   }
   for (const org::v1::AssertionConsumerService& acs : provider.acs()) {
     if (acs.index() == number) return acs.url();
   }
   return Error(
       reason::v1::REASON_SAML_ACS_NOT_REGISTERED,
-      fmt::format("no AssertionConsumerService of index {} is in the service provider's metadata",
-                  number));
+      "the request names an AssertionConsumerService by an index that is not in the service "
+      "provider's metadata",
+      *index);
 }
 
 // Whether a NameID or a policy is of the service provider's own name space, as all that we give.
@@ -180,7 +181,7 @@ absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
   } else if (comparison == "better") {
     satisfied = !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), weaker);
   } else {
-    return BadRequest("Comparison is not exact, minimum, maximum or better");
+    return BadRequest("Comparison is not exact, minimum, maximum or better", comparison);
   }
   if (!satisfied) request.failure = Failure::kNoAuthnContext;
   return absl::OkStatus();
@@ -188,12 +189,13 @@ absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
 
 absl::Status CheckEnvelope(const Message& message, XmlElement root, std::string_view sso_url,
                            WallTime now) {
-  if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the root is another element");
-  if (root.Attribute("Version") != "2.0") return BadRequest("Version is not 2.0");
+  if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the message is none", root.Name());
+  const std::string version = root.Attribute("Version").value_or("");
+  if (version != "2.0") return BadRequest("Version is not 2.0", version);
   if (!IsId(root.Attribute("ID").value_or(""))) return BadRequest("ID is missing or malformed");
   const std::string destination = root.TrimmedAttribute("Destination").value_or("");
   if (!destination.empty() && destination != sso_url) {
-    return BadRequest(fmt::format("Destination is not {}", sso_url));
+    return BadRequest(fmt::format("Destination is not {}", sso_url), destination);
   }
   // Else what was signed for another could be sent to us (SAML bindings, sections 3.4.5.2 and
   // 3.5.5.2).
@@ -201,37 +203,43 @@ absl::Status CheckEnvelope(const Message& message, XmlElement root, std::string_
     return BadRequest("a signed request needs a Destination");
   }
   const std::optional<std::string> binding = root.TrimmedAttribute("ProtocolBinding");
-  if (binding && *binding != kPostBinding) return BadRequest("answers go by HTTP-POST only");
+  if (binding && *binding != kPostBinding) {
+    return BadRequest("answers go by HTTP-POST only; ProtocolBinding is another", *binding);
+  }
   const absl::StatusOr<WallTime> issued =
       ParseUtc(root.TrimmedAttribute("IssueInstant").value_or(""));
   if (!issued.ok()) return BadRequest("IssueInstant is missing or malformed");
   if (*issued < now - kRequestAgeMax || *issued > now + kRequestAgeMax) {
-    return Error(reason::v1::REASON_SAML_REQUEST_EXPIRED,
-                 "the request is too old, or the clocks differ; start again at the application");
+    return Error(
+        reason::v1::REASON_SAML_REQUEST_EXPIRED,
+        fmt::format("the request was issued more than {} minutes ago, or the clocks of the "
+                    "app and of this service differ",
+                    kRequestAgeMax.count()),
+        root.TrimmedAttribute("IssueInstant").value_or(""));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ReadIssuer(const Message& message) {
-  DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
+absl::StatusOr<std::string> ReadIssuer(const XmlDocument& document) {
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer,
                       document.root().Child(kSamlNs, "Issuer"));
   if (!issuer) return BadRequest("Issuer is missing");
   return issuer->Text();
 }
 
-absl::StatusOr<SignOnRequest> ReadRequest(const Message& message,
+absl::StatusOr<SignOnRequest> ReadRequest(const ReceivedRequest& received,
                                           const org::v1::SamlServiceProvider& provider,
                                           std::string_view sso_url, WallTime now) {
-  DT_ASSIGN_OR_RETURN(const XmlDocument document, XmlDocument::Parse(message.xml));
+  const Message& message = received.message();
+  const XmlDocument& document = received.document();
   const XmlElement root = document.root();
   DT_RETURN_IF_ERROR(CheckEnvelope(message, root, sso_url, now));
-  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer, root.Child(kSamlNs, "Issuer"));
-  if (!issuer) return BadRequest("Issuer is missing");
-  if (issuer->Text() != provider.entity_id()) {
+  if (received.issuer() != provider.entity_id()) {
     return Error(reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
-                 fmt::format("the Issuer \"{}\" is not the registered \"{}\"",
-                             issuer->Text().substr(0, 256), provider.entity_id()));
+                 fmt::format("the request's Issuer is not the entity id that the app is registered "
+                             "with, {}",
+                             provider.entity_id()),
+                 received.issuer());
   }
   DT_RETURN_IF_ERROR(CheckSignature(message, document, provider));
 
@@ -248,12 +256,16 @@ absl::StatusOr<SignOnRequest> ReadRequest(const Message& message,
 
 }  // namespace
 
-absl::StatusOr<std::string> IssuerOf(const Message& message) { return Typed(ReadIssuer(message)); }
+absl::StatusOr<ReceivedRequest> ReceivedRequest::Parse(Message message) {
+  DT_ASSIGN_OR_RETURN(XmlDocument document, Typed(XmlDocument::Parse(message.xml)));
+  DT_ASSIGN_OR_RETURN(std::string issuer, Typed(ReadIssuer(document)));
+  return ReceivedRequest(std::move(message), std::move(document), std::move(issuer));
+}
 
-absl::StatusOr<SignOnRequest> CheckSignOnRequest(const Message& message,
+absl::StatusOr<SignOnRequest> CheckSignOnRequest(const ReceivedRequest& request,
                                                  const org::v1::SamlServiceProvider& provider,
                                                  std::string_view sso_url, WallTime now) {
-  return Typed(ReadRequest(message, provider, sso_url, now));
+  return Typed(ReadRequest(request, provider, sso_url, now));
 }
 
 absl::StatusOr<std::string> DefaultAcs(const org::v1::SamlServiceProvider& provider) {

@@ -4,12 +4,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "devicetrust/org/v1/apps.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/saml/binding.h"
 #include "libs/saml/response.h"
+#include "libs/saml/xml.h"
 
 namespace devicetrust::saml {
 
@@ -25,14 +27,29 @@ struct SignOnRequest {
   std::optional<Failure> failure;      // It asks for what we can't give: the answer.
 };
 
-// The Issuer of a request: who says to have sent it. Nothing has been checked yet.
-// SAML_REQUEST_MALFORMED: no XML (see XmlDocument), or not exactly one Issuer.
-absl::StatusOr<std::string> IssuerOf(const Message& message);
+// A request as it came in, parsed, once: that is most of its cost. Nothing has been checked yet.
+class ReceivedRequest {
+ public:
+  // SAML_REQUEST_MALFORMED: no XML (see XmlDocument), or not exactly one Issuer.
+  static absl::StatusOr<ReceivedRequest> Parse(Message message);
+
+  const std::string& issuer() const { return issuer_; }  // Who says to have sent it.
+  const Message& message() const { return message_; }
+  const XmlDocument& document() const { return document_; }
+
+ private:
+  ReceivedRequest(Message message, XmlDocument document, std::string issuer)
+      : message_(std::move(message)), document_(std::move(document)), issuer_(std::move(issuer)) {}
+
+  Message message_;
+  XmlDocument document_;
+  std::string issuer_;
+};
 
 // How far an IssueInstant may be from our clock, either way.
 inline constexpr std::chrono::minutes kRequestAgeMax{10};
 
-// Parses and checks `message` against what is registered for the app.
+// Checks `request` against what is registered for the app.
 //
 // Errors, for which there must be no answer to any URL of the request:
 //   SAML_REQUEST_MALFORMED         not an AuthnRequest of SAML 2.0, or a field that is malformed;
@@ -41,7 +58,7 @@ inline constexpr std::chrono::minutes kRequestAgeMax{10};
 //   SAML_ACS_NOT_REGISTERED        the assertion consumer service is not in the metadata.
 //   SAML_SIGNATURE_INVALID         a signature is missing where the metadata demands one, or wrong.
 //   SAML_REQUEST_EXPIRED           IssueInstant is more than kRequestAgeMax away from `now`.
-absl::StatusOr<SignOnRequest> CheckSignOnRequest(const Message& message,
+absl::StatusOr<SignOnRequest> CheckSignOnRequest(const ReceivedRequest& request,
                                                  const org::v1::SamlServiceProvider& provider,
                                                  std::string_view sso_url, WallTime now);
 

@@ -1,6 +1,7 @@
 #include "libs/saml/request.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -16,6 +17,9 @@
 
 namespace devicetrust::saml {
 namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
 
 constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 constexpr std::string_view kSso = "https://org.localhost:8443/sso/saml";
@@ -55,11 +59,16 @@ std::string RequestXml(std::string_view attributes = "", std::string_view conten
       kSamlpNs, kSamlNs, FormatUtc(issued), attributes, content);
 }
 
+absl::StatusOr<SignOnRequest> Check(Message message, const org::v1::SamlServiceProvider& provider) {
+  DT_ASSIGN_OR_RETURN(const ReceivedRequest received, ReceivedRequest::Parse(std::move(message)));
+  return CheckSignOnRequest(received, provider, kSso, kNow);
+}
+
 absl::StatusOr<SignOnRequest> Check(std::string xml,
                                     const org::v1::SamlServiceProvider& provider = NewProvider()) {
   Message message;
   message.xml = std::move(xml);
-  return CheckSignOnRequest(message, provider, kSso, kNow);
+  return Check(std::move(message), provider);
 }
 
 constexpr reason::v1::Reason kMalformed = reason::v1::REASON_SAML_REQUEST_MALFORMED;
@@ -283,17 +292,32 @@ TEST(SamlRequestTest, VerifiesSignedPosts) {
       kMalformed);
 }
 
-// `xml` signed by xmlsec1; `method` is of the namespace xmldsig-more.
+std::string Method(std::string_view element, std::string_view algorithm,
+                   std::string_view content = "") {
+  return fmt::format("<ds:{0} Algorithm=\"{1}\">{2}</ds:{0}>", element, algorithm, content);
+}
+
+constexpr std::string_view kEnveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+constexpr std::string_view kSha256 = "http://www.w3.org/2001/04/xmlenc#sha256";
+
+// What a signature is made with.
+struct Recipe {
+  std::string method = "rsa-sha256";  // Of the namespace xmldsig-more.
+  std::string digest_uri = std::string(kSha256);
+  std::string canonical = Method("CanonicalizationMethod", kExcC14n);
+  std::string transforms = Method("Transform", kEnveloped) + Method("Transform", kExcC14n);
+};
+
+// `xml` signed by xmlsec1.
 std::string SignWithXmlSec(const std::string& xml, const pki::ExportableIdentity& signer,
-                           std::string_view method, std::string_view digest_uri) {
+                           const Recipe& recipe) {
   const std::string signature = fmt::format(
-      "<ds:Signature xmlns:ds=\"{}\"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm=\"{}\"/>"
-      "<ds:SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#{}\"/>"
-      "<ds:Reference URI=\"#_r1\"><ds:Transforms><ds:Transform"
-      " Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>"
-      "<ds:Transform Algorithm=\"{}\"/></ds:Transforms><ds:DigestMethod Algorithm=\"{}\"/>"
-      "<ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>",
-      kDsigNs, kExcC14n, method, kExcC14n, digest_uri);
+      "<ds:Signature xmlns:ds=\"{}\"><ds:SignedInfo>{}{}<ds:Reference URI=\"#_r1\"><ds:Transforms>"
+      "{}</ds:Transforms>{}<ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/>"
+      "</ds:Signature>",
+      kDsigNs, recipe.canonical,
+      Method("SignatureMethod", "http://www.w3.org/2001/04/xmldsig-more#" + recipe.method),
+      recipe.transforms, Method("DigestMethod", recipe.digest_uri));
   std::string unsigned_form = xml;
   unsigned_form.insert(xml.find("</saml:Issuer>") + 14, signature);
   const testing::TempFolder folder;
@@ -308,7 +332,6 @@ std::string SignWithXmlSec(const std::string& xml, const pki::ExportableIdentity
 }
 
 TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
-  constexpr std::string_view kSha256 = "http://www.w3.org/2001/04/xmlenc#sha256";
   constexpr std::string_view kSha384 = "http://www.w3.org/2001/04/xmldsig-more#sha384";
   constexpr std::string_view kSha512 = "http://www.w3.org/2001/04/xmlenc#sha512";
   for (const pki::KeyType type :
@@ -318,8 +341,9 @@ TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
     provider.add_signing_certificates_der(ToString(signer.certificate.der()));
     const std::string kind = type == pki::KeyType::kRsa2048 ? "rsa" : "ecdsa";
     const auto sign = [&](std::string_view hash, std::string_view digest_uri) {
-      return SignWithXmlSec(RequestXml(kDestination), signer, fmt::format("{}-{}", kind, hash),
-                            digest_uri);
+      return SignWithXmlSec(
+          RequestXml(kDestination), signer,
+          {.method = fmt::format("{}-{}", kind, hash), .digest_uri = std::string(digest_uri)});
     };
     for (const auto& [hash, digest_uri] :
          {std::pair{"sha256", kSha384}, {"sha384", kSha512}, {"sha512", kSha256}}) {
@@ -331,6 +355,73 @@ TEST(SamlRequestTest, VerifiesWhatXmlsec1Signs) {
     // SHA-1 is not good enough, whoever signed.
     ExpectRefused(Check(sign("sha256", "http://www.w3.org/2000/09/xmldsig#sha1"), provider),
                   kSignatureInvalid);
+  }
+}
+
+// SAML core, sections 5.4.3 and 5.4.4: what service providers other than ours sign with. The
+// request declares namespaces that it does not use, by which the canonical forms differ.
+TEST(SamlRequestTest, VerifiesEveryCanonicalFormThatXmlsec1Signs) {
+  const std::string prefixes = fmt::format(
+      "<ec:InclusiveNamespaces xmlns:ec=\"{}\" PrefixList=\"xs  unknown\t#default xs\"/>",
+      kExcC14n);
+  const std::string with_comments = fmt::format("{}WithComments", kExcC14n);
+  const std::string c14n = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315";
+  const std::string c14n11 = "http://www.w3.org/2006/12/xml-c14n11";
+  const std::string enveloped = Method("Transform", kEnveloped);
+  const auto canonical = [](std::string_view uri, std::string_view content = "") {
+    return Method("CanonicalizationMethod", uri, content);
+  };
+  const auto transform = [&](std::string_view uri, std::string_view content = "") {
+    return enveloped + Method("Transform", uri, content);
+  };
+  const std::pair<std::string, std::string> table[] = {
+      {canonical(kExcC14n), transform(kExcC14n, prefixes)},
+      {canonical(kExcC14n, prefixes), transform(kExcC14n)},
+      {canonical(with_comments), transform(with_comments)},
+      {canonical(with_comments, prefixes), transform(with_comments, prefixes)},
+      {canonical(c14n), transform(kExcC14n)},
+      {canonical(c14n + "#WithComments"), transform(kExcC14n)},
+      {canonical(kExcC14n), enveloped},
+      {canonical(c14n), enveloped},
+      {canonical(c14n), transform(c14n)},
+      {canonical(c14n11), transform(c14n11 + "#WithComments")},
+  };
+  const pki::ExportableIdentity signer = NewSigner(pki::KeyType::kRsa2048);
+  org::v1::SamlServiceProvider provider = NewProvider();
+  provider.add_signing_certificates_der(ToString(signer.certificate.der()));
+  const std::string request = RequestXml(
+      fmt::format("{} xmlns:xs=\"urn:xs\" xmlns=\"urn:default\" xml:lang=\"en\"", kDestination));
+  for (const auto& [method, transforms] : table) {
+    std::string xml =
+        SignWithXmlSec(request, signer, {.canonical = method, .transforms = transforms});
+    DT_EXPECT_OK(Check(xml, provider)) << method << transforms;
+    xml.replace(xml.find("urn:xs"), 6, "urn:ys");  // Covered, or of no meaning to anybody.
+    xml.replace(xml.find("Version=\"2.0\""), 13, "Version=\"2.0\" IsPassive=\"1\"");
+    ExpectRefused(Check(xml, provider), kSignatureInvalid);
+  }
+}
+
+TEST(SamlRequestTest, RefusesTransformsThatCouldHideSomething) {
+  const pki::ExportableIdentity signer = NewSigner(pki::KeyType::kRsa2048);
+  org::v1::SamlServiceProvider provider = NewProvider();
+  provider.add_signing_certificates_der(ToString(signer.certificate.der()));
+  const std::string enveloped = Method("Transform", kEnveloped);
+  const std::string exclusive = Method("Transform", kExcC14n);
+  const std::string good = SignWithXmlSec(RequestXml(kDestination), signer, {});
+  DT_EXPECT_OK(Check(good, provider));
+  const std::string xpath = Method("Transform", "http://www.w3.org/TR/1999/REC-xpath-19991116",
+                                   "<ds:XPath>false()</ds:XPath>");
+  for (const std::string& transforms :
+       {std::string(), exclusive, exclusive + enveloped, enveloped + xpath,
+        enveloped + exclusive + exclusive, enveloped + enveloped,
+        enveloped + Method("Transform", kExcC14n, "<ds:Other/>")}) {
+    std::string other = good;
+    const std::size_t begin = other.find("<ds:Transforms>") + 15;
+    other.replace(begin, other.find("</ds:Transforms>") - begin, transforms);
+    const auto checked = Check(other, provider);
+    ExpectRefused(checked, kSignatureInvalid);
+    EXPECT_THAT(std::string(checked.status().message()),
+                AnyOf(HasSubstr("transform"), HasSubstr("a parameter that is not known")));
   }
 }
 
@@ -353,7 +444,7 @@ TEST(SamlRequestTest, ASignedRequestSaysWhereItGoes) {
     redirect.xml = RequestXml(attributes);
     redirect.redirect = true;
     redirect.query_signed = true;
-    ExpectRefused(CheckSignOnRequest(redirect, NewProvider(), kSso, kNow), kMalformed);
+    ExpectRefused(Check(redirect, NewProvider()), kMalformed);
   }
   DT_EXPECT_OK(Check(SignXml(RequestXml(kDestination), NewSigner(pki::KeyType::kRsa2048))));
 }

@@ -1,10 +1,15 @@
 #include "libs/saml/xml.h"
 
+#include <fmt/format.h>
+#include <libxml/SAX2.h>
 #include <libxml/c14n.h>
+#include <libxml/encoding.h>
 #include <libxml/parser.h>
 #include <libxml/tree.h>
+#include <libxml/xmlerror.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <mutex>
 #include <set>
@@ -83,14 +88,12 @@ void ForEachNode(xmlNode* root, Visit visit) {
 }
 
 // A signature names what it covers by ID: two elements of one ID are two answers.
-absl::Status CheckNodes(xmlNode* root, bool comments_allowed) {
+absl::Status CheckNodes(xmlNode* root) {
   absl::Status status;
   std::set<std::string> ids;
   ForEachNode(root, [&](xmlNode* node) {
-    if (node->type == XML_ENTITY_REF_NODE ||
-        (!comments_allowed && (node->type == XML_COMMENT_NODE || node->type == XML_PI_NODE))) {
-      status = absl::InvalidArgumentError(
-          "the XML has a comment, a processing instruction or an entity inside");
+    if (node->type == XML_ENTITY_REF_NODE) {
+      status = absl::InvalidArgumentError("the XML has an entity inside");
     }
     if (node->type != XML_ELEMENT_NODE) return;
     const std::optional<std::string> id = XmlElement(node).Attribute("ID");
@@ -101,21 +104,132 @@ absl::Status CheckNodes(xmlNode* root, bool comments_allowed) {
   return status;
 }
 
-absl::Status CheckText(std::string_view text, const XmlLimits& limits) {
-  if (text.empty() || text.size() > limits.bytes_max) {
-    return absl::InvalidArgumentError("the XML is empty or too long");
+// Which UTF-16 it is (XML 1.0, appendix F); XML_CHAR_ENCODING_NONE: none.
+xmlCharEncoding Utf16Of(std::string_view text) {
+  using namespace std::string_view_literals;
+  if (text.starts_with("\xff\xfe"sv) || text.starts_with("<\0"sv)) return XML_CHAR_ENCODING_UTF16LE;
+  if (text.starts_with("\xfe\xff"sv) || text.starts_with("\0<"sv)) return XML_CHAR_ENCODING_UTF16BE;
+  return XML_CHAR_ENCODING_NONE;
+}
+
+absl::StatusOr<std::string> FromUtf16(std::string_view text, xmlCharEncoding encoding) {
+  using Buffer = std::unique_ptr<xmlBuffer, decltype(&xmlBufferFree)>;
+  const Buffer in(xmlBufferCreateStatic(const_cast<char*>(text.data()), text.size()),
+                  &xmlBufferFree);
+  const Buffer out(xmlBufferCreate(), &xmlBufferFree);
+  if (in == nullptr || out == nullptr) return absl::ResourceExhaustedError("XML buffer");
+  // Of this thread; the library would write what is wrong to standard error.
+  xmlSetStructuredErrorFunc(nullptr, &IgnoreXmlError);
+  const int written = xmlCharEncInFunc(xmlGetCharEncodingHandler(encoding), out.get(), in.get());
+  if (written < 0 || xmlBufferLength(in.get()) != 0) {
+    return absl::InvalidArgumentError("the XML is not well-formed UTF-16 text");
   }
+  return std::string(View(xmlBufferContent(out.get())), 0,
+                     static_cast<std::size_t>(xmlBufferLength(out.get())));
+}
+
+// Why a document is refused: what it has, where {} stands for the most that is allowed. Static
+// text, so that nothing is thrown through the parser.
+struct XmlRefusal {
+  const char* has = nullptr;  // Null: it is not refused.
+  std::size_t most = 0;
+
+  absl::Status ToStatus() const {
+    return absl::InvalidArgumentError("the XML has " + fmt::format(fmt::runtime(has), most));
+  }
+};
+constexpr const char* kTooManyElements = "more than {} elements";
+constexpr const char* kTooManyAttributes = "more than {} attributes";
+
+// `text` is UTF-8 that the parser may see. Inside one tag, and after an error, its work grows with
+// the square of what it finds, so that is bounded here: each element begins with a '<', each
+// attribute has a '='. Text may hold some of both; what stands where, the parser finds out.
+absl::Status CheckText(std::string_view text, const XmlLimits& limits) {
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t size = XmlCharBytes(rest);
-    if (size == 0) return absl::InvalidArgumentError("the XML is not UTF-8 text");
+    if (size == 0) return absl::InvalidArgumentError("the XML is neither UTF-8 nor UTF-16 text");
     rest.remove_prefix(size);
   }
-  // The octets are UTF-8 for certain, so this sees every declaration there can be.
-  if (text.find("<!DOCTYPE") != std::string_view::npos ||
-      text.find("<!ENTITY") != std::string_view::npos) {
-    return absl::InvalidArgumentError("the XML has a document type declaration");
+  const auto exceeds = [&](char sign, std::size_t most) {
+    return static_cast<std::size_t>(std::ranges::count(text, sign)) > 3 * most;
+  };
+  if (exceeds('<', limits.elements_max)) {
+    return XmlRefusal{kTooManyElements, limits.elements_max}.ToStatus();
+  }
+  if (exceeds('=', limits.attributes_max)) {
+    return XmlRefusal{kTooManyAttributes, limits.attributes_max}.ToStatus();
   }
   return absl::OkStatus();
+}
+
+// What the parser's callbacks know of the document that is being read: xmlParserCtxt::_private.
+struct Reading {
+  const XmlLimits& limits;
+  std::size_t elements = 0;
+  std::size_t attributes = 0;
+  std::size_t namespaces = 0;
+  XmlRefusal refusal = {};
+};
+
+xmlParserCtxt& ParserOf(void* parser) { return *static_cast<xmlParserCtxt*>(parser); }
+Reading& ReadingOf(void* parser) { return *static_cast<Reading*>(ParserOf(parser)._private); }
+
+void Stop(void* parser, XmlRefusal refusal) {
+  ReadingOf(parser).refusal = refusal;
+  xmlStopParser(&ParserOf(parser));
+}
+
+// Called before the parser looks at what the declaration declares.
+void OnDocumentType(void* parser, const xmlChar* /*name*/, const xmlChar* /*external_id*/,
+                    const xmlChar* /*system_id*/) {
+  Stop(parser, {"a document type declaration"});
+}
+
+void OnComment(void* parser, const xmlChar* /*text*/) {
+  if (ParserOf(parser).node == nullptr) return;  // Beside the root.
+  if (!ReadingOf(parser).limits.comments_allowed) Stop(parser, {"a comment inside"});
+}
+
+void OnInstruction(void* parser, const xmlChar* /*target*/, const xmlChar* /*data*/) {
+  if (ParserOf(parser).node == nullptr) return;
+  if (!ReadingOf(parser).limits.comments_allowed) Stop(parser, {"a processing instruction inside"});
+}
+
+// What speaks against the element that begins, now that it is counted.
+XmlRefusal RefusalOf(const Reading& reading, std::size_t depth, std::size_t longest_name) {
+  const XmlLimits& limits = reading.limits;
+  if (reading.elements > limits.elements_max) return {kTooManyElements, limits.elements_max};
+  if (depth > limits.depth_max) return {"more than {} elements in one another", limits.depth_max};
+  if (reading.attributes > limits.attributes_max) {
+    return {kTooManyAttributes, limits.attributes_max};
+  }
+  if (reading.namespaces > limits.namespaces_max) {
+    return {"more than {} declarations of namespaces", limits.namespaces_max};
+  }
+  if (longest_name > limits.name_bytes_max) {
+    return {"a name of more than {} bytes", limits.name_bytes_max};
+  }
+  return {};
+}
+
+// `declared`: prefix and URI of each; `values`: five pointers of each, name and prefix in front.
+void OnElement(void* parser, const xmlChar* name, const xmlChar* prefix, const xmlChar* uri,
+               int namespaces, const xmlChar** declared, int attributes, int defaulted,
+               const xmlChar** values) {
+  Reading& reading = ReadingOf(parser);
+  reading.elements += 1;
+  reading.namespaces += static_cast<std::size_t>(namespaces);
+  reading.attributes += static_cast<std::size_t>(attributes);
+  std::size_t longest = std::max(View(name).size(), View(prefix).size());
+  for (int i = 0; i < namespaces; ++i) longest = std::max(longest, View(declared[2 * i]).size());
+  for (int i = 0; i < attributes; ++i) {
+    longest = std::max({longest, View(values[5 * i]).size(), View(values[5 * i + 1]).size()});
+  }
+  const auto depth = static_cast<std::size_t>(ParserOf(parser).nodeNr) + 1;
+  const XmlRefusal refusal = RefusalOf(reading, depth, longest);
+  if (refusal.has != nullptr) return Stop(parser, refusal);
+  xmlSAX2StartElementNs(parser, name, prefix, uri, namespaces, declared, attributes, defaulted,
+                        values);
 }
 
 struct CanonicalScope {
@@ -135,6 +249,18 @@ int InScope(void* argument, xmlNode* node, xmlNode* parent) {
   return 0;
 }
 
+int ModeOf(CanonicalForm::Kind kind) {
+  switch (kind) {
+    case CanonicalForm::Kind::kExclusive:
+      return XML_C14N_EXCLUSIVE_1_0;
+    case CanonicalForm::Kind::kInclusive:
+      return XML_C14N_1_0;
+    case CanonicalForm::Kind::kInclusive11:
+      return XML_C14N_1_1;
+  }
+  return XML_C14N_EXCLUSIVE_1_0;
+}
+
 std::string_view Trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
@@ -148,6 +274,8 @@ void XmlFree::operator()(_xmlDoc* document) const noexcept { xmlFreeDoc(document
 bool XmlElement::Is(std::string_view ns, std::string_view name) const {
   return View(node_->name) == name && node_->ns != nullptr && View(node_->ns->href) == ns;
 }
+
+std::string XmlElement::Name() const { return std::string(View(node_->name)); }
 
 std::optional<std::string> XmlElement::Attribute(std::string_view name) const {
   for (const xmlAttr* attribute = node_->properties; attribute != nullptr;
@@ -173,6 +301,13 @@ absl::StatusOr<bool> XmlElement::BooleanAttribute(std::string_view name, bool fa
   if (*text == "true" || *text == "1") return true;
   if (*text == "false" || *text == "0") return false;
   return absl::InvalidArgumentError(std::string(name) + " is neither true nor false");
+}
+
+std::string XmlElement::Language() const {
+  xmlChar* value = xmlGetNsProp(node_, BAD_CAST "lang", XML_XML_NAMESPACE);
+  std::string language(View(value));
+  xmlFree(value);
+  return language;
 }
 
 std::string XmlElement::Text() const {
@@ -206,32 +341,60 @@ absl::StatusOr<std::optional<XmlElement>> XmlElement::Child(std::string_view ns,
 
 absl::StatusOr<XmlDocument> XmlDocument::Parse(std::string_view text, XmlLimits limits) {
   PrepareLibrary();
+  std::string converted;
+  if (const xmlCharEncoding utf16 = Utf16Of(text);
+      utf16 != XML_CHAR_ENCODING_NONE && text.size() <= limits.bytes_max) {
+    DT_ASSIGN_OR_RETURN(converted, FromUtf16(text, utf16));
+    text = converted;
+  }
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // A byte order mark.
+  if (text.empty() || text.size() > limits.bytes_max) {
+    return absl::InvalidArgumentError(
+        fmt::format("the XML is empty or longer than {} bytes", limits.bytes_max));
+  }
   DT_RETURN_IF_ERROR(CheckText(text, limits));
   const std::unique_ptr<xmlParserCtxt, decltype(&xmlFreeParserCtxt)> parser(xmlNewParserCtxt(),
                                                                             &xmlFreeParserCtxt);
   if (parser == nullptr) return absl::ResourceExhaustedError("XML parser");
+  Reading reading{limits};
+  parser->_private = &reading;
   parser->sax->serror = &IgnoreXmlError;
-  std::unique_ptr<xmlDoc, XmlFree> document(
-      xmlCtxtReadMemory(parser.get(), text.data(), static_cast<int>(text.size()), nullptr, "UTF-8",
-                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING));
+  parser->sax->internalSubset = &OnDocumentType;
+  parser->sax->startElementNs = &OnElement;
+  parser->sax->comment = &OnComment;
+  parser->sax->processingInstruction = &OnInstruction;
+  std::unique_ptr<xmlDoc, XmlFree> document(xmlCtxtReadMemory(
+      parser.get(), text.data(), static_cast<int>(text.size()), nullptr, "UTF-8",
+      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC));
+  if (reading.refusal.has != nullptr) return reading.refusal.ToStatus();
   if (document == nullptr || parser->wellFormed == 0 || document->intSubset != nullptr) {
     return absl::InvalidArgumentError("the XML is not well-formed");
   }
   xmlNode* root = xmlDocGetRootElement(document.get());
   if (root == nullptr) return absl::InvalidArgumentError("the XML has no root element");
-  DT_RETURN_IF_ERROR(CheckNodes(root, limits.comments_allowed));
+  DT_RETURN_IF_ERROR(CheckNodes(root));
   return XmlDocument(std::move(document));
 }
 
 XmlElement XmlDocument::root() const { return XmlElement(xmlDocGetRootElement(document_.get())); }
 
 absl::StatusOr<std::string> Canonicalize(const XmlDocument& document, XmlElement element,
-                                         std::optional<XmlElement> except) {
+                                         std::optional<XmlElement> except,
+                                         const CanonicalForm& form) {
+  if (form.prefixes.size() > kPrefixesMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("a PrefixList has more than {} prefixes", kPrefixesMax));
+  }
+  // Ends with a null pointer, and is not written to.
+  std::array<xmlChar*, kPrefixesMax + 1> prefixes{};
+  std::ranges::transform(form.prefixes, prefixes.begin(), [](const std::string& prefix) {
+    return const_cast<xmlChar*>(reinterpret_cast<const xmlChar*>(prefix.c_str()));
+  });
   CanonicalScope scope{element.get(), except ? except->get() : nullptr};
   xmlOutputBuffer* buffer = xmlAllocOutputBuffer(nullptr);
   if (buffer == nullptr) return absl::ResourceExhaustedError("XML buffer");
-  const int written =
-      xmlC14NExecute(document.get(), &InScope, &scope, XML_C14N_EXCLUSIVE_1_0, nullptr, 0, buffer);
+  const int written = xmlC14NExecute(document.get(), &InScope, &scope, ModeOf(form.kind),
+                                     prefixes.data(), 0, buffer);
   std::string text;
   if (written >= 0) {
     text.assign(reinterpret_cast<const char*>(xmlOutputBufferGetContent(buffer)),

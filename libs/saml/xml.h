@@ -20,10 +20,19 @@ struct XmlFree {
   void operator()(_xmlDoc* document) const noexcept;
 };
 
+// What keeps the work for a document in proportion to its length. The numbers are those of a
+// protocol message: the largest that is allowed costs less than 10 ms to read and to verify
+// (bench/saml_bench.cc), whoever sent it.
 struct XmlLimits {
   std::size_t bytes_max = 64 * 1024;
-  // Comments and processing instructions: never in protocol messages, where they have split
-  // names in two (CVE-2017-11427 and kin); metadata files have them.
+  std::size_t elements_max = 200;
+  std::size_t depth_max = 20;
+  std::size_t attributes_max = 400;  // Of all elements, declarations of namespaces not counted.
+  std::size_t namespaces_max = 32;   // Declarations, of all elements.
+  std::size_t name_bytes_max = 128;  // Of an element's or attribute's name, and of a prefix.
+  // Comments and processing instructions below the root: never in protocol messages, where they
+  // have split names in two (CVE-2017-11427 and kin); metadata files have them. Where they are
+  // allowed they are passed over.
   bool comments_allowed = false;
 };
 
@@ -33,6 +42,7 @@ class XmlElement {
   explicit XmlElement(_xmlNode* node) : node_(node) {}
 
   bool Is(std::string_view ns, std::string_view name) const;
+  std::string Name() const;  // Without its prefix: for messages.
   // Attributes without a namespace.
   std::optional<std::string> Attribute(std::string_view name) const;
   // The same of a type whose surrounding white space means nothing: number, time, URI, boolean
@@ -40,6 +50,8 @@ class XmlElement {
   std::optional<std::string> TrimmedAttribute(std::string_view name) const;
   // xs:boolean; kInvalidArgument for other text.
   absl::StatusOr<bool> BooleanAttribute(std::string_view name, bool fallback) const;
+  // xml:lang; empty when the element has none.
+  std::string Language() const;
   // All text below, without surrounding white space.
   std::string Text() const;
   std::vector<XmlElement> Children() const;
@@ -56,9 +68,11 @@ class XmlElement {
 // A parsed document.
 class XmlDocument {
  public:
-  // Errors: kInvalidArgument: too long, not well-formed UTF-8 XML, a document type
+  // UTF-8 or UTF-16, whatever encoding the document says to have. A document type declaration ends
+  // the reading where it stands: nothing is fetched and nothing expanded.
+  //
+  // Errors: kInvalidArgument: over a limit, in another encoding, not well-formed, a document type
   // declaration, an entity other than the five of XML, an ID attribute that occurs twice.
-  // Nothing is fetched and nothing expanded.
   static absl::StatusOr<XmlDocument> Parse(std::string_view text, XmlLimits limits = {});
 
   XmlElement root() const;
@@ -70,10 +84,24 @@ class XmlDocument {
   std::unique_ptr<_xmlDoc, XmlFree> document_;
 };
 
-// Exclusive canonical form (without comments) of `element` and what is below it, leaving
-// out `except` when it is not null.
+// A canonical form of XML. With and without comments is the same here, since documents have none.
+struct CanonicalForm {
+  enum class Kind {
+    kExclusive,    // Exclusive XML Canonicalization 1.0.
+    kInclusive,    // Canonical XML 1.0.
+    kInclusive11,  // Canonical XML 1.1.
+  };
+  Kind kind = Kind::kExclusive;
+  // Of kExclusive: the PrefixList, prefixes whose namespaces count like those in use; "#default"
+  // is the one without a prefix. At most kPrefixesMax.
+  std::vector<std::string> prefixes;
+};
+inline constexpr std::size_t kPrefixesMax = 16;
+
+// `form` of `element` and what is below it, leaving out `except` when it is not null.
 absl::StatusOr<std::string> Canonicalize(const XmlDocument& document, XmlElement element,
-                                         std::optional<XmlElement> except);
+                                         std::optional<XmlElement> except,
+                                         const CanonicalForm& form = {});
 
 // Text as it stands in canonical XML: in content, and between double quotes. Octets that
 // are no UTF-8, or that XML 1.0 can't hold, become U+FFFD.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "libs/base/encoding.h"
@@ -33,8 +35,23 @@ constexpr std::pair<std::string_view, pki::HashType> kDigestMethods[] = {
     {"http://www.w3.org/2001/04/xmlenc#sha512", pki::HashType::kSha512},
 };
 
-absl::Status BadSignature(std::string_view why) {
-  return Error(reason::v1::REASON_SAML_SIGNATURE_INVALID, fmt::format("XML signature: {}", why));
+struct CanonicalMethod {
+  std::string_view uri;
+  CanonicalForm::Kind kind;
+};
+constexpr CanonicalMethod kCanonicalMethods[] = {
+    {kExcC14n, CanonicalForm::Kind::kExclusive},
+    {"http://www.w3.org/2001/10/xml-exc-c14n#WithComments", CanonicalForm::Kind::kExclusive},
+    {"http://www.w3.org/TR/2001/REC-xml-c14n-20010315", CanonicalForm::Kind::kInclusive},
+    {"http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments",
+     CanonicalForm::Kind::kInclusive},
+    {"http://www.w3.org/2006/12/xml-c14n11", CanonicalForm::Kind::kInclusive11},
+    {"http://www.w3.org/2006/12/xml-c14n11#WithComments", CanonicalForm::Kind::kInclusive11},
+};
+
+// `foreign`: what the message speaks of, as the app sent it.
+absl::Status BadSignature(std::string why, std::string foreign = {}) {
+  return Error(reason::v1::REASON_SAML_SIGNATURE_INVALID, std::move(why), std::move(foreign));
 }
 
 // Base64 in XML may be broken into lines.
@@ -45,43 +62,76 @@ absl::StatusOr<Bytes> DecodeFolded(std::string text) {
 
 absl::StatusOr<XmlElement> OnlyChild(XmlElement parent, std::string_view name) {
   absl::StatusOr<std::optional<XmlElement>> child = parent.Child(kDsigNs, name);
-  if (!child.ok() || !*child) return BadSignature(fmt::format("no single {}", name));
+  if (!child.ok() || !*child) return BadSignature(fmt::format("the signature has no {}", name));
   return **child;
 }
 
-absl::Status CheckAlgorithm(XmlElement parent, std::string_view child, std::string_view wanted) {
-  DT_ASSIGN_OR_RETURN(const XmlElement element, OnlyChild(parent, child));
-  if (element.Attribute("Algorithm") != wanted || !element.Children().empty()) {
-    return BadSignature(fmt::format("{} is not {}", child, wanted));
-  }
-  return absl::OkStatus();
-}
+std::string AlgorithmOf(XmlElement method) { return method.Attribute("Algorithm").value_or(""); }
 
 absl::StatusOr<pki::HashType> DigestMethodOf(XmlElement reference) {
   DT_ASSIGN_OR_RETURN(const XmlElement element, OnlyChild(reference, "DigestMethod"));
   for (const auto& [uri, hash] : kDigestMethods) {
-    if (element.Attribute("Algorithm") == uri && element.Children().empty()) return hash;
+    if (AlgorithmOf(element) == uri && element.Children().empty()) return hash;
   }
-  return BadSignature("DigestMethod is not SHA-256, SHA-384 or SHA-512");
+  return BadSignature("the signature's digest is not SHA-256, SHA-384 or SHA-512",
+                      AlgorithmOf(element));
 }
 
-absl::Status CheckReference(XmlElement reference, XmlElement root) {
+// Exclusive XML Canonicalization, section 3: InclusiveNamespaces with its PrefixList.
+absl::StatusOr<std::vector<std::string>> PrefixesOf(XmlElement method) {
+  std::vector<std::string> prefixes;
+  const std::vector<XmlElement> children = method.Children();
+  if (children.empty()) return prefixes;
+  if (children.size() > 1 || !children.front().Is(kExcC14n, "InclusiveNamespaces")) {
+    return BadSignature("the signature's canonical form has a parameter that is not known");
+  }
+  std::istringstream words(children.front().Attribute("PrefixList").value_or(""));
+  for (std::string word; words >> word;) {
+    if (std::ranges::count(prefixes, word) == 0) prefixes.push_back(word);
+  }
+  if (prefixes.size() > kPrefixesMax) {
+    return BadSignature(
+        fmt::format("the signature's PrefixList has more than {} prefixes", kPrefixesMax));
+  }
+  return prefixes;
+}
+
+// What a CanonicalizationMethod or a Transform asks for.
+absl::StatusOr<CanonicalForm> CanonicalFormOf(XmlElement method) {
+  for (const CanonicalMethod& known : kCanonicalMethods) {
+    if (AlgorithmOf(method) != known.uri) continue;
+    if (known.kind == CanonicalForm::Kind::kExclusive) {
+      DT_ASSIGN_OR_RETURN(std::vector<std::string> prefixes, PrefixesOf(method));
+      return CanonicalForm{known.kind, std::move(prefixes)};
+    }
+    if (!method.Children().empty()) break;
+    return CanonicalForm{known.kind, {}};
+  }
+  return BadSignature("the signature's canonical form or transform is none that SAML allows",
+                      AlgorithmOf(method));
+}
+
+// The form of the root whose digest the reference has.
+absl::StatusOr<CanonicalForm> CheckReference(XmlElement reference, XmlElement root) {
   const std::optional<std::string> uri = reference.Attribute("URI");
   const std::optional<std::string> id = root.Attribute("ID");
   if (!uri || (!uri->empty() && (!id || id->empty() || *uri != "#" + *id))) {
-    return BadSignature("it does not cover the message");
+    return BadSignature("the signature does not cover the message", uri.value_or(""));
   }
   DT_ASSIGN_OR_RETURN(const XmlElement transforms, OnlyChild(reference, "Transforms"));
   const std::vector<XmlElement> list = transforms.Children();
-  const auto is = [&](std::size_t i, std::string_view algorithm) {
-    return list[i].Is(kDsigNs, "Transform") && list[i].Attribute("Algorithm") == algorithm &&
-           list[i].Children().empty();
-  };
-  if (list.size() != 2 || !is(0, kEnvelopedUri) || !is(1, kExcC14n)) {
-    return BadSignature("transforms must be enveloped-signature, then exc-c14n, plain");
+  const auto is_transform = [](const XmlElement& each) { return each.Is(kDsigNs, "Transform"); };
+  if (list.empty() || list.size() > 2 || !std::ranges::all_of(list, is_transform) ||
+      AlgorithmOf(list.front()) != kEnvelopedUri || !list.front().Children().empty()) {
+    return BadSignature(
+        "the signature's transforms are not enveloped-signature and one canonical form",
+        list.empty() ? "" : AlgorithmOf(list.front()));
   }
-  return absl::OkStatus();
+  if (list.size() == 1) return CanonicalForm{CanonicalForm::Kind::kInclusive, {}};
+  return CanonicalFormOf(list.back());
 }
+
+bool IsRsa(const pki::PublicKey& key) { return key.type() == pki::KeyType::kRsa2048; }
 
 }  // namespace
 
@@ -118,42 +168,67 @@ absl::Status VerifyRootSignature(const XmlDocument& document,
   const XmlElement root = document.root();
   DT_ASSIGN_OR_RETURN(const XmlElement signature, OnlyChild(root, "Signature"));
   DT_ASSIGN_OR_RETURN(const XmlElement signed_info, OnlyChild(signature, "SignedInfo"));
-  DT_RETURN_IF_ERROR(CheckAlgorithm(signed_info, "CanonicalizationMethod", kExcC14n));
+  DT_ASSIGN_OR_RETURN(const XmlElement canonical, OnlyChild(signed_info, "CanonicalizationMethod"));
+  DT_ASSIGN_OR_RETURN(const CanonicalForm form, CanonicalFormOf(canonical));
   DT_ASSIGN_OR_RETURN(const XmlElement method, OnlyChild(signed_info, "SignatureMethod"));
   DT_ASSIGN_OR_RETURN(const XmlElement reference, OnlyChild(signed_info, "Reference"));
-  DT_RETURN_IF_ERROR(CheckReference(reference, root));
+  DT_ASSIGN_OR_RETURN(const CanonicalForm root_form, CheckReference(reference, root));
 
   DT_ASSIGN_OR_RETURN(const pki::HashType hash, DigestMethodOf(reference));
   DT_ASSIGN_OR_RETURN(const XmlElement digest, OnlyChild(reference, "DigestValue"));
-  DT_ASSIGN_OR_RETURN(const std::string covered, Canonicalize(document, root, signature));
+  DT_ASSIGN_OR_RETURN(const std::string covered,
+                      Canonicalize(document, root, signature, root_form));
   const absl::StatusOr<Bytes> wanted = DecodeFolded(digest.Text());
   if (!wanted.ok() || !pki::ConstantTimeEquals(*wanted, pki::HashOf(hash, AsBytes(covered)))) {
-    return BadSignature("the digest differs: the message was changed");
+    return BadSignature("the signature's digest differs: the request was changed after signing");
   }
 
   DT_ASSIGN_OR_RETURN(const XmlElement value, OnlyChild(signature, "SignatureValue"));
   const absl::StatusOr<Bytes> octets = DecodeFolded(value.Text());
-  DT_ASSIGN_OR_RETURN(const std::string message, Canonicalize(document, signed_info, std::nullopt));
-  const std::string algorithm = method.Attribute("Algorithm").value_or("");
-  for (const pki::Certificate& certificate : certificates) {
-    const absl::StatusOr<pki::PublicKey> key = certificate.public_key();
-    if (octets.ok() && key.ok() && VerifyWithAlgorithm(*key, algorithm, message, *octets)) {
-      return absl::OkStatus();
-    }
-  }
-  return BadSignature(
-      "not RSA or ECDSA with SHA-256, SHA-384 or SHA-512 by a key of the service provider's "
-      "metadata");
+  if (!octets.ok()) return BadSignature("the signature's value is not base64");
+  DT_ASSIGN_OR_RETURN(const std::string message,
+                      Canonicalize(document, signed_info, std::nullopt, form));
+  return VerifySignature(certificates, AlgorithmOf(method), message, *octets);
 }
 
-bool VerifyWithAlgorithm(const pki::PublicKey& key, std::string_view algorithm,
-                         std::string_view message, std::span<const std::uint8_t> signature) {
-  const bool rsa = key.type() == pki::KeyType::kRsa2048;
-  for (const SignatureMethod& method : kSignatureMethods) {
-    if (method.uri != algorithm || method.rsa != rsa) continue;
-    return key.VerifyRaw(method.hash, AsBytes(message), signature);
+absl::Status VerifySignature(const std::vector<pki::Certificate>& certificates,
+                             std::string_view algorithm, std::string_view message,
+                             std::span<const std::uint8_t> signature) {
+  const auto* const method = std::ranges::find(kSignatureMethods, algorithm, &SignatureMethod::uri);
+  if (method == std::end(kSignatureMethods)) {
+    return BadSignature(
+        "the signature's algorithm is not RSA or ECDSA with SHA-256, SHA-384 or SHA-512",
+        std::string(algorithm));
   }
-  return false;
+  std::size_t tried = 0;
+  for (const pki::Certificate& certificate : certificates) {
+    const absl::StatusOr<pki::PublicKey> key = certificate.public_key();
+    if (!key.ok() || IsRsa(*key) != method->rsa || tried == kSigningKeysMax) continue;
+    if (key->VerifyRaw(method->hash, AsBytes(message), signature)) return absl::OkStatus();
+    ++tried;
+  }
+  if (tried == 0) {
+    return BadSignature(fmt::format("the signature is by an {} key, and the service provider's "
+                                    "metadata has none; register its metadata of today",
+                                    method->rsa ? "RSA" : "EC"),
+                        std::string(algorithm));
+  }
+  return BadSignature(
+      "the signature is by another key than those of the service provider's metadata, or the "
+      "request was changed; register its metadata of today",
+      std::string(algorithm));
+}
+
+std::vector<std::string_view> DigestMethodUris() {
+  std::vector<std::string_view> uris;
+  for (const auto& [uri, hash] : kDigestMethods) uris.push_back(uri);
+  return uris;
+}
+
+std::vector<std::string_view> SignatureMethodUris() {
+  std::vector<std::string_view> uris;
+  for (const SignatureMethod& method : kSignatureMethods) uris.push_back(method.uri);
+  return uris;
 }
 
 }  // namespace devicetrust::saml

@@ -1,5 +1,6 @@
 #include "libs/saml/xml.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +43,9 @@ TEST(XmlTest, RefusesWhatHasBeenAnAttack) {
       {"comment in a name", "<a>admin@x<!---->.evil</a>"},
       {"processing instruction", "<a><?x y?></a>"},
       {"nul", std::string("<a>\0</a>", 8)},
-      {"utf-16", std::string("\xff\xfe<\0a\0/\0>\0", 10)},
+      {"half of a utf-16 character", std::string("\xff\xfe<\0a\0/\0>", 9)},
+      {"half of a utf-16 pair", std::string("\xff\xfe<\0a\0>\0\0\xd8<\0/\0a\0>\0", 18)},
+      {"utf-16 that says to be utf-8", std::string("\xff\xfe\xfe\xff", 4)},
       {"latin 1", "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>\xe9</a>"},
       {"utf-7", "<?xml version=\"1.0\" encoding=\"UTF-7\"?>+ADwAIQ-DOCTYPE"},
       {"overlong utf-8", "<a>\xc0\xbc</a>"},
@@ -66,6 +69,83 @@ TEST(XmlTest, MetadataMayHaveComments) {
   const XmlDocument document = XmlDocument::Parse("<!-- c --><a>x<!-- y -->z</a>", limits).value();
   EXPECT_EQ(document.root().Text(), "xz");
   EXPECT_FALSE(XmlDocument::Parse("<!DOCTYPE a><a/>", limits).ok());
+}
+
+TEST(XmlTest, ReadsUtf16) {
+  const std::string little("<\0a\0>\0\xeb\0<\0/\0a\0>\0", 16);
+  for (const std::string& text : {little, "\xff\xfe" + little}) {
+    EXPECT_EQ(XmlDocument::Parse(text)->root().Text(), "\xc3\xab");
+  }
+}
+
+TEST(XmlTest, KnowsADocumentTypeFromItsText) {
+  EXPECT_EQ(XmlDocument::Parse("<a><![CDATA[<!DOCTYPE a><!ENTITY e 'x'>]]></a>")->root().Text(),
+            "<!DOCTYPE a><!ENTITY e 'x'>");
+  DT_EXPECT_OK(XmlDocument::Parse("<!-- <!DOCTYPE a> --><a/><!-- <!DOCTYPE a> -->"));
+  EXPECT_EQ(XmlDocument::Parse("<!DOCTYPE a><a/>").status().message(),
+            "the XML has a document type declaration");
+}
+
+std::string Repeated(const std::string& text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+std::string Numbered(std::string_view format, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += fmt::format(fmt::runtime(format), i);
+  return all;
+}
+
+// The last that is taken, and one more.
+TEST(XmlTest, BoundsWhatWorkGrowsWith) {
+  const XmlLimits limits;
+  struct Row {
+    std::string (*make)(std::size_t);
+    std::size_t most;
+    const char* refusal;
+  };
+  const Row table[] = {
+      {[](std::size_t n) { return "<a>" + Repeated("<b/>", n - 1) + "</a>"; }, limits.elements_max,
+       "the XML has more than 200 elements"},
+      {[](std::size_t n) { return Repeated("<a>", n) + Repeated("</a>", n); }, limits.depth_max,
+       "the XML has more than 20 elements in one another"},
+      {[](std::size_t n) { return "<a " + Numbered("b{}='' ", n) + "/>"; }, limits.attributes_max,
+       "the XML has more than 400 attributes"},
+      {[](std::size_t n) { return "<a " + Numbered("xmlns:b{}='u' ", n) + "/>"; },
+       limits.namespaces_max, "the XML has more than 32 declarations of namespaces"},
+      {[](std::size_t n) { return "<" + std::string(n, 'a') + "/>"; }, limits.name_bytes_max,
+       "the XML has a name of more than 128 bytes"},
+      {[](std::size_t n) { return "<a " + std::string(n, 'b') + "=''/>"; }, limits.name_bytes_max,
+       "the XML has a name of more than 128 bytes"},
+      {[](std::size_t n) { return "<a xmlns:" + std::string(n, 'b') + "='u'/>"; },
+       limits.name_bytes_max, "the XML has a name of more than 128 bytes"},
+  };
+  for (const Row& row : table) {
+    DT_EXPECT_OK(XmlDocument::Parse(row.make(row.most))) << row.refusal;
+    EXPECT_EQ(XmlDocument::Parse(row.make(row.most + 1)).status().message(), row.refusal);
+    EXPECT_EQ(XmlDocument::Parse(row.make(4 * row.most + 4)).status().message(), row.refusal);
+  }
+  // Also of what is not well-formed, where the parser would go on to the end.
+  EXPECT_EQ(XmlDocument::Parse("<a><&>" + Repeated("<b>", 600)).status().message(),
+            "the XML has more than 200 elements");
+}
+
+TEST(XmlTest, CanonicalFormsDifferInTheirNamespaces) {
+  const XmlDocument document =
+      XmlDocument::Parse("<a xmlns=\"urn:a\" xmlns:u=\"urn:u\" xmlns:v=\"urn:v\"><b/></a>").value();
+  const XmlElement b = document.root().Children().front();
+  const auto form = [&](CanonicalForm::Kind kind, std::vector<std::string> prefixes = {}) {
+    return Canonicalize(document, b, std::nullopt, {kind, std::move(prefixes)}).value();
+  };
+  EXPECT_EQ(form(CanonicalForm::Kind::kExclusive), "<b xmlns=\"urn:a\"></b>");
+  EXPECT_EQ(form(CanonicalForm::Kind::kExclusive, {"v", "w"}),
+            "<b xmlns=\"urn:a\" xmlns:v=\"urn:v\"></b>");
+  EXPECT_EQ(form(CanonicalForm::Kind::kInclusive),
+            "<b xmlns=\"urn:a\" xmlns:u=\"urn:u\" xmlns:v=\"urn:v\"></b>");
+  const std::vector<std::string> many(kPrefixesMax + 1, "v");
+  DT_EXPECT_CODE(Canonicalize(document, b, std::nullopt, {.prefixes = many}), kInvalidArgument);
 }
 
 TEST(XmlTest, CanonicalFormLeavesTheSignatureOut) {

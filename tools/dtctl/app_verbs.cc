@@ -83,8 +83,9 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
   DT_ASSIGN_OR_RETURN(const std::string metadata, ReadInput(options.file));
   DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(InputName(options.file), metadata,
                                                                SystemClock().Now()));
+  const bool has_name = app.label() != app.id();
   if (!options.id.empty()) app.set_id(options.id);
-  app.set_label(app.id());
+  if (!has_name) app.set_label(app.id());
   org::v1::SetRulesRequest rules;
   if (!options.rules_file.empty()) {
     DT_ASSIGN_OR_RETURN(rules, ReadRules(app.id(), options.rules_file));
@@ -172,7 +173,8 @@ void AddApp(CLI::App& app, Action& chosen) {
   put->add_option("file", options->file, "Its SAML 2.0 metadata; - is standard input")->required();
   put->add_option("--id", options->id,
                   "Id in URLs: lower-case letters, digits, '-' (default: the file's name)");
-  put->add_option("--label", options->label, "Name that people see (default: the id)");
+  put->add_option("--label", options->label,
+                  "Name that people see (default: the metadata's, or the id)");
   put->add_option("--rules", options->rules_file,
                   "JSON file of its sign-on rules; see dtctl rules");
   put->add_option("--default-relay-state", options->relay_state,

@@ -134,29 +134,31 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& co
     return BeginUnsolicited(context, *app, std::move(relay_state));
   }
 
-  DT_ASSIGN_OR_RETURN(const saml::Message message,
+  DT_ASSIGN_OR_RETURN(saml::Message message,
                       post ? saml::DecodePost(parameters, "SAMLRequest")
                            : saml::DecodeRedirect(parameters, "SAMLRequest"));
+  DT_ASSIGN_OR_RETURN(const saml::ReceivedRequest received,
+                      saml::ReceivedRequest::Parse(std::move(message)));
   if (app != nullptr) {
-    return BeginRequested(context, *app, message, SsoUrl(request.path));
+    return BeginRequested(context, *app, received, SsoUrl(request.path));
   }
-  DT_ASSIGN_OR_RETURN(const std::string issuer, saml::IssuerOf(message));
+  const std::string& issuer = received.issuer();
   app = context.apps->FindByEntityId(issuer);
   if (app == nullptr) {
     return saml::Error(
         reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
         fmt::format("No app with the entity id \"{}\" is registered", issuer.substr(0, 256)));
   }
-  return BeginRequested(context, *app, message, SsoUrl(kSsoPath));
+  return BeginRequested(context, *app, received, SsoUrl(kSsoPath));
 }
 
 absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(const RequestContext& context,
                                                                  const org::v1::App& app,
-                                                                 const saml::Message& message,
+                                                                 const saml::ReceivedRequest& request,
                                                                  const std::string& sso_url) const {
   DT_ASSIGN_OR_RETURN(const saml::SignOnRequest checked,
-                      saml::CheckSignOnRequest(message, app.saml(), sso_url, context.now));
-  const State state{checked.acs_url, checked.id, message.relay_state, checked.name_id_format,
+                      saml::CheckSignOnRequest(request, app.saml(), sso_url, context.now));
+  const State state{checked.acs_url, checked.id, request.message().relay_state, checked.name_id_format,
                     checked.subject ? HashName(*checked.subject) : ""};
   if (checked.failure) return PostFailure(context, state, app, *checked.failure);
   if (!checked.subject_qualifier.empty() && checked.subject_qualifier != EntityId()) {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "libs/base/random.h"
-#include "libs/saml/binding.h"
+#include "libs/saml/request.h"
 #include "libs/saml/response.h"
 #include "simulator/gateway/sso/protocol_front_end.h"
 #include "simulator/gateway/sso/site.h"
@@ -50,7 +50,7 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
   struct State;  // Of a transaction, packed in Transaction::protocol_state.
 
   absl::StatusOr<Begun> BeginRequested(const RequestContext& context, const org::v1::App& app,
-                                       const saml::Message& message,
+                                       const saml::ReceivedRequest& request,
                                        const std::string& sso_url) const;
   absl::StatusOr<Begun> BeginUnsolicited(const RequestContext& context, const org::v1::App& app,
                                          std::string relay_state) const;
