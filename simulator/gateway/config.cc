@@ -35,7 +35,7 @@ void DescribeMtlsHost(Config& config, service::Options& options) {
 
 void DescribeLimits(Config& config, service::Options& options) {
   options.Heading("Limits");
-  options.Number("threads", config.threads, 0, 256, "Serving threads, 0: one per core");
+  options.Number("threads", config.threads, 0, 256, "Serving threads of each listener, 0: one per core");
   options.Number("revocation-age-max-ms", config.revocation_age_max_ms, 1000, 600'000,
                  "Grant no trust when the last word from the CA is older, milliseconds");
   options.Number("connections-max", config.connections_max, 1, 1'000'000, "Of each listener");

@@ -31,7 +31,7 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
 
   std::string edge_ca_bundle;  // Who signs the edge listeners of CA and IWA: for agents.
 
-  std::size_t threads = 0;             // 0: one per core.
+  std::size_t threads = 0;             // Of each listener. 0: one per core.
   int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.
   std::size_t connections_max = 4096;  // Of each listener.
   // Of one client address on each listener, so that a flood from one leaves others served; 0: no

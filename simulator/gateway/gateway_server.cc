@@ -10,6 +10,7 @@
 #include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/http/client.h"
+#include "libs/http/server.h"
 #include "libs/pki/certificate_validator.h"
 #include "libs/pki/tls_context.h"
 #include "libs/rpc/channel.h"
@@ -40,8 +41,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kStartGrace{5000};
 constexpr milliseconds kDrainGrace{3000};
-constexpr std::size_t kOrgListener = 0;
-constexpr std::size_t kMtlsListener = 1;
 // A browser with many tabs brings a cookie for each sign-on in hand (kTransactionBytesMax).
 constexpr std::size_t kOrgHeadBytesMax = 64 * 1024;
 constexpr std::size_t kOrgBodyBytesMax = 128 * 1024;  // A SAML request as base64, escaped.
@@ -167,8 +166,11 @@ struct GatewayServer::Parts {
   std::unique_ptr<OrgHost> org_host;
   std::unique_ptr<MtlsHost> mtls_host;
   std::atomic<bool> serving{false};
-  std::unique_ptr<http::Server> server;  // Its handlers use all of the above.
-  std::unique_ptr<Feeds> feeds;          // Hands issuers to the server.
+  // Their handlers use all of the above. Each has threads of its own: whatever strangers make the
+  // org host do, a device check waits for a core at most, never behind a queue of theirs.
+  std::unique_ptr<http::Server> org_server;
+  std::unique_ptr<http::Server> mtls_server;
+  std::unique_ptr<Feeds> feeds;  // Hands issuers to the mTLS hosts.
 };
 
 absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
@@ -214,16 +216,18 @@ absl::Status GatewayServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(http::ListenerConfig mtls_listener, MtlsListener());
   const std::size_t threads =
       config.threads != 0 ? config.threads : std::max(1U, std::thread::hardware_concurrency());
-  DT_ASSIGN_OR_RETURN(
-      server, http::Server::Start({.listeners = {std::move(org_listener), std::move(mtls_listener)},
-                                   .threads = threads,
-                                   .clock = &clock}));
+  DT_ASSIGN_OR_RETURN(org_server, http::Server::Start({.listeners = {std::move(org_listener)},
+                                                       .threads = threads,
+                                                       .clock = &clock}));
+  DT_ASSIGN_OR_RETURN(mtls_server, http::Server::Start({.listeners = {std::move(mtls_listener)},
+                                                        .threads = threads,
+                                                        .clock = &clock}));
   return absl::OkStatus();
 }
 
 Site GatewayServer::Parts::DescribeSite() const {
-  const std::uint16_t org_port = server->endpoint(kOrgListener).port();
-  const std::uint16_t mtls_port = server->endpoint(kMtlsListener).port();
+  const std::uint16_t org_port = org_server->endpoint(0).port();
+  const std::uint16_t mtls_port = mtls_server->endpoint(0).port();
   return {config.org,
           config.org_host,
           !config.org_url.empty() ? config.org_url
@@ -260,13 +264,15 @@ absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) cons
   DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::CertificateValidator> devices,
                       pki::CertificateValidator::Create(issuers.certificates, clock));
   DT_ASSIGN_OR_RETURN(auto tls, NewTls(files.mtls, std::move(devices)));
-  server->ReplaceTls(kMtlsListener, std::move(tls));
+  mtls_server->ReplaceTls(0, std::move(tls));
   Log(LogLevel::kInfo, "gateway.issuers.changed", {{"issuers", issuers.certificates.size()}});
   return absl::OkStatus();
 }
 
 void GatewayServer::Parts::Stop() {
-  if (server != nullptr) server->Stop(kDrainGrace);
+  // A sign-on in hand may still need a device check.
+  if (org_server != nullptr) org_server->Stop(kDrainGrace);
+  if (mtls_server != nullptr) mtls_server->Stop(kDrainGrace);
   feeds.reset();
 }
 
@@ -287,15 +293,13 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
 }
 
 Addresses GatewayServer::addresses() const {
-  return {{"org", http::AddressOf(parts_->server->endpoint(kOrgListener))},
-          {"mtls", http::AddressOf(parts_->server->endpoint(kMtlsListener))}};
+  return {{"org", http::AddressOf(parts_->org_server->endpoint(0))},
+          {"mtls", http::AddressOf(parts_->mtls_server->endpoint(0))}};
 }
 
 bool GatewayServer::WaitUntilReady(milliseconds timeout) const {
   return parts_->feeds != nullptr && parts_->feeds->WaitUntilReady(timeout);
 }
-
-http::ServerCounters GatewayServer::counters() const { return parts_->server->counters(); }
 
 void GatewayServer::Stop() { parts_->Stop(); }
 

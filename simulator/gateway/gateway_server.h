@@ -9,7 +9,6 @@
 #include "libs/base/process.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
-#include "libs/http/server.h"
 #include "simulator/gateway/config.h"
 
 namespace devicetrust::gateway {
@@ -37,7 +36,6 @@ class GatewayServer {
   Addresses addresses() const;
   // Org, CA and both streams have spoken.
   bool WaitUntilReady(std::chrono::milliseconds timeout) const;
-  http::ServerCounters counters() const;
   // Drains. Idempotent.
   void Stop();
 
