@@ -16,6 +16,10 @@ void DescribeOrgHost(Config& config, service::Options& options) {
   options.Text("org-url", config.org_url, "URL",
                "What browsers see, e.g. https://sso.example.com (default: https://, --org-host and "
                "the port as bound)");
+  options.Text("org-name", config.org_name, "NAME",
+               "Name of the organization on its pages (default: --org)");
+  options.Text("org-mark", config.org_mark, "FILE",
+               "Image beside that name, PNG or SVG of at most 64 KiB (default: a letter)");
 }
 
 void DescribeMtlsHost(Config& config, service::Options& options) {
@@ -35,7 +39,8 @@ void DescribeMtlsHost(Config& config, service::Options& options) {
 
 void DescribeLimits(Config& config, service::Options& options) {
   options.Heading("Limits");
-  options.Number("threads", config.threads, 0, 256, "Serving threads of each listener, 0: one per core");
+  options.Number("threads", config.threads, 0, 256,
+                 "Serving threads of each listener, 0: one per core");
   options.Number("revocation-age-max-ms", config.revocation_age_max_ms, 1000, 600'000,
                  "Grant no trust when the last word from the CA is older, milliseconds");
   options.Number("connections-max", config.connections_max, 1, 1'000'000, "Of each listener");

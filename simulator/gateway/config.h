@@ -7,6 +7,8 @@
 
 namespace devicetrust::gateway {
 
+inline constexpr std::size_t kMarkBytesMax = 64 * 1024;
+
 // Every field but the keys and certificates has a working default. Files are PEM.
 struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPeerConfig {
   // Sign-in, SAML, discovery.
@@ -17,6 +19,8 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   // What browsers see when something stands before us; empty: https://, org_host and the
   // port as bound.
   std::string org_url;
+  std::string org_name;  // On pages: "Acme". Empty: as `org`.
+  std::string org_mark;  // On pages: a PNG or SVG file of at most kMarkBytesMax; empty: a letter.
 
   // Device challenge. The certificate is for `mtls_host` and, with fresh names, *.mtls_host,
   // and must not cover org_host.

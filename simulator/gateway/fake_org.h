@@ -7,8 +7,10 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 
 #include "libs/base/encoding.h"
 #include "libs/rpc/enum_name.h"
@@ -49,6 +51,10 @@ class FakeOrg final : public OrgClient {
     if (unavailable) co_return absl::UnavailableError("down");
     if (!Arrives(request)) co_return absl::InternalError("not parsed");
     last_client = request.client();
+    if (ended.contains(request.session().session_id())) {
+      co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_SESSION_ENDED,
+                               "ended");
+    }
     org::v1::SignOnResult response;
     response.set_code(fmt::format("CODE-{}", ++codes_));
     response.mutable_user()->set_id(request.session().user_id());
@@ -73,6 +79,12 @@ class FakeOrg final : public OrgClient {
   Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(
       org::v1::CompleteFactorRequest request) override {
     if (!factor_refusal.ok()) co_return factor_refusal;
+    // As the real one within a minute: a second click.
+    if (const auto done =
+            completed_.find({request.code(), request.session_id(), request.totp_code()});
+        done != completed_.end()) {
+      co_return done->second;
+    }
     const auto at = waiting_.find(request.code());
     if (at == waiting_.end()) {
       co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
@@ -87,6 +99,7 @@ class FakeOrg final : public OrgClient {
     waiting_.erase(at);
     response.mutable_result()->set_outcome(org::v1::OUTCOME_ALLOWED);
     response.mutable_factor_at()->set_seconds(UnixSeconds(clock_.Now()));
+    completed_[{request.code(), request.session_id(), request.totp_code()}] = response;
     co_return response;
   }
 
@@ -137,6 +150,9 @@ class FakeOrg final : public OrgClient {
   const token::KeySet proof_keys_;
   std::set<std::string> spent_;
   std::map<std::string, org::v1::SignOnResult> waiting_;
+  // By decision, session and code.
+  std::map<std::tuple<std::string, std::string, std::string>, org::v1::CompleteFactorResponse>
+      completed_;
   int sessions_ = 0;
   int codes_ = 0;
 };

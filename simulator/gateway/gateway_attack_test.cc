@@ -17,7 +17,7 @@ TEST_F(GatewayTest, TwoGatewaysShareSessionsAndNeitherTakesAProofTwice) {
   ExpectSignedResponse(browser_.Get(gateway_, proof_url), "_r1");
   // The same proof with the cookies kept back, at the other gateway: no trust, so refused.
   browser_.cookies = cookies;
-  EXPECT_EQ(browser_.Get(other_, proof_url).status, 403);
+  EXPECT_EQ(browser_.Follow(other_, browser_.Get(other_, proof_url)).status, 403);
   // With the cookies as they were left there is no such sign-on any more.
   browser_.cookies.erase(browser_.cookies.begin(), browser_.cookies.end());
   EXPECT_EQ(browser_.Get(other_, proof_url).status, 400);
@@ -31,10 +31,11 @@ TEST_F(GatewayTest, AProofOfAnotherTransactionOrSessionIsWorthNothing) {
   two = browser_.Get(gateway_, Location(two));
   const std::string id_of_two = Between(Location(two), "?t=", "&");
   const std::string proof_of_one = Between(Location(one), "&p=", "&");
-  EXPECT_EQ(browser_.Get(gateway_, "/proof?t=" + id_of_two + "&p=" + proof_of_one).status, 403);
+  const std::string crossed = "/proof?t=" + id_of_two + "&p=" + proof_of_one;
+  EXPECT_EQ(browser_.Follow(gateway_, browser_.Get(gateway_, crossed)).status, 403);
   // 31 s later it is too old. (30 s, and 30 s of skew.)
   clock_.Set(kStart + seconds{61});
-  EXPECT_EQ(browser_.Get(gateway_, Location(one)).status, 403);
+  EXPECT_EQ(browser_.Follow(gateway_, browser_.Get(gateway_, Location(one))).status, 403);
 }
 
 TEST_F(GatewayTest, FieldsThatAreNoUtf8AreAWrongPasswordAndNoProof) {
@@ -50,7 +51,8 @@ TEST_F(GatewayTest, FieldsThatAreNoUtf8AreAWrongPasswordAndNoProof) {
     }
   }
   browser_.SignIn(gateway_, form);
-  const http::Response page = browser_.Get(gateway_, "/proof?t=" + id + "&p=%ff");
+  const http::Response page =
+      browser_.Follow(gateway_, browser_.Get(gateway_, "/proof?t=" + id + "&p=%ff"));
   EXPECT_EQ(page.status, 403);
   EXPECT_THAT(page.body, HasSubstr("<code>CODE-1</code>"));
 }
@@ -111,11 +113,11 @@ TEST_F(GatewayTest, AProofIsWorthWhatItsCertificateIsWorthByNow) {
     return Location(browser_.Get(gateway_, Location(browser_.SignIn(gateway_, form))));
   };
   Gateway cut_off(org_, clock_, random_, std::chrono::milliseconds{0});
-  EXPECT_EQ(browser_.Get(cut_off, proof_url()).status, 403);
+  EXPECT_EQ(browser_.Follow(cut_off, browser_.Get(cut_off, proof_url())).status, 403);
   browser_.cookies.clear();
   const std::string before = proof_url();
   gateway_.Revoke(device_.certificate.serial_hex());
-  EXPECT_EQ(browser_.Get(gateway_, before).status, 403);
+  EXPECT_EQ(browser_.Follow(gateway_, browser_.Get(gateway_, before)).status, 403);
 }
 
 TEST_F(GatewayTest, AFactorIsNotTakenForATrustThatMayBeGone) {

@@ -32,6 +32,7 @@ struct Files {
   pki::Identity org;
   pki::Identity mtls;
   std::string edge_ca_bundle;
+  SiteMark mark;
   service::Component component;
 };
 
@@ -52,6 +53,19 @@ absl::StatusOr<std::string> ReadPem(std::string_view flag, const std::string& pa
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return Annotate(text.status(), flag);
   return text;
+}
+
+absl::StatusOr<SiteMark> LoadMark(const std::string& path) {
+  if (path.empty()) return SiteMark();
+  absl::StatusOr<std::string> bytes = ReadFile(path);
+  if (!bytes.ok()) return Annotate(bytes.status(), "--org-mark");
+  const bool png = bytes->starts_with("\x89PNG\r\n\x1a\n");
+  const bool svg = bytes->find("<svg") != std::string::npos;
+  if ((!png && !svg) || bytes->size() > kMarkBytesMax) {
+    return absl::InvalidArgumentError(fmt::format(
+        "--org-mark: {} is not a PNG or SVG image of at most {} bytes", path, kMarkBytesMax));
+  }
+  return SiteMark{png ? "image/png" : "image/svg+xml", *std::move(bytes)};
 }
 
 absl::StatusOr<pki::Identity> LoadServerIdentity(std::string_view name, const std::string& cert,
@@ -109,8 +123,10 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(pki::Identity mtls,
                       LoadServerIdentity("mtls", config.mtls_cert, config.mtls_key));
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
+  DT_ASSIGN_OR_RETURN(SiteMark mark, LoadMark(config.org_mark));
   DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config, "gateway"));
-  Files files{std::move(org), std::move(mtls), std::move(bundle), std::move(component)};
+  Files files{std::move(org), std::move(mtls), std::move(bundle), std::move(mark),
+              std::move(component)};
   DT_RETURN_IF_ERROR(CheckNames(config, files));
   return files;
 }
@@ -151,6 +167,7 @@ struct GatewayServer::Parts {
   Site DescribeSite() const;
   absl::Status UseIssuers(const DeviceIssuers& issuers) const;
   // Answers until the ports are known, which the site's names need.
+  http::Response Malformed(const http::Refusal& refusal) const;
   static Task<http::Response> Starting() { co_return http::Text(503, "starting\n"); }
 
   const Config config;
@@ -173,6 +190,13 @@ struct GatewayServer::Parts {
   std::unique_ptr<Feeds> feeds;  // Hands issuers to the mTLS hosts.
 };
 
+http::Response GatewayServer::Parts::Malformed(const http::Refusal& refusal) const {
+  if (serving) return RenderMalformed(site, refusal);
+  Site unready;
+  unready.org = unready.org_name = config.org;
+  return RenderMalformed(unready, refusal);
+}
+
 absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
   http::ListenerConfig listener;
   listener.address = config.org_listen;
@@ -187,9 +211,7 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
   listener.handler = [this](const http::Request& request) {
     return serving ? org_host->Handle(request) : Starting();
   };
-  listener.refusal_page = [](const http::Refusal& refusal) {
-    return RenderMalformed(refusal, "/");
-  };
+  listener.refusal_page = [this](const http::Refusal& refusal) { return Malformed(refusal); };
   return listener;
 }
 
@@ -205,9 +227,7 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::MtlsListener() {
   listener.handler = [this](const http::Request& request) {
     return serving ? mtls_host->Handle(request) : Starting();
   };
-  listener.refusal_page = [this](const http::Refusal& refusal) {
-    return RenderMalformed(refusal, serving ? std::string_view(site.org_origin) : "");
-  };
+  listener.refusal_page = [this](const http::Refusal& refusal) { return Malformed(refusal); };
   return listener;
 }
 
@@ -235,7 +255,9 @@ Site GatewayServer::Parts::DescribeSite() const {
           config.mtls_host,
           config.mtls_public_port != 0 ? static_cast<std::uint16_t>(config.mtls_public_port)
                                        : mtls_port,
-          config.mtls_names == "fresh"};
+          config.mtls_names == "fresh",
+          config.org_name.empty() ? config.org : config.org_name,
+          files.mark};
 }
 
 void GatewayServer::Parts::MakeHosts() {

@@ -199,7 +199,7 @@ TEST_F(GatewayServerTest, WhatCannotBeReadGetsAPageWithAWayOn) {
   const auto org = Get("org", "org.localhost", "/a#b");
   DT_ASSERT_OK(org);
   EXPECT_EQ(org->status, 400);
-  EXPECT_THAT(org->body, HasSubstr("<a href=\"/\">Begin again</a>"));
+  EXPECT_THAT(org->body, HasSubstr("sign-in page</a>"));
   EXPECT_THAT(org->body, HasSubstr("an octet in the target that must be escaped"));
   const auto mtls = Get("mtls", "abc.mtls.localhost", "/a#b", &device_);
   DT_ASSERT_OK(mtls);

@@ -189,7 +189,8 @@ TEST_F(GatewayTest, AnOutageWithinOneRedirectCanBeTriedAgain) {
   EXPECT_EQ(down.fields.Find("retry-after"), "5");
   org_.unavailable = false;
   const std::string retry = Between(down.body, "<a href=\"", "\"");
-  EXPECT_THAT(browser_.Get(gateway_, retry).body, HasSubstr("<code>CODE-2</code>"));
+  EXPECT_THAT(browser_.Follow(gateway_, browser_.Get(gateway_, retry)).body,
+              HasSubstr("<code>CODE-2</code>"));
 }
 
 TEST_F(GatewayTest, APostedRequestComesBackByGetToFindItsSession) {
@@ -209,7 +210,7 @@ TEST_F(GatewayTest, PassiveAndForcedRequests) {
   http::Response page = browser_.Get(gateway_, SsoUrl(" IsPassive=\"true\""));
   EXPECT_THAT(ResponseXml(page), HasSubstr("status:NoPassive"));
   EXPECT_THAT(page.body, Not(HasSubstr("Signed in")));
-  EXPECT_THAT(page.body, HasSubstr("Going on to Mail &amp; &lt;more&gt;"));
+  EXPECT_THAT(page.body, HasSubstr("Continuing to <bdi>Mail &amp; &lt;more&gt;</bdi>"));
   browser_.Follow(
       gateway_,
       browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));
@@ -274,10 +275,15 @@ TEST_F(GatewayTest, PassesTheRelayStateOfALinkOn) {
   const auto follow = [&](const std::string& query) {
     return browser_.Follow(gateway_, browser_.Get(gateway_, "/app/mail/sso/saml" + query));
   };
-  for (const std::string& query :
-       {std::string(), std::string("?RelayState="), "?RelayState=" + std::string(81, 'x')}) {
+  for (const std::string& query : {std::string(), std::string("?RelayState=")}) {
     EXPECT_THAT(follow(query).body, HasSubstr("name=\"RelayState\" value=\"home\"")) << query;
   }
+  const std::string address(4096, 'x');
+  EXPECT_THAT(follow("?RelayState=" + address).body,
+              HasSubstr("name=\"RelayState\" value=\"" + address + "\""));
+  const http::Response longer = follow("?RelayState=" + address + "x");
+  EXPECT_EQ(longer.status, 400);
+  EXPECT_THAT(longer.body, HasSubstr("RelayState has 4097 bytes, and 4096 at most are carried"));
   EXPECT_EQ(follow("?RelayState=a&RelayState=b").status, 400);
 }
 
@@ -295,9 +301,9 @@ TEST_F(GatewayTest, SignsOutEverywhere) {
 TEST_F(GatewayTest, AddressesSayHowTheyAreUsed) {
   const std::string mtls = "https://mtls.localhost";
   for (const std::string& url :
-       {std::string("/"), std::string("/continue"), std::string("/proof"),
-        std::string("/saml/metadata"), std::string("/.well-known/device-trust"), mtls + "/check",
-        mtls + "/challenge"}) {
+       {std::string("/"), std::string("/continue"), std::string("/proof"), std::string("/refused"),
+        std::string("/mark"), std::string("/saml/metadata"),
+        std::string("/.well-known/device-trust"), mtls + "/check", mtls + "/challenge"}) {
     const http::Response response = browser_.Post(gateway_, url, "t=1");
     EXPECT_EQ(response.status, 405) << url;
     EXPECT_EQ(response.fields.Find("allow"), "GET, HEAD") << url;
@@ -316,7 +322,8 @@ TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {
   gateway_.snapshots.apps.Set(std::make_shared<const AppDirectory>(apps));
   const http::Response step =
       browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())));
-  EXPECT_EQ(step.status, 403);  // Decided at once; the fake org wants a proof.
+  // Decided at once; the fake org wants a proof.
+  EXPECT_THAT(Location(step), StartsWith("/refused?r="));
 }
 
 TEST_F(GatewayTest, TellsAgentsTheirWay) {

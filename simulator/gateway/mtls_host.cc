@@ -90,9 +90,9 @@ Task<http::Response> MtlsHost::Handle(const http::Request& request) {
 http::Response MtlsHost::Route(const http::Request& request) const {
   if (!NamesAgree(request) || !site_.IsMtlsHost(request.host)) return Misdirected();
   if (request.path != "/check" && request.path != "/challenge") {
-    return RenderNotFound("This host only checks devices.");
+    return RenderNotFound(site_, "This host only checks devices.");
   }
-  if (request.method == "POST") return RenderMethodNotAllowed();
+  if (request.method == "POST") return RenderMethodNotAllowed(site_);
   return request.path == "/check" ? Check(request) : AnswerChallenge(request);
 }
 
@@ -133,7 +133,7 @@ absl::StatusOr<std::string> MtlsHost::SignProof(const Challenge& challenge,
 http::Response MtlsHost::AnswerChallenge(const http::Request& request) const {
   const std::shared_ptr<const Keyring> keys = snapshots_.keys.Get();
   if (keys == nullptr) {
-    return ProblemResponse(reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+    return ProblemResponse(site_, reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   }
   const WallTime now = clock_.Now();
   const auto parameters = request.QueryParameters();
@@ -141,13 +141,14 @@ http::Response MtlsHost::AnswerChallenge(const http::Request& request) const {
   const std::optional<Challenge> challenge =
       text.ok() ? StateSealer(keys->org, keys->cookie_keys).OpenChallenge(*text, now)
                 : std::nullopt;
-  if (!challenge) return ProblemResponse(reason::v1::REASON_CHALLENGE_NOT_DONE);
+  if (!challenge) return ProblemResponse(site_, reason::v1::REASON_CHALLENGE_NOT_DONE);
 
   const DeviceFinding finding = Find(request.connection);
   const absl::StatusOr<std::string> proof = SignProof(*challenge, finding, *keys, now);
-  if (!proof.ok()) return ProblemResponse(proof.status());
-  return http::SeeOther(fmt::format("{}/proof?t={}&p={}", site_.org_origin,
-                                    http::PercentEncode(challenge->transaction_id), *proof));
+  if (!proof.ok()) return ProblemResponse(site_, proof.status());
+  return http::SeeOther(fmt::format("{}/proof?t={}&p={}&app={}", site_.org_origin,
+                                    http::PercentEncode(challenge->transaction_id), *proof,
+                                    http::PercentEncode(challenge->app_id)));
 }
 
 }  // namespace devicetrust::gateway

@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kDiscoveryPath = "/.well-known/device-trust";
 // Paths without a form. All paths take HEAD where they take GET (RFC 9110, section 9.1).
-constexpr std::string_view kReadPaths[] = {"/", "/continue", "/proof", "/saml/metadata",
-                                           kDiscoveryPath};
+constexpr std::string_view kReadPaths[] = {
+    "/", "/continue", "/proof", "/refused", "/saml/metadata", kMarkPath, kDiscoveryPath};
 
 }  // namespace
 
@@ -26,11 +26,15 @@ Task<http::Response> OrgHost::Handle(const http::Request& request) const {
 Task<http::Response> OrgHost::Serve(const http::Request& request) const {
   if (!NamesAgree(request) || request.host != site_.org_host) co_return Misdirected();
   const bool post = request.method == "POST";
-  if (post && std::ranges::count(kReadPaths, request.path) > 0) co_return RenderMethodNotAllowed();
+  if (post && std::ranges::count(kReadPaths, request.path) > 0) {
+    co_return RenderMethodNotAllowed(site_);
+  }
   if (request.path == kDiscoveryPath) co_return Discovery();
+  if (request.path == kMarkPath) co_return Mark();
   const RequestContext context{request, clock_.Now(), snapshots_.keys.Get(), snapshots_.apps.Get()};
   if (context.keys == nullptr || context.apps == nullptr) {
-    co_return ProblemResponse(reason::v1::REASON_DEPENDENCY_UNAVAILABLE, {.retry_url = "/"});
+    co_return ProblemResponse(site_, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
+                              {.ways = {{"Try again", "/"}}});
   }
   if (saml_.Serves(request.path)) co_return co_await BeginSignOn(context, saml_);
   if (request.path == "/signout") co_return co_await forms_.SignOut(context);
@@ -42,24 +46,33 @@ Task<http::Response> OrgHost::Post(const RequestContext& context) const {
   const std::string& path = context.request.path;
   if (path == "/signin") co_return co_await forms_.SubmitSignIn(context);
   if (path == "/factor") co_return co_await forms_.SubmitFactor(context);
-  co_return RenderNotFound("There is no form at this address.");
+  co_return RenderNotFound(site_, "There is no form at this address.");
 }
 
 Task<http::Response> OrgHost::Get(const RequestContext& context) const {
   const std::string& path = context.request.path;
   if (path == "/") co_return co_await Home(context);
   if (path == "/signin") co_return forms_.ShowSignIn(context);
-  if (path == "/factor") co_return forms_.ShowFactor(context);
+  if (path == "/factor") co_return co_await forms_.ShowFactor(context);
   if (path == "/continue") co_return co_await Continue(context);
   if (path == "/proof") co_return co_await flow_.TakeProof(context);
+  if (path == "/refused") co_return flow_.ShowRefusal(context);
   if (path == "/saml/metadata") co_return saml_.Metadata(context);
-  co_return RenderNotFound("There is no page at this address.");
+  co_return RenderNotFound(site_, "There is no page at this address.");
 }
 
 Task<http::Response> OrgHost::BeginSignOn(const RequestContext& context,
                                           const ProtocolFrontEnd& front_end) const {
-  absl::StatusOr<ProtocolFrontEnd::Begun> begun = front_end.Begin(context);
-  if (!begun.ok()) co_return ProblemResponse(begun.status());
+  std::string app_id;
+  absl::StatusOr<ProtocolFrontEnd::Begun> begun = front_end.Begin(context, app_id);
+  if (!begun.ok()) {
+    const org::v1::App* app = context.apps->Find(app_id);
+    co_return ProblemResponse(
+        site_, begun.status(),
+        {.app_id = app_id,
+         .app_label = app == nullptr ? std::string_view() : std::string_view(app->label()),
+         .ways = flow_.WaysTo(nullptr)});
+  }
   if (http::Response* answer = std::get_if<http::Response>(&*begun)) co_return std::move(*answer);
   co_return co_await flow_.Begin(context, std::get<Transaction>(*std::move(begun)));
 }
@@ -69,17 +82,30 @@ Task<http::Response> OrgHost::Continue(const RequestContext& context) const {
   const auto id = query.ok() ? query->Single("t") : query.status();
   std::optional<Transaction> transaction;
   if (id.ok()) transaction = cookies_.FindTransaction(context, *id);
-  if (!transaction) co_return TransactionExpired();
+  if (!transaction) co_return flow_.TransactionOver(context, query);
   co_return co_await flow_.Advance(context, *std::move(transaction));
 }
 
 Task<http::Response> OrgHost::Home(const RequestContext& context) const {
   if (const std::optional<Session> session = cookies_.CurrentSession(context)) {
-    co_return RenderHome(session->principal);
+    co_return RenderHome(site_, session->principal);
   }
   absl::StatusOr<Transaction> transaction = NewTransaction(context.now, random_);
-  if (!transaction.ok()) co_return ProblemResponse(transaction.status(), {.retry_url = "/"});
+  if (!transaction.ok()) {
+    co_return ProblemResponse(site_, transaction.status(), {.ways = {{"Try again", "/"}}});
+  }
   co_return co_await flow_.Advance(context, *std::move(transaction));
+}
+
+// Pages of the mTLS hosts show it, too.
+http::Response OrgHost::Mark() const {
+  if (site_.mark.bytes.empty()) return RenderNotFound(site_, "There is no page at this address.");
+  http::Response response;
+  response.fields.Set("content-type", site_.mark.type);
+  response.fields.Set("cache-control", "public, max-age=3600");
+  response.fields.Set("cross-origin-resource-policy", "cross-origin");
+  response.body = site_.mark.bytes;
+  return response;
 }
 
 http::Response OrgHost::Discovery() const {

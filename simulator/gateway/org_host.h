@@ -2,10 +2,10 @@
 // it, and may touch every room; each of those knows less:
 //
 //   /sso/saml, /app/ID/sso/saml      saml/saml_front_end.h, then sso/sso_flow.h
-//   /continue, /proof                sso/sso_flow.h
+//   /continue, /proof, /refused      sso/sso_flow.h
 //   /signin, /factor, /signout       sso/authentication_forms.h
 //   /saml/metadata                   saml/saml_front_end.h
-//   /, /.well-known/device-trust     here
+//   /, /mark, /.well-known/device-trust     here
 //
 // One sign-on is one Transaction, kept in a cookie of its own (sso/browser_state.h).
 #pragma once
@@ -51,6 +51,7 @@ class OrgHost {
   Task<http::Response> Continue(const RequestContext& context) const;
   Task<http::Response> Home(const RequestContext& context) const;
   http::Response Discovery() const;
+  http::Response Mark() const;
 
   const Site& site_;
   const OrgSnapshots& snapshots_;

@@ -12,7 +12,6 @@
 #include "libs/rpc/error.h"
 #include "libs/saml/error.h"
 #include "libs/saml/metadata.h"
-#include "libs/saml/request.h"
 #include "simulator/gateway/sso/packing.h"
 #include "simulator/gateway/sso/pages.h"
 
@@ -20,19 +19,17 @@ namespace devicetrust::gateway {
 namespace {
 
 constexpr std::uint8_t kStateVersion = 1;
+constexpr std::string_view kAppPrefix = "/app/";
 constexpr std::string_view kSsoPath = "/sso/saml";
-// From a link, and not from a service provider that may know better (SAML bindings, 3.4.3).
-constexpr std::size_t kUnsolicitedRelayBytesMax = 80;
 
 // ID of /app/ID/sso/saml.
 std::optional<std::string> AppOfPath(std::string_view path) {
-  constexpr std::string_view kPrefix = "/app/";
-  if (!path.starts_with(kPrefix) || !path.ends_with(kSsoPath) ||
-      path.size() <= kPrefix.size() + kSsoPath.size()) {
+  if (!path.starts_with(kAppPrefix) || !path.ends_with(kSsoPath) ||
+      path.size() <= kAppPrefix.size() + kSsoPath.size()) {
     return std::nullopt;
   }
   const std::string_view id =
-      path.substr(kPrefix.size(), path.size() - kPrefix.size() - kSsoPath.size());
+      path.substr(kAppPrefix.size(), path.size() - kAppPrefix.size() - kSsoPath.size());
   if (id.find('/') != std::string_view::npos) return std::nullopt;
   return std::string(id);
 }
@@ -88,11 +85,12 @@ struct SamlFrontEnd::State {
 };
 
 http::Response SamlFrontEnd::PostPage(const State& state, const org::v1::App& app,
-                                      const std::string& xml) {
+                                      const std::string& xml) const {
   const std::string encoded = Base64Encode(AsBytes(xml));
   const std::array<std::pair<std::string_view, std::string_view>, 2> fields = {
       {{"SAMLResponse", encoded}, {"RelayState", state.relay_state}}};
-  return RenderAutoPost({.url = state.acs_url,
+  return RenderAutoPost(site_,
+                        {.url = state.acs_url,
                          .fields = std::span(fields).first(state.relay_state.empty() ? 1 : 2),
                          .app_label = app.label()});
 }
@@ -115,51 +113,53 @@ bool SamlFrontEnd::Serves(std::string_view path) const {
   return path == kSsoPath || AppOfPath(path).has_value();
 }
 
-absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& context) const {
+std::string SamlFrontEnd::StartUrl(const org::v1::App& app) const {
+  return app.has_saml() ? fmt::format("{}{}{}", kAppPrefix, app.id(), kSsoPath) : "";
+}
+
+absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& context,
+                                                        std::string& app_id) const {
   const http::Request& request = context.request;
-  const std::optional<std::string> app_id = AppOfPath(request.path);
-  const org::v1::App* app = app_id ? context.apps->Find(*app_id) : nullptr;
-  if (app_id && (app == nullptr || !app->has_saml())) {
+  const std::optional<std::string> named = AppOfPath(request.path);
+  const org::v1::App* app = named ? context.apps->Find(*named) : nullptr;
+  if (named && (app == nullptr || !app->has_saml())) {
     return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
-                          "no SAML app of this id", *app_id);
+                          "no SAML app of this id", *named);
   }
+  if (app != nullptr) app_id = app->id();
   const bool post = request.method == "POST";
   DT_ASSIGN_OR_RETURN(const http::Parameters parameters,
                       saml::Typed(post ? request.FormParameters() : request.QueryParameters()));
   DT_ASSIGN_OR_RETURN(const std::optional<http::Parameter> given,
                       saml::Typed(parameters.Optional("SAMLRequest")));
   if (!given && app != nullptr && !post) {
-    DT_ASSIGN_OR_RETURN(std::string relay_state,
-                        saml::Typed(parameters.SingleOr("RelayState", "")));
+    DT_ASSIGN_OR_RETURN(std::string relay_state, saml::RelayStateOf(parameters));
     return BeginUnsolicited(context, *app, std::move(relay_state));
   }
 
-  DT_ASSIGN_OR_RETURN(saml::Message message,
-                      post ? saml::DecodePost(parameters, "SAMLRequest")
-                           : saml::DecodeRedirect(parameters, "SAMLRequest"));
+  DT_ASSIGN_OR_RETURN(saml::Message message, post
+                                                 ? saml::DecodePost(parameters, "SAMLRequest")
+                                                 : saml::DecodeRedirect(parameters, "SAMLRequest"));
   DT_ASSIGN_OR_RETURN(const saml::ReceivedRequest received,
                       saml::ReceivedRequest::Parse(std::move(message)));
-  if (app != nullptr) {
-    return BeginRequested(context, *app, received, SsoUrl(request.path));
-  }
-  const std::string& issuer = received.issuer();
-  app = context.apps->FindByEntityId(issuer);
+  if (app != nullptr) return BeginRequested(context, *app, received, SsoUrl(request.path));
+  app = context.apps->FindByEntityId(received.issuer());
   if (app == nullptr) {
-    return saml::Error(
-        reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
-        fmt::format("No app with the entity id \"{}\" is registered", issuer.substr(0, 256)));
+    return saml::Error(reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
+                       "no app is registered with the entity id that the request has as its Issuer",
+                       received.issuer());
   }
+  app_id = app->id();
   return BeginRequested(context, *app, received, SsoUrl(kSsoPath));
 }
 
-absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(const RequestContext& context,
-                                                                 const org::v1::App& app,
-                                                                 const saml::ReceivedRequest& request,
-                                                                 const std::string& sso_url) const {
+absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(
+    const RequestContext& context, const org::v1::App& app, const saml::ReceivedRequest& request,
+    const std::string& sso_url) const {
   DT_ASSIGN_OR_RETURN(const saml::SignOnRequest checked,
                       saml::CheckSignOnRequest(request, app.saml(), sso_url, context.now));
-  const State state{checked.acs_url, checked.id, request.message().relay_state, checked.name_id_format,
-                    checked.subject ? HashName(*checked.subject) : ""};
+  const State state{checked.acs_url, checked.id, request.message().relay_state,
+                    checked.name_id_format, checked.subject ? HashName(*checked.subject) : ""};
   if (checked.failure) return PostFailure(context, state, app, *checked.failure);
   if (!checked.subject_qualifier.empty() && checked.subject_qualifier != EntityId()) {
     return PostFailure(context, state, app, saml::Failure::kUnknownPrincipal);
@@ -178,9 +178,8 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginUnsolicited(const Request
                                                                    std::string relay_state) const {
   State state;
   DT_ASSIGN_OR_RETURN(state.acs_url, saml::DefaultAcs(app.saml()));
-  const bool given = !relay_state.empty() && relay_state.size() <= kUnsolicitedRelayBytesMax;
-  state.relay_state = given ? std::move(relay_state)
-                            : app.saml().default_relay_state().substr(0, saml::kRelayStateBytesMax);
+  state.relay_state =
+      !relay_state.empty() ? std::move(relay_state) : app.saml().default_relay_state();
   DT_ASSIGN_OR_RETURN(Transaction transaction, NewTransaction(context.now, random_));
   transaction.protocol = Protocol::kSaml;
   transaction.app_id = app.id();

@@ -29,8 +29,9 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
   // request in its query begins a sign-on that no app asked for (IdP-initiated).
   bool Serves(std::string_view path) const override;
 
+  std::string StartUrl(const org::v1::App& app) const override;
   // Errors: APP_UNKNOWN and the SAML_* reasons; INTERNAL_ERROR when the random source fails.
-  absl::StatusOr<Begun> Begin(const RequestContext& context) const override;
+  absl::StatusOr<Begun> Begin(const RequestContext& context, std::string& app_id) const override;
   bool IsStillRegistered(const Transaction& transaction, const org::v1::App& app) const override;
   bool ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
                         const Session& session) const override;
@@ -60,8 +61,8 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
                                              const org::v1::App& app, saml::Failure failure) const;
 
   // The page that carries an answer to the app.
-  static http::Response PostPage(const State& state, const org::v1::App& app,
-                                 const std::string& xml);
+  http::Response PostPage(const State& state, const org::v1::App& app,
+                          const std::string& xml) const;
 
   const Site& site_;
   Random& random_;

@@ -1,5 +1,7 @@
 #include "simulator/gateway/sso/authentication_forms.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -16,14 +18,32 @@ namespace devicetrust::gateway {
 namespace {
 
 constexpr std::size_t kFieldBytesMax = 256;
-constexpr FormMessage kNoMessage{"", 200};
 
 bool IsCode(const std::string& text) {
   return text.size() == 6 && std::ranges::all_of(text, IsDigit);
 }
 
-bool IsField(const absl::StatusOr<std::string>& field) {
-  return field.ok() && !field->empty() && field->size() <= kFieldBytesMax;
+// Why name and password can't be sent to the org; nothing: they can.
+std::optional<FormMessage> FieldMessage(const absl::StatusOr<std::string>& name,
+                                        const absl::StatusOr<std::string>& password) {
+  if (!name.ok() || !password.ok() || name->empty() || password->empty()) {
+    return FormMessage{"Give a user name and a password.", kNotTaken};
+  }
+  // Browsers send the page's encoding, and protobuf's strings take nothing else.
+  if (!IsUtf8(*name) || !IsUtf8(*password)) {
+    return FormMessage{std::string(kPasswordWrong), kNotTaken};
+  }
+  if (name->size() > kFieldBytesMax) {
+    return FormMessage{"That user name is too long to be one. Did you paste something else?",
+                       kNotTaken};
+  }
+  if (password->size() > kFieldBytesMax) {
+    return FormMessage{fmt::format("That password is too long: {} bytes, and {} at most are taken. "
+                                   "Letters beyond English take two bytes or more.",
+                                   password->size(), kFieldBytesMax),
+                       kNotTaken};
+  }
+  return std::nullopt;
 }
 
 // The transaction that the parameter `t` names.
@@ -42,34 +62,39 @@ http::Response AuthenticationForms::SignInForm(const RequestContext& context,
                                                std::string_view user_name,
                                                const FormMessage& message) const {
   const std::string source = site_.MtlsFormSource();
-  return RenderSignIn({.transaction_id = transaction.id,
-                       .app_label = context.LabelOf(transaction),
-                       .user_name = user_name,
-                       .problem = message.text,
-                       .form_source = source,
-                       .status = message.status});
+  return RenderSignIn(site_, {.transaction_id = transaction.id,
+                              .app_id = transaction.app_id,
+                              .app_label = context.LabelOf(transaction),
+                              .user_name = user_name,
+                              .again = transaction.fresh_sign_in && !transaction.app_id.empty(),
+                              .problem = message,
+                              .form_source = source});
 }
 
 http::Response AuthenticationForms::ShowSignIn(const RequestContext& context) const {
-  const auto transaction = NamedTransaction(context, cookies_, context.request.QueryParameters());
-  if (!transaction) return TransactionExpired();
-  return SignInForm(context, *transaction, "", kNoMessage);
+  const absl::StatusOr<http::Parameters> query = context.request.QueryParameters();
+  if (query.ok() && query->all().empty()) return http::SeeOther("/");
+  const auto transaction = NamedTransaction(context, cookies_, query);
+  if (!transaction) return flow_.TransactionOver(context, query);
+  const std::optional<Session> session = cookies_.CurrentSession(context);
+  const bool other = query->SingleOr("other", "").value_or("") == "1";
+  if (!session || other) return SignInForm(context, *transaction, "", {});
+  if (transaction->fresh_sign_in && !transaction->signed_in_here) {
+    return SignInForm(context, *transaction, session->principal, {});
+  }
+  return http::SeeOther(StepUrl("/continue", *transaction));
 }
 
 Task<http::Response> AuthenticationForms::SubmitSignIn(const RequestContext& context) const {
   const absl::StatusOr<http::Parameters> form = context.request.FormParameters();
   std::optional<Transaction> transaction;
   if (IsSameOrigin(site_, context.request)) transaction = NamedTransaction(context, cookies_, form);
-  if (!transaction) co_return TransactionExpired();
+  if (!transaction) co_return flow_.TransactionOver(context, form);
   const absl::StatusOr<std::string> name = form->Single("username");
   const absl::StatusOr<std::string> password = form->Single("password");
-  if (!IsField(name) || !IsField(password)) {
-    co_return SignInForm(context, *transaction, "",
-                         {"Give a user name and a password.", kNotTaken});
-  }
-  // Browsers send the page's encoding, and protobuf's strings take nothing else.
-  if (!IsUtf8(*name) || !IsUtf8(*password)) {
-    co_return SignInForm(context, *transaction, "", {kPasswordWrong, kNotTaken});
+  if (const auto message = FieldMessage(name, password)) {
+    const bool shown = name.ok() && name->size() <= kFieldBytesMax && IsUtf8(*name);
+    co_return SignInForm(context, *transaction, shown ? *name : "", *message);
   }
 
   org::v1::StartSessionRequest start;
@@ -102,28 +127,57 @@ http::Response AuthenticationForms::FactorForm(const RequestContext& context,
                                                const FormMessage& message) const {
   // A decision that is too old leads to another challenge.
   const std::string source = site_.MtlsFormSource();
-  return RenderFactor({.transaction_id = transaction.id,
-                       .app_label = context.LabelOf(transaction),
-                       .problem = message.text,
-                       .form_source = source,
-                       .status = message.status});
+  const std::string switch_url = StepUrl("/signin", transaction) + "&other=1";
+  return RenderFactor(site_, {.transaction_id = transaction.id,
+                              .app_id = transaction.app_id,
+                              .app_label = context.LabelOf(transaction),
+                              .principal = transaction.session->principal,
+                              .switch_url = switch_url,
+                              .problem = message,
+                              .form_source = source});
 }
 
-http::Response AuthenticationForms::ShowFactor(const RequestContext& context) const {
-  const auto transaction = NamedTransaction(context, cookies_, context.request.QueryParameters());
-  if (!transaction || transaction->decision_code.empty()) return TransactionExpired();
-  return FactorForm(context, *transaction, kNoMessage);
+bool AuthenticationForms::TakeOverFactor(const RequestContext& context,
+                                         Transaction& transaction) const {
+  const std::optional<Session> current = cookies_.CurrentSession(context);
+  const std::optional<Session>& own = transaction.session;
+  if (!current || !current->factor_at || !own || current->user_id != own->user_id) return false;
+  // An app that wants a fresh password wants it in this transaction.
+  if (transaction.fresh_sign_in && current->id != own->id) return false;
+  if (own->factor_at && *own->factor_at >= *current->factor_at) return false;
+  transaction.session = current;
+  transaction.decision_code.clear();
+  return true;
+}
+
+Task<http::Response> AuthenticationForms::ShowFactor(const RequestContext& context) const {
+  const absl::StatusOr<http::Parameters> query = context.request.QueryParameters();
+  if (query.ok() && query->all().empty()) co_return http::SeeOther("/");
+  auto transaction = NamedTransaction(context, cookies_, query);
+  if (!transaction) co_return flow_.TransactionOver(context, query);
+  if (TakeOverFactor(context, *transaction)) {
+    co_return co_await flow_.Advance(context, *std::move(transaction));
+  }
+  if (!transaction->session || transaction->decision_code.empty()) {
+    co_return http::SeeOther(StepUrl("/continue", *transaction));
+  }
+  co_return FactorForm(context, *transaction, {});
 }
 
 Task<http::Response> AuthenticationForms::SubmitFactor(const RequestContext& context) const {
   const absl::StatusOr<http::Parameters> form = context.request.FormParameters();
   std::optional<Transaction> transaction;
   if (IsSameOrigin(site_, context.request)) transaction = NamedTransaction(context, cookies_, form);
-  if (!transaction || !transaction->session || transaction->decision_code.empty()) {
-    co_return TransactionExpired();
+  if (!transaction) co_return flow_.TransactionOver(context, form);
+  if (!transaction->session || transaction->decision_code.empty()) {
+    co_return http::SeeOther(StepUrl("/continue", *transaction));
+  }
+  // Then the code need not be spent, which another tab may have done already.
+  if (TakeOverFactor(context, *transaction)) {
+    co_return co_await flow_.Advance(context, *std::move(transaction));
   }
   const org::v1::App* app = context.AppOf(*transaction);
-  if (app == nullptr) co_return TransactionExpired();
+  if (app == nullptr) co_return flow_.TransactionOver(context, form);
   // Authenticators show "123 456".
   const std::string code = WithoutBlanks(form->Single("code").value_or(""));
   if (!IsCode(code)) {
@@ -162,31 +216,39 @@ http::Response AuthenticationForms::FactorNotTaken(const RequestContext& context
   if (const auto message = FactorMessage(status)) {
     return FactorForm(context, transaction, *message);
   }
-  if (rpc::ReasonOf(status) == reason::v1::REASON_FACTOR_NOT_ENROLLED) {
-    return RenderRefusal({.app_label = context.LabelOf(transaction),
-                          .code = transaction.decision_code,
-                          .detail = kNoAuthenticator});
+  const reason::v1::Reason reason = rpc::ReasonOf(status);
+  if (reason == reason::v1::REASON_FACTOR_NOT_ENROLLED) {
+    return flow_.Refuse(context, transaction,
+                        {.code = transaction.decision_code, .lacks_factor = true});
   }
-  return SsoFlow::Problem(status, transaction);
+  if (reason == reason::v1::REASON_THROTTLED) {
+    return flow_.Problem(context, status, transaction, PauseSentence(status));
+  }
+  return flow_.Problem(context, status, transaction);
 }
 
 Task<http::Response> AuthenticationForms::SignOut(const RequestContext& context) const {
   const std::optional<Session> session = cookies_.CurrentSession(context);
   // GET is safe (RFC 9110, section 9.2.1), so a link only asks.
-  if (context.request.method != "POST") co_return session ? RenderSignOut() : RenderSignedOut();
-  if (!IsSameOrigin(site_, context.request)) co_return TransactionExpired();
+  if (context.request.method != "POST") {
+    co_return session ? RenderSignOut(site_, session->principal) : RenderSignedOut(site_);
+  }
+  if (!IsSameOrigin(site_, context.request)) {
+    co_return flow_.TransactionOver(context, http::Parameters());
+  }
   if (session) {
     org::v1::EndSessionRequest end;
     end.set_session_id(session->id);
     end.set_user_id(session->user_id);
     const absl::Status ended = co_await org_.EndSession(std::move(end));
     if (!ended.ok()) {
-      co_return ProblemResponse(ended, {.retry_url = "/signout",
-                                        .sentence = "You are still signed in. Try to sign out "
-                                                    "again in a moment."});
+      co_return ProblemResponse(site_, ended,
+                                {.ways = {{"Try again", "/signout"}},
+                                 .sentence = "You are still signed in. Try to sign out again in a "
+                                             "moment."});
     }
   }
-  http::Response response = RenderSignedOut();
+  http::Response response = RenderSignedOut(site_);
   BrowserCookies::ClearSession(response);
   co_return response;
 }

@@ -28,10 +28,12 @@ class AuthenticationForms {
                       const RevocationState& revocations, OrgClient& org, const SsoFlow& flow)
       : site_(site), cookies_(cookies), revocations_(revocations), org_(org), flow_(flow) {}
 
-  // /signin, /factor: GET shows the form of the transaction `t`, POST takes it.
+  // /signin, /factor: GET shows the form of the transaction `t`, POST takes it. Where another tab
+  // has given what the form asks for, the transaction goes on without it; `other` shows the sign-in
+  // form all the same, for somebody else. Without `t`, as from a bookmark, it is the org's door.
   http::Response ShowSignIn(const RequestContext& context) const;
   Task<http::Response> SubmitSignIn(const RequestContext& context) const;
-  http::Response ShowFactor(const RequestContext& context) const;
+  Task<http::Response> ShowFactor(const RequestContext& context) const;
   Task<http::Response> SubmitFactor(const RequestContext& context) const;
 
   // /signout: GET asks, since any site can link to it; POST ends the session.
@@ -44,6 +46,9 @@ class AuthenticationForms {
                             const FormMessage& message) const;
   http::Response FactorNotTaken(const RequestContext& context, const Transaction& transaction,
                                 const absl::Status& status) const;
+  // Whether the browser's session has passed a factor that `transaction` still asks for; then that
+  // session is its own.
+  bool TakeOverFactor(const RequestContext& context, Transaction& transaction) const;
 
   const Site& site_;
   const BrowserCookies& cookies_;

@@ -17,10 +17,54 @@ void ClearCookie(std::string name, http::Response& response) {
       http::FormatCookie({.name = std::move(name), .value = "", .max_age_seconds = 0}));
 }
 
+// Of those that the browser has, from `first` on.
+void ClearParts(const RequestContext& context, std::string_view transaction_id, std::size_t first,
+                http::Response& response) {
+  for (std::size_t part = first; part < kTransactionCookiesMax; ++part) {
+    std::string name = TransactionCookie(transaction_id, part);
+    if (context.request.Cookie(name)) ClearCookie(std::move(name), response);
+  }
+}
+
+// A transaction whose cookies the browser has.
+struct HeldTransaction {
+  WallTime started_at{};  // Long ago when it can't be opened.
+  std::string sealed;
+  std::vector<std::string> names;
+  std::size_t bytes = 0;
+};
+
+// By id, and in the browser's order: oldest first (RFC 6265, section 5.4).
+std::vector<std::pair<std::string, HeldTransaction>> HeldTransactions(
+    const RequestContext& context) {
+  std::vector<std::pair<std::string, HeldTransaction>> held;
+  std::size_t cookies = 0;
+  for (auto& [name, value] :
+       http::ParseCookies(context.request.fields.Find("cookie").value_or(""))) {
+    if (!name.starts_with(kTransactionCookiePrefix)) continue;
+    // More are not ours, since we evict; a stranger may send thousands.
+    if (++cookies > kTransactionsMax * kTransactionCookiesMax) break;
+    const std::string id = name.substr(kTransactionCookiePrefix.size(), kTransactionIdBytes);
+    auto at = std::ranges::find(held, id, &std::pair<std::string, HeldTransaction>::first);
+    if (at == held.end()) at = held.insert(held.end(), {id, {}});
+    at->second.bytes += name.size() + value.size();
+    at->second.sealed += value;
+    at->second.names.push_back(std::move(name));
+  }
+  const StateSealer sealer = context.sealer();
+  for (auto& [id, each] : held) {
+    if (const auto opened = sealer.OpenTransaction(each.sealed, context.now)) {
+      each.started_at = opened->started_at;
+    }
+  }
+  return held;
+}
+
 }  // namespace
 
-std::string TransactionCookie(std::string_view transaction_id) {
-  return fmt::format("{}{}", kTransactionCookiePrefix, transaction_id);
+std::string TransactionCookie(std::string_view transaction_id, std::size_t part) {
+  if (part == 0) return fmt::format("{}{}", kTransactionCookiePrefix, transaction_id);
+  return fmt::format("{}{}-{}", kTransactionCookiePrefix, transaction_id, part);
 }
 
 std::optional<Session> BrowserCookies::CurrentSession(const RequestContext& context) const {
@@ -34,9 +78,13 @@ std::optional<Session> BrowserCookies::CurrentSession(const RequestContext& cont
 std::optional<Transaction> BrowserCookies::FindTransaction(const RequestContext& context,
                                                            std::string_view id) const {
   if (!IsTransactionId(id)) return std::nullopt;
-  const std::optional<std::string> cookie = context.request.Cookie(TransactionCookie(id));
-  if (!cookie) return std::nullopt;
-  std::optional<Transaction> transaction = context.sealer().OpenTransaction(*cookie, context.now);
+  std::string sealed;
+  for (std::size_t part = 0; part < kTransactionCookiesMax; ++part) {
+    const std::optional<std::string> cookie = context.request.Cookie(TransactionCookie(id, part));
+    if (!cookie) break;
+    sealed += *cookie;
+  }
+  std::optional<Transaction> transaction = context.sealer().OpenTransaction(sealed, context.now);
   // A cookie copied to another transaction's name is not that transaction.
   if (!transaction || transaction->id != id) return std::nullopt;
   if (transaction->session && IsOver(*transaction->session)) {
@@ -50,17 +98,29 @@ absl::Status BrowserCookies::SetTransaction(const RequestContext& context,
                                             const Transaction& transaction,
                                             http::Response& response) const {
   DT_ASSIGN_OR_RETURN(const std::string sealed, context.sealer().Seal(transaction, random_));
+  const std::size_t parts = (sealed.size() + kCookieBytesMax - 1) / kCookieBytesMax;
+  if (parts > kTransactionCookiesMax) return absl::InvalidArgumentError("the state is too long");
   const std::chrono::seconds lifetime = kTransactionLifetime;
-  const std::string name = TransactionCookie(transaction.id);
-  EvictOldTransactions(context, name, name.size() + sealed.size(), response);
-  response.fields.Add(
-      "set-cookie",
-      http::FormatCookie({.name = name, .value = sealed, .max_age_seconds = lifetime.count()}));
+  std::size_t bytes = sealed.size();
+  for (std::size_t part = 0; part < parts; ++part) {
+    bytes += TransactionCookie(transaction.id, part).size();
+  }
+  EvictOldTransactions(context, transaction.id, bytes, response);
+  for (std::size_t part = 0; part < parts; ++part) {
+    response.fields.Add(
+        "set-cookie",
+        http::FormatCookie({.name = TransactionCookie(transaction.id, part),
+                            .value = sealed.substr(part * kCookieBytesMax, kCookieBytesMax),
+                            .max_age_seconds = lifetime.count()}));
+  }
+  ClearParts(context, transaction.id, parts, response);  // Of when it was longer.
   return absl::OkStatus();
 }
 
-void BrowserCookies::ClearTransaction(const Transaction& transaction, http::Response& response) {
+void BrowserCookies::ClearTransaction(const RequestContext& context, const Transaction& transaction,
+                                      http::Response& response) {
   ClearCookie(TransactionCookie(transaction.id), response);
+  ClearParts(context, transaction.id, 1, response);
 }
 
 void BrowserCookies::SetSession(const RequestContext& context, const Session& session,
@@ -87,30 +147,18 @@ bool BrowserCookies::IsOver(const Session& session) const {
          (!session.last_serial.empty() && revocations_.IsRevoked(session.last_serial));
 }
 
-void BrowserCookies::EvictOldTransactions(const RequestContext& context, std::string_view own_name,
+void BrowserCookies::EvictOldTransactions(const RequestContext& context, std::string_view own_id,
                                           std::size_t own_bytes, http::Response& response) {
-  struct Held {
-    WallTime started_at;  // Long ago when the cookie can't be opened.
-    std::string name;
-    std::size_t bytes;
-  };
-  std::vector<Held> held;
-  const StateSealer sealer = context.sealer();
-  for (const auto& [name, value] :
-       http::ParseCookies(context.request.fields.Find("cookie").value_or(""))) {
-    if (!name.starts_with(kTransactionCookiePrefix) || name == own_name) continue;
-    const std::optional<Transaction> other = sealer.OpenTransaction(value, context.now);
-    held.push_back({other ? other->started_at : WallTime{}, name, name.size() + value.size()});
-  }
-  // Within a second the browser's order counts: oldest first (RFC 6265, section 5.4).
-  std::stable_sort(held.begin(), held.end(),
-                   [](const Held& a, const Held& b) { return a.started_at < b.started_at; });
+  auto held = HeldTransactions(context);
+  std::erase_if(held, [&](const auto& each) { return each.first == own_id; });
+  // Within a second the browser's order counts.
+  std::ranges::stable_sort(held, {}, [](const auto& each) { return each.second.started_at; });
   std::size_t count = 1;
   std::size_t bytes = own_bytes;
   for (auto each = held.rbegin(); each != held.rend(); ++each) {
-    bytes += each->bytes;
+    bytes += each->second.bytes;
     if (++count <= kTransactionsMax && bytes <= kTransactionBytesMax) continue;
-    ClearCookie(each->name, response);
+    for (const std::string& name : each->second.names) ClearCookie(name, response);
   }
 }
 

@@ -24,8 +24,13 @@ inline constexpr std::string_view kTransactionCookiePrefix = "__Host-dt-t-";
 // the browser would get nothing but refusals.
 inline constexpr std::size_t kTransactionsMax = 16;
 inline constexpr std::size_t kTransactionBytesMax = 24 * 1024;
+// Browsers drop a cookie of more than 4096 bytes (RFC 6265bis, section 5.6) without a word, so a
+// long transaction is spread over several.
+inline constexpr std::size_t kCookieBytesMax = 3800;
+inline constexpr std::size_t kTransactionCookiesMax = 4;
 
-std::string TransactionCookie(std::string_view transaction_id);
+// The first has the transaction's id in its name, the others "-1" and so on behind it.
+std::string TransactionCookie(std::string_view transaction_id, std::size_t part = 0);
 
 // Thread-safe. All are SameSite=Lax: no other site's form carries them.
 class BrowserCookies {
@@ -44,10 +49,12 @@ class BrowserCookies {
                                              std::string_view id) const;
 
   // Adds the transaction's cookie to `response`, and drops the browser's oldest transactions
-  // until this one has room. kInternal when the random source fails; `response` is then unchanged.
+  // until this one has room. kInternal when the random source fails; kInvalidArgument when it is
+  // too long for kTransactionCookiesMax cookies. `response` is then unchanged.
   absl::Status SetTransaction(const RequestContext& context, const Transaction& transaction,
                               http::Response& response) const;
-  static void ClearTransaction(const Transaction& transaction, http::Response& response);
+  static void ClearTransaction(const RequestContext& context, const Transaction& transaction,
+                               http::Response& response);
 
   // Without randomness the session is not remembered, and the next sign-on asks again.
   void SetSession(const RequestContext& context, const Session& session,
@@ -57,7 +64,7 @@ class BrowserCookies {
 
  private:
   bool IsOver(const Session& session) const;
-  static void EvictOldTransactions(const RequestContext& context, std::string_view own_name,
+  static void EvictOldTransactions(const RequestContext& context, std::string_view own_id,
                                    std::size_t own_bytes, http::Response& response);
 
   const RevocationState& revocations_;

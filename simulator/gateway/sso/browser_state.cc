@@ -15,9 +15,10 @@ namespace devicetrust::gateway {
 namespace {
 
 // The first octet of what is sealed; one number for each form that ever was.
-constexpr std::uint8_t kChallengeVersion = 3;
 constexpr std::uint8_t kSessionVersion = 4;
 constexpr std::uint8_t kTransactionVersion = 5;
+constexpr std::uint8_t kChallengeVersion = 6;
+constexpr std::uint8_t kRefusalVersion = 7;
 
 void Pack(Packer& packer, const Session& session) {
   packer.Text(session.id).Text(session.user_id).Text(session.principal);
@@ -60,7 +61,7 @@ absl::StatusOr<Transaction> NewTransaction(WallTime now, Random& random) {
 }
 
 bool IsTransactionId(std::string_view text) {
-  return text.size() == 22 && IsAll(text, IsBase64Url);
+  return text.size() == kTransactionIdBytes && IsAll(text, IsBase64Url);
 }
 
 std::string HashName(std::string_view text) { return Base64UrlEncode(pki::Sha256(text)); }
@@ -104,8 +105,17 @@ absl::StatusOr<std::string> StateSealer::Seal(const Transaction& transaction,
 
 absl::StatusOr<std::string> StateSealer::Seal(const Challenge& challenge, Random& random) const {
   Packer packer(kChallengeVersion);
-  packer.Text(challenge.transaction_id).Text(challenge.session_hash).Time(challenge.made_at);
+  packer.Text(challenge.transaction_id).Text(challenge.app_id).Text(challenge.session_hash);
+  packer.Time(challenge.made_at);
   return SealBytes("challenge", packer.Take(), random);
+}
+
+absl::StatusOr<std::string> StateSealer::Seal(const Refusal& refusal, Random& random) const {
+  Packer packer(kRefusalVersion);
+  packer.Text(refusal.transaction_id).Text(refusal.app_id).Text(refusal.code);
+  packer.Flag(refusal.security_message).Flag(refusal.lacks_factor).Text(refusal.learn_more_url);
+  packer.Time(refusal.made_at);
+  return SealBytes("refusal", packer.Take(), random);
 }
 
 std::optional<Session> StateSealer::OpenSession(std::string_view text, WallTime now) const {
@@ -151,6 +161,7 @@ std::optional<Challenge> StateSealer::OpenChallenge(std::string_view text, WallT
   Unpacker unpacker(*plain, kChallengeVersion);
   Challenge challenge;
   challenge.transaction_id = unpacker.Text();
+  challenge.app_id = unpacker.Text();
   challenge.session_hash = unpacker.Text();
   challenge.made_at = unpacker.Time();
   if (!unpacker.Done() ||
@@ -158,6 +169,24 @@ std::optional<Challenge> StateSealer::OpenChallenge(std::string_view text, WallT
     return std::nullopt;
   }
   return challenge;
+}
+
+std::optional<Refusal> StateSealer::OpenRefusal(std::string_view text, WallTime now) const {
+  const std::optional<Bytes> plain = OpenBytes("refusal", text);
+  if (!plain) return std::nullopt;
+  Unpacker unpacker(*plain, kRefusalVersion);
+  Refusal refusal;
+  refusal.transaction_id = unpacker.Text();
+  refusal.app_id = unpacker.Text();
+  refusal.code = unpacker.Text();
+  refusal.security_message = unpacker.Flag();
+  refusal.lacks_factor = unpacker.Flag();
+  refusal.learn_more_url = unpacker.Text();
+  refusal.made_at = unpacker.Time();
+  if (!unpacker.Done() || !IsBetween(refusal.made_at, refusal.made_at + kRefusalLifetime, now)) {
+    return std::nullopt;
+  }
+  return refusal;
 }
 
 }  // namespace devicetrust::gateway

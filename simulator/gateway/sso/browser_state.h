@@ -20,7 +20,8 @@ namespace devicetrust::gateway {
 
 inline constexpr std::chrono::minutes kTransactionLifetime{30};
 inline constexpr std::chrono::seconds kChallengeLifetime{60};
-inline constexpr std::size_t kProtocolStateBytesMax = 4 * 1024;
+inline constexpr std::chrono::hours kRefusalLifetime{24};
+inline constexpr std::size_t kProtocolStateBytesMax = 8 * 1024;
 
 // A signed-in person.
 struct Session {
@@ -62,13 +63,27 @@ struct Transaction {
 absl::StatusOr<Transaction> NewTransaction(WallTime now, Random& random);
 
 // 22 characters of base64url (128 bits): safe as a part of a cookie's name.
+inline constexpr std::size_t kTransactionIdBytes = 22;
 bool IsTransactionId(std::string_view text);
 
 // What the org host tells an mTLS host by way of the browser, as a URL parameter.
 struct Challenge {
   std::string transaction_id;
+  std::string app_id;
   std::string session_hash;  // base64url of SHA-256 of the session's id.
   WallTime made_at;
+};
+
+// What a refusal page says, as a parameter of its address: so the page can be loaded again and
+// gone back to. It says nothing that the person has not seen, and nobody can make one up.
+struct Refusal {
+  std::string transaction_id = {};
+  std::string app_id = {};
+  std::string code = {};  // Of the decision.
+  bool security_message = false;
+  bool lacks_factor = false;  // The person has no second factor, and the app asks for one.
+  std::string learn_more_url = {};
+  WallTime made_at = {};
 };
 
 // base64url(SHA-256(text)), as proofs name transactions and sessions.
@@ -85,11 +100,13 @@ class StateSealer {
   absl::StatusOr<std::string> Seal(const Session& session, Random& random) const;
   absl::StatusOr<std::string> Seal(const Transaction& transaction, Random& random) const;
   absl::StatusOr<std::string> Seal(const Challenge& challenge, Random& random) const;
+  absl::StatusOr<std::string> Seal(const Refusal& refusal, Random& random) const;
 
   // Nothing when the text was not sealed by us as this, was changed, or is too old by `now`.
   std::optional<Session> OpenSession(std::string_view text, WallTime now) const;
   std::optional<Transaction> OpenTransaction(std::string_view text, WallTime now) const;
   std::optional<Challenge> OpenChallenge(std::string_view text, WallTime now) const;
+  std::optional<Refusal> OpenRefusal(std::string_view text, WallTime now) const;
 
  private:
   absl::StatusOr<std::string> SealBytes(std::string_view kind, const Bytes& plain,

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
+#include "libs/base/names.h"
+#include "libs/base/printable.h"
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 
@@ -11,171 +14,292 @@ namespace {
 
 using http::EscapeHtml;
 
+// Lines around fields have a contrast of 3:1 (WCAG 2.2, 1.4.11). In forced colours only borders
+// are left of a button, so it has one.
 constexpr std::string_view kStyle = R"(
-:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#59636e;--line:#c4ccd4;
---accent:#0b5cad;--on-accent:#fff;--bad:#b3261e}
+:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#59636e;--line:#78828c;
+--accent:#0b5cad;--on-accent:#fff;--bad:#b3261e;--tint:#f1f4f7}
 @media(prefers-color-scheme:dark){:root{--ink:#e8ebee;--paper:#16191d;--soft:#a5afb9;
---line:#434b53;--accent:#7db8f5;--on-accent:#0d1a26;--bad:#ffb4ab}}
+--line:#737e89;--accent:#7db8f5;--on-accent:#0d1a26;--bad:#ffb4ab;--tint:#22272d}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:25rem;margin:12vh auto 2rem;padding:0 1.25rem}
-h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
+header,main{max-width:27.5rem;margin:0 auto;padding:0 1.25rem}
+header{display:flex;align-items:center;gap:.6rem;margin-top:10vh;font-weight:600;
+overflow-wrap:anywhere}
+.mark{flex:none;width:2rem;height:2rem;border-radius:.4rem;object-fit:contain}
+span.mark{display:grid;place-items:center;background:var(--accent);color:var(--on-accent);
+border:1px solid transparent}
+main{margin-top:1.5rem;margin-bottom:2rem}
+h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem;overflow-wrap:anywhere}
+h2{font-size:1rem;margin:0}
 p{margin:.5rem 0 1rem;overflow-wrap:anywhere}
+form+p{margin-top:1rem}
 label{display:block;margin:1rem 0 .25rem;font-weight:600}
 input{width:100%;padding:.6rem .7rem;font:inherit;color:inherit;background:transparent;
 border:1px solid var(--line);border-radius:.4rem}
-button{margin:1.5rem 0 0;width:100%;padding:.65rem;font:inherit;font-weight:600;border:0;
-border-radius:.4rem;background:var(--accent);color:var(--on-accent);cursor:pointer}
+[aria-invalid]{border-color:var(--bad)}
+button{margin:1.5rem 0 0;width:100%;padding:.65rem;font:inherit;font-weight:600;
+border:1px solid transparent;border-radius:.4rem;background:var(--accent);
+color:var(--on-accent);cursor:pointer}
+button.quiet{width:auto;padding:.4rem .8rem;margin:.5rem 0 0;background:transparent;
+color:var(--accent);border-color:var(--line)}
 a{color:var(--accent)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem}
 .soft{color:var(--soft)}
-code{font-size:1.1em;letter-spacing:.05em}
+.ways{list-style:none;margin:0 0 1rem;padding:0}
+.ways li{margin:.35rem 0}
+.box{margin:1.5rem 0;padding:.75rem 1rem;border:1px solid var(--line);border-radius:.4rem;
+background:var(--tint)}
+.box p{margin:.25rem 0}
+.code code{font-size:1.75rem;font-weight:600;letter-spacing:.05em;white-space:nowrap;
+user-select:all;-webkit-user-select:all}
+samp{display:block;overflow-wrap:anywhere;font:.875rem/1.5 ui-monospace,monospace}
 )";
-constexpr std::string_view kRetryAfterSeconds = "5";  // What is down is often just starting.
-constexpr std::string_view kSignOutForm =
-    "<form method=\"post\" action=\"/signout\">"
-    "<button type=\"submit\">Sign out</button></form>";
+constexpr std::chrono::seconds kRetryAfter{5};  // What is down is often just starting.
 constexpr std::string_view kSubmitScript = "document.forms[0].submit()";
 
 std::string CspHash(std::string_view text) {
   return fmt::format("'sha256-{}'", Base64Encode(pki::Sha256(text)));
 }
 
-// `form_action`: the directive with its sources; empty where a form may lead anywhere.
-http::Response Page(int status, std::string_view title, std::string_view content,
-                    std::string_view form_action, bool submits = false) {
+char ToUpper(char c) { return IsLower(c) ? static_cast<char>(c - 'a' + 'A') : c; }
+
+// Text that somebody else chose: its first characters, none of them hidden, escaped, and with a
+// direction of writing of its own.
+std::string Foreign(std::string_view text) {
+  const std::string_view first = FirstCharacters(text, kShownCharactersMax);
+  return fmt::format("<bdi>{}{}</bdi>", EscapeHtml(Printable(first)),
+                     first.size() < text.size() ? "\xe2\x80\xa6" : "");
+}
+
+std::string Mark(const Site& site) {
+  if (!site.mark.bytes.empty()) {
+    return fmt::format("<img class=\"mark\" src=\"{}{}\" alt=\"\">", EscapeHtml(site.org_origin),
+                       kMarkPath);
+  }
+  const std::string& name = site.org_name;
+  const std::size_t size = name.empty() ? 0 : Utf8Length(name);
+  return fmt::format("<span class=\"mark\" aria-hidden=\"true\">{}</span>",
+                     EscapeHtml(std::string_view(name).substr(0, size)));
+}
+
+std::string Policy(const Site& site, std::string_view form_action, bool submits) {
   static const std::string style_hash = CspHash(kStyle);
   static const std::string script_hash = CspHash(kSubmitScript);
+  std::string policy = fmt::format(
+      "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", style_hash);
+  if (!site.mark.bytes.empty()) policy += fmt::format("; img-src {}", site.org_origin);
+  if (submits) policy += fmt::format("; script-src {}", script_hash);
+  if (!form_action.empty()) policy += fmt::format("; form-action {}", form_action);
+  return policy;
+}
+
+// `form_action`: the directive with its sources; empty where a form may lead anywhere.
+http::Response Page(const Site& site, int status, std::string_view title, std::string_view content,
+                    std::string_view form_action, bool submits = false) {
+  const std::string name = EscapeHtml(site.org_name);
   http::Response response = http::Html(
       status, fmt::format("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
                           "<meta name=\"viewport\" content=\"width=device-width\">"
-                          "<title>{}</title><style>{}</style></head>\n<body><main>\n{}\n</main>"
-                          "{}</body></html>\n",
-                          EscapeHtml(title), kStyle, content,
+                          "<title>{} \xc2\xb7 {}</title><style>{}</style></head>\n<body>"
+                          "<header>{}<span>{}</span></header><main>\n{}\n</main>{}</body></html>\n",
+                          EscapeHtml(title), name, kStyle, Mark(site), name, content,
                           submits ? fmt::format("<script>{}</script>", kSubmitScript) : ""));
-  std::string policy = fmt::format(
-      "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", style_hash);
-  if (submits) policy += fmt::format("; script-src {}", script_hash);
-  if (!form_action.empty()) policy += fmt::format("; form-action {}", form_action);
-  response.fields.Set("content-security-policy", policy);
+  response.fields.Set("content-security-policy", Policy(site, form_action, submits));
   // With no-referrer browsers send "Origin: null" from our own forms, which we would refuse.
   response.fields.Set("referrer-policy", "same-origin");
-  if (status == 503) response.fields.Set("retry-after", kRetryAfterSeconds);
   return response;
 }
 
-std::string Problem(std::string_view problem) {
-  if (problem.empty()) return "";
-  return fmt::format("<p class=\"problem\" role=\"alert\">{}</p>\n", EscapeHtml(problem));
+void SetRetryAfter(std::optional<std::chrono::seconds> pause, http::Response& response) {
+  if (!pause && response.status == 503) pause = kRetryAfter;
+  if (pause) response.fields.Set("retry-after", fmt::format("{}", pause->count()));
 }
 
-std::string ForApp(std::string_view app_label) {
+std::string Problem(const FormMessage& problem) {
+  if (problem.text.empty()) return "";
+  return fmt::format("<p class=\"problem\" id=\"problem\" role=\"alert\">{}</p>\n",
+                     EscapeHtml(problem.text));
+}
+
+// Attributes of the fields that a problem is about.
+std::string_view Tied(const FormMessage& problem) {
+  return problem.text.empty() ? "" : " aria-invalid=\"true\" aria-describedby=\"problem\"";
+}
+
+// A page that is shown again says so first: its title is what a screen reader begins with.
+std::string FormTitle(std::string_view title, const FormMessage& problem) {
+  return fmt::format("{}{}", problem.text.empty() ? "" : "Error: ", title);
+}
+
+// "to continue to Payroll"
+std::string ForApp(std::string_view words, std::string_view app_label) {
   if (app_label.empty()) return "";
-  return fmt::format("<p class=\"soft\">to go on to {}</p>\n", EscapeHtml(app_label));
+  return fmt::format("<p class=\"soft\">{} {}</p>\n", words, Foreign(app_label));
 }
 
 std::string Hidden(std::string_view name, std::string_view value) {
   return fmt::format("<input type=\"hidden\" name=\"{}\" value=\"{}\">\n", name, EscapeHtml(value));
 }
 
-}  // namespace
-
-http::Response RenderSignIn(const SignInPage& page) {
-  const std::string content = fmt::format(
-      "<h1>Sign in</h1>\n{}{}<form method=\"post\" action=\"/signin\">\n{}"
-      "<label for=\"u\">User name</label>"
-      "<input id=\"u\" name=\"username\" value=\"{}\" autocomplete=\"username\""
-      " autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"256\" required{}>\n"
-      "<label for=\"p\">Password</label>"
-      "<input id=\"p\" name=\"password\" type=\"password\" autocomplete=\"current-password\""
-      " maxlength=\"256\" required{}>\n<button type=\"submit\">Sign in</button>\n</form>",
-      ForApp(page.app_label), Problem(page.problem), Hidden("t", page.transaction_id),
-      EscapeHtml(page.user_name), page.user_name.empty() ? " autofocus" : "",
-      page.user_name.empty() ? "" : " autofocus");
-  return Page(page.status, "Sign in", content, fmt::format("'self' {}", page.form_source));
+std::string TransactionFields(std::string_view id, std::string_view app_id) {
+  return Hidden("t", id) + (app_id.empty() ? "" : Hidden("app", app_id));
 }
 
-http::Response RenderFactor(const FactorPage& page) {
+std::string Who(std::string_view principal, std::string_view switch_url) {
+  if (principal.empty()) return "";
+  return fmt::format(
+      "<p class=\"soft\">Signed in as {}. <a href=\"{}\">Use another account</a></p>\n",
+      Foreign(principal), EscapeHtml(switch_url));
+}
+
+std::string Ways(const std::vector<Link>& ways) {
+  std::string list;
+  for (const Link& way : ways) {
+    list += fmt::format("<li><a href=\"{}\">{}</a>\n", EscapeHtml(way.url), EscapeHtml(way.text));
+  }
+  return fmt::format("<ul class=\"ways\">\n{}</ul>\n", list);
+}
+
+std::string ForAdministrator(const ProblemPage& page) {
+  const std::string reason = rpc::ReasonName(page.reason);
+  if (reason.empty() && page.detail.empty()) return "";
+  std::string content = "<h2>For your administrator</h2>\n";
+  if (!page.detail.empty()) {
+    std::string sentence(page.detail);  // A status message begins small and has no full stop.
+    sentence.front() = ToUpper(sentence.front());
+    content += fmt::format("<p>{}.</p>\n", EscapeHtml(sentence));
+  }
+  if (!page.foreign.empty()) {
+    content += fmt::format("<p>The app sent:</p>\n<samp>{}</samp>\n", Foreign(page.foreign));
+  }
+  if (!reason.empty())
+    content += fmt::format("<p>Reason: <code>{}</code></p>\n", EscapeHtml(reason));
+  return fmt::format("<section class=\"box soft\">\n{}</section>", content);
+}
+
+std::string RefusalSentence(const RefusalPage& page) {
+  if (!page.detail.empty()) return EscapeHtml(page.detail);
+  if (page.security_message) {
+    return "This app opens only on devices that your organization trusts, and this one could not "
+           "be "
+           "verified. Contact your administrator to get access.";
+  }
+  return "Your organization's rules do not allow this sign-in.";
+}
+
+std::string SignOutForm(std::string_view button) {
+  return fmt::format("<form method=\"post\" action=\"/signout\">{}</form>", button);
+}
+
+}  // namespace
+
+http::Response RenderSignIn(const Site& site, const SignInPage& page) {
+  const std::string why =
+      page.again ? "<p>Give your password again: the app wants a fresh sign-in.</p>\n" : "";
+  const std::string_view tied = Tied(page.problem);
+  const std::string content = fmt::format(
+      "<h1>Sign in</h1>\n{}{}{}<form method=\"post\" action=\"/signin\">\n{}"
+      "<label for=\"u\">User name</label>"
+      "<input id=\"u\" name=\"username\" value=\"{}\" autocomplete=\"username\""
+      " autocapitalize=\"none\" spellcheck=\"false\" required{}{}>\n"
+      "<label for=\"p\">Password</label>"
+      "<input id=\"p\" name=\"password\" type=\"password\" autocomplete=\"current-password\""
+      " required{}{}>\n<button type=\"submit\">Sign in</button>\n</form>\n"
+      "<p class=\"soft\">Forgot your password? It is the one of your computer, and your "
+      "administrator "
+      "can reset it.</p>",
+      ForApp("to continue to", page.app_label), why, Problem(page.problem),
+      TransactionFields(page.transaction_id, page.app_id), EscapeHtml(page.user_name), tied,
+      page.user_name.empty() ? " autofocus" : "", tied, page.user_name.empty() ? "" : " autofocus");
+  http::Response response = Page(site, page.problem.status, FormTitle("Sign in", page.problem),
+                                 content, fmt::format("'self' {}", page.form_source));
+  SetRetryAfter(page.problem.retry_after, response);
+  return response;
+}
+
+http::Response RenderFactor(const Site& site, const FactorPage& page) {
+  // No maxlength: it would cut a code that is pasted with blanks in it.
   const std::string content = fmt::format(
       "<h1>Verification code</h1>\n{}{}<form method=\"post\" action=\"/factor\">\n{}"
       "<label for=\"c\">Six digits from your authenticator app</label>"
       "<input id=\"c\" name=\"code\" autocomplete=\"one-time-code\" inputmode=\"numeric\""
-      " maxlength=\"32\" required autofocus>\n"
-      "<button type=\"submit\">Verify</button>\n</form>",
-      ForApp(page.app_label), Problem(page.problem), Hidden("t", page.transaction_id));
-  return Page(page.status, "Verification code", content,
-              fmt::format("'self' {}", page.form_source));
+      " required autofocus{}>\n<button type=\"submit\">Verify</button>\n</form>\n{}",
+      ForApp("to continue to", page.app_label), Problem(page.problem),
+      TransactionFields(page.transaction_id, page.app_id), Tied(page.problem),
+      Who(page.principal, page.switch_url));
+  http::Response response =
+      Page(site, page.problem.status, FormTitle("Verification code", page.problem), content,
+           fmt::format("'self' {}", page.form_source));
+  SetRetryAfter(page.problem.retry_after, response);
+  return response;
 }
 
-http::Response RenderRefusal(const RefusalPage& page) {
-  std::string sentence;
-  if (!page.detail.empty()) {
-    sentence = EscapeHtml(page.detail);
-  } else if (page.security_message) {
-    sentence =
-        "This app opens only on devices that your organization trusts, and this one could not be "
-        "verified. Contact your administrator to get access.";
-  } else {
-    sentence = "Your organization's rules do not allow this sign-in.";
-  }
+http::Response RenderRefusal(const Site& site, const RefusalPage& page) {
+  const std::string app = page.app_label.empty() ? "this app" : Foreign(page.app_label);
   std::string content =
-      fmt::format("<h1>You can't open {} now</h1>\n<p>{}</p>\n",
-                  page.app_label.empty() ? "this app" : EscapeHtml(page.app_label), sentence);
-  if (!page.learn_more_url.empty()) {
-    content += fmt::format("<p><a href=\"{}\" rel=\"noreferrer\">Learn more</a></p>\n",
-                           EscapeHtml(page.learn_more_url));
-  }
+      fmt::format("<h1>You can't open {}{}</h1>\n<p>{}</p>\n", app,
+                  page.security_message ? " on this device" : "", RefusalSentence(page));
   if (!page.code.empty()) {
-    content +=
-        fmt::format("<p class=\"soft\">Tell your administrator this code: <code>{}</code></p>",
-                    EscapeHtml(page.code));
+    content += fmt::format(
+        "<div class=\"box code\"><p>Tell your administrator this "
+        "code:</p>\n<code>{}</code></div>\n",
+        EscapeHtml(page.code));
   }
-  return Page(403, "Access refused", content, "'none'");
+  if (!page.learn_more_url.empty()) {
+    content += fmt::format(
+        "<p><a href=\"{}\" rel=\"noreferrer\">Learn more about trusted devices</a></p>\n",
+        EscapeHtml(page.learn_more_url));
+  }
+  content +=
+      Ways({{"Try again", std::string(page.retry_url)}}) + Who(page.principal, page.switch_url);
+  return Page(site, 403, "Access refused", content, "'none'");
 }
 
-http::Response RenderAutoPost(const AutoPostPage& page) {
+http::Response RenderAutoPost(const Site& site, const AutoPostPage& page) {
   std::string fields;
   for (const auto& [name, value] : page.fields) fields += Hidden(name, value);
   const std::string content = fmt::format(
-      "<h1>Going on to {}</h1>\n<p class=\"soft\">Press Continue if nothing happens.</p>\n"
+      "<h1>Continuing to {}</h1>\n<p class=\"soft\">Press Continue if nothing happens.</p>\n"
       "<form method=\"post\" action=\"{}\">\n{}<button type=\"submit\">Continue</button>\n"
       "</form>",
-      page.app_label.empty() ? "the app" : EscapeHtml(page.app_label), EscapeHtml(page.url),
-      fields);
+      page.app_label.empty() ? "the app" : Foreign(page.app_label), EscapeHtml(page.url), fields);
   // No form-action: browsers apply it to where the app redirects next, which is its own affair.
   // The page has one form, and its address comes from the app's registration.
-  http::Response response = Page(200, "Going on", content, "", true);
+  http::Response response = Page(site, 200, "Continuing", content, "", true);
   response.fields.Set("referrer-policy", "strict-origin");
   return response;
 }
 
-http::Response RenderProblem(const ProblemPage& page) {
+http::Response RenderProblem(const Site& site, const ProblemPage& page) {
   std::string content =
-      fmt::format("<h1>{}</h1>\n<p>{}</p>\n", EscapeHtml(page.title), EscapeHtml(page.sentence));
-  if (!page.retry_url.empty()) {
-    content += fmt::format("<p><a href=\"{}\">Try again</a></p>\n", EscapeHtml(page.retry_url));
+      fmt::format("<h1>{}</h1>\n{}<p>{}</p>\n", EscapeHtml(page.title),
+                  ForApp("on the way to", page.app_label), EscapeHtml(page.sentence));
+  if (!page.principal.empty()) {
+    content += fmt::format("<p class=\"soft\">Signed in as {}.</p>\n", Foreign(page.principal));
   }
-  if (page.reason != reason::v1::REASON_UNSPECIFIED) {
-    content += fmt::format("<p class=\"soft\"><code>{}</code></p>",
-                           EscapeHtml(rpc::ReasonName(page.reason)));
-  }
-  return Page(page.status, page.title, content, "'none'");
+  const Link home{"Go to the sign-in page", site.org_origin + "/"};
+  content += Ways(page.ways.empty() ? std::vector<Link>{home} : page.ways);
+  content += ForAdministrator(page);
+  http::Response response = Page(site, page.status, page.title, content, "'none'");
+  SetRetryAfter(page.retry_after, response);
+  return response;
 }
 
-http::Response RenderNotFound(std::string_view sentence) {
-  return RenderProblem({.status = 404, .title = "Nothing here", .sentence = sentence});
+http::Response RenderNotFound(const Site& site, std::string_view sentence) {
+  return RenderProblem(site, {.status = 404, .title = "Nothing here", .sentence = sentence});
 }
 
-http::Response RenderMethodNotAllowed() {
-  http::Response response = RenderProblem({.status = 405,
-                                           .title = "Nothing to send here",
-                                           .sentence = "There is no form at this address."});
+http::Response RenderMethodNotAllowed(const Site& site) {
+  http::Response response = RenderProblem(site, {.status = 405,
+                                                 .title = "Nothing to send here",
+                                                 .sentence = "There is no form at this address."});
   response.fields.Set("allow", "GET, HEAD");
   return response;
 }
 
-http::Response RenderMalformed(const http::Refusal& refusal, std::string_view home_url) {
+http::Response RenderMalformed(const Site& site, const http::Refusal& refusal) {
   std::string_view title = "Your browser's request could not be read";
   std::string_view remedy = "Open the app again, or type the address anew.";
   if (refusal.status == 413 || refusal.status == 414 || refusal.status == 431) {
@@ -185,34 +309,36 @@ http::Response RenderMalformed(const http::Refusal& refusal, std::string_view ho
     title = "This kind of request is not served here";
     remedy = "Open the app with a browser.";
   }
-  std::string content =
-      fmt::format("<h1>{}</h1>\n<p>{}</p>\n", EscapeHtml(title), EscapeHtml(remedy));
-  if (!home_url.empty()) {
-    content += fmt::format("<p><a href=\"{}\">Begin again</a></p>\n", EscapeHtml(home_url));
-  }
-  content += fmt::format("<p class=\"soft\">For the administrator: HTTP {}, {}.</p>",
-                         refusal.status, EscapeHtml(refusal.reason));
-  return Page(refusal.status, title, content, "'none'");
+  const std::string detail = fmt::format("HTTP {}, {}", refusal.status, refusal.reason);
+  return RenderProblem(
+      site, {.status = refusal.status, .title = title, .sentence = remedy, .detail = detail});
 }
 
-http::Response RenderHome(std::string_view principal) {
-  return Page(200, "Signed in",
-              fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to go on.</p>\n{}",
-                          EscapeHtml(principal), kSignOutForm),
-              "'self'");
+http::Response RenderHome(const Site& site, std::string_view principal) {
+  return Page(
+      site, 200, "Signed in",
+      fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to continue: you will not "
+                  "be asked for your password again.</p>\n{}",
+                  Foreign(principal),
+                  SignOutForm("<button class=\"quiet\" type=\"submit\">Sign out</button>")),
+      "'self'");
 }
 
-http::Response RenderSignOut() {
-  return Page(200, "Sign out",
-              fmt::format("<h1>Sign out?</h1>\n<p>Apps will ask for your password again.</p>\n{}",
-                          kSignOutForm),
-              "'self'");
+http::Response RenderSignOut(const Site& site, std::string_view principal) {
+  return Page(
+      site, 200, "Sign out",
+      fmt::format("<h1>Sign out?</h1>\n<p>You are {}. Apps will ask for your password again.</p>\n"
+                  "{}\n{}",
+                  Foreign(principal), SignOutForm("<button type=\"submit\">Sign out</button>"),
+                  Ways({{"Stay signed in", "/"}})),
+      "'self'");
 }
 
-http::Response RenderSignedOut() {
-  return Page(200, "Signed out",
+http::Response RenderSignedOut(const Site& site) {
+  return Page(site, 200, "Signed out",
               "<h1>Signed out</h1>\n<p>Apps that you opened may keep sessions of their own; sign "
-              "out there too.</p>\n<p><a href=\"/\">Sign in again</a></p>",
+              "out there too.</p>\n" +
+                  Ways({{"Sign in again", "/"}}),
               "'none'");
 }
 

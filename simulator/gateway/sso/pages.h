@@ -1,39 +1,64 @@
 // The pages people see: plain HTML, one style sheet inside, no script but the line that submits
-// an answer to an app. Everything that varies is escaped here. Uses libs alone; knows no protocol
-// and no flow.
+// an answer to an app. Each names the organization, and each that ends a way has another one on it.
+// Everything that varies is escaped here; text that others chose (an app's name, what it sent) is
+// cut to kShownCharactersMax and set apart. Uses libs and the site alone; knows no protocol and no
+// flow.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/http/message.h"
 #include "libs/http/parser.h"
+#include "simulator/gateway/sso/site.h"
 
 namespace devicetrust::gateway {
 
+inline constexpr std::size_t kShownCharactersMax = 80;
+
+// A way on: text of a link, and where it leads.
+struct Link {
+  std::string text;
+  std::string url;
+};
+
+// One sentence about what was typed, tied to the form's fields; empty at first.
+struct FormMessage {
+  std::string text;
+  int status = 200;
+  std::optional<std::chrono::seconds> retry_after = {};  // For the field of that name.
+};
+
 struct SignInPage {
   std::string_view transaction_id = {};
-  std::string_view app_label = {};    // Empty: the org itself.
-  std::string_view user_name = {};    // What was typed last time.
-  std::string_view problem = {};      // Empty at first.
+  std::string_view app_id = {};
+  std::string_view app_label = {};  // Empty: the org itself.
+  std::string_view user_name = {};  // What was typed last time, or who is signed in.
+  bool again = false;               // Who is signed in has to give the password again.
+  FormMessage problem = {};
   std::string_view form_source = {};  // Where the form may lead besides ourselves (CSP).
-  int status = 200;
 };
-// Fields: t, username, password.
-http::Response RenderSignIn(const SignInPage& page);
+// Fields: t, app, username, password.
+http::Response RenderSignIn(const Site& site, const SignInPage& page);
 
 struct FactorPage {
   std::string_view transaction_id = {};
+  std::string_view app_id = {};
   std::string_view app_label = {};
-  std::string_view problem = {};
+  std::string_view principal = {};   // Who is signed in.
+  std::string_view switch_url = {};  // To be somebody else.
+  FormMessage problem = {};
   std::string_view form_source = {};  // As above.
-  int status = 200;
 };
-// Fields: t, code.
-http::Response RenderFactor(const FactorPage& page);
+// Fields: t, app, code.
+http::Response RenderFactor(const Site& site, const FactorPage& page);
 
 struct RefusalPage {
   std::string_view app_label = {};
@@ -41,9 +66,12 @@ struct RefusalPage {
   bool security_message = false;  // SSO-3: the device is the reason, the administrator helps.
   std::string_view learn_more_url = {};  // Empty: none.
   std::string_view detail = {};          // Instead of the usual sentence.
+  std::string_view principal = {};       // Who is signed in; empty: nobody.
+  std::string_view switch_url = {};      // To be somebody else.
+  std::string_view retry_url = {};
 };
 // 403.
-http::Response RenderRefusal(const RefusalPage& page);
+http::Response RenderRefusal(const Site& site, const RefusalPage& page);
 
 struct AutoPostPage {
   std::string_view url = {};  // Https, of a registered app.
@@ -53,31 +81,38 @@ struct AutoPostPage {
 };
 // A form that submits itself to the app; the button is there without scripts too. The answer in
 // it may tell of a failure, so the page speaks of none and of no success.
-http::Response RenderAutoPost(const AutoPostPage& page);
+http::Response RenderAutoPost(const Site& site, const AutoPostPage& page);
 
 struct ProblemPage {
   int status = 500;
-  std::string_view title = {};                                 // One sentence what went wrong.
-  std::string_view sentence = {};                              // What to do.
-  reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED;  // Its name is shown.
-  std::string_view retry_url = {};                             // Empty: no link.
+  std::string_view title = {};      // One sentence what went wrong.
+  std::string_view app_label = {};  // Where the person was going; empty: not known.
+  std::string_view sentence = {};   // What to do.
+  std::string_view principal = {};  // Who is signed in; empty: nobody, or of no matter.
+  // For the administrator: the reason's name, what exactly was wrong in our words, and what the app
+  // sent, in its own.
+  reason::v1::Reason reason = reason::v1::REASON_UNSPECIFIED;
+  std::string_view detail = {};
+  std::string_view foreign = {};
+  std::vector<Link> ways = {};  // Empty: to the org's front door.
+  std::optional<std::chrono::seconds> retry_after = {};
 };
 // For whoever has a reason alone: problems.h.
-http::Response RenderProblem(const ProblemPage& page);
+http::Response RenderProblem(const Site& site, const ProblemPage& page);
 
 // 404, for addresses where nothing is.
-http::Response RenderNotFound(std::string_view sentence);
+http::Response RenderNotFound(const Site& site, std::string_view sentence);
 // 405, for a POST to where there is only something to read.
-http::Response RenderMethodNotAllowed();
+http::Response RenderMethodNotAllowed(const Site& site);
 
 // For a request that is not HTTP as we take it (libs/http/parser.h), so that nothing of it is
-// known. `home_url`: where to begin again; empty: no link.
-http::Response RenderMalformed(const http::Refusal& refusal, std::string_view home_url);
+// known.
+http::Response RenderMalformed(const Site& site, const http::Refusal& refusal);
 
 // The org's front door for a signed-in person, the question whether to leave, and the page
 // after that.
-http::Response RenderHome(std::string_view principal);
-http::Response RenderSignOut();
-http::Response RenderSignedOut();
+http::Response RenderHome(const Site& site, std::string_view principal);
+http::Response RenderSignOut(const Site& site, std::string_view principal);
+http::Response RenderSignedOut(const Site& site);
 
 }  // namespace devicetrust::gateway

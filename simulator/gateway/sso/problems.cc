@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <string>
+
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
 #include "libs/rpc/error.h"
-#include "simulator/gateway/sso/pages.h"
 
 namespace devicetrust::gateway {
 namespace {
@@ -15,26 +17,31 @@ using reason::v1::Reason;
 struct Wording {
   int status;
   std::string_view title;
-  std::string_view sentence;  // Empty: the error's message and what to do.
+  std::string_view sentence;
+  bool about_request = false;  // Of an app: the error's message is for its administrator.
 };
 
 Wording WordingOf(Reason reason) {
   switch (reason) {
     case reason::v1::REASON_SESSION_EXPIRED:
       return {400, "This sign-in is over",
-              "It was finished already, is too old, or your browser keeps no cookies. Go back to "
-              "the app and start again."};
+              "It was finished already, is too old, or your browser keeps no cookies."};
     case reason::v1::REASON_CHALLENGE_NOT_DONE:
       return {400, "This device check is too old", "Go back to the app and sign in again."};
     case reason::v1::REASON_APP_UNKNOWN:
       return {404, "No such app",
               "No app is registered at this address, or no longer. Check the app's sign-on URL."};
+    case reason::v1::REASON_SAML_REQUEST_EXPIRED:
+      return {400, "This sign-in request is too old", "Go back to the app and start again.", true};
     case reason::v1::REASON_SAML_REQUEST_MALFORMED:
     case reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER:
     case reason::v1::REASON_SAML_ACS_NOT_REGISTERED:
     case reason::v1::REASON_SAML_SIGNATURE_INVALID:
-    case reason::v1::REASON_SAML_REQUEST_EXPIRED:
-      return {400, "The app's request can't be answered", ""};
+      return {
+          400, "The app's request can't be answered",
+          "That is the app's fault, not yours. Go back to the app and try once more; if it comes "
+          "to this page again, show it to your administrator.",
+          true};
     case reason::v1::REASON_THROTTLED:
     case reason::v1::REASON_TOO_MANY_REQUESTS:
       return {429, "Too many attempts", "Wait a minute and try again."};
@@ -54,33 +61,47 @@ Wording WordingOf(Reason reason) {
   }
 }
 
-http::Response Respond(Reason reason, const std::string& message, const ProblemDetails& details) {
-  const Wording wording = WordingOf(reason);
-  std::string sentence(details.sentence.empty() ? wording.sentence : details.sentence);
-  if (sentence.empty()) {
-    sentence =
-        fmt::format("{}. Go back to the app and try again, or tell its administrator.", message);
-  }
-  Log(wording.status >= 500 ? LogLevel::kWarning : LogLevel::kDebug, "gateway.request.failed",
-      {{"app", details.app_id}, {"reason", rpc::ReasonName(reason)}, {"message", message}});
-  return RenderProblem({.status = wording.status,
-                        .title = wording.title,
-                        .sentence = sentence,
-                        .reason = reason,
-                        .retry_url = details.retry_url});
+std::optional<std::chrono::seconds> RetryAfterOf(const absl::Status& status) {
+  const std::optional<reason::v1::ErrorDetail> detail = rpc::DetailOf(status);
+  if (!detail || !detail->has_retry_after()) return std::nullopt;
+  // The field has whole seconds: a little later rather than too early.
+  return std::chrono::seconds(detail->retry_after().seconds() +
+                              (detail->retry_after().nanos() > 0 ? 1 : 0));
+}
+
+// "Wait 5 minutes"; without a time a minute.
+std::string WaitFor(std::optional<std::chrono::seconds> pause) {
+  const auto seconds = pause.value_or(std::chrono::seconds{60}).count();
+  if (seconds > 120) return fmt::format("Wait {} minutes", (seconds + 59) / 60);
+  return seconds > 1 ? fmt::format("Wait {} seconds", seconds) : "Wait a moment";
 }
 
 }  // namespace
 
-http::Response ProblemResponse(const absl::Status& status, const ProblemDetails& details) {
-  return Respond(rpc::ReasonOf(status), std::string(status.message()), details);
+http::Response ProblemResponse(const Site& site, const absl::Status& status,
+                               const ProblemDetails& details) {
+  const Reason reason = rpc::ReasonOf(status);
+  const Wording wording = WordingOf(reason);
+  const std::optional<reason::v1::ErrorDetail> detail = rpc::DetailOf(status);
+  const std::string message(status.message());
+  Log(wording.status >= 500 ? LogLevel::kWarning : LogLevel::kDebug, "gateway.request.failed",
+      {{"app", details.app_id}, {"reason", rpc::ReasonName(reason)}, {"message", message}});
+  ProblemPage page{.status = wording.status,
+                   .title = wording.title,
+                   .app_label = details.app_label,
+                   .sentence = details.sentence.empty() ? wording.sentence : details.sentence,
+                   .principal = details.principal,
+                   .reason = reason,
+                   .ways = details.ways,
+                   .retry_after = RetryAfterOf(status)};
+  if (wording.about_request) page.detail = message;
+  if (wording.about_request && detail) page.foreign = detail->subject();
+  return RenderProblem(site, page);
 }
 
-http::Response ProblemResponse(Reason reason, const ProblemDetails& details) {
-  return Respond(reason, "", details);
+http::Response ProblemResponse(const Site& site, Reason reason, const ProblemDetails& details) {
+  return ProblemResponse(site, rpc::MakeError(absl::StatusCode::kUnknown, reason, ""), details);
 }
-
-http::Response TransactionExpired() { return ProblemResponse(reason::v1::REASON_SESSION_EXPIRED); }
 
 http::Response ProblemJson(Reason reason) {
   return http::Json(WordingOf(reason).status,
@@ -107,13 +128,14 @@ FormMessage PasswordMessage(const absl::Status& status) {
       return {"This account may not sign in. Contact your administrator.", kNotTaken};
     case reason::v1::REASON_THROTTLED:
     case reason::v1::REASON_TOO_MANY_REQUESTS:
-      return {"Too many attempts. Wait a minute and try again.", 429};
+      return {fmt::format("Too many attempts. {} and try again.", WaitFor(RetryAfterOf(status))),
+              429, RetryAfterOf(status)};
     default:
       break;
   }
   if (status.code() == absl::StatusCode::kUnauthenticated ||
       status.code() == absl::StatusCode::kInvalidArgument) {
-    return {kPasswordWrong, kNotTaken};
+    return {std::string(kPasswordWrong), kNotTaken};
   }
   Log(LogLevel::kWarning, "gateway.password.unchecked",
       {{"reason", rpc::ReasonName(status)}, {"message", std::string(status.message())}});
@@ -126,11 +148,14 @@ std::optional<FormMessage> FactorMessage(const absl::Status& status) {
       return FormMessage{"That code is wrong. Type the current one.", kNotTaken};
     case reason::v1::REASON_FACTOR_REUSED:
       return FormMessage{"That code was used already. Wait for the next one.", kNotTaken};
-    case reason::v1::REASON_THROTTLED:
-      return FormMessage{"Too many wrong codes. Start again later.", 429};
     default:
       return std::nullopt;
   }
+}
+
+std::string PauseSentence(const absl::Status& status) {
+  return fmt::format("Your code was not looked at. {}, then try again.",
+                     WaitFor(RetryAfterOf(status)));
 }
 
 }  // namespace devicetrust::gateway

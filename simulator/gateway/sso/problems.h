@@ -5,46 +5,44 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "devicetrust/reason/v1/reason.pb.h"
 #include "libs/base/status.h"
 #include "libs/http/message.h"
+#include "simulator/gateway/sso/pages.h"
+#include "simulator/gateway/sso/site.h"
 
 namespace devicetrust::gateway {
 
 // What a problem page says besides what its reason says.
 struct ProblemDetails {
   std::string_view app_id = {};     // For the log.
-  std::string_view retry_url = {};  // Where "Try again" leads; empty: no link.
+  std::string_view app_label = {};  // The app's name, when it is known.
+  std::string_view principal = {};  // Who is signed in.
+  std::vector<Link> ways = {};      // Empty: to the org's front door.
   std::string_view sentence = {};   // Instead of the reason's.
 };
 
 // The page for `status`, which is not OK, by its rpc::ReasonOf(). Only a reason about an app's
-// request shows the message: that one is written for people. Logged as gateway.request.failed:
-// what is our fault (5xx) as a warning, what is the caller's for debugging.
-http::Response ProblemResponse(const absl::Status& status, const ProblemDetails& details = {});
+// request shows the message, and the subject as what the app sent: for the administrator. Logged
+// as gateway.request.failed: what is our fault (5xx) as a warning, what is the caller's for
+// debugging.
+http::Response ProblemResponse(const Site& site, const absl::Status& status,
+                               const ProblemDetails& details = {});
 // The same when there is no more to say than the reason.
-http::Response ProblemResponse(reason::v1::Reason reason, const ProblemDetails& details = {});
-
-// A sign-on that the browser has no cookie for: 400, SESSION_EXPIRED.
-http::Response TransactionExpired();
+http::Response ProblemResponse(const Site& site, reason::v1::Reason reason,
+                               const ProblemDetails& details = {});
 
 // The same for a program: {"error":"DEPENDENCY_UNAVAILABLE"}.
 http::Response ProblemJson(reason::v1::Reason reason);
 
-// A form's answer to what was typed: one sentence above the form, shown with `status`.
-struct FormMessage {
-  std::string_view text;
-  int status;
-};
 // Of a password that the org did not take. A wrong name reads like a wrong password.
 FormMessage PasswordMessage(const absl::Status& status);
 // Of a code that the org did not take; nothing when that needs more than typing again.
 std::optional<FormMessage> FactorMessage(const absl::Status& status);
-
-inline constexpr std::string_view kNoAuthenticator =
-    "This app asks for a verification code, and you have no authenticator set up. Contact your "
-    "administrator.";
+// What to do when the org takes no code at all for a while (THROTTLED).
+std::string PauseSentence(const absl::Status& status);
 
 inline constexpr int kNotTaken = 422;  // The form was right, what it holds is not.
 inline constexpr std::string_view kPasswordWrong = "User name or password is wrong.";

@@ -4,6 +4,7 @@
 // pages; it keeps nothing itself and never sees the org client or a cookie.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -37,9 +38,12 @@ class ProtocolFrontEnd {
   // Whether a request to `path` begins a sign-on.
   virtual bool Serves(std::string_view path) const = 0;
 
+  // Where a link begins a sign-on to `app` that no app asked for; empty: nowhere.
+  virtual std::string StartUrl(const org::v1::App& app) const = 0;
+
   // Checks the request of an app (or of a link to one). Errors carry the reason why there is no
-  // answer to the app, for the person to read.
-  virtual absl::StatusOr<Begun> Begin(const RequestContext& context) const = 0;
+  // answer to the app. `app_id` becomes the app's as soon as that is known, errors or not.
+  virtual absl::StatusOr<Begun> Begin(const RequestContext& context, std::string& app_id) const = 0;
 
   // Whether `app` still has what the transaction's answer needs: it may have changed since.
   virtual bool IsStillRegistered(const Transaction& transaction, const org::v1::App& app) const = 0;

@@ -12,6 +12,13 @@
 
 namespace devicetrust::gateway {
 
+// An image that stands for the organization on its pages.
+struct SiteMark {
+  std::string type;   // "image/png", "image/svg+xml"
+  std::string bytes;  // Empty: pages show the first letter of the organization's name.
+};
+inline constexpr std::string_view kMarkPath = "/mark";  // Of the org host.
+
 // Constant after start. Host names are lower case.
 struct Site {
   std::string org;                // "acme"
@@ -20,6 +27,8 @@ struct Site {
   std::string mtls_host;          // "mtls.localhost"
   std::uint16_t mtls_port = 443;  // As browsers see it.
   bool fresh_names = true;        // Each challenge at a name of its own below mtls_host.
+  std::string org_name = org;     // As people call the organization: "Acme". Not empty.
+  SiteMark mark = {};
 
   std::string MtlsOrigin(std::string_view host) const;
   // An origin for one challenge: below mtls_host with a name nobody used before, or there.

@@ -9,7 +9,8 @@
 //   (challenge)  mtls_host.h, when the app's rules may ask for device trust
 //   TakeProof    the browser comes back with what the mTLS host saw; the org decides
 //   (factor)     authentication_forms.h, when the decision asks for it
-//   answer       by the front end, or a refusal page with the decision's code
+//   answer       by the front end, or a refusal page with the decision's code, at an address of
+//                its own; the transaction stays, so that the person can try again
 //
 // Advance() finds out which of them is next.
 #pragma once
@@ -22,8 +23,10 @@
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/random.h"
 #include "libs/base/task.h"
+#include "libs/http/form.h"
 #include "libs/http/message.h"
 #include "simulator/gateway/sso/browser_cookies.h"
+#include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/protocol_front_end.h"
 #include "simulator/gateway/sso/request_context.h"
 #include "simulator/gateway/sso/site.h"
@@ -51,16 +54,35 @@ class SsoFlow {
   // The next step of a transaction.
   Task<http::Response> Advance(const RequestContext& context, Transaction transaction) const;
 
-  // GET /proof?t=ID&p=PROOF.
+  // GET /proof?t=ID&p=PROOF&app=ID.
   Task<http::Response> TakeProof(const RequestContext& context) const;
+
+  // GET /refused?r=SEALED: the page of Refuse(), however often.
+  http::Response ShowRefusal(const RequestContext& context) const;
+
+  // Ends without an answer to the app: leads to ShowRefusal(). `refusal` needs no transaction, app
+  // and time.
+  http::Response Refuse(const RequestContext& context, const Transaction& transaction,
+                        Refusal refusal) const;
+
+  // The page for a sign-on that the browser has no cookie for, or no more: 400, SESSION_EXPIRED.
+  // `parameters` are those of the query or form; their `app`, if it is one, is where to start
+  // again.
+  http::Response TransactionOver(const RequestContext& context,
+                                 const absl::StatusOr<http::Parameters>& parameters) const;
 
   // What the org's decision leads to. `transaction` has a session.
   http::Response ApplyDecision(const RequestContext& context, Transaction transaction,
                                const org::v1::App& app,
                                const org::v1::SignOnResult& decision) const;
 
+  // Where a person may begin anew: at `app` unless null, and at the org's front door.
+  std::vector<Link> WaysTo(const org::v1::App* app) const;
+
   // The page for a failure within a transaction: its "Try again" goes on where it stood.
-  static http::Response Problem(const absl::Status& status, const Transaction& transaction);
+  // `sentence`: instead of what the reason says.
+  http::Response Problem(const RequestContext& context, const absl::Status& status,
+                         const Transaction& transaction, std::string_view sentence = {}) const;
 
  private:
   // Null for the org itself, and for a protocol that this program does not know.
@@ -75,8 +97,8 @@ class SsoFlow {
   http::Response Fail(const RequestContext& context, const Transaction& transaction,
                       SsoFailure failure) const;
   // `reply` with the transaction's cookie gone; a problem page when it is none.
-  static http::Response Finish(const Transaction& transaction,
-                               absl::StatusOr<http::Response> reply);
+  http::Response Finish(const RequestContext& context, const Transaction& transaction,
+                        absl::StatusOr<http::Response> reply) const;
   // `response` with the transaction's cookie set.
   http::Response Keep(const RequestContext& context, const Transaction& transaction,
                       http::Response response) const;
@@ -88,6 +110,12 @@ class SsoFlow {
   const std::vector<const ProtocolFrontEnd*> front_ends_;
   Random& random_;
 };
+
+// "/signin?t=ID&app=ID", for each step that has an address. The app is for when the transaction is
+// over: then that is all that is known.
+std::string StepUrl(std::string_view path, const Transaction& transaction);
+std::string StepUrl(std::string_view path, std::string_view transaction_id,
+                    std::string_view app_id);
 
 // What the org is told of the browser: the socket's address and the user agent, cut.
 org::v1::ClientInfo ClientOf(const http::Request& request);
