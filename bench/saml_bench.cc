@@ -12,7 +12,7 @@
 namespace devicetrust {
 namespace {
 
-constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr WallTime kRequestTime{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 constexpr std::string_view kSso = "https://org.example/sso/saml";
 constexpr std::string_view kEnveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
@@ -27,8 +27,8 @@ org::v1::SamlServiceProvider NewProvider() {
         ToString(pki::SignSelf({.common_name = "sp",
                                 .serial_hex = "01",
                                 .usage = pki::Usage::kCa,
-                                .not_before = kNow,
-                                .not_after = kNow + std::chrono::hours{1}},
+                                .not_before = kRequestTime,
+                                .not_after = kRequestTime + std::chrono::hours{1}},
                                key)
                      .value()
                      .der()));
@@ -40,7 +40,7 @@ std::string Request(std::string_view attributes, std::string_view content) {
   return fmt::format(
       "<p:AuthnRequest xmlns:p=\"{}\" xmlns:a=\"{}\" ID=\"_r1\" IssueInstant=\"{}\" Version=\"2.0\""
       " Destination=\"{}\"{}><a:Issuer>https://sp.example</a:Issuer>{}</p:AuthnRequest>",
-      saml::kSamlpNs, saml::kSamlNs, FormatUtc(kNow), kSso, attributes, content);
+      saml::kSamlpNs, saml::kSamlNs, FormatUtc(kRequestTime), kSso, attributes, content);
 }
 
 // All the namespaces, elements and attributes that are allowed beside an envelope and a signature,
@@ -85,7 +85,7 @@ void Check(benchmark::State& state, const std::string& xml, std::string_view ref
     message.xml = xml;
     const auto received = saml::ReceivedRequest::Parse(std::move(message));
     const absl::Status status =
-        received.ok() ? saml::CheckSignOnRequest(*received, provider, kSso, kNow).status()
+        received.ok() ? saml::CheckSignOnRequest(*received, provider, kSso, kRequestTime).status()
                       : received.status();
     if (std::string(status.message()).find(refusal) == std::string::npos) {
       return state.SkipWithError(status.ToString().c_str());

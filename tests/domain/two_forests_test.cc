@@ -74,7 +74,7 @@ TEST_F(TwoForestsTest, ComputersOfBothEnroll) {
   simulator::EnrollPhase phase(std::move(config), meter);
   DT_ASSERT_OK(phase.Run());
   EXPECT_EQ(phase.enrolled(), fleet_.domain_joined);
-  for (const std::string& error : phase.errors()) ADD_FAILURE() << error;
+  for (const std::string& failure : phase.errors().Lines()) ADD_FAILURE() << failure;
 }
 
 TEST_F(TwoForestsTest, UsersOfBothSignInWithTheirPasswords) {
