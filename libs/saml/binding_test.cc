@@ -183,8 +183,8 @@ TEST(SamlBindingTest, SaysWhatIsWrongWithASignature) {
               HasSubstr("by an EC key, and the service provider's metadata has none"));
   EXPECT_THAT(std::string(verify(kRsaSha256, {NewSigner().certificate}).message()),
               HasSubstr("by another key than those of the service provider's metadata"));
-  // The eighth key is tried, the ninth is not.
-  std::vector<pki::Certificate> keys(7, NewSigner().certificate);
+  // The last key that is tried, and one too many.
+  std::vector<pki::Certificate> keys(kSigningKeysMax - 1, NewSigner().certificate);
   keys.push_back(signer.certificate);
   DT_EXPECT_OK(verify(kRsaSha256, keys));
   keys.insert(keys.begin(), keys.front());

@@ -25,10 +25,10 @@ struct XmlFree {
 // (bench/saml_bench.cc), whoever sent it.
 struct XmlLimits {
   std::size_t bytes_max = 64 * 1024;
-  std::size_t elements_max = 200;
+  std::size_t elements_max = 100;
   std::size_t depth_max = 20;
-  std::size_t attributes_max = 400;  // Of all elements, declarations of namespaces not counted.
-  std::size_t namespaces_max = 32;   // Declarations, of all elements.
+  std::size_t attributes_max = 200;  // Of all elements, declarations of namespaces not counted.
+  std::size_t namespaces_max = 20;   // Declarations, of all elements.
   std::size_t name_bytes_max = 128;  // Of an element's or attribute's name, and of a prefix.
   // Comments and processing instructions below the root: never in protocol messages, where they
   // have split names in two (CVE-2017-11427 and kin); metadata files have them. Where they are

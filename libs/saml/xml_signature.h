@@ -27,7 +27,7 @@ absl::StatusOr<std::string> SignatureOf(std::string_view canonical, std::string_
                                         const pki::Identity& signer);
 
 // More keys of one service provider are not tried: each costs a signature check.
-inline constexpr std::size_t kSigningKeysMax = 8;
+inline constexpr std::size_t kSigningKeysMax = 4;
 
 // Checks the signature of `document`'s root by one of `certificates` (their keys count, not
 // their dates: metadata pins them). The signature must be the root's only ds:Signature, a

@@ -108,13 +108,13 @@ TEST(XmlTest, BoundsWhatWorkGrowsWith) {
   };
   const Row table[] = {
       {[](std::size_t n) { return "<a>" + Repeated("<b/>", n - 1) + "</a>"; }, limits.elements_max,
-       "the XML has more than 200 elements"},
+       "the XML has more than 100 elements"},
       {[](std::size_t n) { return Repeated("<a>", n) + Repeated("</a>", n); }, limits.depth_max,
        "the XML has more than 20 elements in one another"},
       {[](std::size_t n) { return "<a " + Numbered("b{}='' ", n) + "/>"; }, limits.attributes_max,
-       "the XML has more than 400 attributes"},
+       "the XML has more than 200 attributes"},
       {[](std::size_t n) { return "<a " + Numbered("xmlns:b{}='u' ", n) + "/>"; },
-       limits.namespaces_max, "the XML has more than 32 declarations of namespaces"},
+       limits.namespaces_max, "the XML has more than 20 declarations of namespaces"},
       {[](std::size_t n) { return "<" + std::string(n, 'a') + "/>"; }, limits.name_bytes_max,
        "the XML has a name of more than 128 bytes"},
       {[](std::size_t n) { return "<a " + std::string(n, 'b') + "=''/>"; }, limits.name_bytes_max,
@@ -129,7 +129,7 @@ TEST(XmlTest, BoundsWhatWorkGrowsWith) {
   }
   // Also of what is not well-formed, where the parser would go on to the end.
   EXPECT_EQ(XmlDocument::Parse("<a><&>" + Repeated("<b>", 600)).status().message(),
-            "the XML has more than 200 elements");
+            "the XML has more than 100 elements");
 }
 
 TEST(XmlTest, CanonicalFormsDifferInTheirNamespaces) {

@@ -7,7 +7,7 @@ namespace devicetrust::policy {
 
 inline constexpr int kAcsPerAppMax = 64;
 // A stranger's signed request makes a gateway try them all (saml::kSigningKeysMax).
-inline constexpr int kSigningCertificatesMax = 8;
+inline constexpr int kSigningCertificatesMax = 4;
 
 // Checks what is registered of an app, rules aside. kInvalidArgument, MALFORMED_REQUEST: the
 // subject names the field.
