@@ -203,6 +203,10 @@ class OrgFixture : public ::testing::Test {
       last = attempt;
       return FactorAnswer{verdict, retry_after, locks};
     }
+    absl::StatusOr<bool> TookLast(db::Transaction&, const FactorAttempt& attempt,
+                                  WallTime) override {
+      return attempt.code == last.code;
+    }
     FactorVerdict verdict = FactorVerdict::kAccepted;
     std::chrono::seconds retry_after{0};
     bool locks = false;

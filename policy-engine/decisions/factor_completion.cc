@@ -38,6 +38,14 @@ absl::Status CheckOpen(const StoredDecision& decision, const v1::CompleteFactorR
                         std::string(kOpenAgain));
 }
 
+// The decision has had its factor just now, from this session.
+bool MayBeSecondClick(const StoredDecision& decision, const v1::CompleteFactorRequest& request,
+                      WallTime now) {
+  return decision.factor_completed_at && decision.session_id == request.session_id() &&
+         now - *decision.factor_completed_at < kSameAnswerFor &&
+         decision.factor_failures < kFactorFailuresMax;
+}
+
 // The decision has had its wrong codes: its form is of no more use.
 absl::Status AttemptsSpent(std::chrono::seconds retry_after) {
   return rpc::MakeError(absl::StatusCode::kResourceExhausted,
@@ -108,6 +116,7 @@ struct FactorCompletion::Tried {
   absl::Status status;  // OK: accepted.
   v1::Decision decision;
   v1::User user;
+  WallTime taken_at;  // When the code was accepted: now, or by the first click.
 };
 
 // Made before the transaction, so that a retry of it writes the same. Of each the id is set.
@@ -120,18 +129,30 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
     db::Transaction& txn, const v1::CompleteFactorRequest& request, WallTime now,
     Events events) const {
   DT_ASSIGN_OR_RETURN(StoredDecision stored, FindDecision(txn, request.code()));
-  DT_RETURN_IF_ERROR(CheckOpen(stored, request, now));
+  const FactorAttempt attempt{
+      stored.record.user().id(), request.totp_code(),
+      ClientNetwork(request.client().address().substr(0, kAddressBytesMax))};
+  bool again = false;
+  if (MayBeSecondClick(stored, request, now)) {
+    DT_ASSIGN_OR_RETURN(again, parts_.factors.TookLast(txn, attempt, *stored.factor_completed_at));
+    // Else this would be a place to guess at codes.
+    if (!again) DT_RETURN_IF_ERROR(CountFactorFailure(txn, stored.record.code()));
+  }
+  Tried tried{again ? absl::OkStatus() : CheckOpen(stored, request, now), {}, {}, now};
+  if (!tried.status.ok()) return tried;
   DT_ASSIGN_OR_RETURN(StoredUser found,
                       CheckSession(txn, stored.session_id, stored.record.user().id(),
                                    rpc::FromTimestamp(stored.record.authenticated_at())));
-  Tried tried{absl::OkStatus(), std::move(stored.record), std::move(found.user)};
+  tried.decision = std::move(stored.record);
+  tried.user = std::move(found.user);
+  if (again) {
+    tried.taken_at = *stored.factor_completed_at;
+    return tried;
+  }
   if (stored.factor_failures >= kFactorFailuresMax) {
     tried.status = AttemptsSpent(kAnotherTryAfter);
     return tried;
   }
-  const FactorAttempt attempt{
-      tried.user.id(), request.totp_code(),
-      ClientNetwork(request.client().address().substr(0, kAddressBytesMax))};
   DT_ASSIGN_OR_RETURN(const FactorAnswer answer, parts_.factors.Verify(txn, attempt, now));
   tried.status = StatusOf(answer, tried.user);
   const bool accepted = answer.verdict == FactorVerdict::kAccepted;
@@ -173,7 +194,7 @@ absl::StatusOr<v1::CompleteFactorResponse> FactorCompletion::Complete(
   tried.decision.set_outcome(v1::OUTCOME_ALLOWED);
   v1::CompleteFactorResponse response;
   *response.mutable_result() = ResultOf(tried.decision, tried.user);
-  *response.mutable_factor_at() = rpc::ToTimestamp(now);
+  *response.mutable_factor_at() = rpc::ToTimestamp(tried.taken_at);
   return response;
 }
 

@@ -14,6 +14,8 @@ namespace devicetrust::policy {
 // factor itself has limits of its own: users/totp_factors.h.)
 inline constexpr std::chrono::minutes kFactorWindow{5};
 inline constexpr int kFactorFailuresMax = 5;
+// How long the same code in the same session gets the same answer: a second click on a slow line.
+inline constexpr std::chrono::seconds kSameAnswerFor{60};
 
 // Finishes decisions that asked for a second factor. Thread-safe.
 class FactorCompletion {

@@ -17,11 +17,36 @@ TEST_F(FactorCompletionTest, AFactorFinishesItsDecisionOnceInTimeAndInItsSession
   EXPECT_EQ(ReasonOf(Complete("0000-0000")), reason::v1::REASON_DECISION_UNKNOWN);
   EXPECT_EQ(ReasonOf(Complete(code, "session-2")), reason::v1::REASON_DECISION_UNKNOWN);
   ASSERT_TRUE(Complete(code).ok());
-  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_CONFLICTING_STATE);
+  EXPECT_EQ(ReasonOf(Complete(code, "session-1", "654321")), reason::v1::REASON_CONFLICTING_STATE);
   EXPECT_EQ(ReasonOf(Complete(Evaluate(Request()).code())), reason::v1::REASON_CONFLICTING_STATE);
   const std::string late = Evaluate(Trusted()).code();
   clock_.Advance(kFactorWindow);
   EXPECT_EQ(ReasonOf(Complete(late)), reason::v1::REASON_DECISION_UNKNOWN);
+}
+
+// A second click on a slow line: the same session and code within a minute, and nobody else.
+TEST_F(FactorCompletionTest, ASecondClickGetsTheSameAnswer) {
+  const std::string code = Evaluate(Trusted()).code();
+  ASSERT_TRUE(Complete(code).ok());
+  const v1::CompleteFactorResponse first = completed_;
+  clock_.Advance(kSameAnswerFor - std::chrono::seconds(1));
+  ASSERT_TRUE(Complete(code).ok());
+  EXPECT_EQ(completed_.SerializeAsString(), first.SerializeAsString());
+  EXPECT_EQ(EventsOf("user.authentication.verify").size(), 1u);
+  EXPECT_EQ(ReasonOf(Complete(code, "session-2")), reason::v1::REASON_DECISION_UNKNOWN);
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_CONFLICTING_STATE);
+}
+
+// It is no place to guess at codes.
+TEST_F(FactorCompletionTest, OtherCodesAfterTheRightOneAreCounted) {
+  const std::string code = Evaluate(Trusted()).code();
+  ASSERT_TRUE(Complete(code).ok());
+  for (int i = 0; i < kFactorFailuresMax; ++i) {
+    EXPECT_EQ(ReasonOf(Complete(code, "session-1", "000000")),
+              reason::v1::REASON_CONFLICTING_STATE);
+  }
+  EXPECT_EQ(ReasonOf(Complete(code)), reason::v1::REASON_CONFLICTING_STATE);
 }
 
 TEST_F(FactorCompletionTest, WrongFactorsAreCountedAndEndTheDecision) {

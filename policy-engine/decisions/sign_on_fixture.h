@@ -93,11 +93,12 @@ class SignOnFixture : public OrgFixture {
   reason::v1::Reason Refusal(const org::v1::EvaluateRequest& request) {
     return rpc::ReasonOf(sign_on_->Evaluate(request).status());
   }
-  absl::Status Complete(const std::string& code, const std::string& session = "session-1") {
+  absl::Status Complete(const std::string& code, const std::string& session = "session-1",
+                        const std::string& totp = "123456") {
     org::v1::CompleteFactorRequest request;
     request.set_code(code);
     request.set_session_id(session);
-    request.set_totp_code("123456");
+    request.set_totp_code(totp);
     request.mutable_client()->set_address("203.0.113.5");
     const auto completed = factor_completion_->Complete(request);
     if (completed.ok()) completed_ = *completed;

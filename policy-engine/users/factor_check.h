@@ -42,6 +42,11 @@ class FactorCheck {
   // without other effects. Thread-safe.
   virtual absl::StatusOr<FactorAnswer> Verify(db::Transaction& txn, const FactorAttempt& attempt,
                                               WallTime now) = 0;
+
+  // Whether `attempt` shows the very code that the user's factor took last, at `taken_at`: a second
+  // click. Spends and counts nothing.
+  virtual absl::StatusOr<bool> TookLast(db::Transaction& txn, const FactorAttempt& attempt,
+                                        WallTime taken_at) = 0;
 };
 
 }  // namespace devicetrust::policy

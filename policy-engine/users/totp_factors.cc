@@ -101,6 +101,19 @@ absl::StatusOr<FactorAnswer> TotpFactors::Verify(db::Transaction& txn, const Fac
   return answer;
 }
 
+absl::StatusOr<bool> TotpFactors::TookLast(db::Transaction& txn, const FactorAttempt& attempt,
+                                           WallTime taken_at) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT sealed_secret, last_step FROM factors WHERE user_id = $1",
+                              {attempt.user_id}));
+  if (rows.empty()) return false;
+  DT_ASSIGN_OR_RETURN(Bytes secret,
+                      pki::Open(kek_, FactorPurpose(attempt.user_id), db::Blob(rows[0][0])));
+  const std::optional<std::int64_t> step = FindTotpStep(secret, attempt.code, taken_at);
+  pki::Wipe(secret);
+  return step == db::Int(rows[0][1]);
+}
+
 absl::StatusOr<FactorAnswer> TotpFactors::Accept(db::Transaction& txn, const FactorAttempt& attempt,
                                                  std::int64_t step, WallTime now) const {
   DT_RETURN_IF_ERROR(txn.Run("UPDATE factors SET last_step = $2, failures = 0 WHERE user_id = $1",

@@ -57,6 +57,8 @@ class TotpFactors final : public FactorCheck {
   // kPermissionDenied: sealed under another key-encryption key.
   absl::StatusOr<FactorAnswer> Verify(db::Transaction& txn, const FactorAttempt& attempt,
                                       WallTime now) override;
+  absl::StatusOr<bool> TookLast(db::Transaction& txn, const FactorAttempt& attempt,
+                                WallTime taken_at) override;
 
   // Forgets networks that no wrong code has come from for a day.
   static absl::Status PruneNetworks(db::Transaction& txn, WallTime now);

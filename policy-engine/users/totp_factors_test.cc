@@ -61,6 +61,24 @@ class TotpFactorsTest : public ::testing::Test {
   int locks_ = 0;
 };
 
+TEST_F(TotpFactorsTest, KnowsTheCodeThatItTookLast) {
+  const auto took = [&](const std::string& code, WallTime at) {
+    return database_
+        ->Write([&](db::Transaction& txn) {
+          return factors_.TookLast(txn, {"ada", code, kHome}, at);
+        })
+        .value();
+  };
+  const std::string code = TotpCode(secret_, TotpStepOf(clock_.Now()));
+  EXPECT_FALSE(took(code, clock_.Now()));
+  EXPECT_EQ(Show(code, kHome).verdict, FactorVerdict::kAccepted);
+  EXPECT_TRUE(took(code, clock_.Now()));
+  EXPECT_FALSE(took(TotpCode(secret_, TotpStepOf(clock_.Now()) + 1), clock_.Now()));
+  EXPECT_FALSE(took("guess", clock_.Now()));
+  EXPECT_EQ(ShowRight(kHome), FactorVerdict::kAccepted);
+  EXPECT_FALSE(took(code, clock_.Now()));
+}
+
 TEST_F(TotpFactorsTest, PausesOneNetworkLongerEachTime) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Show("guess", kElsewhere).retry_after, seconds(0));
   seconds pause{60};
