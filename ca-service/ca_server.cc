@@ -17,6 +17,7 @@
 #include "libs/http/server.h"
 #include "libs/http/url.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/self_check.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
 
@@ -107,6 +108,7 @@ struct CaServer::Parts {
   std::unique_ptr<IssuerService> issuer_service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
+  std::unique_ptr<rpc::SelfCheck> self_check;
 };
 
 absl::Status CaServer::Parts::Open() {
@@ -165,10 +167,12 @@ absl::Status CaServer::Parts::Listen() {
       internal, rpc::Server::Start(files.component.InternalListener(config),
                                    {admin_service.get(), feed_service.get(), issuer_service.get()},
                                    InternalAccess()));
+  self_check = std::make_unique<rpc::SelfCheck>(std::vector{edge.get(), internal.get()});
   return absl::OkStatus();
 }
 
 void CaServer::Parts::Stop() {
+  self_check.reset();
   if (revocations) revocations->committed().Stop();  // Ends the streams.
   if (crl) crl->Stop();
   if (edge) edge->Stop(kDrain);

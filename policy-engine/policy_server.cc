@@ -10,6 +10,7 @@
 #include "libs/db/database.h"
 #include "libs/db/open.h"
 #include "libs/db/outbox.h"
+#include "libs/rpc/self_check.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
 #include "libs/service/directories.h"
@@ -114,6 +115,7 @@ struct PolicyServer::Parts {
 
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
+  std::optional<rpc::SelfCheck> self_check;
   std::optional<BackgroundLoop> pruning;
   std::optional<BackgroundLoop> refusals;
   std::optional<BackgroundLoop> log_pruning;
@@ -212,6 +214,7 @@ absl::Status PolicyServer::Parts::Listen() {
   for (const auto& service : services) served.push_back(service.get());
   DT_ASSIGN_OR_RETURN(server, rpc::Server::Start(files.component.InternalListener(config), served,
                                                  InternalAccess()));
+  self_check.emplace(std::vector{server.get()});
   pruning.emplace(kPruneEvery, [this] {
     Prune();
     return kPruneEvery;
@@ -242,6 +245,7 @@ void PolicyServer::Parts::Prune() {
 
 void PolicyServer::Parts::Stop() {
   std::call_once(stopped, [this] {
+    self_check.reset();
     if (sessions) sessions->announced().Stop();  // Ends the streams.
     if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();

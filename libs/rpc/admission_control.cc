@@ -158,13 +158,15 @@ class AdmissionProcessor final : public grpc::AuthMetadataProcessor {
 class ObservedCall final : public grpc::experimental::Interceptor {
  public:
   ObservedCall(std::shared_ptr<AdmissionControl> admission, grpc::experimental::ServerRpcInfo* call)
-      : admission_(std::move(admission)), rule_(admission_->FindRule(call->method())) {
+      : admission_(std::move(admission)),
+        rule_(admission_->FindRule(call->method())),
+        context_(call->server_context()) {
     const bool stream = call->type() != grpc::experimental::ServerRpcInfo::Type::UNARY;
     count_ = stream ? &admission_->streams_ : &admission_->unary_;
     ++*count_;
     // Whoever watches the health shall hear of the drain.
     if (!stream || std::string_view(call->method()).starts_with(kHealthPrefix)) return;
-    stream_ = call->server_context();
+    stream_ = context_;
     const MutexLock lock(admission_->mutex_);
     admission_->open_streams_.insert(stream_);
   }
@@ -183,6 +185,9 @@ class ObservedCall final : public grpc::experimental::Interceptor {
   void Intercept(grpc::experimental::InterceptorBatchMethods* batch) override {
     using Point = grpc::experimental::InterceptionHookPoints;
     if (batch->QueryInterceptionHookPoint(Point::POST_RECV_INITIAL_METADATA)) {
+      if (admission_->mutual_ && admission_->newcomers_.any()) {
+        admission_->newcomers_.Remove(context_->peer());
+      }
       const TraceId sent = TraceOf(*batch->GetRecvInitialMetadata());
       SetCurrentTraceId(sent == TraceId() ? NewTraceId() : sent);
     }
@@ -208,6 +213,7 @@ class ObservedCall final : public grpc::experimental::Interceptor {
 
   const std::shared_ptr<AdmissionControl> admission_;
   const AdmissionControl::Rule* const rule_;  // Null: health or reflection.
+  grpc::ServerContextBase* const context_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::atomic<std::size_t>* count_ = nullptr;
   grpc::ServerContextBase* stream_ = nullptr;

@@ -18,6 +18,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/metrics/metrics.h"
+#include "libs/rpc/front.h"
 #include "libs/rpc/server.h"
 
 namespace devicetrust::rpc {
@@ -36,6 +37,8 @@ class AdmissionControl {
   // `at_most`. Streams that do not end by themselves are cancelled before.
   void Drain(std::chrono::milliseconds at_most);
   std::size_t in_flight() const { return unary_; }
+  // Connections of a listener with mutual TLS that have had no call yet.
+  Newcomers& newcomers() { return newcomers_; }
 
  private:
   friend class ObservedCall;
@@ -52,6 +55,7 @@ class AdmissionControl {
   absl::Status Authorize(const Rule& rule, std::string_view path,
                          const grpc::AuthContext* peer) const;
 
+  Newcomers newcomers_;
   std::string listener_;
   std::string org_;
   bool mutual_ = false;

@@ -19,4 +19,34 @@ inline const metrics::Gauges kServerInFlight(
     {"listener"});
 inline const metrics::Gauges kServerStreams("dt_rpc_server_streams", "Open streams.", {"listener"});
 
+inline const metrics::Counters kConnections("dt_rpc_connections_total", "Connections accepted.",
+                                            {"listener"});
+inline const metrics::Counters kConnectionsRefused(
+    "dt_rpc_connections_refused_total",
+    "Connections closed at once, because too many were open, of all or of one address, and all of"
+    " those were busy.",
+    {"listener"});
+inline const metrics::Counters kConnectionsEvicted(
+    "dt_rpc_connections_evicted_total",
+    "Connections closed to make room for others: without a call so far, or idle longest.",
+    {"listener"});
+inline const metrics::Counters kConnectionsCut(
+    "dt_rpc_connections_cut_total",
+    "Connections of agents that were ended: what they sent broke a rule or a limit of HTTP/2, or"
+    " did not come in time.",
+    {"listener", "reason"});
+inline const metrics::Gauges kConnectionsOpen("dt_rpc_connections_open",
+                                              "Connections that are open now.", {"listener"});
+inline const metrics::Counters kHandshakesFailed(
+    "dt_rpc_handshakes_failed_total",
+    "TLS handshakes of agents that ended without a connection, clients that gave up among them.",
+    {"listener"});
+inline const metrics::Counters kAcceptFailures(
+    "dt_rpc_accept_failures_total",
+    "Connections that could not be accepted yet, for want of descriptors or memory.", {"listener"});
+inline const metrics::Gauges kListenerAnswers(
+    "dt_rpc_listener_answers",
+    "1 when the service reached its own listener over the network a moment ago, 0 when it did not.",
+    {"listener"});
+
 }  // namespace devicetrust::rpc

@@ -9,6 +9,7 @@ std::string PeerAddress(const grpc::ServerContext* context) {
 }
 
 std::string AddressOfPeer(std::string peer) {
+  if (peer.starts_with("unix-abstract:devicetrust/")) return peer.substr(peer.rfind('/') + 1);
   if (!peer.starts_with("ipv4:") && !peer.starts_with("ipv6:")) return {};
   std::string_view address(peer);
   address.remove_prefix(5);

@@ -10,7 +10,8 @@ namespace devicetrust::rpc {
 // for null, and where the peer has none.
 std::string PeerAddress(const grpc::ServerContext* context);
 
-// The same of gRPC's text: "ipv4:192.0.2.1:40312", "ipv6:%5B2001:db8::1%5D:40312".
+// The same of gRPC's text: "ipv4:192.0.2.1:40312", "ipv6:%5B2001:db8::1%5D:40312", or the name of a
+// socket of our own front (front.cc), "unix-abstract:devicetrust/PROCESS/NUMBER/PORT/ADDRESS".
 std::string AddressOfPeer(std::string peer);
 
 }  // namespace devicetrust::rpc

@@ -1,4 +1,15 @@
 // One gRPC listener: TLS, who may call what, how much at once, health, reflection, drain.
+//
+// Nobody can take more of a service than these bounds, whether a method is reached or not; each
+// listener has its own, so one lives on whatever happens at the other:
+//   connections in all and by address (an IPv6 /64 is one). When full, one that has had no call
+//   yet goes first, then (at an edge) the one that has been idle longest; components that have
+//   called stay;
+//   the time for a handshake, for the first call behind it, for a call to send its message, for
+//   the client to take its answer; idle time, and at an edge age;
+//   headers of 16 KiB, messages of message_bytes_max. No compression: a small message stays small;
+//   calls in flight, threads, and memory of gRPC's transports (a resource quota).
+// At an edge all frames are looked at before gRPC sees them (frame_filter.h).
 #pragma once
 
 #include <grpcpp/impl/codegen/service_type.h>
@@ -18,6 +29,18 @@ namespace devicetrust::rpc {
 inline constexpr int kEdgeMessageBytesMax = 64 * 1024;
 inline constexpr int kInternalMessageBytesMax = 4 * 1024 * 1024;
 
+// Calls at once on one connection of an agent, which needs one or two.
+inline constexpr int kEdgeCallsPerConnectionMax = 128;
+
+struct ConnectionLimits {
+  std::size_t connections_max = 1024;
+  std::size_t connections_per_address_max = 256;  // 0: no bound.
+  std::chrono::milliseconds handshake{10'000};    // From accept to the end of TLS.
+  // From a call's headers to the end of its message, and for an answer to be taken. At an edge.
+  std::chrono::milliseconds message{10'000};
+  std::chrono::milliseconds idle{300'000};  // Without a call under way.
+};
+
 struct ListenerConfig {
   std::string name;    // "edge", "internal": for the log.
   std::string flag;    // "--edge-listen": named in errors.
@@ -33,6 +56,7 @@ struct ListenerConfig {
   // exceed it by what one connection may hold (as many again).
   std::size_t in_flight_max = 512;
   std::size_t streams_max = 64;  // Calls of server-streaming methods, counted apart.
+  ConnectionLimits connections = {};
 };
 
 // Roles of MethodAccess that stand for more than one.
@@ -61,8 +85,15 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  const std::string& name() const;     // "edge"
   const std::string& address() const;  // host:port as bound.
   std::size_t in_flight() const;       // Unary calls.
+
+  // Connects as a client would, over the network, and asks for the health. Any error: no answer
+  // within `timeout`.
+  absl::Status AskOverNetwork(std::chrono::milliseconds timeout) const;
+  // What the health says of a service of that name, "" for all, from now on.
+  void SetHealth(const std::string& service, bool serving);
 
   // Refuses new calls, lets those in flight end, cancels what is left after `drain`; streams
   // that do not end by themselves soon. Idempotent.

@@ -1,7 +1,6 @@
 #include "libs/rpc/server.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <openssl/crypto.h>
@@ -11,8 +10,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
-#include <latch>
-#include <optional>
 #include <thread>
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
@@ -20,152 +17,17 @@
 #include "libs/base/encoding.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/async_call.h"
-#include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/metrics.h"
 #include "libs/rpc/prepare.h"
+#include "libs/rpc/server_fixture.h"
 #include "libs/testing/status.h"
-#include "libs/throwaway/throwaway_pki.h"
 
 namespace devicetrust::rpc {
 namespace {
 
-using ca::v1::CertificateAdminService;
-using ca::v1::IssuerService;
-using ca::v1::RevocationFeedService;
 using ::testing::HasSubstr;
-
-// Stands for any service: answers with the caller's name, can be held.
-class FakeService final : public CertificateAdminService::Service {
- public:
-  grpc::Status RevokeForUser(grpc::ServerContext* context, const ca::v1::RevokeForUserRequest* ask,
-                             ca::v1::RevokeForUserResponse* answer) override {
-    seen_trace_ = CurrentTrace();
-    if (ask->user_id() == "held") {
-      inside_.count_down();
-      open_.wait();
-    }
-    if (ask->user_id() == "unknown") {
-      return ToGrpc(MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_USER_UNKNOWN,
-                              "no user", ask->user_id(), "Import the user."));
-    }
-    const auto caller = CallerOf(*context);
-    answer->set_revoked(caller.ok() && caller->role == "policy" ? 1 : 2);
-    return grpc::Status::OK;
-  }
-  std::string seen_trace() const { return seen_trace_; }  // Of the last RevokeForUser().
-  void WaitInside() { inside_.wait(); }
-  void Open() { open_.count_down(); }
-
- private:
-  std::string seen_trace_;
-  std::latch inside_{1};
-  std::latch open_{1};
-};
-
-class FakeStream final : public RevocationFeedService::Service {
- public:
-  grpc::Status WatchRevocations(
-      grpc::ServerContext* context, const ca::v1::WatchRevocationsRequest* /*ask*/,
-      grpc::ServerWriter<ca::v1::WatchRevocationsResponse>* writer) override {
-    writer->Write({});
-    while (!context->IsCancelled()) std::this_thread::yield();
-    return grpc::Status::CANCELLED;
-  }
-};
-
-// A call of a method whose messages are only bytes here. Blocks.
-class RawCall {
- public:
-  RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method)
-      : call_(grpc::GenericStub(channel).PrepareCall(&context_, method, &queue_)) {
-    call_->StartCall(this);
-    Wait();
-  }
-  // None: the call has ended.
-  std::optional<std::string> Exchange(const std::string& request) {
-    const grpc::Slice slice(request);
-    call_->Write(grpc::ByteBuffer(&slice, 1), this);
-    return Wait() ? Read() : std::nullopt;
-  }
-  std::optional<std::string> Read() {
-    grpc::ByteBuffer answer;
-    call_->Read(&answer, this);
-    grpc::Slice slice;
-    if (!Wait() || !answer.DumpToSingleSlice(&slice).ok()) return std::nullopt;
-    return std::string(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  grpc::Status Finish() {
-    grpc::Status status;
-    call_->WritesDone(this);
-    Wait();
-    call_->Finish(&status, this);
-    Wait();
-    return status;
-  }
-
- private:
-  bool Wait() {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
-
-  grpc::ClientContext context_;
-  grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
-};
-
-Identity Pem(const pki::ExportableIdentity& identity) {
-  return {identity.certificate.Pem(), identity.key.Pem()};
-}
-
-class ServerTest : public ::testing::Test {
- protected:
-  ListenerConfig Internal() {
-    return {.name = "internal",
-            .flag = "--internal-listen",
-            .listen = "127.0.0.1:0",
-            .identity = Pem(pki_.Component("ca")),
-            .client_ca_pem = pki_.deployment_ca().certificate.Pem(),
-            .org = "acme"};
-  }
-  void Start(const ListenerConfig& config) {
-    auto server = Server::Start(
-        config, {&service_, &stream_, &issuers_},
-        {{"devicetrust.ca.v1.CertificateAdminService.RevokeForUser", {"policy", "admin"}},
-         {"devicetrust.ca.v1.RevocationFeedService.WatchRevocations", {"gateway"}},
-         {"devicetrust.ca.v1.IssuerService.GetIssuers", {kAnyComponent}}});
-    DT_ASSERT_OK(server);
-    server_ = *std::move(server);
-  }
-  std::shared_ptr<grpc::Channel> Channel(const std::optional<Identity>& identity) {
-    return NewChannel({.address = server_->address(),
-                       .server_name = {},
-                       .trust_pem = pki_.deployment_ca().certificate.Pem(),
-                       .identity = identity});
-  }
-  std::unique_ptr<CertificateAdminService::Stub> As(const std::optional<Identity>& identity) {
-    return CertificateAdminService::NewStub(Channel(identity));
-  }
-  std::unique_ptr<CertificateAdminService::Stub> AsComponent(const std::string& name) {
-    return As(Pem(pki_.Component(name)));
-  }
-  static absl::StatusOr<ca::v1::RevokeForUserResponse> Revoke(CertificateAdminService::Stub& stub,
-                                                              const std::string& user) {
-    ca::v1::RevokeForUserRequest request;
-    request.set_user_id(user);
-    return Call(stub, &CertificateAdminService::Stub::RevokeForUser, request);
-  }
-
-  const WallTime now_ = SystemClock().Now();
-  throwaway::ThrowawayPki pki_{"acme", now_};
-  FakeService service_;
-  FakeStream stream_;
-  IssuerService::Service issuers_;  // Implements nothing.
-  std::unique_ptr<Server> server_;
-};
 
 // Threads of gRPC's may be in a handshake while the process exits. OpenSSL's clean-up calls this
 // handler, and would take the locks away from them.

@@ -38,6 +38,14 @@ absl::StatusOr<rpc::Identity> LoadIdentity(std::string_view name, const std::str
   return identity;
 }
 
+rpc::ConnectionLimits EdgeConnections(const EdgeListenerConfig& config) {
+  return {.connections_max = config.edge_connections_max,
+          .connections_per_address_max = config.edge_connections_per_address_max,
+          .handshake = std::chrono::milliseconds(config.edge_handshake_ms),
+          .message = std::chrono::milliseconds(config.edge_message_ms),
+          .idle = std::chrono::milliseconds(config.edge_idle_ms)};
+}
+
 absl::Status CheckNames(const std::string& certificate_pem, const std::string& org,
                         std::string_view self) {
   DT_ASSIGN_OR_RETURN(const auto chain, pki::CertificatesFromPem(certificate_pem));
@@ -108,12 +116,15 @@ rpc::ChannelConfig Component::Peer(std::string address, std::string server_name)
 }
 
 rpc::ListenerConfig Component::InternalListener(const InternalListenerConfig& config) const {
-  return {.name = "internal",
-          .flag = "--internal-listen",
-          .listen = config.internal_listen,
-          .identity = identity_,
-          .client_ca_pem = deployment_ca_pem_,
-          .org = org_};
+  return {
+      .name = "internal",
+      .flag = "--internal-listen",
+      .listen = config.internal_listen,
+      .identity = identity_,
+      .client_ca_pem = deployment_ca_pem_,
+      .org = org_,
+      .connections = {.connections_max = config.internal_connections_max,
+                      .connections_per_address_max = config.internal_connections_per_address_max}};
 }
 
 absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
@@ -127,7 +138,8 @@ absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
                              .identity = std::move(identity),
                              .client_ca_pem = {},
                              .org = org,
-                             .message_bytes_max = rpc::kEdgeMessageBytesMax};
+                             .message_bytes_max = rpc::kEdgeMessageBytesMax,
+                             .connections = EdgeConnections(config)};
 }
 
 absl::StatusOr<pki::AeadKey> LoadKek(const StoreConfig& config) {

@@ -8,6 +8,8 @@ namespace devicetrust::service {
 namespace {
 
 constexpr std::int64_t kLogBacklogMax = 100'000'000;
+constexpr std::int64_t kConnectionLimitMax = 1'000'000;
+constexpr std::int64_t kPatienceMsMax = 600'000;
 constexpr std::int64_t kStoreBytesMax = std::int64_t{1} << 50;
 
 }  // namespace
@@ -29,6 +31,11 @@ void DescribeComponent(ComponentConfig& config, std::string_view role, Options& 
 void DescribeInternalListener(InternalListenerConfig& config, Options& options) {
   options.Heading("Listeners");
   options.Text("internal-listen", config.internal_listen, "HOST:PORT", "For components and admins");
+  options.Number("internal-connections-max", config.internal_connections_max, 1,
+                 kConnectionLimitMax, "Connections of that listener");
+  options.Number("internal-connections-per-address-max",
+                 config.internal_connections_per_address_max, 0, kConnectionLimitMax,
+                 "Of those, of one client address, 0: no bound");
 }
 
 void DescribeEdgeListener(EdgeListenerConfig& config, Options& options) {
@@ -40,6 +47,18 @@ void DescribeEdgeListener(EdgeListenerConfig& config, Options& options) {
                Need::kRequired);
   options.Text("edge-address", config.edge_address, "HOST:PORT",
                "Address that agents are given (default: as bound)");
+  options.Number("edge-connections-max", config.edge_connections_max, 1, kConnectionLimitMax,
+                 "Connections of that listener; beyond it, those without a call make room");
+  options.Number("edge-connections-per-address-max", config.edge_connections_per_address_max, 0,
+                 kConnectionLimitMax,
+                 "Of those, of one client address (an IPv6 /64 is one), 0: no bound");
+  options.Number("edge-handshake-ms", config.edge_handshake_ms, 100, kPatienceMsMax,
+                 "Time for a TLS handshake, milliseconds");
+  options.Number(
+      "edge-message-ms", config.edge_message_ms, 100, kPatienceMsMax,
+      "Time for a call to send its message, and for its answer to be taken, milliseconds");
+  options.Number("edge-idle-ms", config.edge_idle_ms, 1000, 86'400'000,
+                 "A connection without a call ends after that, milliseconds");
 }
 
 void DescribeStore(StoreConfig& config, Options& options) {

@@ -26,6 +26,8 @@ struct ComponentConfig {
 
 struct InternalListenerConfig {  // For components and admins: mutual TLS.
   std::string internal_listen;
+  std::size_t internal_connections_max = 1024;
+  std::size_t internal_connections_per_address_max = 256;  // 0: no bound.
 
   bool operator==(const InternalListenerConfig&) const = default;
 };
@@ -35,6 +37,12 @@ struct EdgeListenerConfig {  // For agents: TLS with the server's certificate al
   std::string edge_cert;
   std::string edge_key;      // Mode 0600.
   std::string edge_address;  // What agents are told; empty: as bound.
+  std::size_t edge_connections_max = 1024;
+  // Of one client address (an IPv6 /64 is one); 0: no bound, as behind a load balancer.
+  std::size_t edge_connections_per_address_max = 256;
+  int edge_handshake_ms = 10'000;
+  int edge_message_ms = 10'000;  // From a call's headers to the end of its message.
+  int edge_idle_ms = 300'000;    // Without a call.
 
   bool operator==(const EdgeListenerConfig&) const = default;
 };

@@ -63,8 +63,10 @@ class Browser:
     """`certificate` and `key` are paths, shown when a server asks for a certificate. `ports`
     plays a load balancer: connections to a port go to the ports listed for it in turn."""
 
-    def __init__(self, ca_bundle, certificate=None, key=None, user_agent=WINDOWS, ports=None):
-        self.context = ssl.create_default_context(cafile=str(ca_bundle))
+    def __init__(self, ca_bundle, certificate=None, key=None, user_agent=WINDOWS, ports=None,
+                 source="127.0.0.1"):
+        self.source = source  # Address of its own: one of 127.0.0.0/8.
+        self.context = ssl.create_default_context(cafile=ca_bundle and str(ca_bundle))
         if certificate:
             self.context.load_cert_chain(str(certificate), str(key))
         self.user_agent = user_agent
@@ -88,7 +90,7 @@ class Browser:
         connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=15,
                                                  context=self.context)
         port = next(self.ports[connection.port]) if connection.port in self.ports else connection.port
-        raw = socket.create_connection(("127.0.0.1", port), timeout=15)
+        raw = socket.create_connection(("127.0.0.1", port), 15, (self.source, 0))
         connection.sock = self.context.wrap_socket(raw, server_hostname=parts.hostname)
         try:
             target = parts.path or "/"

@@ -1,0 +1,167 @@
+// What a listener bears before a method is reached.
+#include "libs/rpc/front.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+
+#include "libs/metrics/metrics.h"
+#include "libs/rpc/self_check.h"
+#include "libs/rpc/server_fixture.h"
+#include "libs/testing/no_descriptors.h"
+
+namespace devicetrust::rpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FrontTest : public ServerTest {};
+
+TEST_F(FrontTest, AnAgentCallsWithoutACertificateAndItsAddressIsKnown) {
+  Start(Edge());
+  EXPECT_EQ(Revoke(*As(std::nullopt), "u1").value().revoked(), 2);
+  EXPECT_EQ(service_.seen_address(), "127.0.0.1");
+  Start(Internal());
+  DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
+  EXPECT_EQ(service_.seen_address(), "127.0.0.1");
+}
+
+TEST(PeerAddressTest, IsThatOfTheClientWithoutItsPort) {
+  EXPECT_EQ(AddressOfPeer("ipv4:192.0.2.7:40312"), "192.0.2.7");
+  EXPECT_EQ(AddressOfPeer("ipv6:%5B2001:db8::1%5D:40312"), "2001:db8::1");
+  EXPECT_EQ(AddressOfPeer("unix-abstract:devicetrust/7/1/40312/2001:db8::1"), "2001:db8::1");
+  EXPECT_EQ(AddressOfPeer("unix:"), "");
+  EXPECT_EQ(AddressOfPeer(""), "");
+}
+
+TEST_F(FrontTest, RefusesACompressedMessageAndServesOn) {
+  for (const ListenerConfig& config : {Edge(), Internal()}) {
+    Start(config);
+    const auto stub = AsComponent("policy");
+    for (const grpc_compression_algorithm packed : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+      grpc::ClientContext context;
+      PrepareCall(context);
+      context.set_compression_algorithm(packed);
+      ca::v1::RevokeForUserRequest request;
+      request.set_user_id(std::string(500, 'u'));
+      ca::v1::RevokeForUserResponse answer;
+      EXPECT_EQ(stub->RevokeForUser(&context, request, &answer).error_code(),
+                grpc::StatusCode::UNIMPLEMENTED)
+          << config.name;
+    }
+    DT_EXPECT_OK(Revoke(*stub, "u1"));
+  }
+}
+
+// Connections that only wait, as harmless as they come.
+class Waiting {
+ public:
+  Waiting(const std::string& address, std::size_t count) {
+    const std::uint16_t port =
+        static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+    const boost::asio::ip::tcp::endpoint server(boost::asio::ip::address_v4::loopback(), port);
+    for (std::size_t i = 0; i < count; ++i) sockets_.emplace_back(io_).connect(server);
+  }
+  void WaitUntilAllHaveEnded() {
+    for (auto& socket : sockets_) {
+      std::string rest;
+      boost::system::error_code error;
+      boost::asio::read(socket, boost::asio::dynamic_buffer(rest), error);
+    }
+  }
+
+ private:
+  boost::asio::io_context io_;
+  std::vector<boost::asio::ip::tcp::socket> sockets_;
+};
+
+TEST_F(FrontTest, SilentConnectionsAndASilentCallEndAndOthersAreServedMeanwhile) {
+  for (ListenerConfig config : {Edge(), Internal()}) {
+    config.connections.handshake = std::chrono::milliseconds(500);
+    config.connections.message = std::chrono::milliseconds(500);
+    Start(config);
+    Waiting silent(server_->address(), 300);  // More than one address may have.
+    // Only headers. Of a component that has proven who it is, nothing is cut.
+    RawCall call(Channel(Pem(pki_.Component("policy"))),
+                 "/devicetrust.ca.v1.CertificateAdminService/RevokeForUser");
+    DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
+    silent.WaitUntilAllHaveEnded();
+    if (config.name == "edge") {
+      EXPECT_EQ(call.Read(), std::nullopt);
+      EXPECT_FALSE(call.Finish().ok());
+    }
+    DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
+  }
+}
+
+TEST_F(FrontTest, ANewConnectionTakesThePlaceOfOneWithoutACall) {
+  for (ListenerConfig config : {Edge(), Internal()}) {
+    config.connections.connections_max = 4;
+    config.connections.connections_per_address_max = 0;
+    Start(config);
+    const auto first = AsComponent("policy");
+    DT_EXPECT_OK(Revoke(*first, "u1"));
+    Waiting silent(server_->address(), 8);
+    DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
+  }
+}
+
+TEST_F(FrontTest, BothListenersServeOnOnceThereAreDescriptorsAgain) {
+  for (const ListenerConfig& config : {Edge(), Internal()}) {
+    Start(config);
+    const std::string failures = "dt_rpc_accept_failures_total{listener=\"" + config.name + "\"} ";
+    const std::string none_yet = failures + "0\n";
+    ASSERT_THAT(metrics::Exposition(), HasSubstr(none_yet));
+    boost::asio::io_context io;
+    boost::asio::ip::tcp::socket waiting(io);
+    waiting.open(boost::asio::ip::tcp::v4());
+    {
+      const testing::NoDescriptors none;
+      const auto port = server_->address().substr(server_->address().rfind(':') + 1);
+      waiting.connect(
+          {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(std::stoi(port))});
+      while (metrics::Exposition().find(none_yet) != std::string::npos) std::this_thread::yield();
+    }
+    DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
+  }
+}
+
+TEST_F(FrontTest, AsksItsOwnListenersOverTheNetwork) {
+  for (const ListenerConfig& config : {Edge(), Internal()}) {
+    Start(config);
+    DT_EXPECT_OK(server_->AskOverNetwork(std::chrono::seconds(10)));
+    server_->Stop();
+    EXPECT_FALSE(server_->AskOverNetwork(std::chrono::milliseconds(50)).ok());
+  }
+}
+
+// 1: the service's name; a health request by hand.
+std::string HealthOf(const std::string& name) {
+  return std::string("\x0a") + static_cast<char>(name.size()) + name;
+}
+
+TEST_F(FrontTest, AListenerThatNobodyReachesIsSeenAtTheOther) {
+  Start(Edge());
+  const std::unique_ptr<Server> edge = std::move(server_);
+  Start(Internal());
+  const auto channel = Channel(Pem(pki_.Component("policy")));
+  const auto health = [&](const std::string& name) {
+    RawCall call(channel, "/grpc.health.v1.Health/Check");
+    return call.Exchange(HealthOf(name)).value_or("none");
+  };
+  const SelfCheck check({edge.get(), server_.get()}, std::chrono::milliseconds(10),
+                        std::chrono::milliseconds(2000));
+  const std::string serving = "\x08\x01";
+  const std::string not_serving = "\x08\x02";
+  while (health("edge") != serving) std::this_thread::yield();
+  EXPECT_EQ(health(""), serving);
+  edge->Stop();
+  while (health("edge") != not_serving) std::this_thread::yield();
+  while (health("") != not_serving) std::this_thread::yield();
+  EXPECT_EQ(health("internal"), serving);
+}
+
+}  // namespace
+}  // namespace devicetrust::rpc
