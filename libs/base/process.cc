@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <csignal>
+#include <fstream>
 
 #include "libs/base/check.h"
 #include "libs/base/encoding.h"
@@ -65,6 +66,13 @@ absl::Status WriteReadyFile(const std::string& path, const Addresses& addresses)
     json += fmt::format("{}{}:{}", json.size() > 1 ? "," : "", JsonQuote(name), JsonQuote(address));
   }
   return WriteFileAtomically(path, json + "}\n", 0644);
+}
+
+std::string ProcessName(int pid) {
+  std::string name;
+  std::ifstream comm(fmt::format("/proc/{}/comm", pid));
+  std::getline(comm, name);
+  return name;
 }
 
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text, std::string_view flag) {

@@ -29,6 +29,9 @@ int WaitForStopSignal(std::chrono::milliseconds limit);
 // of it. An empty path writes nothing.
 absl::Status WriteReadyFile(const std::string& path, const Addresses& addresses);
 
+// What the system calls the process: "dt-ca". Empty when there is none of that number.
+std::string ProcessName(int pid);
+
 // Splits "host:port", also "[::1]:port". Port 0 lets the system choose one.
 // kInvalidArgument names the flag and the form.
 struct HostPort {

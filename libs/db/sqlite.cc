@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "libs/base/file_lock.h"
 #include "libs/db/migrations.h"
 
 namespace devicetrust::db {
@@ -63,42 +63,6 @@ absl::Status SqliteError(sqlite3* db) {
 }
 
 constexpr std::string_view kMemory = ":memory:";
-
-// Two services on one file would each take itself for the only writer. The lock is on
-// a file beside the database: opening and closing the database itself would drop the
-// POSIX locks that SQLite holds on it. The kernel drops ours with the process, so a
-// crash leaves nothing to clean up.
-class FileLock {
- public:
-  static absl::StatusOr<FileLock> Acquire(const std::string& path) {
-    FileLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (lock.fd_ < 0) {
-      const std::string message = fmt::format("cannot open {}: {}", path, std::strerror(errno));
-      return errno == ENOENT ? absl::NotFoundError(message + " (create its folder first)")
-                             : absl::PermissionDeniedError(message);
-    }
-    if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
-      return absl::FailedPreconditionError(
-          fmt::format("{} is held by another process: stop it first, or give this one a store of"
-                      " its own",
-                      path));
-    }
-    return lock;
-  }
-  FileLock() = default;  // Locks nothing.
-  FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileLock& operator=(FileLock&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FileLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-
- private:
-  explicit FileLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
-};
 
 struct TextHash {  // Finds a std::string by a std::string_view.
   using is_transparent = void;
@@ -330,10 +294,20 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path) {
   // By the file's own name, whatever link leads to it.
   std::error_code unknown;
   const std::filesystem::path real = std::filesystem::weakly_canonical(path, unknown);
-  DT_ASSIGN_OR_RETURN(FileLock lock, FileLock::Acquire((unknown ? path : real.string()) + ".lock"));
+  // Two services on one file would each take itself for the only writer. The lock is on a file
+  // beside the database: opening and closing the database itself would drop the POSIX locks that
+  // SQLite holds on it.
+  absl::StatusOr<FileLock> lock =
+      FileLock::Acquire((unknown ? path : real.string()) + ".lock", path);
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: stop it first, or give this one a store of its own",
+                    std::string(lock.status().message())));
+  }
+  if (!lock.ok()) return lock.status();
   DT_RETURN_IF_ERROR(CreatePrivately(path));
   DT_RETURN_IF_ERROR(WriteLogAgain(path));
-  return std::make_unique<SqliteStore>(path, std::move(lock));
+  return std::make_unique<SqliteStore>(path, *std::move(lock));
 }
 
 }  // namespace devicetrust::db

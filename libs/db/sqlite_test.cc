@@ -1,5 +1,7 @@
 // What SQLite's stores promise beyond those of every kind.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -24,7 +26,11 @@ TEST(SqliteTest, RefusesAFileThatIsInUse) {
 
   auto first = OpenStore(url);
   DT_ASSERT_OK(first);
-  DT_EXPECT_CODE(OpenStore(url), kFailedPrecondition);
+  const auto second = OpenStore(url);
+  DT_EXPECT_CODE(second, kFailedPrecondition);
+  const std::string message(second.status().message());
+  EXPECT_NE(message.find(fmt::format(" (pid {}): stop it first", getpid())), std::string::npos)
+      << message;
   std::filesystem::create_symlink("ca.db", folder / "link.db");
   DT_EXPECT_CODE(OpenStore("sqlite:" + folder / "link.db"), kFailedPrecondition);
   first->reset();

@@ -1,7 +1,9 @@
 #include "libs/http/server.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -12,6 +14,7 @@
 #include <set>
 #include <thread>
 
+#include "libs/base/process.h"
 #include "libs/base/run_task.h"
 #include "libs/base/trace.h"
 #include "libs/http/client.h"
@@ -344,9 +347,9 @@ TEST_F(ServerTest, NamesWhoHoldsThePort) {
   second.handler = [](const Request& request) { return Echo(request); };
   const auto taken = Server::Start({.listeners = {second}, .clock = &clock_});
   DT_EXPECT_CODE(taken, kFailedPrecondition);
-  EXPECT_THAT(std::string(taken.status().message()),
-              ::testing::AllOf(HasSubstr("is in use by"), HasSubstr("(pid "),
-                               HasSubstr("choose another with --org-listen")));
+  EXPECT_EQ(taken.status().message(),
+            fmt::format("{} is in use by {} (pid {}); free it or choose another with --org-listen",
+                        address(), ProcessName(::getpid()), ::getpid()));
   second.address = "8443";
   DT_EXPECT_CODE(Server::Start({.listeners = {second}, .clock = &clock_}), kInvalidArgument);
 }

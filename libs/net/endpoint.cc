@@ -19,8 +19,8 @@ absl::Status BindError(const error_code& error, const Tcp::endpoint& endpoint,
   if (error == asio::error::address_in_use) {
     const std::string owner = PortOwner(endpoint.port());
     return absl::FailedPreconditionError(
-        fmt::format("port {} is in use{}{} ({}); free it or choose another with {}",
-                    endpoint.port(), owner.empty() ? "" : " by ", owner, where, flag));
+        fmt::format("{} is in use{}{}; free it or choose another with {}", where,
+                    owner.empty() ? "" : " by ", owner, flag));
   }
   return absl::FailedPreconditionError(
       fmt::format("can't listen at {}: {}; choose another with {}", where, error.message(), flag));

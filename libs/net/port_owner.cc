@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "libs/base/ascii.h"
+#include "libs/base/process.h"
 
 namespace devicetrust::net {
 namespace {
@@ -55,10 +56,7 @@ std::string PortOwner(std::uint16_t port) {
     const std::string pid = process->path().filename().string();
     if (!IsAll(pid, IsDigit)) continue;
     if (!HoldsOneOf(process->path(), inodes)) continue;
-    std::string name;
-    std::ifstream comm(process->path() / "comm");
-    std::getline(comm, name);
-    return fmt::format("{} (pid {})", name, pid);
+    return fmt::format("{} (pid {})", ProcessName(std::stoi(pid)), pid);
   }
   return "";
 }

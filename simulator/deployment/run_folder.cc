@@ -1,10 +1,8 @@
 #include "simulator/deployment/run_folder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,21 +62,19 @@ absl::StatusOr<std::string> MakeFolder(const std::string& wanted) {
 
 absl::StatusOr<RunFolder> RunFolder::Create(const std::string& path) {
   DT_ASSIGN_OR_RETURN(std::string folder, MakeFolder(path));
-  const std::string marker = folder + "/" + kMarker;
-  const int lock = ::open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return Failed(marker, strerror(errno));
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    ::close(lock);
-    return absl::FailedPreconditionError(
-        fmt::format("{} is in use by another run. Name another folder with --run-dir", folder));
+  absl::StatusOr<FileLock> lock = FileLock::Acquire(folder + "/" + kMarker, folder);
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return absl::FailedPreconditionError(fmt::format("{}. Name another folder with --run-dir",
+                                                     std::string(lock.status().message())));
   }
+  if (!lock.ok()) return absl::InvalidArgumentError(lock.status().message());
   RemoveContents(folder);
-  return RunFolder(std::move(folder), lock);
+  return RunFolder(std::move(folder), *std::move(lock));
 }
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
     : path_(std::exchange(other.path_, "")),
-      lock_(std::exchange(other.lock_, -1)),
+      lock_(std::move(other.lock_)),
       keep_all_(other.keep_all_),
       kept_(std::move(other.kept_)),
       kept_endings_(std::move(other.kept_endings_)) {}
@@ -107,7 +103,6 @@ RunFolder::~RunFolder() {
   }
   for (const fs::path& path : to_remove) fs::remove_all(path, ignored);
   if (!something) fs::remove_all(path_, ignored);
-  ::close(lock_);
 }
 
 void RemoveStale(const std::string& path) {

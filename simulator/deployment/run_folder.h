@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "libs/base/file_lock.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::simulator {
@@ -30,10 +32,10 @@ class RunFolder {
   void KeepEnding(const std::string& suffix) { kept_endings_.push_back(suffix); }
 
  private:
-  RunFolder(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+  RunFolder(std::string path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
 
   std::string path_;  // Empty: moved from.
-  int lock_ = -1;
+  FileLock lock_;
   bool keep_all_ = false;
   std::vector<std::string> kept_;
   std::vector<std::string> kept_endings_;

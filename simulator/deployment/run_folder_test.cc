@@ -1,7 +1,9 @@
 #include "simulator/deployment/run_folder.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -96,7 +98,10 @@ TEST_F(RunFolderTest, RemovesWhatAnEarlierRunLeft) {
 TEST_F(RunFolderTest, TwoRunsDoNotShareOne) {
   const std::string path = folder_ / "run";
   std::optional<RunFolder> first(RunFolder::Create(path).value());
-  EXPECT_EQ(RunFolder::Create(path).status().code(), absl::StatusCode::kFailedPrecondition);
+  const absl::Status second = RunFolder::Create(path).status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(second.ToString().find(fmt::format("(pid {})", ::getpid())), std::string::npos)
+      << second;
   first.reset();
   EXPECT_TRUE(RunFolder::Create(path).ok());
 }
