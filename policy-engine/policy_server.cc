@@ -76,8 +76,8 @@ struct PolicyServer::Parts {
   ~Parts() { Stop(); }
 
   absl::Status Open();
-  absl::Status ApplyCapability();
   void MakeRooms();
+  absl::Status ApplyCapability();
   void MakeServices();
   absl::Status Listen();
   void Prune();
@@ -139,30 +139,7 @@ absl::Status PolicyServer::Parts::Open() {
   }
   DT_ASSIGN_OR_RETURN(store, OrgStore::Create(*database, *events, defaults));
   DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, files.kek, config.org, clock, random));
-  return ApplyCapability();
-}
-
-// The flag of an operator counts at each start; without it the store's value stays.
-absl::Status PolicyServer::Parts::ApplyCapability() {
-  const v1::OrgSettings settings = store->state()->settings;
-  if (!config.capability || *config.capability == settings.capability_enabled()) {
-    return absl::OkStatus();
-  }
-  rpc::Caller operator_itself;
-  operator_itself.name = "policy";
-  v1::Event event = EventBuilder("org.settings.change", "Change of an org setting", clock.Now())
-                        .Actor(operator_itself)
-                        .Target("Setting", "capability", *config.capability ? "on" : "off")
-                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
-                        .Take();
-  const auto change = [this](db::Transaction& txn,
-                             const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
-    v1::OrgSettings changed = before.settings;
-    changed.set_capability_enabled(*config.capability);
-    DT_RETURN_IF_ERROR(WriteSettings(txn, changed, before.disabled_by_force));
-    return OrgStore::Effect();
-  };
-  return store->Change(std::move(event), change).status();
+  return absl::OkStatus();
 }
 
 void PolicyServer::Parts::MakeRooms() {
@@ -193,6 +170,16 @@ void PolicyServer::Parts::MakeRooms() {
       SignOn::Parts{*database, *store, *events, keys->proof_keys(), *accounts, clock, random});
   factor_completion.emplace(FactorCompletion::Parts{*database, *events, *factors, clock});
   history.emplace(*database, *store, *log);
+}
+
+// The flag of an operator counts at each start; without it the store's value stays.
+absl::Status PolicyServer::Parts::ApplyCapability() {
+  if (!config.capability) return absl::OkStatus();
+  rpc::Caller operator_itself;
+  operator_itself.name = "policy";
+  v1::SetCapabilityRequest request;
+  request.set_enabled(*config.capability);
+  return settings_admin->SetCapability(operator_itself, request).status();
 }
 
 void PolicyServer::Parts::MakeServices() {
@@ -270,6 +257,7 @@ absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config&
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
   parts->MakeRooms();
+  DT_RETURN_IF_ERROR(parts->ApplyCapability());
   parts->MakeServices();
   DT_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<PolicyServer>(new PolicyServer(std::move(parts)));

@@ -312,7 +312,8 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(self.environment.dtctl("iwa", "grant", "iwa-1", check=False).returncode, 2)
         wrong = self.environment.dtctl("iwa", "grant", "iwa-1", "no domain", check=False)
         self.assertIn("MALFORMED_REQUEST", wrong.stderr)
-        self.assertIn("org.iwa.grant", self.environment.dtctl("log", "--limit", "50").stdout)
+        self.assertIn("→ iwa-1 may vouch for nobody",
+                      self.environment.dtctl("log", "--type", "org.iwa.grant").stdout)
 
         zones = self.environment.folder / "zones.json"
         zones.write_text('[{"name": "office", "cidr": ["10.0.0.0/8"]}]')

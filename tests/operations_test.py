@@ -139,7 +139,8 @@ class Deployment(unittest.TestCase):
         person = json.loads(self.dtctl("people", "show", self.user["principal"], "--json"))
         self.assertEqual(len(person["factors"]), 1)
         self.assertIn("trusted computers", self.dtctl("app", "show", "mail"))
-        self.assertIn("admin:ada", self.dtctl("log", "--type", "org.settings.change"))
+        self.assertIn("admin:ada → Device Trust from off to on",
+                      self.dtctl("log", "--type", "org.settings.change"))
 
     def test_a_person_of_the_domain_without_a_certificate_is_refused_and_explained(self):
         port = self.environment["ORG_LISTEN"].split(":")[1]

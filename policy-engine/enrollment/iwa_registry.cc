@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "libs/base/ascii.h"
+#include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/enrollment/iwa_version.h"
@@ -21,6 +22,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::size_t kDomainBytesMax = 255;
+constexpr std::size_t kToldBytesMax = 4096;  // Of all domains, in the System Log.
 
 absl::Status IwaInputError(std::string message) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -232,6 +234,13 @@ absl::Status ValidateGrant(const v1::SetIwaDomainsRequest& request) {
   return absl::OkStatus();
 }
 
+// For the System Log: a name alone would not say what was given.
+std::string GrantWords(const std::string& name, const std::set<std::string>& domains) {
+  const std::string whom =
+      domains.empty() ? "nobody" : fmt::format("{}", fmt::join(domains, ", "));
+  return fmt::format("{} may vouch for {}", name, CutText(whom, kToldBytesMax));
+}
+
 }  // namespace
 
 absl::StatusOr<v1::SetIwaDomainsResponse> IwaRegistry::SetDomains(
@@ -241,7 +250,7 @@ absl::StatusOr<v1::SetIwaDomainsResponse> IwaRegistry::SetDomains(
   for (const std::string& domain : request.domains()) domains.insert(LowerCase(domain));
   v1::Event event = EventBuilder("org.iwa.grant", "Domains that an IWA may vouch for", clock_.Now())
                         .Actor(admin)
-                        .Target("Iwa", request.name(), fmt::format("{}", fmt::join(domains, ", ")))
+                        .Target("Iwa", request.name(), GrantWords(request.name(), domains))
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   DT_RETURN_IF_ERROR(events_.Identify(event));
@@ -277,7 +286,8 @@ absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(
   DT_RETURN_IF_ERROR(ValidateIwa(iwa));
   v1::Event event = EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
                         .Actor(caller)
-                        .Target("Iwa", iwa.name(), iwa.address())
+                        .Target("Iwa", iwa.name(),
+                                fmt::format("{} at {}", iwa.name(), iwa.address()))
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Debug("version", iwa.version())
                         .Take();

@@ -157,7 +157,9 @@ absl::StatusOr<OrgStore::Effect> OrgStore::Change(v1::Event event, const ChangeF
     DT_ASSIGN_OR_RETURN(Effect effect, change(txn, *before));
     if (!effect.changed) return effect;
     DT_RETURN_IF_ERROR(txn.Run("UPDATE settings SET version = version + 1 WHERE id = 1").status());
-    DT_RETURN_IF_ERROR(events_.Append(txn, event));
+    v1::Event told = event;
+    for (const v1::Target& target : effect.targets) *told.add_targets() = target;
+    DT_RETURN_IF_ERROR(events_.Append(txn, told));
     return effect;
   };
   DT_ASSIGN_OR_RETURN(Effect effect, database_.Write(run));

@@ -40,7 +40,8 @@ class OrgStore {
   // What a change came to.
   struct Effect {
     bool changed = true;  // False: it wrote nothing, and leaves neither event nor new version.
-    std::vector<std::string> warnings;  // For the admin.
+    std::vector<std::string> warnings;          // For the admin.
+    std::vector<org::v1::Target> targets = {};  // What was changed, for the event.
   };
 
   // Runs `change` in a transaction, beside an event; when both are durable the state is loaded

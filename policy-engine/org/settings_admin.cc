@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/org/learn_more.h"
@@ -17,6 +18,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr int kAdDomainsMax = 64;
+constexpr std::size_t kToldBytesMax = 2048;  // Of a setting's value, in the System Log.
 
 std::string OnOff(bool on) { return on ? "on" : "off"; }
 
@@ -35,6 +37,34 @@ std::vector<std::string> InForce(const OrgState& before) {
     warnings.push_back(fmt::format("{} names device trust and is in force from now on", rule));
   }
   return warnings;
+}
+
+// What an edit changes, each with what it was: "Device Trust from off to on".
+std::vector<v1::Target> ChangesOf(const v1::OrgSettings& before, const v1::OrgSettings& after,
+                                  bool by_force) {
+  std::vector<v1::Target> changes;
+  const auto compare = [&changes](const char* id, std::string_view name, const std::string& from,
+                                  const std::string& to, std::string_view how = "") {
+    if (from == to) return;
+    const auto shown = [](const std::string& value) {
+      return value.empty() ? "none" : CutText(value, kToldBytesMax);
+    };
+    v1::Target& change = changes.emplace_back();
+    change.set_type("Setting");
+    change.set_id(id);
+    change.set_display_name(fmt::format("{} from {} to {}{}", name, shown(from), shown(to), how));
+  };
+  compare("device_trust", "Device Trust", OnOff(before.device_trust_enabled()),
+          OnOff(after.device_trust_enabled()), by_force ? ", by force" : "");
+  compare("learn_more_url", "Learn more", before.learn_more_url(), after.learn_more_url());
+  compare("capability", "capability", OnOff(before.capability_enabled()),
+          OnOff(after.capability_enabled()));
+  compare("read_only", "read-only", OnOff(before.read_only()), OnOff(after.read_only()));
+  compare("ad_integration", "AD integration", OnOff(before.ad_integration_active()),
+          OnOff(after.ad_integration_active()));
+  compare("ad_domains", "AD domains", fmt::format("{}", fmt::join(before.ad_domains(), ", ")),
+          fmt::format("{}", fmt::join(after.ad_domains(), ", ")));
+  return changes;
 }
 
 // An answer with the settings and, where it has them, the warnings of an edit.
@@ -63,12 +93,9 @@ v1::GetSettingsResponse SettingsAdmin::Get() const {
 }
 
 absl::StatusOr<SettingsAdmin::Edit> SettingsAdmin::Apply(const rpc::Caller& admin,
-                                                         const std::string& what,
-                                                         const std::string& value,
                                                          const EditFn& edit) {
   v1::Event event = EventBuilder("org.settings.change", "Change of an org setting", clock_.Now())
                         .Actor(admin)
-                        .Target("Setting", what, value)
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
   const auto change = [&](db::Transaction& txn,
@@ -77,8 +104,10 @@ absl::StatusOr<SettingsAdmin::Edit> SettingsAdmin::Apply(const rpc::Caller& admi
     DT_RETURN_IF_ERROR(edit(edited, before));
     const bool same = edited.disabled_by_force == before.disabled_by_force &&
                       edited.settings.SerializeAsString() == before.settings.SerializeAsString();
+    std::vector<v1::Target> targets =
+        ChangesOf(before.settings, edited.settings, edited.disabled_by_force);
     if (!same) DT_RETURN_IF_ERROR(WriteSettings(txn, edited.settings, edited.disabled_by_force));
-    return OrgStore::Effect{!same, std::move(edited.warnings)};
+    return OrgStore::Effect{!same, std::move(edited.warnings), std::move(targets)};
   };
   DT_ASSIGN_OR_RETURN(OrgStore::Effect effect, store_.Change(std::move(event), change));
   const auto state = store_.state();
@@ -128,9 +157,8 @@ absl::StatusOr<v1::SetDeviceTrustResponse> SettingsAdmin::SetDeviceTrust(
     const absl::Status valid = ValidateLearnMoreUrl(request.learn_more_url());
     if (!valid.ok()) return MalformedSetting(std::string(valid.message()), "learn_more_url");
   }
-  const std::string value = request.enabled() ? "on" : request.force() ? "off, forced" : "off";
   return SettingsAnswer<v1::SetDeviceTrustResponse>(
-      Apply(admin, "device_trust", value, [&](Edit& edit, const OrgState& before) {
+      Apply(admin, [&](Edit& edit, const OrgState& before) {
         return EditDeviceTrust(admin, request, edit, before);
       }));
 }
@@ -138,7 +166,7 @@ absl::StatusOr<v1::SetDeviceTrustResponse> SettingsAdmin::SetDeviceTrust(
 absl::StatusOr<v1::SetCapabilityResponse> SettingsAdmin::SetCapability(
     const rpc::Caller& admin, const v1::SetCapabilityRequest& request) {
   return SettingsAnswer<v1::SetCapabilityResponse>(
-      Apply(admin, "capability", OnOff(request.enabled()), [&](Edit& edit, const OrgState& before) {
+      Apply(admin, [&](Edit& edit, const OrgState& before) {
         const bool switches_on = request.enabled() && !before.settings.capability_enabled();
         if (switches_on && before.settings.device_trust_enabled()) edit.warnings = InForce(before);
         edit.settings.set_capability_enabled(request.enabled());
@@ -148,8 +176,8 @@ absl::StatusOr<v1::SetCapabilityResponse> SettingsAdmin::SetCapability(
 
 absl::StatusOr<v1::SetReadOnlyResponse> SettingsAdmin::SetReadOnly(
     const rpc::Caller& admin, const v1::SetReadOnlyRequest& request) {
-  return SettingsAnswer<v1::SetReadOnlyResponse>(Apply(
-      admin, "read_only", OnOff(request.read_only()), [&](Edit& edit, const OrgState& /*before*/) {
+  return SettingsAnswer<v1::SetReadOnlyResponse>(
+      Apply(admin, [&](Edit& edit, const OrgState& /*before*/) {
         edit.settings.set_read_only(request.read_only());
         return absl::OkStatus();
       }));
@@ -167,12 +195,11 @@ absl::StatusOr<v1::SetAdIntegrationResponse> SettingsAdmin::SetAdIntegration(
         "domains");
   }
   return SettingsAnswer<v1::SetAdIntegrationResponse>(
-      Apply(admin, "ad_integration", OnOff(request.active()),
-            [&](Edit& edit, const OrgState& /*before*/) {
-              edit.settings.set_ad_integration_active(request.active());
-              if (!domains.empty()) *edit.settings.mutable_ad_domains() = domains;
-              return absl::OkStatus();
-            }));
+      Apply(admin, [&](Edit& edit, const OrgState& /*before*/) {
+        edit.settings.set_ad_integration_active(request.active());
+        if (!domains.empty()) *edit.settings.mutable_ad_domains() = domains;
+        return absl::OkStatus();
+      }));
 }
 
 }  // namespace devicetrust::policy

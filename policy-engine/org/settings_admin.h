@@ -36,10 +36,9 @@ class SettingsAdmin {
   };
   using EditFn = std::function<absl::Status(Edit&, const OrgState&)>;
 
-  // One change of the settings; `what` and `value` name it in the System Log. Returns what is in
-  // force after it, and the warnings of `edit`.
-  absl::StatusOr<Edit> Apply(const rpc::Caller& admin, const std::string& what,
-                             const std::string& value, const EditFn& edit);
+  // One change of the settings; the System Log says of each what it was and what it is. Returns
+  // what is in force after it, and the warnings of `edit`.
+  absl::StatusOr<Edit> Apply(const rpc::Caller& admin, const EditFn& edit);
   absl::Status EditDeviceTrust(const rpc::Caller& admin,
                                const org::v1::SetDeviceTrustRequest& request, Edit& edit,
                                const OrgState& before) const;

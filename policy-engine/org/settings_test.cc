@@ -46,8 +46,39 @@ TEST_F(SettingsTest, RemembersWhoAndWhenAndLogsIt) {
   const auto events = EventsOf("org.settings.change");
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].actor().display_name(), "admin:ada");
+  ASSERT_EQ(events[0].targets_size(), 1);
   EXPECT_EQ(events[0].targets(0).id(), "device_trust");
-  EXPECT_EQ(events[0].targets(0).display_name(), "on");
+  EXPECT_EQ(events[0].targets(0).display_name(), "Device Trust from off to on");
+}
+
+TEST_F(SettingsTest, TheLogSaysWhatEachSettingWasAndIs) {
+  UseTrust();
+  v1::SetDeviceTrustRequest trust;
+  trust.set_enabled(true);
+  trust.set_learn_more_url("https://help.example.com/trust");
+  ASSERT_TRUE(SetDeviceTrust(trust).ok());
+  trust.set_learn_more_url("");
+  ASSERT_TRUE(SetDeviceTrust(trust).ok());
+  ASSERT_TRUE(SetDeviceTrust(false, /*force=*/true).ok());
+  SetCapability(false);
+  v1::SetReadOnlyRequest read_only;
+  read_only.set_read_only(true);
+  ASSERT_TRUE(settings_->SetReadOnly(admin_, read_only).ok());
+  v1::SetAdIntegrationRequest ad;
+  ad.add_domains("corp.test");
+  ad.add_domains("partner.test");
+  ASSERT_TRUE(settings_->SetAdIntegration(admin_, ad).ok());
+  std::vector<std::string> told;
+  for (const v1::Event& event : EventsOf("org.settings.change")) {
+    for (const v1::Target& target : event.targets()) told.push_back(target.display_name());
+  }
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre(
+                        "Device Trust from off to on",
+                        "Learn more from none to https://help.example.com/trust",
+                        "Learn more from https://help.example.com/trust to none",
+                        "Device Trust from on to off, by force", "capability from on to off",
+                        "read-only from off to on", "AD integration from on to off",
+                        "AD domains from corp.test to corp.test, partner.test"));
 }
 
 TEST_F(SettingsTest, ACallThatChangesNothingLeavesNoTrace) {
