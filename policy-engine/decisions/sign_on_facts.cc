@@ -112,6 +112,7 @@ absl::StatusOr<SignOnFacts> GatherFacts(db::Transaction& txn, const SignOnInput&
 KnownFacts::KnownFacts(const v1::Decision& known)
     : groups_(known.user().groups().begin(), known.user().groups().end()) {
   facts_.user_id = known.user().id();
+  facts_.principal = known.user().principal();
   facts_.groups = groups_;
   facts_.address = IpAddress::Parse(known.client().address());
   facts_.client = ClientFromMessage(known.client_kind());

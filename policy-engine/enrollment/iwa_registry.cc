@@ -183,7 +183,7 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
     return IwaRefusal(
         reason::v1::REASON_IWA_TOO_OLD,
         fmt::format("version {} of the IWA is too old for Device Trust", iwa->version()), name,
-        "Install version 1.11.0 or later on it.");
+        "Update it: dt-iwa --version must say \"as IWA 1.11.0\", or a later one.");
   }
   const bool known =
       std::ranges::any_of(iwa->keys(), [&kid](const v1::IwaKey& key) { return key.kid() == kid; });
@@ -236,8 +236,7 @@ absl::Status ValidateGrant(const v1::SetIwaDomainsRequest& request) {
 
 // For the System Log: a name alone would not say what was given.
 std::string GrantWords(const std::string& name, const std::set<std::string>& domains) {
-  const std::string whom =
-      domains.empty() ? "nobody" : fmt::format("{}", fmt::join(domains, ", "));
+  const std::string whom = domains.empty() ? "nobody" : fmt::format("{}", fmt::join(domains, ", "));
   return fmt::format("{} may vouch for {}", name, CutText(whom, kToldBytesMax));
 }
 
@@ -284,13 +283,13 @@ absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(
   const v1::Iwa& iwa = request.iwa();
   DT_RETURN_IF_ERROR(RequireSelf(caller, iwa.name()));
   DT_RETURN_IF_ERROR(ValidateIwa(iwa));
-  v1::Event event = EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
-                        .Actor(caller)
-                        .Target("Iwa", iwa.name(),
-                                fmt::format("{} at {}", iwa.name(), iwa.address()))
-                        .Outcome(v1::EventOutcome::RESULT_SUCCESS)
-                        .Debug("version", iwa.version())
-                        .Take();
+  v1::Event event =
+      EventBuilder("org.iwa.register", "IWA registered", clock_.Now())
+          .Actor(caller)
+          .Target("Iwa", iwa.name(), fmt::format("{} at {}", iwa.name(), iwa.address()))
+          .Outcome(v1::EventOutcome::RESULT_SUCCESS)
+          .Debug("version", iwa.version())
+          .Take();
   DT_RETURN_IF_ERROR(events_.Identify(event));
   const std::int64_t now = UnixSeconds(clock_.Now());
   const auto store = [&](db::Transaction& txn) -> absl::StatusOr<v1::RegisterIwaResponse> {

@@ -278,7 +278,7 @@ TEST_F(IwaTest, VouchesForTheDomainsThatAnAdministratorGaveIt) {
   ASSERT_TRUE(Authorize().ok());
   EXPECT_EQ(EventsOf("org.iwa.grant").size(), 4u);
   EXPECT_EQ(EventsOf("org.iwa.grant")[3].actor().display_name(), "admin:ada");
-  EXPECT_EQ(EventsOf("org.iwa.grant")[2].targets(0).display_name(), "iwa-1 may vouch for nobody");
+  EXPECT_EQ(EventsOf("org.iwa.grant")[1].targets(0).display_name(), "iwa-1 may vouch for nobody");
 
   // Registering again, for more than it was given, changes nothing.
   v1::Iwa greedy = NewIwa("iwa-1");

@@ -23,6 +23,7 @@ namespace devicetrust::policy {
 // What is known of one sign-in. Borrows its strings for the call.
 struct Facts {
   std::string_view user_id;
+  std::string_view principal;           // For those who read an explanation; no rule asks for it.
   std::span<const std::string> groups;  // Names, in any order and any case.
   std::optional<IpAddress> address;     // Of the client's socket; nullopt: unknown.
   ClientKind client = ClientKind::kUnknown;

@@ -25,18 +25,17 @@ v1::Rule NewRule(const std::string& name, v1::Action::Access access, bool factor
 }  // namespace
 
 std::vector<v1::Rule> FiveRuleExample() {
-  v1::Rule legacy = NewRule("1 legacy mail client", v1::Action::ACCESS_ALLOWED, false);
+  v1::Rule legacy = NewRule("legacy mail client", v1::Action::ACCESS_ALLOWED, false);
   legacy.add_clients(v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
 
-  v1::Rule trusted =
-      NewRule("2 browser or modern client, Windows, trusted", v1::Action::ACCESS_ALLOWED,
-              /*factor=*/true);
+  v1::Rule trusted = NewRule("browser or modern client, Windows, trusted",
+                             v1::Action::ACCESS_ALLOWED, /*factor=*/true);
   trusted.add_clients(v1::CLIENT_KIND_WEB_BROWSER);
   trusted.add_clients(v1::CLIENT_KIND_MODERN_AUTH);
   trusted.add_platforms(v1::PLATFORM_KIND_WINDOWS);
   trusted.set_trust(v1::TRUST_CONDITION_TRUSTED);
 
-  v1::Rule others = NewRule("3 browser or modern client, off Windows", v1::Action::ACCESS_ALLOWED,
+  v1::Rule others = NewRule("browser or modern client, off Windows", v1::Action::ACCESS_ALLOWED,
                             /*factor=*/true);
   others.add_clients(v1::CLIENT_KIND_WEB_BROWSER);
   others.add_clients(v1::CLIENT_KIND_MODERN_AUTH);
@@ -45,7 +44,7 @@ std::vector<v1::Rule> FiveRuleExample() {
         v1::PLATFORM_KIND_MACOS, v1::PLATFORM_KIND_OTHER_DESKTOP}) {
     others.add_platforms(platform);
   }
-  return {legacy, trusted, others, NewRule("4 everything else", v1::Action::ACCESS_DENIED, false)};
+  return {legacy, trusted, others, NewRule("everything else", v1::Action::ACCESS_DENIED, false)};
 }
 
 std::vector<v1::Rule> TrustedOnly() {

@@ -66,8 +66,10 @@ std::string DecisionTable(const RunResult& result) {
   std::size_t widest = 0;
   for (const RuleCount& rule : result.decisions) widest = std::max(widest, rule.rule.size());
   std::string text;
+  std::size_t number = 0;
   for (const RuleCount& rule : result.decisions) {
-    text += fmt::format("  {}  {} {}", PadRight(rule.rule, widest), PadRight(rule.outcome, 15),
+    text += fmt::format("  {} {}  {} {}", ++number, PadRight(rule.rule, widest),
+                        PadRight(rule.outcome, 15),
                         PadLeft(rule.count == 0 ? "-" : Thousands(rule.count), 8));
     if (!rule.remark.empty()) text += fmt::format("   ({})", rule.remark);
     text += "\n";

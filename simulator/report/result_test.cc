@@ -21,8 +21,8 @@ RunResult Sample() {
   result.enroll = Phase("enroll", 800);
   result.signin = Phase("sign in", 1000);
   result.challenge = Phase("challenge", 3000);
-  result.decisions = {{"rule 1", "allowed", 0, "not exercised"},
-                      {"rule 2", "allowed + TOTP", 3200, ""}};
+  result.decisions = {{"legacy mail client", "allowed", 0, "not exercised"},
+                      {"trusted Windows", "allowed + TOTP", 3200, ""}};
   result.system_log = {{"pki.cert.issue", 800}};
   result.resources = {31, {{"dt-sim", 17, 12.5, 200u << 20}}};
   result.story = {"Who is who.", "What was checked."};
@@ -41,7 +41,7 @@ TEST(ResultTest, TheJsonHasExactlyItsFields) {
   EXPECT_EQ(json["enroll"]["errors"], 0);
   EXPECT_DOUBLE_EQ(json["enroll"]["per_second"], 400);
   EXPECT_NEAR(json["enroll"]["p50_ms"], 10, 0.1);
-  EXPECT_EQ(json["decisions"]["rule 2"], 3200);
+  EXPECT_EQ(json["decisions"]["trusted Windows"], 3200);
   EXPECT_EQ(json["resources"]["processes"][0]["pss_bytes"], 200u << 20);
   EXPECT_EQ(json["valid"], true);
   EXPECT_TRUE(json["violations"].empty());
@@ -54,6 +54,12 @@ TEST(ResultTest, TheStepsStandInColumns) {
   const std::size_t first = text.find("enroll: install");
   const std::size_t second = text.find("sign-in: challenge");
   EXPECT_EQ(text.find("p50", first) - first, text.find("p50", second) - second) << text;
+}
+
+TEST(ResultTest, RulesAreNumberedAsTheOrgNumbersThem) {
+  const std::string text = Summary(Sample(), Style{});
+  EXPECT_NE(text.find("1 legacy mail client  allowed"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 trusted Windows     allowed + TOTP"), std::string::npos) << text;
 }
 
 TEST(ResultTest, ARunThatDidNotComeToItsEndIsNotValidAndSaysWhy) {

@@ -241,7 +241,8 @@ absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
   const Monotonic::time_point at =
       Monotonic::now();  // The way to the System Log is not the user's.
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, LastDecision(user.principal));
-  Tell(fmt::format("{}: rule \"{}\", device {}", style_.Good("allowed"), decision.rule_name(),
+  Tell(fmt::format("{}: rule {} \"{}\", device {}", style_.Good("allowed"), decision.rule_index(),
+                   decision.rule_name(),
                    decision.trust() == org::v1::TRUST_STATE_TRUSTED ? "trusted" : "not trusted"),
        "", at);
   return absl::OkStatus();
@@ -259,8 +260,9 @@ absl::Status Story::Refusal(SignInPhase& phase, std::size_t device) {
   DT_RETURN_IF_ERROR(FirstOf(phase.totals().errors));
   const std::string& code = phase.record(device, 0).code;
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, environment_.admin().ExplainDecision(code));
-  Tell(fmt::format("{}: rule \"{}\", {}, code {}", style_.Bad("refused"), decision.rule_name(),
-                   rpc::ReasonName(decision.trust_reason()), style_.Bold(code)),
+  Tell(fmt::format("{}: rule {} \"{}\", {}, code {}", style_.Bad("refused"), decision.rule_index(),
+                   decision.rule_name(), rpc::ReasonName(decision.trust_reason()),
+                   style_.Bold(code)),
        decision.remedy());
   std::fputs("\n", out_);
   return absl::OkStatus();

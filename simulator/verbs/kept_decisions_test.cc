@@ -13,7 +13,7 @@ v1::Decision Refusal() {
   v1::Decision decision;
   decision.set_code("7F3K-9QXD");
   decision.set_outcome(v1::OUTCOME_DENIED);
-  decision.set_rule_name("4 everything else");
+  decision.set_rule_name("everything else");
   decision.set_rule_index(4);
   decision.set_trust(v1::TRUST_STATE_NOT_TRUSTED);
   decision.set_trust_reason(reason::v1::REASON_CERTIFICATE_REVOKED);
@@ -22,7 +22,7 @@ v1::Decision Refusal() {
   decision.mutable_user()->set_display_name("Zoë <Q&A> Müller");
   v1::RuleTrace& rule = *decision.add_rules();
   rule.set_index(2);
-  rule.set_name("2 trusted");
+  rule.set_name("trusted");
   rule.set_active(true);
   v1::ConditionTrace& condition = *rule.add_conditions();
   condition.set_condition("device trust");
