@@ -123,6 +123,21 @@ std::string WithoutBlanks(std::string_view text) {
   return kept;
 }
 
+std::optional<std::string> TypedCode(std::string_view text) {
+  constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  std::string code;
+  for (char c : WithoutBlanks(text)) {
+    if (c == '-') continue;
+    c = ToUpper(c);
+    if (c == 'O') c = '0';
+    if (c == 'I' || c == 'L') c = '1';
+    if (kAlphabet.find(c) == std::string_view::npos) return std::nullopt;
+    code += c;
+  }
+  if (code.empty()) return std::nullopt;
+  return code;
+}
+
 std::size_t CharactersOf(std::string_view text) {
   std::size_t count = 0;
   for (std::size_t at = 0; at < text.size(); ++count) NextCharacter(text, at);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,9 @@ struct NameEqual {
 std::string_view TrimName(std::string_view text);
 // `text` without any blanks, for digits in groups: "123 456".
 std::string WithoutBlanks(std::string_view text);
+// A code in Crockford's Base32, as it was made: in capitals, O as 0, I and L as 1, without blanks
+// and dashes. nullopt: it is empty, or has other characters.
+std::optional<std::string> TypedCode(std::string_view text);
 
 // Characters are code points; bytes that are not UTF-8 count one each.
 std::size_t CharactersOf(std::string_view text);

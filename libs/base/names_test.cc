@@ -59,6 +59,17 @@ TEST(NamesTest, TrimsWhatNobodySees) {
   EXPECT_EQ(WithoutBlanks(""), "");
 }
 
+TEST(NamesTest, ReadsACodeHoweverItIsTyped) {
+  for (const auto typed :
+       {"7F3K-9QXD"sv, "7f3k9qxd"sv, " 7f3k 9qxd\n"sv, "\u200e7F3K\u00a0-9QXD"sv}) {
+    EXPECT_EQ(TypedCode(typed), "7F3K9QXD") << typed;
+  }
+  EXPECT_EQ(TypedCode("oil0"), "0110");
+  for (const auto none : {""sv, " - "sv, "7F3U"sv, "7F3K.9QXD"sv, "7F3K\xff"sv, "é"sv}) {
+    EXPECT_EQ(TypedCode(none), std::nullopt) << none;
+  }
+}
+
 TEST(NamesTest, CutsBetweenCharacters) {
   EXPECT_EQ(CharactersOf("Дмитрий"), 7U);
   EXPECT_EQ(FirstCharacters("Дмитрий", 3), "Дми");

@@ -1,10 +1,9 @@
 #include "policy-engine/decisions/decision_store.h"
 
-#include <absl/strings/ascii.h>
-
 #include <array>
 #include <utility>
 
+#include "libs/base/names.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
@@ -37,18 +36,9 @@ absl::StatusOr<std::string> NewDecisionCode(Random& random) {
 }
 
 std::optional<std::string> NormalizeDecisionCode(std::string_view text) {
-  std::string code;
-  for (char c : text) {
-    if (c == '-' || c == ' ') continue;
-    c = absl::ascii_toupper(static_cast<unsigned char>(c));
-    if (c == 'O') c = '0';
-    if (c == 'I' || c == 'L') c = '1';
-    if (kCodeAlphabet.find(c) == std::string_view::npos) return std::nullopt;
-    code += c;
-    if (code.size() > kCodeCharacters) return std::nullopt;
-  }
-  if (code.size() != kCodeCharacters) return std::nullopt;
-  return Dashed(std::move(code));
+  std::optional<std::string> code = TypedCode(text);
+  if (!code || code->size() != kCodeCharacters) return std::nullopt;
+  return Dashed(*std::move(code));
 }
 
 absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const std::string> codes,

@@ -23,8 +23,8 @@ inline constexpr std::chrono::days kDecisionRetention{90};
 // decision; what may be done with it needs an admin or the decision's own session.
 absl::StatusOr<std::string> NewDecisionCode(Random& random);
 
-// The form in which codes are stored: case, dashes and blanks do not matter, O is 0, I and L
-// are 1. nullopt: no code at all.
+// The form in which codes are stored, of one that a person typed (libs/base/names.h). nullopt: no
+// code at all.
 std::optional<std::string> NormalizeDecisionCode(std::string_view text);
 
 struct StoredDecision {

@@ -92,6 +92,7 @@ TEST_F(DecisionStoreTest, ForgetsDecisionsAfterTheirRetention) {
 
 TEST(DecisionCodeTest, ForgivesHowPeopleType) {
   EXPECT_EQ(NormalizeDecisionCode("7f3k 9qxd"), "7F3K-9QXD");
+  EXPECT_EQ(NormalizeDecisionCode("\u200e7F3K-9QXD\u00a0\n"), "7F3K-9QXD");
   EXPECT_EQ(NormalizeDecisionCode("oil0-0000"), "0110-0000");
   EXPECT_EQ(NormalizeDecisionCode("7F3K-9QX"), std::nullopt);
   EXPECT_EQ(NormalizeDecisionCode("7F3K-9QXU"), std::nullopt);

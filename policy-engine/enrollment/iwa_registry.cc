@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
+#include "libs/base/names.h"
 #include "libs/rpc/error.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/enrollment/iwa_version.h"
@@ -191,20 +191,19 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
     return IwaRefusal(reason::v1::REASON_TOKEN_UNKNOWN_KEY, "the token's key is none of this IWA",
                       name, "Ask the IWA for a new token.");
   }
-  const bool serves = std::ranges::any_of(iwa->domains(), [&realm](const std::string& domain) {
-    return absl::EqualsIgnoreCase(domain, realm);
-  });
+  const bool serves = std::ranges::any_of(
+      iwa->domains(), [&realm](const std::string& domain) { return SameName(domain, realm); });
   if (!serves) {
     return IwaRefusal(reason::v1::REASON_UNTRUSTED_FOREST,
                       fmt::format("the IWA is not registered for {}", realm), name,
                       "Add the domain to the IWA's configuration.");
   }
   std::set<std::string> asked = domains;
-  asked.insert(LowerCase(realm));
+  asked.insert(FoldName(realm));
   for (const std::string& domain : asked) {
-    const bool granted = std::ranges::any_of(
-        iwa->granted_domains(),
-        [&domain](const std::string& one) { return absl::EqualsIgnoreCase(one, domain); });
+    const bool granted =
+        std::ranges::any_of(iwa->granted_domains(),
+                            [&domain](const std::string& one) { return SameName(one, domain); });
     if (granted) continue;
     return IwaRefusal(reason::v1::REASON_IWA_DOMAIN_NOT_GRANTED,
                       fmt::format("no administrator lets the IWA vouch for {}", domain), name,
@@ -246,7 +245,7 @@ absl::StatusOr<v1::SetIwaDomainsResponse> IwaRegistry::SetDomains(
     const rpc::Caller& admin, const v1::SetIwaDomainsRequest& request) {
   DT_RETURN_IF_ERROR(ValidateGrant(request));
   std::set<std::string> domains;
-  for (const std::string& domain : request.domains()) domains.insert(LowerCase(domain));
+  for (const std::string& domain : request.domains()) domains.insert(FoldName(domain));
   v1::Event event = EventBuilder("org.iwa.grant", "Domains that an IWA may vouch for", clock_.Now())
                         .Actor(admin)
                         .Target("Iwa", request.name(), GrantWords(request.name(), domains))

@@ -1,6 +1,5 @@
 #include "policy-engine/log/system_log.h"
 
-#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "libs/base/names.h"
 #include "libs/base/utc_time.h"
 #include "libs/db/sequence.h"
 #include "libs/rpc/error.h"
@@ -55,14 +55,14 @@ absl::Status ValidateEvent(const v1::Event& event) {
 }
 
 // What an event is found by: users by id and principal, devices by id, certificates by serial.
-// Without case: Kerberos writes alice@CORP.TEST, the directory alice@corp.test.
+// As names compare: Kerberos writes zoë@CORP.TEST, the directory Zoë@corp.test.
 std::set<std::string> SubjectsOf(const v1::Event& event) {
   std::set<std::string> subjects;
   const auto add = [&subjects](const std::string& type, const std::string& id,
                                const std::string& name) {
     if (type != "User" && type != "Device" && type != "Certificate") return;
-    if (!id.empty()) subjects.insert(absl::AsciiStrToLower(id));
-    if (type == "User" && !name.empty()) subjects.insert(absl::AsciiStrToLower(name));
+    if (!id.empty()) subjects.insert(FoldName(id));
+    if (type == "User" && !name.empty()) subjects.insert(FoldName(name));
   };
   add(event.actor().type(), event.actor().id(), event.actor().display_name());
   for (const v1::Target& target : event.targets()) {
@@ -70,7 +70,7 @@ std::set<std::string> SubjectsOf(const v1::Event& event) {
   }
   const auto device = event.debug_data().find("device_id");
   if (device != event.debug_data().end() && !device->second.empty()) {
-    subjects.insert(absl::AsciiStrToLower(device->second));
+    subjects.insert(FoldName(device->second));
   }
   return subjects;
 }
@@ -192,8 +192,8 @@ absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
   for (int i = 0; i < kEventTypesPerFilterMax; ++i) {
     arguments.emplace_back(i < filter.types_size() ? filter.types(i) : std::string());
   }
-  std::string first = absl::AsciiStrToLower(filter.user_id());
-  std::string second = absl::AsciiStrToLower(filter.device_id());
+  std::string first = FoldName(TrimName(filter.user_id()));
+  std::string second = FoldName(TrimName(filter.device_id()));
   if (first.empty()) std::swap(first, second);
   arguments.emplace_back(std::move(first));
   arguments.emplace_back(std::move(second));

@@ -134,6 +134,8 @@ TEST_F(SystemLogTest, SearchesByTimeTypeUserAndDevice) {
   EXPECT_EQ(Found(filter), "d c a ");
   filter.set_user_id("ada@CORP.TEST");  // As Kerberos writes it.
   EXPECT_EQ(Found(filter), "d c a ");
+  filter.set_user_id("\u200eAda@corp.test ");  // As a person pastes it.
+  EXPECT_EQ(Found(filter), "d c a ");
   filter.set_user_id("id-ada");
   EXPECT_EQ(Found(filter), "d c a ");
   filter.set_device_id("d3");
@@ -151,6 +153,15 @@ TEST_F(SystemLogTest, SearchesByTimeTypeUserAndDevice) {
   EXPECT_EQ(Found(filter), "b ");
   filter.set_user_id("id-nobody");
   EXPECT_EQ(Found(filter), "");
+}
+
+TEST_F(SystemLogTest, FindsPeopleAsNamesCompareInEveryAlphabet) {
+  Append({NewEvent("a", "x", 1, "ZOË"), NewEvent("b", "x", 2, "ДМИТРИЙ")});
+  v1::EventFilter filter;
+  filter.set_user_id("zoë@corp.test");
+  EXPECT_EQ(Found(filter), "a ");
+  filter.set_user_id("Дмитрий@corp.test");
+  EXPECT_EQ(Found(filter), "b ");
 }
 
 TEST_F(SystemLogTest, PagesWithoutLossOrDoubles) {

@@ -1,29 +1,17 @@
 #include "simulator/verbs/kept_decisions.h"
 
-#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <fstream>
 
-#include "libs/base/ascii.h"
 #include "libs/base/files.h"
+#include "libs/base/names.h"
+#include "libs/base/printable.h"
 
 namespace devicetrust::simulator {
 
 namespace v1 = ::devicetrust::org::v1;
-
-namespace {
-
-std::string Normalized(const std::string& code) {
-  std::string plain;
-  for (const char c : code) {
-    if (IsAlnum(c)) plain += absl::ascii_toupper(static_cast<unsigned char>(c));
-  }
-  return plain;
-}
-
-}  // namespace
 
 absl::Status WriteDecisions(const std::string& path, const std::vector<v1::Decision>& decisions) {
   std::string text;
@@ -44,16 +32,16 @@ absl::StatusOr<v1::Decision> FindDecision(const std::string& path, const std::st
         "running environment with --run-dir",
         path));
   }
-  const std::string wanted = Normalized(code);
+  const std::optional<std::string> wanted = TypedCode(code);
   for (std::string line; std::getline(file, line);) {
     v1::Decision decision;
-    if (google::protobuf::util::JsonStringToMessage(line, &decision).ok() &&
-        Normalized(decision.code()) == wanted) {
+    if (google::protobuf::util::JsonStringToMessage(line, &decision).ok() && wanted.has_value() &&
+        TypedCode(decision.code()) == wanted) {
       return decision;
     }
   }
-  return absl::NotFoundError(
-      fmt::format("no decision of the last run has the code {}; {} lists them all", code, path));
+  return absl::NotFoundError(fmt::format(
+      "no decision of the last run has the code {}; {} lists them all", Printable(code), path));
 }
 
 }  // namespace devicetrust::simulator

@@ -41,6 +41,8 @@ TEST(KeptDecisionsTest, FindsADecisionHoweverItsCodeIsTyped) {
   const absl::StatusOr<v1::Decision> found = FindDecision(path, "7f3k9qxd");
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ(found->user().display_name(), "Zoë <Q&A> Müller");
+  EXPECT_TRUE(FindDecision(path, "\u200e7F3K-9QXD ").ok());
+  EXPECT_EQ(FindDecision(path, "").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(FindDecision(path, "7F3K").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(FindDecision(folder / "none", "7F3K").status().code(), absl::StatusCode::kNotFound);
 }
