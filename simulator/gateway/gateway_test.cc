@@ -329,12 +329,16 @@ TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {
 TEST_F(GatewayTest, TellsAgentsTheirWay) {
   EXPECT_EQ(browser_.Get(gateway_, "/.well-known/device-trust").status, 503);
   org::v1::ListIwasResponse iwas;
-  for (const char* name : {"backup", "main", "off"}) {
+  for (const char* name : {"backup", "main", "off", "mute", "strange"}) {
     org::v1::Iwa* iwa = iwas.add_iwas();
     iwa->set_name(name);
     iwa->set_address("127.0.0.1:1");
     iwa->set_spn("HTTP/iwa.corp.test");
     iwa->add_domains("corp.test");
+    iwa->add_domains("other.test");
+    const std::string_view granted =
+        std::string_view(name) == "strange" ? "else.test" : "CORP.test";
+    if (std::string_view(name) != "mute") iwa->add_granted_domains(std::string(granted));
     iwa->set_primary(std::string_view(name) == "main");
     iwa->set_enabled(std::string_view(name) != "off");
     iwa->set_device_trust_capable(true);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "libs/base/encoding.h"
+#include "libs/base/names.h"
 #include "libs/token/names.h"
 
 namespace devicetrust::gateway {
@@ -76,7 +77,18 @@ absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& 
   return issuers;
 }
 
-bool IsUsable(const org::v1::Iwa& iwa) { return iwa.enabled() && iwa.device_trust_capable(); }
+bool IsUsable(const org::v1::Iwa& iwa) {
+  return iwa.enabled() && iwa.device_trust_capable() && !VouchedDomains(iwa).empty();
+}
+
+std::vector<std::string> VouchedDomains(const org::v1::Iwa& iwa) {
+  std::vector<std::string> both;
+  for (const std::string& domain : iwa.domains()) {
+    const auto is_it = [&domain](const std::string& granted) { return SameName(granted, domain); };
+    if (std::ranges::any_of(iwa.granted_domains(), is_it)) both.push_back(domain);
+  }
+  return both;
+}
 
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
                           std::string_view ca_address, std::string_view ca_bundle) {
@@ -89,7 +101,7 @@ std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse&
   std::string list;
   for (const org::v1::Iwa* iwa : usable) {
     std::string domains;
-    for (const std::string& domain : iwa->domains()) {
+    for (const std::string& domain : VouchedDomains(*iwa)) {
       domains += (domains.empty() ? "" : ",") + JsonQuote(domain);
     }
     list +=

@@ -58,8 +58,13 @@ struct DeviceIssuers {
 // kInvalidArgument: there is none, or one is no certificate.
 absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& response);
 
-// Whether computers may be sent there: enabled and new enough for Device Trust.
+// Whether computers may be sent there: enabled, new enough for Device Trust, and with a domain to
+// vouch for.
 bool IsUsable(const org::v1::Iwa& iwa);
+
+// The domains that it serves and that an administrator lets it vouch for: in others its word is
+// refused.
+std::vector<std::string> VouchedDomains(const org::v1::Iwa& iwa);
 
 // What computers need before they have a certificate: the body of /.well-known/device-trust, JSON
 // {"org", "iwas":[{"name","address","spn","domains":[…],"primary"}], "ca_address", "ca_bundle"}.
