@@ -44,6 +44,18 @@ absl::StatusOr<Bytes> TotpFactors::NewSecret() {
   return secret;
 }
 
+absl::StatusOr<bool> TotpFactors::Has(db::Transaction& txn, const std::string& user_id,
+                                      std::span<const std::uint8_t> secret) const {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT sealed_secret FROM factors WHERE user_id = $1", {user_id}));
+  if (rows.empty()) return false;
+  absl::StatusOr<Bytes> known = pki::Open(kek_, FactorPurpose(user_id), db::Blob(rows[0][0]));
+  if (!known.ok()) return false;  // Of another key: whatever it was, nobody can use it.
+  const bool same = std::ranges::equal(*known, secret);
+  pki::Wipe(*known);
+  return same;
+}
+
 absl::Status TotpFactors::Store(db::Transaction& txn, const SealedFactor& factor) {
   DT_RETURN_IF_ERROR(ForgetNetworks(txn, factor.user_id));
   return txn

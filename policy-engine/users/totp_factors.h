@@ -49,6 +49,9 @@ class TotpFactors final : public FactorCheck {
   // 20 random bytes, as RFC 4226 recommends.
   absl::StatusOr<Bytes> NewSecret();
 
+  // Whether the user's factor has this secret.
+  absl::StatusOr<bool> Has(db::Transaction& txn, const std::string& user_id,
+                           std::span<const std::uint8_t> secret) const;
   // Gives the user this factor instead of an older one; it has no failures.
   static absl::Status Store(db::Transaction& txn, const SealedFactor& factor);
   static absl::Status Remove(db::Transaction& txn, const std::string& user_id);

@@ -58,6 +58,8 @@ class UserAdmin {
   };
 
   absl::StatusOr<std::vector<Prepared>> Prepare(const std::vector<ImportedPerson>& people);
+  absl::Status StoreFactor(db::Transaction& txn, const Prepared& prepared,
+                           const org::v1::UserImport& user);
   absl::StatusOr<org::v1::ImportUsersResponse> StoreImport(
       db::Transaction& txn, const rpc::Caller& admin, const org::v1::ImportUsersRequest& request,
       std::vector<ImportedPerson> people, const std::vector<Prepared>& prepared,

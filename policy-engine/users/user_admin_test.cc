@@ -218,6 +218,21 @@ TEST_F(UserAdminTest, AnotherImportReplacesTheFactor) {
             FactorVerdict::kAccepted);
 }
 
+// A mirror imports the same again: wrong codes stay counted, and spent ones stay spent.
+TEST_F(UserAdminTest, AnImportOfTheSameSecretLeavesTheFactorAsItIs) {
+  v1::UserImport user = NewUser("ann", 1);
+  user.set_totp_secret("12345678901234567890");
+  ASSERT_TRUE(Import({user}).ok());
+  const std::string id = imported_.user_ids(0);
+  const std::string code = TotpCode(AsBytes(user.totp_secret()), TotpStepOf(clock_.Now()));
+  EXPECT_EQ(Verify(id, code), FactorVerdict::kAccepted);
+  ASSERT_TRUE(Import({user}).ok());
+  EXPECT_EQ(Verify(id, code), FactorVerdict::kReused);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Verify(id, "000000"), FactorVerdict::kWrong);
+  ASSERT_TRUE(Import({user}).ok());
+  EXPECT_EQ(Verify(id, "000000"), FactorVerdict::kThrottled);
+}
+
 TEST_F(UserAdminTest, KeepsSecretsSealedForTheirUser) {
   const std::string ann = ImportOne("ann", 1);
   const std::string bob = ImportOne("bob", 2);
