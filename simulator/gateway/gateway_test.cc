@@ -1,10 +1,16 @@
 // Sign-ons as people and service providers see them.
+#include "libs/base/files.h"
+#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/saml/request.h"
+#include "libs/testing/temp_folder.h"
 #include "simulator/gateway/gateway_fixture.h"
+#include "simulator/gateway/sso/problems.h"
 
 namespace devicetrust::gateway {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -176,6 +182,29 @@ TEST_F(GatewayTest, WrongPasswordsAndOutagesSayWhatToDo) {
   org_.unavailable = false;
   const std::string retry = Between(down.body, "<a href=\"", "\"");
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, retry)), "_r1");
+}
+
+// Anybody can ask as often as they like while the org is away.
+TEST_F(GatewayTest, AFloodDuringAnOutageIsLoggedInSums) {
+  const testing::TempFolder folder;
+  LogSums();  // A period begins.
+  DT_ASSERT_OK(SetLogFile(folder / "log"));
+  const http::Response form = browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()));
+  org_.unavailable = true;
+  constexpr int kMore = 7;
+  for (int i = 0; i < static_cast<int>(kSparseLinesOfEach) + kMore; ++i) {
+    EXPECT_EQ(browser_.SignIn(gateway_, form).status, 503);
+    ProblemResponse(gateway_.site, reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
+  }
+  LogSums();
+  const std::string log = ReadFile(folder / "log").value();
+  for (const std::string_view event : {"gateway.password.unchecked", "gateway.request.failed"}) {
+    const std::string line = fmt::format("\"event\":\"{}\"", event);
+    std::size_t lines = 0;
+    for (std::size_t at = 0; (at = log.find(line, at)) != log.npos; ++at) ++lines;
+    EXPECT_EQ(lines, kSparseLinesOfEach) << log;
+    EXPECT_THAT(log, ContainsRegex(fmt::format("\"of\":\"{}\".*\"count\":{}", event, kMore)));
+  }
 }
 
 TEST_F(GatewayTest, AnOutageWithinOneRedirectCanBeTriedAgain) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <initializer_list>
 #include <string>
 
 #include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::gateway {
@@ -84,8 +86,15 @@ http::Response ProblemResponse(const Site& site, const absl::Status& status,
   const Wording wording = WordingOf(reason);
   const std::optional<reason::v1::ErrorDetail> detail = rpc::DetailOf(status);
   const std::string message(status.message());
-  Log(wording.status >= 500 ? LogLevel::kWarning : LogLevel::kDebug, "gateway.request.failed",
-      {{"app", details.app_id}, {"reason", rpc::ReasonName(reason)}, {"message", message}});
+  constexpr std::string_view kEvent = "gateway.request.failed";
+  const std::string name = rpc::ReasonName(reason);
+  const std::initializer_list<LogField> fields = {
+      {"app", details.app_id}, {"reason", name}, {"message", message}};
+  if (wording.status >= 500) {
+    LogSparsely(LogLevel::kWarning, kEvent, name, fields);
+  } else {
+    Log(LogLevel::kDebug, kEvent, fields);
+  }
   ProblemPage page{.status = wording.status,
                    .title = wording.title,
                    .app_label = details.app_label,
@@ -137,8 +146,9 @@ FormMessage PasswordMessage(const absl::Status& status) {
       status.code() == absl::StatusCode::kInvalidArgument) {
     return {std::string(kPasswordWrong), kNotTaken};
   }
-  Log(LogLevel::kWarning, "gateway.password.unchecked",
-      {{"reason", rpc::ReasonName(status)}, {"message", std::string(status.message())}});
+  const std::string name = rpc::ReasonName(status);
+  LogSparsely(LogLevel::kWarning, "gateway.password.unchecked", name,
+              {{"reason", name}, {"message", std::string(status.message())}});
   return {"Passwords can't be checked just now. Try again in a moment.", 503};
 }
 

@@ -26,8 +26,8 @@ struct ProblemDetails {
 
 // The page for `status`, which is not OK, by its rpc::ReasonOf(). Only a reason about an app's
 // request shows the message, and the subject as what the app sent: for the administrator. Logged
-// as gateway.request.failed: what is our fault (5xx) as a warning, what is the caller's for
-// debugging.
+// as gateway.request.failed: what is our fault (5xx) as a warning, and in sums by reason when there
+// is much of it (libs/base/log_sparsely.h); what is the caller's for debugging.
 http::Response ProblemResponse(const Site& site, const absl::Status& status,
                                const ProblemDetails& details = {});
 // The same when there is no more to say than the reason.
