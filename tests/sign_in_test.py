@@ -107,11 +107,13 @@ class SignIn(unittest.TestCase):
     def test_unmanaged_device_is_refused_and_explained(self):
         _, user = self.environment.device_and_user()
         page = self.refused(sign_in(self.browser(), self.url(), user))
+        self.assertIn("Acme Corporation", page.body)
         code = code_of(page.body)
         decision = json.loads(self.environment.dtctl("explain", code, "--json").stdout)
         self.assertEqual(decision["outcome"], "OUTCOME_DENIED")
         self.assertEqual(decision["trust_reason"], "REASON_CERTIFICATE_NOT_PRESENTED")
-        text = self.environment.dtctl("explain", code.lower().replace("-", "")).stdout
+        pasted = f"\u200e {code.lower().replace('-', '')}\u00a0"
+        text = self.environment.dtctl("explain", pasted).stdout
         self.assertIn("CERTIFICATE_NOT_PRESENTED", text)
         self.assertIn("What to do", text)
 

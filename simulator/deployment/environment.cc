@@ -215,6 +215,7 @@ absl::Status Environment::StartGateway() {
   SetIdentity(config, "gateway-1");
   config.org_listen = Listen(config_.org_port);
   config.org_host = kOrgHost;
+  config.org_name = config_.org_name;
   config.org_cert = Pem("org");
   config.org_key = Key("org");
   config.mtls_listen = Listen(config_.mtls_port);

@@ -24,6 +24,7 @@ namespace devicetrust::simulator {
 struct EnvironmentConfig {
   std::string run_dir;  // Existing, private folder, by absolute path.
   std::string org = "acme";
+  std::string org_name = "Acme Corporation";  // On pages, as gateway::Config::org_name.
   bool processes = false;  // Components as programs of their own, from `bin_dir`.
   std::string bin_dir;
   std::uint16_t org_port = 0;  // 0: any free one.

@@ -164,6 +164,9 @@ struct GatewayServer::Parts {
 
   absl::StatusOr<http::ListenerConfig> OrgListener();
   absl::StatusOr<http::ListenerConfig> MtlsListener();
+  const std::string& OrgName() const {
+    return config.org_name.empty() ? config.org : config.org_name;
+  }
   Site DescribeSite() const;
   absl::Status UseIssuers(const DeviceIssuers& issuers) const;
   // Answers until the ports are known, which the site's names need.
@@ -193,7 +196,8 @@ struct GatewayServer::Parts {
 http::Response GatewayServer::Parts::Malformed(const http::Refusal& refusal) const {
   if (serving) return RenderMalformed(site, refusal);
   Site unready;
-  unready.org = unready.org_name = config.org;
+  unready.org = config.org;
+  unready.org_name = OrgName();
   return RenderMalformed(unready, refusal);
 }
 
@@ -256,7 +260,7 @@ Site GatewayServer::Parts::DescribeSite() const {
           config.mtls_public_port != 0 ? static_cast<std::uint16_t>(config.mtls_public_port)
                                        : mtls_port,
           config.mtls_names == "fresh",
-          config.org_name.empty() ? config.org : config.org_name,
+          OrgName(),
           files.mark};
 }
 
