@@ -121,11 +121,22 @@ db::Migration Guards() {
            "CREATE INDEX factor_networks_by_time ON factor_networks (failed_at)"}};
 }
 
+// How many users are in a group, by its name as it compares, so that what rules name is found
+// without reading all users (users/group_store.h). Empty in stores of a release that did not count,
+// until FillGroups().
+db::Migration Groups() {
+  return {8,
+          "groups",
+          {{.name = "user_groups",
+            .columns = "group_key TEXT PRIMARY KEY, name TEXT NOT NULL, members BIGINT NOT NULL",
+            .clustered = true}}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
-  return {Org(), Decisions(), People(), db::Outbox::Tables(4), Revocations(), NameKeys(),
-          Guards()};
+  return {Org(),         Decisions(), People(), db::Outbox::Tables(4),
+          Revocations(), NameKeys(),  Guards(), Groups()};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -118,7 +118,12 @@ class OrgFixture : public ::testing::Test {
     person.set_account_name(name);
     for (std::string& group : groups) person.add_groups(std::move(group));
     return database_
-        ->Write([&](db::Transaction& txn) { return StoreUser(txn, person, "id-" + name); })
+        ->Write([&](db::Transaction& txn) -> absl::StatusOr<std::string> {
+          GroupChanges changes;
+          DT_ASSIGN_OR_RETURN(std::string id, StoreUser(txn, person, "id-" + name, changes));
+          DT_RETURN_IF_ERROR(changes.Write(txn));
+          return id;
+        })
         .value();
   }
 

@@ -128,6 +128,7 @@ absl::Status PolicyServer::Parts::Open() {
                       db::Database::Open(config.log_database, LogMigrations(), options));
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, OrgMigrations(), options));
   DT_RETURN_IF_ERROR(database->Write([](db::Transaction& txn) { return FillNameKeys(txn); }));
+  DT_RETURN_IF_ERROR(database->Write([](db::Transaction& txn) { return FillGroups(txn); }));
   log.emplace(*log_database, clock, LimitsOf(config));
   db::OutboxOptions outbox_options;
   outbox_options.backlog_max = config.log_backlog_max;

@@ -170,7 +170,7 @@ absl::StatusOr<v1::SetRulesResponse> AppAdmin::SetRules(const rpc::Caller& admin
   v1::Event event = AdminEvent("policy.rules.change", "Sign-on rules of an app changed", admin,
                                clock_.Now(), request.app_id(), {});
   (*event.mutable_debug_data())["rules"] = CutText(fmt::format("{}", fmt::join(names, "; ")), 4096);
-  // Not within the change: it reads all people, and may ask a directory.
+  // Not within the change: it may ask a directory.
   DT_ASSIGN_OR_RETURN(const RuleMessages rules,
                       references_.Resolve(WithDefaults(request.rules()), request.allow_unknown(),
                                           request.app_id()));

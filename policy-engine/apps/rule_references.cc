@@ -59,29 +59,28 @@ absl::StatusOr<std::optional<StoredUser>> FindNamed(db::Transaction& txn, std::s
   return found(std::move(by_id));
 }
 
-// What the rules name, looked up in one read.
+// What of that which rules name there is, by the name that a rule gives: looked up in one read.
 struct Known {
-  std::unordered_map<std::string, v1::User> users;  // By the name that a rule gives.
-  GroupNames groups;                                // Of all people of the org.
+  std::unordered_map<std::string, v1::User> users;
+  std::unordered_map<std::string, std::string> groups;  // How people spell them.
 };
 
 absl::StatusOr<Known> LookUp(db::Database& database, const RuleMessages& rules) {
   return database.Read([&rules](db::Transaction& txn) -> absl::StatusOr<Known> {
     Known known;
-    bool names_groups = false;
     const auto look = [&](std::string_view, bool users, const Names& names) -> absl::Status {
-      names_groups = names_groups || (!users && !names.empty());
       for (const std::string& name : names) {
-        if (!users || known.users.contains(name)) continue;
-        DT_ASSIGN_OR_RETURN(auto user, FindNamed(txn, name));
-        if (user) known.users.emplace(name, std::move(user->user));
+        if (users && !known.users.contains(name)) {
+          DT_ASSIGN_OR_RETURN(auto user, FindNamed(txn, name));
+          if (user) known.users.emplace(name, std::move(user->user));
+        } else if (!users && !known.groups.contains(name)) {
+          DT_ASSIGN_OR_RETURN(std::string group, FindGroup(txn, name));
+          if (!group.empty()) known.groups.emplace(name, std::move(group));
+        }
       }
       return absl::OkStatus();
     };
     for (const v1::Rule& rule : rules) DT_RETURN_IF_ERROR(ForEachList(rule.people(), look));
-    if (names_groups) {
-      DT_ASSIGN_OR_RETURN(known.groups, GroupsOfUsers(txn));
-    }
     return known;
   });
 }
@@ -115,31 +114,41 @@ std::string_view WordOf(v1::LostReference::Problem problem) {
 absl::StatusOr<RuleMessages> RuleReferences::Resolve(RuleMessages rules, bool allow_unknown,
                                                      const std::string& app_id) const {
   if (!NamesAnybody(rules)) return rules;
+  for (v1::Rule& rule : rules) {
+    if (!rule.has_people()) continue;
+    for (Names* const groups : {rule.mutable_people()->mutable_groups(),
+                                rule.mutable_people()->mutable_excluded_groups()}) {
+      for (std::string& group : *groups) group = std::string(TrimName(group));
+    }
+  }
   DT_ASSIGN_OR_RETURN(const Known known, LookUp(parts_.database, rules));
   // The name that stands for `name` from now on; nothing: it is nowhere. `more` says what else.
-  const auto user_name = [&](const std::string& name) -> std::optional<std::string> {
+  using Name = absl::StatusOr<std::optional<std::string>>;
+  const auto user_name = [&](const std::string& name) -> Name {
     const auto user = known.users.find(name);
-    if (user == known.users.end()) return std::nullopt;
-    return user->second.id();
+    if (user == known.users.end()) return std::optional<std::string>();
+    return std::optional(user->second.id());
   };
-  const auto group_name = [&](const std::string& name,
-                              std::string& more) -> std::optional<std::string> {
-    const std::string_view trimmed = TrimName(name);
-    if (const auto group = known.groups.find(trimmed); group != known.groups.end()) return *group;
-    const absl::StatusOr<directory::Group> group = parts_.directories.FindGroup(trimmed);
+  const auto group_name = [&](const std::string& name, std::string& more) -> Name {
+    if (const auto group = known.groups.find(name); group != known.groups.end()) {
+      return std::optional(group->second);
+    }
+    const absl::StatusOr<directory::Group> group = parts_.directories.FindGroup(name);
     if (group.ok()) {
-      const auto named = known.groups.find(group->name);
-      return named == known.groups.end() ? group->name : *named;
+      const auto find = [&group](db::Transaction& txn) { return FindGroup(txn, group->name); };
+      DT_ASSIGN_OR_RETURN(std::string spelled, parts_.database.Read(find));
+      return std::optional(spelled.empty() ? group->name : std::move(spelled));
     }
     const bool asked = absl::IsNotFound(group.status()) && !parts_.directories.domains().empty();
     if (asked) more = ", nor has a directory one";
     if (absl::IsUnavailable(group.status())) more = ", and a directory does not answer";
-    return std::nullopt;
+    return std::optional<std::string>();
   };
   for (v1::Rule& rule : rules) {
     if (!rule.has_people()) continue;
     v1::PeopleCondition resolved = rule.people();
-    const auto resolve = [&](std::string_view field, bool users, const Names& names) {
+    const auto resolve = [&](std::string_view field, bool users,
+                             const Names& names) -> absl::Status {
       Names* const list = field == "people.user_ids" ? resolved.mutable_user_ids()
                           : field == "people.groups" ? resolved.mutable_groups()
                           : field == "people.excluded_user_ids"
@@ -147,7 +156,8 @@ absl::StatusOr<RuleMessages> RuleReferences::Resolve(RuleMessages rules, bool al
                               : resolved.mutable_excluded_groups();
       for (int i = 0; i < names.size(); ++i) {
         std::string more;
-        std::optional<std::string> name = users ? user_name(names[i]) : group_name(names[i], more);
+        DT_ASSIGN_OR_RETURN(std::optional<std::string> name,
+                            users ? user_name(names[i]) : group_name(names[i], more));
         if (name) {
           (*list)[i] = *std::move(name);
         } else if (!allow_unknown && !names[i].empty()) {  // An empty one has an error of its own.

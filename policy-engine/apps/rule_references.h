@@ -42,7 +42,8 @@ class RuleReferences {
                                        const std::string& app_id) const;
 
   // What `rules` name and is not there now: users whom the org does not know, or who are
-  // deactivated, and groups that nobody is in.
+  // deactivated, and groups that nobody is in. A look into an index for each, however many people
+  // there are.
   absl::StatusOr<LostReferences> FindLost(const RuleMessages& rules) const;
 
   // Writes an event for each reference of the org's rules that was lost since the last call, and at

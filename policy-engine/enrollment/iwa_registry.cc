@@ -22,7 +22,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::size_t kDomainBytesMax = 255;
-constexpr std::size_t kToldBytesMax = 4096;  // Of all domains, in the System Log.
+constexpr std::size_t kGrantBytesShown = 4096;  // Of all domains, in the System Log.
 
 absl::Status IwaInputError(std::string message) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -236,7 +236,7 @@ absl::Status ValidateGrant(const v1::SetIwaDomainsRequest& request) {
 // For the System Log: a name alone would not say what was given.
 std::string GrantWords(const std::string& name, const std::set<std::string>& domains) {
   const std::string whom = domains.empty() ? "nobody" : fmt::format("{}", fmt::join(domains, ", "));
-  return fmt::format("{} may vouch for {}", name, CutText(whom, kToldBytesMax));
+  return fmt::format("{} may vouch for {}", name, CutText(whom, kGrantBytesShown));
 }
 
 }  // namespace

@@ -40,7 +40,12 @@ class IwaTest : public OrgFixture {
     person.set_principal(name + "@corp.test");
     person.set_account_name(name);
     return database_
-        ->Write([&](db::Transaction& txn) { return StoreUser(txn, person, "id-" + name); })
+        ->Write([&](db::Transaction& txn) -> absl::StatusOr<std::string> {
+          GroupChanges changes;
+          DT_ASSIGN_OR_RETURN(std::string id, StoreUser(txn, person, "id-" + name, changes));
+          DT_RETURN_IF_ERROR(changes.Write(txn));
+          return id;
+        })
         .value();
   }
 

@@ -18,7 +18,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr int kAdDomainsMax = 64;
-constexpr std::size_t kToldBytesMax = 2048;  // Of a setting's value, in the System Log.
+constexpr std::size_t kSettingBytesShown = 2048;  // Of a setting's value, in the System Log.
 
 std::string OnOff(bool on) { return on ? "on" : "off"; }
 
@@ -47,7 +47,7 @@ std::vector<v1::Target> ChangesOf(const v1::OrgSettings& before, const v1::OrgSe
                                   const std::string& to, std::string_view how = "") {
     if (from == to) return;
     const auto shown = [](const std::string& value) {
-      return value.empty() ? "none" : CutText(value, kToldBytesMax);
+      return value.empty() ? "none" : CutText(value, kSettingBytesShown);
     };
     v1::Target& change = changes.emplace_back();
     change.set_type("Setting");

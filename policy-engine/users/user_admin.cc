@@ -151,18 +151,21 @@ absl::StatusOr<v1::ImportUsersResponse> UserAdmin::StoreImport(
   for (const ImportPlan::Retiring& retiring : plan.retiring) {
     DT_RETURN_IF_ERROR(Retire(txn, admin, retiring, prepared[retiring.successor].id, response));
   }
+  GroupChanges groups;
   for (std::size_t i = 0; i < people.size(); ++i) {
     if (!people[i].status.ok()) {
       response.add_user_ids();
       continue;
     }
-    DT_ASSIGN_OR_RETURN(const std::string id, StoreUser(txn, people[i].user, prepared[i].id));
+    DT_ASSIGN_OR_RETURN(const std::string id,
+                        StoreUser(txn, people[i].user, prepared[i].id, groups));
     if (id != prepared[i].id) return absl::AbortedError("another call imports the same users");
     DT_RETURN_IF_ERROR(StoreFactor(txn, prepared[i], people[i].user));
     response.add_user_ids(id);
     response.set_added(response.added() + (prepared[i].known ? 0 : 1));
     response.set_updated(response.updated() + (prepared[i].known ? 1 : 0));
   }
+  DT_RETURN_IF_ERROR(groups.Write(txn));
   auto& debug = *event.mutable_debug_data();
   debug["users"] = std::to_string(response.added() + response.updated());
   if (response.refused_size() > 0) debug["refused"] = std::to_string(response.refused_size());

@@ -1,9 +1,9 @@
 #include "policy-engine/users/user_store.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "libs/base/ascii.h"
+#include "libs/base/names.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::policy {
@@ -22,16 +22,6 @@ constexpr std::string_view kListed = DT_USER_COLUMNS
     "u.principal_key > $1 AND (u.principal_key LIKE $2 ESCAPE '!'"
     " OR u.display_key LIKE $2 ESCAPE '!') ORDER BY u.principal_key LIMIT $3";
 #undef DT_USER_COLUMNS
-
-// `joined`: one a line.
-template <typename Visit>
-void ForEachGroup(std::string_view joined, const Visit& visit) {
-  for (std::size_t begin = 0; begin < joined.size();) {
-    const std::size_t end = std::min(joined.find('\n', begin), joined.size());
-    visit(joined.substr(begin, end - begin));
-    begin = end + 1;
-  }
-}
 
 StoredUser UserFromRow(const db::Row& row) {
   StoredUser stored;
@@ -119,22 +109,26 @@ absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& 
 }
 
 absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const v1::UserImport& user,
-                                      const std::string& new_id) {
+                                      const std::string& new_id, GroupChanges& groups) {
+  DT_ASSIGN_OR_RETURN(const auto before,
+                      txn.Run("SELECT group_names FROM users WHERE sid = $1", {user.sid()}));
+  const std::string joined = JoinGroups(user);
+  groups.Move(before.empty() ? "" : db::Text(before.front()[0]), joined);
   DT_ASSIGN_OR_RETURN(
       const auto rows,
-      txn.Run("INSERT INTO users (id, sid, principal, principal_key, account_name, display_name,"
-              " display_key, email, given_name, surname, group_names, status, from_ad,"
-              " sessions_from_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 0)"
-              " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
-              " principal_key = excluded.principal_key, account_name = excluded.account_name,"
-              " display_name = excluded.display_name, display_key = excluded.display_key,"
-              " email = excluded.email, given_name = excluded.given_name,"
-              " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
-              // In small letters, as apps have always been told principals.
-              {new_id, user.sid(), LowerCase(user.principal()), FoldName(user.principal()),
-               user.account_name(), user.display_name(), FoldName(user.display_name()),
-               user.email(), user.given_name(), user.surname(), JoinGroups(user),
-               std::int64_t{v1::USER_STATUS_ACTIVE}}));
+      txn.Run(
+          "INSERT INTO users (id, sid, principal, principal_key, account_name, display_name,"
+          " display_key, email, given_name, surname, group_names, status, from_ad,"
+          " sessions_from_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 0)"
+          " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
+          " principal_key = excluded.principal_key, account_name = excluded.account_name,"
+          " display_name = excluded.display_name, display_key = excluded.display_key,"
+          " email = excluded.email, given_name = excluded.given_name,"
+          " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
+          // In small letters, as apps have always been told principals.
+          {new_id, user.sid(), LowerCase(user.principal()), FoldName(user.principal()),
+           user.account_name(), user.display_name(), FoldName(user.display_name()), user.email(),
+           user.given_name(), user.surname(), joined, std::int64_t{v1::USER_STATUS_ACTIVE}}));
   return db::Text(rows.front()[0]);
 }
 
@@ -159,17 +153,6 @@ absl::Status FreePrincipal(db::Transaction& txn, const std::string& id,
       .Run("UPDATE users SET principal = $2, principal_key = $3 WHERE id = $1",
            {id, instead, FoldName(instead)})
       .status();
-}
-
-absl::StatusOr<GroupNames> GroupsOfUsers(db::Transaction& txn) {
-  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT DISTINCT group_names FROM users"));
-  GroupNames names;
-  for (const db::Row& row : rows) {
-    ForEachGroup(db::Text(row[0]), [&names](std::string_view group) {
-      if (!names.contains(group)) names.emplace(group);
-    });
-  }
-  return names;
 }
 
 absl::Status FillNameKeys(db::Transaction& txn) {

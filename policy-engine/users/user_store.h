@@ -5,14 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "devicetrust/org/v1/users.pb.h"
 #include "libs/base/clock.h"
-#include "libs/base/names.h"
 #include "libs/base/status.h"
 #include "libs/db/connection.h"
+#include "policy-engine/users/group_store.h"
 
 namespace devicetrust::policy {
 
@@ -38,9 +37,10 @@ absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& 
                                                                const std::string& sid);
 
 // Adds the user, or updates whoever has the SID: names, address, groups; not the status, and not
-// the id, which for a new user is `new_id`. Returns the id. Nobody else may have the principal.
+// the id, which for a new user is `new_id`. Returns the id. Nobody else may have the principal. The
+// groups that the user joins and leaves go into `groups`, for the caller to write.
 absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const org::v1::UserImport& user,
-                                      const std::string& new_id);
+                                      const std::string& new_id, GroupChanges& groups);
 
 // Who has a SID or a principal. Empty `id`: nobody.
 struct KnownUser {
@@ -61,10 +61,6 @@ absl::StatusOr<std::vector<org::v1::User>> ListUsersAfter(db::Transaction& txn,
                                                           const std::string& query,
                                                           const std::string& after_principal,
                                                           int count_max);
-
-// The groups that users of the org are in, as they spell them.
-using GroupNames = std::unordered_set<std::string, NameHash, NameEqual>;
-absl::StatusOr<GroupNames> GroupsOfUsers(db::Transaction& txn);  // Reads all users.
 
 // How the names of users that an earlier release stored compare. Once, at the start.
 absl::Status FillNameKeys(db::Transaction& txn);
