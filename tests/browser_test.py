@@ -1,5 +1,5 @@
 """Chromium as a person uses it: certificate in its store, policy that chooses it. Skipped where
-there is no Chromium, or no right to write its policy."""
+Chromium can't be installed, or its policy not be written."""
 import importlib.machinery
 import importlib.util
 import json
@@ -26,8 +26,9 @@ def load_tool(name):
 
 
 @unittest.skipUnless(all(shutil.which(program) for program in ("chromium", "certutil", "pk12util")),
-                     "chromium or libnss3-tools is not installed")
-@unittest.skipUnless(os.geteuid() == 0, "Chromium's policy can be written by root alone")
+                     "chromium or libnss3-tools is not installed: tools/setup --tests")
+@unittest.skipUnless(os.geteuid() == 0,
+                     "only root may write Chromium's policy: run the tests as root, in a container say")
 class Browser(EnvironmentTest):
     @classmethod
     def setUpClass(cls):

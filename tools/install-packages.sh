@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run by tools/setup as root: installs the packages named, without starting or enabling any
-# service that comes with them.
+# Run by tools/setup as root: PACKAGE... -- OPTIONAL... Installs them, without starting or enabling
+# any service that comes with them. It fails when one before the dashes can't be had.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -15,11 +15,20 @@ fi
 
 # A source that does not answer is no reason to stop while the others have what is needed.
 apt-get update -q || echo "some package sources did not answer; going on with what is known"
-apt-get install -q -y --no-install-recommends "$@"
+needed=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  needed+=("$1")
+  shift
+done
+if [ $# -gt 0 ]; then shift; fi
+if [ ${#needed[@]} -gt 0 ]; then apt-get install -q -y --no-install-recommends "${needed[@]}"; fi
+if [ $# -gt 0 ]; then
+  apt-get install -q -y --no-install-recommends "$@" || echo "going on without: $*"
+fi
 
 # They start with the programs of this project, or not at all.
 if command -v systemctl >/dev/null; then
-  for package in "$@"; do
+  for package in "${needed[@]}"; do
     case "$package" in
       krb5-kdc) systemctl disable -q krb5-kdc.service || true ;;
       nginx-light) systemctl disable -q nginx.service || true ;;
