@@ -117,6 +117,7 @@ struct PolicyServer::Parts {
   std::unique_ptr<rpc::Server> server;
   std::optional<rpc::SelfCheck> self_check;
   std::optional<BackgroundLoop> pruning;
+  std::optional<BackgroundLoop> account_checks;
   std::optional<BackgroundLoop> refusals;
   std::optional<BackgroundLoop> log_pruning;
   std::once_flag stopped;
@@ -207,6 +208,10 @@ absl::Status PolicyServer::Parts::Listen() {
     Prune();
     return kPruneEvery;
   });
+  account_checks.emplace(kDomainAskedAgainAfter, [this] {
+    accounts->AskAgain();
+    return kDomainAskedAgainAfter;
+  });
   refusals.emplace(kRefusalsToldEvery, [this] {
     LogFailure("org.refusals.untold", authenticator->TellRefused());
     return kRefusalsToldEvery;
@@ -238,6 +243,7 @@ void PolicyServer::Parts::Stop() {
     if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();
     pruning.reset();
+    account_checks.reset();
     refusals.reset();
     log_pruning.reset();
     if (authenticator) LogFailure("org.refusals.untold", authenticator->TellRefused());

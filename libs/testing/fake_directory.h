@@ -49,6 +49,7 @@ class FakeDirectory final : public directory::Directory {
     return absl::NotFoundError("no such group");
   }
   absl::StatusOr<directory::User> FindUserBySid(std::string_view sid) override {
+    ++user_searches;
     return Find(users, sid);
   }
   absl::StatusOr<directory::Computer> FindComputerBySid(std::string_view sid) override {
@@ -70,6 +71,7 @@ class FakeDirectory final : public directory::Directory {
   std::map<std::string, directory::Computer, std::less<>> computers;
   std::map<std::string, directory::Group, std::less<>> groups;  // By SID.
   int searches = 0;                                             // Calls of FindComputersBySid().
+  int user_searches = 0;                                        // Calls of FindUserBySid().
   std::vector<std::string> sids_asked;                          // By the last of them.
 
  private:

@@ -9,8 +9,6 @@
 namespace devicetrust::policy {
 namespace {
 
-constexpr std::chrono::seconds kAskedAgainAfter{10};
-
 absl::Status Over(reason::v1::Reason reason, std::string_view what) {
   return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason, std::string(what), {},
                         "Ask your administrator, then sign in again.");
@@ -27,6 +25,11 @@ absl::Status StateOf(const directory::User& user, WallTime now) {
     return Over(reason::v1::REASON_ACCOUNT_LOCKED, "the account is locked in Active Directory");
   }
   return absl::OkStatus();
+}
+
+// The domain as a whole does not answer; other errors are of one account.
+bool SaysNothing(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsFailedPrecondition(status);
 }
 
 }  // namespace
@@ -52,13 +55,12 @@ absl::Status AccountWatch::WhileAway(const std::string& user_id, WallTime now) c
   return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                         "the directory has not answered for too long to tell whether the account is"
                         " still good",
-                        "directory", "Try again in a moment.", kAskedAgainAfter);
+                        "directory", "Try again in a moment.", kDomainAskedAgainAfter);
 }
 
-bool AccountWatch::IsAway(const directory::Domain& domain, WallTime now) const {
+bool AccountWatch::IsAway(const directory::Domain& domain) const {
   const MutexLock lock(mutex_);
-  const auto found = away_.find(&domain);
-  return found != away_.end() && now >= found->second && now - found->second < kAskedAgainAfter;
+  return away_.contains(&domain);
 }
 
 absl::Status AccountWatch::Check(const std::string& user_id, const std::string& sid, WallTime now) {
@@ -66,7 +68,7 @@ absl::Status AccountWatch::Check(const std::string& user_id, const std::string& 
   if (!domain.ok()) {
     return Over(reason::v1::REASON_USER_NOT_IN_DOMAIN, "the account is of no domain of this org");
   }
-  if (IsAway(**domain, now)) return WhileAway(user_id, now);
+  if (IsAway(**domain)) return WhileAway(user_id, now);
   const absl::StatusOr<directory::User> user = (*domain)->directory->FindUserBySid(sid);
   if (absl::IsNotFound(user.status())) {
     return Over(reason::v1::REASON_USER_NOT_IN_DOMAIN,
@@ -75,15 +77,28 @@ absl::Status AccountWatch::Check(const std::string& user_id, const std::string& 
   if (!user.ok()) {
     LogSparsely(LogLevel::kWarning, "org.account.unchecked", (*domain)->dns_name,
                 {{"domain", (*domain)->dns_name}, {"error", user.status().ToString()}});
-    {
+    if (SaysNothing(user.status())) {
       const MutexLock lock(mutex_);
-      away_[*domain] = now;
+      away_.insert_or_assign(*domain, sid);
     }
     return WhileAway(user_id, now);
   }
   DT_RETURN_IF_ERROR(StateOf(*user, now));
   Saw(user_id, now);
   return absl::OkStatus();
+}
+
+void AccountWatch::AskAgain() {
+  std::map<const directory::Domain*, std::string> away;
+  {
+    const MutexLock lock(mutex_);
+    away = away_;
+  }
+  for (const auto& [domain, sid] : away) {
+    if (SaysNothing(domain->directory->FindUserBySid(sid).status())) continue;
+    const MutexLock lock(mutex_);
+    away_.erase(domain);
+  }
 }
 
 void AccountWatch::Prune(WallTime now) {

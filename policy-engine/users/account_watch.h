@@ -12,6 +12,9 @@
 
 namespace devicetrust::policy {
 
+// How long a domain that does not answer is left in peace.
+inline constexpr std::chrono::seconds kDomainAskedAgainAfter{10};
+
 struct AccountWatchLimits {
   // How old the directory's word on an account may be when its session opens an app.
   std::chrono::minutes check_after{15};
@@ -36,17 +39,21 @@ class AccountWatch {
 
   // Asks the directory, with one search. It may block as long as a call of the directory: never in
   // a transaction. OK also while the directory is away and the last word is not older than both
-  // limits together; it is then asked once in a while only.
+  // limits together; one that is known to be away is not asked, so that no sign-on waits for it.
   //
   // kUnauthenticated: USER_DISABLED, ACCOUNT_LOCKED, ACCOUNT_EXPIRED, USER_NOT_IN_DOMAIN.
   // kUnavailable, DEPENDENCY_UNAVAILABLE: the directory has been away for too long.
   absl::Status Check(const std::string& user_id, const std::string& sid, WallTime now);
 
+  // Asks those domains again that did not answer. It blocks as long as a call of each. Every
+  // kDomainAskedAgainAfter.
+  void AskAgain();
+
   // Drops what is of no more use. Now and then.
   void Prune(WallTime now);
 
  private:
-  bool IsAway(const directory::Domain& domain, WallTime now) const;
+  bool IsAway(const directory::Domain& domain) const;
   absl::Status WhileAway(const std::string& user_id, WallTime now) const;
 
   const directory::Registry& directories_;
@@ -54,8 +61,8 @@ class AccountWatch {
   const AccountWatchLimits limits_;
   mutable Mutex mutex_;
   std::unordered_map<std::string, WallTime> seen_ ABSL_GUARDED_BY(mutex_);  // By user id.
-  // Domains that did not answer, and when: they are left in peace for a while.
-  std::map<const directory::Domain*, WallTime> away_ ABSL_GUARDED_BY(mutex_);
+  // Domains that did not answer, with the SID that they were asked for.
+  std::map<const directory::Domain*, std::string> away_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::policy

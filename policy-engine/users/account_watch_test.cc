@@ -76,10 +76,36 @@ TEST_F(AccountWatchTest, ServesOnForAWhileWithoutTheDirectory) {
   EXPECT_EQ(rpc::ReasonOf(away), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);
   EXPECT_TRUE(rpc::DetailOf(away)->has_retry_after());
   directory_->fault = absl::OkStatus();
-  now_ += seconds{8};
-  EXPECT_EQ(Check(), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);  // Left in peace for ten seconds.
-  now_ += seconds{1};
+  EXPECT_EQ(Check(), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);  // Nobody knows yet.
+  watch_->AskAgain();
   EXPECT_EQ(Check(), reason::v1::REASON_UNSPECIFIED);
+}
+
+// A directory that hangs costs the one its time who finds that out.
+TEST_F(AccountWatchTest, NobodyWaitsForADirectoryThatIsKnownToBeAway) {
+  directory_->fault = absl::UnavailableError("timed out");
+  for (int i = 0; i < 100; ++i, now_ += minutes{1}) Check();
+  EXPECT_EQ(directory_->user_searches, 1);
+  watch_->AskAgain();
+  EXPECT_EQ(directory_->user_searches, 2);
+  Check();
+  EXPECT_EQ(directory_->user_searches, 2);
+  directory_->fault = absl::OkStatus();
+  directory_->users.clear();  // It answers, though not of somebody who is there.
+  watch_->AskAgain();
+  EXPECT_EQ(Check(), reason::v1::REASON_USER_NOT_IN_DOMAIN);
+  EXPECT_EQ(directory_->user_searches, 4);
+  watch_->AskAgain();  // There is nothing to ask.
+  EXPECT_EQ(directory_->user_searches, 4);
+}
+
+// Of two entries with one SID, for example: that is no reason to leave others unchecked.
+TEST_F(AccountWatchTest, AFaultOfOneAccountIsNotTheDirectorys) {
+  directory_->fault = absl::InternalError("two accounts match");
+  EXPECT_EQ(Check(), reason::v1::REASON_UNSPECIFIED);
+  directory_->fault = absl::OkStatus();
+  directory_->users[kSid].enabled = false;
+  EXPECT_EQ(Check(), reason::v1::REASON_USER_DISABLED);
 }
 
 // A restart during an outage shuts nobody out at once.
