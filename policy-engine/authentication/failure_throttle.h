@@ -17,7 +17,8 @@ namespace devicetrust::policy {
 
 // Active Directory locks an account after so many wrong passwords in a row, five where it is told
 // to, and forgets them after so long without one, thirty minutes. Whoever guesses here must not
-// come that far, so the counts of an account are of the same kind and smaller.
+// come that far, so the counts of an account are of the same kind and smaller, each by itself: at
+// an address that owner and guesser share they add up (docs/threat-model.md).
 struct FailureLimits {
   // Wrong passwords in a row of one account from all strange addresses together.
   std::uint32_t account_max = 3;
