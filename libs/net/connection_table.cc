@@ -56,15 +56,22 @@ std::unique_ptr<Admission> ConnectionTable::Admit(const asio::ip::address& given
   }
   if (size_ >= connections_max_ && !Evict(all_)) return nullptr;
 
-  std::unique_ptr<Admission::Address>& address = addresses_[key];  // The last one may have left.
-  if (address == nullptr) address = std::make_unique<Admission::Address>();
-  address->key = key;
-  std::unique_ptr<Admission> admission(new Admission(*this, *address));
-  Admission::List& all = all_.of[0];
-  admission->in_all_ = all.insert(all.end(), admission.get());
-  Admission::List& same = address->lists.of[0];
-  admission->in_address_ = same.insert(same.end(), admission.get());
-  ++address->size;
+  auto place = addresses_.find(key);  // The last one may have left.
+  if (place == addresses_.end()) {
+    place = addresses_.emplace(key, std::make_unique<Admission::Address>()).first;
+    place->second->key = key;
+  }
+  Admission::Address& address = *place->second;
+  // Nothing is thrown once it is there.
+  Admission::List all(1);
+  Admission::List same(1);
+  std::unique_ptr<Admission> admission(new Admission(*this, address));
+  all.front() = same.front() = admission.get();
+  admission->in_all_ = all.begin();
+  admission->in_address_ = same.begin();
+  all_.of[0].splice(all_.of[0].end(), all);
+  address.lists.of[0].splice(address.lists.of[0].end(), same);
+  ++address.size;
   ++size_;
   return admission;
 }

@@ -109,11 +109,11 @@ class Worker {
     while (acceptor.is_open()) {
       auto [error, socket] = co_await acceptor.async_accept(kAsTuple);
       if (!acceptor.is_open()) break;
-      if (!error) {
+      if (!error && Begin(index, std::move(socket))) {
         pause = milliseconds{0};
-        Begin(index, std::move(socket));
         continue;
       }
+      if (!error) error = asio::error::no_memory;
       // Out of descriptors or memory: peers wait in the kernel's queue meanwhile.
       NoteFailure(index, error);
       tables_[index]->MakeRoom();
@@ -124,7 +124,17 @@ class Worker {
     }
   }
 
-  void Begin(std::size_t index, Tcp::socket socket) {
+  // False: there is no memory for it.
+  bool Begin(std::size_t index, Tcp::socket socket) {
+    try {
+      Admit(index, std::move(socket));
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  void Admit(std::size_t index, Tcp::socket socket) {
     Counts& counts = *listeners_[index].counts;
     error_code error;
     Tcp::endpoint peer = socket.remote_endpoint(error);
@@ -137,13 +147,19 @@ class Worker {
       ++counts.connections_refused;
       return;
     }
+    Task<void> serving = Serve(index, std::move(socket), peer, std::move(admission));
     ++counts.connections_open;
     TaskStarted();
-    asio::co_spawn(io_, Serve(index, std::move(socket), peer, std::move(admission)),
-                   [this, index](std::exception_ptr) {
-                     --listeners_[index].counts->connections_open;
-                     TaskEnded();
-                   });
+    const auto ended = [this, index](std::exception_ptr) {
+      --listeners_[index].counts->connections_open;
+      TaskEnded();
+    };
+    try {
+      asio::co_spawn(io_, std::move(serving), ended);
+    } catch (...) {
+      ended(nullptr);
+      throw;
+    }
   }
 
   Task<void> Serve(std::size_t index, Tcp::socket socket, Tcp::endpoint peer,
