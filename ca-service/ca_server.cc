@@ -17,9 +17,9 @@
 #include "libs/http/server.h"
 #include "libs/http/url.h"
 #include "libs/rpc/channel.h"
-#include "libs/rpc/self_check.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
+#include "libs/service/self_check.h"
 
 namespace devicetrust::ca {
 
@@ -108,7 +108,7 @@ struct CaServer::Parts {
   std::unique_ptr<IssuerService> issuer_service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
-  std::unique_ptr<rpc::SelfCheck> self_check;
+  std::unique_ptr<service::SelfCheck> self_check;
 };
 
 absl::Status CaServer::Parts::Open() {
@@ -167,7 +167,8 @@ absl::Status CaServer::Parts::Listen() {
       internal, rpc::Server::Start(files.component.InternalListener(config),
                                    {admin_service.get(), feed_service.get(), issuer_service.get()},
                                    InternalAccess()));
-  self_check = std::make_unique<rpc::SelfCheck>(std::vector{edge.get(), internal.get()});
+  self_check = std::make_unique<service::SelfCheck>(
+      std::vector{edge.get(), internal.get()}, std::vector<const http::Server*>{http.get()});
   return absl::OkStatus();
 }
 

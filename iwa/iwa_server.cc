@@ -14,10 +14,10 @@
 #include "libs/db/open.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
-#include "libs/rpc/self_check.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
 #include "libs/service/directories.h"
+#include "libs/service/self_check.h"
 
 namespace devicetrust::iwa {
 
@@ -123,7 +123,7 @@ struct IwaServer::Parts {
   std::unique_ptr<DomainProofService> service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
-  std::unique_ptr<rpc::SelfCheck> self_check;
+  std::unique_ptr<service::SelfCheck> self_check;
   std::unique_ptr<OrgRegistry> org;
   std::unique_ptr<Registration> registration;
 };
@@ -150,7 +150,7 @@ absl::Status IwaServer::Parts::Listen() {
                  {"devicetrust.iwa.v1.DomainProofService.IssueUserToken", {rpc::kAnyone}}}));
   DT_ASSIGN_OR_RETURN(internal,
                       rpc::Server::Start(files.component.InternalListener(config), {}, {}));
-  self_check = std::make_unique<rpc::SelfCheck>(std::vector{edge.get(), internal.get()});
+  self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()});
   return absl::OkStatus();
 }
 

@@ -10,10 +10,10 @@
 #include "libs/db/database.h"
 #include "libs/db/open.h"
 #include "libs/db/outbox.h"
-#include "libs/rpc/self_check.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
 #include "libs/service/directories.h"
+#include "libs/service/self_check.h"
 #include "policy-engine/apps/app_service.h"
 #include "policy-engine/apps/zone_service.h"
 #include "policy-engine/authentication/authentication_service.h"
@@ -115,7 +115,7 @@ struct PolicyServer::Parts {
 
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
-  std::optional<rpc::SelfCheck> self_check;
+  std::optional<service::SelfCheck> self_check;
   std::optional<BackgroundLoop> pruning;
   std::optional<BackgroundLoop> account_checks;
   std::optional<BackgroundLoop> refusals;

@@ -1,9 +1,12 @@
 #include "libs/http/server.h"
 
+#include <optional>
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/run_task.h"
 #include "libs/base/snapshot.h"
+#include "libs/http/client.h"
 #include "libs/http/session.h"
 #include "libs/net/server.h"
 
@@ -57,8 +60,29 @@ void Server::ReplaceTls(std::size_t listener, std::shared_ptr<const pki::TlsCont
   state_->listeners[listener]->tls.Set(std::move(tls));
 }
 
+std::size_t Server::listeners() const { return state_->listeners.size(); }
+
 net::Tcp::endpoint Server::endpoint(std::size_t listener) const {
   return state_->server->endpoint(listener);
+}
+
+const std::string& Server::name(std::size_t listener) const {
+  return state_->listeners.at(listener)->counts.label;
+}
+
+absl::Status Server::AskOverNetwork(std::size_t listener, std::chrono::milliseconds timeout) const {
+  ClientOptions options;
+  options.address = net::AddressOf(endpoint(listener));
+  options.host = "localhost";  // None that it serves, perhaps: then it says so.
+  options.connect = options.exchange = timeout;
+  std::optional<pki::TlsContext> tls;
+  if (const auto server = state_->listeners.at(listener)->tls.Get(); server != nullptr) {
+    DT_ASSIGN_OR_RETURN(
+        pki::TlsContext made,
+        pki::TlsContext::ForClient({.trusted = {}, .exactly = server->certificate()}));
+    options.tls = &tls.emplace(std::move(made));
+  }
+  return RunTask(Fetch(std::move(options), {})).status();
 }
 
 ServerCounters Server::counters() const {

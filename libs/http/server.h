@@ -101,8 +101,14 @@ class Server {
   // keep what they began with. For a listener that was started with TLS. Thread-safe.
   void ReplaceTls(std::size_t listener, std::shared_ptr<const pki::TlsContext> tls);
 
+  std::size_t listeners() const;
   // Where the listener of that index is bound.
   boost::asio::ip::tcp::endpoint endpoint(std::size_t listener) const;
+  // As metrics call it: "org" of "--org-listen".
+  const std::string& name(std::size_t listener) const;
+  // Connects to it as a client would, over the network, and asks for "/": whatever it answers is
+  // well. Any error: no answer within `timeout`. Blocks. Thread-safe.
+  absl::Status AskOverNetwork(std::size_t listener, std::chrono::milliseconds timeout) const;
   ServerCounters counters() const;
 
   // Drains: accepts no more, closes idle connections, lets requests in hand finish for

@@ -104,7 +104,9 @@ struct TlsContext::State {
   SslCtxPtr ssl_ctx;
   bool client = false;
   std::shared_ptr<const CertificateValidator> client_validator;  // Server.
+  std::optional<Certificate> certificate;                        // Server.
   std::string host;                                              // Client, as all below.
+  std::optional<Certificate> exactly;
   const Clock* clock = nullptr;
 
   // Servers whose chain was verified, with the validity that its certificates have in
@@ -165,8 +167,13 @@ bool TlsContext::State::IsKnown(const Sha256Digest& leaf, WallTime now) {
 }
 
 bool TlsContext::State::VerifyChain(X509_STORE_CTX* chain) {
-  const WallTime now = clock->Now();
   const Certificate leaf = Share(X509_STORE_CTX_get0_cert(chain));
+  if (exactly) {
+    const bool same = leaf.der() == exactly->der();
+    X509_STORE_CTX_set_error(chain, same ? X509_V_OK : X509_V_ERR_CERT_UNTRUSTED);
+    return same;
+  }
+  const WallTime now = clock->Now();
   const Sha256Digest digest = leaf.Fingerprint();
   if (IsKnown(digest, now)) {
     X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(chain);  // Borrowed.
@@ -205,6 +212,7 @@ absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
   DT_ASSIGN_OR_RETURN(std::unique_ptr<State> state, State::Create(TLS_server_method()));
   SSL_CTX* context = state->ssl_ctx.get();
   DT_RETURN_IF_ERROR(Use(context, config.identity));
+  state->certificate = config.identity.certificate;
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_max_cert_list(context, kClientChainBytesMax);
   const bool http2 = config.protocol == TlsServerConfig::Protocol::kHttp2;
@@ -225,13 +233,14 @@ absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
 }
 
 absl::StatusOr<TlsContext> TlsContext::ForClient(TlsClientConfig config) {
-  if (config.clock == nullptr || config.trusted.empty()) {
+  if (!config.exactly && (config.clock == nullptr || config.trusted.empty())) {
     return absl::InvalidArgumentError("a TLS client needs a clock and a trusted certificate");
   }
   DT_ASSIGN_OR_RETURN(std::unique_ptr<State> state, State::Create(TLS_client_method()));
   SSL_CTX* context = state->ssl_ctx.get();
   state->client = true;
   state->clock = config.clock;
+  state->exactly = std::move(config.exactly);
   state->host = std::move(config.host);
   for (const Certificate& anchor : config.trusted) {
     if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), anchor.get()) != 1) {
@@ -243,6 +252,11 @@ absl::StatusOr<TlsContext> TlsContext::ForClient(TlsClientConfig config) {
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_cert_verify_callback(context, &State::VerifyServer, state.get());
   return TlsContext(std::move(state));
+}
+
+const Certificate& TlsContext::certificate() const {
+  DT_CHECK(state_->certificate.has_value());
+  return *state_->certificate;
 }
 
 SslPtr TlsContext::NewSession() const {

@@ -31,6 +31,8 @@ struct TlsServerConfig {
 
 struct TlsClientConfig {
   std::vector<Certificate> trusted;       // Anchors for the server's chain.
+  // Instead: the server must show this one, whatever its names and dates.
+  std::optional<Certificate> exactly = {};
   std::string host = {};                  // Of NewSession(): see NewClientSession().
   const Clock* clock = nullptr;           // Judges validity; outlives the context.
   std::optional<Identity> identity = {};  // Shown when the server asks, by every session.
@@ -58,6 +60,9 @@ class TlsContext {
 
   // For net::NewTlsStream().
   SslPtr NewSession() const;
+
+  // Server only: what it shows.
+  const Certificate& certificate() const;
 
   // Client only. `host`, a name or an address, must be in the server's certificate; a name
   // is also sent as SNI. `identity` replaces the context's own; null keeps that.

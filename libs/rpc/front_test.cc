@@ -8,7 +8,6 @@
 #include <boost/asio/read.hpp>
 
 #include "libs/metrics/metrics.h"
-#include "libs/rpc/self_check.h"
 #include "libs/rpc/server_fixture.h"
 #include "libs/testing/no_descriptors.h"
 
@@ -135,32 +134,6 @@ TEST_F(FrontTest, AsksItsOwnListenersOverTheNetwork) {
     server_->Stop();
     EXPECT_FALSE(server_->AskOverNetwork(std::chrono::milliseconds(50)).ok());
   }
-}
-
-// 1: the service's name; a health request by hand.
-std::string HealthOf(const std::string& name) {
-  return std::string("\x0a") + static_cast<char>(name.size()) + name;
-}
-
-TEST_F(FrontTest, AListenerThatNobodyReachesIsSeenAtTheOther) {
-  Start(Edge());
-  const std::unique_ptr<Server> edge = std::move(server_);
-  Start(Internal());
-  const auto channel = Channel(Pem(pki_.Component("policy")));
-  const auto health = [&](const std::string& name) {
-    RawCall call(channel, "/grpc.health.v1.Health/Check");
-    return call.Exchange(HealthOf(name)).value_or("none");
-  };
-  const SelfCheck check({edge.get(), server_.get()}, std::chrono::milliseconds(10),
-                        std::chrono::milliseconds(2000));
-  const std::string serving = "\x08\x01";
-  const std::string not_serving = "\x08\x02";
-  while (health("edge") != serving) std::this_thread::yield();
-  EXPECT_EQ(health(""), serving);
-  edge->Stop();
-  while (health("edge") != not_serving) std::this_thread::yield();
-  while (health("") != not_serving) std::this_thread::yield();
-  EXPECT_EQ(health("internal"), serving);
 }
 
 }  // namespace

@@ -44,9 +44,5 @@ inline const metrics::Counters kHandshakesFailed(
 inline const metrics::Counters kAcceptFailures(
     "dt_rpc_accept_failures_total",
     "Connections that could not be accepted yet, for want of descriptors or memory.", {"listener"});
-inline const metrics::Gauges kListenerAnswers(
-    "dt_rpc_listener_answers",
-    "1 when the service reached its own listener over the network a moment ago, 0 when it did not.",
-    {"listener"});
 
 }  // namespace devicetrust::rpc

@@ -16,6 +16,7 @@
 #include "libs/rpc/channel.h"
 #include "libs/service/component.h"
 #include "libs/service/metrics.h"
+#include "libs/service/self_check.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/sso/pages.h"
@@ -191,6 +192,7 @@ struct GatewayServer::Parts {
   std::unique_ptr<http::Server> org_server;
   std::unique_ptr<http::Server> mtls_server;
   std::unique_ptr<Feeds> feeds;  // Hands issuers to the mTLS hosts.
+  std::optional<service::SelfCheck> self_check;
 };
 
 http::Response GatewayServer::Parts::Malformed(const http::Refusal& refusal) const {
@@ -296,6 +298,7 @@ absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) cons
 }
 
 void GatewayServer::Parts::Stop() {
+  self_check.reset();
   // A sign-on in hand may still need a device check.
   if (org_server != nullptr) org_server->Stop(kDrainGrace);
   if (mtls_server != nullptr) mtls_server->Stop(kDrainGrace);
@@ -313,6 +316,9 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
   DT_RETURN_IF_ERROR(parts->Listen());
   parts->MakeHosts();
   parts->Follow();
+  parts->self_check.emplace(
+      std::vector<rpc::Server*>(),
+      std::vector<const http::Server*>{parts->org_server.get(), parts->mtls_server.get()});
   std::unique_ptr<GatewayServer> gateway(new GatewayServer(std::move(parts)));
   gateway->WaitUntilReady(kStartGrace);
   return gateway;
