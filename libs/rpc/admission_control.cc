@@ -15,6 +15,7 @@ namespace devicetrust::rpc {
 namespace {
 
 constexpr std::string_view kHealthPrefix = "/grpc.health.v1.Health/";
+constexpr std::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
 constexpr std::string_view kReflectionPrefix = "/grpc.reflection.";
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
@@ -70,7 +71,8 @@ absl::Status AdmissionControl::Admit(std::string_view path, const grpc::AuthCont
 }
 
 absl::Status AdmissionControl::Judge(std::string_view path, const grpc::AuthContext* peer) const {
-  if (path.starts_with(kHealthPrefix)) return absl::OkStatus();
+  // A stranger who watches would keep a connection, which is then never cut for another.
+  if (path.starts_with(kHealthPrefix) && (mutual_ || path == kHealthCheck)) return absl::OkStatus();
   if (mutual_ && path.starts_with(kReflectionPrefix)) return CallerOf(peer).status();
   const Rule* const rule = FindRule(path);
   if (rule == nullptr) {
@@ -186,7 +188,7 @@ class ObservedCall final : public grpc::experimental::Interceptor {
     using Point = grpc::experimental::InterceptionHookPoints;
     if (batch->QueryInterceptionHookPoint(Point::POST_RECV_INITIAL_METADATA)) {
       if (admission_->mutual_ && admission_->newcomers_.any()) {
-        admission_->newcomers_.Remove(context_->peer());
+        admission_->newcomers_.Called(context_->peer());
       }
       const TraceId sent = TraceOf(*batch->GetRecvInitialMetadata());
       SetCurrentTraceId(sent == TraceId() ? NewTraceId() : sent);

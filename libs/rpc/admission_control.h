@@ -18,7 +18,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/metrics/metrics.h"
-#include "libs/rpc/front.h"
+#include "libs/rpc/handover.h"
 #include "libs/rpc/server.h"
 
 namespace devicetrust::rpc {

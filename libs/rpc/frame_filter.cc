@@ -80,21 +80,27 @@ absl::Status FrameFilter::Feed(std::string_view data, SteadyTime now) {
   return absl::OkStatus();
 }
 
-void FrameFilter::FeedAnswer(std::string_view data) {
+void FrameFilter::FeedAnswer(std::string_view data, SteadyTime now) {
   while (!data.empty()) {
     const std::optional<FrameHead> frame = answers_.Next(data);
     if (!frame) continue;
     const bool carries = frame->type == kHeaders || frame->type == kData;
     const bool ends = carries && (frame->flags & kEndStream) != 0;
-    if (ends || frame->type == kReset) End(frame->stream);
+    if (ends || frame->type == kReset) {
+      End(frame->stream);
+    } else if (carries) {
+      BeginAnswer(frame->stream, now);
+    }
   }
 }
 
 std::optional<SteadyTime> FrameFilter::oldest_unfinished() const {
+  std::optional<SteadyTime> oldest;
+  if (unfinished_ == 0) return oldest;
   for (const Call& call : calls_) {
-    if (!call.whole) return call.since;
+    if (call.unfinished() && (!oldest || call.since < *oldest)) oldest = call.since;
   }
-  return std::nullopt;
+  return oldest;
 }
 
 absl::Status FrameFilter::FeedPreface(std::string_view& data) {
@@ -121,7 +127,7 @@ absl::Status FrameFilter::Accept(const FrameHead& frame, SteadyTime now) {
       if (call == calls_.end()) break;
       if (call->whole) return Broken("data behind the end of a call");
       if ((frame.flags & kEndStream) == 0) break;
-      MakeWhole(*call);
+      MakeWhole(*call, now);
       return absl::OkStatus();
     }
     case kReset:
@@ -144,9 +150,9 @@ absl::Status FrameFilter::Begin(const FrameHead& frame, SteadyTime now) {
   if (calls_.size() >= limits_.calls_max) return TooMuch("too many calls");
   last_stream_ = frame.stream;
   others_.Give(kOthersPerCall);
-  calls_.push_back({frame.stream, now, false});
+  calls_.push_back({.stream = frame.stream, .since = now});
   ++unfinished_;
-  if ((frame.flags & kEndStream) != 0) MakeWhole(calls_.back());
+  if ((frame.flags & kEndStream) != 0) MakeWhole(calls_.back(), now);
   return unfinished_ <= limits_.unfinished_calls_max ? absl::OkStatus()
                                                      : TooMuch("too many unfinished calls");
 }
@@ -156,16 +162,27 @@ FrameFilter::Calls::iterator FrameFilter::Find(std::uint32_t stream) {
   return found != calls_.end() && found->stream == stream ? found : calls_.end();
 }
 
-void FrameFilter::MakeWhole(Call& call) {
+void FrameFilter::MakeWhole(Call& call, SteadyTime now) {
   call.whole = true;
-  --unfinished_;
+  call.since = now;
+  if (!call.unfinished()) --unfinished_;
   had_whole_call_ = true;
+}
+
+void FrameFilter::BeginAnswer(std::uint32_t stream, SteadyTime now) {
+  const Calls::iterator call = Find(stream);
+  if (call == calls_.end() || call->answered) return;
+  if (call->whole) {
+    ++unfinished_;
+    call->since = now;
+  }
+  call->answered = true;
 }
 
 void FrameFilter::End(std::uint32_t stream) {
   const Calls::iterator call = Find(stream);
   if (call == calls_.end()) return;
-  if (!call->whole) --unfinished_;
+  if (call->unfinished()) --unfinished_;
   calls_.erase(call);
 }
 

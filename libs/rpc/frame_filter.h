@@ -67,7 +67,7 @@ class FrameFilter {
  public:
   struct Limits {
     std::size_t calls_max = 128;            // At once; what our settings say, and some more.
-    std::size_t unfinished_calls_max = 16;  // Of those, whose message has not ended.
+    std::size_t unfinished_calls_max = 16;  // Of those, that wait for the client.
   };
   explicit FrameFilter(Limits limits);
 
@@ -75,20 +75,23 @@ class FrameFilter {
   // else pass `data` on.
   absl::Status Feed(std::string_view data, SteadyTime now);
   // What gRPC answered: which calls are over.
-  void FeedAnswer(std::string_view data);
+  void FeedAnswer(std::string_view data, SteadyTime now);
 
-  // Calls under way, and those of them whose message has not ended yet.
+  // Calls under way, and those of them that wait for the client: it has not sent all of its
+  // message, or not taken all of an answer that has begun (its windows are too small for it).
   std::size_t calls() const { return calls_.size(); }
   std::size_t unfinished_calls() const { return unfinished_; }
-  // When the oldest of the latter began; nothing when there is none.
+  // Since when the first of the latter waits; nothing when there is none.
   std::optional<SteadyTime> oldest_unfinished() const;
   bool had_whole_call() const { return had_whole_call_; }
 
  private:
   struct Call {
     std::uint32_t stream;
-    SteadyTime since;
-    bool whole;
+    SteadyTime since;  // It waits for the client.
+    bool whole = false;
+    bool answered = false;  // Its answer has begun.
+    bool unfinished() const { return !whole || answered; }
   };
   using Calls = std::deque<Call>;
 
@@ -96,7 +99,8 @@ class FrameFilter {
   absl::Status Accept(const FrameHead& frame, SteadyTime now);
   absl::Status Begin(const FrameHead& frame, SteadyTime now);
   Calls::iterator Find(std::uint32_t stream);
-  void MakeWhole(Call& call);
+  void MakeWhole(Call& call, SteadyTime now);
+  void BeginAnswer(std::uint32_t stream, SteadyTime now);
   void End(std::uint32_t stream);
 
   Limits limits_;

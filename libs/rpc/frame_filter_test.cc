@@ -54,8 +54,10 @@ TEST_F(FrameFilterTest, PassesCallsInPiecesOfAnySize) {
     EXPECT_EQ(filter.unfinished_calls(), 0U);
     EXPECT_TRUE(filter.had_whole_call());
     filter.FeedAnswer(Frame(kHeadersType, kWhole, 1) + Frame(kDataType, 0, 1, "answer") +
-                      Frame(kHeadersType, kWhole | kEnd, 1));
+                          Frame(kHeadersType, kWhole | kEnd, 1),
+                      now_);
     EXPECT_EQ(filter.calls(), 1U);
+    EXPECT_EQ(filter.unfinished_calls(), 0U);
   }
 }
 
@@ -68,9 +70,26 @@ TEST_F(FrameFilterTest, KnowsSinceWhenACallIsUnfinished) {
   EXPECT_FALSE(filter_.had_whole_call());
   DT_ASSERT_OK(Feed(Message(1)));
   EXPECT_EQ(filter_.oldest_unfinished(), SteadyTime() + std::chrono::seconds(1));
-  filter_.FeedAnswer(Frame(kResetType, 0, 3, "0000"));  // Refused at its headers.
+  filter_.FeedAnswer(Frame(kResetType, 0, 3, "0000"), now_);  // Refused at its headers.
   EXPECT_EQ(filter_.oldest_unfinished(), std::nullopt);
   DT_EXPECT_OK(Feed(Message(3)));  // It was on its way.
+}
+
+// Windows of the client may be so small that an answer never gets through.
+TEST_F(FrameFilterTest, KnowsSinceWhenAnAnswerIsNotTaken) {
+  DT_ASSERT_OK(Feed(Begin() + Head(1) + Message(1) + Head(3) + Message(3)));
+  After(std::chrono::seconds(1));
+  filter_.FeedAnswer(Frame(kHeadersType, kWhole, 1), now_);
+  EXPECT_EQ(filter_.unfinished_calls(), 1U);
+  After(std::chrono::seconds(1));
+  filter_.FeedAnswer(Frame(kDataType, 0, 1, "a") + Frame(kHeadersType, kWhole, 3), now_);
+  EXPECT_EQ(filter_.unfinished_calls(), 2U);
+  EXPECT_EQ(filter_.oldest_unfinished(), SteadyTime() + std::chrono::seconds(1));
+  filter_.FeedAnswer(Frame(kHeadersType, kWhole | kEnd, 1), now_);
+  EXPECT_EQ(filter_.oldest_unfinished(), SteadyTime() + std::chrono::seconds(2));
+  DT_ASSERT_OK(Feed(Frame(kResetType, 0, 3, "0000")));
+  EXPECT_EQ(filter_.unfinished_calls(), 0U);
+  EXPECT_EQ(filter_.oldest_unfinished(), std::nullopt);
 }
 
 TEST_F(FrameFilterTest, EndsWhatIsNoHttp2) {

@@ -1,9 +1,7 @@
 #include "libs/rpc/front.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +22,7 @@
 #include "libs/net/stream.h"
 #include "libs/pki/certificate.h"
 #include "libs/rpc/frame_filter.h"
+#include "libs/rpc/internal_session.h"
 #include "libs/rpc/metrics.h"
 
 namespace devicetrust::rpc {
@@ -39,7 +38,6 @@ constexpr std::size_t kBufferBytes = 8 * 1024;
 constexpr std::size_t kThreadsMax = 4;
 constexpr milliseconds kFirstCall{30'000};  // From the end of the handshake.
 constexpr milliseconds kLastWords{1'000};
-constexpr milliseconds kLookAgain{1'000};
 constexpr std::size_t kUnfinishedCallsPerConnectionMax = 64;
 
 struct FrontCounts : net::Counts {
@@ -71,6 +69,7 @@ class EdgeSession;
 
 // What the sessions of one thread share.
 struct EdgeThread {
+  // Of half the calls that the listener takes: who keeps calls waiting leaves the rest to others.
   std::size_t unfinished_calls_max = 0;
   std::size_t unfinished_calls = 0;
   std::list<EdgeSession*> unfinished;  // Those that have any, longest first.
@@ -80,7 +79,7 @@ struct EdgeShared {
   const ListenerConfig& config;
   pki::TlsContext tls;
   FrontCounts& counts;
-  Front::Acceptor& acceptor;
+  Handover& handover;
   std::vector<EdgeThread> threads;
   std::atomic<std::uint64_t> sockets{0};  // Made so far: names them.
 };
@@ -148,6 +147,7 @@ class EdgeSession final : public net::Session {
   }
 
   void Cut() override {
+    cut_ = true;
     error_code ignored;
     stream_->socket().close(ignored);
     inner_.close(ignored);
@@ -168,13 +168,15 @@ class EdgeSession final : public net::Session {
     while (true) {
       const net::Stream::Transfer read =
           co_await stream_->Read(asio::buffer(buffer.get(), kBufferBytes));
-      if (read.error) co_return;
+      // What TLS had read before may still come.
+      if (read.error || cut_) co_return;
       const std::string_view data(buffer.get(), read.size);
       if (const absl::Status status = filter_.Feed(data, SteadyTime::clock::now()); !status.ok()) {
         Refuse(status);
         co_return;
       }
       Note();
+      if (cut_) co_return;  // By that.
       if (!inner_.is_open() && !Connect()) co_return;
       const auto [error, size] =
           co_await asio::async_write(inner_, asio::buffer(data.data(), data.size()), kAsTuple);
@@ -193,16 +195,20 @@ class EdgeSession final : public net::Session {
       close(pair->second);
       return false;
     }
-    Front::Acceptor::NewConnectionParameters parameters;
-    parameters.fd = pair->second;
-    shared_.acceptor.HandleNewConnection(&parameters);
-    passing_answers_ = true;
-    asio::co_spawn(inner_.get_executor(), PassAnswers(), [this](std::exception_ptr /*failed*/) {
+    if (!shared_.handover.Give(pair->second)) return false;
+    const auto ended = [this](std::exception_ptr /*failed*/) {
       passing_answers_ = false;
       error_code ignored;
       stream_->socket().close(ignored);
       answered_.cancel();
-    });
+    };
+    passing_answers_ = true;
+    try {
+      asio::co_spawn(inner_.get_executor(), PassAnswers(), ended);
+    } catch (...) {  // Out of memory.
+      ended(nullptr);
+      throw;
+    }
     return true;
   }
 
@@ -212,9 +218,9 @@ class EdgeSession final : public net::Session {
       const auto [error, size] =
           co_await inner_.async_read_some(asio::buffer(buffer.get(), kBufferBytes), kAsTuple);
       if (error == asio::error::eof) break;
-      if (error) co_return;
+      if (error || cut_) co_return;
       const std::string_view data(buffer.get(), size);
-      filter_.FeedAnswer(data);
+      filter_.FeedAnswer(data, SteadyTime::clock::now());
       Note();
       write_due_ = SteadyTime::clock::now() + shared_.config.connections.message;
       Arm();
@@ -310,6 +316,7 @@ class EdgeSession final : public net::Session {
   bool passing_answers_ = false;
   const std::shared_ptr<Timer> timer_;
   FrameFilter filter_;
+  bool cut_ = false;
   std::optional<SteadyTime> first_due_;  // The handshake, then the first whole call.
   std::optional<SteadyTime> write_due_;
   bool busy_ = false;
@@ -318,92 +325,12 @@ class EdgeSession final : public net::Session {
   std::list<EdgeSession*>::iterator place_;
 };
 
-// One component or administrator, or somebody who will fail to prove to be one: gRPC has the
-// socket. It is known by number and inode, since a second descriptor of the same socket would keep
-// it in gRPC's epoll sets after gRPC has closed its own.
-class InternalSession final : public net::Session {
- public:
-  InternalSession(net::Connection connection, Front::Acceptor& acceptor, Newcomers& newcomers)
-      : socket_(std::move(connection.socket)),
-        admission_(connection.admission),
-        acceptor_(acceptor),
-        newcomers_(newcomers),
-        timer_(socket_.get_executor()),
-        peer_(NameOf(connection.peer)) {}
-  ~InternalSession() override { newcomers_.Remove(peer_); }
-
-  Task<void> Run() override {
-    error_code error;
-    socket_.set_option(net::Tcp::no_delay(true), error);
-    socket_.native_non_blocking(true, error);
-    if (error || !Inode(socket_.native_handle(), inode_)) co_return;
-    newcomers_.Add(peer_);
-    fd_ = socket_.release(error);
-    if (error) co_return;
-    Front::Acceptor::NewConnectionParameters parameters;
-    parameters.fd = fd_;
-    acceptor_.HandleNewConnection(&parameters);
-    while (!closing_ && IsOpen(fd_)) {
-      timer_.expires_after(kLookAgain);
-      co_await timer_.async_wait(kAsTuple);
-      // A component that has called is not cut for the sake of others.
-      if (!proven_ && !newcomers_.Has(peer_)) {
-        proven_ = true;
-        admission_.Busy();
-      }
-    }
-  }
-
-  // gRPC's server has been shut down, and has closed it.
-  void CloseWhenIdle() override {
-    closing_ = true;
-    timer_.cancel();
-  }
-
-  void Cut() override {
-    // The number may be another socket's by now: look at what cannot change any more.
-    const int own = fd_ < 0 ? -1 : fcntl(fd_, F_DUPFD_CLOEXEC, 0);
-    if (own >= 0 && IsOpen(own)) shutdown(own, SHUT_RDWR);
-    if (own >= 0) close(own);
-    closing_ = true;
-    timer_.cancel();
-  }
-
- private:
-  static bool Inode(int fd, ino_t& inode) {
-    struct stat status {};
-    if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
-    inode = status.st_ino;
-    return true;
-  }
-  bool IsOpen(int fd) const {
-    ino_t inode = 0;
-    return Inode(fd, inode) && inode == inode_;
-  }
-  // As gRPC writes it.
-  static std::string NameOf(const net::Tcp::endpoint& peer) {
-    const std::string address = peer.address().to_string();
-    return peer.address().is_v6() ? fmt::format("ipv6:%5B{}%5D:{}", address, peer.port())
-                                  : fmt::format("ipv4:{}:{}", address, peer.port());
-  }
-
-  net::Tcp::socket socket_;
-  net::Admission& admission_;
-  Front::Acceptor& acceptor_;
-  Newcomers& newcomers_;
-  asio::steady_timer timer_;
-  const std::string peer_;
-  int fd_ = -1;  // gRPC's.
-  ino_t inode_ = 0;
-  bool proven_ = false;
-  bool closing_ = false;
-};
-
 class NetFront final : public Front {
  public:
-  explicit NetFront(const ListenerConfig& config) : config_(config), counts_(config.name) {}
+  NetFront(const ListenerConfig& config, Acceptor& acceptor)
+      : config_(config), counts_(config.name), handover_(acceptor) {}
 
-  absl::Status Listen(Acceptor& acceptor, Newcomers& newcomers) {
+  absl::Status Listen(Newcomers& newcomers) {
     DT_ASSIGN_OR_RETURN(const net::Tcp::endpoint endpoint,
                         net::ResolveEndpoint(config_.listen, config_.flag));
     net::ListenerConfig listener;
@@ -415,14 +342,14 @@ class NetFront final : public Front {
     std::size_t threads = 1;
     if (config_.client_ca_pem.empty()) {
       threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax);
-      DT_RETURN_IF_ERROR(PrepareEdge(acceptor, threads));
+      DT_RETURN_IF_ERROR(PrepareEdge(threads));
       listener.new_session = [this](net::Connection connection) -> std::unique_ptr<net::Session> {
         return std::make_unique<EdgeSession>(std::move(connection), *edge_);
       };
     } else {
       listener.new_session =
-          [&acceptor, &newcomers](net::Connection connection) -> std::unique_ptr<net::Session> {
-        return std::make_unique<InternalSession>(std::move(connection), acceptor, newcomers);
+          [this, &newcomers](net::Connection connection) -> std::unique_ptr<net::Session> {
+        return NewInternalSession(std::move(connection), handover_, newcomers);
       };
     }
     std::vector<net::ListenerConfig> listeners;
@@ -432,10 +359,11 @@ class NetFront final : public Front {
   }
 
   std::string address() const override { return net::AddressOf(server_->endpoint(0)); }
+  void Refuse() override { handover_.End(); }
   void Stop(milliseconds grace) override { server_->Stop(grace); }
 
  private:
-  absl::Status PrepareEdge(Acceptor& acceptor, std::size_t threads) {
+  absl::Status PrepareEdge(std::size_t threads) {
     DT_ASSIGN_OR_RETURN(
         pki::Identity identity,
         pki::IdentityFromPem(config_.identity.certificate_pem, config_.identity.key_pem));
@@ -443,43 +371,27 @@ class NetFront final : public Front {
         pki::TlsContext tls,
         pki::TlsContext::ForServer(
             {.identity = std::move(identity), .protocol = pki::TlsServerConfig::Protocol::kHttp2}));
-    edge_.reset(new EdgeShared{config_, std::move(tls), counts_, acceptor, {}, 0});
+    edge_.reset(new EdgeShared{config_, std::move(tls), counts_, handover_, {}, 0});
     edge_->threads.resize(threads);
     for (EdgeThread& thread : edge_->threads) {
-      thread.unfinished_calls_max = std::max<std::size_t>(1, config_.in_flight_max / threads);
+      thread.unfinished_calls_max = std::max<std::size_t>(1, config_.in_flight_max / 2 / threads);
     }
     return absl::OkStatus();
   }
 
   const ListenerConfig config_;
   FrontCounts counts_;
+  Handover handover_;
   std::unique_ptr<EdgeShared> edge_;
   std::unique_ptr<net::Server> server_;  // Its sessions use all of the above.
 };
 
 }  // namespace
 
-void Newcomers::Add(const std::string& peer) {
-  const MutexLock lock(mutex_);
-  peers_.insert(peer);
-  size_ = peers_.size();
-}
-
-void Newcomers::Remove(const std::string& peer) {
-  const MutexLock lock(mutex_);
-  peers_.erase(peer);
-  size_ = peers_.size();
-}
-
-bool Newcomers::Has(const std::string& peer) const {
-  const MutexLock lock(mutex_);
-  return peers_.contains(peer);
-}
-
 absl::StatusOr<std::unique_ptr<Front>> Front::Start(const ListenerConfig& config,
                                                     Acceptor& acceptor, Newcomers& newcomers) {
-  auto front = std::make_unique<NetFront>(config);
-  DT_RETURN_IF_ERROR(front->Listen(acceptor, newcomers));
+  auto front = std::make_unique<NetFront>(config, acceptor);
+  DT_RETURN_IF_ERROR(front->Listen(newcomers));
   return front;
 }
 

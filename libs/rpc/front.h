@@ -8,40 +8,18 @@
 // the way through another thread.
 #pragma once
 
-#include <grpcpp/server_builder.h>
-
-#include <atomic>
 #include <chrono>
 #include <memory>
-#include <set>
 #include <string>
 
-#include "libs/base/mutex.h"
 #include "libs/base/status.h"
+#include "libs/rpc/handover.h"
 #include "libs/rpc/server.h"
 
 namespace devicetrust::rpc {
 
-// Connections of a listener for components that have had no call yet, by gRPC's name for their
-// peer. Thread-safe.
-class Newcomers {
- public:
-  void Add(const std::string& peer);
-  void Remove(const std::string& peer);
-  bool Has(const std::string& peer) const;
-  // Costs a call nothing while there are none.
-  bool any() const { return size_ != 0; }
-
- private:
-  mutable Mutex mutex_;
-  std::set<std::string> peers_ ABSL_GUARDED_BY(mutex_);
-  std::atomic<std::size_t> size_{0};
-};
-
 class Front {
  public:
-  using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
-
   // `acceptor` of a server that was started, `newcomers`: both outlive the front. Errors of
   // Server::Start().
   static absl::StatusOr<std::unique_ptr<Front>> Start(const ListenerConfig& config,
@@ -49,6 +27,8 @@ class Front {
   virtual ~Front() = default;
 
   virtual std::string address() const = 0;  // host:port as bound.
+  // Before gRPC's server is shut down: connections that come from now on are closed.
+  virtual void Refuse() = 0;
   // After gRPC's server was shut down: what it has said still leaves, for at most `grace`.
   virtual void Stop(std::chrono::milliseconds grace) = 0;
 };

@@ -35,6 +35,20 @@ TEST(PeerAddressTest, IsThatOfTheClientWithoutItsPort) {
   EXPECT_EQ(AddressOfPeer(""), "");
 }
 
+// A client may use its port again before anybody has seen the end of its last connection.
+TEST(NewcomersTest, OneThatEndsTakesNoOtherOfItsPeerAlong) {
+  Newcomers newcomers;
+  const Newcomers::Newcomer first = newcomers.Add("ipv4:192.0.2.7:40312");
+  const Newcomers::Newcomer second = newcomers.Add("ipv4:192.0.2.7:40312");
+  newcomers.Remove("ipv4:192.0.2.7:40312", first);
+  EXPECT_TRUE(newcomers.any());
+  EXPECT_FALSE(*second);
+  newcomers.Called("ipv4:192.0.2.7:40312");
+  EXPECT_TRUE(*second);
+  EXPECT_FALSE(*first);
+  EXPECT_FALSE(newcomers.any());
+}
+
 TEST_F(FrontTest, RefusesACompressedMessageAndServesOn) {
   for (const ListenerConfig& config : {Edge(), Internal()}) {
     Start(config);
@@ -134,6 +148,85 @@ TEST_F(FrontTest, AsksItsOwnListenersOverTheNetwork) {
     server_->Stop();
     EXPECT_FALSE(server_->AskOverNetwork(std::chrono::milliseconds(50)).ok());
   }
+}
+
+constexpr char kRevoke[] = "/devicetrust.ca.v1.CertificateAdminService/RevokeForUser";
+
+class ReluctantClientTest : public FrontTest {
+ protected:
+  // Of a client whose windows hold no answer as long as it does not ask for it.
+  std::shared_ptr<grpc::Channel> ReluctantChannel() {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = pki_.deployment_ca().certificate.Pem();
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 5);
+    arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(server_->address(), grpc::SslCredentials(options), arguments);
+  }
+};
+
+TEST_F(ReluctantClientTest, AnAnswerThatIsNotTakenEndsItsConnection) {
+  ListenerConfig config = Edge();
+  config.connections.message = std::chrono::milliseconds(200);
+  Start(config);
+  const std::string none_yet =
+      "dt_rpc_connections_cut_total{listener=\"edge\",reason=\"deadline\"} ";
+  const auto cut = [&] {
+    const std::string text = metrics::Exposition();
+    return text.substr(text.find(none_yet) + none_yet.size(), 8);
+  };
+  const std::string before = cut();
+  RawCall call(ReluctantChannel(), kRevoke);
+  ASSERT_TRUE(call.Send(""));
+  while (cut() == before) std::this_thread::yield();
+  EXPECT_EQ(call.Read(), std::nullopt);
+}
+
+TEST_F(ReluctantClientTest, WhoTakesNoAnswersLeavesRoomForOthers) {
+  ListenerConfig config = Edge();
+  config.in_flight_max = 8;
+  config.connections.message = std::chrono::minutes(10);
+  Start(config);
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  std::vector<std::unique_ptr<RawCall>> calls;
+  for (int i = 0; i < 6; ++i) {
+    channels.push_back(ReluctantChannel());
+    for (int j = 0; j < 4; ++j) {
+      calls.push_back(std::make_unique<RawCall>(channels.back(), kRevoke));
+      calls.back()->Send("");
+    }
+  }
+  absl::Status status = absl::UnknownError("not tried");
+  const auto honest = As(std::nullopt);
+  for (int i = 0; i < 100 && !status.ok(); ++i) status = Revoke(*honest, "u1").status();
+  DT_EXPECT_OK(status);
+}
+
+TEST_F(FrontTest, WhoHasTooManyUnfinishedCallsIsCutAndOthersAreServed) {
+  ListenerConfig config = Edge();
+  config.in_flight_max = 4;
+  Start(config);
+  for (int i = 0; i < 20; ++i) {
+    const auto channel = Channel(std::nullopt);
+    RawCall first(channel, kRevoke);
+    RawCall second(channel, kRevoke);
+    RawCall third(channel, kRevoke);
+    EXPECT_FALSE(first.Finish().ok());
+    DT_EXPECT_OK(Revoke(*As(std::nullopt), "u1"));
+  }
+}
+
+TEST_F(FrontTest, HealthIsWatchedByComponentsAlone) {
+  Start(Edge());
+  {
+    RawCall call(Channel(std::nullopt), "/grpc.health.v1.Health/Watch");
+    EXPECT_EQ(call.Exchange(""), std::nullopt);
+    EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  }
+  Start(Internal());
+  RawCall call(Channel(Pem(pki_.Component("policy"))), "/grpc.health.v1.Health/Watch");
+  EXPECT_EQ(call.Exchange(""), "\x08\x01");
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ struct Server::State {
   std::string address;
   Identity identity;
   std::shared_ptr<AdmissionControl> admission;
-  std::unique_ptr<Front::Acceptor> acceptor;
+  std::unique_ptr<Acceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Front> front;
   std::once_flag stopped;
@@ -174,6 +174,7 @@ void Server::Stop(std::chrono::milliseconds drain) {
   std::call_once(state_->stopped, [&] {
     if (auto* health = state_->server->GetHealthCheckService()) health->Shutdown();
     state_->admission->Drain(drain);
+    state_->front->Refuse();
     // gRPC waits for clients to close their connections, which those without a call never do.
     const gpr_timespec wait = gpr_time_from_millis(kGoodbye.count(), GPR_TIMESPAN);
     state_->server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), wait));

@@ -6,7 +6,8 @@
 //   yet goes first, then (at an edge) the one that has been idle longest; components that have
 //   called stay;
 //   the time for a handshake, for the first call behind it, for a call to send its message, for
-//   the client to take its answer; idle time, and at an edge age;
+//   the client to take its answer, from the connection or by its windows; idle time, and at an edge
+//   age; calls that wait for their clients, of which the oldest go first;
 //   headers of 16 KiB, messages of message_bytes_max. No compression: a small message stays small;
 //   calls in flight, threads, and memory of gRPC's transports (a resource quota).
 // At an edge all frames are looked at before gRPC sees them (frame_filter.h).
@@ -69,8 +70,9 @@ struct MethodAccess {
   std::vector<std::string_view> roles;
 };
 
-// Thread-safe. Health answers to everybody, reflection to callers with a certificate; any
-// method not in the list is PERMISSION_DENIED. Calls by admins are logged.
+// Thread-safe. Health answers to everybody, and may be watched, as reflection may be asked, by
+// callers with a certificate; any method not in the list is PERMISSION_DENIED. Calls by admins are
+// logged.
 class Server {
  public:
   // Serving once it returns. `services` must outlive it.

@@ -79,6 +79,12 @@ class RawCall {
     call_->StartCall(this);
     Wait();
   }
+  // The whole message of the call. False: the call has ended.
+  bool Send(const std::string& request) {
+    const grpc::Slice slice(request);
+    call_->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), this);
+    return Wait();
+  }
   // None: the call has ended.
   std::optional<std::string> Exchange(const std::string& request) {
     const grpc::Slice slice(request);

@@ -42,6 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   DT_CHECK(Pass(text, text.size() + 1) == Pass(text, piece));
   rpc::FrameFilter filter(kLimits);
   DT_FUZZ_USE(filter.Feed(text.substr(0, text.size() / 2), rpc::SteadyTime()));
-  filter.FeedAnswer(text.substr(text.size() / 2));
+  filter.FeedAnswer(text.substr(text.size() / 2), rpc::SteadyTime());
+  DT_CHECK(filter.oldest_unfinished().has_value() == (filter.unfinished_calls() > 0));
   return 0;
 }
