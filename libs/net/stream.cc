@@ -110,6 +110,8 @@ class TlsStream final : public Stream {
     BIO_set_init(bio, 1);
     SSL_set_bio(tls(), bio, bio);  // Owns it.
     SSL_set_mode(tls(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // Else one read lasts as long as the peer sends what carries no data (RFC 8446, section 4.6.3).
+    SSL_clear_mode(tls(), SSL_MODE_AUTO_RETRY);
     if (server) {
       SSL_set_accept_state(tls());
     } else {
