@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/octet_class.h"
+
 namespace devicetrust {
 namespace {
 
@@ -20,6 +22,16 @@ TEST(AsciiTest, HasTheClassesThatProtocolsMean) {
   EXPECT_EQ(AllOf(IsBase64Url), "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
   EXPECT_EQ(AllOf(IsVisible).size(), 94U);
   EXPECT_EQ(AllOf(IsControl).size(), 33U);
+}
+
+TEST(OctetClassTest, TellsHowLongItGoesOn) {
+  constexpr OctetClass kDigits(IsDigit);
+  EXPECT_TRUE(kDigits('7'));
+  EXPECT_FALSE(kDigits('\xb7'));
+  EXPECT_EQ(kDigits.Run("12a4"), 2U);
+  EXPECT_EQ(kDigits.Run(""), 0U);
+  EXPECT_TRUE(kDigits.HasAll("0042"));
+  EXPECT_FALSE(kDigits.HasAll("004x"));
 }
 
 TEST(AsciiTest, SeesControlCharactersAmongUtf8) {

@@ -46,6 +46,12 @@ std::string EncodeBits(std::span<const std::uint8_t> data, std::string_view alph
   char* out = text.data();
   std::uint32_t pending = 0;
   unsigned count = 0;  // Bits in `pending` that are not yet written.
+  if constexpr (Bits == 6) {  // Whole groups at once.
+    for (; data.size() >= 3; data = data.subspan(3)) {
+      const std::uint32_t group = (std::uint32_t{data[0]} << 16) | (data[1] << 8) | data[2];
+      for (int shift = 18; shift >= 0; shift -= 6) *out++ = alphabet[(group >> shift) & kMask];
+    }
+  }
   for (const std::uint8_t byte : data) {
     pending = (pending << 8) | byte;
     for (count += 8; count >= Bits; count -= Bits) {
@@ -64,6 +70,17 @@ absl::StatusOr<Bytes> DecodeBits(std::string_view text, const Table& table, cons
   std::uint8_t* out = data.data();
   std::uint32_t pending = 0;
   unsigned count = 0;
+  if constexpr (Bits == 6) {  // Whole groups at once, up to what is of no group.
+    while (text.size() >= 4) {
+      int group = 0;
+      for (int i = 0; i < 4; ++i) group = (group << 6) | table[static_cast<std::uint8_t>(text[i])];
+      if (group < 0) break;
+      for (int shift = 16; shift >= 0; shift -= 8) {
+        *out++ = static_cast<std::uint8_t>(group >> shift);
+      }
+      text.remove_prefix(4);
+    }
+  }
   for (const char character : text) {
     const int value = table[static_cast<std::uint8_t>(character)];
     if (value < 0) return absl::InvalidArgumentError(fmt::format("a character is not {}", what));

@@ -2,12 +2,29 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "libs/testing/status.h"
 
 namespace devicetrust {
 namespace {
 
 // RFC 4648 section 10.
+TEST(EncodingTest, Base64OfAllLengthsComesBack) {
+  Bytes data;
+  for (int length = 0; length < 70; ++length) {
+    EXPECT_EQ(Base64Decode(Base64Encode(data)).value(), data);
+    EXPECT_EQ(Base64UrlDecode(Base64UrlEncode(data)).value(), data);
+    data.push_back(static_cast<std::uint8_t>(251 * (length + 1)));
+  }
+  std::string text = Base64Encode(data);
+  for (char& character : text) {  // Refused wherever it stands.
+    const char right = std::exchange(character, '~');
+    DT_EXPECT_CODE(Base64Decode(text), kInvalidArgument);
+    character = right;
+  }
+}
+
 TEST(EncodingTest, MatchesTheVectorsOfTheRfc) {
   EXPECT_EQ(Base64Encode(AsBytes("foobar")), "Zm9vYmFy");
   EXPECT_EQ(Base64Encode(AsBytes("fooba")), "Zm9vYmE=");

@@ -5,18 +5,23 @@
 #include <algorithm>
 
 #include "libs/base/ascii.h"
+#include "libs/base/octet_class.h"
 
 namespace devicetrust::http {
 namespace {
 
-bool IsUnreserved(char c) { return IsBase64Url(c) || c == '.' || c == '~'; }
+constexpr OctetClass kUnreserved([](char c) { return IsBase64Url(c) || c == '.' || c == '~'; });
 
 // RFC 6265, section 4.1.1: cookie-octet.
-bool IsCookieOctet(char c) { return IsVisible(c) && c != '"' && c != ',' && c != ';' && c != '\\'; }
+constexpr OctetClass kCookieOctet(
+    [](char c) { return IsVisible(c) && c != '"' && c != ',' && c != ';' && c != '\\'; });
 
-bool IsCookieNameChar(char c) {
-  return IsUnreserved(c) || std::string_view("!#$%&'*+^`|").find(c) != std::string_view::npos;
-}
+constexpr OctetClass kCookieNameChar([](char c) {
+  return kUnreserved(c) || std::string_view("!#$%&'*+^`|").find(c) != std::string_view::npos;
+});
+
+constexpr OctetClass kPlainInHtml(
+    [](char c) { return std::string_view("&<>\"'").find(c) == std::string_view::npos; });
 
 }  // namespace
 
@@ -45,7 +50,7 @@ std::string PercentEncode(std::string_view text) {
   std::string encoded;
   encoded.reserve(text.size());
   for (const char c : text) {
-    if (IsUnreserved(c)) {
+    if (kUnreserved(c)) {
       encoded.push_back(c);
       continue;
     }
@@ -129,8 +134,7 @@ std::vector<std::pair<std::string, std::string>> ParseCookies(std::string_view f
     if (equals == std::string_view::npos || equals == 0) continue;
     const std::string_view name = pair.substr(0, equals);
     const std::string_view value = pair.substr(equals + 1);
-    if (std::all_of(name.begin(), name.end(), &IsCookieNameChar) &&
-        std::all_of(value.begin(), value.end(), &IsCookieOctet)) {
+    if (kCookieNameChar.HasAll(name) && kCookieOctet.HasAll(value)) {
       cookies.emplace_back(name, value);
     }
   }
@@ -158,8 +162,11 @@ std::string FormatCookie(const SetCookie& cookie) {
 std::string EscapeHtml(std::string_view text) {
   std::string escaped;
   escaped.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
+  while (true) {
+    const std::size_t run = kPlainInHtml.Run(text);
+    escaped += text.substr(0, run);
+    if (run == text.size()) return escaped;
+    switch (text[run]) {
       case '&':
         escaped += "&amp;";
         break;
@@ -172,14 +179,12 @@ std::string EscapeHtml(std::string_view text) {
       case '"':
         escaped += "&quot;";
         break;
-      case '\'':
+      default:
         escaped += "&#39;";
         break;
-      default:
-        escaped.push_back(c);
     }
+    text.remove_prefix(run + 1);
   }
-  return escaped;
 }
 
 }  // namespace devicetrust::http

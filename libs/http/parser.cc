@@ -5,19 +5,20 @@
 #include <charconv>
 
 #include "libs/base/ascii.h"
+#include "libs/base/octet_class.h"
 
 namespace devicetrust::http {
 namespace {
 
 // RFC 9110, section 5.6.2.
-bool IsTokenChar(char c) {
+constexpr OctetClass kTokenChar([](char c) {
   if (IsAlnum(c)) return true;
   return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
+});
 
-bool IsToken(std::string_view text) { return IsAll(text, IsTokenChar); }
+bool IsToken(std::string_view text) { return IsAll(text, kTokenChar); }
 
-bool IsValueChar(char c) { return c == '\t' || !IsControl(c); }
+constexpr OctetClass kValueChar([](char c) { return c == '\t' || !IsControl(c); });
 
 std::string_view TrimBlanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -26,16 +27,16 @@ std::string_view TrimBlanks(std::string_view text) {
 }
 
 // RFC 3986: what a path and query may hold unescaped, '/' and '?' too.
-bool IsTargetChar(char c) {
+constexpr OctetClass kTargetChar([](char c) {
   if (IsAlnum(c)) return true;
   return c != '\0' && std::string_view("-._~!$&'()*+,;=:@/?%").find(c) != std::string_view::npos;
-}
+});
 
 // What browsers leave as it is in a query, though RFC 3986 wants it escaped.
-bool IsQueryChar(char c) {
-  return IsTargetChar(c) ||
+constexpr OctetClass kQueryChar([](char c) {
+  return kTargetChar(c) ||
          (c != '\0' && std::string_view("[]{}|^\\`").find(c) != std::string_view::npos);
-}
+});
 
 // True when `option` is a member of Connection: "keep-alive, close" and the like. Several
 // fields are one list (RFC 9110, section 5.3).
@@ -136,21 +137,22 @@ Progress MessageReader::Feed(std::string_view& data) {
 // Moves octets to line_ until the blank line that ends the head. Controls are refused as
 // they come, so that nothing malformed waits for an end that never does.
 bool MessageReader::FeedHead(std::string_view& data) {
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    const char c = data[i];
-    const bool after_cr = !line_.empty() && line_.back() == '\r';
-    if (after_cr != (c == '\n')) return Refuse(400, "a line must end with CRLF");
-    if (c != '\r' && c != '\n' && !IsValueChar(c)) return Refuse(400, "control octet in the head");
-    if (line_.size() >= limits_.head_bytes_max) return Refuse(431, "the head is too long");
-    line_.push_back(c);
-    if (c != '\n') continue;
-    if (line_.size() == 2) return Refuse(400, "a blank line before the message");
-    if (line_.ends_with("\r\n\r\n")) {
-      data.remove_prefix(i + 1);
-      return ParseHead();
+  while (!data.empty()) {
+    const bool after_cr = line_.ends_with('\r');
+    // Up to the end of the line at once, or one octet of that end.
+    const std::size_t run = after_cr ? 0 : kValueChar.Run(data);
+    const std::size_t taken = std::max<std::size_t>(run, 1);
+    if (run == 0) {
+      if (after_cr != (data.front() == '\n')) return Refuse(400, "a line must end with CRLF");
+      if (!after_cr && data.front() != '\r') return Refuse(400, "control octet in the head");
     }
+    if (taken > limits_.head_bytes_max - line_.size()) return Refuse(431, "the head is too long");
+    line_ += data.substr(0, taken);
+    data.remove_prefix(taken);
+    if (!after_cr) continue;
+    if (line_.size() == 2) return Refuse(400, "a blank line before the message");
+    if (line_.ends_with("\r\n\r\n")) return ParseHead();
   }
-  data.remove_prefix(data.size());
   return true;
 }
 
@@ -242,7 +244,7 @@ bool MessageReader::FeedLine(std::string_view& data) {
     const char c = data[i];
     const bool after_cr = !line_.empty() && line_.back() == '\r';
     if (after_cr != (c == '\n')) return Refuse(400, "a line must end with CRLF");
-    if (c != '\r' && c != '\n' && !IsValueChar(c)) return Refuse(400, "control octet in a chunk");
+    if (c != '\r' && c != '\n' && !kValueChar(c)) return Refuse(400, "control octet in a chunk");
     if (++overhead_ > limits_.chunk_overhead_bytes_max + body_.size() / 16) {
       return Refuse(431, "chunk extensions and trailers are too long");
     }
@@ -334,8 +336,7 @@ bool RequestParser::AcceptTarget(std::string_view target) {
   const std::size_t question = std::min(target.find('?'), target.size());
   const std::string_view raw_path = target.substr(0, question);
   const std::string_view raw_query = target.substr(question);
-  if (!std::all_of(raw_path.begin(), raw_path.end(), &IsTargetChar) ||
-      !std::all_of(raw_query.begin(), raw_query.end(), &IsQueryChar)) {
+  if (!kTargetChar.HasAll(raw_path) || !kQueryChar.HasAll(raw_query)) {
     return Refuse(400, "an octet in the target that must be escaped");
   }
   const std::string lower = LowerCase(raw_path);
@@ -345,7 +346,7 @@ bool RequestParser::AcceptTarget(std::string_view target) {
   absl::StatusOr<std::string> path = PercentDecode(raw_path, false);
   if (!path.ok()) return Refuse(400, "a bad escape in the path");
   if (HasDotSegment(*path)) return Refuse(400, "a dot segment in the path");
-  if (!std::all_of(path->begin(), path->end(), &IsValueChar)) {
+  if (!kValueChar.HasAll(*path)) {
     return Refuse(400, "a control octet in the path");
   }
   request_.target = target;
