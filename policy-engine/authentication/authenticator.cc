@@ -98,11 +98,11 @@ absl::Status DirectoryAway(const absl::Status& why) {
                         "Try again in a moment.", std::chrono::seconds{2});
 }
 
-// The directory that answers for a typed name. One of no domain that is known here costs a search
+// The domain that answers for a typed name. One of no domain that is known here costs a search
 // and a bind anyhow, so that the time tells nothing.
-directory::Directory& DirectoryFor(const directory::Registry& directories,
+const directory::Domain& DomainFor(const directory::Registry& directories,
                                    const absl::StatusOr<directory::Principal>& principal) {
-  return principal.ok() ? *principal->domain->directory : *directories.domains().front().directory;
+  return principal.ok() ? *principal->domain : directories.domains().front();
 }
 
 // Whose account a typed name is, before anybody binds: of a name the directory does not say whose
@@ -115,8 +115,9 @@ absl::StatusOr<directory::User> FindAccount(const directory::Registry& directori
     return absl::UnavailableError("no directory is configured (--directory)");
   }
   absl::StatusOr<directory::User> user =
-      DirectoryFor(directories, principal)
-          .FindUserByName(principal.ok() ? principal->user : directory::UserName{typed, {}});
+      DomainFor(directories, principal)
+          .directory->FindUserByName(principal.ok() ? principal->user
+                                                    : directory::UserName{typed, {}});
   if (user.ok() && !principal.ok()) return absl::NotFoundError("of no domain that is known here");
   return user;
 }
@@ -155,6 +156,7 @@ struct Authenticator::Attempt {
 Authenticator::Authenticator(Parts parts)
     : parts_(std::move(parts)),
       throttle_(parts_.limits, NewSecret(parts_.random)),
+      nobody_("nobody-" + NewRandomHex(16, parts_.random).value_or("")),
       throttled_({.each_max = 1, .all_max = 32, .keys_max = 32}),
       wrong_({.each_max = 30, .all_max = 300, .keys_max = 64}),
       unknown_({.each_max = 10, .all_max = 100, .keys_max = 32}) {}
@@ -241,11 +243,13 @@ Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& reque
     return refuse(ThrottledSignIn(*wait), reason::v1::REASON_THROTTLED);
   }
 
-  // Of an unknown user too, so that the time tells nothing.
-  const absl::StatusOr<PasswordVerdict> verdict =
-      DirectoryFor(parts_.directories, principal)
-          .CheckPassword(account.ok() ? account->distinguished_name : request.principal(),
-                         request.password());
+  // Of an unknown user too, so that the time tells nothing. Never as what was typed: Active
+  // Directory knows accounts by more names than a search finds (display name, SID, GUID, a DN in
+  // any spelling), and would count the wrong password against them, past the throttle.
+  const directory::Domain& domain = DomainFor(parts_.directories, principal);
+  const absl::StatusOr<PasswordVerdict> verdict = domain.directory->CheckPassword(
+      account.ok() ? account->distinguished_name : nobody_ + '@' + domain.dns_name,
+      request.password());
   if (!verdict.ok()) {
     throttle_.Forget(guess);
     return refuse(DirectoryAway(verdict.status()), reason::v1::REASON_DEPENDENCY_UNAVAILABLE);

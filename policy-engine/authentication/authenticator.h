@@ -56,6 +56,7 @@ class Authenticator {
 
   Parts parts_;
   FailureThrottle throttle_;
+  const std::string nobody_;  // An account name that nobody has.
   // Refused sign-ins: not looked at, of users, of names that nobody has.
   Tally throttled_;
   Tally wrong_;

@@ -17,6 +17,7 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 using directory::PasswordVerdict;
+using ::testing::MatchesRegex;
 using ::testing::SizeIs;
 
 class AuthenticatorTest : public OrgFixture {
@@ -163,6 +164,17 @@ TEST_F(AuthenticatorTest, DoesNotTellAnUnknownUserFromAWrongPassword) {
   EXPECT_EQ(events[1].outcome().reason(), "USER_UNKNOWN");
   EXPECT_EQ(events[1].actor().display_name(), "eve");
   EXPECT_EQ(events[2].outcome().reason(), "UNTRUSTED_FOREST");
+}
+
+// Active Directory takes each of these for ada, whom no search finds by it: a wrong password would
+// count against her there.
+TEST_F(AuthenticatorTest, AsksTheDirectoryForNobodyWhereASearchFindsNobody) {
+  for (const char* typed : {"Ada Lovelace", "S-1-5-21-1-2-3-ada", "CN=ada,corp.test",
+                            "cn = ada , corp.test", "{8b1dca4c-2f0f-4f14-9f0c-8d4f0f3ad001}",
+                            "corp.test/ada", "ada@alias.test", "CORP\\CN=ada,corp.test"}) {
+    EXPECT_EQ(Refusal(typed, "right"), reason::v1::REASON_PASSWORD_WRONG) << typed;
+    EXPECT_THAT(last_bind_, MatchesRegex("nobody-[0-9a-f]{32}@corp.test")) << typed;
+  }
 }
 
 TEST_F(AuthenticatorTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {
