@@ -41,19 +41,26 @@ seconds FailureThrottle::WaitOf(FailureSketch::Count count, std::uint32_t max) c
 
 void FailureThrottle::Add(Counters& counters, const std::string& key, WallTime now) {
   Counter& counter = counters[key];
-  if (!IsLive(counter, now)) counter.failures = 0;
+  if (!IsLive(counter, now)) counter.failures = counter.under_way;
   ++counter.failures;
+  ++counter.under_way;
   counter.last = now;
 }
 
-void FailureThrottle::TakeBack(Counters& counters, const std::string& key) {
+void FailureThrottle::End(Counters& counters, const std::string& key, bool failed) {
   const auto found = counters.find(key);
   if (found == counters.end()) return;
-  if (found->second.failures <= 1) {
-    counters.erase(found);
-  } else {
-    --found->second.failures;
-  }
+  Counter& counter = found->second;
+  if (counter.under_way > 0) --counter.under_way;
+  if (!failed && counter.failures > 0) --counter.failures;
+  if (counter.failures == 0) counters.erase(found);
+}
+
+void FailureThrottle::EndRow(Counters& counters, const std::string& key) {
+  const auto found = counters.find(key);
+  if (found == counters.end()) return;
+  found->second.failures = found->second.under_way;
+  if (found->second.failures == 0) counters.erase(found);
 }
 
 std::optional<seconds> FailureThrottle::Begin(const Attempt& attempt, WallTime now) {
@@ -83,25 +90,31 @@ std::optional<seconds> FailureThrottle::WaitOfNetwork(const std::string& network
   return wait > seconds(0) ? std::optional<seconds>(wait) : std::nullopt;
 }
 
+// A name that nobody has stays counted.
+void FailureThrottle::End(const Attempt& attempt, bool failed) {
+  if (attempt.known) {
+    End(known_, PairKey(attempt), failed);
+  } else if (!attempt.account.empty()) {
+    End(accounts_, attempt.account, failed);
+  }
+}
+
 void FailureThrottle::Succeeded(const Attempt& attempt) {
   const MutexLock lock(mutex_);
-  accounts_.erase(attempt.account);
-  known_.erase(PairKey(attempt));
+  End(attempt, false);
+  EndRow(accounts_, attempt.account);
+  EndRow(known_, PairKey(attempt));
 }
 
 void FailureThrottle::Failed(const Attempt& attempt, WallTime now) {
   const MutexLock lock(mutex_);
+  End(attempt, true);
   if (!attempt.known) networks_.Add(attempt.network, now);
 }
 
-// A name that nobody has stays counted.
 void FailureThrottle::Forget(const Attempt& attempt) {
   const MutexLock lock(mutex_);
-  if (attempt.known) {
-    TakeBack(known_, PairKey(attempt));
-  } else if (!attempt.account.empty()) {
-    TakeBack(accounts_, attempt.account);
-  }
+  End(attempt, false);
 }
 
 void FailureThrottle::Prune(WallTime now) {

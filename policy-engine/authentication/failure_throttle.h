@@ -66,7 +66,8 @@ class FailureThrottle {
 
  private:
   struct Counter {
-    std::uint32_t failures = 0;
+    std::uint32_t failures = 0;  // And attempts under way.
+    std::uint32_t under_way = 0;
     WallTime last;
   };
   using Counters = std::unordered_map<std::string, Counter>;
@@ -77,7 +78,11 @@ class FailureThrottle {
                               WallTime now) const;
   std::chrono::seconds WaitOf(FailureSketch::Count count, std::uint32_t max) const;
   void Add(Counters& counters, const std::string& key, WallTime now);
-  static void TakeBack(Counters& counters, const std::string& key);
+  // An attempt has ended.
+  void End(const Attempt& attempt, bool failed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void End(Counters& counters, const std::string& key, bool failed);
+  // A right password ends the row, but for attempts that the directory may see after it.
+  static void EndRow(Counters& counters, const std::string& key);
 
   const FailureLimits limits_;
   Mutex mutex_;

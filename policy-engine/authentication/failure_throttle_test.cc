@@ -126,6 +126,20 @@ TEST_F(FailureThrottleTest, CountsAttemptsInFlightAndTakesThemBack) {
   EXPECT_EQ(begin_many(), 3);
 }
 
+// The directory begins its row anew at the owner's right password, and may see the strangers'
+// attempts only after it.
+TEST_F(FailureThrottleTest, ARightPasswordForgivesNothingThatIsUnderWay) {
+  EXPECT_EQ(FailMany(Of("ada", "192.0.2.1"), 1), 1);
+  EXPECT_FALSE(throttle_.Begin(Of("ada", "192.0.2.1"), now_));
+  EXPECT_FALSE(throttle_.Begin(Of("ada", "192.0.2.2"), now_));
+  EXPECT_TRUE(Succeed(Known("ada", "198.51.100.7")));
+  throttle_.Failed(Of("ada", "192.0.2.1"), now_);
+  throttle_.Failed(Of("ada", "192.0.2.2"), now_);
+  EXPECT_EQ(FailMany(Of("ada", "192.0.2.3"), 50), 1);
+  EXPECT_TRUE(Succeed(Known("ada", "198.51.100.7")));
+  EXPECT_EQ(FailMany(Of("ada", "192.0.2.3"), 50), 3);
+}
+
 TEST_F(FailureThrottleTest, AClockThatWasSetBackShutsNobodyOutForLong) {
   EXPECT_EQ(FailMany(Of("ada", "192.0.2.1"), 50), 3);
   now_ -= std::chrono::hours{24};
