@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "libs/admin/times.h"
+#include "libs/base/names.h"
 #include "libs/base/printable.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
@@ -22,12 +23,6 @@ std::string YesNo(bool yes) { return yes ? "yes" : "no"; }
 
 std::string Or(const std::string& text, std::string_view fallback) {
   return text.empty() ? std::string(fallback) : text;
-}
-
-// UTF-8 continuation bytes take no column.
-std::size_t ColumnsOf(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 // "ada, grace and 3 more".
@@ -142,14 +137,14 @@ std::string TableText(const std::vector<std::string>& headings,
   std::vector<std::size_t> widths(headings.size());
   for (const std::vector<std::string>& line : cells) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      widths[i] = std::max(widths[i], ColumnsOf(line[i]));
+      widths[i] = std::max(widths[i], CharactersOf(line[i]));
     }
   }
   std::string text;
   for (const std::vector<std::string>& line : cells) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
       text += line[i];
-      if (i + 1 < widths.size()) text.append(widths[i] - ColumnsOf(line[i]) + 2, ' ');
+      if (i + 1 < widths.size()) text.append(widths[i] - CharactersOf(line[i]) + 2, ' ');
     }
     text += '\n';
   }
