@@ -21,6 +21,8 @@ constexpr std::size_t kWordBytesMax = 80;
 
 std::string ShownWord(std::string_view word) { return JsonQuote(word.substr(0, kWordBytesMax)); }
 
+bool TakesNoValue(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
+
 class HelpForm : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string name) const override {
@@ -39,6 +41,28 @@ class HelpForm : public CLI::Formatter {
     std::string name = Formatter::make_option_name(option, is_positional);
     for (std::size_t at = 0; (at = name.find("{false}")) != std::string::npos;) name.erase(at, 7);
     return name;
+  }
+
+  // The form alone: what a positional argument is, its name and the usage say.
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_positional() || TakesNoValue(*option)) return "";
+    std::string form = " " + option->get_type_name();
+    if (option->get_required()) form += " (required)";
+    return form + (option->get_expected_max() > 1 ? " ..." : "");
+  }
+
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string about = option->get_description();
+    const std::string standard = option->get_default_str();
+    return standard.empty() ? about : fmt::format("{} (default: {})", about, standard);
+  }
+
+  // Of a group of options, of which one is given.
+  std::string make_expanded(const CLI::App* group) const override {
+    if (!group->get_name().empty()) return Formatter::make_expanded(group);
+    return make_group(
+        group->get_group() + ", one of", false,
+        group->get_options([](const CLI::Option* option) { return !TakesNoValue(*option); }));
   }
 };
 
@@ -74,8 +98,6 @@ std::vector<const CLI::Option*> OptionsOn(const std::vector<const CLI::App*>& pa
   }
   return options;
 }
-
-bool TakesNoValue(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
 
 std::string FormOf(const CLI::Option& option) {
   const std::string form = option.get_type_name();

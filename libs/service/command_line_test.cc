@@ -10,6 +10,7 @@
 namespace devicetrust::service {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -172,9 +173,13 @@ TEST_F(CommandLineTest, HelpShowsExamplesFirstAndEachOptionOnce) {
   EXPECT_EQ(Parse({"--version"}), 0);
   EXPECT_EQ(out_, "1.2.3\n");
   EXPECT_EQ(Parse({"run", "--help"}), 0);
-  EXPECT_THAT(out_, HasSubstr("--devices 1..50000=7"));
-  EXPECT_THAT(out_, HasSubstr("--descriptor 0..1023 "));
+  EXPECT_THAT(out_, ContainsRegex("--devices 1..50000 +How many .default: 7.\n"));
+  EXPECT_THAT(out_, ContainsRegex("--descriptor 0..1023 +Where to write\n"));
+  EXPECT_THAT(out_, ContainsRegex("--file FILE ... +Files\n"));
   EXPECT_THAT(out_, Not(HasSubstr("{false}")));
+  EXPECT_EQ(Parse({"revoke", "--help"}), 0);
+  EXPECT_THAT(out_, ContainsRegex("  app +The app's id\n"));
+  EXPECT_THAT(out_, ContainsRegex("Which, one of:\n  --user .*\n  --serial "));
 }
 
 }  // namespace

@@ -180,9 +180,9 @@ TEST_F(ProgramTest, HelpAndVersionNeedNoOption) {
   EXPECT_EQ(out_, "1.2.3\n");
   EXPECT_EQ(Run({"--help"}), 0);
   for (const char* part :
-       {"Identity:", "Store:", "--days 1..825=365", "--threads 0..256=0", "fresh|fixed",
-        "component:test", "--internal-cert FILE (required)", "--primary,--backup", "--realm REALM",
-        "dt-test --config test.toml check-config", "dt-test --days 1"}) {
+       {"Identity:", "Store:", "--days 1..825 ", "(default: 365)", "--threads 0..256 ",
+        "fresh|fixed", "component:test", "--internal-cert FILE (required)", "--primary,--backup",
+        "--realm REALM", "dt-test --config test.toml check-config", "dt-test --days 1"}) {
     EXPECT_NE(out_.find(part), std::string::npos) << part << "\n" << out_;
   }
 }

@@ -172,13 +172,16 @@ void AddApp(CLI::App& app, Action& chosen) {
       add("add", "Register a SAML app by the metadata that it publishes", &AddApp);
   put->add_option("file", options->file, "Its SAML 2.0 metadata; - is standard input")->required();
   put->add_option("--id", options->id,
-                  "Id in URLs: lower-case letters, digits, '-' (default: the file's name)");
+                  "Id in URLs: lower-case letters, digits, '-' (default: the file's name)")
+      ->type_name("ID");
   put->add_option("--label", options->label,
-                  "Name that people see (default: the metadata's, or the id)");
-  put->add_option("--rules", options->rules_file,
-                  "JSON file of its sign-on rules; see dtctl rules");
+                  "Name that people see (default: the metadata's, or the id)")
+      ->type_name("NAME");
+  put->add_option("--rules", options->rules_file, "JSON of its sign-on rules; see dtctl rules")
+      ->type_name("FILE");
   put->add_option("--default-relay-state", options->relay_state,
-                  "RelayState when the sign-in begins at the org; \"\" removes it");
+                  "RelayState when the sign-in begins at the org; \"\" removes it")
+      ->type_name("TEXT");
   put->add_flag("--client-conditions", options->client_conditions,
                 "Its rules may tell browsers, modern and legacy clients apart");
   put->add_flag("--replace", options->replace,

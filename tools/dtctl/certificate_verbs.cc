@@ -126,10 +126,13 @@ void AddRevoke(CLI::App& app, Action& chosen) {
   CLI::App* const verb = app.add_subcommand(
       "revoke", "Revoke device certificates; every gateway knows within a second");
   auto* const which = verb->add_option_group("What to revoke")->require_option(1);
-  which->add_option("--user", options->user,
-                    "All certificates of this person: principal, SID or id");
-  which->add_option("--serial", options->serial,
-                    "The certificate of this serial, in hex, as openssl prints it");
+  which
+      ->add_option("--user", options->user, "All certificates of this person: principal, SID or id")
+      ->type_name("WHO");
+  which
+      ->add_option("--serial", options->serial,
+                   "The certificate of this serial, in hex, as openssl prints it")
+      ->type_name("HEX");
   CLI::Option* const reason =
       verb->add_option("--reason", options->reason, "Why, for the CRL and the System Log");
   reason->capture_default_str();
@@ -153,8 +156,9 @@ void AddCertificateVerbs(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<ListOptions>();
   CLI::App* const list =
       app.add_subcommand("certificates", "List device certificates, newest first");
-  list->add_option("--user", options->user, "Only of this person: principal, SID or id");
-  list->add_option("--device", options->device, "Only of this device id");
+  list->add_option("--user", options->user, "Only of this person: principal, SID or id")
+      ->type_name("WHO");
+  list->add_option("--device", options->device, "Only of this device id")->type_name("ID");
   list->add_flag("--json", options->json, "Print them as JSON, with the certificates themselves");
   list->footer(
       "Examples:\n"

@@ -9,8 +9,8 @@
 #include "libs/admin/text.h"
 #include "libs/admin/times.h"
 #include "libs/base/clock.h"
-#include "libs/base/utc_time.h"
 #include "libs/base/printable.h"
+#include "libs/base/utc_time.h"
 #include "libs/rpc/timestamps.h"
 #include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
@@ -147,12 +147,14 @@ void AddExplain(CLI::App& app, Action& chosen) {
 void AddLogVerbs(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<LogOptions>();
   CLI::App* const verb = app.add_subcommand("log", "Show the System Log, oldest first");
-  verb->add_option("--type", options->types, "Only this event type; may be given again");
-  verb->add_option("--user", options->user, "Only events by or about this person: principal or id");
-  verb->add_option("--device", options->device, "Only events of this device id");
-  verb->add_option("--since", options->since,
-                   "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z");
-  verb->add_option("--until", options->until, "Up to, in the same forms");
+  verb->add_option("--type", options->types, "Only this event type; may be given again")
+      ->type_name("TYPE");
+  verb->add_option("--user", options->user, "Only events by or about this person: principal or id")
+      ->type_name("WHO");
+  verb->add_option("--device", options->device, "Only events of this device id")->type_name("ID");
+  verb->add_option("--since", options->since, "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z")
+      ->type_name("TIME");
+  verb->add_option("--until", options->until, "Up to, in the same forms")->type_name("TIME");
   CLI::Option* const limit =
       verb->add_option("--limit", options->limit, "At most so many, the newest");
   limit->capture_default_str();

@@ -52,9 +52,9 @@ void AddDeviceTrust(CLI::App& app, Action& chosen) {
   for (CLI::App* const one : {status, on, off}) {
     one->add_flag("--json", options->json, "Print the settings as JSON");
   }
-  on->add_option(
-      "--learn-more-url", options->learn_more_url,
-      "Where the refusal page's Learn more leads: https, a public name; \"\" removes it");
+  on->add_option("--learn-more-url", options->learn_more_url,
+                 "Where the refusal page's Learn more leads: https, a public name; \"\" removes it")
+      ->type_name("URL");
   off->add_flag("--force", options->force, "Although rules ask for trust: they then match nobody");
   verb->footer(
       "Examples:\n"
