@@ -113,6 +113,21 @@ void BM_SamlLargestInclusive(benchmark::State& state) {
 }
 BENCHMARK(BM_SamlLargestInclusive)->Unit(benchmark::kMicrosecond);
 
+// More prefixes than are looked at.
+void BM_SamlRefusedPrefixList(benchmark::State& state) {
+  std::string prefixes;
+  for (int i = 0; i < 12'000; ++i) prefixes += fmt::format("{:x} ", i);
+  std::string xml = Signed(Request("", ""), saml::CanonicalForm::Kind::kExclusive, saml::kExcC14n);
+  const std::string method =
+      fmt::format("<ds:CanonicalizationMethod Algorithm=\"{}\"/>", saml::kExcC14n);
+  xml.replace(xml.find(method), method.size(),
+              fmt::format("<ds:CanonicalizationMethod Algorithm=\"{0}\"><i:InclusiveNamespaces"
+                          " xmlns:i=\"{0}\" PrefixList=\"{1}\"/></ds:CanonicalizationMethod>",
+                          saml::kExcC14n, prefixes));
+  Check(state, xml, "more than 16 prefixes");
+}
+BENCHMARK(BM_SamlRefusedPrefixList)->Unit(benchmark::kMicrosecond);
+
 // As many attributes in one tag as the parser ever sees, and one thing wrong before them.
 void BM_SamlRefusedAttributes(benchmark::State& state) {
   std::string attributes;

@@ -401,6 +401,27 @@ TEST(SamlRequestTest, VerifiesEveryCanonicalFormThatXmlsec1Signs) {
   }
 }
 
+TEST(SamlRequestTest, BoundsThePrefixesOfACanonicalForm) {
+  const pki::ExportableIdentity signer = NewSigner(pki::KeyType::kP256);
+  org::v1::SamlServiceProvider provider = NewProvider();
+  provider.add_signing_certificates_der(ToString(signer.certificate.der()));
+  const auto check = [&](std::size_t prefixes) {
+    std::string list = "p0";
+    for (std::size_t i = 0; i < prefixes; ++i) list += fmt::format(" p{}", i);
+    const std::string parameter =
+        fmt::format("<ec:InclusiveNamespaces xmlns:ec=\"{}\" PrefixList=\"{}\"/>", kExcC14n, list);
+    return Check(
+        SignWithXmlSec(RequestXml(kDestination), signer,
+                       {.method = "ecdsa-sha256",
+                        .canonical = Method("CanonicalizationMethod", kExcC14n, parameter)}),
+        provider);
+  };
+  DT_EXPECT_OK(check(kPrefixesMax));
+  const auto refused = check(kPrefixesMax + 1);
+  ExpectRefused(refused, kSignatureInvalid);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("more than 16 prefixes"));
+}
+
 TEST(SamlRequestTest, RefusesTransformsThatCouldHideSomething) {
   const pki::ExportableIdentity signer = NewSigner(pki::KeyType::kRsa2048);
   org::v1::SamlServiceProvider provider = NewProvider();

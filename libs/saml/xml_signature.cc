@@ -87,11 +87,12 @@ absl::StatusOr<std::vector<std::string>> PrefixesOf(XmlElement method) {
   }
   std::istringstream words(children.front().Attribute("PrefixList").value_or(""));
   for (std::string word; words >> word;) {
-    if (std::ranges::count(prefixes, word) == 0) prefixes.push_back(word);
-  }
-  if (prefixes.size() > kPrefixesMax) {
-    return BadSignature(
-        fmt::format("the signature's PrefixList has more than {} prefixes", kPrefixesMax));
+    if (std::ranges::count(prefixes, word) != 0) continue;
+    if (prefixes.size() == kPrefixesMax) {
+      return BadSignature(
+          fmt::format("the signature's PrefixList has more than {} prefixes", kPrefixesMax));
+    }
+    prefixes.push_back(word);
   }
   return prefixes;
 }
