@@ -44,15 +44,16 @@ std::string Request(std::string_view attributes, std::string_view content) {
 }
 
 // All the namespaces, elements and attributes that are allowed beside an envelope and a signature,
-// with names that differ late.
+// with names and namespaces that differ late.
 std::string LargeRequest() {
   constexpr saml::XmlLimits kLimits;
   constexpr std::size_t kNamespaces = kLimits.namespaces_max - 3;
   constexpr std::size_t kElements = kLimits.elements_max - 20;
   const std::string common(60, 'n');
+  const std::string urn = "urn:" + std::string(kLimits.namespace_bytes_max - 6, 'u');
   std::string declarations;
   for (std::size_t i = 0; i < kNamespaces; ++i) {
-    declarations += fmt::format(" xmlns:{}{:02}=\"urn:{}\"", common, i, i);
+    declarations += fmt::format(" xmlns:{0}{1:02}=\"{2}{1:02}\"", common, i, urn);
   }
   std::string content = "<p:Extensions>";
   for (std::size_t i = 0; i < kElements; ++i) {

@@ -29,6 +29,7 @@ constexpr XmlLimits kMetadataLimits{.bytes_max = kMetadataBytesMax,
                                     .attributes_max = 10'000,
                                     .namespaces_max = 1000,
                                     .name_bytes_max = 256,
+                                    .namespace_bytes_max = 1024,
                                     .comments_allowed = true};
 constexpr std::size_t kUrlBytesMax = 2048;
 constexpr std::size_t kEntityIdBytesMax = 1024;  // SAML core, section 8.3.6.

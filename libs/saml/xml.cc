@@ -196,7 +196,8 @@ void OnInstruction(void* parser, const xmlChar* /*target*/, const xmlChar* /*dat
 }
 
 // What speaks against the element that begins, now that it is counted.
-XmlRefusal RefusalOf(const Reading& reading, std::size_t depth, std::size_t longest_name) {
+XmlRefusal RefusalOf(const Reading& reading, std::size_t depth, std::size_t longest_name,
+                     std::size_t longest_namespace) {
   const XmlLimits& limits = reading.limits;
   if (reading.elements > limits.elements_max) return {kTooManyElements, limits.elements_max};
   if (depth > limits.depth_max) return {"more than {} elements in one another", limits.depth_max};
@@ -208,6 +209,9 @@ XmlRefusal RefusalOf(const Reading& reading, std::size_t depth, std::size_t long
   }
   if (longest_name > limits.name_bytes_max) {
     return {"a name of more than {} bytes", limits.name_bytes_max};
+  }
+  if (longest_namespace > limits.namespace_bytes_max) {
+    return {"a namespace of more than {} bytes", limits.namespace_bytes_max};
   }
   return {};
 }
@@ -221,12 +225,16 @@ void OnElement(void* parser, const xmlChar* name, const xmlChar* prefix, const x
   reading.namespaces += static_cast<std::size_t>(namespaces);
   reading.attributes += static_cast<std::size_t>(attributes);
   std::size_t longest = std::max(View(name).size(), View(prefix).size());
-  for (int i = 0; i < namespaces; ++i) longest = std::max(longest, View(declared[2 * i]).size());
+  std::size_t longest_namespace = 0;
+  for (int i = 0; i < namespaces; ++i) {
+    longest = std::max(longest, View(declared[2 * i]).size());
+    longest_namespace = std::max(longest_namespace, View(declared[2 * i + 1]).size());
+  }
   for (int i = 0; i < attributes; ++i) {
     longest = std::max({longest, View(values[5 * i]).size(), View(values[5 * i + 1]).size()});
   }
   const auto depth = static_cast<std::size_t>(ParserOf(parser).nodeNr) + 1;
-  const XmlRefusal refusal = RefusalOf(reading, depth, longest);
+  const XmlRefusal refusal = RefusalOf(reading, depth, longest, longest_namespace);
   if (refusal.has != nullptr) return Stop(parser, refusal);
   xmlSAX2StartElementNs(parser, name, prefix, uri, namespaces, declared, attributes, defaulted,
                         values);

@@ -30,6 +30,8 @@ struct XmlLimits {
   std::size_t attributes_max = 200;  // Of all elements, declarations of namespaces not counted.
   std::size_t namespaces_max = 20;   // Declarations, of all elements.
   std::size_t name_bytes_max = 128;  // Of an element's or attribute's name, and of a prefix.
+  // Of a namespace: a canonical form declares it wherever it is used.
+  std::size_t namespace_bytes_max = 256;
   // Comments and processing instructions below the root: never in protocol messages, where they
   // have split names in two (CVE-2017-11427 and kin); metadata files have them. Where they are
   // allowed they are passed over.

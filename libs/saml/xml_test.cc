@@ -121,6 +121,10 @@ TEST(XmlTest, BoundsWhatWorkGrowsWith) {
        "the XML has a name of more than 128 bytes"},
       {[](std::size_t n) { return "<a xmlns:" + std::string(n, 'b') + "='u'/>"; },
        limits.name_bytes_max, "the XML has a name of more than 128 bytes"},
+      {[](std::size_t n) { return "<a xmlns='" + std::string(n, 'u') + "'/>"; },
+       limits.namespace_bytes_max, "the XML has a namespace of more than 256 bytes"},
+      {[](std::size_t n) { return "<a><b xmlns:b='" + std::string(n, 'u') + "'/></a>"; },
+       limits.namespace_bytes_max, "the XML has a namespace of more than 256 bytes"},
   };
   for (const Row& row : table) {
     DT_EXPECT_OK(XmlDocument::Parse(row.make(row.most))) << row.refusal;
