@@ -24,11 +24,12 @@ std::string_view View(const xmlChar* text) {
 }
 
 // libxml2 writes to standard error unless told otherwise, and initialises lazily.
+void IgnoreXmlError(void* /*context*/, xmlErrorPtr /*error*/) {}
 void PrepareLibrary() {
   static std::once_flag once;
   std::call_once(once, [] { xmlInitParser(); });
+  xmlSetStructuredErrorFunc(nullptr, &IgnoreXmlError);  // Of this thread.
 }
-void IgnoreXmlError(void* /*context*/, xmlErrorPtr /*error*/) {}
 
 // Length of the UTF-8 sequence at the front that XML 1.0 can hold (section 2.2); 0 when
 // there is none.
@@ -118,8 +119,6 @@ absl::StatusOr<std::string> FromUtf16(std::string_view text, xmlCharEncoding enc
                   &xmlBufferFree);
   const Buffer out(xmlBufferCreate(), &xmlBufferFree);
   if (in == nullptr || out == nullptr) return absl::ResourceExhaustedError("XML buffer");
-  // Of this thread; the library would write what is wrong to standard error.
-  xmlSetStructuredErrorFunc(nullptr, &IgnoreXmlError);
   const int written = xmlCharEncInFunc(xmlGetCharEncodingHandler(encoding), out.get(), in.get());
   if (written < 0 || xmlBufferLength(in.get()) != 0) {
     return absl::InvalidArgumentError("the XML is not well-formed UTF-16 text");
@@ -389,6 +388,7 @@ XmlElement XmlDocument::root() const { return XmlElement(xmlDocGetRootElement(do
 absl::StatusOr<std::string> Canonicalize(const XmlDocument& document, XmlElement element,
                                          std::optional<XmlElement> except,
                                          const CanonicalForm& form) {
+  PrepareLibrary();
   if (form.prefixes.size() > kPrefixesMax) {
     return absl::InvalidArgumentError(
         fmt::format("a PrefixList has more than {} prefixes", kPrefixesMax));

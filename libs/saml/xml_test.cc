@@ -162,6 +162,15 @@ TEST(XmlTest, CanonicalFormLeavesTheSignatureOut) {
             "<s xmlns=\"urn:s\"><t></t></s>");
 }
 
+// A stranger's request must not write into our log: Canonical XML, section 1.3, has no form for a
+// relative namespace.
+TEST(XmlTest, WhatHasNoCanonicalFormIsRefusedInSilence) {
+  ::testing::internal::CaptureStderr();
+  const XmlDocument document = XmlDocument::Parse("<a xmlns:b=\"relative\"><b:c/></a>").value();
+  DT_EXPECT_CODE(Canonicalize(document, document.root(), std::nullopt), kInvalidArgument);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(XmlTest, EscapesAsCanonicalXmlDoes) {
   const std::string nasty = "a&b<c>d\"e'f]]>\r\n\tg\x01\xff\xc3\xa9";
   EXPECT_EQ(EscapeXmlText(nasty),
