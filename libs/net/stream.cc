@@ -112,6 +112,8 @@ class TlsStream final : public Stream {
     SSL_set_mode(tls(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     // Else one read lasts as long as the peer sends what carries no data (RFC 8446, section 4.6.3).
     SSL_clear_mode(tls(), SSL_MODE_AUTO_RETRY);
+    // Else each record of the handshake costs two calls of the system, one for its header.
+    SSL_set_read_ahead(tls(), 1);
     if (server) {
       SSL_set_accept_state(tls());
     } else {
@@ -130,6 +132,7 @@ class TlsStream final : public Stream {
     }
     const auto [failed, result] = co_await Drive([this] { return SSL_do_handshake(tls()); });
     guarded_ = false;
+    SSL_set_read_ahead(tls(), 0);  // One step of reading then ends with its record.
     co_return failed;
   }
 
