@@ -186,19 +186,18 @@ absl::StatusOr<v1::SetReadOnlyResponse> SettingsAdmin::SetReadOnly(
 absl::StatusOr<v1::SetAdIntegrationResponse> SettingsAdmin::SetAdIntegration(
     const rpc::Caller& admin, const v1::SetAdIntegrationRequest& request) {
   const auto& domains = request.domains();
-  const bool missing = request.active() && domains.empty();
-  if (missing || domains.size() > kAdDomainsMax || !std::ranges::all_of(domains, IsDnsName)) {
-    return MalformedSetting(
-        fmt::format("an active integration has 1 to {} domains, each by a DNS name such as "
-                    "corp.example.com",
-                    kAdDomainsMax),
-        "domains");
-  }
+  const absl::Status malformed = MalformedSetting(
+      fmt::format("an active integration has 1 to {} domains, each by a DNS name such as "
+                  "corp.example.com",
+                  kAdDomainsMax),
+      "domains");
+  if (domains.size() > kAdDomainsMax || !std::ranges::all_of(domains, IsDnsName)) return malformed;
   return SettingsAnswer<v1::SetAdIntegrationResponse>(
       Apply(admin, [&](Edit& edit, const OrgState& /*before*/) {
         edit.settings.set_ad_integration_active(request.active());
         if (!domains.empty()) *edit.settings.mutable_ad_domains() = domains;
-        return absl::OkStatus();
+        const bool missing = request.active() && edit.settings.ad_domains().empty();
+        return missing ? malformed : absl::OkStatus();
       }));
 }
 

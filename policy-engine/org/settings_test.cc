@@ -137,8 +137,6 @@ TEST_F(SettingsTest, KeepsOtherSwitchesApart) {
   EXPECT_TRUE(frozen->settings().read_only());
   v1::SetAdIntegrationRequest ad;
   ad.set_active(true);
-  EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(admin_, ad).status()),
-            reason::v1::REASON_MALFORMED_REQUEST);
   ad.add_domains("corp.test");
   ad.add_domains("no name");
   EXPECT_EQ(ReasonOf(settings_->SetAdIntegration(admin_, ad).status()),
@@ -149,6 +147,21 @@ TEST_F(SettingsTest, KeepsOtherSwitchesApart) {
   EXPECT_TRUE(integrated->settings().read_only());
   EXPECT_THAT(integrated->settings().ad_domains(), ElementsAre("corp.test", "partner.test"));
   EXPECT_EQ(EventsOf("org.settings.change").size(), 2u);
+}
+
+TEST_F(SettingsTest, AnActiveIntegrationHasDomainsGivenNowOrBefore) {
+  v1::SetAdIntegrationRequest ad;
+  DT_ASSERT_OK(settings_->SetAdIntegration(admin_, ad));
+  EXPECT_FALSE(Settings().ad_integration_active());
+  ad.set_active(true);
+  DT_ASSERT_OK(settings_->SetAdIntegration(admin_, ad));
+  EXPECT_TRUE(Settings().ad_integration_active());
+  EXPECT_THAT(Settings().ad_domains(), ElementsAre("corp.test"));
+
+  const auto database = db::Database::Open("sqlite::memory:", OrgMigrations()).value();
+  const auto store = OrgStore::Create(*database, *events_, {"acme", {}, true}).value();
+  EXPECT_EQ(ReasonOf(SettingsAdmin(*store, clock_).SetAdIntegration(admin_, ad).status()),
+            reason::v1::REASON_MALFORMED_REQUEST);
 }
 
 TEST_F(SettingsTest, TheLearnMoreAddressStaysUnlessGiven) {
