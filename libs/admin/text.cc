@@ -42,13 +42,16 @@ std::string Who(const v1::Event& event) {
   return Or(actor.display_name(), actor.id());
 }
 
+// Not who acts, and not the device, which has a place of its own in a line.
 std::string What(const v1::Event& event) {
-  std::string out;
+  const auto device = event.debug_data().find("device_id");
+  std::vector<std::string> names;
   for (const v1::Target& target : event.targets()) {
-    out += out.empty() ? "" : ", ";
-    out += Or(target.display_name(), target.id());
+    const bool is_device = device != event.debug_data().end() && target.id() == device->second;
+    std::string name = Or(target.display_name(), target.id());
+    if (!is_device && name != Who(event)) names.push_back(std::move(name));
   }
-  return out;
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 std::string PeopleWords(const v1::Rule& rule) {

@@ -30,6 +30,14 @@ TEST(EventLine, SaysWhenWhatWhoAndWhichDevice) {
             "  device d-17");
 }
 
+TEST(EventLine, SaysEachThingOnce) {
+  v1::Event event = Revocation();
+  const std::string line = EventLine(event);
+  event.add_targets()->set_id("d-17");
+  event.add_targets()->set_display_name(event.actor().id());
+  EXPECT_EQ(EventLine(event), line);
+}
+
 TEST(EventLine, EndsWithTheCodeOfADecision) {
   org::v1::Event event = Revocation();
   (*event.mutable_debug_data())["code"] = "7F3K-9QXD";

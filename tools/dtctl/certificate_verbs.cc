@@ -98,6 +98,12 @@ int Revoke(AdminClient& client, const RevokeOptions& options) {
   return options.user.empty() ? RevokeSerial(client, options) : RevokeUser(client, options);
 }
 
+// The CA knows people by id alone; so it stays for one whom the org does not know.
+std::string PrincipalOf(AdminClient& client, const std::string& user_id) {
+  const auto user = client.GetUser(user_id);
+  return user.ok() ? user->principal() : user_id;
+}
+
 int ListCertificates(AdminClient& client, const ListOptions& options) {
   ca::v1::ListCertificatesRequest filter;
   filter.set_device_id(options.device);
@@ -110,9 +116,13 @@ int ListCertificates(AdminClient& client, const ListOptions& options) {
   if (!certificates.ok()) return Failed(certificates.status());
   ca::v1::ListCertificatesResponse all;
   std::vector<std::vector<std::string>> rows;
+  std::map<std::string, std::string> principals;  // By the user's id.
   for (const ca::v1::CertificateRecord& one : *certificates) {
     *all.add_certificates() = one;
-    rows.push_back({one.serial(), one.has_revoked_at() ? "revoked" : "good", one.user_id(),
+    if (options.json) continue;
+    std::string& principal = principals[one.user_id()];
+    if (principal.empty()) principal = PrincipalOf(client, one.user_id());
+    rows.push_back({one.serial(), one.has_revoked_at() ? "revoked" : "good", principal,
                     one.device_id(), admin::FormatTime(one.issued_at()),
                     admin::FormatTime(one.not_after())});
   }
