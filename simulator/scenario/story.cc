@@ -229,7 +229,9 @@ absl::StatusOr<org::v1::Decision> Story::LastDecision(const std::string& princip
 absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
   const FleetUser& user = fleet_.users[fleet_.devices[device].user];
   Tell(fmt::format("{} opens Mail in a browser", user.display_name));
-  phase.RunOne(device, [this](Step step, std::chrono::microseconds took, const Page* page) {
+  Monotonic::time_point at = Monotonic::now();
+  phase.RunOne(device, [this, &at](Step step, std::chrono::microseconds took, const Page* page) {
+    at = Monotonic::now();
     if (step == Step::kRequest) return;
     const std::string where =
         page == nullptr || !verbose_
@@ -238,8 +240,7 @@ absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
     Tell(fmt::format("{} ({})", TellStep(step), Trimmed(Latency(took))), where);
   });
   DT_RETURN_IF_ERROR(FirstOf(phase.totals().errors));
-  const Monotonic::time_point at =
-      Monotonic::now();  // The way to the System Log is not the user's.
+  // The other apps, which come next, and the way to the System Log are not of this sign-in.
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, LastDecision(user.principal));
   Tell(fmt::format("{}: rule {} \"{}\", device {}", style_.Good("allowed"), decision.rule_index(),
                    decision.rule_name(),
