@@ -84,7 +84,9 @@ std::string OpenBrowserPath(const std::string& bin_dir) {
   std::error_code ignored;
   const std::filesystem::path near = bin_dir + "/../../../tools/open-browser";
   if (!IsProgram(near.string())) return "";
-  return std::filesystem::proximate(near, ignored).string();
+  const std::filesystem::path from_here = std::filesystem::proximate(near, ignored);
+  return (*from_here.begin() == ".." ? std::filesystem::canonical(near, ignored) : from_here)
+      .string();
 }
 
 // Apps of service providers from outside, by the metadata that `files` hold.
