@@ -1,6 +1,7 @@
 #include "libs/rpc/prepare.h"
 
 #include <absl/synchronization/mutex.h>
+#include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -11,8 +12,11 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 
+#include "libs/base/encoding.h"
 #include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 
 namespace devicetrust::rpc {
 namespace {
@@ -29,10 +33,19 @@ namespace {
 [[maybe_unused]] const int often_polled =
     setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "100", /*overwrite=*/0);
 
-// gRPC's own log lines take the form of ours.
+constexpr std::size_t kLogMessageBytesMax = 512;
+
+// gRPC's own log lines take the form of ours. Some of its errors any stranger can cause, and choose
+// their text: a header that it does not take, a handshake that fails.
 void ForwardGrpcLog(gpr_log_func_args* args) {
-  Log(args->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug, "grpc",
-      {{"message", args->message}});
+  const std::string message = CutText(args->message, kLogMessageBytesMax);
+  if (args->severity != GPR_LOG_SEVERITY_ERROR) {
+    return Log(LogLevel::kDebug, "grpc", {{"message", message}});
+  }
+  const std::string_view file(args->file);
+  LogSparsely(LogLevel::kWarning, "grpc",
+              fmt::format("{}:{}", file.substr(file.rfind('/') + 1), args->line),
+              {{"message", message}});
 }
 
 // Of Protobuf come complaints about what strangers send.
