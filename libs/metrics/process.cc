@@ -66,7 +66,7 @@ double MaxFds() {
 }  // namespace
 
 void AddProcessMetrics(std::string_view program, std::string_view version) {
-  static auto* const readings = new std::array<Reading, 7>{
+  static const std::array<Reading, 7> readings{
       kStartTime.Read({}, &StartTime),
       kCpu.Read({}, [] { return (Stat(14) + Stat(15)) / Ticks(); }),
       kResident.Read({}, [] { return Stat(24) * static_cast<double>(sysconf(_SC_PAGESIZE)); }),
@@ -75,7 +75,6 @@ void AddProcessMetrics(std::string_view program, std::string_view version) {
       kMaxFds.Read({}, &MaxFds),
       kThreads.Read({}, [] { return Stat(20); }),
   };
-  static_cast<void>(readings);
   kBuildInfo.With({program, version}).Set(1);
 }
 
