@@ -14,6 +14,7 @@
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
@@ -34,8 +35,11 @@ class FakeService final : public CertificateAdminService::Service {
  public:
   grpc::Status RevokeForUser(grpc::ServerContext* context, const ca::v1::RevokeForUserRequest* ask,
                              ca::v1::RevokeForUserResponse* answer) override {
-    seen_trace_ = CurrentTrace();
-    seen_address_ = PeerAddress(context);
+    {
+      const MutexLock lock(mutex_);
+      seen_trace_ = CurrentTrace();
+      seen_address_ = PeerAddress(context);
+    }
     if (ask->user_id() == "held") {
       inside_.count_down();
       open_.wait();
@@ -48,14 +52,22 @@ class FakeService final : public CertificateAdminService::Service {
     answer->set_revoked(caller.ok() && caller->role == "policy" ? 1 : 2);
     return grpc::Status::OK;
   }
-  std::string seen_trace() const { return seen_trace_; }  // Of the last RevokeForUser().
-  std::string seen_address() const { return seen_address_; }
+  // Of the last RevokeForUser().
+  std::string seen_trace() const {
+    const MutexLock lock(mutex_);
+    return seen_trace_;
+  }
+  std::string seen_address() const {
+    const MutexLock lock(mutex_);
+    return seen_address_;
+  }
   void WaitInside() { inside_.wait(); }
   void Open() { open_.count_down(); }
 
  private:
-  std::string seen_trace_;
-  std::string seen_address_;
+  mutable Mutex mutex_;
+  std::string seen_trace_ ABSL_GUARDED_BY(mutex_);
+  std::string seen_address_ ABSL_GUARDED_BY(mutex_);
   std::latch inside_{1};
   std::latch open_{1};
 };
