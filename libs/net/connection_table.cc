@@ -9,6 +9,8 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::size_t kNewcomersPart = 4;  // One of so many places.
+
 asio::ip::address KeyOf(const asio::ip::address& given) {
   const asio::ip::address address = Unmapped(given);
   if (!address.is_v6()) return address;
@@ -78,17 +80,23 @@ std::unique_ptr<Admission> ConnectionTable::Admit(const asio::ip::address& given
 
 bool ConnectionTable::MakeRoom() { return Evict(all_); }
 
+// New ones keep a part of the places: else those that are idle in all the others would leave an
+// honest one only the time until the next one comes.
 bool ConnectionTable::Evict(Lists& lists) {
-  for (const Admission::State state : {Admission::State::kNew, Admission::State::kIdle}) {
-    Admission::List& list = lists.of[static_cast<std::size_t>(state)];
-    if (list.empty()) continue;
-    Admission& victim = *list.front();
-    ++evicted_;
-    Remove(victim);
-    if (victim.session_ != nullptr) victim.session_->Cut();
-    return true;
-  }
-  return false;
+  const auto of = [&lists](Admission::State state) -> Admission::List& {
+    return lists.of[static_cast<std::size_t>(state)];
+  };
+  Admission::List& fresh = of(Admission::State::kNew);
+  Admission::List& idle = of(Admission::State::kIdle);
+  const std::size_t all = fresh.size() + idle.size() + of(Admission::State::kBusy).size();
+  const bool many_are_new = fresh.size() * kNewcomersPart >= all;
+  Admission::List& list = !fresh.empty() && (many_are_new || idle.empty()) ? fresh : idle;
+  if (list.empty()) return false;
+  Admission& victim = *list.front();
+  ++evicted_;
+  Remove(victim);
+  if (victim.session_ != nullptr) victim.session_->Cut();
+  return true;
 }
 
 void ConnectionTable::Remove(Admission& admission) {

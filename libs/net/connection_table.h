@@ -67,8 +67,8 @@ class ConnectionTable {
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
   // A place for a connection of that address. When there is none left, of all or of its address,
-  // one that may go is cut: the oldest without a request so far, else the one that has been idle
-  // longest. Null: all are busy.
+  // one that may go is cut: the oldest without a request so far where those have a quarter of the
+  // places, else the one that has been idle longest, else the other. Null: all are busy.
   std::unique_ptr<Admission> Admit(const boost::asio::ip::address& address);
   // Says what to cut. False when the place was given to another meanwhile.
   static bool Attach(Admission& admission, Session& session) {

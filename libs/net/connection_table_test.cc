@@ -76,6 +76,20 @@ TEST_F(ConnectionTableTest, ThenTheOneThatWasIdleLongestAndNoneThatIsBusy) {
   EXPECT_EQ(Cut(), "2");
 }
 
+// Who keeps all places but one idle, and connects again and again, must not shut others out.
+TEST_F(ConnectionTableTest, ANewcomerHasTimeWhereOthersAreIdle) {
+  Make(8, 0);
+  for (int i = 0; i < 7; ++i) {
+    EXPECT_TRUE(Connect("192.0.2.1"));
+    open_.back().admission->Idle();
+  }
+  EXPECT_TRUE(Connect("198.51.100.7"));  // 7
+  EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_EQ(Cut(), "0");
+  EXPECT_TRUE(Connect("192.0.2.1"));  // Now a quarter of them are new.
+  EXPECT_EQ(Cut(), "07");
+}
+
 TEST_F(ConnectionTableTest, AnAddressFillsItsShareAlone) {
   Make(100, 2);
   EXPECT_TRUE(Connect("192.0.2.1"));

@@ -2,9 +2,9 @@
 //
 // Nobody can take more of a service than these bounds, whether a method is reached or not; each
 // listener has its own, so one lives on whatever happens at the other:
-//   connections in all and by address (an IPv6 /64 is one). When full, one that has had no call
-//   yet goes first, then (at an edge) the one that has been idle longest; components that have
-//   called stay;
+//   connections in all and by address (an IPv6 /64 is one). When full, the oldest that has had no
+//   call yet goes where those are a quarter, else (at an edge) the one that has been idle longest;
+//   components that have called stay;
 //   the time for a handshake, for the first call behind it, for a call to send its message, for
 //   the client to take its answer, from the connection or by its windows; idle time, and at an edge
 //   age; calls that wait for their clients, of which the oldest go first;
