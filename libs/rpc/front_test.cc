@@ -27,6 +27,26 @@ TEST_F(FrontTest, AnAgentCallsWithoutACertificateAndItsAddressIsKnown) {
   EXPECT_EQ(service_.seen_address(), "127.0.0.1");
 }
 
+TEST_F(FrontTest, KnowsAnAddressOfIpv6) {
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::acceptor acceptor(io);
+  boost::system::error_code error;
+  acceptor.open(boost::asio::ip::tcp::v6(), error);
+  if (!error) acceptor.bind({boost::asio::ip::address_v6::loopback(), 0}, error);
+  if (error) GTEST_SKIP() << "this machine has no ::1";
+  for (ListenerConfig config : {Edge(), Internal()}) {
+    config.listen = "[::1]:0";
+    Start(config);
+    const auto stub = CertificateAdminService::NewStub(
+        NewChannel({.address = server_->address(),
+                    .server_name = "localhost",
+                    .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                    .identity = Pem(pki_.Component("policy"))}));
+    DT_EXPECT_OK(Revoke(*stub, "u1"));
+    EXPECT_EQ(service_.seen_address(), "::1") << config.name;
+  }
+}
+
 TEST(PeerAddressTest, IsThatOfTheClientWithoutItsPort) {
   EXPECT_EQ(AddressOfPeer("ipv4:192.0.2.7:40312"), "192.0.2.7");
   EXPECT_EQ(AddressOfPeer("ipv6:%5B2001:db8::1%5D:40312"), "2001:db8::1");
