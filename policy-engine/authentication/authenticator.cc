@@ -84,6 +84,12 @@ absl::Status ThrottledSignIn(std::chrono::seconds retry_after) {
                         retry_after);
 }
 
+absl::Status TooManyAtOnce() {
+  return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
+                        "too many sign-ins at once", {}, "Try again in a moment.",
+                        std::chrono::seconds{1});
+}
+
 absl::Status DeactivatedUser() {
   return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_USER_DEACTIVATED,
                         "the user is deactivated in this org", {},
@@ -178,7 +184,10 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
   if (address.empty() || address.size() > kPeerAddressBytesMax) {
     return MalformedSignIn("the client's address is missing", "client.address");
   }
+  const std::string network = ClientNetwork(address);
+  if (!throttle_.Enter(network)) return TooManyAtOnce();
   const Attempt attempt = Judge(request);
+  throttle_.Leave(network);
   const WallTime now = parts_.clock.Now();
 
   v1::StartSessionResponse response;

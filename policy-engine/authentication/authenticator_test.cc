@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 
@@ -175,6 +176,46 @@ TEST_F(AuthenticatorTest, AsksTheDirectoryForNobodyWhereASearchFindsNobody) {
     EXPECT_EQ(Refusal(typed, "right"), reason::v1::REASON_PASSWORD_WRONG) << typed;
     EXPECT_THAT(last_bind_, MatchesRegex("nobody-[0-9a-f]{32}@corp.test")) << typed;
   }
+}
+
+// A directory that is slow must not take all threads of the org with it.
+TEST_F(AuthenticatorTest, BoundsSignInsAtOnceByNetworkAndInAll) {
+  std::vector<absl::Status> at_once;
+  std::string address;
+  std::uint32_t wanted = 0;
+  corp_->check_password = [&](std::string_view, std::string_view) {
+    // One more begins while this one waits for the directory.
+    if (at_once.size() < wanted) {
+      at_once.push_back(absl::OkStatus());
+      const std::size_t place = at_once.size() - 1;
+      const std::string number = std::to_string(place);
+      at_once[place] =
+          SignIn("nobody" + number, "x", address.empty() ? "203.0.113." + number : address)
+              .status();
+    }
+    return PasswordVerdict::kWrong;
+  };
+  const auto refused = [&] {
+    return std::ranges::count_if(at_once, [](const absl::Status& status) {
+      return rpc::ReasonOf(status) == reason::v1::REASON_TOO_MANY_REQUESTS;
+    });
+  };
+  address = "192.0.2.1";
+  wanted = kAttemptsOfNetworkMax - 1;
+  EXPECT_EQ(Refusal("nobody", "x"), reason::v1::REASON_PASSWORD_WRONG);
+  EXPECT_EQ(refused(), 0);
+  at_once.clear();
+  wanted = kAttemptsOfNetworkMax;
+  EXPECT_EQ(Refusal("nobody", "x"), reason::v1::REASON_PASSWORD_WRONG);
+  EXPECT_EQ(refused(), 1);
+  at_once.clear();
+  address.clear();
+  wanted = kAttemptsMax;
+  EXPECT_EQ(Refusal("nobody", "x"), reason::v1::REASON_PASSWORD_WRONG);
+  EXPECT_EQ(refused(), 1);
+  corp_->check_password = nullptr;
+  corp_->passwords["CN=ada,corp.test"] = "right";
+  DT_EXPECT_OK(SignIn("ada", "right"));
 }
 
 TEST_F(AuthenticatorTest, TellsTheStateOfAnAccountOnlyAfterTheRightPassword) {

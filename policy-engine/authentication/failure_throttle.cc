@@ -63,6 +63,23 @@ void FailureThrottle::EndRow(Counters& counters, const std::string& key) {
   if (found->second.failures == 0) counters.erase(found);
 }
 
+bool FailureThrottle::Enter(const std::string& network) {
+  const MutexLock lock(mutex_);
+  if (all_entered_ >= kAttemptsMax) return false;
+  std::uint32_t& of_network = entered_[network];
+  if (of_network >= kAttemptsOfNetworkMax) return false;
+  ++of_network;
+  ++all_entered_;
+  return true;
+}
+
+void FailureThrottle::Leave(const std::string& network) {
+  const MutexLock lock(mutex_);
+  --all_entered_;
+  const auto found = entered_.find(network);
+  if (--found->second == 0) entered_.erase(found);
+}
+
 std::optional<seconds> FailureThrottle::Begin(const Attempt& attempt, WallTime now) {
   const MutexLock lock(mutex_);
   seconds wait{0};

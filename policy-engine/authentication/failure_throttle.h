@@ -30,6 +30,10 @@ struct FailureLimits {
   std::chrono::seconds window{30 * 60};
 };
 
+// Attempts at once: a quarter of the calls that the org takes, and half of those.
+inline constexpr std::uint32_t kAttemptsMax = 128;
+inline constexpr std::uint32_t kAttemptsOfNetworkMax = 64;
+
 // Counters of failures, in memory of this process; a restart forgets them. What a stranger does
 // evicts nothing: accounts are counted one by one, but only those that exist; networks, and names
 // that nobody has, in sketches of fixed size. Who is over a limit is counted no further.
@@ -48,6 +52,12 @@ class FailureThrottle {
 
   // `secret`: at least 16 random bytes.
   FailureThrottle(FailureLimits limits, const Bytes& secret);
+
+  // Before anything of an attempt is looked at, and after all of it: attempts at once are bounded,
+  // of one network and in all, so that whoever floods a slow directory with them leaves the rest of
+  // this process to others. False: there are too many.
+  bool Enter(const std::string& network);
+  void Leave(const std::string& network);
 
   // Before an attempt. Nothing: go on, and end with one of those below. Else how long to wait: do
   // not try at all.
@@ -88,6 +98,8 @@ class FailureThrottle {
   Mutex mutex_;
   Counters accounts_ ABSL_GUARDED_BY(mutex_);  // By SID.
   Counters known_ ABSL_GUARDED_BY(mutex_);     // By SID and network.
+  std::unordered_map<std::string, std::uint32_t> entered_ ABSL_GUARDED_BY(mutex_);  // By network.
+  std::uint32_t all_entered_ ABSL_GUARDED_BY(mutex_) = 0;
   FailureSketch names_ ABSL_GUARDED_BY(mutex_);
   FailureSketch networks_ ABSL_GUARDED_BY(mutex_);
 };
