@@ -57,7 +57,7 @@ absl::Status CheckPublicUrl(const std::string& text) {
 }
 
 absl::StatusOr<Files> LoadFiles(const Config& config) {
-  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
+  DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.database), "--database"));
   DT_RETURN_IF_ERROR(CheckPublicUrl(config.public_http_url));
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "ca"));
   DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
@@ -167,8 +167,8 @@ absl::Status CaServer::Parts::Listen() {
       internal, rpc::Server::Start(files.component.InternalListener(config),
                                    {admin_service.get(), feed_service.get(), issuer_service.get()},
                                    InternalAccess()));
-  self_check = std::make_unique<service::SelfCheck>(
-      std::vector{edge.get(), internal.get()}, std::vector<const http::Server*>{http.get()});
+  self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()},
+                                                    std::vector<const http::Server*>{http.get()});
   return absl::OkStatus();
 }
 

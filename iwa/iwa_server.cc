@@ -38,7 +38,7 @@ absl::Status CheckForms(const Config& config) {
   if (!config.spn.starts_with("HTTP/")) {
     return absl::InvalidArgumentError("--spn must be HTTP/host.domain, as agents ask for it");
   }
-  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
+  DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.database), "--database"));
   DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
   return ParseHostPort(config.org_address, "--org-address").status();

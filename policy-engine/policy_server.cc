@@ -275,8 +275,8 @@ Addresses PolicyServer::addresses() const { return {{"internal", parts_->server-
 void PolicyServer::Stop() { parts_->Stop(); }
 
 absl::Status CheckConfig(const Config& config) {
-  DT_RETURN_IF_ERROR(db::CheckUrl(config.database));
-  DT_RETURN_IF_ERROR(db::CheckUrl(config.log_database));
+  DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.database), "--database"));
+  DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.log_database), "--log-database"));
   DT_RETURN_IF_ERROR(LoadFiles(config).status());
   DT_RETURN_IF_ERROR(service::CheckStore("--database", config.database));
   DT_RETURN_IF_ERROR(service::CheckStore("--log-database", config.log_database));

@@ -116,7 +116,7 @@ absl::Status WriteFileAtomically(const std::string& path, std::string_view data,
 
 absl::Status RefuseIfShared(const std::string& path) {
   struct stat facts {};
-  if (stat(path.c_str(), &facts) != 0) return FileError("stat", path, errno);
+  if (stat(path.c_str(), &facts) != 0) return FileError("read", path, errno);
   if ((facts.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return absl::FailedPreconditionError(
         fmt::format("{} holds a secret but others may use it (mode {:04o}): run chmod 600 {}", path,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <type_traits>
 
 #include "libs/base/encoding.h"
 
@@ -23,8 +24,10 @@ absl::Status NotOf(const Option& option, std::string_view given) {
 template <typename T>
 absl::StatusOr<const T*> ValueOf(const Option& option, const TomlValue& value) {
   const T* const found = std::get_if<T>(&value);
-  if (found == nullptr) return NotOf(option, ToToml(value).substr(0, kShownBytesMax));
-  return found;
+  if (found != nullptr) return found;
+  constexpr bool kHasNoQuotes = std::is_same_v<T, std::int64_t> || std::is_same_v<T, bool>;
+  const bool quoted = kHasNoQuotes && std::holds_alternative<std::string>(value);
+  return NotOf(option, ToToml(value).substr(0, kShownBytesMax) + (quoted ? " in quotes" : ""));
 }
 
 absl::Status SetGroups(const Option& option, const std::vector<TomlTable>& tables) {
