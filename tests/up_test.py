@@ -171,8 +171,13 @@ class Stopping(unittest.TestCase):
         self.assertEqual(result.returncode, 7, result.stderr)
         self.assertEqual(result.stdout, "")
         self.assertIn("in force", (self.folder / "settings").read_text())
-        for words in (("up", "--"), ("run", "--", "true")):
-            self.assertEqual(run(BIN / "dt-sim", *words, check=False).returncode, 2, words)
+        for *words, told in (("up", "--", "-- stands between"), ("run", "--", "true", "-- stands between"),
+                             ("up", "--", "no-such-program", "-- no-such-program: there is no such"),
+                             ("up", "--", "./settings", "-- ./settings: that is no program")):
+            refused = run(BIN / "dt-sim", *words, check=False, cwd=self.folder)
+            self.assertEqual(refused.returncode, 2, words)
+            self.assertEqual(refused.stdout, "")
+            self.assertIn(told, refused.stderr)
 
 
 class FixedNames(unittest.TestCase):

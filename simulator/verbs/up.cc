@@ -73,6 +73,17 @@ bool IsInstalled(const std::string& program) {
   return false;
 }
 
+// Before an environment is started for it.
+absl::Status CheckCommand(const std::vector<std::string>& command) {
+  if (command.empty()) return absl::OkStatus();
+  const std::string& program = command.front();
+  const bool has_path = program.find('/') != std::string::npos;
+  if (has_path ? IsProgram(program) : IsInstalled(program)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("-- {}: {}", program,
+                  has_path ? "that is no program that can be run" : "there is no such program"));
+}
+
 // A command to try, and what it needs when that is not there.
 std::string Suggestion(const std::string& command, bool is_there, std::string_view needs) {
   return fmt::format("             {}{}\n", command,
@@ -454,6 +465,7 @@ class Up {
 }  // namespace
 
 absl::StatusOr<int> RunUp(const UpOptions& options, std::FILE* out) {
+  DT_RETURN_IF_ERROR(CheckCommand(options.command));
   DT_RETURN_IF_ERROR(CheckWritable("--wait-file", options.wait_file, options.run_dir));
   RemoveStale(options.wait_file);
   DT_RETURN_IF_ERROR(CheckReadyFd(options.ready_fd));
