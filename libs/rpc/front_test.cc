@@ -57,15 +57,16 @@ TEST(PeerAddressTest, IsThatOfTheClientWithoutItsPort) {
 
 // A client may use its port again before anybody has seen the end of its last connection.
 TEST(NewcomersTest, OneThatEndsTakesNoOtherOfItsPeerAlong) {
+  const std::string peer = "ipv4:192.0.2.7:40312";
+  std::string called;
   Newcomers newcomers;
-  const Newcomers::Newcomer first = newcomers.Add("ipv4:192.0.2.7:40312");
-  const Newcomers::Newcomer second = newcomers.Add("ipv4:192.0.2.7:40312");
-  newcomers.Remove("ipv4:192.0.2.7:40312", first);
+  const Newcomers::Newcomer first = newcomers.Add(peer, [&] { called += "first"; });
+  const Newcomers::Newcomer second = newcomers.Add(peer, [&] { called += "second"; });
+  newcomers.Remove(peer, first);
   EXPECT_TRUE(newcomers.any());
-  EXPECT_FALSE(*second);
-  newcomers.Called("ipv4:192.0.2.7:40312");
-  EXPECT_TRUE(*second);
-  EXPECT_FALSE(*first);
+  newcomers.Called(peer);
+  newcomers.Called(peer);
+  EXPECT_EQ(called, "second");
   EXPECT_FALSE(newcomers.any());
 }
 
@@ -139,6 +140,27 @@ TEST_F(FrontTest, ANewConnectionTakesThePlaceOfOneWithoutACall) {
     Waiting silent(server_->address(), 8);
     DT_EXPECT_OK(Revoke(*AsComponent("policy"), "u1"));
   }
+}
+
+// Strangers come by the dozen while a component makes its first call.
+TEST_F(FrontTest, AComponentThatHasCalledIsNotCutForOthers) {
+  ListenerConfig config = Internal();
+  config.connections.connections_max = 4;
+  config.connections.connections_per_address_max = 0;
+  Start(config);
+  const std::string name = "dt_rpc_connections_total{listener=\"internal\"} ";
+  const auto accepted = [&name] {
+    const std::string text = metrics::Exposition();
+    return std::stoi(text.substr(text.find(name) + name.size()));
+  };
+  const int before = accepted();
+  const auto stub = AsComponent("policy");
+  DT_EXPECT_OK(Revoke(*stub, "u1"));
+  for (int i = 0; i < 8; ++i) {
+    const Waiting silent(server_->address(), 8);
+    DT_EXPECT_OK(Revoke(*stub, "u1"));
+  }
+  EXPECT_LE(accepted() - before, 1 + 8 * 8);  // It did not have to come again.
 }
 
 TEST_F(FrontTest, BothListenersServeOnOnceThereAreDescriptorsAgain) {

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 namespace devicetrust::rpc {
 
 bool Handover::Give(int fd) {
@@ -21,8 +23,8 @@ void Handover::End() {
   over_ = true;
 }
 
-Newcomers::Newcomer Newcomers::Add(const std::string& peer) {
-  auto newcomer = std::make_shared<std::atomic<bool>>(false);
+Newcomers::Newcomer Newcomers::Add(const std::string& peer, std::function<void()> called) {
+  const auto newcomer = std::make_shared<const std::function<void()>>(std::move(called));
   const MutexLock lock(mutex_);
   peers_[peer] = newcomer;
   size_ = peers_.size();
@@ -30,12 +32,16 @@ Newcomers::Newcomer Newcomers::Add(const std::string& peer) {
 }
 
 void Newcomers::Called(const std::string& peer) {
-  const MutexLock lock(mutex_);
-  const auto found = peers_.find(peer);
-  if (found == peers_.end()) return;
-  *found->second = true;
-  peers_.erase(found);
-  size_ = peers_.size();
+  Newcomer newcomer;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = peers_.find(peer);
+    if (found == peers_.end()) return;
+    newcomer = std::move(found->second);
+    peers_.erase(found);
+    size_ = peers_.size();
+  }
+  (*newcomer)();
 }
 
 void Newcomers::Remove(const std::string& peer, const Newcomer& newcomer) {

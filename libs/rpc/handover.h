@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,10 +38,10 @@ class Handover {
 // peer. Thread-safe.
 class Newcomers {
  public:
-  // True once its connection has had a call.
-  using Newcomer = std::shared_ptr<std::atomic<bool>>;
+  using Newcomer = std::shared_ptr<const std::function<void()>>;
 
-  Newcomer Add(const std::string& peer);
+  // `called` runs once the connection has had a call, on the thread of that.
+  Newcomer Add(const std::string& peer, std::function<void()> called);
   // A connection of that peer had a call.
   void Called(const std::string& peer);
   // It has ended. The next one of the same peer may have begun before.

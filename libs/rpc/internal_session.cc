@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -29,7 +32,7 @@ class InternalSession final : public net::Session {
         newcomers_(newcomers),
         timer_(socket_.get_executor()),
         peer_(NameOf(connection.peer)),
-        newcomer_(newcomers.Add(peer_)) {}
+        newcomer_(newcomers.Add(peer_, WhenCalled())) {}
   ~InternalSession() override { newcomers_.Remove(peer_, newcomer_); }
 
   Task<void> Run() override {
@@ -43,8 +46,6 @@ class InternalSession final : public net::Session {
     while (!closing_ && IsOpen(fd_)) {
       timer_.expires_after(kLookAgain);
       co_await timer_.async_wait(kAsTuple);
-      // A component that has called is not cut for the sake of others.
-      if (*newcomer_) admission_.Busy();
     }
   }
 
@@ -64,6 +65,14 @@ class InternalSession final : public net::Session {
   }
 
  private:
+  // A component that has called is not cut for the sake of others.
+  std::function<void()> WhenCalled() {
+    return [executor = timer_.get_executor(), own = std::weak_ptr(self_)] {
+      asio::post(executor, [own] {
+        if (const auto self = own.lock()) (*self)->admission_.Busy();
+      });
+    };
+  }
   static bool Inode(int fd, ino_t& inode) {
     struct stat status {};
     if (fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
@@ -92,6 +101,8 @@ class InternalSession final : public net::Session {
   Newcomers& newcomers_;
   asio::steady_timer timer_;
   const std::string peer_;
+  // For what is posted, which may run after the session is gone.
+  const std::shared_ptr<InternalSession*> self_ = std::make_shared<InternalSession*>(this);
   const Newcomers::Newcomer newcomer_;
   int fd_ = -1;  // gRPC's.
   ino_t inode_ = 0;
