@@ -59,6 +59,12 @@ std::string Row(std::string_view name, std::string_view value) {
   return fmt::format("<tr><th>{}<td>{}\n", http::EscapeHtml(name), http::EscapeHtml(value));
 }
 
+std::string NoteLine(const AppListener::Note& note) {
+  const std::string text = http::EscapeHtml(note.text);
+  if (note.url.empty()) return fmt::format("<p>{}</p>\n", text);
+  return fmt::format("<p><a href=\"{}\">{}</a></p>\n", http::EscapeHtml(note.url), text);
+}
+
 http::Response ShowAssertion(const ServiceProviderConfig& app, const Assertion& assertion) {
   std::string rows = Row("NameID", assertion.name_id) + Row("session", assertion.session_index);
   for (const auto& [name, values] : assertion.attributes) {
@@ -66,8 +72,10 @@ http::Response ShowAssertion(const ServiceProviderConfig& app, const Assertion& 
   }
   return AppPage(200, "Welcome to " + app.label,
                  fmt::format("<p>The identity provider says who you are:</p>\n<table>\n{}</table>\n"
+                             "<p>How the org decided, by which rule and on which device: "
+                             "<code>dtctl log --user {}</code></p>\n"
                              "<p><a href=\"/\">All apps</a></p>",
-                             rows));
+                             rows, http::EscapeHtml(assertion.name_id)));
 }
 
 }  // namespace
@@ -106,6 +114,10 @@ void AppListener::SetApps(std::vector<ServiceProvider*> apps) {
   ready_ = true;
 }
 
+void AppListener::SetNotes(std::vector<Note> notes) {
+  notes_.Set(std::make_shared<const std::vector<Note>>(std::move(notes)));
+}
+
 Task<http::Response> AppListener::Answer(const http::Request& request) {
   if (!ready_) co_return AppPage(503, "Starting", "<p>Try again in a moment.</p>");
   if (request.path == "/") {
@@ -114,7 +126,11 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
       list += fmt::format("<li><a href=\"/{}/\">{}</a>\n", app->config().id,
                           http::EscapeHtml(app->config().label));
     }
-    co_return AppPage(200, "Apps", fmt::format("<ul>\n{}</ul>", list));
+    std::string notes;
+    if (const auto known = notes_.Get()) {
+      for (const Note& note : *known) notes += NoteLine(note);
+    }
+    co_return AppPage(200, "Apps", fmt::format("<ul>\n{}</ul>\n{}", list, notes));
   }
   for (ServiceProvider* app : apps_) {
     const std::string folder = "/" + app->config().id + "/";

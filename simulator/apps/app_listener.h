@@ -9,6 +9,7 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/base/snapshot.h"
 #include "libs/base/status.h"
 #include "libs/http/server.h"
 #include "libs/pki/certificate.h"
@@ -16,9 +17,9 @@
 
 namespace devicetrust::simulator {
 
-// GET / lists the apps, GET /ID/ begins a sign-in, POST /ID/acs ends it and shows what the
-// app was told of the person. A response is taken only from the browser that asked for it, which
-// may have asked for many at once.
+// GET / lists the apps, with notes; GET /ID/ begins a sign-in, POST /ID/acs ends it and shows what
+// the app was told of the person. A response is taken only from the browser that asked for it,
+// which may have asked for many at once.
 class AppListener {
  public:
   // Listens at once, so that the address is known; answers 503 until SetApps(). `clock` and
@@ -35,6 +36,13 @@ class AppListener {
   // They outlive it. Once.
   void SetApps(std::vector<ServiceProvider*> apps);
 
+  // What the list of apps says below them: a line of text each, and where it leads, if anywhere.
+  struct Note {
+    std::string text;
+    std::string url;
+  };
+  void SetNotes(std::vector<Note> notes);
+
  private:
   AppListener(std::string host, Random& random) : host_(std::move(host)), random_(random) {}
   Task<http::Response> Answer(const http::Request& request);
@@ -44,7 +52,8 @@ class AppListener {
   const std::string host_;
   Random& random_;
   std::atomic<bool> ready_{false};
-  std::vector<ServiceProvider*> apps_;    // Before ready_.
+  std::vector<ServiceProvider*> apps_;  // Before ready_.
+  Snapshot<std::vector<Note>> notes_;
   std::unique_ptr<http::Server> server_;  // Last: its threads use the rest.
 };
 

@@ -74,6 +74,18 @@ class AppListenerTest : public ::testing::Test {
   std::unique_ptr<pki::TlsContext> tls_;
 };
 
+TEST_F(AppListenerTest, ListsTheAppsWithNotes) {
+  listener_->SetApps({app_.get()});
+  EXPECT_NE(Get("/").body.find("<a href=\"/mail/\">Mail</a>"), std::string::npos);
+  listener_->SetNotes(
+      {{"Zo\u00eb <Q&A>", ""}, {"CRM, yours", "https://org.localhost/app/crm?a&b"}});
+  const std::string page = Get("/").body;
+  EXPECT_NE(page.find("<p>Zo\u00eb &lt;Q&amp;A&gt;</p>"), std::string::npos) << page;
+  EXPECT_NE(page.find("<a href=\"https://org.localhost/app/crm?a&amp;b\">CRM, yours</a>"),
+            std::string::npos)
+      << page;
+}
+
 TEST_F(AppListenerTest, SaysThatItStartsUntilItHasItsApps) {
   EXPECT_EQ(Get("/").status, 503);
   listener_->SetApps({app_.get()});

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -31,6 +30,7 @@
 #include "simulator/report/progress.h"
 #include "simulator/scenario/enroll_phase.h"
 #include "simulator/verbs/child_command.h"
+#include "simulator/verbs/local_programs.h"
 
 namespace devicetrust::simulator {
 namespace {
@@ -55,49 +55,6 @@ absl::Status CheckReadyFd(int fd) {
   if (fd < 0) return absl::OkStatus();
   const int flags = ::fcntl(fd, F_GETFL);
   return flags < 0 || (flags & O_ACCMODE) == O_RDONLY ? NotWritable(fd) : absl::OkStatus();
-}
-
-bool IsProgram(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
-}
-
-bool IsInstalled(const std::string& program) {
-  const char* const path = std::getenv("PATH");
-  std::string_view rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    if (IsProgram(std::string(rest.substr(0, end)) + "/" + program)) return true;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return false;
-}
-
-// Before an environment is started for it.
-absl::Status CheckCommand(const std::vector<std::string>& command) {
-  if (command.empty()) return absl::OkStatus();
-  const std::string& program = command.front();
-  const bool has_path = program.find('/') != std::string::npos;
-  if (has_path ? IsProgram(program) : IsInstalled(program)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("-- {}: {}", program,
-                  has_path ? "that is no program that can be run" : "there is no such program"));
-}
-
-// A command to try, and what it needs when that is not there.
-std::string Suggestion(const std::string& command, bool is_there, std::string_view needs) {
-  return fmt::format("             {}{}\n", command,
-                     is_there ? "" : fmt::format("     (needs: {})", needs));
-}
-
-// Beside the build in the source tree; elsewhere it is not installed.
-std::string OpenBrowserPath(const std::string& bin_dir) {
-  std::error_code ignored;
-  const std::filesystem::path near = bin_dir + "/../../../tools/open-browser";
-  if (!IsProgram(near.string())) return "";
-  const std::filesystem::path from_here = std::filesystem::proximate(near, ignored);
-  return (*from_here.begin() == ".." ? std::filesystem::canonical(near, ignored) : from_here)
-      .string();
 }
 
 // Apps of service providers from outside, by the metadata that `files` hold.
@@ -346,10 +303,31 @@ class Up {
     for (const org::v1::App& app : foreign_) add(app, "trusted", "");
   }
 
-  // What to try, as two people: one who gets in and one who does not.
+  // Who gets in, and who does not.
+  const FleetUser& Good() const {
+    return fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
+  }
+  const FleetUser& Refused() const { return fleet_.users.at(fleet_.devices.back().user); }
+
+  std::vector<AppListener::Note> FrontPageNotes() const {
+    std::vector<AppListener::Note> notes;
+    for (const org::v1::App& app : foreign_) {
+      notes.push_back({fmt::format("{}, an app of yours", app.label()),
+                       fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id())});
+    }
+    notes.push_back({fmt::format("Let in with a trusted computer's certificate: {}, password {}",
+                                 Good().principal, Good().password),
+                     ""});
+    notes.push_back({fmt::format("Refused without one: {}, password {}", Refused().principal,
+                                 Refused().password),
+                     ""});
+    return notes;
+  }
+
+  // What to try, as both.
   std::string SuggestionText() const {
-    const FleetUser& good = fleet_.users.at(std::min<std::size_t>(9, fleet_.domain_joined - 3));
-    const FleetUser& refused = fleet_.users.at(fleet_.devices.back().user);
+    const FleetUser& good = Good();
+    const FleetUser& refused = Refused();
     const std::string device = folder_.File("devices/" + good.account_name);
     const std::string open_browser = OpenBrowserPath(options_.bin_dir);
     const auto in_browser = [&](const FleetUser& user) {
@@ -419,6 +397,7 @@ class Up {
       std::fprintf(stderr, "dt-sim: dtctl and explain will need --run-dir: %s\n",
                    std::string(known.status().message()).c_str());
     }
+    listener_->SetNotes(FrontPageNotes());
     Print(AnnouncementText());
     if (!options_.wait_file.empty()) {
       DT_RETURN_IF_ERROR(WriteOutside(options_.wait_file, path + "\n", 0644));
