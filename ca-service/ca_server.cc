@@ -33,6 +33,7 @@ struct Files {
 namespace {
 
 constexpr std::chrono::milliseconds kDrain{2000};
+constexpr std::size_t kHttpMemoryBytesMax = std::size_t{6} << 20;
 
 // The outbox's payloads are AppendEventsRequests, which concatenate to one.
 absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> events) {
@@ -135,6 +136,7 @@ absl::Status CaServer::Parts::ServeHttp() {
   listener.flag = "--http-listen";
   listener.handler = NewHttpEndpoint(*issuers, *crl);
   listener.limits.connections_per_address_max = 256;
+  listener.limits.memory_bytes_max = kHttpMemoryBytesMax;
   listener.limits.parser.host_optional = true;
   server.listeners.push_back(std::move(listener));
   DT_ASSIGN_OR_RETURN(http, http::Server::Start(std::move(server)));

@@ -54,8 +54,8 @@ Task<absl::StatusOr<std::unique_ptr<Client>>> Client::Connect(ClientOptions opti
   std::unique_ptr<net::Stream> stream =
       options.tls == nullptr
           ? net::NewPlainStream(std::move(socket))
-          : net::NewTlsStream(std::move(socket),
-                              options.tls->NewClientSession(options.host, options.identity), false);
+          : net::NewTlsClientStream(
+                std::move(socket), options.tls->NewClientSession(options.host, options.identity));
   std::unique_ptr<Client> client(new Client(std::move(options), std::move(stream)));
   client->deadline_.Set(client->options_.connect);
   auto [error] = co_await client->stream_->socket().async_connect(*endpoint, kAsTuple);

@@ -1,9 +1,9 @@
 // A strict HTTP/1.1 server over TLS or plain TCP.
 //
 // A connection stays on one of its threads (libs/net/server.h). Every step has a deadline,
-// every queue and size a limit. When connections are full, the oldest that has sent no request
-// yet goes where those are a quarter, else the one that has been idle longest. parser.h lists
-// what is refused; each refusal ends the connection.
+// every queue and size a limit. When connections or their memory are full, the oldest that has
+// sent no request yet goes where those are a quarter, else the one that has been idle, or takes
+// its answer, longest. parser.h lists what is refused; each refusal ends the connection.
 //
 // Every answer, error pages included, carries these unless the handler set its own:
 //   Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none';
@@ -54,6 +54,7 @@ struct Limits {
   // Of one address (an IPv6 /64 is one), per listener: a flood from one leaves others served. 0:
   // no bound.
   std::size_t connections_per_address_max = 0;
+  std::size_t memory_bytes_max = std::size_t{48} << 20;  // Of all connections, per listener.
 };
 
 struct ListenerConfig {

@@ -19,6 +19,8 @@ using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kGoodbye{1000};
 constexpr std::size_t kLingerBytesMax = 256 * 1024;
+// What a message takes while it comes, for each octet of it: its text grows by doubling.
+constexpr std::size_t kGrowth = 2;
 
 constexpr std::pair<std::string_view, std::string_view> kHygiene[] = {
     {"content-security-policy",
@@ -53,9 +55,9 @@ std::string LabelOf(std::string_view flag) {
   return std::string(flag);
 }
 
-std::unique_ptr<net::Stream> NewStream(asio::ip::tcp::socket socket, const pki::TlsContext* tls) {
-  if (tls == nullptr) return net::NewPlainStream(std::move(socket));
-  return net::NewTlsStream(std::move(socket), tls->NewSession(), true);
+std::unique_ptr<net::Stream> NewStream(net::Connection& connection, const pki::TlsContext* tls) {
+  if (tls == nullptr) return net::NewPlainStream(std::move(connection.socket));
+  return net::NewTlsServerStream(std::move(connection.socket), *tls, connection.admission);
 }
 
 Response PlainError(int status, std::string_view words = "") {
@@ -114,7 +116,7 @@ Session::Session(net::Connection connection, std::shared_ptr<const pki::TlsConte
                  const ListenerConfig& listener, const Clock& clock, Counts& counts)
     : tls_(std::move(tls)),
       admission_(connection.admission),
-      stream_(NewStream(std::move(connection.socket), tls_.get())),
+      stream_(NewStream(connection, tls_.get())),
       listener_(listener),
       clock_(clock),
       counts_(counts),
@@ -153,6 +155,7 @@ Task<void> Session::Run() {
     connection_.peer_verdict = pki::PeerVerdict(tls);
   }
 
+  if (!Hold(0)) co_return;
   buffer_ = std::make_unique_for_overwrite<char[]>(kBufferBytes);
   for (std::size_t served = 1;; ++served) {
     RequestParser parser(listener_.limits.parser);
@@ -170,17 +173,24 @@ Task<void> Session::Run() {
     const bool keep_alive = request.keep_alive && !response.close && !closing_ &&
                             !listener_.close_always && response.status != 400 &&
                             served < listener_.limits.requests_per_connection_max;
+    // Who takes an answer slowly holds no place that others need.
+    admission_.Idle();
     const bool written = co_await Write(std::move(response), request.method == "HEAD", keep_alive);
     if (!written) co_return;
     if (!keep_alive) break;
-    admission_.Idle();
+    if (!Hold(0)) co_return;
   }
   deadline_.Set(kGoodbye);
   if (stream_->socket().is_open()) co_await stream_->Close();
 }
 
+bool Session::Hold(std::size_t message_bytes) {
+  return admission_.Hold(net::Admission::Part::kProtocol, kBufferBytes + message_bytes);
+}
+
 Task<Session::ReadEnd> Session::ReadRequest(RequestParser& parser) {
   idle_ = pending_.empty();
+  std::size_t received = pending_.size();
   deadline_.Set(idle_ ? listener_.limits.idle : listener_.limits.request);
   for (;;) {
     if (!pending_.empty()) {
@@ -195,6 +205,8 @@ Task<Session::ReadEnd> Session::ReadRequest(RequestParser& parser) {
     if (idle_) deadline_.Set(listener_.limits.request);
     idle_ = false;
     pending_ = {buffer_.get(), read.size};
+    received += read.size;
+    if (!Hold(kGrowth * received)) co_return ReadEnd::kClosed;
   }
 }
 
@@ -227,6 +239,7 @@ Task<Response> Session::Answer(const Request& request) {
 Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
   const std::string text =
       FormatResponse(std::move(response), connection_.tls, head_only, keep_alive, clock_.Now());
+  if (!Hold(text.size())) co_return false;
   const error_code error = co_await stream_->Write(text);
   co_return !error;
 }

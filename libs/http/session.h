@@ -43,6 +43,8 @@ class Session final : public net::Session {
  private:
   enum class ReadEnd { kRequest, kRefused, kClosed };
 
+  // Tells what is held, a message of that size included. False: no room, end.
+  bool Hold(std::size_t message_bytes);
   Task<ReadEnd> ReadRequest(RequestParser& parser);
   Task<Response> Answer(const Request& request);
   Task<bool> Write(Response response, bool head_only, bool keep_alive);

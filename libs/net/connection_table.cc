@@ -34,6 +34,18 @@ Admission::~Admission() {
 void Admission::Busy() { MoveTo(State::kBusy); }
 void Admission::Idle() { MoveTo(State::kIdle); }
 
+bool Admission::Hold(Part part, std::size_t bytes) {
+  if (state_ == State::kGone) return false;
+  std::size_t& held = held_[static_cast<std::size_t>(part)];
+  const bool more = bytes > held;
+  table_.bytes_ += bytes - held;
+  held = bytes;
+  while (more && table_.bytes_ > table_.bytes_max_) {
+    if (!table_.Evict(table_.all_) || state_ == State::kGone) return false;
+  }
+  return true;
+}
+
 void Admission::MoveTo(State state) {
   if (state_ == State::kGone) return;
   const auto from = static_cast<std::size_t>(state_);
@@ -45,8 +57,9 @@ void Admission::MoveTo(State state) {
   state_ = state;
 }
 
-ConnectionTable::ConnectionTable(std::size_t connections_max, std::size_t per_address_max)
-    : connections_max_(connections_max), per_address_max_(per_address_max) {}
+ConnectionTable::ConnectionTable(std::size_t connections_max, std::size_t per_address_max,
+                                 std::size_t bytes_max)
+    : connections_max_(connections_max), per_address_max_(per_address_max), bytes_max_(bytes_max) {}
 ConnectionTable::~ConnectionTable() = default;
 
 std::unique_ptr<Admission> ConnectionTable::Admit(const asio::ip::address& given) {
@@ -56,7 +69,9 @@ std::unique_ptr<Admission> ConnectionTable::Admit(const asio::ip::address& given
     const bool full = per_address_max_ > 0 && address.size >= per_address_max_;
     if (full && !Evict(address.lists)) return nullptr;
   }
-  if (size_ >= connections_max_ && !Evict(all_)) return nullptr;
+  while (size_ >= connections_max_ || bytes_ + kConnectionBytes > bytes_max_) {
+    if (!Evict(all_)) return nullptr;
+  }
 
   auto place = addresses_.find(key);  // The last one may have left.
   if (place == addresses_.end()) {
@@ -75,6 +90,7 @@ std::unique_ptr<Admission> ConnectionTable::Admit(const asio::ip::address& given
   address.lists.of[0].splice(address.lists.of[0].end(), same);
   ++address.size;
   ++size_;
+  bytes_ += kConnectionBytes;
   return admission;
 }
 
@@ -105,6 +121,7 @@ void ConnectionTable::Remove(Admission& admission) {
   admission.address_.lists.of[state].erase(admission.in_address_);
   admission.state_ = Admission::State::kGone;
   --size_;
+  bytes_ -= kConnectionBytes + admission.held_[0] + admission.held_[1];
   if (--admission.address_.size == 0) addresses_.erase(asio::ip::address(admission.address_.key));
 }
 

@@ -1,5 +1,5 @@
-// Which connections of one listener on one thread may be there, and which goes first when there
-// is no room. Not thread-safe.
+// Which connections of one listener on one thread may be there, what they may hold of memory
+// together, and which goes first when there is no room. Not thread-safe.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -27,6 +27,9 @@ class Session {
 
 class ConnectionTable;
 
+// What a connection holds at the least: socket, session, timers, coroutines.
+inline constexpr std::size_t kConnectionBytes = 4 * 1024;
+
 // The place of one connection. A new one has yet to prove itself: it is first to go when there is
 // no room. Destroyed before the table.
 class Admission {
@@ -39,6 +42,13 @@ class Admission {
   void Busy();
   // Has had a request, and none is in hand: goes when nobody is left who had none.
   void Idle();
+
+  // TLS and what is spoken over it know each its own.
+  enum class Part : std::size_t { kTls, kProtocol };
+  // Says what this connection holds from now on, beyond kConnectionBytes, in place of what it said
+  // before. When that is too much in all, others go as for a newcomer. False: it was this one's
+  // turn, or nobody was left who could go; it must end without taking the memory.
+  bool Hold(Part part, std::size_t bytes);
 
  private:
   friend class ConnectionTable;
@@ -53,6 +63,7 @@ class Admission {
   Address& address_;
   Session* session_ = nullptr;
   State state_ = State::kNew;
+  std::size_t held_[2] = {0, 0};  // By Part.
   List::iterator in_all_;
   List::iterator in_address_;
 };
@@ -60,15 +71,15 @@ class Admission {
 class ConnectionTable {
  public:
   // `per_address_max` 0: no bound. Addresses of one IPv6 /64 are one, since whoever has one has
-  // them all.
-  ConnectionTable(std::size_t connections_max, std::size_t per_address_max);
+  // them all. `bytes_max`: of memory, by what connections say.
+  ConnectionTable(std::size_t connections_max, std::size_t per_address_max, std::size_t bytes_max);
   ~ConnectionTable();
   ConnectionTable(const ConnectionTable&) = delete;
   ConnectionTable& operator=(const ConnectionTable&) = delete;
 
   // A place for a connection of that address. When there is none left, of all or of its address,
-  // one that may go is cut: the oldest without a request so far where those have a quarter of the
-  // places, else the one that has been idle longest, else the other. Null: all are busy.
+  // or no memory, who may go is cut: the oldest without a request so far where those have a quarter
+  // of the places, else the one that has been idle longest, else the other. Null: all are busy.
   std::unique_ptr<Admission> Admit(const boost::asio::ip::address& address);
   // Says what to cut. False when the place was given to another meanwhile.
   static bool Attach(Admission& admission, Session& session) {
@@ -80,6 +91,7 @@ class ConnectionTable {
   bool MakeRoom();
 
   std::size_t size() const { return size_; }
+  std::size_t bytes() const { return bytes_; }
   std::size_t evicted() const { return evicted_; }  // Cut for others so far.
 
  private:
@@ -93,7 +105,9 @@ class ConnectionTable {
 
   const std::size_t connections_max_;
   const std::size_t per_address_max_;
+  const std::size_t bytes_max_;
   std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
   std::size_t evicted_ = 0;
   Lists all_;
   std::map<boost::asio::ip::address, std::unique_ptr<Admission::Address>> addresses_;

@@ -24,8 +24,9 @@ class ConnectionTableTest : public ::testing::Test {
     std::unique_ptr<Admission> admission;
   };
 
-  void Make(std::size_t connections_max, std::size_t per_address_max) {
-    table_ = std::make_unique<ConnectionTable>(connections_max, per_address_max);
+  void Make(std::size_t connections_max, std::size_t per_address_max,
+            std::size_t bytes_max = 1 << 20) {
+    table_ = std::make_unique<ConnectionTable>(connections_max, per_address_max, bytes_max);
   }
   bool Connect(const std::string& address) {
     Open& open = open_.emplace_back();
@@ -115,6 +116,45 @@ TEST_F(ConnectionTableTest, A64OfIpv6IsOneAddressAndAMappedAddressIsIpv4) {
   EXPECT_EQ(Cut(), "0");
   EXPECT_TRUE(Connect("192.0.2.1"));
   EXPECT_EQ(Cut(), "03");
+}
+
+TEST_F(ConnectionTableTest, WhoHoldsMoreMakesOthersGoByAge) {
+  Make(100, 0, 4 * kConnectionBytes + 1000);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_TRUE(open_[3].admission->Hold(Admission::Part::kTls, 600));
+  EXPECT_TRUE(open_[3].admission->Hold(Admission::Part::kProtocol, 400));
+  EXPECT_EQ(Cut(), "");
+  EXPECT_EQ(table_->bytes(), 4 * kConnectionBytes + 1000);
+  EXPECT_TRUE(open_[3].admission->Hold(Admission::Part::kTls, kConnectionBytes + 601));
+  EXPECT_EQ(Cut(), "01");
+  EXPECT_TRUE(open_[3].admission->Hold(Admission::Part::kTls, 0));
+  EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_EQ(Cut(), "01");
+  open_[3].admission.reset();
+  EXPECT_EQ(table_->bytes(), 2 * kConnectionBytes);
+}
+
+TEST_F(ConnectionTableTest, NobodyIsAdmittedWithoutMemory) {
+  Make(100, 0, 2 * kConnectionBytes);
+  EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_EQ(Cut(), "0");
+  for (const int busy : {1, 2}) open_[static_cast<std::size_t>(busy)].admission->Busy();
+  EXPECT_FALSE(Connect("192.0.2.1"));
+}
+
+TEST_F(ConnectionTableTest, WhoHoldsTooMuchEndsAtItsTurnOrWhenAllAreBusy) {
+  Make(100, 0, 3 * kConnectionBytes);
+  EXPECT_TRUE(Connect("192.0.2.1"));
+  EXPECT_TRUE(Connect("192.0.2.2"));
+  EXPECT_FALSE(open_[0].admission->Hold(Admission::Part::kProtocol, 2 * kConnectionBytes));
+  EXPECT_EQ(Cut(), "0");
+  EXPECT_FALSE(open_[0].admission->Hold(Admission::Part::kProtocol, 0));
+  EXPECT_EQ(table_->bytes(), kConnectionBytes);
+  open_[1].admission->Busy();
+  EXPECT_FALSE(open_[1].admission->Hold(Admission::Part::kProtocol, 3 * kConnectionBytes));
+  EXPECT_EQ(Cut(), "0");
 }
 
 TEST_F(ConnectionTableTest, MakesRoomWhenAsked) {

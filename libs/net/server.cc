@@ -43,7 +43,8 @@ class Worker {
     for (const ListenerConfig& listener : listeners) {
       tables_.push_back(std::make_unique<ConnectionTable>(
           ShareOf(std::max<std::size_t>(1, listener.connections_max), threads),
-          ShareOf(listener.connections_per_address_max, threads)));
+          ShareOf(listener.connections_per_address_max, threads),
+          std::max(listener.memory_bytes_max / threads, kMemoryShareMin)));
     }
   }
 

@@ -1,9 +1,10 @@
 // Listeners and their threads, for any protocol over TCP.
 //
 // One io_context and one thread per core, each with its own SO_REUSEPORT listener; a connection
-// stays on the thread that accepted it. Connections are bounded in all and by address
-// (connection_table.h); each thread has its share of the bounds. When descriptors or memory run
-// out, a listener cuts who may go, pauses, and tries again, for as long as it is open.
+// stays on the thread that accepted it. Connections are bounded in all, by address, and by what
+// they hold of memory (connection_table.h); each thread has its share of the bounds. When
+// descriptors or memory run out, a listener cuts who may go, pauses, and tries again, for as long
+// as it is open.
 #pragma once
 
 #include <atomic>
@@ -38,12 +39,17 @@ struct Connection {
   Admission& admission;    // Outlives the session.
 };
 
+inline constexpr std::size_t kMemoryShareMin = std::size_t{2} << 20;
+
 struct ListenerConfig {
   std::string address;  // "HOST:PORT", HOST an IPv4 or [IPv6] address; port 0: any free one.
   std::string flag;     // Its name on the command line, for messages: "--org-listen".
   std::size_t connections_max = 4096;  // Per listener.
   // Of one address, per listener: a flood from one leaves others served. 0: no bound.
   std::size_t connections_per_address_max = 0;
+  // What connections may hold of memory together, by what they say (Admission::Hold()). A thread
+  // gets kMemoryShareMin at least.
+  std::size_t memory_bytes_max = std::size_t{32} << 20;
   std::function<std::unique_ptr<Session>(Connection connection)> new_session;
   Counts* counts = nullptr;  // Outlives the server.
 };

@@ -1,6 +1,8 @@
 #include "libs/net/server.h"
 
 #include <gtest/gtest.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
@@ -108,7 +110,7 @@ TEST_F(NetServerTest, OutOfDescriptorsTheIdleMakeRoomForOthers) {
 class HandshakeSession final : public Session {
  public:
   HandshakeSession(Connection connection, const pki::TlsContext& tls)
-      : stream_(NewTlsStream(std::move(connection.socket), tls.NewSession(), true)) {}
+      : stream_(NewTlsServerStream(std::move(connection.socket), tls, connection.admission)) {}
   Task<void> Run() override { co_await stream_->Handshake(); }
   void CloseWhenIdle() override { Cut(); }
   void Cut() override {
@@ -120,24 +122,113 @@ class HandshakeSession final : public Session {
   std::unique_ptr<Stream> stream_;
 };
 
-TEST_F(NetServerTest, AClientHelloThatAnnouncesTooMuchEndsTheHandshake) {
-  const WallTime now = SystemClock().Now();
-  const pki::Identity ca = throwaway::NewCa("CA", now);
-  const pki::TlsContext tls =
-      pki::TlsContext::ForServer(
-          {.identity = throwaway::NewIdentity("h", pki::Usage::kServerAuth, ca, now)})
-          .value();
-  std::vector<ListenerConfig> listeners(1);
-  listeners[0].address = "127.0.0.1:0";
-  listeners[0].counts = &counts_;
-  listeners[0].new_session = [&tls](Connection connection) -> std::unique_ptr<Session> {
-    return std::make_unique<HandshakeSession>(std::move(connection), tls);
-  };
-  server_ = Server::Start(std::move(listeners), 1).value();
-  const auto ends = [this](std::string_view octets) {
+class NetTlsServerTest : public NetServerTest {
+ protected:
+  ~NetTlsServerTest() override { server_.reset(); }  // Its sessions use what is below.
+
+  void StartTls() {
+    std::vector<ListenerConfig> listeners(1);
+    listeners[0].address = "127.0.0.1:0";
+    listeners[0].counts = &counts_;
+    listeners[0].memory_bytes_max = kMemoryShareMin;
+    listeners[0].new_session = [this](Connection connection) -> std::unique_ptr<Session> {
+      return std::make_unique<HandshakeSession>(std::move(connection), tls_);
+    };
+    server_ = Server::Start(std::move(listeners), 1).value();
+  }
+
+  Tcp::socket Connect(std::string_view octets) {
     Tcp::socket socket(io_);
     socket.connect(server_->endpoint(0));
     asio::write(socket, asio::buffer(octets.data(), octets.size()));
+    return socket;
+  }
+
+  // What a client of ours says first.
+  std::string ClientHello() {
+    Tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+    Tcp::socket socket(io_);
+    socket.connect(acceptor.local_endpoint());
+    const std::unique_ptr<Stream> client =
+        NewTlsClientStream(std::move(socket), client_tls_.NewClientSession("h"));
+    Tcp::socket server = acceptor.accept();
+    asio::co_spawn(io_, client->Handshake(), asio::detached);
+    io_.poll();
+    std::string hello(16 * 1024, '\0');
+    hello.resize(server.read_some(asio::buffer(hello)));
+    server.close();
+    io_.run();
+    io_.restart();
+    return hello;
+  }
+
+  const WallTime now_ = SystemClock().Now();
+  const pki::Identity ca_ = throwaway::NewCa("CA", now_);
+  const pki::TlsContext tls_ =
+      pki::TlsContext::ForServer(
+          {.identity = throwaway::NewIdentity("h", pki::Usage::kServerAuth, ca_, now_)})
+          .value();
+  const pki::TlsContext client_tls_ =
+      pki::TlsContext::ForClient({.trusted = {ca_.certificate}, .clock = &clock_}).value();
+
+ private:
+  SystemClock clock_;
+};
+
+// So many handshakes have room at once.
+constexpr std::size_t kHandshakes = kMemoryShareMin / (kConnectionBytes + kTlsHandshakeBytes);
+
+TEST_F(NetTlsServerTest, AClientHelloInPartHoldsNoRoomForAHandshake) {
+  StartTls();
+  const std::string hello = ClientHello();
+  std::vector<Tcp::socket> parts;
+  for (std::size_t i = 0; i < 2 * kHandshakes; ++i) {
+    parts.push_back(Connect(hello.substr(0, 1 + i * 7 % (hello.size() - 1))));
+  }
+  Tcp::socket whole = Connect(hello);
+  char first = 0;
+  asio::read(whole, asio::buffer(&first, 1));
+  EXPECT_EQ(first, '\x16');  // A handshake record.
+  EXPECT_EQ(counts_.connections_evicted, 0U);
+  // The rest of it may come later, octet by octet.
+  const std::size_t begun = 1 + 7 % (hello.size() - 1);
+  for (const char octet : hello.substr(begun)) asio::write(parts[1], asio::buffer(&octet, 1));
+  asio::read(parts[1], asio::buffer(&first, 1));
+  EXPECT_EQ(first, '\x16');
+}
+
+TEST_F(NetTlsServerTest, TheOldestHandshakesMakeRoomForOthers) {
+  StartTls();
+  const std::string hello = ClientHello();
+  std::vector<Tcp::socket> begun;
+  for (std::size_t i = 0; i < 2 * kHandshakes; ++i) {
+    begun.push_back(Connect(hello));
+    char first = 0;
+    asio::read(begun.back(), asio::buffer(&first, 1));
+    EXPECT_EQ(first, '\x16');
+  }
+  std::string rest;
+  boost::system::error_code error;
+  asio::read(begun.front(), asio::dynamic_buffer(rest), error);
+  EXPECT_TRUE(error);  // It ended.
+}
+
+TEST_F(NetTlsServerTest, WhatIsNoTlsEndsAtOnce) {
+  StartTls();
+  for (const std::string_view octets : {"GET / HTTP/1.1\r\n\r\n", "\x15", "SSH-2.0-x\r\n"}) {
+    Tcp::socket socket = Connect(octets);
+    socket.shutdown(Tcp::socket::shutdown_send);
+    std::string answer;
+    boost::system::error_code error;
+    asio::read(socket, asio::dynamic_buffer(answer), error);
+    EXPECT_TRUE(error) << octets;  // An end or a reset, long before any deadline.
+  }
+}
+
+TEST_F(NetTlsServerTest, AClientHelloThatAnnouncesTooMuchEndsTheHandshake) {
+  StartTls();
+  const auto ends = [this](std::string_view octets) {
+    Tcp::socket socket = Connect(octets);
     std::string answer;
     boost::system::error_code error;
     asio::read(socket, asio::dynamic_buffer(answer), error);

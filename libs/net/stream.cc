@@ -53,6 +53,11 @@ class PlainStream final : public Stream {
   tcp::socket socket_;
 };
 
+// RFC 8446, section 5.1.
+constexpr unsigned char kHandshakeRecord = 22;
+constexpr std::size_t kRecordHead = 5;
+constexpr std::size_t kFirstRecordMax = kRecordHead + kClientHelloBytesMax;
+
 // Looks at what a client sends before anything is encrypted. OpenSSL makes room for as long a
 // message as its header announces, up to 128 KiB, also for the second ClientHello that it may ask
 // for (RFC 8446, section 4.1.4).
@@ -66,7 +71,7 @@ class ClientHelloGuard {
         std::copy_n(data.begin(), taken, head_.begin() + static_cast<std::ptrdiff_t>(head_size_));
         head_size_ += taken;
         data = data.subspan(taken);
-        done_ = head_[0] != kHandshake;  // Encrypted from here on, or an alert.
+        done_ = head_[0] != kHandshakeRecord;  // Encrypted from here on, or an alert.
         if (done_ || head_size_ < head_.size()) break;
         const std::size_t record = Number(3, 2);
         // A header of a message in pieces: nobody sends that.
@@ -83,8 +88,7 @@ class ClientHelloGuard {
   }
 
  private:
-  // RFC 8446, sections 4 and 5.1.
-  static constexpr unsigned char kHandshake = 22;
+  // RFC 8446, section 4.
   static constexpr unsigned char kClientHello = 1;
   static constexpr std::size_t kMessageHead = 4;
 
@@ -100,40 +104,43 @@ class ClientHelloGuard {
   bool done_ = false;
 };
 
+// What a server's handshake writes at once: its whole part fits, and OpenSSL makes room for no
+// more.
+constexpr std::size_t kHandshakeFragmentBytes = 4 * 1024;
+
 class TlsStream final : public Stream {
  public:
-  TlsStream(tcp::socket socket, pki::SslPtr session, bool server)
-      : socket_(std::move(socket)), session_(std::move(session)), server_(server) {
-    BIO* bio = BIO_new(Method());
-    DT_CHECK(bio != nullptr);  // Fails only when memory is gone.
-    BIO_set_data(bio, this);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(tls(), bio, bio);  // Owns it.
-    SSL_set_mode(tls(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    // Else one read lasts as long as the peer sends what carries no data (RFC 8446, section 4.6.3).
-    SSL_clear_mode(tls(), SSL_MODE_AUTO_RETRY);
-    // Else each record of the handshake costs two calls of the system, one for its header.
-    SSL_set_read_ahead(tls(), 1);
-    if (server) {
-      SSL_set_accept_state(tls());
-    } else {
-      SSL_set_connect_state(tls());
-    }
+  TlsStream(tcp::socket socket, pki::SslPtr session) : socket_(std::move(socket)) {
+    Take(std::move(session));
+    SSL_set_connect_state(tls());
   }
+  TlsStream(tcp::socket socket, const pki::TlsContext& tls, Admission& admission)
+      : socket_(std::move(socket)), server_(&tls), admission_(&admission) {}
 
   Task<error_code> Handshake() override {
     error_code error;
     socket_.native_non_blocking(true, error);
     if (error) co_return error;
-    if (server_) {
-      // OpenSSL makes its buffers at the first step.
-      const auto [failed] = co_await socket_.async_wait(tcp::socket::wait_read, kAsTuple);
-      if (failed) co_return failed;
+    if (server_ != nullptr) {
+      error = co_await WaitForClientHello(socket_);
+      if (!error && !admission_->Hold(Admission::Part::kTls, kTlsHandshakeBytes)) {
+        error = asio::error::no_buffer_space;
+      }
+      if (error) co_return error;
+      Take(server_->NewSession());
+      SSL_set_accept_state(tls());
+      SSL_set_max_send_fragment(tls(), kHandshakeFragmentBytes);
     }
     const auto [failed, result] = co_await Drive([this] { return SSL_do_handshake(tls()); });
-    guarded_ = false;
+    if (failed) co_return failed;
     SSL_set_read_ahead(tls(), 0);  // One step of reading then ends with its record.
-    co_return failed;
+    SSL_set_max_send_fragment(tls(), kRecordBytesMax);
+    SSL_set_split_send_fragment(tls(), kRecordBytesMax);
+    open_ = true;
+    received_ = 0;
+    reads_part_ = SSL_has_pending(tls()) == 1;  // Of what comes next.
+    writes_part_ = false;
+    co_return NoteHeld() ? error_code() : asio::error::no_buffer_space;
   }
 
   Task<Transfer> Read(asio::mutable_buffer into) override {
@@ -141,6 +148,11 @@ class TlsStream final : public Stream {
     if (++reads_ % kReadsInARow == 0) co_await asio::post(socket_.get_executor(), kAsTuple);
     const int size = static_cast<int>(std::min<std::size_t>(into.size(), kRecordBytesMax));
     const auto [error, result] = co_await Drive([&] { return SSL_read(tls(), into.data(), size); });
+    received_ = 0;
+    const bool part = !error && SSL_has_pending(tls()) == 1;
+    if (part != std::exchange(reads_part_, part) && !NoteHeld()) {
+      co_return Transfer{asio::error::no_buffer_space, 0};
+    }
     co_return Transfer{error, static_cast<std::size_t>(result)};
   }
 
@@ -150,6 +162,10 @@ class TlsStream final : public Stream {
       const auto [error, result] =
           co_await Drive([&] { return SSL_write(tls(), data.data(), size); });
       if (error) co_return error;
+      if (writes_part_) {
+        writes_part_ = false;
+        NoteHeld();
+      }
       data.remove_prefix(static_cast<std::size_t>(result));
     }
     co_return error_code();
@@ -170,6 +186,28 @@ class TlsStream final : public Stream {
   static constexpr std::size_t kWriteBytesMax = 1 << 20;
   static constexpr std::size_t kReadsInARow = 16;
 
+  void Take(pki::SslPtr session) {
+    session_ = std::move(session);
+    BIO* bio = BIO_new(Method());
+    DT_CHECK(bio != nullptr);  // Fails only when memory is gone.
+    BIO_set_data(bio, this);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(tls(), bio, bio);  // Owns it.
+    SSL_set_mode(tls(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    // Else one read lasts as long as the peer sends what carries no data (RFC 8446, section 4.6.3).
+    SSL_clear_mode(tls(), SSL_MODE_AUTO_RETRY);
+    // Else each record of the handshake costs two calls of the system, one for its header.
+    SSL_set_read_ahead(tls(), 1);
+  }
+
+  // False: no room.
+  bool NoteHeld() {
+    if (admission_ == nullptr || !open_) return true;
+    return admission_->Hold(
+        Admission::Part::kTls,
+        kTlsOpenBytes + (reads_part_ ? kTlsRecordBytes : 0) + (writes_part_ ? kTlsRecordBytes : 0));
+  }
+
   // Repeats a step of OpenSSL until it needs nothing more of the socket.
   template <typename Step>
   Task<std::pair<error_code, int>> Drive(Step step) {
@@ -181,6 +219,11 @@ class TlsStream final : public Stream {
       const int why = SSL_get_error(tls(), result);
       if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) {
         co_return std::pair(Failure(why), 0);
+      }
+      bool& part = why == SSL_ERROR_WANT_READ ? reads_part_ : writes_part_;
+      if (!part && (why == SSL_ERROR_WANT_WRITE || received_ > 0)) {
+        part = true;
+        if (!NoteHeld()) co_return std::pair(asio::error::no_buffer_space, 0);
       }
       const auto [error] = co_await socket_.async_wait(
           why == SSL_ERROR_WANT_READ ? tcp::socket::wait_read : tcp::socket::wait_write, kAsTuple);
@@ -221,7 +264,8 @@ class TlsStream final : public Stream {
         recv(stream.socket_.native_handle(), data, static_cast<std::size_t>(size), 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
     if (got == 0) stream.ended_ = true;
-    if (got > 0 && stream.server_ && stream.guarded_ &&
+    if (got > 0) stream.received_ += static_cast<std::size_t>(got);
+    if (got > 0 && stream.server_ != nullptr && !stream.open_ &&
         !stream.guard_.Allows(
             {reinterpret_cast<const unsigned char*>(data), static_cast<std::size_t>(got)})) {
       errno = EMSGSIZE;
@@ -246,22 +290,59 @@ class TlsStream final : public Stream {
   }
 
   tcp::socket socket_;
+  const pki::TlsContext* const server_ = nullptr;  // Null: a client.
+  Admission* const admission_ = nullptr;           // Of a server.
   pki::SslPtr session_;
-  const bool server_;
-  bool guarded_ = true;  // Until the handshake is over.
+  bool open_ = false;  // The handshake is over.
   ClientHelloGuard guard_;
-  bool ended_ = false;  // The peer's end has come.
+  bool ended_ = false;        // The peer's end has come.
+  std::size_t received_ = 0;  // Since the last record that was read as a whole.
+  bool reads_part_ = false;   // OpenSSL holds a record that came in part.
+  bool writes_part_ = false;  // OpenSSL holds a record that did not leave as a whole.
   std::size_t reads_ = 0;
 };
 
 }  // namespace
 
+Task<error_code> WaitForClientHello(tcp::socket& socket) {
+  std::size_t marked = 1;
+  error_code error;
+  while (true) {
+    const auto [failed] = co_await socket.async_wait(tcp::socket::wait_read, kAsTuple);
+    if (failed) co_return failed;
+    std::array<unsigned char, kRecordHead> head;
+    const ssize_t got = recv(socket.native_handle(), head.data(), head.size(), MSG_PEEK);
+    if (got == 0) co_return asio::error::eof;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (got < 0) co_return error_code(errno, asio::error::get_system_category());
+    if (head[0] != kHandshakeRecord) break;  // OpenSSL says so.
+    std::size_t wanted = head.size();
+    if (static_cast<std::size_t>(got) == head.size()) {
+      wanted += static_cast<std::size_t>(head[3]) << 8 | head[4];
+    }
+    const std::size_t available = socket.available(error);
+    // What will not become a whole record is OpenSSL's to refuse too.
+    const bool no_more = available < marked;
+    if (error || available >= wanted || wanted > kFirstRecordMax || no_more) break;
+    marked = wanted;
+    socket.set_option(asio::socket_base::receive_low_watermark(static_cast<int>(marked)), error);
+    if (error) break;
+  }
+  if (marked > 1) socket.set_option(asio::socket_base::receive_low_watermark(1), error);
+  co_return error_code();
+}
+
 std::unique_ptr<Stream> NewPlainStream(tcp::socket socket) {
   return std::make_unique<PlainStream>(std::move(socket));
 }
 
-std::unique_ptr<Stream> NewTlsStream(tcp::socket socket, pki::SslPtr session, bool server) {
-  return std::make_unique<TlsStream>(std::move(socket), std::move(session), server);
+std::unique_ptr<Stream> NewTlsClientStream(tcp::socket socket, pki::SslPtr session) {
+  return std::make_unique<TlsStream>(std::move(socket), std::move(session));
+}
+
+std::unique_ptr<Stream> NewTlsServerStream(tcp::socket socket, const pki::TlsContext& tls,
+                                           Admission& admission) {
+  return std::make_unique<TlsStream>(std::move(socket), tls, admission);
 }
 
 }  // namespace devicetrust::net

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "libs/base/task.h"
+#include "libs/net/connection_table.h"
 #include "libs/pki/tls_context.h"
 
 namespace devicetrust::net {
@@ -34,16 +35,30 @@ class Stream {
   virtual Task<void> Close() = 0;
 
   virtual boost::asio::ip::tcp::socket& socket() = 0;
-  virtual ssl_st* tls() = 0;  // Borrowed; null on a plain stream.
+  // Borrowed; null on a plain stream, and on a server's before its handshake.
+  virtual ssl_st* tls() = 0;
 };
 
 std::unique_ptr<Stream> NewPlainStream(boost::asio::ip::tcp::socket socket);
 
-// OpenSSL reads and writes the socket itself, without buffers between: a connection that has not
-// finished its handshake holds at most 64 KiB, and next to nothing before its first octet. A
-// client's first message may be as long as kClientHelloBytesMax.
-std::unique_ptr<Stream> NewTlsStream(boost::asio::ip::tcp::socket socket, pki::SslPtr session,
-                                     bool server);
+// OpenSSL reads and writes the socket itself, without buffers between.
+std::unique_ptr<Stream> NewTlsClientStream(boost::asio::ip::tcp::socket socket,
+                                           pki::SslPtr session);
+
+// Waits for the first record of a TLS client, which stays with the kernel until it is there as a
+// whole. No error: whoever speaks TLS may read it, or say what is wrong with it.
+Task<boost::system::error_code> WaitForClientHello(boost::asio::ip::tcp::socket& socket);
+
+// What a server's TLS holds for a connection, as it tells `admission`: nothing until the client's
+// first record is there as a whole, and at most kTlsHandshakeBytes before the handshake is over;
+// then kTlsOpenBytes, and kTlsRecordBytes for a record that came in part or that the peer does
+// not take. Without room for it the step fails with asio::error::no_buffer_space. A client's first
+// message may be as long as kClientHelloBytesMax. `tls` and `admission` outlive the stream.
+inline constexpr std::size_t kTlsHandshakeBytes = 60 * 1024;
+inline constexpr std::size_t kTlsOpenBytes = 12 * 1024;
+inline constexpr std::size_t kTlsRecordBytes = 20 * 1024;
+std::unique_ptr<Stream> NewTlsServerStream(boost::asio::ip::tcp::socket socket,
+                                           const pki::TlsContext& tls, Admission& admission);
 
 // Browsers of today send 0.5 to 2 KiB.
 inline constexpr std::size_t kClientHelloBytesMax = 16 * 1024;

@@ -26,8 +26,8 @@ class TlsStreamTest : public ::testing::Test {
     Tcp::socket client(io_);
     client.connect(acceptor.local_endpoint());
     client.set_option(Tcp::no_delay(true));  // All that it sends is there when the server reads.
-    server_ = NewTlsStream(acceptor.accept(), server_tls_.NewSession(), true);
-    client_ = NewTlsStream(std::move(client), client_tls_.NewClientSession("h"), false);
+    server_ = NewTlsServerStream(acceptor.accept(), server_tls_, *admission_);
+    client_ = NewTlsClientStream(std::move(client), client_tls_.NewClientSession("h"));
   }
   // Runs both to their ends.
   void Run(Task<void> one, Task<void> other) {
@@ -45,6 +45,8 @@ class TlsStreamTest : public ::testing::Test {
   const pki::TlsContext server_tls_ = pki::TlsContext::ForServer({.identity = own_}).value();
   const pki::TlsContext client_tls_ =
       pki::TlsContext::ForClient({.trusted = {}, .exactly = own_.certificate}).value();
+  ConnectionTable table_{1, 0, 1 << 20};
+  const std::unique_ptr<Admission> admission_ = table_.Admit(asio::ip::address_v4::loopback());
   asio::io_context io_;
   std::unique_ptr<Stream> server_;
   std::unique_ptr<Stream> client_;
@@ -75,6 +77,25 @@ TEST_F(TlsStreamTest, WhoOnlyChangesKeysLeavesTheThreadToOthers) {
   Run(read(), others());
   EXPECT_EQ(received, "data");
   EXPECT_GE(turns, kChanges);
+}
+
+TEST_F(TlsStreamTest, TellsWhatItHolds) {
+  const std::size_t before = table_.bytes();
+  Run(Shake(*server_), Shake(*client_));
+  EXPECT_EQ(table_.bytes(), before + kTlsOpenBytes);
+  // The peer takes no answer: a record stays here.
+  std::array<char, 16> buffer;
+  bool read = false;
+  const std::string answer(8 << 20, 'a');
+  const auto write = [&]() -> Task<void> { co_await server_->Write(answer); };
+  const auto close = [&]() -> Task<void> {
+    while (table_.bytes() == before + kTlsOpenBytes) co_await asio::post(io_, kAsTuple);
+    EXPECT_EQ(table_.bytes(), before + kTlsOpenBytes + kTlsRecordBytes);
+    read = (co_await client_->Read(asio::buffer(buffer))).size > 0;
+    client_->socket().close();
+  };
+  Run(write(), close());
+  EXPECT_TRUE(read);
 }
 
 }  // namespace

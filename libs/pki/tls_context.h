@@ -58,7 +58,7 @@ class TlsContext {
   TlsContext(TlsContext&&) noexcept;
   TlsContext& operator=(TlsContext&&) noexcept;
 
-  // For net::NewTlsStream().
+  // For libs/net/stream.h.
   SslPtr NewSession() const;
 
   // Server only: what it shows.

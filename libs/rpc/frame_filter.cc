@@ -126,6 +126,8 @@ absl::Status FrameFilter::Accept(const FrameHead& frame, SteadyTime now) {
       const Calls::iterator call = Find(frame.stream);
       if (call == calls_.end()) break;
       if (call->whole) return Broken("data behind the end of a call");
+      call->bytes += frame.size;
+      call_bytes_ += frame.size;
       if ((frame.flags & kEndStream) == 0) break;
       MakeWhole(*call, now);
       return absl::OkStatus();
@@ -150,7 +152,8 @@ absl::Status FrameFilter::Begin(const FrameHead& frame, SteadyTime now) {
   if (calls_.size() >= limits_.calls_max) return TooMuch("too many calls");
   last_stream_ = frame.stream;
   others_.Give(kOthersPerCall);
-  calls_.push_back({.stream = frame.stream, .since = now});
+  calls_.push_back({.stream = frame.stream, .since = now, .bytes = frame.size});
+  call_bytes_ += frame.size;
   ++unfinished_;
   if ((frame.flags & kEndStream) != 0) MakeWhole(calls_.back(), now);
   return unfinished_ <= limits_.unfinished_calls_max ? absl::OkStatus()
@@ -183,6 +186,7 @@ void FrameFilter::End(std::uint32_t stream) {
   const Calls::iterator call = Find(stream);
   if (call == calls_.end()) return;
   if (call->unfinished()) --unfinished_;
+  call_bytes_ -= call->bytes;
   calls_.erase(call);
 }
 

@@ -84,6 +84,8 @@ class FrameFilter {
   // Since when the first of the latter waits; nothing when there is none.
   std::optional<SteadyTime> oldest_unfinished() const;
   bool had_whole_call() const { return had_whole_call_; }
+  // What has come, or is announced, of the calls under way.
+  std::size_t call_bytes() const { return call_bytes_; }
 
  private:
   struct Call {
@@ -91,6 +93,7 @@ class FrameFilter {
     SteadyTime since;  // It waits for the client.
     bool whole = false;
     bool answered = false;  // Its answer has begun.
+    std::size_t bytes = 0;
     bool unfinished() const { return !whole || answered; }
   };
   using Calls = std::deque<Call>;
@@ -111,6 +114,7 @@ class FrameFilter {
   std::uint32_t last_stream_ = 0;
   Calls calls_;  // In the order of their beginning, so by stream.
   std::size_t unfinished_ = 0;
+  std::size_t call_bytes_ = 0;
   bool had_whole_call_ = false;
   TokenBucket resets_;
   TokenBucket others_;

@@ -164,5 +164,18 @@ TEST_F(FrameFilterTest, BoundsFramesThatNoCallAccountsFor) {
   EXPECT_EQ(pings(), 8);
 }
 
+TEST_F(FrameFilterTest, CountsWhatCameOfTheCallsUnderWay) {
+  DT_ASSERT_OK(Feed(Begin() + Head(1)));
+  EXPECT_EQ(filter_.call_bytes(), 7U);
+  DT_ASSERT_OK(Feed(Frame(kDataType, 0, 1, "more") + Head(3) + Message(3)));
+  EXPECT_EQ(filter_.call_bytes(), 7U + 4U + 7U + 7U);
+  DT_ASSERT_OK(Feed(Frame(kResetType, 0, 1, "1234")));
+  EXPECT_EQ(filter_.call_bytes(), 14U);
+  filter_.FeedAnswer(Frame(kHeadersType, kWhole | kEnd, 3), now_);
+  EXPECT_EQ(filter_.call_bytes(), 0U);
+  DT_ASSERT_OK(Feed(Message(3)));  // Too late: of no call any more.
+  EXPECT_EQ(filter_.call_bytes(), 0U);
+}
+
 }  // namespace
 }  // namespace devicetrust::rpc

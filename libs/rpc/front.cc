@@ -39,6 +39,10 @@ constexpr std::size_t kThreadsMax = 4;
 constexpr milliseconds kFirstCall{30'000};  // From the end of the handshake.
 constexpr milliseconds kLastWords{1'000};
 constexpr std::size_t kUnfinishedCallsPerConnectionMax = 64;
+// What gRPC holds for a connection, and for a call beside what came of it (net::Admission::Hold()),
+// as measured, rounded up.
+constexpr std::size_t kTransportBytes = 24 * 1024;
+constexpr std::size_t kCallBytes = 8 * 1024;
 
 struct FrontCounts : net::Counts {
   explicit FrontCounts(const std::string& listener)
@@ -111,7 +115,7 @@ class EdgeSession final : public net::Session {
         thread_(shared.threads[connection.thread]),
         admission_(connection.admission),
         peer_(std::move(connection.peer)),
-        stream_(net::NewTlsStream(std::move(connection.socket), shared.tls.NewSession(), true)),
+        stream_(net::NewTlsServerStream(std::move(connection.socket), shared.tls, admission_)),
         inner_(stream_->socket().get_executor()),
         answered_(stream_->socket().get_executor(), SteadyTime::max()),
         timer_(std::make_shared<Timer>(stream_->socket().get_executor(), this)),
@@ -133,6 +137,7 @@ class EdgeSession final : public net::Session {
       co_return;
     }
     first_due_ = SteadyTime::clock::now() + kFirstCall;
+    if (!Hold()) co_return;
     try {
       co_await PassRequests();
     } catch (...) {  // Out of memory.
@@ -177,6 +182,8 @@ class EdgeSession final : public net::Session {
       }
       Note();
       if (cut_) co_return;  // By that.
+      passing_ = true;
+      if (!Hold()) co_return;
       if (!inner_.is_open() && !Connect()) co_return;
       const auto [error, size] =
           co_await asio::async_write(inner_, asio::buffer(data.data(), data.size()), kAsTuple);
@@ -222,6 +229,7 @@ class EdgeSession final : public net::Session {
       const std::string_view data(buffer.get(), size);
       filter_.FeedAnswer(data, SteadyTime::clock::now());
       Note();
+      Hold();
       write_due_ = SteadyTime::clock::now() + shared_.config.connections.message;
       Arm();
       if (co_await stream_->Write(data)) co_return;
@@ -230,6 +238,13 @@ class EdgeSession final : public net::Session {
     write_due_ = SteadyTime::clock::now() + kLastWords;
     Arm();
     co_await stream_->Close();
+  }
+
+  // Tells what this connection holds, here and in gRPC. False: no room, end.
+  bool Hold() {
+    const std::size_t passed = passing_ ? kBufferBytes + kTransportBytes : 0;
+    const std::size_t calls = filter_.calls() * kCallBytes + filter_.call_bytes();
+    return admission_.Hold(net::Admission::Part::kProtocol, kBufferBytes + passed + calls);
   }
 
   void Refuse(const absl::Status& status) {
@@ -244,7 +259,7 @@ class EdgeSession final : public net::Session {
     Account(filter_.unfinished_calls());
     if (filter_.had_whole_call()) {
       first_due_.reset();
-      const bool busy = filter_.calls() > 0;
+      const bool busy = filter_.calls() > filter_.unfinished_calls();
       if (busy && !(proven_ && busy_)) admission_.Busy();
       if (!busy && (busy_ || !proven_)) admission_.Idle();
       busy_ = busy;
@@ -313,6 +328,7 @@ class EdgeSession final : public net::Session {
   const std::unique_ptr<net::Stream> stream_;
   Local::socket inner_;
   asio::steady_timer answered_;
+  bool passing_ = false;  // To gRPC.
   bool passing_answers_ = false;
   const std::shared_ptr<Timer> timer_;
   FrameFilter filter_;
@@ -338,6 +354,7 @@ class NetFront final : public Front {
     listener.flag = config_.flag;
     listener.connections_max = config_.connections.connections_max;
     listener.connections_per_address_max = config_.connections.connections_per_address_max;
+    listener.memory_bytes_max = config_.connections.memory_bytes_max;
     listener.counts = &counts_;
     std::size_t threads = 1;
     if (config_.client_ca_pem.empty()) {
@@ -349,7 +366,8 @@ class NetFront final : public Front {
     } else {
       listener.new_session =
           [this, &newcomers](net::Connection connection) -> std::unique_ptr<net::Session> {
-        return NewInternalSession(std::move(connection), handover_, newcomers);
+        return NewInternalSession(std::move(connection), config_.connections.handshake, handover_,
+                                  newcomers);
       };
     }
     std::vector<net::ListenerConfig> listeners;

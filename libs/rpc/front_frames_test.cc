@@ -150,7 +150,7 @@ class FramesTest : public ServerTest {
                          std::size_t piece, bool reads) {
     Tcp::socket socket(co_await asio::this_coro::executor);
     if (std::get<0>(co_await socket.async_connect(server, kAsTuple))) co_return;
-    const auto stream = net::NewTlsStream(std::move(socket), tls.NewClientSession("edge"), false);
+    const auto stream = net::NewTlsClientStream(std::move(socket), tls.NewClientSession("edge"));
     asio::steady_timer timer(stream->socket().get_executor(), std::chrono::milliseconds(300));
     timer.async_wait([&](const boost::system::error_code& error) {
       boost::system::error_code ignored;

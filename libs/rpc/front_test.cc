@@ -6,6 +6,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <list>
 
 #include "libs/metrics/metrics.h"
 #include "libs/rpc/server_fixture.h"
@@ -96,7 +98,12 @@ class Waiting {
     const std::uint16_t port =
         static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
     const boost::asio::ip::tcp::endpoint server(boost::asio::ip::address_v4::loopback(), port);
-    for (std::size_t i = 0; i < count; ++i) sockets_.emplace_back(io_).connect(server);
+    for (std::size_t i = 0; i < count; ++i) {
+      boost::asio::ip::tcp::socket& socket = sockets_.emplace_back(io_);
+      socket.connect(server);
+      // Nothing, or a ClientHello that stops.
+      if (i % 2 == 0) boost::asio::write(socket, boost::asio::buffer("\x16\x03\x01\x02", 5));
+    }
   }
   void WaitUntilAllHaveEnded() {
     for (auto& socket : sockets_) {
@@ -161,6 +168,28 @@ TEST_F(FrontTest, AComponentThatHasCalledIsNotCutForOthers) {
     DT_EXPECT_OK(Revoke(*stub, "u1"));
   }
   EXPECT_LE(accepted() - before, 1 + 8 * 8);  // It did not have to come again.
+}
+
+double Evicted(const std::string& listener) {
+  const std::string text = metrics::Exposition();
+  const std::string line = "dt_rpc_connections_evicted_total{listener=\"" + listener + "\"} ";
+  return std::stod(text.substr(text.find(line) + line.size()));
+}
+
+TEST_F(FrontTest, CallsThatWaitWithMuchMakeRoomForOthers) {
+  ListenerConfig config = Edge();
+  config.connections.connections_per_address_max = 0;
+  config.connections.memory_bytes_max = 0;  // The least: 2 MiB a thread.
+  Start(config);
+  EXPECT_EQ(Evicted("edge"), 0);
+  std::list<RawCall> calls;
+  while (Evicted("edge") == 0) {
+    calls.emplace_back(Channel(std::nullopt),
+                       "/devicetrust.ca.v1.CertificateAdminService/RevokeForUser");
+    DT_EXPECT_OK(Revoke(*As(std::nullopt), "u1"));
+  }
+  EXPECT_GT(calls.size(), 20U);
+  EXPECT_FALSE(calls.front().Finish().ok());
 }
 
 TEST_F(FrontTest, BothListenersServeOnOnceThereAreDescriptorsAgain) {

@@ -13,20 +13,31 @@
 #include <string>
 #include <utility>
 
+#include "libs/base/deadline.h"
+#include "libs/net/stream.h"
+
 namespace devicetrust::rpc {
 namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+// Before the peer has called, and later.
+constexpr std::chrono::milliseconds kLookSoon{100};
 constexpr std::chrono::milliseconds kLookAgain{1'000};
+// What gRPC holds for a handshake under way, as measured, rounded up.
+constexpr std::size_t kGrpcHandshakeBytes = 72 * 1024;
 
-// The socket is known by number and inode, since a second descriptor of the same socket would keep
-// it in gRPC's epoll sets after gRPC has closed its own.
+// gRPC gets the socket once the first record of TLS is there. It is known by number and inode,
+// since a second descriptor of the same socket would keep it in gRPC's epoll sets after gRPC has
+// closed its own.
 class InternalSession final : public net::Session {
  public:
-  InternalSession(net::Connection connection, Handover& handover, Newcomers& newcomers)
+  InternalSession(net::Connection connection, std::chrono::milliseconds handshake,
+                  Handover& handover, Newcomers& newcomers)
       : socket_(std::move(connection.socket)),
+        deadline_(socket_),
+        handshake_(handshake),
         admission_(connection.admission),
         handover_(handover),
         newcomers_(newcomers),
@@ -40,11 +51,15 @@ class InternalSession final : public net::Session {
     socket_.set_option(net::Tcp::no_delay(true), error);
     socket_.native_non_blocking(true, error);
     if (error || !Inode(socket_.native_handle(), inode_)) co_return;
+    deadline_.Set(handshake_);
+    if (co_await net::WaitForClientHello(socket_)) co_return;
+    deadline_.Clear();
+    if (!admission_.Hold(net::Admission::Part::kTls, kGrpcHandshakeBytes)) co_return;
     const int fd = socket_.release(error);
     if (error || !handover_.Give(fd)) co_return;
     fd_ = fd;
     while (!closing_ && IsOpen(fd_)) {
-      timer_.expires_after(kLookAgain);
+      timer_.expires_after(proven_ ? kLookAgain : kLookSoon);
       co_await timer_.async_wait(kAsTuple);
     }
   }
@@ -52,6 +67,8 @@ class InternalSession final : public net::Session {
   // gRPC's server has been shut down, and has closed it.
   void CloseWhenIdle() override {
     closing_ = true;
+    error_code ignored;
+    socket_.close(ignored);  // While it is ours.
     timer_.cancel();
   }
 
@@ -60,16 +77,20 @@ class InternalSession final : public net::Session {
     const int own = fd_ < 0 ? -1 : fcntl(fd_, F_DUPFD_CLOEXEC, 0);
     if (own >= 0 && IsOpen(own)) shutdown(own, SHUT_RDWR);
     if (own >= 0) close(own);
-    closing_ = true;
-    timer_.cancel();
+    CloseWhenIdle();
   }
 
  private:
-  // A component that has called is not cut for the sake of others.
+  // A component that has called is not cut for the sake of others, nor in the sum.
+  void Prove() {
+    proven_ = true;
+    admission_.Busy();
+    admission_.Hold(net::Admission::Part::kTls, 0);
+  }
   std::function<void()> WhenCalled() {
     return [executor = timer_.get_executor(), own = std::weak_ptr(self_)] {
       asio::post(executor, [own] {
-        if (const auto self = own.lock()) (*self)->admission_.Busy();
+        if (const auto self = own.lock()) (*self)->Prove();
       });
     };
   }
@@ -96,6 +117,8 @@ class InternalSession final : public net::Session {
   }
 
   net::Tcp::socket socket_;
+  Deadline deadline_;
+  const std::chrono::milliseconds handshake_;
   net::Admission& admission_;
   Handover& handover_;
   Newcomers& newcomers_;
@@ -106,14 +129,16 @@ class InternalSession final : public net::Session {
   const Newcomers::Newcomer newcomer_;
   int fd_ = -1;  // gRPC's.
   ino_t inode_ = 0;
+  bool proven_ = false;
   bool closing_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<net::Session> NewInternalSession(net::Connection connection, Handover& handover,
-                                                 Newcomers& newcomers) {
-  return std::make_unique<InternalSession>(std::move(connection), handover, newcomers);
+std::unique_ptr<net::Session> NewInternalSession(net::Connection connection,
+                                                 std::chrono::milliseconds handshake,
+                                                 Handover& handover, Newcomers& newcomers) {
+  return std::make_unique<InternalSession>(std::move(connection), handshake, handover, newcomers);
 }
 
 }  // namespace devicetrust::rpc

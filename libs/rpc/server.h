@@ -36,7 +36,10 @@ inline constexpr int kEdgeCallsPerConnectionMax = 128;
 struct ConnectionLimits {
   std::size_t connections_max = 1024;
   std::size_t connections_per_address_max = 256;  // 0: no bound.
-  std::chrono::milliseconds handshake{10'000};    // From accept to the end of TLS.
+  // What connections may hold together, TLS and gRPC's transport included. A component's counts
+  // until it has called.
+  std::size_t memory_bytes_max = std::size_t{32} << 20;
+  std::chrono::milliseconds handshake{10'000};  // From accept to the end of TLS.
   // From a call's headers to the end of its message, and for an answer to be taken. At an edge.
   std::chrono::milliseconds message{10'000};
   std::chrono::milliseconds idle{300'000};  // Without a call under way.

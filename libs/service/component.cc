@@ -41,6 +41,7 @@ absl::StatusOr<rpc::Identity> LoadIdentity(std::string_view name, const std::str
 rpc::ConnectionLimits EdgeConnections(const EdgeListenerConfig& config) {
   return {.connections_max = config.edge_connections_max,
           .connections_per_address_max = config.edge_connections_per_address_max,
+          .memory_bytes_max = config.edge_memory_mib << 20,
           .handshake = std::chrono::milliseconds(config.edge_handshake_ms),
           .message = std::chrono::milliseconds(config.edge_message_ms),
           .idle = std::chrono::milliseconds(config.edge_idle_ms)};
@@ -124,7 +125,8 @@ rpc::ListenerConfig Component::InternalListener(const InternalListenerConfig& co
       .client_ca_pem = deployment_ca_pem_,
       .org = org_,
       .connections = {.connections_max = config.internal_connections_max,
-                      .connections_per_address_max = config.internal_connections_per_address_max}};
+                      .connections_per_address_max = config.internal_connections_per_address_max,
+                      .memory_bytes_max = config.internal_memory_mib << 20}};
 }
 
 absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,

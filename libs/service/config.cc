@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::int64_t kLogBacklogMax = 100'000'000;
 constexpr std::int64_t kConnectionLimitMax = 1'000'000;
+constexpr std::int64_t kMemoryMibMin = 4;
+constexpr std::int64_t kMemoryMibMax = 1 << 20;
 constexpr std::int64_t kPatienceMsMax = 600'000;
 constexpr std::int64_t kStoreBytesMax = std::int64_t{1} << 50;
 
@@ -36,6 +38,8 @@ void DescribeInternalListener(InternalListenerConfig& config, Options& options) 
   options.Number("internal-connections-per-address-max",
                  config.internal_connections_per_address_max, 0, kConnectionLimitMax,
                  "Of those, of one client address, 0: no bound");
+  options.Number("internal-memory-mib", config.internal_memory_mib, kMemoryMibMin, kMemoryMibMax,
+                 "Memory for those that have had no call yet, MiB");
 }
 
 void DescribeEdgeListener(EdgeListenerConfig& config, Options& options) {
@@ -52,6 +56,8 @@ void DescribeEdgeListener(EdgeListenerConfig& config, Options& options) {
   options.Number("edge-connections-per-address-max", config.edge_connections_per_address_max, 0,
                  kConnectionLimitMax,
                  "Of those, of one client address (an IPv6 /64 is one), 0: no bound");
+  options.Number("edge-memory-mib", config.edge_memory_mib, kMemoryMibMin, kMemoryMibMax,
+                 "Memory for all of them, MiB; beyond it too, some make room");
   options.Number("edge-handshake-ms", config.edge_handshake_ms, 100, kPatienceMsMax,
                  "Time for a TLS handshake, milliseconds");
   options.Number(

@@ -28,6 +28,7 @@ struct InternalListenerConfig {  // For components and admins: mutual TLS.
   std::string internal_listen;
   std::size_t internal_connections_max = 1024;
   std::size_t internal_connections_per_address_max = 256;  // 0: no bound.
+  std::size_t internal_memory_mib = 12;  // Of connections that have had no call yet.
 
   bool operator==(const InternalListenerConfig&) const = default;
 };
@@ -40,6 +41,7 @@ struct EdgeListenerConfig {  // For agents: TLS with the server's certificate al
   std::size_t edge_connections_max = 1024;
   // Of one client address (an IPv6 /64 is one); 0: no bound, as behind a load balancer.
   std::size_t edge_connections_per_address_max = 256;
+  std::size_t edge_memory_mib = 20;  // What connections may hold, in all.
   int edge_handshake_ms = 10'000;
   int edge_message_ms = 10'000;  // From a call's headers to the end of its message.
   int edge_idle_ms = 300'000;    // Without a call.

@@ -9,6 +9,7 @@ namespace {
 
 constexpr char kPath[] = "/metrics";
 constexpr std::size_t kConnectionsMax = 16;
+constexpr std::size_t kMemoryBytesMax = std::size_t{4} << 20;
 
 Task<http::Response> Answer(const http::Request& request) {
   if (request.path != kPath) co_return http::Text(404, "the metrics are at /metrics\n");
@@ -32,6 +33,7 @@ absl::StatusOr<std::unique_ptr<http::Server>> StartMetricsListener(const std::st
   listener.flag = "--metrics-listen";
   listener.handler = [](const http::Request& request) { return Answer(request); };
   listener.limits.connections_max = kConnectionsMax;
+  listener.limits.memory_bytes_max = kMemoryBytesMax;
   listener.limits.parser.body_bytes_max = 0;
   listener.limits.parser.host_optional = true;
   http::ServerConfig config;

@@ -46,6 +46,8 @@ void DescribeLimits(Config& config, service::Options& options) {
   options.Number("connections-max", config.connections_max, 1, 1'000'000, "Of each listener");
   options.Number("connections-per-address-max", config.connections_per_address_max, 0, 1'000'000,
                  "Of each listener and client address, 0: no bound");
+  options.Number("memory-mib", config.memory_mib, 4, 1 << 20,
+                 "Memory for the connections of each listener, MiB; beyond it, some make room");
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   // Of one client address on each listener, so that a flood from one leaves others served; 0: no
   // bound, as behind a load balancer. Large, because many people share the address of a NAT.
   std::size_t connections_per_address_max = 3072;
+  std::size_t memory_mib = 48;  // What connections may hold, of each listener.
 
   bool operator==(const Config&) const = default;
 };

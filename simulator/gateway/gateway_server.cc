@@ -209,6 +209,7 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
   listener.flag = "--org-listen";
   listener.limits.connections_max = config.connections_max;
   listener.limits.connections_per_address_max = config.connections_per_address_max;
+  listener.limits.memory_bytes_max = config.memory_mib << 20;
   listener.limits.parser.head_bytes_max = kOrgHeadBytesMax;
   listener.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
   listener.limits.parser.body_bytes_max = kOrgBodyBytesMax;
@@ -227,6 +228,7 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::MtlsListener() {
   listener.flag = "--mtls-listen";
   listener.limits.connections_max = config.connections_max;
   listener.limits.connections_per_address_max = config.connections_per_address_max;
+  listener.limits.memory_bytes_max = config.memory_mib << 20;
   listener.close_always = true;
   NoteExpiry("mtls-cert", files.mtls.certificate);
   DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.mtls, nullptr));
