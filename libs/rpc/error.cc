@@ -6,6 +6,8 @@
 
 #include "absl/strings/cord.h"
 #include "libs/base/check.h"
+#include "libs/base/encoding.h"
+#include "libs/base/printable.h"
 #include "libs/rpc/detail_url.h"
 #include "libs/rpc/enum_name.h"
 
@@ -14,15 +16,22 @@ namespace devicetrust::rpc {
 using reason::v1::ErrorDetail;
 using reason::v1::Reason;
 
+namespace {
+
+// Protobuf writes other octets, and then does not read what it wrote: the reason would be lost.
+std::string AsUtf8(std::string text) { return IsUtf8(text) ? std::move(text) : Printable(text); }
+
+}  // namespace
+
 absl::Status MakeError(absl::StatusCode code, Reason reason, std::string message,
                        std::string subject, std::string remedy,
                        std::optional<std::chrono::seconds> retry_after) {
   DT_CHECK(code != absl::StatusCode::kOk);
-  absl::Status status(code, message);
+  absl::Status status(code, AsUtf8(std::move(message)));
   ErrorDetail detail;
   detail.set_reason(reason);
-  detail.set_subject(std::move(subject));
-  detail.set_remedy(std::move(remedy));
+  detail.set_subject(AsUtf8(std::move(subject)));
+  detail.set_remedy(AsUtf8(std::move(remedy)));
   if (retry_after) detail.mutable_retry_after()->set_seconds(retry_after->count());
   status.SetPayload(kErrorDetailUrl, absl::Cord(detail.SerializeAsString()));
   return status;

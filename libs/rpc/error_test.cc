@@ -27,6 +27,17 @@ TEST(ErrorTest, CrossesGrpcWithItsDetail) {
   EXPECT_EQ(FromGrpc(ToGrpc(absl::OkStatus())), absl::OkStatus());
 }
 
+// What strangers send need not be UTF-8, and is quoted all the same.
+TEST(ErrorTest, KeepsItsReasonWhateverItQuotes) {
+  const absl::Status sent = MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
+                                      "no app \xf0", "a\xf0");
+  EXPECT_EQ(ReasonOf(sent), reason::v1::REASON_APP_UNKNOWN);
+  const absl::Status received = FromGrpc(ToGrpc(sent));
+  EXPECT_EQ(ReasonOf(received), reason::v1::REASON_APP_UNKNOWN);
+  EXPECT_EQ(DetailOf(received)->subject(), "a\xef\xbf\xbd");
+  EXPECT_EQ(std::string(received.message()), "no app \xef\xbf\xbd");
+}
+
 TEST(ErrorTest, HidesWhatIsInternalAndNamesAReasonForTheRest) {
   const absl::Status internal = FromGrpc(ToGrpc(absl::InternalError("password is hunter2")));
   EXPECT_EQ(std::string(internal.message()), "internal error");

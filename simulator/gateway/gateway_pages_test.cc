@@ -188,6 +188,7 @@ TEST_F(GatewayPagesTest, EveryErrorPageHasAWayOn) {
     EXPECT_THAT(page.body, HasSubstr("<title>")) << url;
   }
   EXPECT_THAT(browser_.Post(gateway_, "/continue", "").body, HasSubstr("<a href=\""));
+  EXPECT_EQ(browser_.Get(gateway_, "/app/%f0/sso/saml").status, 404);
 }
 
 // A RelayState of 4 KiB needs more than one cookie: browsers drop those of more than 4096 bytes.
