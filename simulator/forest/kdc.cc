@@ -220,19 +220,19 @@ absl::Status Kdc::WaitUntilItAnswers() const {
     if (LoopbackSocket probe(SOCK_STREAM); probe.Connect(port_)) {
       if (AnswersFor(config_path_, config_.realms.front())) return absl::OkStatus();
     }
-    if (child_->WaitForEnd(std::chrono::milliseconds(2))) return Died(*child_->ending());
+    if (child_->WaitForEnd(std::chrono::milliseconds(2))) return Check();
   }
-  return Died("no answer");
+  return Failed("does not answer");
 }
 
-absl::Status Kdc::Died(const std::string& ending) const {
-  return absl::UnavailableError(
-      fmt::format("krb5kdc: {}\n{}{}", ending, child_->LastOutput(), FileTail(log_path_, 2048)));
+absl::Status Kdc::Failed(const std::string& how) const {
+  return absl::UnavailableError(fmt::format("krb5kdc {}. Its last output:\n{}{}", how,
+                                            child_->LastOutput(), FileTail(log_path_, 2048)));
 }
 
 absl::Status Kdc::Check() const {
   const std::optional<std::string> ending = child_->ending();
-  return ending ? Died(*ending) : absl::OkStatus();
+  return ending ? Failed(fmt::format("ended by itself ({})", *ending)) : absl::OkStatus();
 }
 
 void Kdc::Stop() {

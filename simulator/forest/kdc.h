@@ -44,7 +44,7 @@ class Kdc {
   absl::Status WriteConfiguration(bool log_requests) const;
   absl::Status Launch(bool log_requests);
   absl::Status WaitUntilItAnswers() const;
-  absl::Status Died(const std::string& ending) const;
+  absl::Status Failed(const std::string& how) const;
 
   const KdcConfig config_;
   const std::uint16_t port_;
