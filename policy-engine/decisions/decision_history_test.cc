@@ -33,7 +33,7 @@ TEST_F(DecisionHistoryTest, ADecisionIsExplainedByTheRulesOfItsTime) {
   EXPECT_EQ(trust.wanted(), "trusted");
   EXPECT_EQ(trust.seen(), "not trusted (the certificate is revoked)");
   EXPECT_EQ(decision.rules(2).conditions(3).seen(), "Windows (user agent)");
-  EXPECT_EQ(decision.rules(3).conditions(0).seen(), "user ada@corp.test");
+  EXPECT_EQ(decision.rules(3).conditions(0).seen(), "ada@corp.test");
   EXPECT_FALSE(decision.remedy().empty());
 }
 

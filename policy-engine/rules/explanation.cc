@@ -53,17 +53,18 @@ WantedSeen People(const PeopleCondition& people, const Facts& facts) {
   AppendList(result.wanted, "except users", people.except_users);
   AppendList(result.wanted, "except groups", people.except_groups);
 
-  const std::string_view who = facts.principal.empty() ? facts.user_id : facts.principal;
+  const std::string who = facts.principal.empty() ? fmt::format("user {}", facts.user_id)
+                                                  : std::string(facts.principal);
   if (Holds(people.except_users, facts.user_id)) {
     result.seen = "a user that is excluded";
   } else if (const std::string* excluded = FirstOf(facts.groups, people.except_groups)) {
     result.seen = fmt::format("a member of {}, which is excluded", *excluded);
   } else if (people.everyone || Holds(people.users, facts.user_id)) {
-    result.seen = fmt::format("user {}", who);
+    result.seen = who;
   } else if (const std::string* group = FirstOf(facts.groups, people.groups)) {
     result.seen = fmt::format("a member of {}", *group);
   } else {
-    result.seen = fmt::format("user {}, in none of the groups", who);
+    result.seen = fmt::format("{}, in none of the groups", who);
   }
   return result;
 }
