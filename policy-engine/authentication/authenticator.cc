@@ -135,6 +135,24 @@ Bytes NewSecret(Random& random) {
   return secret;
 }
 
+// Among the attempts at once, while it lives.
+class Place {
+ public:
+  Place(FailureThrottle& throttle, std::string network)
+      : throttle_(throttle), network_(std::move(network)), entered_(throttle.Enter(network_)) {}
+  ~Place() {
+    if (entered_) throttle_.Leave(network_);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  bool entered() const { return entered_; }
+
+ private:
+  FailureThrottle& throttle_;
+  const std::string network_;
+  const bool entered_;
+};
+
 struct Person {
   v1::User user;
   bool known_there = false;  // Has signed in from the network lately.
@@ -184,10 +202,9 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
   if (address.empty() || address.size() > kPeerAddressBytesMax) {
     return MalformedSignIn("the client's address is missing", "client.address");
   }
-  const std::string network = ClientNetwork(address);
-  if (!throttle_.Enter(network)) return TooManyAtOnce();
+  const Place place(throttle_, ClientNetwork(address));
+  if (!place.entered()) return TooManyAtOnce();
   const Attempt attempt = Judge(request);
-  throttle_.Leave(network);
   const WallTime now = parts_.clock.Now();
 
   v1::StartSessionResponse response;
