@@ -2,7 +2,10 @@
 #include "libs/rpc/front.h"
 
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -55,6 +58,27 @@ TEST(PeerAddressTest, IsThatOfTheClientWithoutItsPort) {
   EXPECT_EQ(AddressOfPeer("unix-abstract:devicetrust/7/1/40312/2001:db8::1"), "2001:db8::1");
   EXPECT_EQ(AddressOfPeer("unix:"), "");
   EXPECT_EQ(AddressOfPeer(""), "");
+}
+
+// Stands for gRPC: keeps what it is given.
+class KeepingAcceptor final : public Acceptor {
+ public:
+  void HandleNewConnection(NewConnectionParameters* given) override { kept.push_back(given->fd); }
+  std::vector<int> kept;
+};
+
+TEST(HandoverTest, ClosesWhatComesAfterTheEnd) {
+  std::array<int, 2> pair{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()), 0);
+  KeepingAcceptor acceptor;
+  Handover handover(acceptor);
+  EXPECT_TRUE(handover.Give(pair[0]));
+  handover.End();
+  EXPECT_FALSE(handover.Give(pair[1]));
+  EXPECT_EQ(acceptor.kept, std::vector<int>{pair[0]});
+  char octet = 0;
+  EXPECT_EQ(recv(pair[0], &octet, 1, 0), 0);  // The other end is closed.
+  close(pair[0]);
 }
 
 // A client may use its port again before anybody has seen the end of its last connection.
