@@ -9,10 +9,18 @@
 namespace devicetrust::ca {
 namespace {
 
-http::Response Found(const char* type, std::span<const std::uint8_t> der) {
+http::Response Found(const pki::Certificate& certificate) {
   http::Response response;
-  response.fields.Set("Content-Type", type);
-  response.body = ToString(der);
+  response.fields.Set("Content-Type", "application/pkix-cert");
+  response.body = ToString(certificate.der());
+  return response;
+}
+
+http::Response Found(std::shared_ptr<const StoredCrl> list) {
+  http::Response response;
+  response.fields.Set("Content-Type", "application/pkix-crl");
+  const std::string_view octets(reinterpret_cast<const char*>(list->der.data()), list->der.size());
+  response.shared_body = {std::move(list), octets};
   return response;
 }
 
@@ -29,12 +37,12 @@ struct Endpoint {
     if (!request.query.empty()) co_return http::Text(404, "not found\n");
     const auto set = issuers.Current();
     if (request.path == kRootPath) {
-      co_return Found("application/pkix-cert", set->active().root().der());
+      co_return Found(set->active().root());
     }
     std::string id;  // Of the issuer or root whose list is asked for.
     for (const auto& issuer : set->all) {
       if (request.path == issuer->CertificatePath()) {
-        co_return Found("application/pkix-cert", issuer->certificate().der());
+        co_return Found(issuer->certificate());
       }
       if (request.path == CrlPath(issuer->id())) id = issuer->id();
       if (request.path == CrlPath(issuer->root_id())) id = issuer->root_id();
@@ -45,7 +53,7 @@ struct Endpoint {
     const auto list = lists->find(id);
     // One that was added within the last second may have none yet.
     if (list == lists->end()) co_return http::Text(404, "not found\n");
-    co_return Found("application/pkix-crl", list->second->der);
+    co_return Found(list->second);
   }
 };
 

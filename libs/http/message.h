@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -76,11 +77,18 @@ struct Request {
 
 // The answer of a handler. Content-Length, Connection and the hygiene fields (see
 // server.h) are added on the way out; a hygiene field set here is kept.
+// Octets that many answers have in common: no connection holds a copy of its own.
+struct SharedBody {
+  std::shared_ptr<const void> owner;  // Of `octets`; null: there is none.
+  std::string_view octets;
+};
+
 struct Response {
   int status = 200;
   Fields fields;
   std::string body;
-  bool close = false;  // Ends the connection after this answer.
+  SharedBody shared_body = {};  // Instead of `body`.
+  bool close = false;           // Ends the connection after this answer.
 };
 
 Response Html(int status, std::string body);

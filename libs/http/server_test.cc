@@ -46,6 +46,12 @@ Task<Response> Echo(const Request& request) {
     co_await others_go_on.async_wait(kAsTuple);
     co_return Text(200, before == CurrentTrace() ? before : "another one");
   }
+  if (request.path == "/shared") {
+    static const auto kLong = std::make_shared<const std::string>(std::size_t{8} << 20, 's');
+    Response response;
+    response.shared_body = {kLong, *kLong};
+    co_return response;
+  }
   if (request.path == "/throw") throw std::runtime_error("a fault of the handler");
   if (request.path == "/csp") {
     Response response = Html(200, "");
@@ -255,6 +261,25 @@ TEST_F(ServerTest, ClosesAfterEveryRefusal) {
   }
   EXPECT_EQ(server_->counters().requests, 0U);
   EXPECT_EQ(server_->counters().requests_refused, std::size(table));
+}
+
+// More than all connections may hold together: none holds it.
+TEST_F(ServerTest, SendsASharedBodyFromWhereItIs) {
+  limits_.memory_bytes_max = std::size_t{1} << 20;
+  for (const bool with_tls : {false, true}) {
+    Start(with_tls);
+    const auto response = RunTask(Fetch({.address = address(),
+                                         .host = "gateway.localhost",
+                                         .tls = with_tls ? &client_tls_ : nullptr,
+                                         .parser = {.body_bytes_max = std::size_t{16} << 20}},
+                                        {.target = "/shared", .fields = {}, .body = {}}));
+    DT_ASSERT_OK(response);
+    EXPECT_EQ(response->body, std::string(std::size_t{8} << 20, 's'));
+  }
+  Start(false);
+  const std::string head = Talk("HEAD /shared HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(head, HasSubstr("content-length: 8388608\r\n"));
+  EXPECT_TRUE(head.ends_with("\r\n\r\n"));
 }
 
 TEST_F(ServerTest, HeadGetsTheLengthWithoutTheBody) {

@@ -67,7 +67,7 @@ Response PlainError(int status, std::string_view words = "") {
 
 }  // namespace
 
-std::string FormatResponse(Response response, bool tls, bool head_only, bool keep_alive,
+std::string FormatResponse(Response& response, bool tls, bool head_only, bool keep_alive,
                            WallTime now) {
   const auto& all = response.fields.all();
   if (!std::all_of(all.begin(), all.end(), [](const Field& f) { return !HasControl(f.value); })) {
@@ -89,7 +89,9 @@ std::string FormatResponse(Response response, bool tls, bool head_only, bool kee
   }
   text += fmt::format("date: {}\r\n", HttpDate(now));
   if (response.status != 204 && response.status != 304) {
-    text += fmt::format("content-length: {}\r\n", response.body.size());
+    const bool shared = response.shared_body.owner != nullptr;
+    text += fmt::format("content-length: {}\r\n",
+                        shared ? response.shared_body.octets.size() : response.body.size());
   }
   text += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
   if (!head_only && response.status != 204 && response.status != 304) text += response.body;
@@ -238,9 +240,10 @@ Task<Response> Session::Answer(const Request& request) {
 
 Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
   const std::string text =
-      FormatResponse(std::move(response), connection_.tls, head_only, keep_alive, clock_.Now());
+      FormatResponse(response, connection_.tls, head_only, keep_alive, clock_.Now());
   if (!Hold(text.size())) co_return false;
-  const error_code error = co_await stream_->Write(text);
+  error_code error = co_await stream_->Write(text);
+  if (!error && !head_only) error = co_await stream_->Write(response.shared_body.octets);
   co_return !error;
 }
 

@@ -66,9 +66,9 @@ class Session final : public net::Session {
   bool closing_ = false;
 };
 
-// The whole answer as octets; adds the hygiene fields. A field of `response` that could
-// split the answer (a control octet) turns it into a bare 500.
-std::string FormatResponse(Response response, bool tls, bool head_only, bool keep_alive,
+// The whole answer as octets, but for a shared body; adds the hygiene fields. A field of `response`
+// that could split the answer (a control octet) turns it into a bare 500.
+std::string FormatResponse(Response& response, bool tls, bool head_only, bool keep_alive,
                            WallTime now);
 
 }  // namespace devicetrust::http
