@@ -1,5 +1,5 @@
 // Frames of an agent's HTTP/2 connection: however the octets are cut into pieces, the filter says
-// the same, and knows no more calls than it may.
+// the same, and knows no more calls than it may, nor bytes of those that are over.
 #include <algorithm>
 
 #include "libs/rpc/frame_filter.h"
@@ -15,6 +15,7 @@ struct Outcome {
   absl::StatusCode code = absl::StatusCode::kOk;
   std::size_t calls = 0;
   std::size_t unfinished = 0;
+  std::size_t bytes = 0;
 
   bool operator==(const Outcome&) const = default;
 };
@@ -30,6 +31,7 @@ Outcome Pass(std::string_view text, std::size_t piece) {
   DT_CHECK(filter.oldest_unfinished().has_value() == (filter.unfinished_calls() > 0));
   outcome.calls = filter.calls();
   outcome.unfinished = filter.unfinished_calls();
+  outcome.bytes = filter.call_bytes();
   return outcome;
 }
 
@@ -44,5 +46,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   DT_FUZZ_USE(filter.Feed(text.substr(0, text.size() / 2), rpc::SteadyTime()));
   filter.FeedAnswer(text.substr(text.size() / 2), rpc::SteadyTime());
   DT_CHECK(filter.oldest_unfinished().has_value() == (filter.unfinished_calls() > 0));
+  DT_CHECK(filter.calls() > 0 || filter.call_bytes() == 0);
   return 0;
 }
