@@ -6,8 +6,7 @@
 add_library(dt_common INTERFACE)
 target_compile_features(dt_common INTERFACE cxx_std_20)
 target_include_directories(dt_common INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_definitions(dt_common INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
-                                               BOOST_BEAST_SEPARATE_COMPILATION)
+target_compile_definitions(dt_common INTERFACE BOOST_ASIO_SEPARATE_COMPILATION)
 target_compile_options(dt_common INTERFACE -pthread -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
                                            $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>) # ccache
 # GCC collects its garbage rather than use more than 128 MiB: a tenth of the time it compiles for.
@@ -41,11 +40,11 @@ if(DT_UNITY)
 endif()
 
 # dt_batches(OUT NAME a.cc b.cc...): with DT_UNITY, generated sources that include those, at
-# most 8 each; else the sources as they are. Unlike CMAKE_UNITY_BUILD it names them relative
+# most 12 each; else the sources as they are. Unlike CMAKE_UNITY_BUILD it names them relative
 # to the project, so that ccache finds in one clone what it compiled in another.
 function(dt_batches out name)
   list(LENGTH ARGN count)
-  math(EXPR batches "(${count} + 7) / 8")
+  math(EXPR batches "(${count} + 11) / 12")
   if(NOT DT_UNITY OR count LESS 2)
     set(${out} ${ARGN} PARENT_SCOPE)
     return()
