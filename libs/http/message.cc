@@ -1,5 +1,7 @@
 #include "libs/http/message.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "libs/base/ascii.h"
@@ -63,6 +65,23 @@ std::optional<std::string> Request::Cookie(std::string_view name) const {
   return found;
 }
 
+bool Request::Has(std::string_view etag) const {
+  for (const Field& field : fields.all()) {
+    if (field.name != "if-none-match") continue;
+    std::string_view rest = field.value;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(','), rest.size());
+      std::string_view tag = rest.substr(0, end);
+      while (tag.starts_with(' ') || tag.starts_with('\t')) tag.remove_prefix(1);
+      while (tag.ends_with(' ') || tag.ends_with('\t')) tag.remove_suffix(1);
+      if (tag.starts_with("W/")) tag.remove_prefix(2);  // Weak comparison: section 13.1.2.
+      if (tag == "*" || tag == etag) return true;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return false;
+}
+
 namespace {
 Response Typed(int status, std::string_view type, std::string body) {
   Response response;
@@ -90,6 +109,20 @@ Response SeeOther(std::string_view location) {
   response.status = 303;
   response.fields.Set("location", location);
   return response;
+}
+
+std::string HttpDate(WallTime time) {
+  constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+  return fmt::format(
+      "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[std::chrono::weekday(day).c_encoding()],
+      static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
+      static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
+      clock.seconds().count());
 }
 
 std::string_view ReasonPhrase(int status) {

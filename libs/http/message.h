@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/http/form.h"
 #include "libs/pki/certificate.h"
@@ -55,6 +56,7 @@ struct Request {
   std::string method;  // GET, HEAD or POST.
   std::string target;  // As sent: origin-form; its query may hold what `query` may.
   std::string path;    // Decoded, starts with '/', has no "." or ".." segment, no NUL, no '\'.
+                       // A '/' in it stood there as one, but see ParserLimits::escaped_slash.
   // Raw octets after the first '?', not decoded, since SAML signs them: those of RFC 3986, and
   // [ ] { } | ^ \ ` unescaped as browsers send them.
   std::string query;
@@ -73,6 +75,10 @@ struct Request {
   // The cookie of that name. Nothing when there is none, and when there is more than
   // one: which of them is ours can't be told (a sibling host may plant a double).
   std::optional<std::string> Cookie(std::string_view name) const;
+
+  // True when If-None-Match says that the client has what `etag`, with its quotes, stands for:
+  // then 304 is the answer (RFC 9110, section 13.1.2).
+  bool Has(std::string_view etag) const;
 };
 
 // The answer of a handler. Content-Length, Connection and the hygiene fields (see
@@ -96,6 +102,9 @@ Response Json(int status, std::string body);
 Response Text(int status, std::string body);
 // 303: the browser goes on with GET. `location` must be a URL that we made.
 Response SeeOther(std::string_view location);
+
+// IMF-fixdate (RFC 9110, section 5.6.7): of Date, Expires, Last-Modified.
+std::string HttpDate(WallTime time);
 
 // The standard reason phrase of a status that this library or the gateway sends.
 std::string_view ReasonPhrase(int status);

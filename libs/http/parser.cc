@@ -340,7 +340,8 @@ bool RequestParser::AcceptTarget(std::string_view target) {
     return Refuse(400, "an octet in the target that must be escaped");
   }
   const std::string lower = LowerCase(raw_path);
-  if (lower.find("%2f") != std::string::npos || lower.find("%5c") != std::string::npos) {
+  const bool slash = !limits_.escaped_slash && lower.find("%2f") != std::string::npos;
+  if (slash || lower.find("%5c") != std::string::npos) {
     return Refuse(400, "an escaped slash in the path");
   }
   absl::StatusOr<std::string> path = PercentDecode(raw_path, false);

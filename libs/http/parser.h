@@ -11,12 +11,11 @@
 //   lines without a colon, names that are no token, a request line without exactly two
 //   single blanks, versions but 1.0 and 1.1;
 //   a target that is not origin-form, starts with "//", or whose path has a bad escape,
-//   an escaped slash, a backslash, "." or ".." as a segment; an octet in it that a URL may not
-//   hold, but in the query what browsers do not escape there is taken: [ ] { } | ^ \ and the
-//   backtick (URL Standard, section 1.3: query percent-encode set);
-//   Host missing (see ParserLimits), doubled or malformed; doubled Content-Length,
-//   Content-Type, Cookie, Origin, Authorization;
-//   Transfer-Encoding unless it is exactly one field with the value "chunked", in
+//   an escaped slash (see ParserLimits), a backslash, "." or ".." as a segment; an octet in it that
+//   a URL may not hold, but in the query what browsers do not escape there is taken: [ ] { } | ^
+//   \ and the backtick (URL Standard, section 1.3: query percent-encode set); Host missing (see
+//   ParserLimits), doubled or malformed; doubled Content-Length, Content-Type, Cookie, Origin,
+//   Authorization; Transfer-Encoding unless it is exactly one field with the value "chunked", in
 //   HTTP/1.1, without Content-Length; a Content-Length that is not 1 to 19 digits;
 //   a body with GET or HEAD; Expect in HTTP/1.1; Upgrade is ignored.
 #pragma once
@@ -39,6 +38,9 @@ struct ParserLimits {
   // HTTP/1.0 knows no Host (RFC 1945). True: such a request is for us, Request::host is empty.
   // For listeners that serve the same under each name.
   bool host_optional = false;
+  // True: %2F in a path is taken and reads as '/'. For listeners that compare whole paths and find
+  // nothing by their segments; clients of OCSP send base64 that way (RFC 6960, appendix A.1).
+  bool escaped_slash = false;
 };
 
 enum class Progress { kNeedMore, kDone, kRefused };

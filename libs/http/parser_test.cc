@@ -111,6 +111,39 @@ TEST(RequestParserTest, Http10NeedsNoHostWhereOneSuffices) {
             400);
 }
 
+// Base64 in a path, as RFC 6960 has it; whole paths are compared then.
+TEST(RequestParserTest, TakesAnEscapedSlashWhereAListenerSaysSo) {
+  ParserLimits limits;
+  limits.escaped_slash = true;
+  const auto get = [&](const std::string& target) {
+    return Parse("GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n", 1, limits);
+  };
+  EXPECT_EQ(get("/ocsp/a%2Fb%2fc%2B%3D").request.path, "/ocsp/a/b/c+=");
+  for (const char* bad :
+       {"/ocsp/a%5Cb", "/ocsp/..%2Fca", "/ocsp%2F..", "/a%2F%2e%2e%2Fb", "/a%00"}) {
+    EXPECT_EQ(get(bad).progress, Progress::kRefused) << bad;
+  }
+}
+
+TEST(RequestTest, SaysWhetherTheClientHasItAlready) {
+  const auto with = [](std::string_view field) {
+    return Parse("GET / HTTP/1.1\r\nHost: h\r\n" + std::string(field) + "\r\n").request;
+  };
+  for (const char* field :
+       {"If-None-Match: \"a1\"\r\n", "if-none-match: \"b\" ,\t W/\"a1\"\r\n",
+        "If-None-Match: *\r\n", "If-None-Match: \"b\"\r\nIf-None-Match: \"a1\"\r\n"}) {
+    EXPECT_TRUE(with(field).Has("\"a1\"")) << field;
+  }
+  for (const char* field : {"", "If-None-Match: a1\r\n", "If-None-Match: \"a\",,\r\n",
+                            "If-Match: \"a1\"\r\n", "If-None-Match:\r\n"}) {
+    EXPECT_FALSE(with(field).Has("\"a1\"")) << field;
+  }
+}
+
+TEST(HttpDateTest, WritesWhatTheStandardShows) {
+  EXPECT_EQ(HttpDate(AtUnixSeconds(784'111'777)), "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
 struct BadRequest {
   const char* name;
   std::string text;

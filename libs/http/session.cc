@@ -32,21 +32,6 @@ constexpr std::pair<std::string_view, std::string_view> kHygiene[] = {
     {"cross-origin-resource-policy", "same-origin"},
 };
 
-// IMF-fixdate (RFC 9110, section 5.6.7).
-std::string HttpDate(WallTime now) {
-  constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto day = std::chrono::floor<std::chrono::days>(now);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(now - day));
-  return fmt::format(
-      "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[std::chrono::weekday(day).c_encoding()],
-      static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
-      static_cast<int>(date.year()), time.hours().count(), time.minutes().count(),
-      time.seconds().count());
-}
-
 std::string LabelOf(std::string_view flag) {
   constexpr std::string_view kBefore = "--";
   constexpr std::string_view kBehind = "-listen";
