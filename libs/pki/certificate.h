@@ -102,7 +102,8 @@ struct ExportableIdentity {
 // not parse, kFailedPrecondition when the key is not the leaf's.
 absl::StatusOr<Identity> IdentityFromPem(std::string_view chain_pem, std::string_view key_pem);
 
-enum class Usage { kCa, kClientAuth, kServerAuth, kServerAndClientAuth };
+// kOcspSigning: a responder's, whose own status nobody asks for (id-pkix-ocsp-nocheck).
+enum class Usage { kCa, kClientAuth, kServerAuth, kServerAndClientAuth, kOcspSigning };
 
 struct CertificateSpec {
   std::string common_name;  // Empty: no CN; then there must be an alternative name.

@@ -46,6 +46,10 @@ constexpr std::array<std::uint8_t, 10> kServerAuthOid = {0x06, 0x08, 0x2b, 0x06,
                                                          0x05, 0x05, 0x07, 0x03, 0x01};
 constexpr std::array<std::uint8_t, 10> kClientAuthOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
                                                          0x05, 0x05, 0x07, 0x03, 0x02};
+constexpr std::array<std::uint8_t, 10> kOcspSigningOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
+                                                          0x05, 0x05, 0x07, 0x03, 0x09};
+constexpr std::array<std::uint8_t, 11> kNoCheckOid = {0x06, 0x09, 0x2b, 0x06, 0x01, 0x05,
+                                                      0x05, 0x07, 0x30, 0x01, 0x05};
 constexpr std::array<std::uint8_t, 10> kOcspOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
                                                    0x05, 0x05, 0x07, 0x30, 0x01};
 constexpr std::array<std::uint8_t, 10> kCaIssuersOid = {0x06, 0x08, 0x2b, 0x06, 0x01,
@@ -53,6 +57,7 @@ constexpr std::array<std::uint8_t, 10> kCaIssuersOid = {0x06, 0x08, 0x2b, 0x06, 
 
 constexpr std::array<std::uint8_t, 5> kVersion3 = {0xa0, 0x03, 0x02, 0x01, 0x02};
 constexpr std::array<std::uint8_t, 3> kTrue = {0x01, 0x01, 0xff};
+constexpr std::array<std::uint8_t, 2> kNull = {0x05, 0x00};
 // Bits of RFC 5280, section 4.2.1.3, whole elements: 5 keyCertSign, 6 cRLSign; 0 digitalSignature.
 constexpr std::array<std::uint8_t, 4> kCaUsage = {0x03, 0x02, 0x01, 0x06};
 constexpr std::array<std::uint8_t, 4> kLeafUsage = {0x03, 0x02, 0x07, 0x80};
@@ -143,6 +148,11 @@ bool AddConstraints(Bytes& list, const CertificateSpec& spec) {
 void AddUsage(Bytes& list, Usage usage) {
   if (usage == Usage::kCa) return AddExtension(list, kKeyUsageOid, true, kCaUsage);
   AddExtension(list, kKeyUsageOid, true, kLeafUsage);
+  if (usage == Usage::kOcspSigning) {
+    AddExtension(list, kExtendedUsageOid, false, DerElement(kDerSequence, {kOcspSigningOid}));
+    // It lives too short to be asked about (RFC 6960, section 4.2.2.2.1).
+    return AddExtension(list, kNoCheckOid, false, kNull);
+  }
   const DerSpan server = usage == Usage::kClientAuth ? DerSpan() : DerSpan(kServerAuthOid);
   const DerSpan client = usage == Usage::kServerAuth ? DerSpan() : DerSpan(kClientAuthOid);
   AddExtension(list, kExtendedUsageOid, false, DerElement(kDerSequence, {server, client}));
