@@ -3,8 +3,8 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
-#include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "libs/base/ascii.h"
 
@@ -51,6 +51,38 @@ void AppendFolded(UChar32 c, std::string& out) {
   out.append(bytes, Encode(u_foldCase(c, U_FOLD_CASE_DEFAULT), bytes));
 }
 
+// FoldName() of a name, octet by octet, without memory for it.
+class FoldedBytes {
+ public:
+  explicit FoldedBytes(std::string_view name) : name_(name) {}
+  std::optional<char> Next() {  // Nothing: at the end.
+    if (given_ < size_) return character_[given_++];
+    if (at_ == name_.size()) return std::nullopt;
+    if (IsAscii(name_[at_])) return ToLower(name_[at_++]);
+    return NextOfCharacter();
+  }
+
+ private:
+  char NextOfCharacter() {
+    const std::size_t begin = at_;
+    const UChar32 c = NextCharacter(name_, at_);
+    given_ = 1;
+    if (c < 0) {  // Octet by octet what is not UTF-8.
+      at_ = begin + 1;
+      size_ = 0;
+      return name_[begin];
+    }
+    size_ = Encode(u_foldCase(c, U_FOLD_CASE_DEFAULT), character_);
+    return character_[0];
+  }
+
+  std::string_view name_;
+  std::size_t at_ = 0;
+  char character_[U8_MAX_LENGTH] = {};  // Folded; the first `given_` of `size_` octets are given.
+  std::size_t given_ = 0;
+  std::size_t size_ = 0;
+};
+
 // FNV-1a with a last mix.
 class NameHasher {
  public:
@@ -83,23 +115,19 @@ std::string FoldName(std::string_view name) {
 }
 
 bool SameName(std::string_view a, std::string_view b) {
-  const std::size_t common = std::min(a.size(), b.size());
-  for (std::size_t i = 0; i < common; ++i) {
-    if (!IsAscii(a[i]) || !IsAscii(b[i])) return FoldName(a.substr(i)) == FoldName(b.substr(i));
-    if (ToLower(a[i]) != ToLower(b[i])) return false;
+  FoldedBytes of_a(a);
+  FoldedBytes of_b(b);
+  while (true) {
+    const std::optional<char> byte = of_a.Next();
+    if (byte != of_b.Next()) return false;
+    if (!byte) return true;
   }
-  return a.size() == b.size();
 }
 
 std::size_t NameHash::operator()(std::string_view name) const {
   NameHasher hasher;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if (!IsAscii(name[i])) {
-      for (const char c : FoldName(name.substr(i))) hasher.Add(c);
-      break;
-    }
-    hasher.Add(ToLower(name[i]));
-  }
+  FoldedBytes folded(name);
+  while (const std::optional<char> byte = folded.Next()) hasher.Add(*byte);
   return hasher.Finish();
 }
 

@@ -16,7 +16,7 @@ namespace devicetrust {
 // For comparing alone: what people and programs are shown is the name itself.
 std::string FoldName(std::string_view name);
 
-// FoldName(a) == FoldName(b). ASCII costs no memory.
+// FoldName(a) == FoldName(b). Costs no memory.
 bool SameName(std::string_view a, std::string_view b);
 
 // For unordered containers of names, which look-ups by string_view need not copy.

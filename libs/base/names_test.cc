@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <string>
 #include <unordered_set>
 
 namespace devicetrust {
@@ -39,6 +41,26 @@ TEST(NamesTest, LeavesBytesThatAreNoText) {
   EXPECT_FALSE(SameName("A\xff", "a\xfe"));
   EXPECT_EQ(TrimName(" \xff "), "\xff");
   EXPECT_EQ(CharactersOf("\xff\xff"), 2U);
+}
+
+// Comparing and hashing go octet by octet; what they fold is what FoldName() folds.
+TEST(NamesTest, ComparesAnyBytesByTheirFoldedForm) {
+  std::mt19937_64 random(7);
+  constexpr std::string_view kPieces[] = {"a",      "A", "Ä", "ä", "\xc3", "\xff",    "\xe2\x84",
+                                          "\u212a", "k", "К", "к", "",     "\xf0\x9f"};
+  const auto make = [&random, &kPieces] {
+    std::string text;
+    for (auto i = random() % 5; i > 0; --i) text += kPieces[random() % std::size(kPieces)];
+    return text;
+  };
+  int same = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string a = make(), b = make();
+    ASSERT_EQ(SameName(a, b), FoldName(a) == FoldName(b)) << a << " " << b;
+    ASSERT_EQ(NameHash()(a), NameHash()(FoldName(a))) << a;
+    same += SameName(a, b) ? 1 : 0;
+  }
+  EXPECT_GT(same, 1000);
 }
 
 TEST(NamesTest, ASetFindsANameInAnyCase) {
