@@ -212,6 +212,10 @@ TEST_F(AppAdminTest, RefusesTheDefaultRuleUnknownValuesAndUnknownApps) {
   EXPECT_EQ(ReasonOf(SetRules("none", {})), reason::v1::REASON_APP_UNKNOWN);
 }
 
+TEST_F(AppAdminTest, APrefixWithZerosBeforeItIsRefused) {
+  EXPECT_EQ(ReasonOf(SetZones({{"v6", "::/0000080"}})), reason::v1::REASON_MALFORMED_REQUEST);
+}
+
 TEST_F(AppAdminTest, AZoneInUseDoesNotVanish) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   ASSERT_TRUE(SetZones({{"network", "10.0.0.0/8"}, {"branch", "192.0.2.0/24"}}).ok());

@@ -33,6 +33,11 @@ absl::StatusOr<v1::SetZonesResponse> ZoneAdmin::SetZones(const rpc::Caller& admi
   if (request.zones_size() > kZonesMax) {
     return ZonesError(fmt::format("an org has at most {} zones", kZonesMax));
   }
+  for (const v1::Zone& zone : request.zones()) {
+    const absl::Status spelling =
+        CheckSpelling({zone.name(), {zone.cidr().begin(), zone.cidr().end()}});
+    if (!spelling.ok()) return ZonesError(std::string(spelling.message()));
+  }
   const auto zones = ZonesFromMessages(request.zones());
   if (!zones.ok()) return ZonesError(std::string(zones.status().message()));
   v1::Event event = EventBuilder("org.zones.change", "Network zones changed", clock_.Now())

@@ -126,6 +126,15 @@ absl::StatusOr<IpRange> IpRange::Parse(std::string_view text) {
   return IpRange{*first, *last};
 }
 
+absl::Status CheckSpelling(const ZoneSpec& spec) {
+  for (const std::string_view text : spec.ranges) {
+    const std::size_t slash = text.find('/');
+    if (slash == text.npos || slash + 2 >= text.size() || text[slash + 1] != '0') continue;
+    return RangeError(text, "the prefix length has zeros before it");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Zone> Zone::Compile(const ZoneSpec& spec) {
   if (spec.name.empty() || spec.name.size() > 100 || HasControl(spec.name)) {
     return absl::InvalidArgumentError("a zone's name must be 1 to 100 printable bytes");

@@ -52,6 +52,10 @@ struct ZoneSpec {
   std::vector<std::string> ranges;  // As IpRange::Parse() takes them, 1 to kRangesPerZoneMax.
 };
 
+// Refuses what Zone::Compile() takes, since earlier releases stored it, but nobody means:
+// "::/0000080". For ranges that are new. kInvalidArgument names the range.
+absl::Status CheckSpelling(const ZoneSpec& spec);
+
 // Immutable, thread-safe.
 class Zone {
  public:
@@ -61,6 +65,9 @@ class Zone {
 
   const std::string& name() const { return name_; }
   bool Contains(const IpAddress& address) const;  // Binary search.
+  // What it holds of each family: sorted, disjoint.
+  const std::vector<IpRange>& v4() const { return v4_; }
+  const std::vector<IpRange>& v6() const { return v6_; }
 
  private:
   std::string name_;

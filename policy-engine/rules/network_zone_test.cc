@@ -75,6 +75,13 @@ TEST(ZoneTest, RefusesABadRangeByName) {
     DT_EXPECT_CODE(zone, kInvalidArgument) << bad;
     EXPECT_NE(zone.status().message().find(bad), absl::string_view::npos) << bad;
   }
+  for (const auto* bad : {"::/0000080", "10.0.0.0/08", "0.0.0.0/00"}) {
+    DT_EXPECT_OK(Zone::Compile({"stored by an earlier release", {bad}}));
+    const absl::Status status = CheckSpelling({"z", {"10.0.0.0/8", bad}});
+    DT_EXPECT_CODE(status, kInvalidArgument) << bad;
+    EXPECT_NE(status.message().find(bad), absl::string_view::npos) << bad;
+  }
+  DT_EXPECT_OK(CheckSpelling({"z", {"10.0.0.0/8", "0.0.0.0/0", "::/0", "10.0.0.1", "::/80"}}));
   DT_EXPECT_CODE(Zone::Compile({"empty", {}}), kInvalidArgument);
   DT_EXPECT_CODE(Zone::Compile({"", {"10.0.0.0/8"}}), kInvalidArgument);
 }
