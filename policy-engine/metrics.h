@@ -7,6 +7,11 @@ namespace devicetrust::policy {
 
 inline const metrics::Counters kDecisions("dt_policy_decisions_total",
                                           "Sign-ons that were decided, by outcome.", {"outcome"});
+inline const metrics::Counters kReportOnly(
+    "dt_policy_report_only_total",
+    "Report-only rules that would have decided a sign-on, by what they would have made of it and"
+    " whether that is what was decided: same or other.",
+    {"outcome", "decided"});
 inline const metrics::Counters kDeviceTrust(
     "dt_policy_device_trust_total",
     "Decisions by what became of the device: OK for a trusted one, NONE where no rule asked, or"

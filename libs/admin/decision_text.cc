@@ -91,9 +91,27 @@ std::string DeviceLines(const v1::Decision& decision) {
   return text;
 }
 
+std::string_view WhyNot(const v1::RuleTrace& rule) {
+  if (rule.report_only()) {
+    return rule.holds() ? "matches, and is report-only: it has no effect"
+                        : "does not match, and is report-only";
+  }
+  if (!rule.active()) return "is not active";
+  return rule.holds() ? "matches, too late" : "does not match";
+}
+
+std::string ReportedLines(const v1::Decision& decision) {
+  std::string text;
+  for (const v1::ReportedRule& rule : decision.reported()) {
+    text += fmt::format("  report-only  rule {} \"{}\" would have decided: {}\n", rule.index(),
+                        Printable(rule.name()), OutcomeWords(rule.outcome()));
+  }
+  return text;
+}
+
 std::string RuleLines(const v1::RuleTrace& rule, const Painter& paint) {
-  std::string verdict = paint.Good("matches, and decides");
-  if (!rule.matched()) verdict = paint.Dim(rule.active() ? "does not match" : "is not active");
+  const std::string verdict =
+      rule.matched() ? paint.Good("matches, and decides") : paint.Dim(std::string(WhyNot(rule)));
   std::string text =
       fmt::format("  rule {}  {}: {}\n", rule.index(), Printable(rule.name()), verdict);
   for (const v1::ConditionTrace& condition : rule.conditions()) {
@@ -153,7 +171,7 @@ std::string DecisionText(const v1::Decision& decision, Color color) {
   if (!decision.client().user_agent().empty()) {
     text += fmt::format("  user agent   {}\n", Printable(decision.client().user_agent()));
   }
-  text += DeviceLines(decision) + "\n";
+  text += DeviceLines(decision) + ReportedLines(decision) + "\n";
   for (const v1::RuleTrace& rule : decision.rules()) text += RuleLines(rule, paint);
   return text;
 }

@@ -36,6 +36,22 @@ v1::Decision Refusal() {
   return decision;
 }
 
+TEST(DecisionTextTest, SaysOfReportOnlyRulesWhatTheyWouldHaveDone) {
+  v1::Decision decision = Refusal();
+  v1::RuleTrace& tried = *decision.mutable_rules(0);
+  tried.set_active(false);
+  tried.set_report_only(true);
+  EXPECT_THAT(DecisionText(decision), HasSubstr("Windows, trusted: does not match, and is report"));
+  tried.set_holds(true);
+  EXPECT_THAT(DecisionText(decision), HasSubstr("report-only: it has no effect\n"));
+  v1::ReportedRule& reported = *decision.add_reported();
+  reported.set_index(2);
+  reported.set_name("Windows, trusted");
+  reported.set_outcome(v1::OUTCOME_ALLOWED);
+  EXPECT_THAT(DecisionText(decision),
+              HasSubstr("report-only  rule 2 \"Windows, trusted\" would have decided: ALLOWED\n"));
+}
+
 TEST(DecisionTextTest, PutsOutcomeAndRemedyFirstAndShowsEachCondition) {
   const std::string text = DecisionText(Refusal());
   EXPECT_TRUE(

@@ -268,8 +268,11 @@ std::string RuleLine(const v1::Rule& rule) {
   if (rule.platforms_size() > 0) parts.push_back(Words(rule.platforms(), PlatformWord));
   if (rule.trust() == v1::TRUST_CONDITION_TRUSTED) parts.emplace_back("trusted device");
   if (rule.trust() == v1::TRUST_CONDITION_NOT_TRUSTED) parts.emplace_back("device not trusted");
-  return Printable(fmt::format("{}{}: {} → {}", rule.name(), rule.active() ? "" : " (not active)",
-                               fmt::join(parts, "; "), ActionWords(rule.action())));
+  const std::string_view mode = rule.active()        ? ""
+                                : rule.report_only() ? " (report-only)"
+                                                     : " (not active)";
+  return Printable(fmt::format("{}{}: {} → {}", rule.name(), mode, fmt::join(parts, "; "),
+                               ActionWords(rule.action())));
 }
 
 std::string AppText(const v1::App& app) {

@@ -107,6 +107,8 @@ TEST(RuleLine, SaysWhomWhereWithWhatAndWhatFollows) {
       RuleLine(rule),
       "Windows (not active): members of Sales; Windows; trusted device → allowed with a second "
       "factor");
+  rule.set_report_only(true);
+  EXPECT_TRUE(RuleLine(rule).starts_with("Windows (report-only): members of Sales;"));
 }
 
 TEST(ErrorText, ShowsReasonRemedyAndWhenToTryAgain) {

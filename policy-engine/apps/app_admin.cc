@@ -84,7 +84,9 @@ absl::StatusOr<std::vector<std::string>> NamesOf(const v1::SetRulesRequest& requ
                             rule.name(), "Leave it out of the list.");
     }
     names.push_back(fmt::format("{}{}", CutText(rule.name(), kRuleNameBytesMax),
-                                rule.active() ? "" : " (inactive)"));
+                                rule.active()        ? ""
+                                : rule.report_only() ? " (report-only)"
+                                                     : " (inactive)"));
   }
   return names;
 }

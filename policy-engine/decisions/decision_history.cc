@@ -23,7 +23,7 @@ absl::StatusOr<v1::ExplainDecisionResponse> DecisionHistory::Explain(
   const std::vector<RuleExplanation> rules =
       policy::Explain(*app.policy, known.facts(), app.policy->Evaluate(known.facts()),
                       WordsFor(decision.trust_reason()));
-  AddTrace(rules, decision);
+  AddTrace(rules, *decision.mutable_rules());
   if (stored.factor_completed_at) {
     *decision.mutable_factor_completed_at() = rpc::ToTimestamp(*stored.factor_completed_at);
     decision.set_outcome(v1::OUTCOME_ALLOWED);

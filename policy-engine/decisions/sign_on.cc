@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/base/log_sparsely.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/decisions/sign_on_record.h"
@@ -27,6 +28,13 @@ absl::Status ValidateRequest(const v1::EvaluateRequest& request) {
                           "app, session and user ids must be 1 to 256 bytes");
   }
   return absl::OkStatus();
+}
+
+void CountReported(const v1::Decision& decision) {
+  for (const v1::ReportedRule& rule : decision.reported()) {
+    const bool same = rule.outcome() == decision.outcome();
+    kReportOnly.With({rpc::EnumName(rule.outcome()), same ? "same" : "other"}).Add();
+  }
 }
 
 struct DecidedSignOn {
@@ -110,6 +118,7 @@ absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest&
     return DecidedSignOn{std::move(decision), std::move(facts.user)};
   };
   DT_ASSIGN_OR_RETURN(const DecidedSignOn decided, parts_.database.Write(decide));
+  CountReported(decided.decision);
   v1::EvaluateResponse response;
   *response.mutable_result() = AnswerOf(input, decided);
   return response;

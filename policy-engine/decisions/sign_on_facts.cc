@@ -125,7 +125,10 @@ KnownFacts::KnownFacts(const v1::Decision& known)
 }
 
 void Decide(const CompiledPolicy& policy, v1::Decision& decision) {
-  const Decision decided = policy.Evaluate(KnownFacts(decision).facts());
+  const KnownFacts known(decision);
+  const Decision decided = policy.Evaluate(known.facts());
+  decision.clear_reported();
+  AddReported(policy, known.facts(), decided, *decision.mutable_reported());
   decision.set_outcome(ToMessage(decided.outcome));
   decision.set_rule_name(policy.rule(decided.rule).name);
   decision.set_rule_index(static_cast<std::int32_t>(decided.rule + 1));

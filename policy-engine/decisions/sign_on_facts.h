@@ -51,7 +51,7 @@ class KnownFacts {
 };
 
 // Evaluates `policy` with the known fields of `decision`, and writes what follows from them into
-// it: outcome and rule. A pure function of both.
+// it: outcome, rule, and what report-only rules would have made of it. A pure function of both.
 void Decide(const CompiledPolicy& policy, org::v1::Decision& decision);
 
 // The platform that counts: the verified one if there is one, else the claimed one.

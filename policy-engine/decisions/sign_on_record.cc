@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "libs/base/encoding.h"
+#include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/rules_wire/rule_messages.h"
@@ -50,6 +52,18 @@ reason::v1::Reason ReasonOf(const v1::Decision& decided, const v1::User& user) {
   return reason::v1::REASON_UNSPECIFIED;
 }
 
+// "rule 3 'Managed only': DENIED" for each report-only rule that would have decided.
+std::string ReportedText(const v1::Decision& decided) {
+  constexpr std::size_t kBytesMax = 1024;
+  std::string text;
+  for (const v1::ReportedRule& rule : decided.reported()) {
+    text += fmt::format("{}rule {} '{}': {}", text.empty() ? "" : "; ", rule.index(), rule.name(),
+                        rpc::EnumName(rule.outcome()));
+    if (text.size() > kBytesMax) break;
+  }
+  return CutText(std::move(text), kBytesMax);
+}
+
 v1::Event SignOnEvent(const v1::Decision& decided, const v1::User& user,
                       const std::string& platform, WallTime now) {
   const bool untrusted = decided.trust() == v1::TRUST_STATE_NOT_TRUSTED;
@@ -64,6 +78,7 @@ v1::Event SignOnEvent(const v1::Decision& decided, const v1::User& user,
       .Debug("trust_reason", untrusted ? rpc::ReasonName(decided.trust_reason()) : "")
       .Debug("device_id", decided.device_id())
       .Debug("serial", decided.certificate_serial())
+      .Debug("report_only", ReportedText(decided))
       .Take();
 }
 

@@ -329,5 +329,63 @@ TEST_F(SignOnTest, GarbageIsDecidedAndNeverTrusted) {
   }
 }
 
+// Attack 18 of the findings. Rules that would deny, ask for a factor and ask for a device leave
+// what a gateway gets as it was, to the octet but for the code and the rule's place; they ask for
+// no challenge; and the decision and the System Log say what they would have done.
+TEST_F(SignOnTest, ReportOnlyRulesAreToldAndHaveNoEffect) {
+  const auto without_code = [](v1::SignOnResult result) {
+    result.clear_code();
+    result.clear_rule_index();
+    return result.SerializeAsString();
+  };
+  const v1::Rule plain = MakeRule("Everybody", {}, {}, v1::TRUST_CONDITION_ANY, true, false);
+  const auto report_only = [](v1::Rule rule) {
+    rule.set_active(false);
+    rule.set_report_only(true);
+    return rule;
+  };
+  ASSERT_TRUE(SetRules("mail", {plain}).ok());
+  const std::string before = without_code(Evaluate(Request()));
+  const std::string before_trusted = without_code(Evaluate(Trusted()));
+
+  ASSERT_TRUE(
+      SetRules(
+          "mail",
+          {report_only(MakeRule("Trusted Windows", {v1::CLIENT_KIND_WEB_BROWSER},
+                                {v1::PLATFORM_KIND_WINDOWS}, v1::TRUST_CONDITION_TRUSTED, true,
+                                true)),
+           report_only(MakeRule("Factor", {}, {}, v1::TRUST_CONDITION_ANY, true, true)),
+           report_only(MakeRule("No Windows", {}, {v1::PLATFORM_KIND_WINDOWS},
+                                v1::TRUST_CONDITION_ANY, false, false)),
+           report_only(MakeRule("No Mac", {}, {v1::PLATFORM_KIND_MACOS}, v1::TRUST_CONDITION_ANY,
+                                false, false)),
+           plain, report_only(MakeRule("Too late", {}, {}, v1::TRUST_CONDITION_ANY, false, false))})
+          .ok());
+  EXPECT_FALSE(apps_->ListApps({}).apps(0).needs_device_challenge());
+  const v1::SignOnResult after = Evaluate(Request());
+  EXPECT_EQ(without_code(after), before);
+  EXPECT_EQ(without_code(Evaluate(Trusted())), before_trusted);
+
+  const v1::Decision decision = Explain(after.code());
+  ASSERT_EQ(decision.reported_size(), 2);
+  EXPECT_EQ(decision.reported(0).name(), "Factor");
+  EXPECT_EQ(decision.reported(0).index(), 2);
+  EXPECT_EQ(decision.reported(0).outcome(), v1::OUTCOME_FACTOR_REQUIRED);
+  EXPECT_EQ(decision.reported(1).name(), "No Windows");
+  EXPECT_EQ(decision.reported(1).outcome(), v1::OUTCOME_DENIED);
+  EXPECT_TRUE(decision.rules(2).report_only() && decision.rules(2).holds());
+  EXPECT_FALSE(decision.rules(2).matched());
+  const auto events = EventsOf("policy.evaluate_sign_on");
+  EXPECT_EQ(events[2].debug_data().at("report_only"),
+            "rule 2 'Factor': FACTOR_REQUIRED; rule 3 'No Windows': DENIED");
+  EXPECT_FALSE(events[0].debug_data().contains("report_only"));
+}
+
+TEST_F(SignOnTest, ARuleIsNotActiveAndReportOnlyAtOnce) {
+  v1::Rule both = MakeRule("Both", {}, {}, v1::TRUST_CONDITION_ANY, true, false);
+  both.set_report_only(true);
+  EXPECT_EQ(ReasonOf(SetRules("mail", {both})), reason::v1::REASON_RULE_INVALID);
+}
+
 }  // namespace
 }  // namespace devicetrust::policy

@@ -35,6 +35,7 @@ enum class Trust : std::uint8_t {
   kTrusted,
   kNotTrusted,  // Also when no challenge was made, or its proof does not hold.
 };
+inline constexpr int kTrustCount = 3;
 
 std::string_view Name(Platform platform);  // "Windows", "other mobile", "unknown", ...
 std::string_view Name(ClientKind client);

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -271,95 +269,6 @@ TEST(ExplanationTest, NamesEachConditionOfEachRuleUpToTheDecidingOne) {
   EXPECT_FALSE(platform.matched);
   EXPECT_EQ(platform.seen, "Windows (user agent)");
   EXPECT_TRUE(rules[3].matched);
-}
-
-// --- Property: over all inputs, exactly one rule decides (findings, attack 1). ---
-
-constexpr std::array kUserAgents = {"",
-                                    " ",
-                                    "\xff\xfe",
-                                    "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
-                                    "iPhone",
-                                    "Android",
-                                    "Windows Windows Phone Macintosh Linux",
-                                    "curl/8.0",
-                                    "X11; Linux x86_64",
-                                    "Macintosh",
-                                    "BlackBerry",
-                                    "' OR 1=1 --"};
-
-template <typename T, int Count>
-Selection<T, Count> RandomSelection(std::mt19937_64& random) {
-  if (random() % 3 == 0) return Selection<T, Count>::All();
-  Selection<T, Count> selection;
-  do {
-    selection.Add(static_cast<T>(1 + random() % Count));
-  } while (random() % 2 == 0);
-  return selection;
-}
-
-Rule RandomRule(std::mt19937_64& random, std::size_t number) {
-  Rule rule;
-  rule.name = "rule " + std::to_string(number);
-  rule.active = random() % 5 != 0;
-  rule.clients = RandomSelection<ClientKind, kClientKindCount>(random);
-  rule.platforms = RandomSelection<Platform, kPlatformCount>(random);
-  if (random() % 2 == 0) {  // What POL-3 lets a rule with trust select.
-    rule.trust = random() % 2 == 0 ? TrustCondition::kTrusted : TrustCondition::kNotTrusted;
-    rule.clients = {ClientKind::kWebBrowser, ClientKind::kModernAuth};
-    rule.platforms = {Platform::kWindows, Platform::kMacos, Platform::kIos};
-  }
-  if (random() % 3 == 0) rule.people = {false, {"u1"}, {"g1", "g2"}, {}, {"g3"}};
-  rule.location.kind = static_cast<Location>(random() % 3);
-  rule.actions.allow = random() % 2 == 0;
-  return rule;
-}
-
-Facts RandomFacts(std::mt19937_64& random, const std::vector<std::string>& groups) {
-  Facts facts = Browser(PlatformFromUserAgent(kUserAgents[random() % kUserAgents.size()]),
-                        static_cast<Trust>(random() % 3));
-  facts.user_id = random() % 2 == 0 ? "u1" : "u2";
-  facts.groups = std::span(groups).subspan(random() % (groups.size() + 1));
-  facts.client = static_cast<ClientKind>(random() % (kClientKindCount + 1));
-  if (random() % 2 == 0) facts.address = IpAddress::Parse("10.0.0.1");
-  if (random() % 3 == 0) facts.verified_platform = static_cast<Platform>(random() % 7);
-  return facts;
-}
-
-TEST(EvaluationPropertyTest, ExactlyOneRuleDecidesAndUnknownIsNeverTrusted) {
-  std::mt19937_64 random(20261124);
-  const std::vector<std::string> groups = {"g1", "g2", "g3"};
-  const std::vector<Zone> zones = {Zone::Compile({"network", {"10.0.0.0/8"}}).value()};
-  int trust_decided = 0;
-  for (int round = 0; round < 3000; ++round) {
-    std::vector<Rule> rules;
-    for (std::size_t i = 0; i < random() % 7; ++i) {
-      Rule rule = RandomRule(random, i);
-      if (Validate(rule, AppKind::kOffice).ok()) rules.push_back(std::move(rule));
-    }
-    const auto policy = Compiled(rules, AppKind::kOffice, zones);
-    for (int sign_in = 0; sign_in < 20; ++sign_in) {
-      const Facts facts = RandomFacts(random, groups);
-      const Decision decision = policy->Evaluate(facts);
-      ASSERT_LE(decision.rule, rules.size());
-      ASSERT_EQ(decision.results.size(), decision.rule);
-      for (const RuleResult& earlier : decision.results) ASSERT_FALSE(earlier.Matches());
-      const Rule& decided = policy->rule(decision.rule);
-      ASSERT_TRUE(decided.active);
-      if (decided.trust == TrustCondition::kTrusted) {
-        ASSERT_EQ(facts.trust, Trust::kTrusted);
-        ++trust_decided;
-      }
-      if (decided.trust == TrustCondition::kNotTrusted) {
-        ASSERT_EQ(facts.trust, Trust::kNotTrusted);
-      }
-      ASSERT_EQ(decision.outcome == Outcome::kDenied, !decided.actions.allow);
-      const auto rule_traces = Explain(*policy, facts, decision, "");
-      ASSERT_EQ(rule_traces.size(), decision.rule + 1);
-      ASSERT_TRUE(rule_traces.back().matched);
-    }
-  }
-  EXPECT_GT(trust_decided, 100);
 }
 
 }  // namespace

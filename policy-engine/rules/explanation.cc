@@ -39,19 +39,26 @@ const std::string* FirstOf(std::span<const std::string> have,
   return nullptr;
 }
 
-void AppendList(std::string& text, std::string_view what, const std::vector<std::string>& list) {
-  if (list.empty()) return;
+void Append(std::string& text, std::string_view what) {
   if (!text.empty()) text += "; ";
-  text += fmt::format("{} {}", what, Some(list));
+  text += what;
+}
+
+void AppendUsers(std::string& text, std::string_view before, std::size_t count) {
+  if (count != 0) Append(text, fmt::format("{}{} user{}", before, count, count == 1 ? "" : "s"));
+}
+
+void AppendGroups(std::string& text, std::string_view what, const std::vector<std::string>& list) {
+  if (!list.empty()) Append(text, fmt::format("{} {}", what, Some(list)));
 }
 
 WantedSeen People(const PeopleCondition& people, const Facts& facts) {
   WantedSeen result;
   if (people.everyone) result.wanted = "everyone";
-  AppendList(result.wanted, "users", people.users);
-  AppendList(result.wanted, "groups", people.groups);
-  AppendList(result.wanted, "except users", people.except_users);
-  AppendList(result.wanted, "except groups", people.except_groups);
+  AppendUsers(result.wanted, "", people.users.size());
+  AppendGroups(result.wanted, "groups", people.groups);
+  AppendUsers(result.wanted, "except ", people.except_users.size());
+  AppendGroups(result.wanted, "except groups", people.except_groups);
 
   const std::string who = facts.principal.empty() ? fmt::format("user {}", facts.user_id)
                                                   : std::string(facts.principal);
@@ -60,11 +67,12 @@ WantedSeen People(const PeopleCondition& people, const Facts& facts) {
   } else if (const std::string* excluded = FirstOf(facts.groups, people.except_groups)) {
     result.seen = fmt::format("a member of {}, which is excluded", *excluded);
   } else if (people.everyone || Holds(people.users, facts.user_id)) {
-    result.seen = who;
+    result.seen = people.everyone ? who : who + ", who is named";
   } else if (const std::string* group = FirstOf(facts.groups, people.groups)) {
     result.seen = fmt::format("a member of {}", *group);
   } else {
-    result.seen = fmt::format("{}, in none of the groups", who);
+    result.seen = fmt::format("{}, {}", who,
+                              people.groups.empty() ? "who is not named" : "in none of the groups");
   }
   return result;
 }
@@ -167,17 +175,22 @@ std::string_view Name(Outcome outcome) {
 }
 
 std::vector<RuleExplanation> Explain(const CompiledPolicy& policy, const Facts& facts,
-                                     const Decision& decision, std::string_view trust_reason) {
+                                     const Decision& decision, std::string_view trust_reason,
+                                     Scope scope) {
+  const std::size_t default_rule = policy.rules().size();
+  const RuleSet holding = decision.AllHold();
+  const std::size_t last = scope == Scope::kAll ? default_rule : decision.rule;
   std::vector<RuleExplanation> rules;
-  for (std::size_t i = 0; i <= decision.rule; ++i) {
+  for (std::size_t i = 0; i <= last; ++i) {
     const Rule& source = policy.rule(i);
-    const RuleResult result = i < decision.results.size() ? decision.results[i] : RuleResult{};
-    RuleExplanation rule{i + 1, source.name, source.active, result.Matches(), {}};
+    const bool holds = i == default_rule || holding.Has(i);
+    RuleExplanation rule{
+        i + 1, source.name, source.active, source.report_only, holds, i == decision.rule, {}};
     for (int c = 0; c < kConditionCount; ++c) {
       const auto condition = static_cast<Condition>(c);
       WantedSeen words = Words(policy, source, facts, condition, trust_reason);
-      rule.conditions.push_back(
-          {condition, !result.Failed(condition), std::move(words.wanted), std::move(words.seen)});
+      rule.conditions.push_back({condition, i == default_rule || decision.Holds(condition, i),
+                                 std::move(words.wanted), std::move(words.seen)});
     }
     rules.push_back(std::move(rule));
   }

@@ -131,6 +131,10 @@ const Rule& DefaultRule() {
 
 absl::Status Validate(const Rule& rule, AppKind kind) {
   DT_RETURN_IF_ERROR(ValidateName(rule));
+  if (rule.active && rule.report_only) {
+    return RuleError(
+        rule, "mode: it is active and report-only at once; a report-only rule is not active");
+  }
   DT_RETURN_IF_ERROR(ValidatePeople(rule));
   DT_RETURN_IF_ERROR(ValidateLocation(rule));
   DT_RETURN_IF_ERROR(ValidateClients(rule, kind));

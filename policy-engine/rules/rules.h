@@ -59,6 +59,8 @@ struct Actions {
 struct Rule {
   std::string name;  // Unique in the app.
   bool active = true;
+  // Evaluated for the log only: decides nothing, asks for nothing. Only when not active.
+  bool report_only = false;
   PeopleCondition people;
   LocationCondition location;
   ClientSelection clients = ClientSelection::All();
@@ -84,6 +86,7 @@ inline bool NamesTrust(const Rule& rule) { return rule.trust != TrustCondition::
 //     other desktop (POL-3); no certificate can be asked of those;
 //   - no person, client or platform selected; zones missing or not wanted; a client selection
 //     for an app kind without clients; a factor prompt with "denied"; an interval out of range;
+//   - active and report-only at once;
 //   - a name that is empty, blank, too long, or holds control characters.
 absl::Status Validate(const Rule& rule, AppKind kind);
 

@@ -129,6 +129,7 @@ absl::StatusOr<Rule> RuleFromMessage(const v1::Rule& message) {
   Rule rule;
   rule.name = message.name();
   rule.active = message.active();
+  rule.report_only = message.report_only();
   rule.people = PeopleFromMessage(message);
   DT_ASSIGN_OR_RETURN(rule.location, LocationFromMessage(message));
   DT_ASSIGN_OR_RETURN(rule.trust, TrustConditionFromMessage(message));
@@ -286,12 +287,15 @@ v1::Outcome ToMessage(Outcome outcome) {
   return v1::OUTCOME_DENIED;
 }
 
-void AddTrace(const std::vector<RuleExplanation>& rules, v1::Decision& decision) {
+void AddTrace(const std::vector<RuleExplanation>& rules,
+              google::protobuf::RepeatedPtrField<v1::RuleTrace>& traces) {
   for (const RuleExplanation& rule : rules) {
-    v1::RuleTrace& trace = *decision.add_rules();
+    v1::RuleTrace& trace = *traces.Add();
     trace.set_index(static_cast<std::int32_t>(rule.index));
     trace.set_name(rule.name);
     trace.set_active(rule.active);
+    trace.set_report_only(rule.report_only);
+    trace.set_holds(rule.holds);
     trace.set_matched(rule.matched);
     for (const ConditionExplanation& condition : rule.conditions) {
       v1::ConditionTrace& line = *trace.add_conditions();
@@ -301,6 +305,16 @@ void AddTrace(const std::vector<RuleExplanation>& rules, v1::Decision& decision)
       line.set_seen(condition.seen);
     }
   }
+}
+
+void AddReported(const CompiledPolicy& policy, const Facts& facts, const Decision& decision,
+                 google::protobuf::RepeatedPtrField<v1::ReportedRule>& reported) {
+  decision.reported.ForEach([&](std::size_t index) {
+    v1::ReportedRule& rule = *reported.Add();
+    rule.set_index(static_cast<std::int32_t>(index + 1));
+    rule.set_name(policy.rule(index).name);
+    rule.set_outcome(ToMessage(OutcomeOf(policy.rule(index).actions, facts)));
+  });
 }
 
 }  // namespace devicetrust::policy

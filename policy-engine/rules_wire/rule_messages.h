@@ -39,7 +39,12 @@ org::v1::TrustState ToMessage(Trust trust);
 Trust TrustFromMessage(org::v1::TrustState trust);
 org::v1::Outcome ToMessage(Outcome outcome);
 
-// The trace of a decision up to the rule that decided.
-void AddTrace(const std::vector<RuleExplanation>& rules, org::v1::Decision& decision);
+void AddTrace(const std::vector<RuleExplanation>& rules,
+              google::protobuf::RepeatedPtrField<org::v1::RuleTrace>& traces);
+
+// What the report-only rules would have made of `facts`, of which `decision` is what
+// `policy.Evaluate(facts)` returned.
+void AddReported(const CompiledPolicy& policy, const Facts& facts, const Decision& decision,
+                 google::protobuf::RepeatedPtrField<org::v1::ReportedRule>& reported);
 
 }  // namespace devicetrust::policy

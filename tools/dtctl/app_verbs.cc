@@ -270,6 +270,8 @@ void AddRules(CLI::App& app, Action& chosen) {
       "   {\"name\": \"everybody else\", \"active\": true, \"action\": {\"access\": "
       "\"ACCESS_DENIED\"}}]\n"
       "The default rule comes last by itself: it allows whom no other rule matched.\n"
+      "With \"report_only\": true instead of \"active\", a rule only tells the log what it would "
+      "do.\n"
       "People are named by principal, SID or id, groups by name; case does not matter.\n"
       "Examples:\n"
       "  dtctl rules get mail > mail.json     then edit it\n"
