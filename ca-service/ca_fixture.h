@@ -135,8 +135,13 @@ class CaTest : public ::testing::Test {
     crl_ = CrlPublisher::Start(*database_, *issuers_, clock_, crl_pace_).value();
     iwa_keys_ = std::make_unique<IwaKeys>("acme", org_);
     enroller_ = std::make_unique<Enroller>(
-        EnrollerConfig{{"acme", Profile{}, "http://ca.test"}, calls_per_minute_}, *iwa_keys_,
-        Context{*database_, *outbox_, *issuers_, org_, clock_, random_});
+        EnrollerConfig{{.org = "acme",
+                        .profile = {},
+                        .public_url = "http://ca.test",
+                        .device_daily_max = device_daily_max_,
+                        .user_daily_max = user_daily_max_},
+                       calls_per_minute_},
+        *iwa_keys_, Context{*database_, *outbox_, *issuers_, org_, clock_, random_});
   }
 
   token::UserToken Token(const pki::PrivateKey& key) {
@@ -188,6 +193,8 @@ class CaTest : public ::testing::Test {
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
   FakeOrg org_{iwa_key_};
   std::size_t calls_per_minute_ = 100'000;  // Tests enroll one computer many times.
+  std::int64_t device_daily_max_ = 100'000;
+  std::int64_t user_daily_max_ = 100'000;
   std::chrono::milliseconds crl_pace_{0};
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<Issuers> issuers_;

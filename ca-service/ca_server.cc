@@ -14,6 +14,7 @@
 #include "ca-service/migrations.h"
 #include "ca-service/revocation_feed_service.h"
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/log.h"
 #include "libs/http/server.h"
 #include "libs/http/url.h"
 #include "libs/rpc/channel.h"
@@ -148,8 +149,11 @@ void CaServer::Parts::MakeServices() {
                               ? "http://" + http::AddressOf(http->endpoint(0))
                               : config.public_http_url;
   iwa_keys = std::make_unique<IwaKeys>(config.org, *org);
-  IssuanceConfig issuance{config.org, Profile{.validity = std::chrono::days(config.validity_days)},
-                          url};
+  IssuanceConfig issuance{.org = config.org,
+                          .profile = {.validity = std::chrono::days(config.validity_days)},
+                          .public_url = url,
+                          .device_daily_max = config.device_certificates_per_day,
+                          .user_daily_max = config.user_certificates_per_day};
   enroller = std::make_unique<Enroller>(
       EnrollerConfig{std::move(issuance), config.account_calls_per_minute}, *iwa_keys,
       Context{*database, *outbox, *issuers, *org, clock, random});
@@ -160,6 +164,8 @@ void CaServer::Parts::MakeServices() {
 }
 
 absl::Status CaServer::Parts::Listen() {
+  DT_ASSIGN_OR_RETURN(const int completed, enroller->CompletePlanned());
+  if (completed > 0) Log(LogLevel::kInfo, "ca.plan.completed", {{"certificates", completed}});
   DT_ASSIGN_OR_RETURN(
       edge, rpc::Server::Start(files.edge, {enrollment_service.get()},
                                {{"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}}));

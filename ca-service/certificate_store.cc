@@ -73,6 +73,14 @@ absl::StatusOr<std::int64_t> NumberOf(const absl::StatusOr<std::vector<Row>>& ro
   return Int(rows->front()[0]);
 }
 
+absl::StatusOr<CertificateStore::Recent> RecentOf(const absl::StatusOr<std::vector<Row>>& rows) {
+  if (!rows.ok()) return rows.status();
+  const Row& row = rows->at(0);
+  CertificateStore::Recent recent{Int(row[0]), 0};
+  if (!db::IsNull(row[1])) recent.first_at = Int(row[1]);
+  return recent;
+}
+
 }  // namespace
 
 absl::StatusOr<CertificateStore::EnrollmentState> CertificateStore::FindEnrollmentState(
@@ -82,7 +90,8 @@ absl::StatusOr<CertificateStore::EnrollmentState> CertificateStore::FindEnrollme
       txn_.Run("SELECT (SELECT value FROM sequences WHERE name = 'revocation_epochs'),"
                " (SELECT epoch FROM user_revocation_epochs WHERE user_id = $1),"
                " (SELECT device_id FROM devices WHERE computer_sid = $2),"
-               " (SELECT key_thumbprint FROM spent_evidence WHERE id = $3)",
+               " (SELECT key_thumbprint FROM spent_evidence WHERE id = $3),"
+               " (SELECT serial FROM spent_evidence WHERE id = $3)",
                {user_id, computer_sid, evidence_id}));
   const Row& row = rows.at(0);
   EnrollmentState state;
@@ -90,6 +99,7 @@ absl::StatusOr<CertificateStore::EnrollmentState> CertificateStore::FindEnrollme
   if (!db::IsNull(row[1])) state.user_revocation_epoch = Int(row[1]);
   if (!db::IsNull(row[2])) state.device_id = Text(row[2]);
   if (!db::IsNull(row[3])) state.evidence_spent_for = Text(row[3]);
+  if (!db::IsNull(row[4])) state.evidence_serial = Text(row[4]);
   return state;
 }
 
@@ -153,6 +163,25 @@ absl::StatusOr<std::vector<StoredCertificate>> CertificateStore::List(
   sql += " ORDER BY issued_at DESC, serial DESC LIMIT $" + std::to_string(args.size());
   DT_ASSIGN_OR_RETURN(auto rows, txn_.Run(sql, args));
   return FromRows(std::move(rows));
+}
+
+absl::StatusOr<CertificateStore::Recent> CertificateStore::IssuedToDevice(
+    const std::string& device_id, std::int64_t after, std::int64_t limit) {
+  return RecentOf(
+      txn_.Run("SELECT count(*), min(issued_at) FROM (SELECT issued_at"
+               " FROM certificates WHERE device_id = $1 AND issued_at > $2"
+               " ORDER BY issued_at LIMIT $3) AS recent",
+               {device_id, after, limit}));
+}
+
+absl::StatusOr<CertificateStore::Recent> CertificateStore::IssuedToUser(const std::string& user_id,
+                                                                        std::int64_t after,
+                                                                        std::int64_t limit) {
+  return RecentOf(
+      txn_.Run("SELECT count(*), min(issued_at) FROM (SELECT issued_at"
+               " FROM certificates WHERE user_id = $1 AND issued_at > $2"
+               " ORDER BY issued_at LIMIT $3) AS recent",
+               {user_id, after, limit}));
 }
 
 absl::Status CertificateStore::Insert(const StoredCertificate& certificate) {
@@ -225,6 +254,11 @@ absl::StatusOr<std::int64_t> CertificateStore::LastRevocationBy(const std::strin
       txn_.Run("SELECT max(revocation_sequence) FROM certificates"
                " WHERE issuer_id = $1 AND revocation_sequence IS NOT NULL",
                {issuer_id}));
+}
+
+absl::StatusOr<std::int64_t> CertificateStore::RevocationEpochOf(const std::string& user_id) {
+  return NumberOf(
+      txn_.Run("SELECT epoch FROM user_revocation_epochs WHERE user_id = $1", {user_id}));
 }
 
 absl::Status CertificateStore::RaiseRevocationEpoch(const std::string& user_id) {

@@ -81,6 +81,7 @@ class CertificateStore {
     std::int64_t user_revocation_epoch = 0;  // 0: never raised.
     std::string device_id;                   // Of the computer; empty when it has none yet.
     std::string evidence_spent_for;  // Thumbprint of the key; empty: the evidence is unspent.
+    std::string evidence_serial;     // Of the certificate that it paid for, planned or recorded.
   };
   absl::StatusOr<EnrollmentState> FindEnrollmentState(const std::string& evidence_id,
                                                       const std::string& computer_sid,
@@ -99,6 +100,18 @@ class CertificateStore {
                                                             std::int64_t now);
   absl::StatusOr<std::optional<StoredCertificate>> FindBySerial(const std::string& serial);
   absl::StatusOr<std::vector<StoredCertificate>> List(const CertificateFilter& filter);
+
+  // How many certificates were issued after a moment, counted up to a limit, and when the first
+  // of those was.
+  struct Recent {
+    std::int64_t count = 0;
+    std::int64_t first_at = 0;  // Unix seconds; 0 without any.
+  };
+  absl::StatusOr<Recent> IssuedToDevice(const std::string& device_id, std::int64_t after,
+                                        std::int64_t limit);
+  absl::StatusOr<Recent> IssuedToUser(const std::string& user_id, std::int64_t after,
+                                      std::int64_t limit);
+
   absl::Status Insert(const StoredCertificate& certificate);
 
   // Certificates of a user that are neither revoked nor expired.
@@ -122,6 +135,7 @@ class CertificateStore {
   // org about the user, and the user's own in the certificate's transaction. A user's that is
   // higher means that the org's answer may be older than a revocation.
   absl::Status RaiseRevocationEpoch(const std::string& user_id);
+  absl::StatusOr<std::int64_t> RevocationEpochOf(const std::string& user_id);  // 0: never raised.
 
   absl::StatusOr<std::optional<StoredCrl>> LatestCrl(const std::string& issuer_id);
   absl::Status ReplaceCrl(const StoredCrl& crl);

@@ -18,6 +18,10 @@ void Describe(Config& config, service::Options& options) {
   options.Heading("Limits");
   options.Number("account-calls-per-minute", config.account_calls_per_minute, 1, 1'000'000,
                  "Enrollments that one computer, or one user, may ask for in a minute");
+  options.Number("device-certificates-per-day", config.device_certificates_per_day, 1, 1'000'000,
+                 "Certificates that one computer may get in 24 hours");
+  options.Number("user-certificates-per-day", config.user_certificates_per_day, 1, 1'000'000,
+                 "Certificates that one user may get in 24 hours");
 }
 
 }  // namespace devicetrust::ca

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "libs/service/config.h"
@@ -27,6 +28,9 @@ struct Config : service::ComponentConfig,
 
   // Of one computer, and of one user. Each call counts, retries included.
   std::size_t account_calls_per_minute = 60;
+  // Certificates in 24 hours; one that was asked for again counts once.
+  std::int64_t device_certificates_per_day = 100;
+  std::int64_t user_certificates_per_day = 200;
 
   bool operator==(const Config&) const = default;
 };

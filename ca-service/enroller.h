@@ -30,9 +30,12 @@ class Enroller {
         issuance_(std::move(config.issuance), context) {}
 
   // `client_address` is for the System Log. Errors: those of EnrollmentService.Enroll in
-  // the contract. On an error nothing of the certificate is stored.
+  // the contract. On an error nothing of the certificate is stored but, at most, its plan.
   absl::StatusOr<StoredCertificate> Enroll(std::string_view user_token, std::string_view csr_der,
                                            std::string_view client_address);
+
+  // After a restart: see Issuance.
+  absl::StatusOr<int> CompletePlanned() { return issuance_.CompletePlanned(); }
 
  private:
   absl::Status CheckRateLimit(const Applicant& applicant);

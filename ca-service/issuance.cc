@@ -1,5 +1,9 @@
 #include "ca-service/issuance.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "ca-service/events.h"
@@ -18,29 +22,28 @@ using rpc::MakeError;
 constexpr int kDeviceRacesMax = 3;
 constexpr std::size_t kIdOctets = 16;
 constexpr std::uint64_t kForgetEvidenceEvery = 512;  // Certificates.
+constexpr std::int64_t kPlansAtOnce = 64;
+constexpr std::chrono::hours kDay{24};
 
 absl::Status Replayed(std::string message) {
   return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_TOKEN_REPLAYED,
                    std::move(message), {}, "Get a new user token and enroll again.");
 }
 
-// The answer that the store alone allows: a certificate, none yet, or a refusal.
-absl::StatusOr<std::optional<StoredCertificate>> FindExistingCertificate(
-    CertificateStore& store, const Applicant& applicant,
-    const CertificateStore::EnrollmentState& state, WallTime now) {
-  const bool spent = !state.evidence_spent_for.empty();
-  if (spent && state.evidence_spent_for != applicant.key_thumbprint) {
-    return Replayed("the user token was used for another key");
-  }
-  std::optional<StoredCertificate> live;
-  if (!state.device_id.empty()) {
-    DT_ASSIGN_OR_RETURN(live, store.FindLive(applicant.user.sid, state.device_id,
-                                             applicant.key_thumbprint, UnixSeconds(now)));
-  }
-  if (spent && !live) {
-    return Replayed("the user token was used, and its certificate is revoked or has expired");
-  }
-  return live;
+absl::Status RevokedMeanwhile(const std::string& principal) {
+  return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_USER_REVOKED_MEANWHILE,
+                   "the user's certificates were revoked during this enrollment", principal,
+                   "If the user is still active, enroll again.");
+}
+
+absl::Status TooMany(const std::string& whose, std::int64_t most,
+                     const CertificateStore::Recent& recent, WallTime now) {
+  const std::chrono::seconds wait(recent.first_at - UnixSeconds(now - kDay));
+  return MakeError(
+      StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
+      fmt::format("{} got {} certificates in 24 hours, which is the most", whose, most), whose,
+      "Wait; look for an agent that loses its key or its certificate again and again.",
+      std::max(wait, std::chrono::seconds(1)));
 }
 
 }  // namespace
@@ -49,32 +52,29 @@ absl::StatusOr<StoredCertificate> Issuance::Certify(const Applicant& applicant,
                                                     const pki::PublicKey& key,
                                                     std::string_view client_address) {
   for (int i = 0; i < kDeviceRacesMax; ++i) {
-    DT_ASSIGN_OR_RETURN(Recorded recorded, CertifyOnce(applicant, key, client_address));
-    if (recorded.device_raced) continue;
-    if (recorded.is_new) {
-      kCertificatesIssued.With().Add();
-      Log(LogLevel::kInfo, kIssueEvent,
-          {{"serial", recorded.certificate.serial},
-           {"device_id", recorded.certificate.device_id},
-           {"user", recorded.certificate.principal}});
-    }
-    return std::move(recorded.certificate);
+    DT_ASSIGN_OR_RETURN(Found done, CertifyOnce(applicant, key, client_address));
+    if (done.device_raced) continue;
+    return *std::move(done.certificate);
   }
   return MakeError(StatusCode::kUnavailable, reason::v1::REASON_CONFLICTING_STATE,
                    "this computer enrolls many times at once", applicant.computer.name,
                    "Try again.", std::chrono::seconds(1));
 }
 
-absl::StatusOr<Issuance::Recorded> Issuance::CertifyOnce(const Applicant& applicant,
-                                                         const pki::PublicKey& key,
-                                                         std::string_view client_address) {
+absl::StatusOr<Issuance::Found> Issuance::CertifyOnce(const Applicant& applicant,
+                                                      const pki::PublicKey& key,
+                                                      std::string_view client_address) {
   const WallTime now = context_.clock.Now();
-  DT_ASSIGN_OR_RETURN(ExistingState existing, FindExisting(applicant, now));
-  if (existing.certificate) return Recorded{*std::move(existing.certificate)};
+  DT_ASSIGN_OR_RETURN(Found found, context_.database.Read([&](db::Transaction& txn) {
+    return Find(txn, applicant, now);
+  }));
+  if (found.certificate) return found;
+  if (found.plan) return Complete(*found.plan);
 
-  StoredCertificate fresh;
+  PlannedCertificate plan;
+  StoredCertificate& fresh = plan.certificate;
   DT_ASSIGN_OR_RETURN(fresh.enrollment_id, NewOrderedId(kIdOctets, now, context_.random));
-  fresh.device_id = existing.enrollment.device_id;
+  fresh.device_id = found.enrollment.device_id;
   if (fresh.device_id.empty()) {
     // Not an ordered one: it must not tell when the computer first enrolled.
     DT_ASSIGN_OR_RETURN(fresh.device_id, NewRandomHex(kIdOctets, context_.random));
@@ -84,33 +84,50 @@ absl::StatusOr<Issuance::Recorded> Issuance::CertifyOnce(const Applicant& applic
   const auto issuers = context_.issuers.Current();
   const Issuer& issuer = issuers->active();
   DT_ASSIGN_OR_RETURN(
-      const pki::Certificate certificate,
-      issuer.Issue({config_.org, fresh.device_id, fresh.enrollment_id, config_.public_url}, key,
-                   config_.profile, now, context_.random));
-  fresh.serial = certificate.serial_hex();
+      Issuer::Draft draft,
+      issuer.Prepare({config_.org, fresh.device_id, fresh.enrollment_id, config_.public_url}, key,
+                     config_.profile, now, context_.random));
+  fresh.serial = std::move(draft.serial);
   fresh.issuer_id = issuer.id();
   fresh.user_id = user.user_id();
   fresh.user_sid = applicant.user.sid;
   fresh.principal = user.principal().empty() ? applicant.user.name : user.principal();
   fresh.key_thumbprint = applicant.key_thumbprint;
   fresh.issued_at = UnixSeconds(now);
-  fresh.not_after = UnixSeconds(certificate.not_after());
-  fresh.der = certificate.der();
-  return Record(applicant, existing.enrollment.revocation_epoch, fresh, client_address, now);
+  fresh.not_after = UnixSeconds(draft.not_after);
+  plan.content = std::move(draft.content);
+  plan.revocation_epoch = found.enrollment.revocation_epoch;
+  plan.client_address = client_address;
+  DT_ASSIGN_OR_RETURN(found, Plan(applicant, plan, now));
+  if (found.certificate || found.device_raced) return found;
+  return Complete(found.plan ? *found.plan : plan);
 }
 
-absl::StatusOr<Issuance::ExistingState> Issuance::FindExisting(const Applicant& applicant,
-                                                               WallTime now) {
-  return context_.database.Read([&](db::Transaction& txn) -> absl::StatusOr<ExistingState> {
-    CertificateStore store(txn);
-    ExistingState existing;
-    // The org has yet to say who the user is.
-    DT_ASSIGN_OR_RETURN(existing.enrollment, store.FindEnrollmentState(applicant.evidence.id,
-                                                                       applicant.computer.sid, {}));
-    DT_ASSIGN_OR_RETURN(existing.certificate,
-                        FindExistingCertificate(store, applicant, existing.enrollment, now));
-    return existing;
-  });
+// What the store alone answers: a certificate, the plan of one, neither yet, or a refusal.
+absl::StatusOr<Issuance::Found> Issuance::Find(db::Transaction& txn, const Applicant& applicant,
+                                               WallTime now) {
+  CertificateStore store(txn);
+  Found found;
+  // The org has yet to say who the user is.
+  DT_ASSIGN_OR_RETURN(found.enrollment,
+                      store.FindEnrollmentState(applicant.evidence.id, applicant.computer.sid, {}));
+  const CertificateStore::EnrollmentState& state = found.enrollment;
+  const bool spent = !state.evidence_spent_for.empty();
+  if (spent && state.evidence_spent_for != applicant.key_thumbprint) {
+    return Replayed("the user token was used for another key");
+  }
+  if (!state.device_id.empty()) {
+    DT_ASSIGN_OR_RETURN(found.certificate,
+                        store.FindLive(applicant.user.sid, state.device_id,
+                                       applicant.key_thumbprint, UnixSeconds(now)));
+  }
+  if (spent && !found.certificate) {
+    DT_ASSIGN_OR_RETURN(found.plan, PlanStore(txn).Find(state.evidence_serial));
+    if (!found.plan) {
+      return Replayed("the user token was used, and its certificate is revoked or has expired");
+    }
+  }
+  return found;
 }
 
 absl::StatusOr<org::v1::AuthorizedEnrollment> Issuance::Authorize(
@@ -128,28 +145,21 @@ absl::StatusOr<org::v1::AuthorizedEnrollment> Issuance::Authorize(
   return answer;
 }
 
-// Looks again at all that may have changed since FindExisting(), and only then spends the
+// Looks again at all that may have changed since the first look, and only then spends the
 // evidence. The closure may run more than once and has no effect but its result.
-absl::StatusOr<Issuance::Recorded> Issuance::Record(const Applicant& applicant,
-                                                    std::int64_t revocation_epoch,
-                                                    const StoredCertificate& fresh,
-                                                    std::string_view client_address, WallTime now) {
-  const Bytes events = EnrolledEvents(fresh, client_address, now);
+absl::StatusOr<Issuance::Found> Issuance::Plan(const Applicant& applicant,
+                                               const PlannedCertificate& fresh, WallTime now) {
   const SpentEvidence spent{applicant.evidence.id, applicant.key_thumbprint,
                             UnixSeconds(applicant.evidence.expires_at)};
-  const bool forget = ++issued_ % kForgetEvidenceEvery == 0;
-  return context_.database.Write([&](db::Transaction& txn) -> absl::StatusOr<Recorded> {
+  const StoredCertificate& certificate = fresh.certificate;
+  const bool forget = ++planned_ % kForgetEvidenceEvery == 0;
+  return context_.database.Write([&](db::Transaction& txn) -> absl::StatusOr<Found> {
     CertificateStore store(txn);
-    DT_ASSIGN_OR_RETURN(
-        const CertificateStore::EnrollmentState state,
-        store.FindEnrollmentState(applicant.evidence.id, applicant.computer.sid, fresh.user_id));
-    DT_ASSIGN_OR_RETURN(auto existing, FindExistingCertificate(store, applicant, state, now));
-    if (existing) return Recorded{*std::move(existing)};
-    if (state.user_revocation_epoch > revocation_epoch) {
-      return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_USER_REVOKED_MEANWHILE,
-                       "the user's certificates were revoked during this enrollment",
-                       fresh.principal, "If the user is still active, enroll again.");
-    }
+    DT_ASSIGN_OR_RETURN(Found found, Find(txn, applicant, now));
+    if (found.certificate || found.plan) return found;
+    DT_ASSIGN_OR_RETURN(const std::int64_t epoch, store.RevocationEpochOf(certificate.user_id));
+    if (epoch > fresh.revocation_epoch) return RevokedMeanwhile(certificate.principal);
+    DT_RETURN_IF_ERROR(RefuseTooMany(store, applicant, certificate, now));
     if (absl::Status full = context_.outbox.RefuseWhenFull(txn); absl::IsUnavailable(full)) {
       return MakeError(StatusCode::kUnavailable, reason::v1::REASON_LOG_BACKLOG_FULL,
                        std::string(full.message()), {},
@@ -157,17 +167,108 @@ absl::StatusOr<Issuance::Recorded> Issuance::Record(const Applicant& applicant,
     } else {
       DT_RETURN_IF_ERROR(full);
     }
-    if (state.device_id.empty()) {
-      DT_RETURN_IF_ERROR(store.AddDevice(applicant.computer.sid, fresh.device_id));
-    } else if (state.device_id != fresh.device_id) {
-      return Recorded{{}, false, true};
+    if (found.enrollment.device_id.empty()) {
+      DT_RETURN_IF_ERROR(store.AddDevice(applicant.computer.sid, certificate.device_id));
+    } else if (found.enrollment.device_id != certificate.device_id) {
+      found.device_raced = true;
+      return found;
     }
-    DT_RETURN_IF_ERROR(store.Insert(fresh));
-    DT_RETURN_IF_ERROR(store.SpendEvidence(spent, fresh.serial));
-    DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "enroll-" + fresh.serial, events));
+    DT_RETURN_IF_ERROR(PlanStore(txn).Insert(fresh));
+    DT_RETURN_IF_ERROR(store.SpendEvidence(spent, certificate.serial));
     if (forget) DT_RETURN_IF_ERROR(store.ForgetEvidence(UnixSeconds(now)));
-    return Recorded{fresh, true};
+    return found;
   });
+}
+
+// A computer that enrolls in a loop would fill the store and the list of what is revoked.
+absl::Status Issuance::RefuseTooMany(CertificateStore& store, const Applicant& applicant,
+                                     const StoredCertificate& fresh, WallTime now) const {
+  const std::int64_t after = UnixSeconds(now - kDay);
+  DT_ASSIGN_OR_RETURN(const CertificateStore::Recent of_device,
+                      store.IssuedToDevice(fresh.device_id, after, config_.device_daily_max));
+  if (of_device.count >= config_.device_daily_max) {
+    return TooMany(applicant.computer.name, config_.device_daily_max, of_device, now);
+  }
+  DT_ASSIGN_OR_RETURN(const CertificateStore::Recent of_user,
+                      store.IssuedToUser(fresh.user_id, after, config_.user_daily_max));
+  if (of_user.count < config_.user_daily_max) return absl::OkStatus();
+  return TooMany(fresh.principal, config_.user_daily_max, of_user, now);
+}
+
+absl::StatusOr<Issuance::Found> Issuance::Complete(const PlannedCertificate& plan) {
+  const auto issuers = context_.issuers.Current();
+  const Issuer* const issuer = issuers->Find(plan.certificate.issuer_id);
+  if (issuer == nullptr) {
+    return MakeError(StatusCode::kUnavailable, reason::v1::REASON_CONFLICTING_STATE,
+                     "the issuer that was to sign this certificate is there no more",
+                     plan.certificate.issuer_id, "Get a new user token and enroll again.");
+  }
+  DT_ASSIGN_OR_RETURN(const pki::Certificate certificate, issuer->Sign(plan.content));
+  DT_ASSIGN_OR_RETURN(Found done, Record(plan, certificate.der()));
+  if (done.is_new) {
+    kCertificatesIssued.With().Add();
+    Log(LogLevel::kInfo, kIssueEvent,
+        {{"serial", done.certificate->serial},
+         {"device_id", done.certificate->device_id},
+         {"user", done.certificate->principal}});
+    if (done.certificate->revoked_at) return RevokedMeanwhile(done.certificate->principal);
+  }
+  return done;
+}
+
+// Two that complete one plan at once record one certificate. A user whose certificates were
+// revoked since the plan was made has this one revoked, too: it is signed, so it is accounted for.
+absl::StatusOr<Issuance::Found> Issuance::Record(const PlannedCertificate& plan, Bytes der) {
+  const WallTime now = context_.clock.Now();
+  StoredCertificate signed_one = plan.certificate;
+  signed_one.der = std::move(der);
+  const Bytes events = EnrolledEvents(signed_one, plan.client_address, now);
+  return context_.database.Write([&](db::Transaction& txn) -> absl::StatusOr<Found> {
+    CertificateStore store(txn);
+    DT_ASSIGN_OR_RETURN(const bool planned, PlanStore(txn).Remove(signed_one.serial));
+    if (!planned) {
+      DT_ASSIGN_OR_RETURN(auto recorded, store.FindBySerial(signed_one.serial));
+      if (!recorded) return absl::InternalError("a plan is gone that nobody recorded");
+      if (recorded->revoked_at) return RevokedMeanwhile(recorded->principal);
+      Found done;
+      done.certificate = std::move(recorded);
+      return done;
+    }
+    Found done;
+    done.certificate = signed_one;
+    done.is_new = true;
+    DT_RETURN_IF_ERROR(store.Insert(signed_one));
+    DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "enroll-" + signed_one.serial, events));
+    DT_ASSIGN_OR_RETURN(const std::int64_t epoch, store.RevocationEpochOf(signed_one.user_id));
+    if (epoch > plan.revocation_epoch) {
+      DT_RETURN_IF_ERROR(
+          store.Revoke(*done.certificate, v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN, now));
+      DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "revoke-" + signed_one.serial,
+                                                RevokedEvent(*done.certificate, "ca", now)));
+    }
+    return done;
+  });
+}
+
+absl::StatusOr<int> Issuance::CompletePlanned() {
+  std::string last;
+  int completed = 0;
+  while (true) {
+    DT_ASSIGN_OR_RETURN(const auto plans, context_.database.Read([&](db::Transaction& txn) {
+      return PlanStore(txn).After(last, kPlansAtOnce);
+    }));
+    if (plans.empty()) return completed;
+    for (const PlannedCertificate& plan : plans) {
+      last = plan.certificate.serial;
+      const absl::Status status = Complete(plan).status();
+      if (status.ok() || rpc::ReasonOf(status) == reason::v1::REASON_USER_REVOKED_MEANWHILE) {
+        ++completed;
+        continue;
+      }
+      Log(LogLevel::kWarning, "ca.plan.left",
+          {{"serial", last}, {"user", plan.certificate.principal}, {"status", status.ToString()}});
+    }
+  }
 }
 
 }  // namespace devicetrust::ca

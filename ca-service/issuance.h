@@ -9,6 +9,7 @@
 #include "ca-service/applicant.h"
 #include "ca-service/certificate_store.h"
 #include "ca-service/context.h"
+#include "ca-service/plan_store.h"
 #include "libs/pki/key.h"
 
 namespace devicetrust::ca {
@@ -17,11 +18,17 @@ struct IssuanceConfig {
   std::string org;
   Profile profile;
   std::string public_url;  // Of the HTTP listener, as certificates print it; no slash at its end.
+  std::int64_t device_daily_max = 100;  // Certificates of one computer in 24 hours,
+  std::int64_t user_daily_max = 200;    // and of one user.
 };
 
-// Issues a certificate to an applicant and records it: asks the org, signs with the active
-// issuer, and commits certificate, spent evidence and events as one. Thread-safe; blocks for the
-// org (2 s at most) and for the store.
+// Issues a certificate to an applicant and records it, in two transactions. The first plans it:
+// what will be signed, the evidence spent for it, everything that may forbid it looked at. Then
+// the active issuer signs, and the second records the certificate with its events. When the power
+// goes in between, the plan is there: the applicant's next call, or CompletePlanned() after a
+// restart, goes on from it. So no signature is made of which the store knows nothing.
+//
+// Thread-safe; blocks for the org (2 s at most) and for the store.
 class Issuance {
  public:
   Issuance(IssuanceConfig config, const Context& context)
@@ -29,38 +36,45 @@ class Issuance {
 
   // The certificate of `key` for `applicant`, whose thumbprint it has: the one that there is
   // already when the same was asked before. `client_address` is for the System Log. On an error
-  // nothing of the certificate is stored.
+  // nothing of the certificate is stored but, at most, its plan.
   //
-  // Errors: PERMISSION_DENIED TOKEN_REPLAYED, USER_REVOKED_MEANWHILE; UNAVAILABLE
-  // CONFLICTING_STATE, LOG_BACKLOG_FULL; those of AuthorizeEnrollments and of the store.
+  // Errors: PERMISSION_DENIED TOKEN_REPLAYED, USER_REVOKED_MEANWHILE; RESOURCE_EXHAUSTED
+  // TOO_MANY_REQUESTS; UNAVAILABLE CONFLICTING_STATE, LOG_BACKLOG_FULL; those of
+  // AuthorizeEnrollments, of the signer and of the store.
   absl::StatusOr<StoredCertificate> Certify(const Applicant& applicant, const pki::PublicKey& key,
                                             std::string_view client_address);
 
+  // Signs and records what was planned before a restart; how many. A plan whose signer is away
+  // stays for the next time.
+  absl::StatusOr<int> CompletePlanned();
+
  private:
-  // What the store knows before the org is asked.
-  struct ExistingState {
+  // What the store says about an applicant: the certificate to answer with, or the plan to go on
+  // from, or neither.
+  struct Found {
     CertificateStore::EnrollmentState enrollment;
-    std::optional<StoredCertificate> certificate;  // To answer with, when set.
-  };
-  struct Recorded {
-    StoredCertificate certificate;
-    bool is_new = false;
+    std::optional<StoredCertificate> certificate;
+    std::optional<PlannedCertificate> plan;
+    bool is_new = false;        // The certificate was recorded by this call.
     bool device_raced = false;  // The computer just got another device id: begin again.
   };
 
-  absl::StatusOr<Recorded> CertifyOnce(const Applicant& applicant, const pki::PublicKey& key,
-                                       std::string_view client_address);
-  absl::StatusOr<ExistingState> FindExisting(const Applicant& applicant, WallTime now);
+  absl::StatusOr<Found> CertifyOnce(const Applicant& applicant, const pki::PublicKey& key,
+                                    std::string_view client_address);
+  static absl::StatusOr<Found> Find(db::Transaction& txn, const Applicant& applicant, WallTime now);
   absl::StatusOr<org::v1::AuthorizedEnrollment> Authorize(const Applicant& applicant,
                                                           const std::string& device_id,
                                                           const std::string& enrollment_id);
-  absl::StatusOr<Recorded> Record(const Applicant& applicant, std::int64_t revocation_epoch,
-                                  const StoredCertificate& fresh, std::string_view client_address,
-                                  WallTime now);
+  absl::StatusOr<Found> Plan(const Applicant& applicant, const PlannedCertificate& fresh,
+                             WallTime now);
+  absl::Status RefuseTooMany(CertificateStore& store, const Applicant& applicant,
+                             const StoredCertificate& fresh, WallTime now) const;
+  absl::StatusOr<Found> Complete(const PlannedCertificate& plan);
+  absl::StatusOr<Found> Record(const PlannedCertificate& plan, Bytes der);
 
   const IssuanceConfig config_;
   const Context context_;
-  std::atomic<std::uint64_t> issued_{0};
+  std::atomic<std::uint64_t> planned_{0};
 };
 
 }  // namespace devicetrust::ca

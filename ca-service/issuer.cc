@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "ca-service/metrics.h"
+#include "ca-service/profile_lint.h"
 #include "libs/base/encoding.h"
+#include "libs/base/log.h"
 #include "libs/token/names.h"
 
 namespace devicetrust::ca {
@@ -34,9 +36,9 @@ Issuer::Issuer(pki::Identity identity, pki::Certificate root)
 
 std::string Issuer::CertificatePath() const { return fmt::format("/ca/{}.crt", id_); }
 
-absl::StatusOr<pki::Certificate> Issuer::Issue(const DeviceSpec& spec, const pki::PublicKey& key,
-                                               const Profile& profile, WallTime now,
-                                               Random& random) const {
+absl::StatusOr<Issuer::Draft> Issuer::Prepare(const DeviceSpec& spec, const pki::PublicKey& key,
+                                              const Profile& profile, WallTime now,
+                                              Random& random) const {
   pki::CertificateSpec leaf;
   DT_ASSIGN_OR_RETURN(leaf.serial_hex, pki::NewSerial(now, random));
   leaf.common_name = spec.device_id;
@@ -47,9 +49,21 @@ absl::StatusOr<pki::Certificate> Issuer::Issue(const DeviceSpec& spec, const pki
                token::Urn(spec.org, "enrollment", spec.enrollment_id)};
   leaf.crl_urls = {spec.public_url + CrlPath(id_)};
   leaf.ca_issuer_urls = {spec.public_url + CertificatePath()};
-  auto certificate = pki::SignCertificate(leaf, key, identity_);
-  CountSignature("certificate", certificate.ok());
-  return certificate;
+  DT_ASSIGN_OR_RETURN(Bytes content, pki::CertificateContent(leaf, key, identity_));
+  if (absl::Status good = LintDeviceCertificate(content, {certificate(), key, spec, profile, now});
+      !good.ok()) {
+    Log(LogLevel::kError, "ca.profile.deviates",
+        {{"issuer", id_}, {"field", std::string(good.message())}});
+    return good;
+  }
+  return Draft{leaf.serial_hex, std::chrono::floor<std::chrono::seconds>(leaf.not_after),
+               std::move(content)};
+}
+
+absl::StatusOr<pki::Certificate> Issuer::Sign(std::span<const std::uint8_t> content) const {
+  auto signed_one = pki::SignContent(content, identity_.key);
+  CountSignature("certificate", signed_one.ok());
+  return signed_one;
 }
 
 }  // namespace devicetrust::ca

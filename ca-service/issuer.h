@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,11 +56,18 @@ class Issuer {
   // On the HTTP listener, as CrlPath(id()); certificates name both behind DeviceSpec::public_url.
   std::string CertificatePath() const;
 
+  // A certificate that is not signed yet.
+  struct Draft {
+    std::string serial;
+    WallTime not_after;
+    Bytes content;  // TBSCertificate (RFC 5280, section 4.1.2).
+  };
   // For a key whose possession was proven. Valid from `now` less the backdating, no longer
-  // than the issuer's own certificate.
-  absl::StatusOr<pki::Certificate> Issue(const DeviceSpec& spec, const pki::PublicKey& key,
-                                         const Profile& profile, WallTime now,
-                                         Random& random) const;
+  // than the issuer's own certificate. kInternal: LintDeviceCertificate() refuses it.
+  absl::StatusOr<Draft> Prepare(const DeviceSpec& spec, const pki::PublicKey& key,
+                                const Profile& profile, WallTime now, Random& random) const;
+  // The certificate of what Prepare() made, now or before a restart.
+  absl::StatusOr<pki::Certificate> Sign(std::span<const std::uint8_t> content) const;
   absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl) const { return ca::SignCrl(crl, identity_); }
 
  private:

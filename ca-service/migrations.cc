@@ -51,6 +51,24 @@ std::vector<db::Migration> Migrations() {
         " ON certificates (issuer_id, revocation_sequence) WHERE revocation_sequence IS NOT NULL",
         "CREATE INDEX spent_evidence_expiry ON spent_evidence (expires_at)"}});
   steps.push_back(db::Outbox::Tables(2));
+  steps.push_back(
+      {3,
+       "planned_certificates",
+       {// What is about to be signed; gone once the certificate is recorded.
+        {.name = "planned_certificates",
+         .columns = "serial TEXT PRIMARY KEY, issuer_id TEXT NOT NULL,"
+                    " enrollment_id TEXT NOT NULL, device_id TEXT NOT NULL,"
+                    " user_id TEXT NOT NULL, user_sid TEXT NOT NULL, principal TEXT NOT NULL,"
+                    " key_thumbprint TEXT NOT NULL, issued_at BIGINT NOT NULL,"
+                    " not_after BIGINT NOT NULL, content BYTEA NOT NULL,"
+                    " revocation_epoch BIGINT NOT NULL, client_address TEXT NOT NULL",
+         .clustered = true}},
+       {// A device with many certificates must not make the look-up of one key slow.
+        "CREATE INDEX certificates_key ON certificates (key_thumbprint, device_id)",
+        // How many a device and a user got lately.
+        "CREATE INDEX certificates_device_issued ON certificates (device_id, issued_at)",
+        "CREATE INDEX certificates_user_issued ON certificates (user_id, issued_at)",
+        "DROP INDEX certificates_device", "DROP INDEX certificates_user"}});
   return steps;
 }
 

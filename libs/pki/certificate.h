@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -121,9 +122,16 @@ struct CertificateSpec {
   std::vector<std::string> ca_issuer_urls = {};  // Where the issuer's certificate is served.
 };
 
-// Signs `spec` for `subject` in the name of `issuer`, with basicConstraints, key usage and
-// key identifiers (RFC 5280, section 4.2.1). kInvalidArgument when `spec` holds what a
-// certificate can't; kFailedPrecondition when `issuer` is no CA. Thread-safe.
+// What is signed of a certificate (RFC 5280, section 4.1.2, TBSCertificate), as DER: `spec` for
+// `subject` in the name of `issuer`, with basicConstraints, key usage and key identifiers
+// (section 4.2.1). kInvalidArgument when `spec` holds what a certificate can't;
+// kFailedPrecondition when `issuer` is no CA. Thread-safe, as what follows.
+absl::StatusOr<Bytes> CertificateContent(const CertificateSpec& spec, const PublicKey& subject,
+                                         const Identity& issuer);
+// The certificate of that content; `key` is the issuer's.
+absl::StatusOr<Certificate> SignContent(std::span<const std::uint8_t> content, const Signer& key);
+
+// Both at once.
 absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const PublicKey& subject,
                                             const Identity& issuer);
 

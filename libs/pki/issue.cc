@@ -210,35 +210,46 @@ Bytes ToBeSigned(const CertificateSpec& spec, const PublicKey& key, const Certif
 }
 
 // `issuer` null: self-signed.
-absl::StatusOr<Certificate> Sign(const CertificateSpec& spec, const PublicKey& key,
-                                 const Certificate* issuer, const Signer& issuer_key) {
+absl::StatusOr<Bytes> Content(const CertificateSpec& spec, const PublicKey& key,
+                              const Certificate* issuer, const Signer& issuer_key) {
   const bool unnamed = spec.common_name.empty() && spec.uris.empty() && spec.dns_names.empty() &&
                        spec.ip_addresses.empty();
   if (unnamed || spec.not_after < spec.not_before) {
     return absl::InvalidArgumentError(
         "certificate needs a name, and must not end before it begins");
   }
-  const Bytes content = ToBeSigned(spec, key, issuer, issuer_key);
+  Bytes content = ToBeSigned(spec, key, issuer, issuer_key);
   if (content.empty()) {
     return OpenSslError(absl::StatusCode::kInvalidArgument,
                         fmt::format("certificate for '{}'", spec.common_name));
   }
-  DT_ASSIGN_OR_RETURN(const Bytes der, SignDer(content, issuer_key));
-  return Certificate::FromDer(der);
+  return content;
 }
 
 }  // namespace
 
-absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const PublicKey& subject,
-                                            const Identity& issuer) {
+absl::StatusOr<Bytes> CertificateContent(const CertificateSpec& spec, const PublicKey& subject,
+                                         const Identity& issuer) {
   if (!issuer.certificate.is_ca()) {
     return absl::FailedPreconditionError("the issuing certificate is not one of a CA");
   }
-  return Sign(spec, subject, &issuer.certificate, issuer.key);
+  return Content(spec, subject, &issuer.certificate, issuer.key);
+}
+
+absl::StatusOr<Certificate> SignContent(std::span<const std::uint8_t> content, const Signer& key) {
+  DT_ASSIGN_OR_RETURN(const Bytes der, SignDer(content, key));
+  return Certificate::FromDer(der);
+}
+
+absl::StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const PublicKey& subject,
+                                            const Identity& issuer) {
+  DT_ASSIGN_OR_RETURN(const Bytes content, CertificateContent(spec, subject, issuer));
+  return SignContent(content, issuer.key);
 }
 
 absl::StatusOr<Certificate> SignSelf(const CertificateSpec& spec, const Signer& key) {
-  return Sign(spec, key.public_key(), nullptr, key);
+  DT_ASSIGN_OR_RETURN(const Bytes content, Content(spec, key.public_key(), nullptr, key));
+  return SignContent(content, key);
 }
 
 absl::StatusOr<std::string> NewSerial(WallTime now, Random& random) {
