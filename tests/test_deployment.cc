@@ -32,8 +32,9 @@ rpc::Identity PemOf(const pki::ExportableIdentity& identity) {
 
 }  // namespace
 
-TestDeployment::TestDeployment(std::string bin)
+TestDeployment::TestDeployment(std::string bin, int people)
     : bin_(std::move(bin)),
+      people_(people),
       pki_(kOrg, clock_.Now()),
       iwa_key_{"iwa-1-key", pki::PrivateKey::Generate().value()} {}
 
@@ -42,10 +43,10 @@ TestDeployment::~TestDeployment() {
   ldap_.reset();
 }
 
-absl::StatusOr<std::unique_ptr<TestDeployment>> TestDeployment::Create() {
+absl::StatusOr<std::unique_ptr<TestDeployment>> TestDeployment::Create(int people) {
   const char* bin = std::getenv("DT_BIN");
   if (bin == nullptr) return absl::FailedPreconditionError("DT_BIN names no folder of programs");
-  std::unique_ptr<TestDeployment> deployment(new TestDeployment(bin));
+  std::unique_ptr<TestDeployment> deployment(new TestDeployment(bin, people));
   DT_RETURN_IF_ERROR(deployment->Prepare());
   return deployment;
 }
@@ -69,11 +70,11 @@ absl::Status TestDeployment::Prepare() {
 
 absl::Status TestDeployment::AddAccounts() {
   DT_ASSIGN_OR_RETURN(accounts_,
-                      simulator::AccountTable::Create(File("accounts"), 1000, clock_, random_));
+                      simulator::AccountTable::Create(File("accounts"), 3000, clock_, random_));
   DT_ASSIGN_OR_RETURN(realm_, accounts_->AddRealm({.name = kRealm, .netbios = "CORP"}));
   std::vector<simulator::NewAccount> all;
   all.push_back({.name = "svc-directory", .password = kDirectoryPassword});
-  for (int i = 0; i < kPeople; ++i) {
+  for (int i = 0; i < people_; ++i) {
     all.push_back({.name = PersonName(i), .password = fmt::format("Pw-{}", i)});
     all.push_back({.kind = simulator::AccountKind::kComputer,
                    .name = ComputerName(i),
@@ -212,7 +213,7 @@ absl::Status TestDeployment::SetUpOrg() {
 
   const simulator::AccountView& view = accounts_->view();
   org::v1::ImportUsersRequest users;
-  for (int i = 0; i < kPeople; ++i) {
+  for (int i = 0; i < people_; ++i) {
     const simulator::Row row = view.Read(*view.FindName(realm_, PersonName(i)));
     org::v1::UserImport& person = *users.add_users();
     person.set_sid(simulator::Sid(view.realms()[realm_], row.account.rid));

@@ -31,8 +31,9 @@ class TestDeployment {
   static constexpr const char* kOrg = "acme";
   static constexpr int kPeople = 8;
 
-  // Programs come from the folder that the environment variable DT_BIN names.
-  static absl::StatusOr<std::unique_ptr<TestDeployment>> Create();
+  // With that many people and as many computers, at most 1,000. Programs come from the folder
+  // that the environment variable DT_BIN names.
+  static absl::StatusOr<std::unique_ptr<TestDeployment>> Create(int people = kPeople);
   ~TestDeployment();
 
   // How the programs are started, for tests that change an option. `name`: "gateway-1".
@@ -75,7 +76,7 @@ class TestDeployment {
   const std::string& user_id(int number) const { return user_ids_[static_cast<size_t>(number)]; }
 
  private:
-  explicit TestDeployment(std::string bin);
+  TestDeployment(std::string bin, int people);
   absl::Status Prepare();
   absl::Status AddAccounts();
   template <typename Config>
@@ -86,6 +87,7 @@ class TestDeployment {
 
   testing::TempFolder folder_;
   const std::string bin_;
+  const int people_;
   const SystemClock clock_;
   SystemRandom random_;
   throwaway::ThrowawayPki pki_;
