@@ -1,14 +1,9 @@
 #include "libs/pki/pkcs11_session.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <iterator>
-#include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,15 +11,12 @@
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
-#include "libs/base/mutex.h"
 #include "libs/base/printable.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/digest.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/p256.h"
-
-#define CRYPTOKI_GNU 1  // Names in lower case, and no macros for members.
-#include <p11-kit/pkcs11.h>
+#include "libs/pki/pkcs11_module.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -39,141 +31,6 @@ constexpr std::array<std::uint8_t, 26> kP256Head = {
 constexpr std::array<std::uint8_t, 23> kP384Head = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
                                                     0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
                                                     0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
-
-// A loaded module: one for each path, for the life of the process.
-struct Module {
-  ck_function_list* api = nullptr;
-  Mutex mutex;
-  pid_t initialized_by ABSL_GUARDED_BY(mutex) = 0;
-  std::uint64_t generation ABSL_GUARDED_BY(mutex) =
-      0;  // Of handles: C_Initialize makes old ones bad.
-  int threads_inside ABSL_GUARDED_BY(mutex) = 0;
-  // Held while a PIN is given, so that threads never give a wrong one at the same time.
-  Mutex login_mutex;
-  std::set<std::pair<std::string, Sha256Digest>> rejected ABSL_GUARDED_BY(login_mutex);
-};
-
-// How CKR codes are called, of those that an operator may meet.
-std::string NameOf(ck_rv_t result) {
-  static constexpr std::pair<ck_rv_t, const char*> kNames[] = {
-      {CKR_GENERAL_ERROR, "CKR_GENERAL_ERROR"},
-      {CKR_FUNCTION_FAILED, "CKR_FUNCTION_FAILED"},
-      {CKR_DEVICE_ERROR, "CKR_DEVICE_ERROR"},
-      {CKR_DEVICE_MEMORY, "CKR_DEVICE_MEMORY"},
-      {CKR_DEVICE_REMOVED, "CKR_DEVICE_REMOVED"},
-      {CKR_KEY_HANDLE_INVALID, "CKR_KEY_HANDLE_INVALID"},
-      {CKR_KEY_FUNCTION_NOT_PERMITTED, "CKR_KEY_FUNCTION_NOT_PERMITTED"},
-      {CKR_MECHANISM_INVALID, "CKR_MECHANISM_INVALID"},
-      {CKR_OBJECT_HANDLE_INVALID, "CKR_OBJECT_HANDLE_INVALID"},
-      {CKR_PIN_INCORRECT, "CKR_PIN_INCORRECT"},
-      {CKR_PIN_LOCKED, "CKR_PIN_LOCKED"},
-      {CKR_SESSION_CLOSED, "CKR_SESSION_CLOSED"},
-      {CKR_SESSION_HANDLE_INVALID, "CKR_SESSION_HANDLE_INVALID"},
-      {CKR_TOKEN_NOT_PRESENT, "CKR_TOKEN_NOT_PRESENT"},
-      {CKR_TOKEN_NOT_RECOGNIZED, "CKR_TOKEN_NOT_RECOGNIZED"},
-      {CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN"},
-      {CKR_CRYPTOKI_NOT_INITIALIZED, "CKR_CRYPTOKI_NOT_INITIALIZED"}};
-  const auto found = std::ranges::find(kNames, result, &std::pair<ck_rv_t, const char*>::first);
-  return found == std::end(kNames) ? fmt::format("CKR 0x{:x}", result) : found->second;
-}
-
-absl::Status Unavailable(std::string_view call, ck_rv_t result) {
-  return absl::UnavailableError(
-      fmt::format("the PKCS#11 token failed: {} answered {}", call, NameOf(result)));
-}
-
-absl::Status Refused(std::string message) {
-  return absl::FailedPreconditionError("PKCS#11: " + std::move(message));
-}
-
-// Where the file of a module may lie that is known by name alone.
-std::vector<std::string> ModuleFiles(const Pkcs11Uri& uri) {
-  if (!uri.module_path.empty()) return {uri.module_path};
-  std::vector<std::string> files;
-  for (const char* folder : {"/usr/lib/pkcs11/", "/usr/lib/softhsm/", "/usr/lib/", ""}) {
-    files.push_back(folder + uri.module_name + ".so");
-    files.push_back(fmt::format("{}lib{}.so", folder, uri.module_name));
-  }
-  return files;
-}
-
-absl::StatusOr<Module*> LoadModule(const Pkcs11Uri& uri) {
-  if (uri.module_path.empty() && uri.module_name.empty()) {
-    return Refused(
-        "no module is named: give its path by --pkcs11-module, or by module-path in the"
-        " URI");
-  }
-  static Mutex mutex;
-  static auto& modules = *new std::map<std::string, Module*>();  // For the life of the process.
-  const std::vector<std::string> files = ModuleFiles(uri);
-  const MutexLock lock(mutex);
-  Module*& module = modules[files.front()];
-  if (module != nullptr) return module;
-  void* library = nullptr;
-  std::string why;
-  for (const std::string& file : files) {
-    library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library != nullptr) break;
-    if (why.empty()) why = dlerror();
-  }
-  if (library == nullptr) return Refused(fmt::format("the module cannot be loaded: {}", why));
-  const auto list =
-      reinterpret_cast<ck_rv_t (*)(ck_function_list**)>(dlsym(library, "C_GetFunctionList"));
-  ck_function_list* api = nullptr;
-  if (list == nullptr || list(&api) != CKR_OK || api == nullptr) {
-    return Refused(fmt::format("{} is no PKCS#11 module", files.front()));
-  }
-  module = new Module();  // NOLINT: never unloaded, threads may be inside of it.
-  module->api = api;
-  return module;
-}
-
-// A thread inside of the module, initialized for this process.
-class Inside {
- public:
-  explicit Inside(Module& module) : module_(module) {
-    const MutexLock lock(module.mutex);
-    if (module.initialized_by != getpid()) {
-      ck_c_initialize_args arguments{};
-      arguments.flags = CKF_OS_LOCKING_OK;
-      const ck_rv_t result = module.api->C_Initialize(&arguments);
-      if (result != CKR_OK && result != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-        status_ = Unavailable("C_Initialize", result);
-        return;
-      }
-      module.initialized_by = getpid();
-      module.threads_inside = 0;  // A parent's are not here.
-      ++module.generation;
-    }
-    ++module.threads_inside;
-    generation_ = module.generation;
-  }
-  ~Inside() {
-    if (!status_.ok()) return;
-    const MutexLock lock(module_.mutex);
-    --module_.threads_inside;
-  }
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
-
-  const absl::Status& status() const { return status_; }
-  std::uint64_t generation() const { return generation_; }
-
- private:
-  Module& module_;
-  absl::Status status_;
-  std::uint64_t generation_ = 0;
-};
-
-// Begins anew with a module that nobody is inside of: some find a token that was away, or was made
-// meanwhile, by C_Initialize alone. False when somebody is.
-bool BeginAnew(Module& module) {
-  const MutexLock lock(module.mutex);
-  if (module.threads_inside > 0) return false;
-  if (module.initialized_by == getpid()) static_cast<void>(module.api->C_Finalize(nullptr));
-  module.initialized_by = 0;
-  return true;
-}
 
 // A text of fixed length that blanks fill up.
 template <std::size_t N>
@@ -213,30 +70,30 @@ bool LibraryMatches(const Pkcs11Uri& uri, ck_function_list& api) {
 // The PIN as the file holds it, without the end of its line.
 absl::StatusOr<std::string> ReadPin(const std::string& path) {
   if (path.empty()) {
-    return Refused(
+    return Pkcs11Refused(
         "the token wants a PIN: name its file, mode 0600, by --pkcs11-pin-file, or by"
         " pin-source in the URI");
   }
   DT_RETURN_IF_ERROR(RefuseIfShared(path));
   DT_ASSIGN_OR_RETURN(std::string pin, ReadFile(path, kPinFileBytesMax));
   pin.erase(pin.find_last_not_of("\r\n") + 1);
-  if (pin.empty()) return Refused(fmt::format("{}: there is no PIN in it", path));
+  if (pin.empty()) return Pkcs11Refused(fmt::format("{}: there is no PIN in it", path));
   return pin;
 }
 
 absl::Status CheckPinFlags(ck_flags_t flags, const std::string& token) {
   if ((flags & CKF_USER_PIN_LOCKED) != 0) {
-    return Refused(fmt::format(
+    return Pkcs11Refused(fmt::format(
         "the PIN of token '{}' is locked; whoever has the token's SO-PIN sets it anew", token));
   }
   if ((flags & CKF_USER_PIN_FINAL_TRY) != 0) {
-    return Refused(fmt::format(
+    return Pkcs11Refused(fmt::format(
         "token '{}' locks at the next wrong PIN, so none is given to it from here: log in once with"
         " another tool, for example pkcs11-tool --login, then restart",
         token));
   }
   if ((flags & CKF_USER_PIN_TO_BE_CHANGED) != 0) {
-    return Refused(fmt::format("the PIN of token '{}' must be changed first", token));
+    return Pkcs11Refused(fmt::format("the PIN of token '{}' must be changed first", token));
   }
   return absl::OkStatus();
 }
@@ -251,7 +108,7 @@ absl::StatusOr<PublicKey> KeyOfPoint(std::span<const std::uint8_t> value) {
   if (point.size() == 97) spki.assign(kP384Head.begin(), kP384Head.end());
   spki.insert(spki.end(), point.begin(), point.end());
   auto key = PublicKey::FromSpki(spki);
-  if (!key.ok()) return Refused("the key is on neither P-256 nor P-384");
+  if (!key.ok()) return Pkcs11Refused("the key is on neither P-256 nor P-384");
   return key;
 }
 
@@ -293,7 +150,7 @@ struct Pkcs11Session::State {
 
   const Pkcs11Uri uri;
   const std::optional<PublicKey> expected;
-  Module* module = nullptr;
+  Pkcs11Module* module = nullptr;
   std::uint64_t opened_in = 0;  // The module's generation; 0: not open.
   ck_session_handle_t session = 0;
   ck_object_handle_t key = 0;
@@ -310,7 +167,7 @@ absl::StatusOr<ck_slot_id_t> Pkcs11Session::State::FindSlot() {
   std::vector<ck_slot_id_t> slots(kSlotsMax);
   unsigned long count = slots.size();
   const ck_rv_t result = api().C_GetSlotList(1, slots.data(), &count);
-  if (result != CKR_OK) return Unavailable("C_GetSlotList", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_GetSlotList", result);
   slots.resize(std::min<std::size_t>(count, kSlotsMax));
   std::vector<ck_slot_id_t> found;
   std::string others;
@@ -331,8 +188,8 @@ absl::StatusOr<ck_slot_id_t> Pkcs11Session::State::FindSlot() {
                                               Printable(uri.ToString()),
                                               others.empty() ? "is none" : "are " + others));
   }
-  return Refused(fmt::format("{} tokens match {}: name the serial number of one by serial=",
-                             found.size(), Printable(uri.ToString())));
+  return Pkcs11Refused(fmt::format("{} tokens match {}: name the serial number of one by serial=",
+                                   found.size(), Printable(uri.ToString())));
 }
 
 // The objects of this kind that have the URI's id; two of them when there are more.
@@ -344,12 +201,12 @@ absl::StatusOr<std::vector<ck_object_handle_t>> Pkcs11Session::State::Find(ck_ob
                                       {CKA_ID, id.data(), id.size()}};
   if (by_label && !label.empty()) wanted.push_back({CKA_LABEL, label.data(), label.size()});
   ck_rv_t result = api().C_FindObjectsInit(session, wanted.data(), wanted.size());
-  if (result != CKR_OK) return Unavailable("C_FindObjectsInit", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_FindObjectsInit", result);
   std::vector<ck_object_handle_t> found(2);
   unsigned long count = 0;
   result = api().C_FindObjects(session, found.data(), found.size(), &count);
   static_cast<void>(api().C_FindObjectsFinal(session));
-  if (result != CKR_OK) return Unavailable("C_FindObjects", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_FindObjects", result);
   found.resize(std::min<std::size_t>(count, found.size()));
   return found;
 }
@@ -358,12 +215,13 @@ absl::StatusOr<Bytes> Pkcs11Session::State::Read(ck_object_handle_t object,
                                                  ck_attribute_type_t type) const {
   ck_attribute attribute{type, nullptr, 0};
   ck_rv_t result = api().C_GetAttributeValue(session, object, &attribute, 1);
-  if (result != CKR_OK) return Unavailable("C_GetAttributeValue", result);
-  if (attribute.value_len > kAttributeBytesMax) return Refused("an attribute is not to be had");
+  if (result != CKR_OK) return Pkcs11Failed("C_GetAttributeValue", result);
+  if (attribute.value_len > kAttributeBytesMax)
+    return Pkcs11Refused("an attribute is not to be had");
   Bytes value(attribute.value_len);
   attribute.value = value.data();
   result = api().C_GetAttributeValue(session, object, &attribute, 1);
-  if (result != CKR_OK) return Unavailable("C_GetAttributeValue", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_GetAttributeValue", result);
   value.resize(std::min<std::size_t>(attribute.value_len, value.size()));
   return value;
 }
@@ -375,7 +233,7 @@ Pkcs11Session::~Pkcs11Session() { Close(); }
 
 void Pkcs11Session::Close() {
   if (state_->opened_in == 0) return;
-  const Inside inside(*state_->module);
+  const InsidePkcs11 inside(*state_->module);
   if (inside.status().ok()) Forget(inside.generation());
 }
 
@@ -394,7 +252,7 @@ absl::Status Pkcs11Session::Open(std::uint64_t generation) {
   DT_ASSIGN_OR_RETURN(const ck_slot_id_t slot, state_->FindSlot());
   const ck_rv_t result =
       state_->api().C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &state_->session);
-  if (result != CKR_OK) return Unavailable("C_OpenSession", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_OpenSession", result);
   state_->opened_in = generation;
   absl::Status ready = Login();
   if (ready.ok()) ready = FindKey();
@@ -408,20 +266,20 @@ template <typename Result>
 absl::StatusOr<Result> Pkcs11Session::WhenOpen(
     const std::function<absl::StatusOr<Result>(std::uint64_t generation)>& work) {
   if (state_->uri.id.empty()) {
-    return Refused(
+    return Pkcs11Refused(
         "the URI names no id: which of two keys with one label is meant differs from"
         " token to token. Give the key's CKA_ID, as in id=%01");
   }
   if (!state_->uri.type.empty() && state_->uri.type != "private") {
-    return Refused("the URI is of another type than private");
+    return Pkcs11Refused("the URI is of another type than private");
   }
   if (state_->module == nullptr) {
-    DT_ASSIGN_OR_RETURN(state_->module, LoadModule(state_->uri));
+    DT_ASSIGN_OR_RETURN(state_->module, LoadPkcs11Module(state_->uri));
   }
   for (bool again = false;; again = true) {
     absl::Status opened;
     {
-      const Inside inside(*state_->module);
+      const InsidePkcs11 inside(*state_->module);
       DT_RETURN_IF_ERROR(inside.status());
       opened = Open(inside.generation());
       if (opened.ok()) return work(inside.generation());
@@ -434,7 +292,7 @@ absl::Status Pkcs11Session::Login() {
   const ck_token_info& token = state_->token;
   if ((token.flags & CKF_LOGIN_REQUIRED) == 0) return absl::OkStatus();
   const std::string label = Printable(Field(token.label));
-  Module& module = *state_->module;
+  Pkcs11Module& module = *state_->module;
   const MutexLock lock(module.login_mutex);
   ck_session_info session{};
   if (state_->api().C_GetSessionInfo(state_->session, &session) == CKR_OK &&
@@ -445,7 +303,7 @@ absl::Status Pkcs11Session::Login() {
   DT_ASSIGN_OR_RETURN(std::string pin, ReadPin(state_->uri.pin_source));
   const std::pair attempt(Field(token.serial_number) + '/' + Field(token.label), Sha256(pin));
   const auto wrong = [&] {
-    return Refused(
+    return Pkcs11Refused(
         fmt::format("token '{}' does not take the PIN in {}, which is not tried again:"
                     " correct the file",
                     label, state_->uri.pin_source));
@@ -470,20 +328,21 @@ absl::Status Pkcs11Session::Login() {
     case CKR_PIN_LOCKED:
       return CheckPinFlags(CKF_USER_PIN_LOCKED, label);
     default:
-      return Unavailable("C_Login", result);
+      return Pkcs11Failed("C_Login", result);
   }
 }
 
 absl::Status Pkcs11Session::FindKey() {
   DT_ASSIGN_OR_RETURN(const auto keys, state_->Find(CKO_PRIVATE_KEY, /*by_label=*/true));
   const std::string name = Printable(state_->uri.ToString());
-  if (keys.empty()) return Refused(fmt::format("the token holds no private key {}", name));
-  if (keys.size() > 1) return Refused(fmt::format("the token holds two private keys {}", name));
+  if (keys.empty()) return Pkcs11Refused(fmt::format("the token holds no private key {}", name));
+  if (keys.size() > 1)
+    return Pkcs11Refused(fmt::format("the token holds two private keys {}", name));
   state_->key = keys.front();
   if (!state_->expected) return absl::OkStatus();
   DT_ASSIGN_OR_RETURN(const std::optional<PublicKey> stored, StoredPublicKey());
   if (stored && !(*stored == *state_->expected)) {
-    return Refused(fmt::format("{} is another key than the certificate's", name));
+    return Pkcs11Refused(fmt::format("{} is another key than the certificate's", name));
   }
   return absl::OkStatus();
 }
@@ -508,8 +367,8 @@ absl::StatusOr<PublicKey> Pkcs11Session::ReadPublicKey() {
     DT_ASSIGN_OR_RETURN(const std::optional<PublicKey> stored, StoredPublicKey());
     if (stored) return *stored;
     if (state_->expected) return *state_->expected;
-    return Refused(fmt::format("beside {} there is neither its public key nor a certificate",
-                               Printable(state_->uri.ToString())));
+    return Pkcs11Refused(fmt::format("beside {} there is neither its public key nor a certificate",
+                                     Printable(state_->uri.ToString())));
   });
 }
 
@@ -539,18 +398,18 @@ absl::StatusOr<Bytes> Pkcs11Session::TrySign(std::span<const std::uint8_t> diges
                                              ck_rv_t& result) {
   ck_mechanism mechanism{CKM_ECDSA, nullptr, 0};
   result = state_->api().C_SignInit(state_->session, &mechanism, state_->key);
-  if (result != CKR_OK) return Unavailable("C_SignInit", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_SignInit", result);
   Bytes input(digest.begin(), digest.end());
   Bytes signature(2 * 48);
   unsigned long size = signature.size();
   result =
       state_->api().C_Sign(state_->session, input.data(), input.size(), signature.data(), &size);
-  if (result != CKR_OK) return Unavailable("C_Sign", result);
+  if (result != CKR_OK) return Pkcs11Failed("C_Sign", result);
   signature.resize(std::min<std::size_t>(size, signature.size()));
   if (state_->proven || !state_->expected) return signature;
   if (!Verifies(*state_->expected, digest, signature)) {
-    return Refused(fmt::format("{} signs with another key than the certificate's",
-                               Printable(state_->uri.ToString())));
+    return Pkcs11Refused(fmt::format("{} signs with another key than the certificate's",
+                                     Printable(state_->uri.ToString())));
   }
   state_->proven = true;
   return signature;
