@@ -140,7 +140,8 @@ class CaTest : public ::testing::Test {
                         .public_url = "http://ca.test",
                         .device_daily_max = device_daily_max_,
                         .user_daily_max = user_daily_max_},
-                       calls_per_minute_},
+                       calls_per_minute_,
+                       known_keys_},
         *iwa_keys_, Context{*database_, *outbox_, *issuers_, org_, clock_, random_});
   }
 
@@ -193,6 +194,7 @@ class CaTest : public ::testing::Test {
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
   FakeOrg org_{iwa_key_};
   std::size_t calls_per_minute_ = 100'000;  // Tests enroll one computer many times.
+  KnownKeys known_keys_;
   std::int64_t device_daily_max_ = 100'000;
   std::int64_t user_daily_max_ = 100'000;
   std::chrono::milliseconds crl_pace_{0};

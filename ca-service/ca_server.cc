@@ -29,6 +29,7 @@ struct Files {
   service::Component component;
   rpc::ListenerConfig edge;
   pki::AeadKey kek;
+  KnownKeys known_keys;
 };
 
 namespace {
@@ -64,7 +65,11 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "ca"));
   DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
-  return Files{std::move(component), std::move(edge), std::move(kek)};
+  KnownKeys known_keys;
+  if (!config.known_keys.empty()) {
+    DT_ASSIGN_OR_RETURN(known_keys, KnownKeys::Load(config.known_keys));
+  }
+  return Files{std::move(component), std::move(edge), std::move(kek), std::move(known_keys)};
 }
 
 std::vector<rpc::MethodAccess> InternalAccess() {
@@ -155,8 +160,8 @@ void CaServer::Parts::MakeServices() {
                           .device_daily_max = config.device_certificates_per_day,
                           .user_daily_max = config.user_certificates_per_day};
   enroller = std::make_unique<Enroller>(
-      EnrollerConfig{std::move(issuance), config.account_calls_per_minute}, *iwa_keys,
-      Context{*database, *outbox, *issuers, *org, clock, random});
+      EnrollerConfig{std::move(issuance), config.account_calls_per_minute, files.known_keys},
+      *iwa_keys, Context{*database, *outbox, *issuers, *org, clock, random});
   enrollment_service = std::make_unique<EnrollmentService>(*enroller, *issuers);
   admin_service = std::make_unique<AdminService>(*revocations, *database);
   feed_service = std::make_unique<RevocationFeedService>(*revocations, clock);

@@ -15,6 +15,10 @@ void Describe(Config& config, service::Options& options) {
   service::DescribeGrowingStore(config, options);
   options.Heading("Certificates");
   options.Number("validity-days", config.validity_days, 1, 825, "Lifetime of a device certificate");
+  options.Text(
+      "known-keys", config.known_keys, "FILE",
+      "Keys that others know, never certified: SHA-256 of each SubjectPublicKeyInfo in hex,"
+      " or its RFC 7638 thumbprint, one a line (default: those that RFCs print)");
   options.Heading("Limits");
   options.Number("account-calls-per-minute", config.account_calls_per_minute, 1, 1'000'000,
                  "Enrollments that one computer, or one user, may ask for in a minute");

@@ -25,6 +25,8 @@ struct Config : service::ComponentConfig,
   std::string public_http_url;  // Goes into certificates; empty: http:// and http_listen as bound.
 
   int validity_days = 365;  // Of a device certificate.
+  // File of digests of keys that are never certified (known_keys.h); empty: those of RFCs alone.
+  std::string known_keys;
 
   // Of one computer, and of one user. Each call counts, retries included.
   std::size_t account_calls_per_minute = 60;

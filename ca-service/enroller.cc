@@ -85,6 +85,11 @@ absl::StatusOr<StoredCertificate> Enroller::EnrollVerified(const Applicant& appl
                      "the certificate request holds another key than the user token names", {},
                      "Ask for both tokens with the thumbprint of the key to be certified.");
   }
+  if (known_keys_.Contains(csr.public_key)) {
+    return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_KEY_NOT_ACCEPTED,
+                     "others know the private half of this key", applicant.key_thumbprint,
+                     "Make a new key with the system's random numbers and enroll with it.");
+  }
   return issuance_.Certify(applicant, csr.public_key, client_address);
 }
 

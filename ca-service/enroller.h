@@ -8,6 +8,7 @@
 #include "ca-service/context.h"
 #include "ca-service/issuance.h"
 #include "ca-service/iwa_keys.h"
+#include "ca-service/known_keys.h"
 #include "libs/base/call_limiter.h"
 
 namespace devicetrust::ca {
@@ -15,6 +16,7 @@ namespace devicetrust::ca {
 struct EnrollerConfig {
   IssuanceConfig issuance;
   std::size_t account_calls_per_minute = 60;  // Of one computer, and of one user.
+  KnownKeys known_keys = {};
 };
 
 // Turns a user token and a CSR into one certificate (CA-1): finds out who asks, and has it issued
@@ -27,6 +29,7 @@ class Enroller {
         iwa_keys_(iwa_keys),
         context_(context),
         limiter_(config.account_calls_per_minute),
+        known_keys_(std::move(config.known_keys)),
         issuance_(std::move(config.issuance), context) {}
 
   // `client_address` is for the System Log. Errors: those of EnrollmentService.Enroll in
@@ -49,6 +52,7 @@ class Enroller {
   IwaKeys& iwa_keys_;
   const Context context_;
   CallLimiter limiter_;  // By SID, of applicants that are genuine.
+  const KnownKeys known_keys_;
   Issuance issuance_;
 };
 
