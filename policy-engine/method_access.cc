@@ -41,7 +41,9 @@ std::vector<ServiceMethods> AccessTable() {
        {"ImportUsers", "ListUsers", "SetUserStatus", "EnrollFactor", "ResetFactors"},
        {kAdmin}},
       {"SystemLogService", {"AppendEvents"}, {rpc::kAnyComponent}},
-      {"SystemLogService", {"SearchEvents", "TailEvents", "CountEvents"}, {kAdmin}},
+      {"SystemLogService",
+       {"SearchEvents", "TailEvents", "CountEvents", "GetLogChain", "ListLogHeads"},
+       {kAdmin}},
   };
 }
 

@@ -37,6 +37,9 @@ inline const metrics::Gauges kLogEvents("dt_policy_log_events", "Events in the S
 inline const metrics::Counters kLogDeleted(
     "dt_policy_log_deleted_total",
     "Events deleted from the System Log, by cause: age, or size of the log.", {"cause"});
+inline const metrics::Gauges kLogChainBroken(
+    "dt_policy_log_chain_broken",
+    "1 when the event whose hash was signed last is gone from the System Log, or another.");
 inline const metrics::Histograms kEvaluationSeconds("dt_policy_evaluation_seconds",
                                                     "Time to evaluate the rules of one sign-on.",
                                                     metrics::kLatencyBuckets);

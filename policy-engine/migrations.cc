@@ -159,7 +159,27 @@ std::vector<db::Migration> LogMigrations() {
              .columns = "bytes BIGINT NOT NULL, events BIGINT NOT NULL,"
                         " deleted_to BIGINT NOT NULL"}},
            {"INSERT INTO log_usage (id, bytes, events, deleted_to)"
-            " SELECT 1, COALESCE(SUM(LENGTH(event) + 400), 0), COUNT(*), 0 FROM events"}}};
+            " SELECT 1, COALESCE(SUM(LENGTH(event) + 400), 0), COUNT(*), 0 FROM events"}},
+          // Where the chain of events stands, in one row, and heads of it that were signed. It
+          // begins behind the events that are there. Types are looked for in order of arrival.
+          {3,
+           "chain",
+           {{.name = "log_chain",
+             .number_key = "id",
+             .columns = "sequence BIGINT NOT NULL, hash BYTEA, anchor_sequence BIGINT NOT NULL,"
+                        " anchor_hash BYTEA, chained_from BIGINT NOT NULL,"
+                        " indexed_from BIGINT NOT NULL"},
+            {.name = "log_heads",
+             .number_key = "sequence",
+             .columns = "hash BYTEA NOT NULL, signed_at BIGINT NOT NULL, kid TEXT NOT NULL,"
+                        " signature BYTEA NOT NULL"},
+            {.name = "log_keys",
+             .columns = "kid TEXT PRIMARY KEY, created_at BIGINT NOT NULL, sealed BYTEA NOT NULL"}},
+           {"INSERT INTO log_chain (id, sequence, anchor_sequence, chained_from, indexed_from)"
+            " SELECT 1, 0, 0, COALESCE(MAX(sequence) + 1, 0), COALESCE(MAX(sequence) + 1, 0)"
+            " FROM events",
+            "CREATE INDEX events_by_type_in_order ON events (type, sequence)",
+            "DROP INDEX IF EXISTS events_by_type"}}};
 }
 
 }  // namespace devicetrust::policy

@@ -46,6 +46,7 @@ namespace v1 = ::devicetrust::org::v1;
 constexpr std::chrono::seconds kPruneEvery{60};
 constexpr std::chrono::milliseconds kRefusalsToldEvery = std::chrono::minutes{10};
 constexpr std::chrono::milliseconds kPauseBetweenPrunes{50};  // While there is more to delete.
+constexpr std::chrono::milliseconds kHeadSignedEvery = std::chrono::minutes{10};
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
 absl::StatusOr<Files> LoadFiles(const Config& config) {
@@ -61,6 +62,16 @@ LogLimits LimitsOf(const Config& config) {
   const std::int64_t room = config.store_bytes_max / 4 * 3;
   if (room > 0 && (limits.bytes_max == 0 || limits.bytes_max > room)) limits.bytes_max = room;
   return limits;
+}
+
+// Of the zones that hold the address, as of now.
+std::vector<std::string> ZoneNames(const OrgState& state, std::string_view address) {
+  std::vector<std::string> names;
+  const std::optional<IpAddress> parsed = IpAddress::Parse(address);
+  for (const Zone& zone : state.zones) {
+    if (parsed && zone.Contains(*parsed)) names.push_back(zone.name());
+  }
+  return names;
 }
 
 void LogFailure(std::string_view event, const absl::Status& status) {
@@ -91,6 +102,7 @@ struct PolicyServer::Parts {
   std::unique_ptr<db::Database> log_database;
   std::unique_ptr<db::Database> database;
   std::optional<SystemLog> log;
+  std::unique_ptr<LogHeads> log_heads;
   std::unique_ptr<db::Outbox> outbox;
   std::optional<EventSink> events;
   std::unique_ptr<OrgStore> store;
@@ -120,6 +132,7 @@ struct PolicyServer::Parts {
   std::optional<BackgroundLoop> account_checks;
   std::optional<BackgroundLoop> refusals;
   std::optional<BackgroundLoop> log_pruning;
+  std::optional<BackgroundLoop> log_signing;
   std::once_flag stopped;
 };
 
@@ -131,6 +144,8 @@ absl::Status PolicyServer::Parts::Open() {
   DT_RETURN_IF_ERROR(database->Write([](db::Transaction& txn) { return FillNameKeys(txn); }));
   DT_RETURN_IF_ERROR(database->Write([](db::Transaction& txn) { return FillGroups(txn); }));
   log.emplace(*log_database, clock, LimitsOf(config));
+  DT_ASSIGN_OR_RETURN(log_heads,
+                      LogHeads::Create(*log_database, files.kek, config.org, clock, random));
   db::OutboxOptions outbox_options;
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
@@ -140,6 +155,7 @@ absl::Status PolicyServer::Parts::Open() {
     defaults.ad_domains.push_back(domain.dns_name);
   }
   DT_ASSIGN_OR_RETURN(store, OrgStore::Create(*database, *events, defaults));
+  log->NameZones([this](std::string_view address) { return ZoneNames(*store->state(), address); });
   DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, files.kek, config.org, clock, random));
   return absl::OkStatus();
 }
@@ -195,7 +211,7 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
   services.push_back(std::make_unique<GatewayKeyService>(*keys));
-  services.push_back(std::make_unique<SystemLogService>(*log));
+  services.push_back(std::make_unique<SystemLogService>(*log, *log_heads));
 }
 
 absl::Status PolicyServer::Parts::Listen() {
@@ -220,6 +236,10 @@ absl::Status PolicyServer::Parts::Listen() {
     const auto more = log->Prune();
     LogFailure("system_log.prune.failed", more.status());
     return more.value_or(false) ? kPauseBetweenPrunes : kPruneEvery;
+  });
+  log_signing.emplace(kHeadSignedEvery, [this] {
+    LogFailure("system_log.head.unsigned", log_heads->Sign());
+    return kHeadSignedEvery;
   });
   return absl::OkStatus();
 }
@@ -246,11 +266,13 @@ void PolicyServer::Parts::Stop() {
     account_checks.reset();
     refusals.reset();
     log_pruning.reset();
+    log_signing.reset();
     if (authenticator) LogFailure("org.refusals.untold", authenticator->TellRefused());
     if (revoker != nullptr) revoker->Stop();
     if (outbox == nullptr) return;
     outbox->WaitUntilEmpty(kLastEventsWait);
     outbox->Stop();
+    if (log_heads != nullptr) LogFailure("system_log.head.unsigned", log_heads->Sign());
   });
 }
 

@@ -412,7 +412,16 @@ absl::Status AdminClient::ForEachEvent(const v1::EventFilter& filter,
 absl::StatusOr<v1::CountEventsResponse> AdminClient::CountEvents(const v1::EventFilter& filter) {
   v1::CountEventsRequest request;
   *request.mutable_filter() = filter;
-  return stubs_->Org(stubs_->log, &v1::SystemLogService::Stub::CountEvents, request);
+  v1::CountEventsResponse all;
+  do {
+    DT_ASSIGN_OR_RETURN(
+        const v1::CountEventsResponse page,
+        stubs_->Org(stubs_->log, &v1::SystemLogService::Stub::CountEvents, request));
+    for (const auto& [type, count] : page.by_type()) (*all.mutable_by_type())[type] += count;
+    all.set_total(all.total() + page.total());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return all;
 }
 
 absl::Status AdminClient::TailEvents(const v1::EventFilter& filter, std::int64_t& after_sequence,

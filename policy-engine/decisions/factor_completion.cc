@@ -19,7 +19,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::string_view kOpenAgain = "Open the app again.";
-constexpr std::size_t kAddressBytesMax = 64;
+constexpr std::size_t kFactorAddressBytesMax = 64;
 constexpr std::chrono::seconds kAnotherTryAfter{1};  // Another decision has attempts of its own.
 
 // The decision takes a factor now, from this session.
@@ -83,7 +83,7 @@ absl::Status StatusOf(const FactorAnswer& answer, const v1::User& user) {
 // From where the code came, which need not be where the decision was asked for.
 v1::ClientInfo ClientOf(const v1::CompleteFactorRequest& request) {
   v1::ClientInfo client;
-  client.set_address(ToPlainText(request.client().address(), kAddressBytesMax));
+  client.set_address(ToPlainText(request.client().address(), kFactorAddressBytesMax));
   client.set_user_agent(ToPlainText(request.client().user_agent(), kUserAgentBytesRead));
   return client;
 }
@@ -131,7 +131,7 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
   DT_ASSIGN_OR_RETURN(StoredDecision stored, FindDecision(txn, request.code()));
   const FactorAttempt attempt{
       stored.record.user().id(), request.totp_code(),
-      ClientNetwork(request.client().address().substr(0, kAddressBytesMax))};
+      ClientNetwork(request.client().address().substr(0, kFactorAddressBytesMax))};
   bool again = false;
   if (MayBeSecondClick(stored, request, now)) {
     DT_ASSIGN_OR_RETURN(again, parts_.factors.TookLast(txn, attempt, *stored.factor_completed_at));

@@ -30,61 +30,9 @@ absl::Status MalformedEvents(std::string message) {
                         std::move(message));
 }
 
-absl::Status ValidateEvent(const v1::Event& event) {
-  if (event.id().empty() || event.id().size() > 64) {
-    return MalformedEvents("an event's id must be 1 to 64 bytes");
-  }
-  if (event.type().empty() || event.type().size() > 128) {
-    return MalformedEvents(fmt::format("event {}: the type must be 1 to 128 bytes", event.id()));
-  }
-  if (!event.has_at()) {
-    return MalformedEvents(fmt::format("event {}: the time is missing", event.id()));
-  }
-  const bool in_range = event.at().seconds() >= -kWallSecondsMax &&
-                        event.at().seconds() <= kWallSecondsMax && event.at().nanos() >= 0 &&
-                        event.at().nanos() <= 999'999'999;
-  if (!in_range) {
-    return MalformedEvents(
-        fmt::format("event {}: the time must be of the years 1678 to 2261", event.id()));
-  }
-  if (event.ByteSizeLong() > kEventBytesMax) {
-    return MalformedEvents(
-        fmt::format("event {} is longer than {} bytes", event.id(), kEventBytesMax));
-  }
-  return absl::OkStatus();
-}
-
-// What an event is found by: users by id and principal, devices by id, certificates by serial.
-// As names compare: Kerberos writes zoë@CORP.TEST, the directory Zoë@corp.test.
-std::set<std::string> SubjectsOf(const v1::Event& event) {
-  std::set<std::string> subjects;
-  const auto add = [&subjects](const std::string& type, const std::string& id,
-                               const std::string& name) {
-    if (type != "User" && type != "Device" && type != "Certificate") return;
-    if (!id.empty()) subjects.insert(FoldName(id));
-    if (type == "User" && !name.empty()) subjects.insert(FoldName(name));
-  };
-  add(event.actor().type(), event.actor().id(), event.actor().display_name());
-  for (const v1::Target& target : event.targets()) {
-    add(target.type(), target.id(), target.display_name());
-  }
-  const auto device = event.debug_data().find("device_id");
-  if (device != event.debug_data().end() && !device->second.empty()) {
-    subjects.insert(FoldName(device->second));
-  }
-  return subjects;
-}
-
 constexpr std::size_t kSubjectsPerInsertMax = 8;
 constexpr std::int64_t kPrunedAtOnce = 200;
-constexpr std::size_t kShownBytesMax = 128;
-
-// What an event counts for the size of the log. (The sequence is not kept in it.)
-std::int64_t BytesOf(const v1::Event& event) {
-  v1::Event kept = event;
-  kept.clear_sequence();
-  return static_cast<std::int64_t>(kept.ByteSizeLong()) + kEventOverheadBytes;
-}
+constexpr std::size_t kTypeShownBytesMax = 128;
 
 // The statement for each number of subjects, $1 the event's sequence.
 std::string_view InsertSubjects(std::size_t count) {
@@ -100,23 +48,8 @@ std::string_view InsertSubjects(std::size_t count) {
   return kStatements[count - 1];
 }
 
-// The event as it is kept. What its writer may not say is replaced.
-v1::Event Kept(const rpc::Caller& writer, const v1::Event& given, WallTime now,
-               std::chrono::hours kept_for) {
-  v1::Event event = given;
-  event.set_id(fmt::format("{}/{}", writer.name, given.id()));
-  event.set_writer(writer.name);
-  event.clear_sequence();
-  const WallTime at = rpc::FromTimestamp(given.at());
-  if (at > now + kEventClockSkew || at < now - kept_for) {
-    (*event.mutable_debug_data())["claimed_time"] = FormatUtc(at);
-    *event.mutable_at() = rpc::ToTimestamp(now);
-  }
-  return event;
-}
-
 absl::Status ForeignType(const rpc::Caller& writer, const v1::Event& event) {
-  const std::string type = event.type().substr(0, kShownBytesMax);
+  const std::string type = event.type().substr(0, kTypeShownBytesMax);
   return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
                         fmt::format("{} may not write events of type {}", writer.ToString(), type),
                         type, "Events are written by the component whose acts they tell of.");
@@ -151,18 +84,35 @@ void Measure(const Usage& usage) {
   kLogEvents.With().Set(static_cast<double>(usage.events));
 }
 
-absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::int64_t sequence) {
-  Bytes data(event.ByteSizeLong());
-  event.SerializeToArray(data.data(), static_cast<int>(data.size()));
+// What an event counts for the size of the log.
+std::int64_t StoredBytes(const Bytes& message) {
+  return static_cast<std::int64_t>(message.size()) + kEventOverheadBytes;
+}
+
+// The message with its link behind it: messages that follow each other are one (protobuf's merge).
+Bytes WithLink(const EventRecord& record, const eventlog::Hash& previous,
+               const eventlog::Hash& hash) {
+  v1::Event link;
+  link.mutable_chain()->set_previous_hash(previous.data(), previous.size());
+  link.mutable_chain()->set_hash(hash.data(), hash.size());
+  Bytes message(record.message.begin(), record.message.end());
+  const std::size_t size = message.size();
+  message.resize(size + link.ByteSizeLong());
+  link.SerializeToArray(message.data() + size, static_cast<int>(message.size() - size));
+  return message;
+}
+
+// False: an event of this id is there.
+absl::StatusOr<bool> Insert(db::Transaction& txn, const EventRecord& record, std::int64_t sequence,
+                            Bytes message) {
   DT_ASSIGN_OR_RETURN(
       const auto stored,
       txn.Run("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
               " ON CONFLICT (id) DO NOTHING RETURNING sequence",
-              {sequence, event.id(), event.type(), UnixMillis(rpc::FromTimestamp(event.at())),
-               std::move(data)}));
+              {sequence, record.id, record.type, record.at_ms, std::move(message)}));
   if (stored.empty()) return false;
   std::vector<db::Value> arguments = {sequence};
-  const std::set<std::string> subjects = SubjectsOf(event);
+  const std::vector<std::string>& subjects = record.subjects;
   for (auto subject = subjects.begin(); subject != subjects.end();) {
     arguments.resize(1);
     for (; subject != subjects.end() && arguments.size() <= kSubjectsPerInsertMax; ++subject) {
@@ -172,59 +122,6 @@ absl::StatusOr<bool> Insert(db::Transaction& txn, const v1::Event& event, std::i
   }
   return true;
 }
-
-// Of a bound that somebody asks for: "until the year 9999" is no mistake.
-std::int64_t NearestMillis(const google::protobuf::Timestamp& time) {
-  return UnixMillis(AtUnixSeconds(time.seconds())) + time.nanos() / 1'000'000;
-}
-
-// A filter as parameters of one statement: $1 before or after, $2 limit, $3 and $4 times, $5
-// number of types, $6 to $15 types, $16 one subject, $17 another; empty ones match all.
-absl::StatusOr<std::vector<db::Value>> Arguments(const v1::EventFilter& filter,
-                                                 std::int64_t position, std::int64_t limit) {
-  if (filter.types_size() > kEventTypesPerFilterMax) {
-    return MalformedEvents(fmt::format("at most {} types in one filter", kEventTypesPerFilterMax));
-  }
-  std::vector<db::Value> arguments = {
-      position, limit, filter.has_since() ? NearestMillis(filter.since()) : -kForever,
-      filter.has_until() ? NearestMillis(filter.until()) : kForever,
-      static_cast<std::int64_t>(filter.types_size())};
-  for (int i = 0; i < kEventTypesPerFilterMax; ++i) {
-    arguments.emplace_back(i < filter.types_size() ? filter.types(i) : std::string());
-  }
-  std::string first = FoldName(TrimName(filter.user_id()));
-  std::string second = FoldName(TrimName(filter.device_id()));
-  if (first.empty()) std::swap(first, second);
-  arguments.emplace_back(std::move(first));
-  arguments.emplace_back(std::move(second));
-  return arguments;
-}
-
-#define DT_EVENT_FILTER                                                            \
-  " AND e.at_ms >= $3 AND e.at_ms < $4"                                            \
-  " AND ($5 = 0 OR e.type IN ($6, $7, $8, $9, $10, $11, $12, $13, $14, $15))"      \
-  " AND ($17 = '' OR EXISTS (SELECT 1 FROM event_subjects t WHERE t.subject = $17" \
-  " AND t.sequence = e.sequence))"
-
-// With a subject, its index leads; without one, $16 is the empty string.
-constexpr std::string_view kNewestFirst =
-    "SELECT e.sequence, e.event FROM events e WHERE e.sequence < $1 AND $16 = ''" DT_EVENT_FILTER
-    " ORDER BY e.sequence DESC LIMIT $2";
-constexpr std::string_view kNewestFirstOfSubject =
-    "SELECT e.sequence, e.event FROM event_subjects s JOIN events e ON e.sequence = s.sequence"
-    " WHERE s.subject = $16 AND s.sequence < $1" DT_EVENT_FILTER
-    " ORDER BY s.sequence DESC LIMIT $2";
-constexpr std::string_view kOldestFirst =
-    "SELECT e.sequence, e.event FROM events e WHERE e.sequence > $1 AND $16 = ''" DT_EVENT_FILTER
-    " ORDER BY e.sequence LIMIT $2";
-constexpr std::string_view kOldestFirstOfSubject =
-    "SELECT e.sequence, e.event FROM event_subjects s JOIN events e ON e.sequence = s.sequence"
-    " WHERE s.subject = $16 AND s.sequence > $1" DT_EVENT_FILTER " ORDER BY s.sequence LIMIT $2";
-constexpr std::string_view kCount =
-    "SELECT e.type, COUNT(*) FROM events e WHERE e.sequence < $1 AND $2 >= 0 AND"
-    " ($16 = '' OR EXISTS (SELECT 1 FROM event_subjects s WHERE s.subject = $16"
-    " AND s.sequence = e.sequence))" DT_EVENT_FILTER " GROUP BY e.type";
-#undef DT_EVENT_FILTER
 
 absl::StatusOr<std::vector<v1::Event>> ParseEvents(const std::vector<db::Row>& rows) {
   std::vector<v1::Event> events;
@@ -238,10 +135,6 @@ absl::StatusOr<std::vector<v1::Event>> ParseEvents(const std::vector<db::Row>& r
     event.set_sequence(db::Int(row[0]));
   }
   return events;
-}
-
-bool HasSubject(const v1::EventFilter& filter) {
-  return !filter.user_id().empty() || !filter.device_id().empty();
 }
 
 }  // namespace
@@ -266,84 +159,97 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(const rpc::Caller& writer,
     return MalformedEvents(fmt::format("at most {} events in one call", kEventsPerAppendMax));
   }
   const WallTime now = clock_.Now();
-  std::vector<v1::Event> kept;
-  kept.reserve(events.size());
+  const auto zones_of = zones_of_.Get();
+  std::vector<EventRecord> records;
+  records.reserve(events.size());
   for (const v1::Event* event : events) {
     DT_RETURN_IF_ERROR(ValidateEvent(*event));
     if (!MayWrite(writer.role, event->type())) return ForeignType(writer, *event);
-    kept.push_back(Kept(writer, *event, now, limits_.kept_for));
+    records.push_back(
+        MakeRecord(writer, *event, now, limits_.kept_for, zones_of ? *zones_of : ZonesOf()));
   }
-  if (kept.empty()) return Appended{};
+  if (records.empty()) return Appended{};
 
-  const auto count = static_cast<std::int64_t>(kept.size());
+  const bool mended = mended_;
   const auto append = [&](db::Transaction& txn) -> absl::StatusOr<std::pair<Appended, Usage>> {
-    DT_ASSIGN_OR_RETURN(std::int64_t sequence,
-                        db::NextSequences(txn, kEventSequence, count, UnixMicros(now)));
+    DT_ASSIGN_OR_RETURN(ChainState chain, ReadChain(txn));
+    if (!mended) DT_RETURN_IF_ERROR(MendIndexedFrom(txn, chain));
+    DT_ASSIGN_OR_RETURN(
+        std::int64_t sequence,
+        db::NextSequences(txn, kEventSequence, static_cast<std::int64_t>(records.size()),
+                          UnixMicros(now)));
     Appended appended;
     std::int64_t bytes = 0;
-    for (const v1::Event& event : kept) {
-      DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, event, sequence++));
+    for (const EventRecord& record : records) {
+      const eventlog::Hash hash = eventlog::LinkHash(chain.hash, sequence, record.content);
+      Bytes message = WithLink(record, chain.hash, hash);
+      const std::int64_t size = StoredBytes(message);
+      DT_ASSIGN_OR_RETURN(const bool stored, Insert(txn, record, sequence, std::move(message)));
       ++(stored ? appended.stored : appended.duplicates);
-      if (stored) bytes += BytesOf(event);
+      if (stored) {
+        bytes += size;
+        chain.hash = hash;
+        chain.sequence = sequence;
+      }
+      ++sequence;
     }
-    if (appended.stored > 0) txn.Announce(kEventSequence);
+    if (appended.stored > 0) {
+      DT_RETURN_IF_ERROR(WriteChainHead(txn, chain.sequence, chain.hash));
+      txn.Announce(kEventSequence);
+    }
     DT_ASSIGN_OR_RETURN(const Usage after, AddUsage(txn, bytes, appended.stored));
     return std::pair(appended, after);
   };
   DT_ASSIGN_OR_RETURN(const auto appended, database_.Write(append));
+  mended_ = true;
   Measure(appended.second);
   return appended.first;
 }
 
+void SystemLog::NameZones(ZonesOf zones_of) {
+  zones_of_.Set(std::make_shared<const ZonesOf>(std::move(zones_of)));
+}
+
 absl::StatusOr<SystemLog::Page> SystemLog::Search(const v1::EventFilter& filter,
                                                   std::int64_t before, int limit) {
-  DT_ASSIGN_OR_RETURN(const auto arguments,
-                      Arguments(filter, before == 0 ? kForever : before, limit + 1));
-  Page page;
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
-        DT_ASSIGN_OR_RETURN(const Usage usage, ReadUsage(txn));
-        page.deleted_to = usage.deleted_to;
-        return txn.Run(HasSubject(filter) ? kNewestFirstOfSubject : kNewestFirst, arguments);
-      }));
-  DT_ASSIGN_OR_RETURN(page.events, ParseEvents(rows));
-  if (page.events.size() > static_cast<std::size_t>(limit)) {
-    page.events.pop_back();
-    page.next_before = page.events.back().sequence();
-  }
-  return page;
+  DT_ASSIGN_OR_RETURN(const EventQuery query, EventQuery::Make(filter));
+  return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Page> {
+    DT_ASSIGN_OR_RETURN(const Usage usage, ReadUsage(txn));
+    DT_ASSIGN_OR_RETURN(const ChainState chain, ReadChain(txn));
+    EventSearch search(txn, query, chain.indexed_from);
+    DT_ASSIGN_OR_RETURN(auto found, search.NewestFirst(before == 0 ? kForever : before, limit));
+    return Page{std::move(found.events), found.all ? 0 : found.position, usage.deleted_to};
+  });
 }
 
 absl::StatusOr<SystemLog::Following> SystemLog::After(const v1::EventFilter& filter,
                                                       std::int64_t after, int limit) {
-  DT_ASSIGN_OR_RETURN(const auto arguments, Arguments(filter, after, limit));
+  DT_ASSIGN_OR_RETURN(const EventQuery query, EventQuery::Make(filter));
   return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Following> {
     DT_ASSIGN_OR_RETURN(const std::int64_t last, db::LastSequence(txn, kEventSequence));
     DT_RETURN_IF_ERROR(rpc::CheckPosition(after, last));
     DT_ASSIGN_OR_RETURN(const Usage usage, ReadUsage(txn));
-    DT_ASSIGN_OR_RETURN(
-        const auto rows,
-        txn.Run(HasSubject(filter) ? kOldestFirstOfSubject : kOldestFirst, arguments));
-    Following following;
-    following.deleted_to = usage.deleted_to;
-    DT_ASSIGN_OR_RETURN(following.events, ParseEvents(rows));
-    const bool all = following.events.size() < static_cast<std::size_t>(limit);
-    following.sequence = all ? std::max(last, after) : following.events.back().sequence();
-    return following;
+    DT_ASSIGN_OR_RETURN(const ChainState chain, ReadChain(txn));
+    EventSearch search(txn, query, chain.indexed_from);
+    DT_ASSIGN_OR_RETURN(auto found, search.OldestFirst(after, limit));
+    return Following{std::move(found.events), found.all ? std::max(last, after) : found.position,
+                     usage.deleted_to};
   });
 }
 
-absl::StatusOr<std::map<std::string, std::int64_t>> SystemLog::Count(
-    const v1::EventFilter& filter) {
-  DT_ASSIGN_OR_RETURN(const auto arguments, Arguments(filter, kForever, 0));
-  return database_.Read(
-      [&](db::Transaction& txn) -> absl::StatusOr<std::map<std::string, std::int64_t>> {
-        DT_ASSIGN_OR_RETURN(const auto rows, txn.Run(kCount, arguments));
-        std::map<std::string, std::int64_t> counts;
-        for (const db::Row& row : rows) counts[db::Text(row[0])] = db::Int(row[1]);
-        return counts;
-      });
+absl::StatusOr<SystemLog::Counts> SystemLog::Count(const v1::EventFilter& filter,
+                                                   std::int64_t before) {
+  DT_ASSIGN_OR_RETURN(const EventQuery query, EventQuery::Make(filter));
+  return database_.Read([&](db::Transaction& txn) -> absl::StatusOr<Counts> {
+    DT_ASSIGN_OR_RETURN(const ChainState chain, ReadChain(txn));
+    EventSearch search(txn, query, chain.indexed_from);
+    DT_ASSIGN_OR_RETURN(auto counted, search.Count(before == 0 ? kForever : before));
+    return Counts{std::move(counted.by_type), counted.all ? 0 : counted.position};
+  });
+}
+
+absl::StatusOr<ChainState> SystemLog::Chain() {
+  return database_.Read([](db::Transaction& txn) { return ReadChain(txn); });
 }
 
 absl::StatusOr<std::optional<WallTime>> SystemLog::RevokedAt(const std::string& serial) {
@@ -390,10 +296,11 @@ absl::StatusOr<bool> SystemLog::Prune() {
     const bool old = events[count].sequence() < arrived_before;
     if (!old && bytes >= too_many) break;
     aged += old ? 1 : 0;
-    bytes += BytesOf(events[count]);
+    bytes += StoredBytes(db::Blob(oldest.rows[count][1]));
   }
   if (count == 0) return false;
   const std::int64_t last = events[count - 1].sequence();
+  const auto last_hash = eventlog::HashFrom(events[count - 1].chain().hash());
   const auto prune = [&](db::Transaction& txn) -> absl::Status {
     for (std::size_t i = 0; i < count; ++i) {
       for (const std::string& subject : SubjectsOf(events[i])) {
@@ -404,6 +311,8 @@ absl::StatusOr<bool> SystemLog::Prune() {
       }
     }
     DT_RETURN_IF_ERROR(txn.Run("DELETE FROM events WHERE sequence <= $1", {last}).status());
+    DT_RETURN_IF_ERROR(txn.Run("DELETE FROM log_heads WHERE sequence <= $1", {last}).status());
+    if (last_hash) DT_RETURN_IF_ERROR(WriteChainAnchor(txn, last, *last_hash));
     return txn
         .Run(
             "UPDATE log_usage SET bytes = bytes - $1, events = events - $2, deleted_to = $3"
@@ -422,22 +331,6 @@ absl::StatusOr<bool> SystemLog::Prune() {
 WallTime ArrivalOf(std::int64_t sequence) {
   return std::chrono::time_point_cast<WallTime::duration>(
       std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(sequence)));
-}
-
-bool MayWrite(std::string_view role, std::string_view type) {
-  if (role == TheOrg().role) return true;
-  if (role == "ca") {
-    constexpr std::array<std::string_view, 4> kTypes = {"user.credential.enroll", "pki.cert.issue",
-                                                        "pki.cert.renew", "pki.cert.revoke"};
-    if (std::ranges::find(kTypes, type) != kTypes.end()) return true;
-  }
-  if (role != "ca" && role != "iwa" && role != "gateway") return false;
-  return type.size() > role.size() + 1 && type.starts_with(role) && type[role.size()] == '.';
-}
-
-const rpc::Caller& TheOrg() {
-  static const rpc::Caller kOrg{rpc::Caller::Kind::kComponent, "policy", "policy", {}};
-  return kOrg;
 }
 
 }  // namespace devicetrust::policy

@@ -1,7 +1,8 @@
-// The System Log's store (LOG-1, LOG-2): events in the order of their arrival, each once, for as
-// long and as many as the limits say.
+// The System Log's store (LOG-1, LOG-2): events in the order of their arrival, each once, chained
+// to the one before it, for as long and as many as the limits say.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -13,19 +14,17 @@
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/base/change_signal.h"
 #include "libs/base/clock.h"
+#include "libs/base/snapshot.h"
 #include "libs/base/status.h"
 #include "libs/db/database.h"
 #include "libs/rpc/caller.h"
+#include "policy-engine/log/event_query.h"
+#include "policy-engine/log/event_record.h"
+#include "policy-engine/log/log_chain.h"
 
 namespace devicetrust::policy {
 
 inline constexpr int kEventsPerAppendMax = 1000;
-inline constexpr int kEventTypesPerFilterMax = 10;
-inline constexpr std::size_t kEventBytesMax = 16 * 1024;
-// How far a writer's clock may be ahead of ours.
-inline constexpr std::chrono::minutes kEventClockSkew{5};
-// What an event takes in the store beside its own bytes, about: rows and indexes.
-inline constexpr std::int64_t kEventOverheadBytes = 400;
 
 struct LogLimits {
   std::chrono::hours kept_for{90 * 24};             // From the arrival on.
@@ -37,6 +36,9 @@ class SystemLog {
  public:
   // `database` has LogMigrations(). Both must outlive this.
   SystemLog(db::Database& database, const Clock& clock, LogLimits limits = {});
+
+  // Who names the zones of addresses; until then they have none.
+  void NameZones(ZonesOf zones_of);
 
   struct Appended {
     int stored = 0;
@@ -60,7 +62,7 @@ class SystemLog {
     std::int64_t deleted_to = 0;         // As below.
   };
   // Up to `limit` events that match and come before sequence `before` (0: from the newest).
-  // kInvalidArgument, MALFORMED_REQUEST: more than kEventTypesPerFilterMax types.
+  // Fewer with a next page when kEventsLookedAtMax were looked at. Errors: those of EventQuery.
   absl::StatusOr<Page> Search(const org::v1::EventFilter& filter, std::int64_t before, int limit);
 
   struct Following {
@@ -73,13 +75,18 @@ class SystemLog {
   absl::StatusOr<Following> After(const org::v1::EventFilter& filter, std::int64_t after,
                                   int limit);
 
-  // Matching events by type.
-  absl::StatusOr<std::map<std::string, std::int64_t>> Count(const org::v1::EventFilter& filter);
+  struct Counts {
+    std::map<std::string, std::int64_t> by_type;
+    std::int64_t next_before = 0;  // As of a Page.
+  };
+  // Matching events by type, of those before sequence `before` (0: all).
+  absl::StatusOr<Counts> Count(const org::v1::EventFilter& filter, std::int64_t before = 0);
 
   // When the certificate was revoked, as its event tells; nullopt when it was not.
   absl::StatusOr<std::optional<WallTime>> RevokedAt(const std::string& serial);
 
   absl::StatusOr<std::int64_t> LastSequence();
+  absl::StatusOr<ChainState> Chain();
 
   // Deletes some of the events that arrived longer ago than the limit says, or that are the oldest
   // while the log is too large. True: there are more. Each call is one short write.
@@ -91,17 +98,13 @@ class SystemLog {
   db::Database& database_;
   const Clock& clock_;
   const LogLimits limits_;
+  Snapshot<ZonesOf> zones_of_;
+  std::atomic<bool> mended_ = false;  // See MendIndexedFrom().
   ChangeSignal appended_;
   const db::Watch watch_;  // Last: it fires the one above.
 };
 
 // When an event of this sequence arrived, about: the log numbers them by the microsecond.
 WallTime ArrivalOf(std::int64_t sequence);
-
-// Whether components of `role` write events of `type`: each its own, and the org any.
-bool MayWrite(std::string_view role, std::string_view type);
-
-// The org itself, as a writer.
-const rpc::Caller& TheOrg();
 
 }  // namespace devicetrust::policy

@@ -27,6 +27,12 @@ absl::Status PageError(std::string message) {
                         std::move(message));
 }
 
+absl::StatusOr<int> PageSize(int asked) {
+  const int size = asked == 0 ? kPageDefault : asked;
+  if (size < 1 || size > kPageMax) return PageError("page_size must be 1 to 1000, or 0 for 100");
+  return size;
+}
+
 // 0 for the first page.
 absl::StatusOr<std::int64_t> ParsePageToken(const std::string& token) {
   if (token.empty()) return 0;
@@ -59,11 +65,9 @@ grpc::Status SystemLogService::SearchEvents(grpc::ServerContext* /*context*/,
                                             v1::SearchEventsResponse* response) {
   const auto before = ParsePageToken(request->page_token());
   if (!before.ok()) return rpc::ToGrpc(before.status());
-  const int size = request->page_size() == 0 ? kPageDefault : request->page_size();
-  if (size < 1 || size > kPageMax) {
-    return rpc::ToGrpc(PageError("page_size must be 1 to 1000, or 0 for 100"));
-  }
-  auto page = log_.Search(request->filter(), *before, size);
+  const auto size = PageSize(request->page_size());
+  if (!size.ok()) return rpc::ToGrpc(size.status());
+  auto page = log_.Search(request->filter(), *before, *size);
   if (!page.ok()) return rpc::ToGrpc(rpc::StoreError(page.status()));
   for (v1::Event& event : page->events) *response->add_events() = std::move(event);
   if (page->deleted_to != 0) {
@@ -109,14 +113,37 @@ grpc::Status SystemLogService::TailEvents(grpc::ServerContext* context,
 grpc::Status SystemLogService::CountEvents(grpc::ServerContext* /*context*/,
                                            const v1::CountEventsRequest* request,
                                            v1::CountEventsResponse* response) {
-  const auto counts = log_.Count(request->filter());
+  const auto before = ParsePageToken(request->page_token());
+  if (!before.ok()) return rpc::ToGrpc(before.status());
+  const auto counts = log_.Count(request->filter(), *before);
   if (!counts.ok()) return rpc::ToGrpc(rpc::StoreError(counts.status()));
   std::int64_t total = 0;
-  for (const auto& [type, count] : *counts) {
+  for (const auto& [type, count] : counts->by_type) {
     (*response->mutable_by_type())[type] = count;
     total += count;
   }
   response->set_total(total);
+  if (counts->next_before != 0) response->set_next_page_token(std::to_string(counts->next_before));
+  return grpc::Status::OK;
+}
+
+grpc::Status SystemLogService::GetLogChain(grpc::ServerContext* /*context*/,
+                                           const v1::GetLogChainRequest* /*request*/,
+                                           v1::GetLogChainResponse* response) {
+  auto chain = heads_.Current();
+  if (!chain.ok()) return rpc::ToGrpc(rpc::StoreError(chain.status()));
+  *response = *std::move(chain);
+  return grpc::Status::OK;
+}
+
+grpc::Status SystemLogService::ListLogHeads(grpc::ServerContext* /*context*/,
+                                            const v1::ListLogHeadsRequest* request,
+                                            v1::ListLogHeadsResponse* response) {
+  const auto size = PageSize(request->page_size());
+  if (!size.ok()) return rpc::ToGrpc(size.status());
+  auto heads = heads_.List(request->after_sequence(), *size);
+  if (!heads.ok()) return rpc::ToGrpc(rpc::StoreError(heads.status()));
+  for (v1::LogHead& head : *heads) *response->add_heads() = std::move(head);
   return grpc::Status::OK;
 }
 

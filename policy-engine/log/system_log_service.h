@@ -1,14 +1,15 @@
 #pragma once
 
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
+#include "policy-engine/log/log_heads.h"
 #include "policy-engine/log/system_log.h"
 
 namespace devicetrust::policy {
 
-// The System Log over gRPC: translates for SystemLog.
+// The System Log over gRPC: translates for SystemLog and LogHeads.
 class SystemLogService final : public org::v1::SystemLogService::Service {
  public:
-  explicit SystemLogService(SystemLog& log) : log_(log) {}
+  SystemLogService(SystemLog& log, LogHeads& heads) : log_(log), heads_(heads) {}
 
   grpc::Status AppendEvents(grpc::ServerContext* context,
                             const org::v1::AppendEventsRequest* request,
@@ -20,9 +21,15 @@ class SystemLogService final : public org::v1::SystemLogService::Service {
                           grpc::ServerWriter<org::v1::TailEventsResponse>* writer) override;
   grpc::Status CountEvents(grpc::ServerContext* context, const org::v1::CountEventsRequest* request,
                            org::v1::CountEventsResponse* response) override;
+  grpc::Status GetLogChain(grpc::ServerContext* context, const org::v1::GetLogChainRequest* request,
+                           org::v1::GetLogChainResponse* response) override;
+  grpc::Status ListLogHeads(grpc::ServerContext* context,
+                            const org::v1::ListLogHeadsRequest* request,
+                            org::v1::ListLogHeadsResponse* response) override;
 
  private:
   SystemLog& log_;
+  LogHeads& heads_;
 };
 
 }  // namespace devicetrust::policy

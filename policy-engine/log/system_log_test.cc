@@ -3,55 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "libs/rpc/error.h"
-#include "libs/rpc/timestamps.h"
-#include "libs/testing/settable_clock.h"
-#include "libs/testing/status.h"
-#include "policy-engine/log/system_log_service.h"
-#include "policy-engine/migrations.h"
+#include "policy-engine/log/system_log_fixture.h"
 
 namespace devicetrust::policy {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-constexpr WallTime kBegin{std::chrono::sys_days{std::chrono::year{2026} / 6 / 1}};
+constexpr WallTime kBegin = kLogBegin;
 
-class SystemLogTest : public ::testing::Test {
- protected:
-  static v1::Event NewEvent(const std::string& id, const std::string& type, int second,
-                            const std::string& user = "ada", const std::string& device = "d1") {
-    v1::Event event;
-    event.set_id(id);
-    event.set_type(type);
-    *event.mutable_at() = rpc::ToTimestamp(kBegin + std::chrono::seconds(second));
-    event.mutable_actor()->set_type("User");
-    event.mutable_actor()->set_id("id-" + user);
-    event.mutable_actor()->set_display_name(user + "@corp.test");
-    (*event.mutable_debug_data())["device_id"] = device;
-    return event;
-  }
-  static rpc::Caller Component(const std::string& name, const std::string& role) {
-    return {rpc::Caller::Kind::kComponent, name, role, "acme"};
-  }
-  void Append(const std::vector<v1::Event>& events) { DT_ASSERT_OK(log_.Append(TheOrg(), events)); }
-  // The writers' own ids, newest first.
-  std::string Found(const v1::EventFilter& filter) {
-    std::string ids;
-    const SystemLog::Page page = log_.Search(filter, 0, 100).value();
-    for (const v1::Event& event : page.events) ids += OwnId(event) + " ";
-    return ids;
-  }
-  static std::string OwnId(const v1::Event& event) {
-    EXPECT_TRUE(event.id().starts_with(event.writer() + "/")) << event.id();
-    return event.id().substr(event.writer().size() + 1);
-  }
-
-  std::unique_ptr<db::Database> database_ =
-      db::Database::Open("sqlite::memory:", LogMigrations()).value();
-  testing::SettableClock clock_{kBegin};
-  SystemLog log_{*database_, clock_};
-  SystemLogService service_{log_};
-};
+class SystemLogTest : public SystemLogFixture {};
 
 TEST_F(SystemLogTest, StoresEachEventOnce) {
   const std::vector<v1::Event> events = {NewEvent("a", "pki.cert.issue", 1),
@@ -63,7 +24,7 @@ TEST_F(SystemLogTest, StoresEachEventOnce) {
   const auto again = log_.Append(TheOrg(), events);
   EXPECT_EQ(again->stored, 0);
   EXPECT_EQ(again->duplicates, 3);
-  EXPECT_EQ(Found({}), "b a ");
+  EXPECT_EQ(Found(v1::EventFilter()), "b a ");
 }
 
 // Nobody takes another's ids: an event of one component hides none of another's.
@@ -101,7 +62,7 @@ TEST_F(SystemLogTest, EachRoleWritesItsOwnTypes) {
       std::vector{NewEvent("a", "pki.cert.issue", 1), NewEvent("b", "org.settings.change", 1)});
   DT_EXPECT_CODE(refused, kPermissionDenied);
   EXPECT_EQ(rpc::ReasonOf(refused.status()), reason::v1::REASON_CALLER_NOT_ALLOWED);
-  EXPECT_EQ(Found({}), "");
+  EXPECT_EQ(Found(v1::EventFilter()), "");
 }
 
 TEST_F(SystemLogTest, ATimeThatCannotBeIsThatOfTheArrival) {
@@ -215,7 +176,7 @@ TEST_F(SystemLogTest, DeletesWhatIsTooOldInSmallSteps) {
   DT_ASSERT_OK(log.Append(TheOrg(), events));
   clock_.Advance(std::chrono::hours(23));
   EXPECT_FALSE(*log.Prune());
-  EXPECT_EQ(log.Count({})->at("x"), 500);
+  EXPECT_EQ(log.Count({})->by_type.at("x"), 500);
   clock_.Advance(std::chrono::hours(2));
   DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent("new", "x", 25 * 3600)}));
   int steps = 1;
@@ -246,14 +207,14 @@ TEST_F(SystemLogTest, DeletesTheOldestWhileItIsTooLarge) {
   }
   EXPECT_LE(size().first, bytes_max);
   EXPECT_GT(size().first, bytes_max * 9 / 10);
-  EXPECT_EQ(size().second, log.Count({})->at("x"));
+  EXPECT_EQ(size().second, log.Count({})->by_type.at("x"));
   EXPECT_EQ(log.Search({}, 0, 1)->events[0].id(), "policy/299");
 }
 
 // A reader whose position was deleted is told, and goes on with what is there.
 TEST_F(SystemLogTest, TellsAReaderWhatWasDeletedUnread) {
   SystemLog log(*database_, clock_, {.kept_for = std::chrono::hours(24), .bytes_max = 0});
-  SystemLogService service(log);
+  SystemLogService service(log, *heads_);
   v1::SearchEventsRequest request;
   v1::SearchEventsResponse page;
   DT_ASSERT_OK(log.Append(TheOrg(), std::vector{NewEvent("a", "x", 1)}));
@@ -318,7 +279,7 @@ TEST_F(SystemLogTest, RefusesBadInputWhole) {
   }
   DT_EXPECT_CODE(log_.Append(TheOrg(), std::vector<v1::Event>(kEventsPerAppendMax + 1)),
                  kInvalidArgument);
-  EXPECT_EQ(Found({}), "");
+  EXPECT_EQ(Found(v1::EventFilter()), "");
 
   v1::SearchEventsRequest request;
   v1::SearchEventsResponse response;

@@ -26,6 +26,7 @@ struct LogOptions {
   std::vector<std::string> types;
   std::string user;
   std::string device;
+  std::string expression;
   std::string since;  // As admin::ParseTime().
   std::string until;
   int limit = 50;
@@ -38,6 +39,7 @@ absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const C
   for (const std::string& type : options.types) filter.add_types(type);
   filter.set_user_id(options.user);
   filter.set_device_id(options.device);
+  filter.set_expression(options.expression);
   if (!options.since.empty()) {
     DT_ASSIGN_OR_RETURN(const WallTime since, admin::ParseTime(options.since, clock.Now()));
     *filter.mutable_since() = rpc::ToTimestamp(since);
@@ -152,6 +154,9 @@ void AddLogVerbs(CLI::App& app, Action& chosen) {
   verb->add_option("--user", options->user, "Only events by or about this person: principal or id")
       ->type_name("WHO");
   verb->add_option("--device", options->device, "Only events of this device id")->type_name("ID");
+  verb->add_option("--filter", options->expression,
+                   "Only events that this matches, as SCIM writes filters: docs/system-log.md")
+      ->type_name("EXPRESSION");
   verb->add_option("--since", options->since, "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z")
       ->type_name("TIME");
   verb->add_option("--until", options->until, "Up to, in the same forms")->type_name("TIME");
@@ -165,6 +170,7 @@ void AddLogVerbs(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  dtctl log --since 15m\n"
       "  dtctl log --follow --type pki.cert.issue --type pki.cert.revoke\n"
+      "  dtctl log --filter 'eventType eq \"pki.cert.revoke\" and actor.alternateId sw \"ada\"'\n"
       "  dtctl log --user ada@corp.test --json | jq .debug_data");
   verb->callback([options, &chosen] {
     chosen = [options](AdminClient& client) { return ShowLog(client, *options); };
