@@ -106,6 +106,8 @@ struct CaServer::Parts {
   std::unique_ptr<db::Outbox> outbox;
   std::unique_ptr<Revocations> revocations;
   std::unique_ptr<CrlPublisher> crl;
+  std::unique_ptr<OcspDelegates> delegates;
+  std::unique_ptr<OcspResponder> ocsp;
   std::unique_ptr<http::Server> http;
   std::unique_ptr<IwaKeys> iwa_keys;
   std::unique_ptr<Enroller> enroller;
@@ -131,6 +133,13 @@ absl::Status CaServer::Parts::Open() {
                                         });
   revocations = std::make_unique<Revocations>(*database, *outbox, clock);
   DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *issuers, clock));
+  DT_ASSIGN_OR_RETURN(
+      delegates, OcspDelegates::Start({config.org, files.kek}, *database, *issuers, clock, random));
+  DT_ASSIGN_OR_RETURN(
+      ocsp, OcspResponder::Start(
+                *database, *delegates, clock,
+                {.memory_bytes_max = static_cast<std::size_t>(config.ocsp_memory_mib) << 20,
+                 .signatures_per_second = config.ocsp_signatures_per_second}));
   return absl::OkStatus();
 }
 
@@ -140,10 +149,11 @@ absl::Status CaServer::Parts::ServeHttp() {
   http::ListenerConfig listener;
   listener.address = config.http_listen;
   listener.flag = "--http-listen";
-  listener.handler = NewHttpEndpoint(*issuers, *crl);
+  listener.handler = NewHttpEndpoint(*issuers, *crl, *ocsp, clock);
   listener.limits.connections_per_address_max = 256;
   listener.limits.memory_bytes_max = kHttpMemoryBytesMax;
   listener.limits.parser.host_optional = true;
+  listener.limits.parser.escaped_slash = true;
   server.listeners.push_back(std::move(listener));
   DT_ASSIGN_OR_RETURN(http, http::Server::Start(std::move(server)));
   return absl::OkStatus();
@@ -189,6 +199,8 @@ void CaServer::Parts::Stop() {
   self_check.reset();
   if (revocations) revocations->committed().Stop();  // Ends the streams.
   if (crl) crl->Stop();
+  if (delegates) delegates->Stop();
+  if (ocsp) ocsp->Stop();
   if (edge) edge->Stop(kDrain);
   if (internal) internal->Stop(kDrain);
   if (http) http->Stop(kDrain);

@@ -254,6 +254,34 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
   }
 }
 
+TEST_F(CaServerTest, AnswersOcspForIndependentTools) {
+  Start();
+  const auto enrolled = Enroll(NewRequest());
+  DT_ASSERT_OK(enrolled);
+  const auto leaf = pki::Certificate::FromDer(AsBytes(enrolled->certificate_der())).value();
+  const auto issuing = pki::Certificate::FromDer(AsBytes(enrolled->chain_der(0))).value();
+  DT_ASSERT_OK(WriteFileAtomically(Path("leaf.pem"), leaf.Pem()));
+  DT_ASSERT_OK(WriteFileAtomically(
+      Path("chain.pem"),
+      issuing.Pem() + pki::Certificate::FromDer(AsBytes(enrolled->chain_der(1)))->Pem()));
+  const std::string url = "http://" + addresses_["http"] + "/ocsp";
+  EXPECT_NE(enrolled->certificate_der().find(url), std::string::npos);
+  const std::string ask = "openssl ocsp -issuer " + Path("chain.pem") + " -CAfile " +
+                          Path("chain.pem") + " -cert " + Path("leaf.pem") + " -url " + url +
+                          " 2>&1 | grep -x '" + Path("leaf.pem");
+  const std::string by_sha256 = "openssl ocsp -sha256 " + ask.substr(ask.find("-issuer"));
+  EXPECT_TRUE(Shell(ask + ": good'"));
+  EXPECT_TRUE(Shell(by_sha256 + ": good'"));
+
+  v1::RevokeCertificateRequest revoke;
+  revoke.set_serial(leaf.serial_hex());
+  revoke.set_reason(v1::REVOCATION_REASON_KEY_COMPROMISE);
+  DT_ASSERT_OK(
+      Call(*As(pki_.Admin("ada")), &CertificateAdminService::Stub::RevokeCertificate, revoke));
+  EXPECT_TRUE(Shell(ask + ": revoked'"));  // At once.
+  EXPECT_TRUE(Shell(by_sha256 + ": revoked'"));
+}
+
 TEST_F(CaServerTest, StreamsRevocationsInOrderWithHeartbeats) {
   Start();
   const auto gateway = RevocationFeedService::NewStub(Internal(pki_.Component("gateway-1")));
@@ -313,6 +341,7 @@ TEST_F(CaServerTest, GivesEachCallerItsMethodsOnly) {
   EXPECT_EQ(issuers->issuers(0).state(), v1::ISSUER_STATE_ACTIVE);
   EXPECT_EQ(issuers->issuers(0).chain_der_size(), 2);
   EXPECT_TRUE(issuers->issuers(0).root_crl_url().starts_with("http://" + addresses_["http"]));
+  EXPECT_EQ(issuers->issuers(0).ocsp_url(), "http://" + addresses_["http"] + "/ocsp");
   // The admin methods are not on the edge.
   const auto on_edge = CertificateAdminService::NewStub(
       rpc::NewChannel({.address = addresses_["edge"],

@@ -8,7 +8,7 @@ void Describe(Config& config, service::Options& options) {
   service::DescribeComponent(config, "ca", options);
   service::DescribeEdgeListener(config, options);
   service::DescribeInternalListener(config, options);
-  options.Text("http-listen", config.http_listen, "HOST:PORT", "CRL and CA certificates");
+  options.Text("http-listen", config.http_listen, "HOST:PORT", "OCSP, CRL and CA certificates");
   options.Text("public-http-url", config.public_http_url, "URL",
                "Of that listener, as certificates name it (default: as bound)");
   service::DescribeOrgPeer(config, options);
@@ -26,6 +26,10 @@ void Describe(Config& config, service::Options& options) {
                  "Certificates that one computer may get in 24 hours");
   options.Number("user-certificates-per-day", config.user_certificates_per_day, 1, 1'000'000,
                  "Certificates that one user may get in 24 hours");
+  options.Number("ocsp-memory-mib", config.ocsp_memory_mib, 1, 1024,
+                 "Memory for OCSP answers that are kept, about 1 KiB each");
+  options.Number("ocsp-signatures-per-second", config.ocsp_signatures_per_second, 1, 1'000'000,
+                 "OCSP answers that are signed on the spot: with a nonce, about unknown serials");
 }
 
 }  // namespace devicetrust::ca

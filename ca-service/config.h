@@ -21,7 +21,7 @@ struct Config : service::ComponentConfig,
     database = "sqlite:dt-ca.db";
   }
 
-  std::string http_listen = "127.0.0.1:7403";  // CRL and CA certificates, no TLS.
+  std::string http_listen = "127.0.0.1:7403";  // OCSP, CRL and CA certificates, no TLS.
   std::string public_http_url;  // Goes into certificates; empty: http:// and http_listen as bound.
 
   int validity_days = 365;  // Of a device certificate.
@@ -33,6 +33,10 @@ struct Config : service::ComponentConfig,
   // Certificates in 24 hours; one that was asked for again counts once.
   std::int64_t device_certificates_per_day = 100;
   std::int64_t user_certificates_per_day = 200;
+
+  std::size_t ocsp_memory_mib = 16;  // Of kept answers.
+  // On the spot: those with a nonce, and about serials that nobody issued.
+  std::size_t ocsp_signatures_per_second = 1000;
 
   bool operator==(const Config&) const = default;
 };

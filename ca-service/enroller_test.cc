@@ -33,6 +33,7 @@ TEST_F(EnrollerTest, IssuesWhatTheProfileSaysAndNoUserName) {
   const auto issuers = issuers_->Current();
   EXPECT_EQ(leaf.crl_urls(),
             std::vector<std::string>{"http://ca.test/crl/" + issuers->active().id() + ".crl"});
+  EXPECT_NE(ToString(issued->der).find("http://ca.test/ocsp"), std::string::npos);
   EXPECT_EQ(ToString(issued->der).find("alice"), std::string::npos);
   EXPECT_EQ(ToString(issued->der).find("PC0042"), std::string::npos);
 

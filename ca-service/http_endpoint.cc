@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "ca-service/ocsp_endpoint.h"
 #include "libs/base/task.h"
 
 namespace devicetrust::ca {
@@ -27,8 +28,11 @@ http::Response Found(std::shared_ptr<const StoredCrl> list) {
 struct Endpoint {
   const Issuers& issuers;
   CrlPublisher& crl;
+  OcspResponder& ocsp;
+  const Clock& clock;
 
   Task<http::Response> Answer(const http::Request& request) const {
+    if (IsOcspPath(request.path)) co_return co_await AnswerOcsp(ocsp, clock, request);
     if (request.method == "POST") {
       http::Response refused = http::Text(405, "only GET is served here\n");
       refused.fields.Set("Allow", "GET, HEAD");
@@ -59,8 +63,9 @@ struct Endpoint {
 
 }  // namespace
 
-http::Handler NewHttpEndpoint(const Issuers& issuers, CrlPublisher& crl) {
-  return [endpoint = Endpoint{issuers, crl}](const http::Request& request) {
+http::Handler NewHttpEndpoint(const Issuers& issuers, CrlPublisher& crl, OcspResponder& ocsp,
+                              const Clock& clock) {
+  return [endpoint = Endpoint{issuers, crl, ocsp, clock}](const http::Request& request) {
     return endpoint.Answer(request);
   };
 }

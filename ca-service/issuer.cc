@@ -48,6 +48,7 @@ absl::StatusOr<Issuer::Draft> Issuer::Prepare(const DeviceSpec& spec, const pki:
   leaf.uris = {token::Urn(spec.org, "device", spec.device_id),
                token::Urn(spec.org, "enrollment", spec.enrollment_id)};
   leaf.crl_urls = {spec.public_url + CrlPath(id_)};
+  leaf.ocsp_urls = {spec.public_url + kOcspPath};
   leaf.ca_issuer_urls = {spec.public_url + CertificatePath()};
   DT_ASSIGN_OR_RETURN(Bytes content, pki::CertificateContent(leaf, key, identity_));
   if (absl::Status good = LintDeviceCertificate(content, {certificate(), key, spec, profile, now});
@@ -64,6 +65,22 @@ absl::StatusOr<pki::Certificate> Issuer::Sign(std::span<const std::uint8_t> cont
   auto signed_one = pki::SignContent(content, identity_.key);
   CountSignature("certificate", signed_one.ok());
   return signed_one;
+}
+
+absl::StatusOr<pki::Certificate> Issuer::CertifyResponder(const std::string& org,
+                                                          const pki::PublicKey& key,
+                                                          std::chrono::days validity, WallTime now,
+                                                          Random& random) const {
+  pki::CertificateSpec responder;
+  DT_ASSIGN_OR_RETURN(responder.serial_hex, pki::NewSerial(now, random));
+  responder.common_name = kResponderName;
+  responder.organization = org;
+  responder.usage = pki::Usage::kOcspSigning;
+  responder.not_before = now - std::chrono::hours(1);
+  responder.not_after = std::min<WallTime>(now + validity, certificate().not_after());
+  auto certified = pki::SignCertificate(responder, key, identity_);
+  CountSignature("responder", certified.ok());
+  return certified;
 }
 
 }  // namespace devicetrust::ca

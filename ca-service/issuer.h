@@ -18,6 +18,7 @@ namespace devicetrust::ca {
 // The subject's common name of every issuer: what browsers and agents filter by. Issuers differ
 // by key and serial.
 inline constexpr char kIssuerName[] = "MTLS Certificate Authority";
+inline constexpr char kResponderName[] = "MTLS OCSP Responder";
 inline constexpr char kRootName[] = "MTLS Root Certificate Authority";
 
 struct Profile {
@@ -39,8 +40,11 @@ absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, const pki::Identity& authorit
 // The path on the HTTP listener of the list of an issuer, or of a root; `id` as Issuer::id().
 std::string CrlPath(std::string_view id);
 
-// A CA certificate with the signer of its key, and the root above it: signs device certificates
-// and the list of those that were revoked. Immutable, thread-safe.
+// Where OCSP is answered on that listener, for all issuers.
+inline constexpr char kOcspPath[] = "/ocsp";
+
+// A CA certificate with the signer of its key, and the root above it: signs device certificates,
+// those of its OCSP responders, and the list of those that were revoked. Immutable, thread-safe.
 class Issuer {
  public:
   // `identity.key` signs for `identity.certificate`, which `root` certified.
@@ -68,6 +72,12 @@ class Issuer {
                                 const Profile& profile, WallTime now, Random& random) const;
   // The certificate of what Prepare() made, now or before a restart.
   absl::StatusOr<pki::Certificate> Sign(std::span<const std::uint8_t> content) const;
+  // For the key of a responder that answers OCSP in this issuer's name. Valid from an hour before
+  // `now`, no longer than the issuer's own certificate.
+  absl::StatusOr<pki::Certificate> CertifyResponder(const std::string& org,
+                                                    const pki::PublicKey& key,
+                                                    std::chrono::days validity, WallTime now,
+                                                    Random& random) const;
   absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl) const { return ca::SignCrl(crl, identity_); }
 
  private:

@@ -16,6 +16,7 @@ grpc::Status IssuerService::GetIssuers(grpc::ServerContext* /*context*/,
     for (const Bytes& der : issuer->chain_der()) message.add_chain_der(ToString(der));
     message.set_crl_url(public_url_ + CrlPath(issuer->id()));
     message.set_root_crl_url(public_url_ + CrlPath(issuer->root_id()));
+    message.set_ocsp_url(public_url_ + kOcspPath);
   }
   response->set_edge_address(edge_address_);
   return grpc::Status::OK;

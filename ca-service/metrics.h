@@ -15,10 +15,10 @@ inline const metrics::Counters kCertificatesIssued("dt_ca_certificates_issued_to
 inline const metrics::Counters kCertificatesRevoked("dt_ca_certificates_revoked_total",
                                                     "Device certificates revoked, by reason.",
                                                     {"reason"});
-inline const metrics::Counters kSignatures(
-    "dt_ca_signatures_total",
-    "Signatures by issuers' keys: of what (certificate, crl), and how it ended (OK, error).",
-    {"of", "result"});
+inline const metrics::Counters kSignatures("dt_ca_signatures_total",
+                                           "Signatures by issuers' keys: of what (certificate, "
+                                           "responder, crl), and how it ended (OK, error).",
+                                           {"of", "result"});
 inline const metrics::Gauges kCrlUpdated("dt_ca_crl_this_update_timestamp_seconds",
                                          "thisUpdate of the list that is served, Unix time.",
                                          {"issuer"}, metrics::Merge::kLeast);
@@ -33,5 +33,19 @@ inline const metrics::Gauges kCrlEntries("dt_ca_crl_entries",
 inline const metrics::Gauges kIssuerExpiry("dt_ca_issuer_expiry_timestamp_seconds",
                                            "When an issuer's certificate ends, Unix time.",
                                            {"issuer"}, metrics::Merge::kLeast);
+
+inline const metrics::Counters kOcspAnswers(
+    "dt_ca_ocsp_answers_total",
+    "OCSP answers: what they say (good, revoked, unknown, several, malformed, unauthorized,"
+    " try_later), and whether a signature was kept, signed for it, or none.",
+    {"answer", "signature"});
+inline const metrics::Gauges kOcspKept("dt_ca_ocsp_kept_certificates",
+                                       "Certificates with an OCSP answer in memory.");
+inline const metrics::Gauges kOcspKeptBytes("dt_ca_ocsp_kept_bytes",
+                                            "Memory of the OCSP answers that are kept.");
+inline const metrics::Gauges kOcspDelegateExpiry(
+    "dt_ca_ocsp_delegate_expiry_timestamp_seconds",
+    "When the certificate ends by whose key OCSP answers are signed, Unix time.", {"issuer"},
+    metrics::Merge::kLeast);
 
 }  // namespace devicetrust::ca

@@ -69,6 +69,12 @@ std::vector<db::Migration> Migrations() {
         "CREATE INDEX certificates_device_issued ON certificates (device_id, issued_at)",
         "CREATE INDEX certificates_user_issued ON certificates (user_id, issued_at)",
         "DROP INDEX certificates_device", "DROP INDEX certificates_user"}});
+  // Who signs OCSP answers in an issuer's name: the key is sealed as an issuer's.
+  steps.push_back({4,
+                   "ocsp",
+                   {{.name = "ocsp_delegates",
+                     .columns = "issuer_id TEXT PRIMARY KEY, certificate BYTEA NOT NULL,"
+                                " sealed_key BYTEA NOT NULL"}}});
   return steps;
 }
 

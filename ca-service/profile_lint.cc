@@ -129,7 +129,7 @@ bool IsCrlPoint(DerSpan value, const ExpectedCertificate& expected) {
   return full->empty() && IsOwnUri(uri, expected);
 }
 
-// caIssuers once, the OCSP responder at most once.
+// caIssuers once, and the OCSP responder once.
 bool IsInfoAccess(DerSpan value, const ExpectedCertificate& expected) {
   auto list = TakeContent(value, pki::kDerSequence);
   if (!list || !value.empty()) return false;
@@ -143,13 +143,14 @@ bool IsInfoAccess(DerSpan value, const ExpectedCertificate& expected) {
     if (!method || !access->empty() || !IsOwnUri(uri, expected)) return false;
     if (std::ranges::equal(*method, kCaIssuersOid)) {
       ++ca_issuers;
-    } else if (std::ranges::equal(*method, kOcspOid)) {
+    } else if (std::ranges::equal(*method, kOcspOid) &&
+               TextOf(*uri) == expected.spec.public_url + kOcspPath) {
       ++ocsp;
     } else {
       return false;
     }
   }
-  return ca_issuers == 1 && ocsp <= 1;
+  return ca_issuers == 1 && ocsp == 1;
 }
 
 struct Rule {

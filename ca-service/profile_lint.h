@@ -27,8 +27,8 @@ struct ExpectedCertificate {
 // the issuer's name as its certificate has it, times, the device id as the only name, the key, and
 // exactly these extensions, each once: basicConstraints (critical, empty), keyUsage (critical,
 // digitalSignature), extendedKeyUsage (clientAuth), subjectKeyIdentifier, authorityKeyIdentifier,
-// subjectAltName (the two URIs), cRLDistributionPoints, authorityInfoAccess (addresses below
-// DeviceSpec::public_url).
+// subjectAltName (the two URIs), cRLDistributionPoints, authorityInfoAccess (OCSP
+// and issuer; addresses below DeviceSpec::public_url).
 //
 // kInternal, with the field that deviates: the CA must not sign it. Allocates little; some
 // microseconds.

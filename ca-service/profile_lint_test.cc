@@ -27,6 +27,7 @@ class ProfileLintTest : public CaTest {
             .uris = {"urn:devicetrust:acme:device:" + spec_.device_id,
                      "urn:devicetrust:acme:enrollment:" + spec_.enrollment_id},
             .crl_urls = {"http://ca.test/crl/1.crl"},
+            .ocsp_urls = {"http://ca.test/ocsp"},
             .ca_issuer_urls = {"http://ca.test/ca/1.crt"}};
   }
   absl::Status Lint(const Bytes& content) {
@@ -59,6 +60,7 @@ TEST_F(ProfileLintTest, NoBitMayVaryBesidesSerialAndPaths) {
   const std::size_t serial = 4 + 5 + 2;  // Behind the headers, the version, its own header.
   for (std::size_t i = 0; i < 20; ++i) free.insert(serial + i);
   for (std::size_t at = 0; (at = text.find("http://ca.test/", at)) != std::string::npos; ++at) {
+    if (text.compare(at, 19, "http://ca.test/ocsp") == 0) continue;  // The same in each.
     const std::size_t end =
         text.find(at == text.rfind("http://ca.test/") ? ".crt" : ".crl", at) + 4;
     for (std::size_t i = at + 15; i < end; ++i) free.insert(i);
@@ -107,8 +109,12 @@ TEST_F(ProfileLintTest, NamesTheFieldThatDeviates) {
   EXPECT_EQ(refused([](Spec& s) { s.crl_urls.push_back(s.crl_urls[0]); }), "cRLDistributionPoints");
   EXPECT_EQ(refused([](Spec& s) { s.crl_urls = {"http://ca.test.evil.test/1.crl"}; }),
             "cRLDistributionPoints");
-  EXPECT_EQ(refused([](Spec& s) { s.ca_issuer_urls = {}; }),
+  EXPECT_EQ(refused([](Spec& s) { s.ca_issuer_urls = s.ocsp_urls = {}; }),
             "authorityInfoAccess, which is missing");
+  EXPECT_EQ(refused([](Spec& s) { s.ca_issuer_urls = {}; }), "authorityInfoAccess");
+  EXPECT_EQ(refused([](Spec& s) { s.ocsp_urls = {}; }), "authorityInfoAccess");
+  EXPECT_EQ(refused([](Spec& s) { s.ocsp_urls = {"http://ca.test/other"}; }),
+            "authorityInfoAccess");
   EXPECT_EQ(refused([](Spec& s) { s.ca_issuer_urls = {"http://other.test/1.crt"}; }),
             "authorityInfoAccess");
 }

@@ -69,6 +69,7 @@ std::string ToJson(const Endpoints& endpoints) {
                   {"device_ca_chain", endpoints.device_ca_chain},
                   {"crl_url", endpoints.crl_url},
                   {"root_crl_url", endpoints.root_crl_url},
+                  {"ocsp_url", endpoints.ocsp_url},
                   {"saml_metadata_url", endpoints.saml_metadata_url},
                   {"saml_metadata_file", endpoints.saml_metadata_file},
                   {"sign_out_url", endpoints.sign_out_url},

@@ -43,7 +43,7 @@ struct Endpoints {
   std::string org_url, mtls_url, mtls_check_url, mtls_host_pattern;
   std::string ca_bundle;        // Path: who signs the TLS certificates of all hosts.
   std::string device_ca_chain;  // Path.
-  std::string crl_url, root_crl_url;
+  std::string crl_url, root_crl_url, ocsp_url;
   std::string saml_metadata_url;
   std::string saml_metadata_file;  // Path: the same, for programs that do not resolve *.localhost.
   std::string sign_out_url;        // A page that asks; its form signs out.

@@ -256,6 +256,7 @@ absl::Status Environment::DescribeIssuers(Endpoints& endpoints) {
   const ca::v1::Issuer& active = issuers.issuers(0);
   endpoints.crl_url = active.crl_url();
   endpoints.root_crl_url = active.root_crl_url();
+  endpoints.ocsp_url = active.ocsp_url();
   endpoints.device_ca_chain = Path("device-ca.pem");
   std::vector<pki::Certificate> chain;
   for (const std::string& der : active.chain_der()) {
