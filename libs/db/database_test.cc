@@ -111,6 +111,28 @@ TEST_P(DatabaseTest, AppliesOnlyMissingStepsAndRefusesForeignOnes) {
   DT_EXPECT_CODE(Database::Open(Url(), foreign), kFailedPrecondition);
 }
 
+// Each step is one transaction: one that ends half-way leaves the store as it was.
+TEST_P(DatabaseTest, AStepThatEndsHalfWayLeavesNothing) {
+  DT_ASSERT_OK(Add(*Open(), 1));
+  const Migration whole{2, "names", {}, {"ALTER TABLE items ADD COLUMN name TEXT"}};
+  Migration half = whole;
+  half.tables.push_back({.name = "more", .columns = "id BIGINT PRIMARY KEY"});
+  half.statements.push_back("INSERT INTO nothing (id) VALUES (1)");
+  const std::array<Migration, 2> broken = {kItems[0], half};
+  EXPECT_FALSE(Database::Open(Url(), broken).ok());
+  EXPECT_EQ(Open()->Read(&Count).value(), 1);
+
+  const std::array<Migration, 2> grown = {kItems[0], whole};
+  const auto mended = Database::Open(Url(), grown).value();
+  DT_EXPECT_OK(mended->Read(
+      [](Transaction& txn) -> absl::Status { return txn.Run("SELECT name FROM items").status(); }));
+  EXPECT_FALSE(mended
+                   ->Read([](Transaction& txn) -> absl::Status {
+                     return txn.Run("SELECT id FROM more").status();
+                   })
+                   .ok());
+}
+
 TEST_P(DatabaseTest, GivesSequenceNumbersWithoutGaps) {
   const auto database = Open();
   const auto next = [&](bool fail) {

@@ -121,5 +121,16 @@ TEST_F(FailedSyncTest, TakesAFullDiskForATime) {
   EXPECT_EQ(ItemsAfterPowerCut(folder_), (Ids{1, 3}));
 }
 
+TEST_F(FailedSyncTest, ServesOnFromADiskThatBecameReadOnly) {
+  const auto database = OpenIn(folder_);
+  DT_ASSERT_OK(Add(*database, 1));
+  disk_.SetFaults({.read_only = true});
+  DT_EXPECT_CODE(Add(*database, 2), kUnavailable);
+  EXPECT_EQ(Items(*database), Ids{1});
+  disk_.SetFaults({});
+  DT_EXPECT_OK(Add(*database, 3));
+  EXPECT_EQ(ItemsAfterPowerCut(folder_), (Ids{1, 3}));
+}
+
 }  // namespace
 }  // namespace devicetrust::db

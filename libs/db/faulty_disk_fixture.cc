@@ -97,6 +97,7 @@ int FaultyDisk::Write(sqlite3_file* file, const void* data, int size, sqlite3_in
   if (opened->disk != nullptr) {
     const MutexLock lock(opened->disk->mutex_);
     if (opened->disk->faults_.full) return SQLITE_FULL;
+    if (opened->disk->faults_.read_only) return SQLITE_IOERR_WRITE;
     opened->disk->contents_[opened->path].dirty.emplace_back(offset, size);
   }
   return RealOf(file)->pMethods->xWrite(RealOf(file), data, size, offset);

@@ -26,7 +26,8 @@ class FaultyDisk {
   struct Faults {
     bool log_syncs = false;   // Syncs of write-ahead logs fail,
     bool file_syncs = false;  // those of database files do,
-    bool full = false;        // there is no room for any write.
+    bool full = false;        // there is no room for any write,
+    bool read_only = false;   // every write fails, as after a remount.
   };
   Faults SetFaults(Faults faults);  // Returns those of before.
 

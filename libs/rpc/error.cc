@@ -94,6 +94,12 @@ absl::Status StoreError(absl::Status status) {
       return MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_STORE_UNAVAILABLE,
                        std::string(status.message()), {},
                        "Try again; if it stays, check the server's disk.", kRetryAfter);
+    case absl::StatusCode::kDataLoss:
+      return MakeError(
+          absl::StatusCode::kDataLoss, reason::v1::REASON_STORE_UNAVAILABLE,
+          std::string(status.message()), {},
+          "The server's store is damaged: stop the server, keep the file, and restore a"
+          " backup.");
     default:
       return status;
   }

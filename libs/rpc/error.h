@@ -30,8 +30,8 @@ std::string ReasonName(const absl::Status& status);
 std::string ReasonName(reason::v1::Reason reason);
 
 // What a caller may learn of an error of libs/db: a full or failing store is UNAVAILABLE
-// with STORE_FULL or STORE_UNAVAILABLE and a time to try again. A status that has a detail
-// already, and any other code, pass unchanged.
+// with STORE_FULL or STORE_UNAVAILABLE and a time to try again; a damaged one is DATA_LOSS with
+// STORE_UNAVAILABLE. A status that has a detail already, and any other code, pass unchanged.
 absl::Status StoreError(absl::Status status);
 
 // UNAVAILABLE, DRAINING: what a server that is stopping answers to new calls, and how it ends
