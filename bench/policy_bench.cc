@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/hundred_rules.h"
+#include "policy-engine/rules/analysis.h"
 #include "policy-engine/rules/evaluation.h"
 
 namespace devicetrust::policy {
@@ -85,6 +86,32 @@ void BM_EvaluateHundredRules(benchmark::State& state) {
   state.counters["p99_ns"] = static_cast<double>(at(nanoseconds, 0.99) - clock);
 }
 BENCHMARK(BM_EvaluateHundredRules)->Iterations(400'000);
+
+void BM_AnalyzeHundredRules(benchmark::State& state) {
+  const auto policy = HundredRules();
+  for (auto _ : state) {
+    const Analysis analysis = Analyze(*policy);
+    if (!analysis.bound.empty()) return state.SkipWithError("a bound was hit");
+    state.counters["findings"] = static_cast<double>(analysis.findings.size());
+  }
+}
+BENCHMARK(BM_AnalyzeHundredRules)->Unit(benchmark::kMillisecond);
+
+// An edit of one rule in the middle, and a policy turned upside down.
+void BM_CompareHundredRules(benchmark::State& state, bool reversed) {
+  const auto before = HundredRules();
+  std::vector<Rule> rules = HundredRulesList();
+  rules[50].actions.allow = false;
+  if (reversed) std::reverse(rules.begin(), rules.end() - 1);
+  const auto after = CompiledPolicy::Compile(rules, AppKind::kOffice, HundredRulesZones()).value();
+  for (auto _ : state) {
+    const Comparison comparison = Compare(*before, *after);
+    if (!comparison.bound.empty()) return state.SkipWithError("a bound was hit");
+    state.counters["differences"] = static_cast<double>(comparison.differences.size());
+  }
+}
+BENCHMARK_CAPTURE(BM_CompareHundredRules, edited, false)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_CompareHundredRules, reversed, true)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace devicetrust::policy

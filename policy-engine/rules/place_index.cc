@@ -167,22 +167,32 @@ const RuleSet& PlaceIndex::Match(const std::optional<IpAddress>& address) const 
   return Of(address->is_v4() ? v4_ : v6_, *address);
 }
 
-void PlaceIndex::ForEachPlace(
-    const std::function<void(const RuleSet&, const std::optional<IpAddress>&)>& visit) const {
-  visit(unknown_, std::nullopt);
-  std::unordered_set<RuleSet, RuleSet::Hash> seen = {unknown_};
-  for (const Table* const table : {&v4_, &v6_}) {
-    const bool v4 = table == &v4_;
-    for (std::size_t i = 0; i < table->first.size(); ++i) {
+void PlaceIndex::ForEachPlace(const PlaceIndex& a, const PlaceIndex& b, const Visit& visit) {
+  struct PairHash {
+    std::size_t operator()(const std::pair<RuleSet, RuleSet>& pair) const {
+      return RuleSet::Hash{}(pair.first) * 31 + RuleSet::Hash{}(pair.second);
+    }
+  };
+  std::unordered_set<std::pair<RuleSet, RuleSet>, PairHash> seen;
+  const auto look = [&](const std::optional<IpAddress>& address) {
+    const RuleSet& of_a = a.Match(address);
+    const RuleSet& of_b = b.Match(address);
+    if (seen.emplace(of_a, of_b).second) visit(of_a, of_b, address);
+  };
+  for (const bool v4 : {true, false}) {
+    std::vector<IpAddress> first = v4 ? a.v4_.first : a.v6_.first;
+    const std::vector<IpAddress>& others = v4 ? b.v4_.first : b.v6_.first;
+    first.insert(first.end(), others.begin(), others.end());
+    std::sort(first.begin(), first.end());
+    first.erase(std::unique(first.begin(), first.end()), first.end());
+    for (std::size_t i = 0; i < first.size(); ++i) {
       IpAddress last = kLastV4;
       if (!v4) last.bytes.fill(0xff);
-      if (i + 1 < table->first.size()) last = Before(table->first[i + 1]);
-      const std::optional<IpAddress> example = ClientIn(table->first[i], last, v4);
-      if (!example) continue;
-      const RuleSet& set = sets_[table->sets[i]];
-      if (seen.insert(set).second) visit(set, example);
+      if (i + 1 < first.size()) last = Before(first[i + 1]);
+      if (const auto example = ClientIn(first[i], last, v4)) look(example);
     }
   }
+  look(std::nullopt);
 }
 
 }  // namespace devicetrust::policy

@@ -24,10 +24,11 @@ class PlaceIndex {
   // The rules whose location condition holds for a client of this address. Allocates nothing.
   const RuleSet& Match(const std::optional<IpAddress>& address) const;
 
-  // Calls `visit` for each set of rules that some address meets, once, with an address that does;
-  // nullopt is the unknown address, and comes first.
-  void ForEachPlace(
-      const std::function<void(const RuleSet&, const std::optional<IpAddress>&)>& visit) const;
+  // Calls `visit` for each pair of sets of rules that some address meets in the one index and in
+  // the other, once, with an address that does. The unknown address, nullopt, comes last.
+  using Visit = std::function<void(const RuleSet& of_a, const RuleSet& of_b,
+                                   const std::optional<IpAddress>& address)>;
+  static void ForEachPlace(const PlaceIndex& a, const PlaceIndex& b, const Visit& visit);
 
  private:
   struct Builder;

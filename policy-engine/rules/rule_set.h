@@ -1,5 +1,5 @@
-// Which rules of one app: a fixed set of bits, so that evaluating and analysing rules costs a few
-// instructions for each condition and no memory.
+// Sets of small numbers, such as the rules of one app: bits in place, so that evaluating and
+// analysing rules costs a few instructions for each condition and no memory.
 #pragma once
 
 #include <array>
@@ -11,14 +11,15 @@
 
 namespace devicetrust::policy {
 
-class RuleSet {
+template <std::size_t Count>
+class BitSet {
  public:
-  static constexpr std::size_t kWords = (kRulesPerAppMax + 63) / 64;
+  static constexpr std::size_t kWords = (Count + 63) / 64;
 
-  constexpr RuleSet() = default;
-  // The rules before `count`.
-  static constexpr RuleSet FirstOnes(std::size_t count) {
-    RuleSet set;
+  constexpr BitSet() = default;
+  // The members before `count`.
+  static constexpr BitSet FirstOnes(std::size_t count) {
+    BitSet set;
     for (std::size_t word = 0; word < kWords; ++word) {
       const std::size_t from = word * 64;
       if (count >= from + 64) {
@@ -30,8 +31,14 @@ class RuleSet {
     return set;
   }
 
-  constexpr void Add(std::size_t rule) { words_[rule / 64] |= std::uint64_t{1} << (rule % 64); }
-  constexpr bool Has(std::size_t rule) const { return (words_[rule / 64] >> (rule % 64) & 1) != 0; }
+  constexpr void Add(std::size_t one) { words_[one / 64] |= std::uint64_t{1} << (one % 64); }
+  constexpr void Remove(std::size_t one) { words_[one / 64] &= ~(std::uint64_t{1} << (one % 64)); }
+  constexpr bool Has(std::size_t one) const { return (words_[one / 64] >> (one % 64) & 1) != 0; }
+  constexpr bool Meets(const BitSet& other) const {
+    std::uint64_t common = 0;
+    for (std::size_t word = 0; word < kWords; ++word) common |= words_[word] & other.words_[word];
+    return common != 0;
+  }
   constexpr bool empty() const {
     std::uint64_t any = 0;
     for (const std::uint64_t word : words_) any |= word;
@@ -42,7 +49,7 @@ class RuleSet {
     for (const std::uint64_t word : words_) bits += std::popcount(word);
     return static_cast<std::size_t>(bits);
   }
-  // The first rule at or after `from`; `none` when there is none.
+  // The first member at or after `from`; `none` when there is none.
   constexpr std::size_t First(std::size_t none, std::size_t from = 0) const {
     for (std::size_t word = from / 64; word < kWords; ++word) {
       std::uint64_t bits = words_[word];
@@ -60,25 +67,25 @@ class RuleSet {
     }
   }
 
-  constexpr RuleSet& operator&=(const RuleSet& other) {
+  constexpr BitSet& operator&=(const BitSet& other) {
     for (std::size_t word = 0; word < kWords; ++word) words_[word] &= other.words_[word];
     return *this;
   }
-  constexpr RuleSet& operator|=(const RuleSet& other) {
+  constexpr BitSet& operator|=(const BitSet& other) {
     for (std::size_t word = 0; word < kWords; ++word) words_[word] |= other.words_[word];
     return *this;
   }
-  constexpr RuleSet& operator-=(const RuleSet& other) {
+  constexpr BitSet& operator-=(const BitSet& other) {
     for (std::size_t word = 0; word < kWords; ++word) words_[word] &= ~other.words_[word];
     return *this;
   }
-  friend constexpr RuleSet operator&(RuleSet a, const RuleSet& b) { return a &= b; }
-  friend constexpr RuleSet operator|(RuleSet a, const RuleSet& b) { return a |= b; }
-  friend constexpr RuleSet operator-(RuleSet a, const RuleSet& b) { return a -= b; }
-  friend constexpr bool operator==(const RuleSet&, const RuleSet&) = default;
+  friend constexpr BitSet operator&(BitSet a, const BitSet& b) { return a &= b; }
+  friend constexpr BitSet operator|(BitSet a, const BitSet& b) { return a |= b; }
+  friend constexpr BitSet operator-(BitSet a, const BitSet& b) { return a -= b; }
+  friend constexpr bool operator==(const BitSet&, const BitSet&) = default;
 
   struct Hash {
-    constexpr std::size_t operator()(const RuleSet& set) const {
+    constexpr std::size_t operator()(const BitSet& set) const {
       std::uint64_t hash = 0;
       for (const std::uint64_t word : set.words_) {
         hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
@@ -91,5 +98,7 @@ class RuleSet {
  private:
   std::array<std::uint64_t, kWords> words_{};
 };
+
+using RuleSet = BitSet<kRulesPerAppMax>;
 
 }  // namespace devicetrust::policy
