@@ -23,7 +23,7 @@ inline constexpr char kRootName[] = "MTLS Root Certificate Authority";
 
 struct Profile {
   std::chrono::days validity{365};
-  std::chrono::seconds backdate{60};  // Tolerated clock skew of a relying party.
+  std::chrono::minutes backdate{5};  // Tolerated clock skew of a relying party.
 };
 
 // What goes into one device certificate; the user is looked up, never printed (CA-1).

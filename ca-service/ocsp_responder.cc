@@ -61,11 +61,12 @@ std::string SerialOctets(const std::string& serial_hex) {
   return octets;
 }
 
+// As of `this_update`: what is revoked since then was so at that time already.
 pki::OcspCertStatus StatusOf(const std::optional<StoredCertificate>& stored,
-                             const std::string& issuer_id) {
+                             const std::string& issuer_id, WallTime this_update) {
   if (!stored || stored->issuer_id != issuer_id) return {pki::OcspStatus::kUnknown};
   if (!stored->revoked_at) return {pki::OcspStatus::kGood};
-  return {pki::OcspStatus::kRevoked, AtUnixSeconds(*stored->revoked_at),
+  return {pki::OcspStatus::kRevoked, std::min(AtUnixSeconds(*stored->revoked_at), this_update),
           static_cast<pki::CrlReason>(stored->reason)};
 }
 
@@ -273,7 +274,8 @@ Reply OcspResponder::Sign(const pki::OcspRequest& request, const OcspDelegate& d
     const auto found = statuses.find(id.serial_hex());
     const bool known = found != statuses.end();
     answer.singles.push_back(
-        {id.der, known ? StatusOf(found->second, delegate.issuer_id) : pki::OcspCertStatus()});
+        {id.der, known ? StatusOf(found->second, delegate.issuer_id, answer.this_update)
+                       : pki::OcspCertStatus()});
   }
   absl::StatusOr<Bytes> der = delegate.signer->Sign(answer);
   if (!der.ok()) {

@@ -28,7 +28,8 @@ namespace devicetrust::ca {
 
 // How long an answer is good from the time it was made. A kept one is made anew at half of it.
 inline constexpr std::chrono::hours kOcspLifetime{12};
-// thisUpdate lies this far back, as that of lists: see kCrlBackdate.
+// thisUpdate lies this far back, as that of lists: see kCrlBackdate. So does the time of a
+// revocation at least: to NSS and Java a certificate is good until their own clock has reached it.
 inline constexpr std::chrono::minutes kOcspBackdate{5};
 
 // One answer as it leaves. Never changes.

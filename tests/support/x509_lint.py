@@ -4,7 +4,7 @@ import re
 
 from support.environment import run
 
-EXTENSION = re.compile(r"^ {12}(X509v3 [^:]+|Authority Information Access): ?(critical)?\s*$")
+EXTENSION = re.compile(r"^ {12}(X509v3 [^:]+|Authority Information Access|OCSP No Check): ?(critical)?\s*$")
 KEY_ID = re.compile(r"(?:[0-9A-F]{2}:)+[0-9A-F]{2}")
 
 CA = {"X509v3 Basic Constraints": True, "X509v3 Key Usage": True,
@@ -15,10 +15,12 @@ PROFILES = {  # The extensions, and whether each is critical: these and no other
     "device": {**CA, "X509v3 Extended Key Usage": False,
                "X509v3 Subject Alternative Name": False,
                "X509v3 CRL Distribution Points": False, "Authority Information Access": False},
+    "ocsp responder": {**CA, "X509v3 Extended Key Usage": False, "OCSP No Check": False},
     "saml signing": {**CA, "X509v3 Extended Key Usage": False},
 }
 CONSTRAINTS = {"root": "CA:TRUE, pathlen:1", "issuer": "CA:TRUE, pathlen:0", "device": "CA:FALSE",
-               "saml signing": "CA:FALSE"}
+               "ocsp responder": "CA:FALSE", "saml signing": "CA:FALSE"}
+PURPOSES = {"device": "TLS Web Client Authentication", "ocsp responder": "OCSP Signing"}
 CA_USAGE = "Certificate Sign, CRL Sign"
 
 
@@ -84,9 +86,12 @@ def lint_certificate(path, profile, issuer_path=None):
     usage = extensions["X509v3 Key Usage"][1]
     if usage != (CA_USAGE if "CA:TRUE" in CONSTRAINTS[profile] else "Digital Signature"):
         problems.append(f"has the usage {usage}")
-    if profile == "device" and extensions["X509v3 Extended Key Usage"][1] != (
-            "TLS Web Client Authentication"):
+    if profile in PURPOSES and extensions["X509v3 Extended Key Usage"][1] != PURPOSES[profile]:
         problems.append(f"is for {extensions['X509v3 Extended Key Usage'][1]}")
+    access = extensions.get("Authority Information Access", (False, ""))[1]
+    if profile == "device" and not re.fullmatch(
+            r"OCSP - URI:http://[^\n]+/ocsp\nCA Issuers - URI:http://[^\n]+/ca/[0-9a-f]+\.crt", access):
+        problems.append(f"says of its issuer {access}")
     # RFC 5280, section 4.2.1.1: the issuer's key, by the identifier that its certificate has.
     above = extensions_of(text_of("x509", issuer_path)) if issuer_path else extensions
     named = KEY_ID.search(extensions["X509v3 Authority Key Identifier"][1])
