@@ -54,14 +54,19 @@ absl::Status Enroll(CaStore& store) {
                                 UnixSeconds(kEnrolledAt) + 600};
   absl::Status looked_up = store.database->Read([&](db::Transaction& txn) -> absl::Status {
     ca::CertificateStore tables(txn);
-    return tables.FindEnrollmentState(spent.id, computer_sid, {}).status();
+    return tables
+        .FindEnrollmentState({spent.id, computer_sid, {}, certificate.key_thumbprint})
+        .status();
   });
   if (!looked_up.ok()) return looked_up;
   const Bytes events = ca::EnrolledEvents(certificate, "192.0.2.7", kEnrolledAt);
   return store.database->Write([&](db::Transaction& txn) -> absl::Status {
     ca::CertificateStore tables(txn);
-    DT_RETURN_IF_ERROR(
-        tables.FindEnrollmentState(spent.id, computer_sid, certificate.user_id).status());
+    DT_RETURN_IF_ERROR(tables
+                           .FindEnrollmentState({spent.id, computer_sid, certificate.user_id,
+                                                 certificate.key_thumbprint})
+                           .status());
+    DT_RETURN_IF_ERROR(tables.IsSerialKeyTaken(certificate.serial).status());
     DT_RETURN_IF_ERROR(store.outbox.RefuseWhenFull(txn));
     DT_RETURN_IF_ERROR(tables.AddDevice(computer_sid, certificate.device_id));
     DT_RETURN_IF_ERROR(tables.Insert(certificate));

@@ -73,6 +73,34 @@ absl::StatusOr<std::string> CanonicalSerial(const std::string& typed) {
   return HexEncode(*octets);
 }
 
+absl::StatusOr<DeviceName> DeviceOf(const v1::DeviceName& message) {
+  DeviceName name{message.device_id(), message.computer_sid()};
+  const std::size_t size = name.device_id.size() + name.computer_sid.size();  // One is empty.
+  if (size == 0 || size > kIdBytesMax) {
+    return Malformed("name the computer by device_id or computer_sid, of 1 to 256 characters",
+                     "device");
+  }
+  if (!name.computer_sid.empty() && !name.computer_sid.starts_with("S-1-")) {
+    return Malformed("computer_sid must be of the form S-1-5-21-…", "device");
+  }
+  return name;
+}
+
+// Fills `list(after, limit)` into pages; `limit` is one more than a page, to tell of another.
+template <typename Request, typename Lister>
+auto Page(const Request& request, Lister list, std::size_t& page)
+    -> decltype(list(std::string(), std::int64_t{})) {
+  if (request.page_size() < 0 || request.page_size() > kPageMax) {
+    return Malformed(fmt::format("page_size must be 0 to {}", kPageMax), "page_size");
+  }
+  if (request.page_token().size() > kIdBytesMax) {
+    return Malformed("page_token is not from an earlier answer", "page_token");
+  }
+  const int size = request.page_size() == 0 ? kPageDefault : request.page_size();
+  page = static_cast<std::size_t>(size);
+  return list(request.page_token(), size + 1);
+}
+
 std::string PageToken(const StoredCertificate& last) {
   return fmt::format("{}.{}", last.issued_at, last.serial);
 }
@@ -149,7 +177,120 @@ grpc::Status AdminService::RevokeCertificate(grpc::ServerContext* context,
   if (!revoked.ok()) return rpc::ToGrpc(revoked.status());
   response->mutable_revoked_at()->set_seconds(revoked->certificate.revoked_at.value_or(0));
   response->set_was_already_revoked(revoked->was_already_revoked);
+  response->set_was_on_hold(revoked->was_on_hold);
   response->set_sequence(revoked->certificate.revocation_sequence);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::RevokeForDevice(grpc::ServerContext* context,
+                                           const v1::RevokeForDeviceRequest* request,
+                                           v1::RevokeForDeviceResponse* response) {
+  const auto revoke = [&]() -> absl::StatusOr<Revocations::DeviceRevocation> {
+    DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
+    DT_RETURN_IF_ERROR(CheckReason(request->reason()));
+    DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
+    return revocations_.RevokeForDevice(device, request->reason(), by);
+  };
+  const auto revoked = revoke();
+  if (!revoked.ok()) return rpc::ToGrpc(revoked.status());
+  response->set_revoked(revoked->revoked);
+  response->set_sequence(revoked->sequence);
+  response->set_device_id(revoked->device_id);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ReleaseHold(grpc::ServerContext* context,
+                                       const v1::ReleaseHoldRequest* request,
+                                       v1::ReleaseHoldResponse* response) {
+  const auto release = [&]() -> absl::StatusOr<Revocations::HoldRelease> {
+    DT_ASSIGN_OR_RETURN(const std::string serial, CanonicalSerial(request->serial()));
+    DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
+    return revocations_.ReleaseHold(serial, by);
+  };
+  const auto released = release();
+  if (!released.ok()) return rpc::ToGrpc(released.status());
+  response->set_was_on_hold(released->was_on_hold);
+  response->set_sequence(released->sequence);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::BlockDevice(grpc::ServerContext* context,
+                                       const v1::BlockDeviceRequest* request,
+                                       v1::BlockDeviceResponse* response) {
+  const auto block = [&]() -> absl::StatusOr<DeviceBlocks::BlockResult> {
+    DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
+    DT_RETURN_IF_ERROR(CheckReason(request->reason()));
+    DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
+    return blocks_.Block(device, request->reason(), by);
+  };
+  const auto blocked = block();
+  if (!blocked.ok()) return rpc::ToGrpc(blocked.status());
+  response->set_device_id(blocked->revocation.device_id);
+  response->set_was_already_blocked(blocked->was_already_blocked);
+  response->set_revoked(blocked->revocation.revoked);
+  response->set_sequence(blocked->revocation.sequence);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::UnblockDevice(grpc::ServerContext* context,
+                                         const v1::UnblockDeviceRequest* request,
+                                         v1::UnblockDeviceResponse* response) {
+  const auto unblock = [&]() -> absl::StatusOr<DeviceBlocks::UnblockResult> {
+    DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
+    DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
+    return blocks_.Unblock(device, by);
+  };
+  const auto unblocked = unblock();
+  if (!unblocked.ok()) return rpc::ToGrpc(unblocked.status());
+  response->set_device_id(unblocked->device_id);
+  response->set_was_blocked(unblocked->was_blocked);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ListBlockedDevices(grpc::ServerContext* /*context*/,
+                                              const v1::ListBlockedDevicesRequest* request,
+                                              v1::ListBlockedDevicesResponse* response) {
+  std::size_t page = 0;
+  const auto list = [&](const std::string& after, std::int64_t limit) {
+    return database_.Read(
+        [&](db::Transaction& txn) { return BlockStore(txn).Devices(after, limit); });
+  };
+  auto devices = Page(*request, list, page);
+  if (!devices.ok()) return rpc::ToGrpc(rpc::StoreError(devices.status()));
+  if (devices->size() > page) {
+    devices->resize(page);
+    response->set_next_page_token(devices->back().device_id);
+  }
+  for (const BlockedDevice& device : *devices) {
+    v1::BlockedDevice& message = *response->add_devices();
+    message.set_device_id(device.device_id);
+    message.set_computer_sid(device.computer_sid);
+    message.mutable_blocked_at()->set_seconds(device.blocked_at);
+    message.set_requested_by(device.requested_by);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ListBlockedKeys(grpc::ServerContext* /*context*/,
+                                           const v1::ListBlockedKeysRequest* request,
+                                           v1::ListBlockedKeysResponse* response) {
+  std::size_t page = 0;
+  const auto list = [&](const std::string& after, std::int64_t limit) {
+    return database_.Read([&](db::Transaction& txn) { return BlockStore(txn).Keys(after, limit); });
+  };
+  auto keys = Page(*request, list, page);
+  if (!keys.ok()) return rpc::ToGrpc(rpc::StoreError(keys.status()));
+  if (keys->size() > page) {
+    keys->resize(page);
+    response->set_next_page_token(keys->back().thumbprint);
+  }
+  for (const BlockedKey& key : *keys) {
+    v1::BlockedKey& message = *response->add_keys();
+    message.set_thumbprint(key.thumbprint);
+    message.set_serial(key.serial);
+    message.mutable_blocked_at()->set_seconds(key.blocked_at);
+    message.set_requested_by(key.requested_by);
+  }
   return grpc::Status::OK;
 }
 

@@ -76,6 +76,12 @@ std::vector<rpc::MethodAccess> InternalAccess() {
   const std::string package = "devicetrust.ca.v1.";
   return {{package + "CertificateAdminService.RevokeForUser", {"policy", "admin"}},
           {package + "CertificateAdminService.RevokeCertificate", {"admin"}},
+          {package + "CertificateAdminService.RevokeForDevice", {"admin"}},
+          {package + "CertificateAdminService.ReleaseHold", {"admin"}},
+          {package + "CertificateAdminService.BlockDevice", {"admin"}},
+          {package + "CertificateAdminService.UnblockDevice", {"admin"}},
+          {package + "CertificateAdminService.ListBlockedDevices", {"admin"}},
+          {package + "CertificateAdminService.ListBlockedKeys", {"admin"}},
           {package + "CertificateAdminService.ListCertificates", {"admin"}},
           {package + "RevocationFeedService.WatchRevocations", {"gateway"}},
           {package + "IssuerService.GetIssuers", {rpc::kAnyComponent, "admin"}}};
@@ -105,6 +111,8 @@ struct CaServer::Parts {
   std::unique_ptr<OrgClient> org;
   std::unique_ptr<db::Outbox> outbox;
   std::unique_ptr<Revocations> revocations;
+  std::unique_ptr<RevokedSet> revoked_set;
+  std::unique_ptr<DeviceBlocks> blocks;
   std::unique_ptr<CrlPublisher> crl;
   std::unique_ptr<OcspDelegates> delegates;
   std::unique_ptr<OcspResponder> ocsp;
@@ -132,6 +140,8 @@ absl::Status CaServer::Parts::Open() {
                                           return DeliverEvents(*raw, events);
                                         });
   revocations = std::make_unique<Revocations>(*database, *outbox, clock);
+  revoked_set = std::make_unique<RevokedSet>(*database, clock);
+  blocks = std::make_unique<DeviceBlocks>(*database, *outbox, *revocations, clock, random);
   DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *issuers, clock));
   DT_ASSIGN_OR_RETURN(
       delegates, OcspDelegates::Start({config.org, files.kek}, *database, *issuers, clock, random));
@@ -173,8 +183,8 @@ void CaServer::Parts::MakeServices() {
       EnrollerConfig{std::move(issuance), config.account_calls_per_minute, files.known_keys},
       *iwa_keys, Context{*database, *outbox, *issuers, *org, clock, random});
   enrollment_service = std::make_unique<EnrollmentService>(*enroller, *issuers);
-  admin_service = std::make_unique<AdminService>(*revocations, *database);
-  feed_service = std::make_unique<RevocationFeedService>(*revocations, clock);
+  admin_service = std::make_unique<AdminService>(*revocations, *blocks, *database);
+  feed_service = std::make_unique<RevocationFeedService>(*revocations, *revoked_set, clock);
   issuer_service = std::make_unique<IssuerService>(*issuers, url);
 }
 

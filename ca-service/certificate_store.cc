@@ -1,8 +1,11 @@
 #include "ca-service/certificate_store.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "libs/db/sequence.h"
+#include "libs/pki/serial_set.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -15,6 +18,9 @@ using db::Text;
 #define DT_CA_COLUMNS                                                                          \
   "serial, issuer_id, enrollment_id, device_id, user_id, user_sid, principal, key_thumbprint," \
   " issued_at, not_after, der, revoked_at, reason, revocation_sequence"
+
+// Good or on hold: REVOCATION_REASON_CERTIFICATE_HOLD.
+#define DT_CA_REVOCABLE "(revoked_at IS NULL OR reason = 6)"
 
 StoredCertificate FromRow(Row& row) {
   StoredCertificate certificate;
@@ -53,9 +59,11 @@ absl::StatusOr<std::vector<StoredRevocation>> RevocationsOf(
   std::vector<StoredRevocation> revocations;
   revocations.reserve(rows->size());
   for (const Row& row : *rows) {
-    revocations.push_back({Int(row[0]), Text(row[1]),
-                           static_cast<v1::RevocationReason>(Int(row[2])), Int(row[3]),
-                           Int(row[4])});
+    revocations.push_back({.sequence = Int(row[0]),
+                           .serial = Text(row[1]),
+                           .reason = static_cast<v1::RevocationReason>(Int(row[2])),
+                           .revoked_at = Int(row[3]),
+                           .not_after = Int(row[4])});
   }
   return revocations;
 }
@@ -84,15 +92,18 @@ absl::StatusOr<CertificateStore::Recent> RecentOf(const absl::StatusOr<std::vect
 }  // namespace
 
 absl::StatusOr<CertificateStore::EnrollmentState> CertificateStore::FindEnrollmentState(
-    const std::string& evidence_id, const std::string& computer_sid, const std::string& user_id) {
+    const EnrollmentNames& names) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn_.Run("SELECT (SELECT value FROM sequences WHERE name = 'revocation_epochs'),"
                " (SELECT epoch FROM user_revocation_epochs WHERE user_id = $1),"
                " (SELECT device_id FROM devices WHERE computer_sid = $2),"
                " (SELECT key_thumbprint FROM spent_evidence WHERE id = $3),"
-               " (SELECT serial FROM spent_evidence WHERE id = $3)",
-               {user_id, computer_sid, evidence_id}));
+               " (SELECT serial FROM spent_evidence WHERE id = $3),"
+               " EXISTS (SELECT 1 FROM blocked_devices b JOIN devices d"
+               " ON d.device_id = b.device_id WHERE d.computer_sid = $2),"
+               " EXISTS (SELECT 1 FROM blocked_keys WHERE thumbprint = $4)",
+               {names.user_id, names.computer_sid, names.evidence_id, names.key_thumbprint}));
   const Row& row = rows.at(0);
   EnrollmentState state;
   if (!db::IsNull(row[0])) state.revocation_epoch = Int(row[0]);
@@ -100,6 +111,8 @@ absl::StatusOr<CertificateStore::EnrollmentState> CertificateStore::FindEnrollme
   if (!db::IsNull(row[2])) state.device_id = Text(row[2]);
   if (!db::IsNull(row[3])) state.evidence_spent_for = Text(row[3]);
   if (!db::IsNull(row[4])) state.evidence_serial = Text(row[4]);
+  state.device_blocked = Int(row[5]) != 0;
+  state.key_blocked = Int(row[6]) != 0;
   return state;
 }
 
@@ -125,12 +138,13 @@ absl::Status CertificateStore::AddDevice(const std::string& computer_sid,
       .status();
 }
 
-absl::StatusOr<std::optional<StoredCertificate>> CertificateStore::FindLive(
+absl::StatusOr<std::optional<StoredCertificate>> CertificateStore::FindOfKey(
     const std::string& user_sid, const std::string& device_id, const std::string& key_thumbprint,
     std::int64_t now) {
   return AtMostOne(txn_.Run("SELECT " DT_CA_COLUMNS " FROM certificates"
                             " WHERE key_thumbprint = $1 AND device_id = $2 AND user_sid = $3"
-                            " AND not_after > $4 AND revoked_at IS NULL LIMIT 1",
+                            " AND not_after > $4 AND " DT_CA_REVOCABLE
+                            " ORDER BY revoked_at IS NOT NULL LIMIT 1",
                             {key_thumbprint, device_id, user_sid, now}));
 }
 
@@ -198,12 +212,31 @@ absl::Status CertificateStore::Insert(const StoredCertificate& certificate) {
       .status();
 }
 
-absl::StatusOr<std::vector<StoredCertificate>> CertificateStore::LiveOfUser(
+absl::StatusOr<bool> CertificateStore::IsSerialKeyTaken(const std::string& serial) {
+  const std::string begin = serial.substr(0, 2 * pki::kSerialKeyOctets);
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn_.Run("SELECT 1 FROM certificates WHERE serial >= $1 AND serial < $2"
+                               " UNION ALL SELECT 1 FROM planned_certificates"
+                               " WHERE serial >= $1 AND serial < $2 LIMIT 1",
+                               {begin, begin + "g"}));  // Behind every digit.
+  return !rows.empty();
+}
+
+absl::StatusOr<std::vector<StoredCertificate>> CertificateStore::RevocableOfUser(
     const std::string& user_id, std::int64_t now) {
   DT_ASSIGN_OR_RETURN(auto rows, txn_.Run("SELECT " DT_CA_COLUMNS " FROM certificates"
-                                          " WHERE user_id = $1 AND revoked_at IS NULL"
-                                          " AND not_after > $2 ORDER BY issued_at, serial",
+                                          " WHERE user_id = $1 AND not_after > $2"
+                                          " AND " DT_CA_REVOCABLE " ORDER BY issued_at, serial",
                                           {user_id, now}));
+  return FromRows(std::move(rows));
+}
+
+absl::StatusOr<std::vector<StoredCertificate>> CertificateStore::RevocableOfDevice(
+    const std::string& device_id, std::int64_t now) {
+  DT_ASSIGN_OR_RETURN(auto rows, txn_.Run("SELECT " DT_CA_COLUMNS " FROM certificates"
+                                          " WHERE device_id = $1 AND not_after > $2"
+                                          " AND " DT_CA_REVOCABLE " ORDER BY issued_at, serial",
+                                          {device_id, now}));
   return FromRows(std::move(rows));
 }
 
@@ -212,23 +245,59 @@ absl::Status CertificateStore::Revoke(StoredCertificate& certificate, v1::Revoca
   DT_ASSIGN_OR_RETURN(certificate.revocation_sequence,
                       db::NextSequence(txn_, kRevocationSequence, UnixMicros(now)));
   txn_.Announce(kRevocationSequence);
-  certificate.revoked_at = UnixSeconds(now);
+  if (!certificate.on_hold()) certificate.revoked_at = UnixSeconds(now);
   certificate.reason = reason;
+  DT_RETURN_IF_ERROR(
+      txn_.Run("DELETE FROM released_holds WHERE serial = $1", {certificate.serial}).status());
   return txn_
       .Run(
           "UPDATE certificates SET revoked_at = $1, reason = $2, revocation_sequence = $3"
           " WHERE serial = $4",
-          {UnixSeconds(now), std::int64_t{reason}, certificate.revocation_sequence,
+          {*certificate.revoked_at, std::int64_t{reason}, certificate.revocation_sequence,
            certificate.serial})
       .status();
 }
 
+absl::StatusOr<std::int64_t> CertificateStore::Release(StoredCertificate& certificate,
+                                                       WallTime now) {
+  DT_ASSIGN_OR_RETURN(const std::int64_t sequence,
+                      db::NextSequence(txn_, kRevocationSequence, UnixMicros(now)));
+  txn_.Announce(kRevocationSequence);
+  certificate.revoked_at.reset();
+  certificate.reason = v1::REVOCATION_REASON_UNSPECIFIED;
+  certificate.revocation_sequence = 0;
+  DT_RETURN_IF_ERROR(txn_.Run("UPDATE certificates SET revoked_at = NULL, reason = NULL,"
+                              " revocation_sequence = NULL WHERE serial = $1",
+                              {certificate.serial})
+                         .status());
+  DT_RETURN_IF_ERROR(
+      txn_.Run("INSERT INTO released_holds (serial, issuer_id, sequence, not_after)"
+               " VALUES ($1, $2, $3, $4)",
+               {certificate.serial, certificate.issuer_id, sequence, certificate.not_after})
+          .status());
+  return sequence;
+}
+
 absl::StatusOr<std::vector<StoredRevocation>> CertificateStore::RevokedAfter(std::int64_t sequence,
                                                                              std::int64_t limit) {
-  return RevocationsOf(txn_.Run("SELECT " DT_CA_REVOCATION_COLUMNS
-                                " FROM certificates WHERE revocation_sequence > $1"
-                                " ORDER BY revocation_sequence LIMIT $2",
-                                {sequence, limit}));
+  DT_ASSIGN_OR_RETURN(auto changes,
+                      RevocationsOf(txn_.Run("SELECT " DT_CA_REVOCATION_COLUMNS
+                                             " FROM certificates WHERE revocation_sequence > $1"
+                                             " ORDER BY revocation_sequence LIMIT $2",
+                                             {sequence, limit})));
+  DT_ASSIGN_OR_RETURN(const auto released,
+                      txn_.Run("SELECT sequence, serial, not_after FROM released_holds"
+                               " WHERE sequence > $1 ORDER BY sequence LIMIT $2",
+                               {sequence, limit}));
+  for (const Row& row : released) {
+    changes.push_back({.sequence = Int(row[0]),
+                       .serial = Text(row[1]),
+                       .not_after = Int(row[2]),
+                       .released = true});
+  }
+  std::ranges::sort(changes, {}, &StoredRevocation::sequence);
+  if (std::ssize(changes) > limit) changes.resize(static_cast<std::size_t>(limit));
+  return changes;
 }
 
 absl::StatusOr<std::vector<StoredRevocation>> CertificateStore::RevokedBy(
@@ -249,11 +318,22 @@ absl::StatusOr<std::int64_t> CertificateStore::LastRevocationOfUser(const std::s
       txn_.Run("SELECT max(revocation_sequence) FROM certificates WHERE user_id = $1", {user_id}));
 }
 
+absl::StatusOr<std::int64_t> CertificateStore::LastRevocationOfDevice(
+    const std::string& device_id) {
+  return NumberOf(txn_.Run("SELECT max(revocation_sequence) FROM certificates WHERE device_id = $1",
+                           {device_id}));
+}
+
 absl::StatusOr<std::int64_t> CertificateStore::LastRevocationBy(const std::string& issuer_id) {
-  return NumberOf(
-      txn_.Run("SELECT max(revocation_sequence) FROM certificates"
-               " WHERE issuer_id = $1 AND revocation_sequence IS NOT NULL",
-               {issuer_id}));
+  DT_ASSIGN_OR_RETURN(const std::int64_t revoked,
+                      NumberOf(txn_.Run("SELECT max(revocation_sequence) FROM certificates"
+                                        " WHERE issuer_id = $1 AND revocation_sequence IS NOT NULL",
+                                        {issuer_id})));
+  DT_ASSIGN_OR_RETURN(
+      const std::int64_t released,
+      NumberOf(
+          txn_.Run("SELECT max(sequence) FROM released_holds WHERE issuer_id = $1", {issuer_id})));
+  return std::max(revoked, released);
 }
 
 absl::StatusOr<std::int64_t> CertificateStore::RevocationEpochOf(const std::string& user_id) {
@@ -293,6 +373,7 @@ absl::Status CertificateStore::ReplaceCrl(const StoredCrl& crl) {
 }
 
 #undef DT_CA_REVOCATION_COLUMNS
+#undef DT_CA_REVOCABLE
 #undef DT_CA_COLUMNS
 
 }  // namespace devicetrust::ca

@@ -31,6 +31,8 @@ struct StoredCertificate {
   std::optional<std::int64_t> revoked_at;
   v1::RevocationReason reason = v1::REVOCATION_REASON_UNSPECIFIED;
   std::int64_t revocation_sequence = 0;  // 0 while good.
+
+  bool on_hold() const { return revoked_at && reason == v1::REVOCATION_REASON_CERTIFICATE_HOLD; }
 };
 
 // Evidence (applicant.h) that pays for a certificate.
@@ -57,13 +59,14 @@ struct StoredCrl {
   Bytes der;
 };
 
-// One entry of the feed and of the CRL.
+// One entry of the feed and of the CRL: the latest change of a certificate.
 struct StoredRevocation {
   std::int64_t sequence = 0;
   std::string serial;
   v1::RevocationReason reason = v1::REVOCATION_REASON_UNSPECIFIED;
   std::int64_t revoked_at = 0;
   std::int64_t not_after = 0;  // Of the certificate.
+  bool released = false;       // From hold: it is good again, since this sequence number.
 };
 
 // The sequence of revocations, and the topic that each of them is announced under.
@@ -82,10 +85,16 @@ class CertificateStore {
     std::string device_id;                   // Of the computer; empty when it has none yet.
     std::string evidence_spent_for;  // Thumbprint of the key; empty: the evidence is unspent.
     std::string evidence_serial;     // Of the certificate that it paid for, planned or recorded.
+    bool device_blocked = false;     // See BlockStore, as the next.
+    bool key_blocked = false;
   };
-  absl::StatusOr<EnrollmentState> FindEnrollmentState(const std::string& evidence_id,
-                                                      const std::string& computer_sid,
-                                                      const std::string& user_id);
+  struct EnrollmentNames {
+    std::string evidence_id = {};
+    std::string computer_sid = {};
+    std::string user_id = {};
+    std::string key_thumbprint = {};
+  };
+  absl::StatusOr<EnrollmentState> FindEnrollmentState(const EnrollmentNames& names);
 
   absl::Status SpendEvidence(const SpentEvidence& evidence, const std::string& serial);
   absl::Status ForgetEvidence(std::int64_t expired_before);
@@ -93,11 +102,12 @@ class CertificateStore {
   // Of a computer that has none.
   absl::Status AddDevice(const std::string& computer_sid, const std::string& device_id);
 
-  // The unrevoked certificate of a key for this user and device, not expired at `now`.
-  absl::StatusOr<std::optional<StoredCertificate>> FindLive(const std::string& user_sid,
-                                                            const std::string& device_id,
-                                                            const std::string& key_thumbprint,
-                                                            std::int64_t now);
+  // The certificate of a key for this user and device, not expired at `now` and not revoked for
+  // good: it may be on hold.
+  absl::StatusOr<std::optional<StoredCertificate>> FindOfKey(const std::string& user_sid,
+                                                             const std::string& device_id,
+                                                             const std::string& key_thumbprint,
+                                                             std::int64_t now);
   absl::StatusOr<std::optional<StoredCertificate>> FindBySerial(const std::string& serial);
   absl::StatusOr<std::vector<StoredCertificate>> List(const CertificateFilter& filter);
 
@@ -113,14 +123,21 @@ class CertificateStore {
                                       std::int64_t limit);
 
   absl::Status Insert(const StoredCertificate& certificate);
+  // Whether some certificate, recorded or planned, begins with the same pki::kSerialKeyOctets
+  // octets: gateways tell certificates apart by these.
+  absl::StatusOr<bool> IsSerialKeyTaken(const std::string& serial);
 
-  // Certificates of a user that are neither revoked nor expired.
-  absl::StatusOr<std::vector<StoredCertificate>> LiveOfUser(const std::string& user_id,
-                                                            std::int64_t now);
+  // Certificates of a user, or of a computer, that are neither expired nor revoked for good.
+  absl::StatusOr<std::vector<StoredCertificate>> RevocableOfUser(const std::string& user_id,
+                                                                 std::int64_t now);
+  absl::StatusOr<std::vector<StoredCertificate>> RevocableOfDevice(const std::string& device_id,
+                                                                   std::int64_t now);
   // Fills the three revocation fields of `certificate` with the next sequence number, and
-  // announces kRevocationSequence.
+  // announces kRevocationSequence. One that is on hold keeps its time.
   absl::Status Revoke(StoredCertificate& certificate, v1::RevocationReason reason, WallTime now);
-  // In sequence order, after `sequence`, at most `limit`.
+  // Makes one that is on hold good again: the same the other way round. Returns the sequence.
+  absl::StatusOr<std::int64_t> Release(StoredCertificate& certificate, WallTime now);
+  // Changes in sequence order, after `sequence`, at most `limit`.
   absl::StatusOr<std::vector<StoredRevocation>> RevokedAfter(std::int64_t sequence,
                                                              std::int64_t limit);
   // Of one issuer, of certificates that expire after `not_after`.
@@ -129,6 +146,7 @@ class CertificateStore {
   // The sequence number of the last revocation; 0 when there is none.
   absl::StatusOr<std::int64_t> LastRevocation();
   absl::StatusOr<std::int64_t> LastRevocationOfUser(const std::string& user_id);
+  absl::StatusOr<std::int64_t> LastRevocationOfDevice(const std::string& device_id);
   absl::StatusOr<std::int64_t> LastRevocationBy(const std::string& issuer_id);
 
   // Fences enrollments in flight: one reads EnrollmentState::revocation_epoch before it asks the

@@ -135,7 +135,7 @@ TEST_F(EnrollerTest, RefusesAReplayForAnotherKeyAndLogsIt) {
 TEST_F(EnrollerTest, RefusesTheTokenOfARevokedCertificate) {
   const token::UserToken token = Token(key_);
   const auto issued = Enroll(token, key_).value();
-  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_KEY_COMPROMISE,
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_SUPERSEDED,
                                                "admin:ada"));
   EXPECT_EQ(rpc::ReasonOf(Enroll(token, key_).status()), reason::v1::REASON_TOKEN_REPLAYED);
   EXPECT_EQ(CountCertificates(), 1);

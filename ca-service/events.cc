@@ -1,5 +1,9 @@
 #include "ca-service/events.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/enum_name.h"
@@ -25,6 +29,11 @@ void SetActor(Event& event, const char* type, std::string_view id, std::string_v
   event.mutable_actor()->set_type(type);
   event.mutable_actor()->set_id(std::string(id));
   event.mutable_actor()->set_display_name(std::string(name));
+}
+
+void SetRequester(Event& event, const std::string& requested_by) {
+  SetActor(event, requested_by.starts_with("admin:") ? "Admin" : "Component", requested_by,
+           requested_by);
 }
 
 void AddTarget(Event& event, const char* type, const std::string& id, const std::string& name) {
@@ -72,18 +81,43 @@ Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view clie
   return Serialize(request);
 }
 
-Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
-                   WallTime now) {
+Change RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
+                    WallTime now) {
   org::v1::AppendEventsRequest request;
   Event& event = *request.add_events();
-  Start(event, "revoke-" + certificate.serial, kRevokeEvent, "Device Trust certificate revocation",
-        now);
-  SetActor(event, requested_by.starts_with("admin:") ? "Admin" : "Component", requested_by,
-           requested_by);
+  Start(event, fmt::format("revoke-{}-{}", certificate.serial, certificate.revocation_sequence),
+        kRevokeEvent, "Device Trust certificate revocation", now);
+  SetRequester(event, requested_by);
   Describe(event, certificate);
   (*event.mutable_debug_data())["revocation_reason"] = rpc::EnumName(certificate.reason);
   event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
-  return Serialize(request);
+  return {event.id(), Serialize(request)};
+}
+
+Change ReleasedEvent(const StoredCertificate& certificate, std::int64_t sequence,
+                     const std::string& requested_by, WallTime now) {
+  org::v1::AppendEventsRequest request;
+  Event& event = *request.add_events();
+  Start(event, fmt::format("release-{}-{}", certificate.serial, sequence), kReleaseEvent,
+        "Device Trust certificate released from hold", now);
+  SetRequester(event, requested_by);
+  Describe(event, certificate);
+  event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
+  return {event.id(), Serialize(request)};
+}
+
+Change DeviceBlockEvent(const DeviceName& device, bool blocked, std::string id,
+                        const std::string& requested_by, WallTime now) {
+  org::v1::AppendEventsRequest request;
+  Event& event = *request.add_events();
+  Start(event, std::move(id), blocked ? kBlockEvent : kUnblockEvent,
+        blocked ? "Computer blocked from enrolling" : "Computer allowed to enroll again", now);
+  SetRequester(event, requested_by);
+  AddTarget(event, "Device", device.device_id, device.device_id);
+  (*event.mutable_debug_data())["device_id"] = device.device_id;
+  (*event.mutable_debug_data())["computer_sid"] = device.computer_sid;
+  event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
+  return {event.id(), Serialize(request)};
 }
 
 Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now) {

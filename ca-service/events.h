@@ -5,26 +5,45 @@
 #include <string>
 #include <string_view>
 
+#include "ca-service/block_store.h"
 #include "ca-service/certificate_store.h"
 #include "libs/base/bytes.h"
 #include "libs/base/clock.h"
 
 namespace devicetrust::ca {
 
-// Ids of events about a certificate derive from its serial: one that is delivered twice counts
-// once.
+// Ids of events about a certificate derive from its serial, and those of changes from their
+// sequence number too: one that is delivered twice counts once.
 inline constexpr char kEnrollEvent[] = "user.credential.enroll";
 inline constexpr char kIssueEvent[] = "pki.cert.issue";
 inline constexpr char kRevokeEvent[] = "pki.cert.revoke";
+inline constexpr char kReleaseEvent[] = "ca.certificate.release";
+inline constexpr char kBlockEvent[] = "ca.device.block";
+inline constexpr char kUnblockEvent[] = "ca.device.unblock";
 
 // user.credential.enroll and pki.cert.issue of one new certificate. `client_address`: where
 // the agent called from.
 Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view client_address,
                      WallTime now);
 
-// pki.cert.revoke; `certificate` carries time and reason.
-Bytes RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
-                   WallTime now);
+// An event with its id.
+struct Change {
+  std::string id;
+  Bytes payload;
+};
+
+// pki.cert.revoke; `certificate` carries time, reason and sequence. A hold is one with the reason
+// CERTIFICATE_HOLD, and what makes it final another.
+Change RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
+                    WallTime now);
+
+// ca.certificate.release: `certificate` is off hold since `sequence`.
+Change ReleasedEvent(const StoredCertificate& certificate, std::int64_t sequence,
+                     const std::string& requested_by, WallTime now);
+
+// ca.device.block, ca.device.unblock. `id` is of this event alone.
+Change DeviceBlockEvent(const DeviceName& device, bool blocked, std::string id,
+                        const std::string& requested_by, WallTime now);
 
 // user.credential.enroll that was refused, of a genuine applicant.
 struct RefusedEnrollment {

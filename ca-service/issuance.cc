@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "ca-service/block_store.h"
 #include "ca-service/events.h"
 #include "ca-service/metrics.h"
 #include "libs/base/log.h"
@@ -19,11 +20,41 @@ namespace {
 using absl::StatusCode;
 using rpc::MakeError;
 
-constexpr int kDeviceRacesMax = 3;
+constexpr int kRacesMax = 3;
 constexpr std::size_t kIdOctets = 16;
 constexpr std::uint64_t kForgetEvidenceEvery = 512;  // Certificates.
 constexpr std::int64_t kPlansAtOnce = 64;
 constexpr std::chrono::hours kDay{24};
+
+absl::Status CheckBlocks(const Applicant& applicant,
+                         const CertificateStore::EnrollmentState& state) {
+  if (state.device_blocked) {
+    return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_DEVICE_BLOCKED,
+                     "an administrator keeps this computer from enrolling", applicant.computer.name,
+                     "Ask an administrator; `dtctl device unblock` lets it enroll again.");
+  }
+  if (state.key_blocked) {
+    return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_KEY_COMPROMISED,
+                     "the key was reported as compromised", applicant.computer.name,
+                     "Delete the key, make a new one and enroll with that.");
+  }
+  return absl::OkStatus();
+}
+
+// Why a certificate must not be good that was planned before; nothing when it may.
+absl::StatusOr<std::optional<v1::RevocationReason>> TakenBackSince(db::Transaction& txn,
+                                                                   const PlannedCertificate& plan) {
+  const StoredCertificate& certificate = plan.certificate;
+  BlockStore blocks(txn);
+  DT_ASSIGN_OR_RETURN(const bool key_blocked, blocks.IsKeyBlocked(certificate.key_thumbprint));
+  if (key_blocked) return v1::REVOCATION_REASON_KEY_COMPROMISE;
+  DT_ASSIGN_OR_RETURN(const bool device_blocked, blocks.IsDeviceBlocked(certificate.device_id));
+  if (device_blocked) return v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN;
+  DT_ASSIGN_OR_RETURN(const std::int64_t epoch,
+                      CertificateStore(txn).RevocationEpochOf(certificate.user_id));
+  if (epoch > plan.revocation_epoch) return v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN;
+  return std::nullopt;
+}
 
 absl::Status Replayed(std::string message) {
   return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_TOKEN_REPLAYED,
@@ -51,9 +82,9 @@ absl::Status TooMany(const std::string& whose, std::int64_t most,
 absl::StatusOr<StoredCertificate> Issuance::Certify(const Applicant& applicant,
                                                     const pki::PublicKey& key,
                                                     std::string_view client_address) {
-  for (int i = 0; i < kDeviceRacesMax; ++i) {
+  for (int i = 0; i < kRacesMax; ++i) {
     DT_ASSIGN_OR_RETURN(Found done, CertifyOnce(applicant, key, client_address));
-    if (done.device_raced) continue;
+    if (done.raced) continue;
     return *std::move(done.certificate);
   }
   return MakeError(StatusCode::kUnavailable, reason::v1::REASON_CONFLICTING_STATE,
@@ -99,7 +130,7 @@ absl::StatusOr<Issuance::Found> Issuance::CertifyOnce(const Applicant& applicant
   plan.revocation_epoch = found.enrollment.revocation_epoch;
   plan.client_address = client_address;
   DT_ASSIGN_OR_RETURN(found, Plan(applicant, plan, now));
-  if (found.certificate || found.device_raced) return found;
+  if (found.certificate || found.raced) return found;
   return Complete(found.plan ? *found.plan : plan);
 }
 
@@ -109,17 +140,25 @@ absl::StatusOr<Issuance::Found> Issuance::Find(db::Transaction& txn, const Appli
   CertificateStore store(txn);
   Found found;
   // The org has yet to say who the user is.
-  DT_ASSIGN_OR_RETURN(found.enrollment,
-                      store.FindEnrollmentState(applicant.evidence.id, applicant.computer.sid, {}));
+  DT_ASSIGN_OR_RETURN(
+      found.enrollment,
+      store.FindEnrollmentState(
+          {applicant.evidence.id, applicant.computer.sid, {}, applicant.key_thumbprint}));
   const CertificateStore::EnrollmentState& state = found.enrollment;
+  DT_RETURN_IF_ERROR(CheckBlocks(applicant, state));
   const bool spent = !state.evidence_spent_for.empty();
   if (spent && state.evidence_spent_for != applicant.key_thumbprint) {
     return Replayed("the user token was used for another key");
   }
   if (!state.device_id.empty()) {
     DT_ASSIGN_OR_RETURN(found.certificate,
-                        store.FindLive(applicant.user.sid, state.device_id,
-                                       applicant.key_thumbprint, UnixSeconds(now)));
+                        store.FindOfKey(applicant.user.sid, state.device_id,
+                                        applicant.key_thumbprint, UnixSeconds(now)));
+  }
+  if (found.certificate && found.certificate->on_hold()) {
+    return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_CERTIFICATE_ON_HOLD,
+                     "the key has a certificate already, which is on hold",
+                     found.certificate->serial, "Ask an administrator, who can release it.");
   }
   if (spent && !found.certificate) {
     DT_ASSIGN_OR_RETURN(found.plan, PlanStore(txn).Find(state.evidence_serial));
@@ -167,10 +206,12 @@ absl::StatusOr<Issuance::Found> Issuance::Plan(const Applicant& applicant,
     } else {
       DT_RETURN_IF_ERROR(full);
     }
+    DT_ASSIGN_OR_RETURN(found.raced, store.IsSerialKeyTaken(certificate.serial));
+    if (found.raced) return found;
     if (found.enrollment.device_id.empty()) {
       DT_RETURN_IF_ERROR(store.AddDevice(applicant.computer.sid, certificate.device_id));
     } else if (found.enrollment.device_id != certificate.device_id) {
-      found.device_raced = true;
+      found.raced = true;
       return found;
     }
     DT_RETURN_IF_ERROR(PlanStore(txn).Insert(fresh));
@@ -216,8 +257,9 @@ absl::StatusOr<Issuance::Found> Issuance::Complete(const PlannedCertificate& pla
   return done;
 }
 
-// Two that complete one plan at once record one certificate. A user whose certificates were
-// revoked since the plan was made has this one revoked, too: it is signed, so it is accounted for.
+// Two that complete one plan at once record one certificate. Where the user's certificates were
+// revoked since the plan was made, or key or computer blocked, this one is revoked, too: it is
+// signed, so it is accounted for.
 absl::StatusOr<Issuance::Found> Issuance::Record(const PlannedCertificate& plan, Bytes der) {
   const WallTime now = context_.clock.Now();
   StoredCertificate signed_one = plan.certificate;
@@ -239,12 +281,11 @@ absl::StatusOr<Issuance::Found> Issuance::Record(const PlannedCertificate& plan,
     done.is_new = true;
     DT_RETURN_IF_ERROR(store.Insert(signed_one));
     DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "enroll-" + signed_one.serial, events));
-    DT_ASSIGN_OR_RETURN(const std::int64_t epoch, store.RevocationEpochOf(signed_one.user_id));
-    if (epoch > plan.revocation_epoch) {
-      DT_RETURN_IF_ERROR(
-          store.Revoke(*done.certificate, v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN, now));
-      DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "revoke-" + signed_one.serial,
-                                                RevokedEvent(*done.certificate, "ca", now)));
+    DT_ASSIGN_OR_RETURN(const auto reason, TakenBackSince(txn, plan));
+    if (reason) {
+      DT_RETURN_IF_ERROR(store.Revoke(*done.certificate, *reason, now));
+      const Change event = RevokedEvent(*done.certificate, "ca", now);
+      DT_RETURN_IF_ERROR(context_.outbox.Append(txn, event.id, event.payload));
     }
     return done;
   });

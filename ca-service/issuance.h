@@ -38,9 +38,10 @@ class Issuance {
   // already when the same was asked before. `client_address` is for the System Log. On an error
   // nothing of the certificate is stored but, at most, its plan.
   //
-  // Errors: PERMISSION_DENIED TOKEN_REPLAYED, USER_REVOKED_MEANWHILE; RESOURCE_EXHAUSTED
-  // TOO_MANY_REQUESTS; UNAVAILABLE CONFLICTING_STATE, LOG_BACKLOG_FULL; those of
-  // AuthorizeEnrollments, of the signer and of the store.
+  // Errors: PERMISSION_DENIED TOKEN_REPLAYED, USER_REVOKED_MEANWHILE, DEVICE_BLOCKED,
+  // KEY_COMPROMISED, CERTIFICATE_ON_HOLD; RESOURCE_EXHAUSTED TOO_MANY_REQUESTS; UNAVAILABLE
+  // CONFLICTING_STATE, LOG_BACKLOG_FULL; those of AuthorizeEnrollments, of the signer and of the
+  // store.
   absl::StatusOr<StoredCertificate> Certify(const Applicant& applicant, const pki::PublicKey& key,
                                             std::string_view client_address);
 
@@ -55,8 +56,10 @@ class Issuance {
     CertificateStore::EnrollmentState enrollment;
     std::optional<StoredCertificate> certificate;
     std::optional<PlannedCertificate> plan;
-    bool is_new = false;        // The certificate was recorded by this call.
-    bool device_raced = false;  // The computer just got another device id: begin again.
+    bool is_new = false;  // The certificate was recorded by this call.
+    // The computer just got another device id, or the serial is too much like one that there is:
+    // begin again.
+    bool raced = false;
   };
 
   absl::StatusOr<Found> CertifyOnce(const Applicant& applicant, const pki::PublicKey& key,

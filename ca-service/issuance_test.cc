@@ -25,8 +25,8 @@ class IssuanceTest : public CaTest {
     DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) -> absl::Status {
       DT_RETURN_IF_ERROR(
           txn.Run("DELETE FROM certificates WHERE serial = $1", {certificate.serial}).status());
-      DT_ASSIGN_OR_RETURN(const auto state,
-                          CertificateStore(txn).FindEnrollmentState({}, {}, certificate.user_id));
+      DT_ASSIGN_OR_RETURN(const auto state, CertificateStore(txn).FindEnrollmentState(
+                                                {.user_id = certificate.user_id}));
       return PlanStore(txn).Insert({certificate, content, state.revocation_epoch, "192.0.2.7"});
     }));
   }

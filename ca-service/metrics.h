@@ -15,6 +15,9 @@ inline const metrics::Counters kCertificatesIssued("dt_ca_certificates_issued_to
 inline const metrics::Counters kCertificatesRevoked("dt_ca_certificates_revoked_total",
                                                     "Device certificates revoked, by reason.",
                                                     {"reason"});
+inline const metrics::Counters kHoldsReleased("dt_ca_holds_released_total",
+                                              "Device certificates that were on hold and are good"
+                                              " again.");
 inline const metrics::Counters kSignatures("dt_ca_signatures_total",
                                            "Signatures by issuers' keys: of what (certificate, "
                                            "responder, crl), and how it ended (OK, error).",

@@ -75,6 +75,27 @@ std::vector<db::Migration> Migrations() {
                    {{.name = "ocsp_delegates",
                      .columns = "issuer_id TEXT PRIMARY KEY, certificate BYTEA NOT NULL,"
                                 " sealed_key BYTEA NOT NULL"}}});
+  steps.push_back(
+      {5,
+       "holds and blocks",
+       {// Certificates whose last change was the end of a hold: in the sequence of revocations.
+        {.name = "released_holds",
+         .columns = "serial TEXT PRIMARY KEY, issuer_id TEXT NOT NULL, sequence BIGINT NOT NULL,"
+                    " not_after BIGINT NOT NULL",
+         .clustered = true},
+        // Computers that get no certificate.
+        {.name = "blocked_devices",
+         .columns = "device_id TEXT PRIMARY KEY, blocked_at BIGINT NOT NULL,"
+                    " requested_by TEXT NOT NULL",
+         .clustered = true},
+        // Keys that get no certificate; the serial is of the one that was revoked for it.
+        {.name = "blocked_keys",
+         .columns = "thumbprint TEXT PRIMARY KEY, serial TEXT NOT NULL, blocked_at BIGINT NOT NULL,"
+                    " requested_by TEXT NOT NULL",
+         .clustered = true}},
+       {"CREATE UNIQUE INDEX released_holds_sequence ON released_holds (sequence)",
+        "CREATE INDEX released_holds_issuer ON released_holds (issuer_id, sequence)",
+        "CREATE UNIQUE INDEX devices_id ON devices (device_id)"}});
   return steps;
 }
 

@@ -1,5 +1,10 @@
 #include "ca-service/revocation_feed_service.h"
 
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "libs/rpc/error.h"
 #include "libs/rpc/status.h"
 
@@ -8,16 +13,43 @@ namespace {
 
 constexpr std::chrono::milliseconds kHeartbeat{1000};
 constexpr std::int64_t kRevocationsPerMessageMax = 1000;
+constexpr std::size_t kKeysPerMessageMax = 50'000;  // 550 kB.
 
 void Fill(v1::Revocation& message, const StoredRevocation& revocation) {
   message.set_sequence(revocation.sequence);
   message.set_serial(revocation.serial);
-  message.set_reason(revocation.reason);
-  message.mutable_revoked_at()->set_seconds(revocation.revoked_at);
+  message.set_released(revocation.released);
+  if (!revocation.released) {
+    message.set_reason(revocation.reason);
+    message.mutable_revoked_at()->set_seconds(revocation.revoked_at);
+  }
   message.mutable_not_after()->set_seconds(revocation.not_after);
 }
 
 }  // namespace
+
+grpc::Status RevocationFeedService::SendEverything(
+    grpc::ServerWriter<v1::WatchRevocationsResponse>& writer, std::int64_t& sequence) {
+  const auto everything = everything_.UpToDate();
+  if (!everything.ok()) return rpc::ToGrpc(everything.status());
+  const RevokedSet::Contents& contents = **everything;
+  if (contents.sequence == 0) return grpc::Status::OK;  // Nothing was ever revoked.
+  std::vector<std::string> parts = contents.keys.Encode(kKeysPerMessageMax);
+  parts.emplace_back();  // The last one has the others.
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    v1::WatchRevocationsResponse message;
+    v1::RevokedSet& set = *message.mutable_set();
+    set.set_keys(std::move(parts[i]));
+    message.set_more(true);
+    if (i + 1 == parts.size()) {
+      set.mutable_serials()->Assign(contents.serials.begin(), contents.serials.end());
+      message.set_sequence(contents.sequence);
+    }
+    if (!writer.Write(message)) return grpc::Status::CANCELLED;
+  }
+  sequence = contents.sequence;
+  return grpc::Status::OK;
+}
 
 grpc::Status RevocationFeedService::WatchRevocations(
     grpc::ServerContext* context, const v1::WatchRevocationsRequest* request,
@@ -28,6 +60,10 @@ grpc::Status RevocationFeedService::WatchRevocations(
                                       reason::v1::REASON_MALFORMED_REQUEST,
                                       "after_sequence is negative", "after_sequence"));
   }
+  if (sequence == 0 && request->takes_set()) {
+    const grpc::Status sent = SendEverything(*writer, sequence);
+    if (!sent.ok()) return sent;
+  }
   while (!context->IsCancelled() && !revocations_.committed().stopped()) {
     // Read before the store is: a commit in between ends the wait below at once.
     const std::uint64_t generation = revocations_.committed().Generation();
@@ -36,12 +72,13 @@ grpc::Status RevocationFeedService::WatchRevocations(
 
     v1::WatchRevocationsResponse message;
     for (const StoredRevocation& revocation : *revocations) {
-      Fill(*message.add_revocations(), revocation);
       sequence = revocation.sequence;
+      if (revocation.released && !request->takes_set()) continue;  // It would take it for revoked.
+      Fill(*message.add_revocations(), revocation);
     }
     message.set_sequence(sequence);
     message.mutable_sent_at()->set_seconds(UnixSeconds(clock_.Now()));
-    message.set_more(message.revocations_size() == kRevocationsPerMessageMax);
+    message.set_more(std::ssize(*revocations) == kRevocationsPerMessageMax);
     if (!writer->Write(message)) return grpc::Status::CANCELLED;
     if (message.more()) continue;
     revocations_.committed().WaitForChange(generation, kHeartbeat);

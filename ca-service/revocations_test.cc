@@ -50,6 +50,116 @@ TEST_F(RevocationsTest, RevokesAllOfAUserOnceInSequence) {
   EXPECT_EQ(EventCounts()["pki.cert.revoke"], 2);
 }
 
+TEST_F(RevocationsTest, RevokesAllOfAComputer) {
+  const auto first = EnrollNew();
+  const auto second = EnrollNew();
+  ASSERT_EQ(first.device_id, second.device_id);
+  const auto revoked =
+      revocations_
+          ->RevokeForDevice({first.device_id, {}}, v1::REVOCATION_REASON_CESSATION_OF_OPERATION,
+                            "admin:ada")
+          .value();
+  EXPECT_EQ(revoked.revoked, 2);
+  EXPECT_EQ(revoked.device_id, first.device_id);
+  EXPECT_EQ(revocations_->After(0, 10).value().back().sequence, revoked.sequence);
+  EXPECT_EQ(
+      revocations_
+          ->RevokeForDevice({first.device_id, {}}, v1::REVOCATION_REASON_SUPERSEDED, "admin:ada")
+          .value()
+          .revoked,
+      0);
+  EXPECT_EQ(EnrollNew().device_id, first.device_id);  // It may enroll again.
+  const auto unknown = revocations_->RevokeForDevice({{}, "S-1-5-21-9"},
+                                                     v1::REVOCATION_REASON_SUPERSEDED, "admin:ada");
+  EXPECT_EQ(rpc::ReasonOf(unknown.status()), reason::v1::REASON_UNKNOWN_SUBJECT);
+}
+
+TEST_F(RevocationsTest, AHoldEndsAndTheCertificateIsGoodAgain) {
+  const auto issued = EnrollNew();
+  const auto hold = [&] {
+    return revocations_
+        ->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_CERTIFICATE_HOLD, "admin:ada")
+        .value();
+  };
+  const auto held = hold();
+  EXPECT_FALSE(held.was_already_revoked);
+  EXPECT_TRUE(hold().was_already_revoked);
+  EXPECT_EQ(ActiveCrl().revoked.at(0).reason, pki::CrlReason::kCertificateHold);
+
+  const auto released = revocations_->ReleaseHold(issued.serial, "admin:ada").value();
+  EXPECT_TRUE(released.was_on_hold);
+  EXPECT_GT(released.sequence, held.certificate.revocation_sequence);
+  EXPECT_FALSE(revocations_->ReleaseHold(issued.serial, "admin:ada").value().was_on_hold);
+  EXPECT_TRUE(ActiveCrl().revoked.empty());
+  const auto feed = revocations_->After(held.certificate.revocation_sequence, 10).value();
+  ASSERT_EQ(feed.size(), 1U);
+  EXPECT_TRUE(feed[0].released);
+  EXPECT_EQ(feed[0].serial, issued.serial);
+  EXPECT_EQ(feed[0].sequence, released.sequence);
+  EXPECT_EQ(revocations_->After(0, 10).value().size(), 1U);  // Its latest change alone.
+
+  hold();
+  EXPECT_EQ(revocations_->After(released.sequence, 10).value().size(), 1U);
+  EXPECT_EQ(revocations_->After(0, 10).value().size(), 1U);
+  EXPECT_EQ(EventCounts()["pki.cert.revoke"], 2);
+  EXPECT_EQ(EventCounts()["ca.certificate.release"], 1);
+}
+
+TEST_F(RevocationsTest, AHoldThatBecomesFinalKeepsItsTimeAndStaysSo) {
+  const auto issued = EnrollNew();
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial,
+                                               v1::REVOCATION_REASON_CERTIFICATE_HOLD, "admin:a"));
+  clock_.Advance(hours(1));
+  const auto final_one =
+      revocations_
+          ->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_CESSATION_OF_OPERATION,
+                              "admin:ada")
+          .value();
+  EXPECT_TRUE(final_one.was_on_hold);
+  EXPECT_FALSE(final_one.was_already_revoked);
+  EXPECT_EQ(final_one.certificate.revoked_at, UnixSeconds(kStart));
+  const auto crl = ActiveCrl();
+  ASSERT_EQ(crl.revoked.size(), 1U);
+  EXPECT_EQ(crl.revoked[0].reason, pki::CrlReason::kCessationOfOperation);
+  const auto refused = revocations_->ReleaseHold(issued.serial, "admin:ada").status();
+  DT_EXPECT_CODE(refused, kFailedPrecondition);
+  EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::REASON_CONFLICTING_STATE);
+  EXPECT_TRUE(
+      revocations_
+          ->RevokeCertificate(issued.serial, v1::REVOCATION_REASON_CERTIFICATE_HOLD, "admin:ada")
+          .value()
+          .was_already_revoked);
+}
+
+// A hold would be worth nothing if the same key got another certificate meanwhile.
+TEST_F(RevocationsTest, AKeyWhoseCertificateIsOnHoldGetsNoOther) {
+  const auto issued = Enroll(Token(key_), key_).value();
+  DT_ASSERT_OK(revocations_->RevokeCertificate(issued.serial,
+                                               v1::REVOCATION_REASON_CERTIFICATE_HOLD, "admin:a"));
+  const auto refused = Enroll(Token(key_), key_).status();
+  EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::REASON_CERTIFICATE_ON_HOLD);
+  DT_ASSERT_OK(revocations_->ReleaseHold(issued.serial, "admin:ada"));
+  EXPECT_EQ(Enroll(Token(key_), key_).value().serial, issued.serial);
+}
+
+TEST_F(RevocationsTest, AUserWhoIsDeactivatedLosesWhatIsOnHoldForGood) {
+  const auto held = EnrollNew();
+  EnrollNew();
+  DT_ASSERT_OK(revocations_->RevokeCertificate(held.serial, v1::REVOCATION_REASON_CERTIFICATE_HOLD,
+                                               "admin:a"));
+  EXPECT_EQ(
+      revocations_->RevokeForUser(held.user_id, v1::REVOCATION_REASON_CERTIFICATE_HOLD, "admin:ada")
+          .value()
+          .revoked,
+      1);
+  EXPECT_EQ(
+      revocations_->RevokeForUser(held.user_id, v1::REVOCATION_REASON_PRIVILEGE_WITHDRAWN, "policy")
+          .value()
+          .revoked,
+      2);
+  DT_EXPECT_CODE(revocations_->ReleaseHold(held.serial, "admin:ada"), kFailedPrecondition);
+}
+
 TEST_F(RevocationsTest, KeepsTheFirstTimeAndReasonOfACertificate) {
   const auto issued = EnrollNew();
   const auto first =

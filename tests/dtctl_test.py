@@ -102,6 +102,34 @@ class Dtctl(EnvironmentTest):
                                                   "--json").stdout)
         self.assertEqual(again["revoked"], 0)
 
+    def test_a_hold_is_released_and_a_computer_blocked(self):
+        dtctl = self.environment.dtctl
+        device = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"][-4]
+        path = self.environment.path_of(device["cert_pem"], "held.pem")
+        serial = run("openssl", "x509", "-in", path, "-noout", "-serial").stdout.split("=")[1].strip()
+        serial = serial.lower()
+        self.assertIn("put on hold", dtctl("revoke", "--serial", serial, "--reason", "hold", "--yes").stdout)
+        listed = json.loads(dtctl("certificates", "--json").stdout)["certificates"]
+        record = next(one for one in listed if one["serial"] == serial)
+        self.assertEqual(record["reason"], "REVOCATION_REASON_CERTIFICATE_HOLD")
+        self.assertIn("on hold", dtctl("certificates", "--device", record["device_id"]).stdout)
+        self.assertIn("is good again", dtctl("certificates", "release", serial).stdout)
+        self.assertIn("was not on hold", dtctl("certificates", "release", serial).stdout)
+
+        refused = dtctl("device", "block", record["device_id"], check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("Nothing was done", refused.stderr)
+        blocked = dtctl("device", "block", record["device_id"], "--reason", "key-compromise", "--yes")
+        self.assertIn("is blocked; 1 certificate revoked", blocked.stdout)
+        self.assertIn(record["device_id"], dtctl("device", "blocked").stdout)
+        self.assertIn(serial, dtctl("device", "blocked-keys").stdout)
+        final = dtctl("certificates", "release", serial, check=False)
+        self.assertEqual(final.returncode, 1)
+        self.assertIn("CONFLICTING_STATE", final.stderr)
+        self.assertIn("may enroll again", dtctl("device", "unblock", record["device_id"]).stdout)
+        unknown = dtctl("revoke", "--device", "0a0b", "--yes", check=False)
+        self.assertIn("no computer has device id 0a0b", unknown.stderr)
+
     def test_a_serial_may_be_written_as_openssl_does(self):
         device = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"][-3]
         path = self.environment.path_of(device["cert_pem"], "colons.pem")
@@ -118,7 +146,7 @@ class Dtctl(EnvironmentTest):
                                  (["explain", ""], "code is empty"),
                                  (["people", "show", " "], "who is empty"),
                                  (["revoke", "--user", ""], "--user is empty"),
-                                 (["revoke"], "one of --user, --serial is missing"),
+                                 (["revoke"], "one of --user, --serial, --device is missing"),
                                  (["app", "add", "x.xml", "--jsn"], "did you mean --json?"),
                                  (["rules", "set"], "2 arguments are missing")):
             result = self.environment.dtctl(*arguments, check=False)

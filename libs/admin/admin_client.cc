@@ -8,14 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "devicetrust/ca/v1/ca.grpc.pb.h"
-#include "devicetrust/org/v1/apps.grpc.pb.h"
-#include "devicetrust/org/v1/decisions.grpc.pb.h"
-#include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
-#include "devicetrust/org/v1/settings.grpc.pb.h"
-#include "devicetrust/org/v1/system_log.grpc.pb.h"
-#include "devicetrust/org/v1/users.grpc.pb.h"
-#include "devicetrust/org/v1/zones.grpc.pb.h"
+#include "libs/admin/admin_stubs.h"
 #include "libs/base/ascii.h"
 #include "libs/base/names.h"
 #include "libs/rpc/channel.h"
@@ -28,9 +21,6 @@ namespace v1 = ::devicetrust::org::v1;
 
 namespace {
 
-using Certificates = ca::v1::CertificateAdminService;
-
-constexpr int kPageSizeMax = 1000;
 constexpr std::size_t kUsersPerCall = 1000;
 constexpr std::size_t kImportBytesMax = 1024 * 1024;  // Of a call; the org takes four times that.
 
@@ -44,37 +34,6 @@ std::shared_ptr<grpc::Channel> Connect(const Endpoint& endpoint) {
                                                     .key_pem = endpoint.key_pem}});
 }
 
-template <typename Service>
-std::unique_ptr<typename Service::Stub> StubOf(const std::shared_ptr<grpc::Channel>& channel) {
-  return channel == nullptr ? nullptr : Service::NewStub(channel);
-}
-
-// A service as errors name it.
-struct Peer {
-  std::string_view name;
-  std::string_view flag;
-  std::string address;
-};
-
-absl::Status NoAddress(const Peer& peer) {
-  return absl::InvalidArgumentError(fmt::format(
-      "the address of the {} is missing; give {}, or --run-dir of a running environment", peer.name,
-      peer.flag));
-}
-
-// Says which service does not answer; the other errors speak for themselves.
-absl::Status Explained(const absl::Status& status, const Peer& peer) {
-  const bool silent = status.code() == absl::StatusCode::kUnavailable ||
-                      status.code() == absl::StatusCode::kDeadlineExceeded;
-  if (!silent || rpc::DetailOf(status).has_value()) return status;
-  return rpc::MakeError(
-      absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
-      fmt::format("the {} does not answer at {} ({})", peer.name, peer.address,
-                  std::string(status.message())),
-      peer.address,
-      "Is it running? Are address, --deployment-ca and your certificate those of this deployment?");
-}
-
 bool IsRefused(const v1::ImportUsersResponse& answer, std::size_t index) {
   return std::any_of(answer.refused().begin(), answer.refused().end(), [index](const auto& one) {
     return static_cast<std::size_t>(one.index()) == index;
@@ -82,64 +41,6 @@ bool IsRefused(const v1::ImportUsersResponse& answer, std::size_t index) {
 }
 
 }  // namespace
-
-struct AdminClient::Stubs {
-  Stubs(const Channels& channels, AdminConfig admin)
-      : config(std::move(admin)),
-        org_peer{"org", "--org-address", config.org_address},
-        ca_peer{"CA", "--ca-address", config.ca_address},
-        org_channel(channels.org),
-        apps(StubOf<v1::AppService>(channels.org)),
-        decisions(StubOf<v1::DecisionService>(channels.org)),
-        iwas(StubOf<v1::IwaRegistryService>(channels.org)),
-        log(StubOf<v1::SystemLogService>(channels.org)),
-        settings(StubOf<v1::SettingsService>(channels.org)),
-        users(StubOf<v1::UserService>(channels.org)),
-        zones(StubOf<v1::ZoneService>(channels.org)),
-        certificates(StubOf<Certificates>(channels.ca)),
-        issuers(StubOf<ca::v1::IssuerService>(channels.ca)) {}
-
-  template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<Response> Call(const Peer& peer, const std::unique_ptr<Stub>& stub,
-                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                             Response*),
-                                const Request& request) const {
-    if (stub == nullptr) return NoAddress(peer);
-    auto answer = rpc::Call(*stub, method, request, config.timeout);
-    if (!answer.ok()) return Explained(answer.status(), peer);
-    return answer;
-  }
-
-  template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<Response> Org(const std::unique_ptr<Stub>& stub,
-                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                            Response*),
-                               const Request& request) const {
-    return Call(org_peer, stub, method, request);
-  }
-
-  template <typename Stub, typename Request, typename Response>
-  absl::StatusOr<Response> Ca(const std::unique_ptr<Stub>& stub,
-                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                           Response*),
-                              const Request& request) const {
-    return Call(ca_peer, stub, method, request);
-  }
-
-  const AdminConfig config;
-  const Peer org_peer;
-  const Peer ca_peer;
-  const std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
-  const std::unique_ptr<v1::AppService::Stub> apps;
-  const std::unique_ptr<v1::DecisionService::Stub> decisions;
-  const std::unique_ptr<v1::IwaRegistryService::Stub> iwas;
-  const std::unique_ptr<v1::SystemLogService::Stub> log;
-  const std::unique_ptr<v1::SettingsService::Stub> settings;
-  const std::unique_ptr<v1::UserService::Stub> users;
-  const std::unique_ptr<v1::ZoneService::Stub> zones;
-  const std::unique_ptr<Certificates::Stub> certificates;
-  const std::unique_ptr<ca::v1::IssuerService::Stub> issuers;
-};
 
 AdminClient::AdminClient(const Channels& channels, AdminConfig config)
     : stubs_(std::make_unique<Stubs>(channels, std::move(config))) {}
@@ -453,44 +354,6 @@ void AdminClient::WaitForOrg(std::chrono::milliseconds limit) {
   stubs_->org_channel->WaitForConnected(
       gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                    gpr_time_from_millis(static_cast<std::int64_t>(limit.count()), GPR_TIMESPAN)));
-}
-
-absl::StatusOr<std::vector<ca::v1::CertificateRecord>> AdminClient::ListCertificates(
-    const ca::v1::ListCertificatesRequest& filter) {
-  ca::v1::ListCertificatesRequest request = filter;
-  request.set_page_size(kPageSizeMax);
-  std::vector<ca::v1::CertificateRecord> certificates;
-  do {
-    DT_ASSIGN_OR_RETURN(
-        const ca::v1::ListCertificatesResponse page,
-        stubs_->Ca(stubs_->certificates, &Certificates::Stub::ListCertificates, request));
-    certificates.insert(certificates.end(), page.certificates().begin(), page.certificates().end());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return certificates;
-}
-
-absl::StatusOr<ca::v1::RevokeForUserResponse> AdminClient::RevokeForUser(
-    const std::string& user_id, ca::v1::RevocationReason reason) {
-  ca::v1::RevokeForUserRequest request;
-  request.set_user_id(user_id);
-  request.set_reason(reason);
-  request.set_requested_by(stubs_->config.name);
-  return stubs_->Ca(stubs_->certificates, &Certificates::Stub::RevokeForUser, request);
-}
-
-absl::StatusOr<ca::v1::RevokeCertificateResponse> AdminClient::RevokeCertificate(
-    const std::string& serial, ca::v1::RevocationReason reason) {
-  ca::v1::RevokeCertificateRequest request;
-  request.set_serial(serial);
-  request.set_reason(reason);
-  request.set_requested_by(stubs_->config.name);
-  return stubs_->Ca(stubs_->certificates, &Certificates::Stub::RevokeCertificate, request);
-}
-
-absl::StatusOr<ca::v1::GetIssuersResponse> AdminClient::GetIssuers() {
-  return stubs_->Ca(stubs_->issuers, &ca::v1::IssuerService::Stub::GetIssuers,
-                    ca::v1::GetIssuersRequest());
 }
 
 }  // namespace devicetrust::admin

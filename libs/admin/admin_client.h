@@ -120,6 +120,15 @@ class AdminClient {
                                                               ca::v1::RevocationReason reason);
   absl::StatusOr<ca::v1::RevokeCertificateResponse> RevokeCertificate(
       const std::string& serial, ca::v1::RevocationReason reason);
+  // A computer by its device id, or by its SID ("S-1-5-21-…").
+  absl::StatusOr<ca::v1::RevokeForDeviceResponse> RevokeForDevice(const std::string& device,
+                                                                  ca::v1::RevocationReason reason);
+  absl::StatusOr<ca::v1::ReleaseHoldResponse> ReleaseHold(const std::string& serial);
+  absl::StatusOr<ca::v1::BlockDeviceResponse> BlockDevice(const std::string& device,
+                                                          ca::v1::RevocationReason reason);
+  absl::StatusOr<ca::v1::UnblockDeviceResponse> UnblockDevice(const std::string& device);
+  absl::StatusOr<std::vector<ca::v1::BlockedDevice>> ListBlockedDevices();
+  absl::StatusOr<std::vector<ca::v1::BlockedKey>> ListBlockedKeys();
   absl::StatusOr<ca::v1::GetIssuersResponse> GetIssuers();
 
  private:

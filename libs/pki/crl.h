@@ -22,6 +22,8 @@ enum class CrlReason {
   kAffiliationChanged = 3,
   kSuperseded = 4,
   kCessationOfOperation = 5,
+  kCertificateHold = 6,
+  kRemoveFromCrl = 8,  // On a delta list alone: off hold, or expired.
   kPrivilegeWithdrawn = 9,
 };
 

@@ -30,7 +30,7 @@ using Action = std::function<int(admin::AdminClient&)>;
 void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
 void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
-void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke
+void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
 void AddLogVerbs(CLI::App& app, Action& chosen);          // log, explain
 
 // Prints the error with its reason and remedy; returns kFailed.

@@ -91,7 +91,8 @@ struct Feeds::State {
   };
 
   // Opens the stream and reads it to its end; returns how long to pause before the next time.
-  // `open(context)` returns the reader. `begin_anew` is called when the sender has less than we
+  // `open(context)` returns the reader; `take(message)` is false where the stream makes no sense.
+  // `begin_anew` is called when the sender has less than we
   // took: its store was restored from a backup.
   template <typename Message, typename Open, typename Take, typename BeginAnew>
   milliseconds Follow(Stream& stream, Open open, Take take, BeginAnew begin_anew) {
@@ -100,7 +101,10 @@ struct Feeds::State {
     const auto reader = open(context);
     Message message;
     while (reader->Read(&message)) {
-      take(message);
+      if (!take(message)) {
+        context.TryCancel();
+        break;
+      }
       Heard(context);
       stream.retry.Reset();
       if (std::exchange(stream.down, false)) {
@@ -124,9 +128,11 @@ struct Feeds::State {
         [&](grpc::ClientContext& context) {
           ca::v1::WatchRevocationsRequest request;
           request.set_after_sequence(revocations.revocation_sequence());
+          request.set_takes_set(true);
+          revocations.BeginRevocationStream();
           return revocation_feed->WatchRevocations(&context, request);
         },
-        [&](const ca::v1::WatchRevocationsResponse& message) { revocations.Apply(message); },
+        [&](const ca::v1::WatchRevocationsResponse& message) { return revocations.Apply(message); },
         [&] { revocations.BeginRevocationsAnew(); });
   }
 
@@ -138,7 +144,10 @@ struct Feeds::State {
           request.set_after_sequence(revocations.session_sequence());
           return session_feed->WatchSessions(&context, request);
         },
-        [&](const org::v1::WatchSessionsResponse& message) { revocations.Apply(message); },
+        [&](const org::v1::WatchSessionsResponse& message) {
+          revocations.Apply(message);
+          return true;
+        },
         [&] { revocations.BeginSessionsAnew(); });
   }
 

@@ -88,16 +88,30 @@ RevocationState::RevocationState(std::chrono::milliseconds age_max)
         return readings;
       }()) {}
 
-void RevocationState::Apply(const ca::v1::WatchRevocationsResponse& message) {
-  TimedSet::Map changes;
-  for (const ca::v1::Revocation& revocation : message.revocations()) {
-    changes[revocation.serial()] = rpc::FromTimestamp(revocation.not_after());
+void RevocationState::BeginRevocationStream() {
+  set_keys_ = {};
+  set_serials_ = {};
+}
+
+bool RevocationState::Apply(const ca::v1::WatchRevocationsResponse& message) {
+  if (message.has_set()) {
+    if (!pki::DecodeSerialKeys(message.set().keys(), set_keys_).ok()) return false;
+    set_serials_.insert(set_serials_.end(), message.set().serials().begin(),
+                        message.set().serials().end());
+    if (message.sequence() == 0) return true;
+    revoked_.AddAll(std::exchange(set_keys_, {}), set_serials_);
+    set_serials_ = {};
   }
-  revoked_.Add(changes);
+  std::vector<RevokedSerials::Change> changes;
+  changes.reserve(static_cast<std::size_t>(message.revocations_size()));
+  for (const ca::v1::Revocation& revocation : message.revocations()) {
+    changes.push_back({revocation.serial(), !revocation.released()});
+  }
+  revoked_.Apply(changes);
   revocation_sequence_ = std::max<std::int64_t>(revocation_sequence_, message.sequence());
   // After the changes: who sees the new time sees them too, and all that came before.
-  if (message.more()) return;
-  revocations_at_ = Monotonic::now().time_since_epoch().count();
+  if (!message.more()) revocations_at_ = Monotonic::now().time_since_epoch().count();
+  return true;
 }
 
 void RevocationState::Apply(const org::v1::WatchSessionsResponse& message) {
@@ -124,7 +138,7 @@ void RevocationState::Apply(const org::v1::WatchSessionsResponse& message) {
 }
 
 bool RevocationState::IsRevoked(const std::string& serial_hex) const {
-  return revoked_.Find(serial_hex).has_value();
+  return revoked_.Contains(serial_hex);
 }
 
 bool RevocationState::IsEnded(const std::string& session_id, const std::string& user_id,

@@ -18,6 +18,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/snapshot.h"
 #include "libs/metrics/metrics.h"
+#include "simulator/gateway/upstream/revoked_serials.h"
 
 namespace devicetrust::gateway {
 
@@ -52,15 +53,21 @@ class RevocationState {
   // `age_max`: how old the news may be for a device to be trusted.
   explicit RevocationState(std::chrono::milliseconds age_max);
 
-  // For the feeds: what arrived, now. A heartbeat is a message without changes.
-  void Apply(const ca::v1::WatchRevocationsResponse& message);
+  // For the feeds: what arrived, now. A heartbeat is a message without changes. Parts of a set
+  // count once the last one is there, whose message has a sequence number. False: one is
+  // none, and the stream must begin anew.
+  bool Apply(const ca::v1::WatchRevocationsResponse& message);
   void Apply(const org::v1::WatchSessionsResponse& message);
+  // A stream of revocations is opened: parts of a set that came on the one before are dropped.
+  void BeginRevocationStream();
   // The sender's store was replaced: the next message begins from 0. What is known stays.
   void BeginRevocationsAnew() { revocation_sequence_ = 0; }
   void BeginSessionsAnew() { session_sequence_ = 0; }
   std::int64_t revocation_sequence() const { return revocation_sequence_; }
   std::int64_t session_sequence() const { return session_sequence_; }
 
+  // Of a certificate whose issuer is one of the CA's. By its whole serial, or the first 12 octets
+  // of one that has as many: see RevokedSerials.
   bool IsRevoked(const std::string& serial_hex) const;
   // The session ended, or its user was deactivated after it began.
   bool IsEnded(const std::string& session_id, const std::string& user_id,
@@ -70,7 +77,9 @@ class RevocationState {
 
  private:
   const std::chrono::milliseconds age_max_;
-  TimedSet revoked_;      // Serial to the end of its validity.
+  RevokedSerials revoked_;
+  std::vector<pki::SerialKey> set_keys_;  // Of parts that have come; of Apply() alone.
+  std::vector<std::string> set_serials_;
   TimedSet ended_;        // Session id to when it ended.
   TimedSet deactivated_;  // User id to when.
   std::atomic<std::int64_t> revocation_sequence_{0};

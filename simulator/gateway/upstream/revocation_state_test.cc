@@ -85,6 +85,90 @@ TEST(RevocationStateTest, KeepsWhatItKnowsWhenAStreamBeginsAnew) {
   EXPECT_TRUE(state.IsEnded("s-1", "u-2", kBegin));
 }
 
+std::string LongSerial(std::uint64_t number) {
+  return fmt::format("019a00000000{:012x}{:016x}", number * 0x9e3779b97f4a7c15ULL >> 16, number);
+}
+
+TEST(RevokedSerialsTest, ManyChangesOneByOneLikeASet) {
+  RevokedSerials revoked;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const std::vector<RevokedSerials::Change> change = {{LongSerial(i), true},
+                                                        {LongSerial(i / 2), i % 3 != 0}};
+    revoked.Apply(change);
+    EXPECT_TRUE(i < 2 || revoked.Contains(LongSerial(i)));
+    EXPECT_EQ(revoked.Contains(LongSerial(i / 2)), i % 3 != 0);
+  }
+  std::size_t count = 0;
+  for (std::uint64_t i = 0; i < 2000; ++i) count += revoked.Contains(LongSerial(i)) ? 1 : 0;
+  EXPECT_EQ(revoked.size(), count);
+  EXPECT_FALSE(revoked.Contains(LongSerial(2000)));
+}
+
+ca::v1::WatchRevocationsResponse Part(const std::vector<std::uint64_t>& numbers,
+                                      std::int64_t sequence) {
+  std::vector<pki::SerialKey> keys;
+  for (const std::uint64_t number : numbers) {
+    keys.push_back(pki::SerialKeyOf(LongSerial(number)).value());
+  }
+  ca::v1::WatchRevocationsResponse message;
+  auto parts = pki::SerialSet::Of(std::move(keys)).Encode(100);
+  message.mutable_set()->set_keys(parts.empty() ? "" : parts.at(0));
+  message.set_sequence(sequence);
+  message.set_more(true);
+  return message;
+}
+
+TEST(RevocationStateTest, TakesASetWhenItsLastPartIsThere) {
+  RevocationState state(minutes{10});
+  state.Apply(org::v1::WatchSessionsResponse());
+  EXPECT_TRUE(state.Apply(Part({1, 2}, 0)));
+  EXPECT_FALSE(state.IsRevoked(LongSerial(1)));
+  auto last = Part({3}, 7);
+  last.mutable_set()->add_serials("0a");
+  EXPECT_TRUE(state.Apply(last));
+  for (const std::uint64_t number : {1, 2, 3}) EXPECT_TRUE(state.IsRevoked(LongSerial(number)));
+  EXPECT_TRUE(state.IsRevoked("0a"));
+  EXPECT_FALSE(state.IsRevoked(LongSerial(4)));
+  EXPECT_EQ(state.revocation_sequence(), 7);
+  EXPECT_FALSE(state.IsFresh());  // What came since is not yet told.
+  state.Apply(ca::v1::WatchRevocationsResponse());
+  EXPECT_TRUE(state.IsFresh());
+}
+
+TEST(RevocationStateTest, DropsThePartsOfAStreamThatBroke) {
+  RevocationState state(minutes{10});
+  EXPECT_TRUE(state.Apply(Part({1}, 0)));
+  state.BeginRevocationStream();  // Meanwhile 1 was released.
+  EXPECT_TRUE(state.Apply(Part({2}, 8)));
+  EXPECT_FALSE(state.IsRevoked(LongSerial(1)));
+  EXPECT_TRUE(state.IsRevoked(LongSerial(2)));
+  ca::v1::WatchRevocationsResponse bad = Part({3}, 9);
+  bad.mutable_set()->set_keys("\xff\xff");
+  EXPECT_FALSE(state.Apply(bad));
+  EXPECT_EQ(state.revocation_sequence(), 8);
+}
+
+// A set of an older store must not make good what a newer one revoked.
+TEST(RevocationStateTest, ASetAddsToWhatIsKnown) {
+  RevocationState state(minutes{10});
+  EXPECT_TRUE(state.Apply(Part({1}, 5)));
+  state.Apply(Revoked(LongSerial(2), 6));
+  state.BeginRevocationsAnew();
+  EXPECT_TRUE(state.Apply(Part({3}, 4)));
+  for (const std::uint64_t number : {1, 2, 3}) EXPECT_TRUE(state.IsRevoked(LongSerial(number)));
+}
+
+TEST(RevocationStateTest, AReleasedCertificateIsGoodAtOnce) {
+  RevocationState state(minutes{10});
+  EXPECT_TRUE(state.Apply(Part({1}, 5)));
+  auto released = Revoked(LongSerial(1), 6);
+  released.mutable_revocations(0)->set_released(true);
+  state.Apply(released);
+  EXPECT_FALSE(state.IsRevoked(LongSerial(1)));
+  state.Apply(Revoked(LongSerial(1), 7));  // Held again.
+  EXPECT_TRUE(state.IsRevoked(LongSerial(1)));
+}
+
 TEST(RevocationStateTest, ADeactivationEndsTheSessionsBeforeIt) {
   RevocationState state(minutes{10});
   state.Apply(Changed(1, kBegin, "s-1", "u-1"));
