@@ -318,13 +318,14 @@ void OcspResponder::Keep(const pki::OcspCertId& id, Reply reply) {
     found = by_serial_.emplace(kept_.front().serial, kept_.begin()).first;
   }
   KeptCertificate& entry = *found->second;
+  std::size_t dropped = 0;
   std::erase_if(entry.answers, [&](const auto& kept) {
     if (!std::ranges::equal(kept.first, id.der)) return false;
-    const std::size_t bytes = kept.first.size() + kept.second->der.size() + kAnswerOverheadBytes;
-    entry.bytes -= bytes;
-    kept_bytes_ -= bytes;
+    dropped += kept.first.size() + kept.second->der.size() + kAnswerOverheadBytes;
     return true;
   });
+  entry.bytes -= dropped;
+  kept_bytes_ -= dropped;
   const std::size_t bytes = id.der.size() + reply->der.size() + kAnswerOverheadBytes;
   entry.answers.emplace_back(Bytes(id.der.begin(), id.der.end()), std::move(reply));
   entry.bytes += bytes;

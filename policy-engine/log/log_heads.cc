@@ -106,16 +106,17 @@ absl::StatusOr<v1::LogHead> LogHeads::SignedHead(std::int64_t sequence, const st
 
 absl::Status LogHeads::CheckLast() {
   if (last_.sequence() == 0) return absl::OkStatus();
-  const auto check = [this](db::Transaction& txn) -> absl::StatusOr<bool> {
+  const v1::LogHead last = last_;
+  const auto check = [&last](db::Transaction& txn) -> absl::StatusOr<bool> {
     DT_ASSIGN_OR_RETURN(const ChainState chain, ReadChain(txn));
-    if (last_.sequence() <= chain.anchor_sequence) return true;  // Deleted, as it should be.
-    DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT event FROM events WHERE sequence = $1",
-                                                 {last_.sequence()}));
+    if (last.sequence() <= chain.anchor_sequence) return true;  // Deleted, as it should be.
+    DT_ASSIGN_OR_RETURN(const auto rows,
+                        txn.Run("SELECT event FROM events WHERE sequence = $1", {last.sequence()}));
     if (rows.empty()) return false;
     const Bytes& blob = db::Blob(rows[0][0]);
     v1::Event event;
     return event.ParseFromArray(blob.data(), static_cast<int>(blob.size())) &&
-           event.chain().hash() == last_.hash();
+           event.chain().hash() == last.hash();
   };
   DT_ASSIGN_OR_RETURN(const bool there, database_.Read(check));
   kLogChainBroken.With().Set(there ? 0 : 1);
