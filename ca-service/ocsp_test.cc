@@ -191,6 +191,16 @@ TEST_F(OcspResponderTest, AnUnknownSerialIsUnknownAndNotKept) {
   }
 }
 
+// Revoked or not stays so behind the end: whoever asks then may look at something signed before.
+TEST_F(OcspResponderTest, GoesOnAboutCertificatesThatHaveExpired) {
+  const auto issued = EnrollNew();
+  const auto revoked = EnrollNew();
+  Revoke(revoked.serial, v1::REVOCATION_REASON_KEY_COMPROMISE);
+  clock_.Set(AtUnixSeconds(issued.not_after) + days(10));
+  DT_ASSERT_OK(Soon([&] { return Reply(Asking(issued.serial))->kind == Kind::kGood; }));
+  EXPECT_EQ(Status(revoked.serial).status, Single::kRevoked);
+}
+
 TEST_F(OcspResponderTest, EachIssuerHasItsDelegateAndAnswersForItsOwn) {
   const auto before = EnrollNew();
   const pki::Certificate old_issuer = ActiveCertificate();
@@ -324,6 +334,34 @@ TEST_F(OcspDelegatesTest, EndWithTheirIssuerAndAnswersEndWithThem) {
   OpenResponder();
   EXPECT_EQ(Delegate().serial_hex(), serial);  // Not made again and again.
   EXPECT_EQ(Status(issued.serial).next_update, issuer_ends);
+}
+
+TEST_F(OcspDelegatesTest, SignNothingBeforeTheyAreStored) {
+  const auto issued = EnrollNew();
+  DT_ASSERT_OK(database_->Write([](db::Transaction& txn) {
+    return txn.Run("ALTER TABLE ocsp_delegates RENAME TO away").status();
+  }));
+  OpenResponder();
+  EXPECT_FALSE(delegates_->Current()->all.at(0)->signer.has_value());
+  EXPECT_EQ(Reply(Asking(issued.serial))->kind, Kind::kTryLater);  // It is ours, but for now.
+  DT_ASSERT_OK(database_->Write([](db::Transaction& txn) {
+    return txn.Run("ALTER TABLE away RENAME TO ocsp_delegates").status();
+  }));
+  DT_ASSERT_OK(Soon([&] { return Reply(Asking(issued.serial))->kind == Kind::kGood; }));
+}
+
+// The database full: those who sign go on as long as their certificates are good.
+TEST_F(OcspDelegatesTest, GoOnWhenTheNextCannotBeStored) {
+  const auto issued = EnrollNew();
+  const std::string first = Delegate().serial_hex();
+  DT_ASSERT_OK(database_->Write([](db::Transaction& txn) {
+    return txn.Run("ALTER TABLE ocsp_delegates RENAME TO away").status();
+  }));
+  clock_.Advance(days(25));
+  EXPECT_EQ(Status(issued.serial).status, Single::kGood);
+  EXPECT_EQ(Delegate().serial_hex(), first);
+  clock_.Advance(days(6));
+  DT_ASSERT_OK(Soon([&] { return Reply(Asking(issued.serial))->kind == Kind::kTryLater; }));
 }
 
 TEST_F(OcspDelegatesTest, AreMadeAnewWhenTheirKeyDoesNotOpen) {
