@@ -125,6 +125,18 @@ TEST_F(OcspResponderTest, NeverSaysGoodOnceARevocationIsCommitted) {
   EXPECT_EQ(Status(issued.serial).revoked_at, kStart + minutes(1));
 }
 
+TEST_F(OcspResponderTest, AHoldIsRevokedUntilItEnds) {
+  const auto issued = EnrollNew();
+  ASSERT_EQ(Status(issued.serial).status, Single::kGood);
+  Revoke(issued.serial, v1::REVOCATION_REASON_CERTIFICATE_HOLD);
+  EXPECT_EQ(Status(issued.serial).status, Single::kRevoked);
+  EXPECT_EQ(Status(issued.serial).reason, 6);
+  DT_ASSERT_OK(revocations_->ReleaseHold(issued.serial, "admin:ada"));
+  EXPECT_EQ(Status(issued.serial).status, Single::kGood);
+  Revoke(issued.serial, v1::REVOCATION_REASON_SUPERSEDED);
+  EXPECT_EQ(Status(issued.serial).reason, 4);
+}
+
 TEST_F(OcspResponderTest, WhoAsksWhileOthersRevokeIsToldTheTruth) {
   std::vector<std::string> serials;
   for (int i = 0; i < 40; ++i) serials.push_back(EnrollNew().serial);
