@@ -69,6 +69,8 @@ class TestDeployment {
   std::shared_ptr<grpc::Channel> CaAs(const pki::ExportableIdentity& who);
   std::shared_ptr<grpc::Channel> CaEdge();
   const pki::ExportableIdentity& admin() { return pki_.Admin("test"); }
+  // "ca", "policy", "iwa-1", "gateway-1".
+  const pki::ExportableIdentity& component(const std::string& name) { return pki_.Component(name); }
   const pki::Certificate& web_ca() const { return pki_.web_ca().certificate; }
 
   const std::string& folder() const { return folder_.path(); }

@@ -1,0 +1,253 @@
+// Attack 14 of the threat model: a method or a value that nobody thought of must not get past the
+// authorizer. Every method that a service has, asked of the service itself, is called as every
+// kind of caller; and every enum of every request is given a value that it does not have.
+#include <absl/strings/ascii.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/dynamic_message.h>
+#include <google/protobuf/message.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "libs/rpc/channel.h"
+#include "libs/rpc/error.h"
+#include "libs/testing/status.h"
+#include "tests/test_deployment.h"
+
+namespace devicetrust::tests {
+namespace {
+
+namespace pb = ::google::protobuf;
+
+constexpr std::chrono::milliseconds kCallMax{3000};
+constexpr int kNoValue = 987'654;
+
+// Who may call what on the internal listeners. A method that is missing here, or a caller that may
+// call more, fails the test: whoever adds one says so here, too.
+const std::map<std::string, std::set<std::string>>& CaAccess() {
+  static const std::map<std::string, std::set<std::string>> kTable = {
+      {"CertificateAdminService.BlockDevice", {"admin"}},
+      {"CertificateAdminService.ListBlockedDevices", {"admin"}},
+      {"CertificateAdminService.ListBlockedKeys", {"admin"}},
+      {"CertificateAdminService.ListCertificates", {"admin"}},
+      {"CertificateAdminService.ReleaseHold", {"admin"}},
+      {"CertificateAdminService.RevokeCertificate", {"admin"}},
+      {"CertificateAdminService.RevokeForDevice", {"admin"}},
+      {"CertificateAdminService.RevokeForUser", {"admin", "policy"}},
+      {"CertificateAdminService.UnblockDevice", {"admin"}},
+      {"IssuerService.GetIssuers", {"admin", "ca", "gateway-1", "iwa-1", "policy"}},
+      {"RevocationFeedService.WatchRevocations", {"gateway-1"}},
+  };
+  return kTable;
+}
+
+const std::map<std::string, std::set<std::string>>& OrgAccess() {
+  static const std::set<std::string> kComponents = {"ca", "gateway-1", "iwa-1", "policy"};
+  static const std::set<std::string> kAll = {"admin", "ca", "gateway-1", "iwa-1", "policy"};
+  static const std::map<std::string, std::set<std::string>> kTable = {
+      {"AppService.GetApp", {"admin"}},
+      {"AppService.ListApps", {"admin", "gateway-1"}},
+      {"AppService.PutApp", {"admin"}},
+      {"AppService.RemoveApp", {"admin"}},
+      {"AppService.SetRules", {"admin"}},
+      {"AuthenticationService.EndSession", {"gateway-1"}},
+      {"AuthenticationService.StartSession", {"gateway-1"}},
+      {"DecisionService.CompleteFactor", {"admin", "gateway-1"}},
+      {"DecisionService.Evaluate", {"admin", "gateway-1"}},
+      {"DecisionService.ExplainDecision", {"admin"}},
+      {"EnrollmentService.AuthorizeEnrollments", {"ca"}},
+      {"GatewayKeyService.GetGatewayKeys", {"gateway-1"}},
+      {"IwaRegistryService.Heartbeat", {"iwa-1"}},
+      {"IwaRegistryService.ListIwas", kAll},
+      {"IwaRegistryService.RegisterIwa", {"iwa-1"}},
+      {"IwaRegistryService.SetIwaDomains", {"admin"}},
+      {"IwaRegistryService.SetIwaEnabled", {"admin"}},
+      {"SessionFeedService.WatchSessions", {"gateway-1"}},
+      {"SettingsService.GetSettings", kAll},
+      {"SettingsService.SetAdIntegration", {"admin"}},
+      {"SettingsService.SetCapability", {"admin"}},
+      {"SettingsService.SetDeviceTrust", {"admin"}},
+      {"SettingsService.SetReadOnly", {"admin"}},
+      {"SystemLogService.AppendEvents", kComponents},
+      {"SystemLogService.CountEvents", {"admin"}},
+      {"SystemLogService.GetLogChain", {"admin"}},
+      {"SystemLogService.ListLogHeads", {"admin"}},
+      {"SystemLogService.SearchEvents", {"admin"}},
+      {"SystemLogService.TailEvents", {"admin"}},
+      {"UserService.EnrollFactor", {"admin"}},
+      {"UserService.GetUser", kAll},
+      {"UserService.ImportUsers", {"admin"}},
+      {"UserService.ListUsers", {"admin"}},
+      {"UserService.ResetFactors", {"admin"}},
+      {"UserService.SetUserStatus", {"admin"}},
+      {"ZoneService.GetZones", {"admin"}},
+      {"ZoneService.SetZones", {"admin"}},
+  };
+  return kTable;
+}
+
+// One message there, one back: also of a method that would stream more.
+absl::StatusOr<std::string> Exchange(const std::shared_ptr<grpc::Channel>& channel,
+                                     const std::string& method, const std::string& request) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  rpc::PrepareCall(context, kCallMax);
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareCall(&context, method, &queue);
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool good = false;
+    queue.Next(&tag, &good);
+    return good;
+  };
+  call->StartCall(nullptr);
+  wait();
+  const grpc::Slice slice(request);
+  call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+  wait();
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  const bool answered = wait();
+  if (answered) context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
+  if (!answered && !status.ok()) return rpc::FromGrpc(status);
+  grpc::Slice whole;
+  if (answered && answer.DumpToSingleSlice(&whole).ok()) {
+    return std::string(reinterpret_cast<const char*>(whole.begin()), whole.size());
+  }
+  return std::string();
+}
+
+// "ca.v1.IssuerService" and so on, as the service itself lists them.
+std::set<std::string> ServicesOf(const std::shared_ptr<grpc::Channel>& channel) {
+  const auto listed =
+      Exchange(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+               std::string("\x3a\0", 2));
+  DT_EXPECT_OK(listed);
+  std::set<std::string> services;
+  if (!listed.ok()) return services;
+  constexpr std::string_view kPrefix = "devicetrust.";
+  for (std::size_t at = 0; (at = listed->find(kPrefix, at)) != std::string::npos; ++at) {
+    std::size_t end = at;
+    while (end < listed->size() && (absl::ascii_isalnum((*listed)[end]) || (*listed)[end] == '.')) {
+      ++end;
+    }
+    services.insert(listed->substr(at, end - at));
+  }
+  return services;
+}
+
+class AccessTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto created = TestDeployment::Create();
+    DT_ASSERT_OK(created);
+    deployment_ = std::move(*created);
+    DT_ASSERT_OK(deployment_->StartPolicy());
+    DT_ASSERT_OK(deployment_->StartCa());
+    DT_ASSERT_OK(deployment_->SetUpOrg());
+  }
+  static void TearDownTestSuite() { deployment_.reset(); }
+
+  using Channels = std::map<std::string, std::shared_ptr<grpc::Channel>>;
+  template <typename Connect>
+  static Channels Callers(Connect connect) {
+    Channels channels;
+    channels["admin"] = connect(deployment_->admin());
+    for (const char* name : {"ca", "gateway-1", "iwa-1", "policy"}) {
+      channels[name] = connect(deployment_->component(name));
+    }
+    return channels;
+  }
+  static Channels CaCallers() {
+    return Callers([](const auto& who) { return deployment_->CaAs(who); });
+  }
+  static Channels OrgCallers() {
+    return Callers([](const auto& who) { return deployment_->OrgAs(who); });
+  }
+
+  static void CheckTable(const Channels& callers,
+                         const std::map<std::string, std::set<std::string>>& table) {
+    std::set<std::string> there;
+    for (const std::string& service : ServicesOf(callers.at("admin"))) {
+      const auto* descriptor = pb::DescriptorPool::generated_pool()->FindServiceByName(service);
+      ASSERT_NE(descriptor, nullptr) << service << " is not linked into this test";
+      for (int i = 0; i < descriptor->method_count(); ++i) {
+        const std::string name = descriptor->name() + "." + descriptor->method(i)->name();
+        there.insert(name);
+        const auto row = table.find(name);
+        EXPECT_NE(row, table.end()) << "who may call " << name << "?";
+        if (row == table.end()) continue;
+        for (const auto& [caller, channel] : callers) {
+          const auto answer =
+              Exchange(channel, "/" + service + "/" + descriptor->method(i)->name(), "");
+          // Before the method, which may have reasons of its own.
+          const bool refused =
+              rpc::ReasonOf(answer.status()) == reason::v1::REASON_CALLER_NOT_ALLOWED &&
+              answer.status().message().find("may not call") != std::string::npos;
+          EXPECT_EQ(refused, !row->second.contains(caller))
+              << caller << " calls " << name << ": " << answer.status();
+        }
+      }
+    }
+    for (const auto& [name, roles] : table) EXPECT_TRUE(there.contains(name)) << name;
+  }
+
+  // Requests that are good but for one enum, of a value that the contract does not know.
+  static void CheckEnums(const Channels& callers,
+                         const std::map<std::string, std::set<std::string>>& table) {
+    pb::DynamicMessageFactory factory;
+    for (const std::string& service : ServicesOf(callers.at("admin"))) {
+      const auto* descriptor = pb::DescriptorPool::generated_pool()->FindServiceByName(service);
+      ASSERT_NE(descriptor, nullptr);
+      for (int i = 0; i < descriptor->method_count(); ++i) {
+        const auto* method = descriptor->method(i);
+        const auto& roles = table.at(descriptor->name() + "." + method->name());
+        const auto* input = method->input_type();
+        for (int f = 0; f < input->field_count(); ++f) {
+          const auto* field = input->field(f);
+          if (field->type() != pb::FieldDescriptor::TYPE_ENUM) continue;
+          const std::unique_ptr<pb::Message> request(factory.GetPrototype(input)->New());
+          if (field->is_repeated()) {
+            request->GetReflection()->AddEnumValue(request.get(), field, kNoValue);
+          } else {
+            request->GetReflection()->SetEnumValue(request.get(), field, kNoValue);
+          }
+          const auto answer =
+              Exchange(callers.at(*roles.begin()), "/" + service + "/" + method->name(),
+                       request->SerializeAsString());
+          EXPECT_FALSE(answer.ok()) << method->full_name() << " takes " << field->name();
+        }
+      }
+    }
+  }
+
+  static inline std::unique_ptr<TestDeployment> deployment_;
+};
+
+TEST_F(AccessTest, EachMethodOfTheCaHasItsCallers) { CheckTable(CaCallers(), CaAccess()); }
+TEST_F(AccessTest, EachMethodOfTheOrgHasItsCallers) { CheckTable(OrgCallers(), OrgAccess()); }
+TEST_F(AccessTest, TheCaTakesNoUnknownValueOfAnEnum) { CheckEnums(CaCallers(), CaAccess()); }
+TEST_F(AccessTest, TheOrgTakesNoUnknownValueOfAnEnum) { CheckEnums(OrgCallers(), OrgAccess()); }
+
+// Whoever is nobody enrolls, and does nothing else.
+TEST_F(AccessTest, StrangersEnrollAndNothingElse) {
+  const auto edge = deployment_->CaEdge();
+  for (const auto& [name, roles] : CaAccess()) {
+    std::string method = name;
+    method[method.find('.')] = '/';
+    const auto answer = Exchange(edge, "/devicetrust.ca.v1." + method, "");
+    EXPECT_FALSE(answer.ok()) << name;
+  }
+  const auto enroll = Exchange(edge, "/devicetrust.ca.v1.EnrollmentService/Enroll", "");
+  EXPECT_EQ(rpc::ReasonOf(enroll.status()), reason::v1::REASON_TOKEN_MALFORMED);
+}
+
+}  // namespace
+}  // namespace devicetrust::tests
