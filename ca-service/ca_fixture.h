@@ -117,7 +117,7 @@ class CaTest : public ::testing::Test {
     issuers_.reset();
     database_.reset();
     database_ = db::Database::Open("sqlite:" + folder_ / store_, Migrations(), options).value();
-    issuers_ = Issuers::Open({"acme", kek_}, *database_, clock_, random_).value();
+    issuers_ = Issuers::Open(issuers_config_, *database_, clock_, random_).value();
     outbox_ =
         std::make_unique<db::Outbox>(*database_,
                                      db::OutboxOptions{.backlog_max = backlog_max,
@@ -190,6 +190,7 @@ class CaTest : public ::testing::Test {
   testing::SettableClock clock_{kStart};
   SystemRandom random_;
   pki::AeadKey kek_ = pki::AeadKey::Generate("kek-test", random_).value();
+  Issuers::Config issuers_config_{"acme", kek_};
   token::SigningKey iwa_key_{"k1", pki::PrivateKey::Generate().value()};
   const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();  // A device's.
   FakeOrg org_{iwa_key_};

@@ -10,13 +10,17 @@
 #include "ca-service/enroller.h"
 #include "ca-service/enrollment_service.h"
 #include "ca-service/http_endpoint.h"
+#include "ca-service/issuer_admin_service.h"
 #include "ca-service/issuer_service.h"
 #include "ca-service/migrations.h"
 #include "ca-service/revocation_feed_service.h"
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/background_loop.h"
+#include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/http/server.h"
 #include "libs/http/url.h"
+#include "libs/pki/pkcs11_uri.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
 #include "libs/service/component.h"
@@ -35,6 +39,7 @@ struct Files {
 namespace {
 
 constexpr std::chrono::milliseconds kDrain{2000};
+constexpr std::chrono::hours kTendEvery{1};
 constexpr std::size_t kHttpMemoryBytesMax = std::size_t{6} << 20;
 
 // The outbox's payloads are AppendEventsRequests, which concatenate to one.
@@ -59,9 +64,19 @@ absl::Status CheckPublicUrl(const std::string& text) {
       text));
 }
 
+// The options of tokens that need no token to be judged.
+absl::Status CheckTokenOptions(const Config& config) {
+  if (!config.ca_key.empty()) {
+    DT_RETURN_IF_ERROR(Annotate(pki::ParsePkcs11Uri(config.ca_key).status(), "--ca-key"));
+  }
+  if (config.pkcs11_pin_file.empty()) return absl::OkStatus();
+  return Annotate(RefuseIfShared(config.pkcs11_pin_file), "--pkcs11-pin-file");
+}
+
 absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.database), "--database"));
   DT_RETURN_IF_ERROR(CheckPublicUrl(config.public_http_url));
+  DT_RETURN_IF_ERROR(CheckTokenOptions(config));
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "ca"));
   DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
@@ -84,10 +99,26 @@ std::vector<rpc::MethodAccess> InternalAccess() {
           {package + "CertificateAdminService.ListBlockedKeys", {"admin"}},
           {package + "CertificateAdminService.ListCertificates", {"admin"}},
           {package + "RevocationFeedService.WatchRevocations", {"gateway"}},
-          {package + "IssuerService.GetIssuers", {rpc::kAnyComponent, "admin"}}};
+          {package + "IssuerService.GetIssuers", {rpc::kAnyComponent, "admin"}},
+          {package + "IssuerAdminService.ListIssuers", {"admin"}},
+          {package + "IssuerAdminService.AddIssuer", {"admin"}},
+          {package + "IssuerAdminService.RequestIssuer", {"admin"}},
+          {package + "IssuerAdminService.InstallIssuer", {"admin"}},
+          {package + "IssuerAdminService.ActivateIssuer", {"admin"}},
+          {package + "IssuerAdminService.RetireIssuer", {"admin"}},
+          {package + "IssuerAdminService.InstallRootCrl", {"admin"}}};
 }
 
 }  // namespace
+
+Issuers::Config IssuersConfig(const Config& config, pki::AeadKey kek) {
+  return {.org = config.org,
+          .kek = std::move(kek),
+          .first_key = config.ca_key,
+          .pkcs11 = {.module_path = config.pkcs11_module,
+                     .pin_file = config.pkcs11_pin_file,
+                     .deadline = std::chrono::milliseconds(config.pkcs11_deadline_ms)}};
+}
 
 // In the order of construction; destroyed from the end.
 struct CaServer::Parts {
@@ -123,15 +154,18 @@ struct CaServer::Parts {
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<RevocationFeedService> feed_service;
   std::unique_ptr<IssuerService> issuer_service;
+  std::unique_ptr<IssuerAdminService> issuer_admin_service;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
   std::unique_ptr<service::SelfCheck> self_check;
+  std::optional<BackgroundLoop> tending;  // Of the issuers.
 };
 
 absl::Status CaServer::Parts::Open() {
   DT_ASSIGN_OR_RETURN(database, db::Database::Open(config.database, Migrations(),
                                                    {.bytes_max = config.store_bytes_max}));
-  DT_ASSIGN_OR_RETURN(issuers, Issuers::Open({config.org, files.kek}, *database, clock, random));
+  DT_ASSIGN_OR_RETURN(issuers,
+                      Issuers::Open(IssuersConfig(config, files.kek), *database, clock, random));
   org = NewGrpcOrgClient(
       rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name)));
   outbox = std::make_unique<db::Outbox>(*database,
@@ -186,6 +220,7 @@ void CaServer::Parts::MakeServices() {
   admin_service = std::make_unique<AdminService>(*revocations, *blocks, *database);
   feed_service = std::make_unique<RevocationFeedService>(*revocations, *revoked_set, clock);
   issuer_service = std::make_unique<IssuerService>(*issuers, url);
+  issuer_admin_service = std::make_unique<IssuerAdminService>(*issuers, *outbox, clock, random);
 }
 
 absl::Status CaServer::Parts::Listen() {
@@ -198,14 +233,23 @@ absl::Status CaServer::Parts::Listen() {
                                                                : config.edge_address);
   DT_ASSIGN_OR_RETURN(
       internal, rpc::Server::Start(files.component.InternalListener(config),
-                                   {admin_service.get(), feed_service.get(), issuer_service.get()},
+                                   {admin_service.get(), feed_service.get(), issuer_service.get(),
+                                    issuer_admin_service.get()},
                                    InternalAccess()));
   self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()},
                                                     std::vector<const http::Server*>{http.get()});
+  tending.emplace(std::chrono::milliseconds(0), [this] {
+    const absl::Status tended = issuers->Tend(std::chrono::days(config.validity_days));
+    if (!tended.ok()) {
+      Log(LogLevel::kError, "ca.issuers.failed", {{"status", tended.ToString()}});
+    }
+    return kTendEvery;
+  });
   return absl::OkStatus();
 }
 
 void CaServer::Parts::Stop() {
+  tending.reset();
   self_check.reset();
   if (revocations) revocations->committed().Stop();  // Ends the streams.
   if (crl) crl->Stop();
@@ -236,8 +280,6 @@ Addresses CaServer::addresses() const {
           {"internal", parts_->internal->address()},
           {"http", http::AddressOf(parts_->http->endpoint(0))}};
 }
-
-Issuers& CaServer::issuers() { return *parts_->issuers; }
 
 void CaServer::Stop() { parts_->Stop(); }
 

@@ -24,9 +24,6 @@ class CaServer {
 
   Addresses addresses() const;  // edge, internal, http: as bound.
 
-  // Whom it signs by, and how that changes while it serves: no call from outside does it yet.
-  Issuers& issuers();
-
   // Refuses new calls, lets those in flight end (2 s). Undelivered events stay in the
   // store. Idempotent.
   void Stop();
@@ -37,6 +34,9 @@ class CaServer {
 
   std::unique_ptr<Parts> parts_;
 };
+
+// How `config` wants the issuers' keys kept.
+Issuers::Config IssuersConfig(const Config& config, pki::AeadKey kek);
 
 // Reads every file that `config` names and checks it, without listening or writing.
 absl::Status CheckConfig(const Config& config);

@@ -13,6 +13,17 @@ void Describe(Config& config, service::Options& options) {
                "Of that listener, as certificates name it (default: as bound)");
   service::DescribeOrgPeer(config, options);
   service::DescribeGrowingStore(config, options);
+  options.Heading("Keys of issuers in a PKCS#11 token");
+  options.Text(
+      "ca-key", config.ca_key, "URI",
+      "Where the first issuer's key lies, as in pkcs11:token=ca;id=%01 (default: it is made,"
+      " and sealed in the store); later ones: dtctl issuers add --key");
+  options.Text("pkcs11-module", config.pkcs11_module, "FILE",
+               "The token's PKCS#11 module, where a URI names none");
+  options.Text("pkcs11-pin-file", config.pkcs11_pin_file, "FILE",
+               "Its PIN, readable by this account alone, where a URI names none");
+  options.Number("pkcs11-deadline-ms", config.pkcs11_deadline_ms, 100, 60'000,
+                 "How long a signature may take; agents are told to try again after that");
   options.Heading("Certificates");
   options.Number("validity-days", config.validity_days, 1, 825, "Lifetime of a device certificate");
   options.Text(

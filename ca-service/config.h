@@ -24,6 +24,12 @@ struct Config : service::ComponentConfig,
   std::string http_listen = "127.0.0.1:7403";  // OCSP, CRL and CA certificates, no TLS.
   std::string public_http_url;  // Goes into certificates; empty: http:// and http_listen as bound.
 
+  // Keys in PKCS#11 tokens: that of the first issuer, and what URIs leave out.
+  std::string ca_key;
+  std::string pkcs11_module;
+  std::string pkcs11_pin_file;  // Mode 0600.
+  int pkcs11_deadline_ms = 2000;
+
   int validity_days = 365;  // Of a device certificate.
   // File of digests of keys that are never certified (known_keys.h); empty: those of RFCs alone.
   std::string known_keys;

@@ -115,7 +115,7 @@ std::vector<CrlPublisher::Authority> CrlPublisher::Authorities() const {
     authorities.push_back({issuer->id(), kCrlLifetime,
                            [issuer](const pki::Crl& crl) { return issuer->SignCrl(crl); }});
     const std::string& root = issuer->root_id();
-    if (!roots.insert(root).second) continue;
+    if (!roots.insert(root).second || issuers->offline_roots.contains(root)) continue;
     authorities.push_back({root, kRootCrlLifetime, [this, root](const pki::Crl& crl) {
                              return issuers_.SignRootCrl(root, crl);
                            }});
@@ -133,6 +133,10 @@ absl::StatusOr<bool> CrlPublisher::Publish() {
     auto list = ListOf(authority, before);
     if (!list.ok()) result.Update(list.status());
     if (list.ok() || before != nullptr) (*lists)[authority.id] = list.ok() ? *list : before;
+  }
+  const auto issuers = issuers_.Current();
+  for (const auto& [root, list] : issuers->offline_roots) {  // As they were brought.
+    if (list != nullptr) (*lists)[root] = list;
   }
   const bool made = *lists != *current;
   const MutexLock lock(mutex_);

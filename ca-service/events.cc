@@ -132,4 +132,16 @@ Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now) {
   return Serialize(request);
 }
 
+Bytes IssuerEvent(const IssuerChange& change, WallTime now) {
+  org::v1::AppendEventsRequest request;
+  Event& event = *request.add_events();
+  Start(event, change.event_id, change.type, "Change of the device certificate authority", now);
+  SetActor(event, change.requested_by.starts_with("admin:") ? "Admin" : "Component",
+           change.requested_by, change.requested_by);
+  if (!change.id.empty()) AddTarget(event, "Issuer", change.id, "issuer " + change.id);
+  if (change.forced) (*event.mutable_debug_data())["forced"] = "true";
+  event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
+  return Serialize(request);
+}
+
 }  // namespace devicetrust::ca

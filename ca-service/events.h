@@ -56,4 +56,21 @@ struct RefusedEnrollment {
 };
 Bytes RefusedEvent(const RefusedEnrollment& refused, WallTime now);
 
+// How the issuers change: kIssuerAddEvent and so on, of the issuer `id`, asked for by
+// `requested_by`.
+inline constexpr char kIssuerAddEvent[] = "ca.issuer.add";
+inline constexpr char kIssuerRequestEvent[] = "ca.issuer.request";
+inline constexpr char kIssuerInstallEvent[] = "ca.issuer.install";
+inline constexpr char kIssuerActivateEvent[] = "ca.issuer.activate";
+inline constexpr char kIssuerRetireEvent[] = "ca.issuer.retire";
+inline constexpr char kRootCrlInstallEvent[] = "ca.root_crl.install";
+struct IssuerChange {
+  std::string event_id;
+  const char* type;
+  std::string id;  // Of the issuer; empty where it has none yet.
+  std::string requested_by;
+  bool forced = false;
+};
+Bytes IssuerEvent(const IssuerChange& change, WallTime now);
+
 }  // namespace devicetrust::ca

@@ -84,7 +84,7 @@ TEST_F(IssuanceTest, TheIssuerOfThePlanSignsIt) {
   const auto first = Enroll(Token(key_), key_).value();
   Unrecord(first);
   const std::string next = issuers_->Add().value();
-  DT_ASSERT_OK(issuers_->Activate(next));
+  DT_ASSERT_OK(issuers_->Activate(next, /*insist=*/true));
   EXPECT_EQ(enroller_->CompletePlanned().value(), 1);
   const auto completed = Enroll(Token(key_), key_).value();
   EXPECT_EQ(completed.serial, first.serial);

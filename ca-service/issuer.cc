@@ -8,7 +8,8 @@
 #include "ca-service/metrics.h"
 #include "ca-service/profile_lint.h"
 #include "libs/base/encoding.h"
-#include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
+#include "libs/rpc/error.h"
 #include "libs/token/names.h"
 
 namespace devicetrust::ca {
@@ -39,6 +40,12 @@ std::string Issuer::CertificatePath() const { return fmt::format("/ca/{}.crt", i
 absl::StatusOr<Issuer::Draft> Issuer::Prepare(const DeviceSpec& spec, const pki::PublicKey& key,
                                               const Profile& profile, WallTime now,
                                               Random& random) const {
+  if (now > certificate().not_after()) {
+    return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
+                          "the CA's issuing certificate has ended", {},
+                          "An administrator makes the next one: `dtctl issuers add`.",
+                          std::chrono::hours(1));
+  }
   pki::CertificateSpec leaf;
   DT_ASSIGN_OR_RETURN(leaf.serial_hex, pki::NewSerial(now, random));
   leaf.common_name = spec.device_id;
@@ -64,7 +71,14 @@ absl::StatusOr<Issuer::Draft> Issuer::Prepare(const DeviceSpec& spec, const pki:
 absl::StatusOr<pki::Certificate> Issuer::Sign(std::span<const std::uint8_t> content) const {
   auto signed_one = pki::SignContent(content, identity_.key);
   CountSignature("certificate", signed_one.ok());
-  return signed_one;
+  if (signed_one.ok()) return signed_one;
+  // Why, in words of the CA's files and tokens, is for its log.
+  LogSparsely(LogLevel::kError, "ca.signature.failed", id_,
+              {{"issuer", id_}, {"status", signed_one.status().ToString()}});
+  return rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
+                        "the CA's key does not sign at the moment", {},
+                        "Try again; if it repeats, look into the CA's log.",
+                        std::chrono::seconds(5));
 }
 
 absl::StatusOr<pki::Certificate> Issuer::CertifyResponder(const std::string& org,

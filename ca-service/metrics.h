@@ -36,6 +36,10 @@ inline const metrics::Gauges kCrlEntries("dt_ca_crl_entries",
 inline const metrics::Gauges kIssuerExpiry("dt_ca_issuer_expiry_timestamp_seconds",
                                            "When an issuer's certificate ends, Unix time.",
                                            {"issuer"}, metrics::Merge::kLeast);
+inline const metrics::Gauges kRootListEnds(
+    "dt_ca_root_crl_next_update_timestamp_seconds",
+    "When the list of a root whose key is kept elsewhere ends, Unix time.", {"root"},
+    metrics::Merge::kLeast);
 
 inline const metrics::Counters kOcspAnswers(
     "dt_ca_ocsp_answers_total",

@@ -96,6 +96,23 @@ std::vector<db::Migration> Migrations() {
        {"CREATE UNIQUE INDEX released_holds_sequence ON released_holds (sequence)",
         "CREATE INDEX released_holds_issuer ON released_holds (issuer_id, sequence)",
         "CREATE UNIQUE INDEX devices_id ON devices (device_id)"}});
+  steps.push_back({6,
+                   "issuer_rollover",
+                   {// Keys that wait for a certificate of a root whose key is elsewhere.
+                    {.name = "issuer_requests",
+                     .columns = "key_thumbprint TEXT PRIMARY KEY, sealed_key BYTEA NOT NULL,"
+                                " key_uri TEXT NOT NULL, requested_at BIGINT NOT NULL"},
+                    // The list of such a root, as it was brought.
+                    {.name = "root_crls",
+                     .columns = "root_id TEXT PRIMARY KEY, number BIGINT NOT NULL,"
+                                " this_update BIGINT NOT NULL, next_update BIGINT NOT NULL,"
+                                " der BYTEA NOT NULL"}},
+                   {// A key in a PKCS#11 token has a URI, and no octets here.
+                    "ALTER TABLE issuers ADD COLUMN key_uri TEXT NOT NULL DEFAULT ''",
+                    "ALTER TABLE issuers ADD COLUMN published_at BIGINT NOT NULL DEFAULT 0",
+                    "ALTER TABLE issuers ADD COLUMN activated_at BIGINT NOT NULL DEFAULT 0",
+                    "ALTER TABLE issuers ADD COLUMN retired_at BIGINT NOT NULL DEFAULT 0",
+                    "UPDATE issuers SET activated_at = 1 WHERE is_active = 1"}});
   return steps;
 }
 

@@ -217,7 +217,7 @@ TEST_F(OcspResponderTest, EachIssuerHasItsDelegateAndAnswersForItsOwn) {
   const auto before = EnrollNew();
   const pki::Certificate old_issuer = ActiveCertificate();
   const std::string added = issuers_->Add().value();
-  DT_ASSERT_OK(issuers_->Activate(added));
+  DT_ASSERT_OK(issuers_->Activate(added, /*insist=*/true));
   const auto after = EnrollNew();
   const Bytes about_old = CertIdOf(old_issuer, before.serial);
   const Bytes about_new = IdOf(after.serial);

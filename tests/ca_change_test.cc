@@ -9,13 +9,14 @@
 #include <utility>
 #include <vector>
 
-#include "ca-service/ca_server.h"
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "libs/admin/admin_client.h"
+#include "libs/base/files.h"
 #include "libs/base/run_task.h"
 #include "libs/base/wait_until.h"
 #include "libs/pki/csr.h"
 #include "libs/rpc/channel.h"
+#include "libs/testing/soft_hsm.h"
 #include "libs/testing/status.h"
 #include "simulator/browser/visit.h"
 #include "simulator/deployment/app_suite.h"
@@ -31,6 +32,7 @@ using std::chrono::seconds;
 
 constexpr seconds kSignInPatience{60};
 constexpr milliseconds kSignInEvery{100};
+constexpr std::size_t kLogBytesMax = std::size_t{64} << 20;
 
 // A certificate with its key, on a computer of the person of that number.
 struct Device {
@@ -115,6 +117,16 @@ class CaChangeTest : public ::testing::Test {
     return WaitUntil(done, kSignInEvery, kSignInPatience);
   }
 
+  // Whether that many are what it took last, by its log.
+  absl::StatusOr<bool> GatewayKnowsIssuers(int count) {
+    DT_ASSIGN_OR_RETURN(const std::string log,
+                        ReadFile(deployment_->folder() + "/gateway-1.log", kLogBytesMax));
+    const std::size_t last = log.rfind("\"gateway.issuers.changed\"");
+    if (last == std::string::npos) return false;
+    return log.substr(last, log.find('\n', last) - last)
+               .find(fmt::format("\"issuers\":{}", count)) != std::string::npos;
+  }
+
   std::atomic<int> visits_{0};
   SystemClock clock_;
   SystemRandom random_;
@@ -125,35 +137,66 @@ class CaChangeTest : public ::testing::Test {
   std::unique_ptr<pki::TlsContext> tls_;
 };
 
-TEST_F(CaChangeTest, ANewIssuerIsTakenByTheRunningGatewayAndDevicesOfBothSignIn) {
-  auto ca = ca::CaServer::Create(deployment_->CaConfig(), clock_, random_);
-  DT_ASSERT_OK(ca);
+// Enrollments and sign-ins go on all the time while one issuer follows the other: none is refused.
+TEST_F(CaChangeTest, NobodysSignInFailsWhileOneIssuerFollowsTheOther) {
+  DT_ASSERT_OK(deployment_->StartCa());
   StartGateway();
   const auto before = Enroll(0);
   DT_ASSERT_OK(before);
   DT_ASSERT_OK(UntilItEnds(*before, /*allowed=*/true));
 
-  const auto added = (*ca)->issuers().Add();
-  DT_ASSERT_OK(added);
-  DT_ASSERT_OK((*ca)->issuers().Activate(*added));
+  std::atomic<bool> enough{false};
+  std::atomic<int> enrolled{0};
+  std::vector<absl::Status> ends(3);
+  const auto allowed = [this](const Device& device) -> absl::Status {
+    DT_ASSIGN_OR_RETURN(const VisitEnd end, SignIn(device));
+    return end.allowed ? absl::OkStatus() : absl::PermissionDeniedError("refused: " + end.code);
+  };
+  std::vector<std::thread> people;
+  for (std::size_t i = 0; i < 2; ++i) {
+    people.emplace_back([&, i] {
+      while (!enough && ends[i].ok()) ends[i] = allowed(*before);
+    });
+  }
+  people.emplace_back([&] {  // A new computer each time: whoever certifies it, it gets in.
+    for (int person = 1; !enough && ends[2].ok(); person = person % 7 + 1) {
+      const auto device = Enroll(person);
+      ends[2] = device.ok() ? allowed(*device) : device.status();
+      ++enrolled;
+    }
+  });
+
+  const auto added = admin_->AddIssuer("");
+  DT_EXPECT_OK(added);
+  DT_EXPECT_CODE(admin_->ActivateIssuer(added->id(), /*force=*/false), kFailedPrecondition);
+  DT_EXPECT_OK(WaitUntil([this] { return GatewayKnowsIssuers(2); }, kSignInEvery, kSignInPatience));
+  DT_EXPECT_OK(admin_->ActivateIssuer(added->id(), /*force=*/true));
+  const int at_change = enrolled;
+  DT_EXPECT_OK(WaitUntil([&]() -> absl::StatusOr<bool> { return enrolled >= at_change + 10; },
+                         kSignInEvery, kSignInPatience));
   const auto after = Enroll(1);
+  enough = true;
+  for (std::thread& person : people) person.join();
+  for (const absl::Status& end : ends) DT_EXPECT_OK(end);
   DT_ASSERT_OK(after);
   EXPECT_NE(after->issuer_der, before->issuer_der);
-  DT_EXPECT_OK(UntilItEnds(*after, /*allowed=*/true));
-  const auto old_device = SignIn(*before);
-  DT_ASSERT_OK(old_device);
-  EXPECT_TRUE(old_device->allowed);
+  DT_EXPECT_OK(allowed(*after));
 
   // What the old issuer signed is revoked as ever.
-  ca::v1::RevokeCertificateRequest revoke;
-  revoke.set_serial(before->identity.certificate.serial_hex());
-  const auto stub =
-      ca::v1::CertificateAdminService::NewStub(deployment_->CaAs(deployment_->admin()));
-  DT_ASSERT_OK(rpc::Call(*stub, &ca::v1::CertificateAdminService::Stub::RevokeCertificate, revoke));
+  DT_ASSERT_OK(admin_->RevokeCertificate(before->identity.certificate.serial_hex(),
+                                         ca::v1::REVOCATION_REASON_SUPERSEDED));
   DT_EXPECT_OK(UntilItEnds(*before, /*allowed=*/false));
-  const auto new_device = SignIn(*after);
-  DT_ASSERT_OK(new_device);
-  EXPECT_TRUE(new_device->allowed);
+  DT_EXPECT_OK(allowed(*after));
+
+  // An issuer that somebody insists on retiring is trusted nowhere from then on.
+  const auto issuers = admin_->ListIssuers();
+  DT_ASSERT_OK(issuers);
+  ASSERT_EQ(issuers->issuers_size(), 2);
+  const std::string old_id = issuers->issuers(1).id();
+  DT_EXPECT_CODE(admin_->RetireIssuer(old_id, /*force=*/false), kFailedPrecondition);
+  DT_ASSERT_OK(admin_->RetireIssuer(old_id, /*force=*/true));
+  DT_EXPECT_OK(WaitUntil([this] { return GatewayKnowsIssuers(1); }, kSignInEvery, kSignInPatience));
+  DT_EXPECT_OK(allowed(*after));
 }
 
 TEST_F(CaChangeTest, WhileTheCaIsGoneSignInsEndInARefusalAndAfterwardsInTheAppAgain) {
@@ -183,6 +226,43 @@ TEST_F(CaChangeTest, WhileTheCaIsGoneSignInsEndInARefusalAndAfterwardsInTheAppAg
   enough = true;
   for (std::thread& person : people) person.join();
   for (const absl::Status& end : ends) DT_EXPECT_OK(end);
+}
+
+TEST_F(CaChangeTest, IssuesWithAKeyInATokenOverRestarts) {
+  if (!testing::SoftHsm::IsInstalled()) GTEST_SKIP() << "softhsm2 is not installed";
+  testing::SoftHsm& hsm = testing::SoftHsm::Shared();
+  const auto key = pki::PrivateKey::Generate();
+  DT_ASSERT_OK(key);
+  hsm.Import("token-1", "0A", "issuing", key->Pem());
+  ca::Config config = deployment_->CaConfig();
+  config.ca_key = "pkcs11:token=token-1;id=%0A";
+  config.pkcs11_module = hsm.module();
+  config.pkcs11_pin_file = hsm.pin_file();
+  DT_ASSERT_OK(deployment_->StartCa(config));
+  StartGateway();
+  const auto before = Enroll(0);
+  DT_ASSERT_OK(before);
+  const auto issuer = pki::Certificate::FromDer(before->issuer_der);
+  DT_ASSERT_OK(issuer);
+  EXPECT_EQ(*issuer->public_key(), key->public_key());
+  DT_EXPECT_OK(UntilItEnds(*before, /*allowed=*/true));
+
+  deployment_->Kill("dt-ca");
+  DT_ASSERT_OK(deployment_->StartCa(config));
+  const auto after = Enroll(1);
+  DT_ASSERT_OK(after);
+  EXPECT_EQ(after->issuer_der, before->issuer_der);
+
+  // A wrong PIN is a clear refusal to start; the right one is taken afterwards.
+  deployment_->Kill("dt-ca");
+  const std::string right = config.pkcs11_pin_file;
+  config.pkcs11_pin_file = deployment_->folder() + "/wrong.pin";
+  DT_ASSERT_OK(WriteFileAtomically(config.pkcs11_pin_file, "0000\n"));
+  const absl::Status refused = deployment_->StartCa(config);
+  EXPECT_NE(refused.message().find("does not take the PIN"), std::string::npos) << refused;
+  config.pkcs11_pin_file = right;
+  DT_ASSERT_OK(deployment_->StartCa(config));
+  DT_EXPECT_OK(Enroll(2));
 }
 
 }  // namespace

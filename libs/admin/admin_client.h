@@ -131,6 +131,16 @@ class AdminClient {
   absl::StatusOr<std::vector<ca::v1::BlockedKey>> ListBlockedKeys();
   absl::StatusOr<ca::v1::GetIssuersResponse> GetIssuers();
 
+  // Issuers of device certificates, and how they change.
+  absl::StatusOr<ca::v1::ListIssuersResponse> ListIssuers();
+  absl::StatusOr<ca::v1::AddIssuerResponse> AddIssuer(const std::string& key_uri);
+  absl::StatusOr<ca::v1::RequestIssuerResponse> RequestIssuer(const std::string& key_uri);
+  absl::StatusOr<ca::v1::InstallIssuerResponse> InstallIssuer(
+      const ca::v1::InstallIssuerRequest& request);
+  absl::StatusOr<ca::v1::ActivateIssuerResponse> ActivateIssuer(const std::string& id, bool force);
+  absl::StatusOr<ca::v1::RetireIssuerResponse> RetireIssuer(const std::string& id, bool force);
+  absl::StatusOr<ca::v1::InstallRootCrlResponse> InstallRootCrl(const std::string& crl_der);
+
  private:
   struct Stubs;
   const std::unique_ptr<Stubs> stubs_;

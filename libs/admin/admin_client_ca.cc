@@ -110,4 +110,50 @@ absl::StatusOr<ca::v1::GetIssuersResponse> AdminClient::GetIssuers() {
                     ca::v1::GetIssuersRequest());
 }
 
+absl::StatusOr<ca::v1::ListIssuersResponse> AdminClient::ListIssuers() {
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::ListIssuers,
+                    ca::v1::ListIssuersRequest());
+}
+
+absl::StatusOr<ca::v1::AddIssuerResponse> AdminClient::AddIssuer(const std::string& key_uri) {
+  ca::v1::AddIssuerRequest request;
+  request.set_key_uri(key_uri);
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::AddIssuer, request);
+}
+
+absl::StatusOr<ca::v1::RequestIssuerResponse> AdminClient::RequestIssuer(
+    const std::string& key_uri) {
+  ca::v1::RequestIssuerRequest request;
+  request.set_key_uri(key_uri);
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::RequestIssuer, request);
+}
+
+absl::StatusOr<ca::v1::InstallIssuerResponse> AdminClient::InstallIssuer(
+    const ca::v1::InstallIssuerRequest& request) {
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::InstallIssuer, request);
+}
+
+absl::StatusOr<ca::v1::ActivateIssuerResponse> AdminClient::ActivateIssuer(const std::string& id,
+                                                                           bool force) {
+  ca::v1::ActivateIssuerRequest request;
+  request.set_id(id);
+  request.set_force(force);
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::ActivateIssuer, request);
+}
+
+absl::StatusOr<ca::v1::RetireIssuerResponse> AdminClient::RetireIssuer(const std::string& id,
+                                                                       bool force) {
+  ca::v1::RetireIssuerRequest request;
+  request.set_id(id);
+  request.set_force(force);
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::RetireIssuer, request);
+}
+
+absl::StatusOr<ca::v1::InstallRootCrlResponse> AdminClient::InstallRootCrl(
+    const std::string& crl_der) {
+  ca::v1::InstallRootCrlRequest request;
+  request.set_crl_der(crl_der);
+  return stubs_->Ca(stubs_->issuer_admin, &IssuerAdmin::Stub::InstallRootCrl, request);
+}
+
 }  // namespace devicetrust::admin

@@ -23,6 +23,7 @@
 namespace devicetrust::admin {
 
 using Certificates = ca::v1::CertificateAdminService;
+using IssuerAdmin = ca::v1::IssuerAdminService;
 
 inline constexpr int kPageSizeMax = 1000;
 
@@ -71,7 +72,8 @@ struct AdminClient::Stubs {
         users(StubOf<org::v1::UserService>(channels.org)),
         zones(StubOf<org::v1::ZoneService>(channels.org)),
         certificates(StubOf<Certificates>(channels.ca)),
-        issuers(StubOf<ca::v1::IssuerService>(channels.ca)) {}
+        issuers(StubOf<ca::v1::IssuerService>(channels.ca)),
+        issuer_admin(StubOf<IssuerAdmin>(channels.ca)) {}
 
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(const Peer& peer, const std::unique_ptr<Stub>& stub,
@@ -113,6 +115,7 @@ struct AdminClient::Stubs {
   const std::unique_ptr<org::v1::ZoneService::Stub> zones;
   const std::unique_ptr<Certificates::Stub> certificates;
   const std::unique_ptr<ca::v1::IssuerService::Stub> issuers;
+  const std::unique_ptr<IssuerAdmin::Stub> issuer_admin;
 };
 
 }  // namespace devicetrust::admin

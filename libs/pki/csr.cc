@@ -8,12 +8,17 @@
 #include <optional>
 #include <utility>
 
+#include "libs/base/encoding.h"
 #include "libs/pki/der.h"
 #include "libs/pki/openssl.h"
 #include "libs/pki/p256.h"
 
 namespace devicetrust::pki {
 namespace {
+
+constexpr std::string_view kCsrPemBegin = "-----BEGIN CERTIFICATE REQUEST-----\n";
+constexpr std::string_view kCsrPemEnd = "-----END CERTIFICATE REQUEST-----";
+constexpr std::size_t kCsrPemLine = 64;
 
 bool IsAcceptedAlgorithm(int nid) {
   return nid == NID_ecdsa_with_SHA256 || nid == NID_ecdsa_with_SHA384 ||
@@ -147,6 +152,37 @@ absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const Signer& key
   }
   return SignDer(
       DerElement(kDerSequence, {kVersion1, subject, key.public_key().Spki(), kNoAttributes}), key);
+}
+
+std::string CsrToPem(std::span<const std::uint8_t> der) {
+  const std::string text = Base64Encode(der);
+  std::string pem(kCsrPemBegin);
+  for (std::size_t at = 0; at < text.size(); at += kCsrPemLine) {
+    pem += text.substr(at, kCsrPemLine) + "\n";
+  }
+  return pem.append(kCsrPemEnd) + "\n";
+}
+
+absl::StatusOr<Bytes> CsrFromPem(std::string_view pem) {
+  const auto none = [] {
+    return absl::InvalidArgumentError("not one PEM certificate request and nothing else");
+  };
+  constexpr std::string_view kBlank = " \t\r\n";
+  const std::size_t begin = pem.find_first_not_of(kBlank);
+  const std::size_t last = pem.find_last_not_of(kBlank);
+  if (begin == std::string_view::npos || pem.size() > 2 * kCsrBytesMax) return none();
+  pem = pem.substr(begin, last - begin + 1);
+  if (pem.size() < kCsrPemBegin.size() + kCsrPemEnd.size() ||
+      !pem.starts_with(kCsrPemBegin.substr(0, kCsrPemBegin.size() - 1)) ||
+      !pem.ends_with(kCsrPemEnd)) {
+    return none();
+  }
+  std::string text(pem.substr(kCsrPemBegin.size() - 1,
+                              pem.size() - kCsrPemBegin.size() + 1 - kCsrPemEnd.size()));
+  std::erase_if(text, [&](char c) { return kBlank.find(c) != std::string_view::npos; });
+  auto der = Base64Decode(text);
+  if (!der.ok() || der->empty()) return none();
+  return der;
 }
 
 }  // namespace devicetrust::pki

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "libs/base/bytes.h"
 #include "libs/base/status.h"
@@ -38,5 +39,11 @@ absl::StatusOr<VerifiedCsr> ParseCsr(std::span<const std::uint8_t> der);
 
 // The request for `common_name`, signed with `key`, as DER.
 absl::StatusOr<Bytes> BuildCsr(const std::string& common_name, const Signer& key);
+
+// The same armoured as "CERTIFICATE REQUEST".
+std::string CsrToPem(std::span<const std::uint8_t> der);
+// From text that holds one armoured request and besides it only white space; what is in it is for
+// ParseCsr(). kInvalidArgument for anything else.
+absl::StatusOr<Bytes> CsrFromPem(std::string_view pem);
 
 }  // namespace devicetrust::pki

@@ -110,5 +110,19 @@ TEST(CsrTest, NoMutationIsAccepted) {
   });
 }
 
+TEST(CsrTest, SurvivesPem) {
+  const PrivateKey key = PrivateKey::Generate().value();
+  const Bytes der = BuildCsr("CA", key).value();
+  const std::string pem = CsrToPem(der);
+  EXPECT_EQ(CsrFromPem(pem).value(), der);
+  EXPECT_EQ(CsrFromPem("\n" + pem + " \r\n").value(), der);
+  for (const std::string& bad :
+       {std::string(), std::string("CSR"), pem + pem, "a" + pem, pem.substr(0, pem.size() / 2),
+        std::string("-----BEGIN CERTIFICATE REQUEST-----\n"
+                    "-----END CERTIFICATE REQUEST-----")}) {
+    DT_EXPECT_CODE(CsrFromPem(bad), kInvalidArgument) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace devicetrust::pki

@@ -152,6 +152,13 @@ absl::Status CheckProcess(const ProcessConfig& process) {
 
 }  // namespace
 
+absl::Status ReadServiceConfig(const std::string& path, Options options) {
+  ProcessConfig process;
+  Describe(process, options);
+  DT_RETURN_IF_ERROR(ReadConfigFile(path, options));
+  return options.CheckRequired();
+}
+
 int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int argc,
                const char* const* argv) {
   PrepareProcess();

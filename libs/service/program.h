@@ -40,6 +40,10 @@ struct ProgramInfo {
   std::vector<std::string> examples;
 };
 
+// Sets `options`, those of a service, from its file: for commands beside it, which know nothing of
+// the options of its process. kInvalidArgument names `path`, as of --config, and what is missing.
+absl::Status ReadServiceConfig(const std::string& path, Options options);
+
 // Flags override the file of --config, the file overrides defaults; every option has both
 // spellings (--org and `org = …`). Adds the options of the process itself to `options`, which are
 // bound to variables that outlive the call.

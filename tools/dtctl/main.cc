@@ -123,6 +123,7 @@ int Main(int argc, char** argv) {
   AddAppVerbs(app, action);
   AddUserVerbs(app, action);
   AddCertificateVerbs(app, action);
+  AddIssuerVerbs(app, action);
   AddLogVerbs(app, action);
   service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state"});
   app.footer(

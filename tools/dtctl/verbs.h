@@ -31,6 +31,7 @@ void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
 void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
 void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
+void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
 void AddLogVerbs(CLI::App& app, Action& chosen);          // log, explain
 
 // Prints the error with its reason and remedy; returns kFailed.
