@@ -21,6 +21,8 @@ constexpr milliseconds kRetryStoreAfter{1000};
 // Of an answer beside its octets: list, map, vectors, counts.
 constexpr std::size_t kAnswerOverheadBytes = 256;
 constexpr std::size_t kTagOctets = 16;
+constexpr std::size_t kKeptPerOnTheSpot = 10;  // Signatures.
+constexpr std::size_t kRenewBytesMax = 512;    // Of a request that is held to make an answer anew.
 
 Reply Unsigned(OcspReply::Kind kind, pki::OcspError error) {
   return std::make_shared<const OcspReply>(
@@ -45,8 +47,12 @@ std::string_view NameOf(OcspReply::Kind kind) {
   return "try_later";
 }
 
-Reply Counted(Reply reply, std::string_view from) {
-  kOcspAnswers.With({NameOf(reply->kind), from}).Add();
+constexpr std::string_view kKeptSignature = "kept";
+constexpr std::string_view kNewSignature = "signed";
+constexpr std::string_view kNoSignature = "none";
+
+Reply Counted(Reply reply, std::string_view signature) {
+  kOcspAnswers.With({NameOf(reply->kind), signature}).Add();
   return reply;
 }
 
@@ -108,7 +114,7 @@ OcspResponder::OcspResponder(db::Database& database, const OcspDelegates& delega
       try_later_(Unsigned(OcspReply::Kind::kTryLater, pki::OcspError::kTryLater)),
       unauthorized_(Unsigned(OcspReply::Kind::kUnauthorized, pki::OcspError::kUnauthorized)),
       on_the_spot_(options.signatures_per_second),
-      to_keep_(options.signatures_per_second) {}
+      to_keep_(kKeptPerOnTheSpot * options.signatures_per_second) {}
 
 absl::StatusOr<std::unique_ptr<OcspResponder>> OcspResponder::Start(db::Database& database,
                                                                     const OcspDelegates& delegates,
@@ -146,12 +152,38 @@ void OcspResponder::Stop() {
     stopped_ = true;
     left.swap(waiting_);
   }
-  for (const Job& job : left) job.receiver(Counted(try_later_, "none"));
+  for (const Job& job : left) {
+    if (job.receiver) job.receiver(Counted(try_later_, kNoSignature));
+  }
 }
 
 Reply OcspResponder::Kept(const pki::OcspRequest& request) {
   if (request.ids().size() != 1 || !request.nonce().empty()) return nullptr;
-  return FindKept(request.ids().front(), Age::kFresh);
+  Reply kept = FindKept(request.ids().front(), Age::kRipe);
+  if (kept == nullptr) return nullptr;
+  if (clock_.Now() >= kept->produced_at + kOcspLifetime / 2) RenewBehind(request);
+  return Counted(std::move(kept), kKeptSignature);
+}
+
+void OcspResponder::RenewBehind(const pki::OcspRequest& request) {
+  if (request.der().size() > kRenewBytesMax) return;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = by_serial_.find(ViewOf(request.ids().front().serial));
+    if (found == by_serial_.end() || found->second->renewing) return;
+    if (stopped_ || waiting_.size() >= options_.waiting_max) return;
+    auto again = pki::OcspRequest::Parse({request.der().begin(), request.der().end()});
+    if (!again.ok()) return;
+    found->second->renewing = true;
+    waiting_.push_back({*std::move(again), nullptr});
+  }
+  loop_->Wake();
+}
+
+void OcspResponder::SetRenewed(const pki::OcspCertId& id) {
+  const MutexLock lock(mutex_);
+  const auto found = by_serial_.find(ViewOf(id.serial));
+  if (found != by_serial_.end()) found->second->renewing = false;
 }
 
 void OcspResponder::Answer(pki::OcspRequest request, Receiver receiver) {
@@ -162,7 +194,7 @@ void OcspResponder::Answer(pki::OcspRequest request, Receiver receiver) {
       receiver = nullptr;
     }
   }
-  if (receiver) return receiver(Counted(try_later_, "none"));
+  if (receiver) return receiver(Counted(try_later_, kNoSignature));
   loop_->Wake();
 }
 
@@ -181,7 +213,14 @@ BackgroundLoop::Pause OcspResponder::Step() {
   if (!jobs.empty()) {
     const absl::StatusOr<Statuses> statuses = Look(jobs);
     status.Update(statuses.status());
-    for (const Job& job : jobs) job.receiver(Serve(job.request, statuses));
+    for (const Job& job : jobs) {
+      Served served = Serve(job.request, statuses);
+      if (job.receiver) {
+        job.receiver(Counted(std::move(served.reply), served.signature));
+      } else {
+        SetRenewed(job.request.ids().front());
+      }
+    }
   }
   if (!status.ok() && !failing_) {
     Log(LogLevel::kError, "ca.ocsp.failed", {{"status", status.ToString()}});
@@ -226,39 +265,42 @@ absl::StatusOr<OcspResponder::Statuses> OcspResponder::Look(const std::vector<Jo
   });
 }
 
-Reply OcspResponder::Serve(const pki::OcspRequest& request,
-                           const absl::StatusOr<Statuses>& statuses) {
+OcspResponder::Served OcspResponder::Serve(const pki::OcspRequest& request,
+                                           const absl::StatusOr<Statuses>& statuses) {
   const auto delegates = delegates_.Current();
   const OcspDelegate* const delegate = delegates->Of(request.ids().front());
   // One signature speaks for one issuer.
   const bool of_one_issuer = std::ranges::all_of(
       request.ids(), [&](const pki::OcspCertId& id) { return delegates->Of(id) == delegate; });
-  if (delegate == nullptr || !of_one_issuer) return Counted(unauthorized_, "none");
+  if (delegate == nullptr || !of_one_issuer) return {unauthorized_, kNoSignature};
   if (delegate->signer && statuses.ok()) {
-    if (Reply reply = ServeKnown(request, *delegate, *statuses)) return reply;
+    if (Served served = ServeKnown(request, *delegate, *statuses); served.reply) return served;
   }
   if (request.ids().size() == 1) {
-    if (Reply kept = FindKept(request.ids().front(), Age::kStillGood)) return kept;
+    if (Reply kept = FindKept(request.ids().front(), Age::kStillGood)) {
+      return {std::move(kept), kKeptSignature};
+    }
   }
-  return Counted(try_later_, "none");
+  return {try_later_, kNoSignature};
 }
 
-Reply OcspResponder::ServeKnown(const pki::OcspRequest& request, const OcspDelegate& delegate,
-                                const Statuses& statuses) {
+OcspResponder::Served OcspResponder::ServeKnown(const pki::OcspRequest& request,
+                                                const OcspDelegate& delegate,
+                                                const Statuses& statuses) {
   const pki::OcspCertId& first = request.ids().front();
   const auto stored = statuses.find(first.serial_hex());
   // An answer may be kept for as many serials as were issued, not for those that somebody makes up.
   const bool may_keep = request.ids().size() == 1 && stored != statuses.end() && stored->second &&
                         stored->second->issuer_id == delegate.issuer_id;
   if ((!may_keep || !request.nonce().empty()) && on_the_spot_.Take()) {
-    return Sign(request, delegate, request.nonce(), statuses);
+    return {Sign(request, delegate, request.nonce(), statuses), kNewSignature};
   }
-  if (!may_keep) return nullptr;
-  if (Reply kept = FindKept(first, Age::kFresh)) return kept;
-  if (!to_keep_.Take()) return nullptr;
+  if (!may_keep) return {};
+  if (Reply kept = FindKept(first, Age::kFresh)) return {std::move(kept), kKeptSignature};
+  if (!to_keep_.Take()) return {};
   Reply reply = Sign(request, delegate, {}, statuses);
   if (reply) Keep(first, reply);
-  return reply;
+  return {std::move(reply), kNewSignature};
 }
 
 Reply OcspResponder::Sign(const pki::OcspRequest& request, const OcspDelegate& delegate,
@@ -289,10 +331,10 @@ Reply OcspResponder::Sign(const pki::OcspRequest& request, const OcspDelegate& d
   if (nonce.empty()) reply.etag = TagOf(reply.der);
   reply.produced_at = now;
   reply.next_update = answer.next_update;
-  return Counted(std::make_shared<const OcspReply>(std::move(reply)), "signed");
+  return std::make_shared<const OcspReply>(std::move(reply));
 }
 
-Reply OcspResponder::FindKept(const pki::OcspCertId& id, Age age) {
+Reply OcspResponder::FindKept(const pki::OcspCertId& id, Age age_max) {
   const WallTime now = clock_.Now();
   const MutexLock lock(mutex_);
   if (known_ != committed_.load(std::memory_order_acquire)) return nullptr;
@@ -304,10 +346,12 @@ Reply OcspResponder::FindKept(const pki::OcspCertId& id, Age age) {
   if (answer == entry->answers.end()) return nullptr;
   const OcspReply& reply = *answer->second;
   // A clock that was set back makes new answers too: clients refuse those of the future.
-  const bool good = reply.produced_at - kOcspBackdate <= now && now < reply.next_update;
-  if (!good || (age == Age::kFresh && now >= reply.produced_at + kOcspLifetime / 2)) return nullptr;
+  if (now < reply.produced_at - kOcspBackdate || now >= reply.next_update) return nullptr;
+  const auto age = now - reply.produced_at;
+  if (age_max == Age::kFresh && age >= kOcspLifetime / 2) return nullptr;
+  if (age_max == Age::kRipe && age >= kOcspLifetime / 4 * 3) return nullptr;
   kept_.splice(kept_.begin(), kept_, entry);
-  return Counted(answer->second, "kept");
+  return answer->second;
 }
 
 void OcspResponder::Keep(const pki::OcspCertId& id, Reply reply) {

@@ -26,7 +26,8 @@
 
 namespace devicetrust::ca {
 
-// How long an answer is good from the time it was made. A kept one is made anew at half of it.
+// How long an answer is good from the time it was made. A kept one is made anew when it is asked
+// for after half of it; nobody waits for that during the quarter that follows.
 inline constexpr std::chrono::hours kOcspLifetime{12};
 // thisUpdate lies this far back, as that of lists: see kCrlBackdate. So does the time of a
 // revocation at least: to NSS and Java a certificate is good until their own clock has reached it.
@@ -45,15 +46,17 @@ struct OcspReply {
 
 struct OcspOptions {
   std::size_t memory_bytes_max = std::size_t{16} << 20;  // Of kept answers.
-  // On the spot, for strangers choose how many they want; and as many for answers to keep.
+  // On the spot, for strangers choose how many they want; and ten times as many for answers to
+  // keep.
   std::size_t signatures_per_second = 1000;
-  std::size_t waiting_max = 256;  // Requests that wait for a signature.
+  std::size_t waiting_max = 4096;  // Requests that wait for a signature.
 };
 
 // Answers what certificates are worth (RFC 6960), each in the name of its issuer's delegate.
 //
 // A request about one certificate without a nonce gets an answer that is kept in memory, by the
-// CertID as it was asked, so that it is signed once in hours (RFC 5019). Other requests, and those
+// CertID as it was asked, so that it is signed once in hours, ahead of its end (RFC 5019). Other
+// requests, and those
 // about a serial that nobody issued, are signed on the spot, as many a second as OcspOptions
 // allow; beyond it a nonce goes unanswered, and what has no kept answer is told to try later.
 //
@@ -74,7 +77,8 @@ class OcspResponder {
   OcspResponder(const OcspResponder&) = delete;
   OcspResponder& operator=(const OcspResponder&) = delete;
 
-  // The answer that is kept for just this request. Null: Answer() has one. Never blocks.
+  // The answer that is kept for just this request; it is made anew behind it when it is time.
+  // Null: Answer() has one. Never blocks.
   Reply Kept(const pki::OcspRequest& request);
 
   // Hands over an answer, at once or on the responder's thread, so the receiver must not block.
@@ -86,13 +90,14 @@ class OcspResponder {
  private:
   struct Job {
     pki::OcspRequest request;
-    Receiver receiver;
+    Receiver receiver;  // Null: nobody waits, the answer is to be kept.
   };
   // What is kept of one certificate: an answer for each form in which it was asked, four at most.
   struct KeptCertificate {
     std::string serial;  // Octets of the INTEGER.
     std::vector<std::pair<Bytes, Reply>> answers;
     std::size_t bytes = 0;
+    bool renewing = false;  // A job for it waits.
   };
   // The one asked for last first.
   using KeptList = std::list<KeptCertificate>;
@@ -123,14 +128,22 @@ class OcspResponder {
   absl::Status CatchUp();
   // What is stored of every certificate that they ask about.
   absl::StatusOr<Statuses> Look(const std::vector<Job>& jobs) const;
-  Reply Serve(const pki::OcspRequest& request, const absl::StatusOr<Statuses>& statuses);
-  Reply ServeKnown(const pki::OcspRequest& request, const OcspDelegate& delegate,
-                   const Statuses& statuses);
+  struct Served {
+    Reply reply;                 // Null: there is none.
+    std::string_view signature;  // As metrics say it.
+  };
+  Served Serve(const pki::OcspRequest& request, const absl::StatusOr<Statuses>& statuses);
+  Served ServeKnown(const pki::OcspRequest& request, const OcspDelegate& delegate,
+                    const Statuses& statuses);
   // Null when it can't be signed.
   Reply Sign(const pki::OcspRequest& request, const OcspDelegate& delegate,
              std::span<const std::uint8_t> nonce, const Statuses& statuses) const;
-  enum class Age { kFresh, kStillGood };  // kFresh: not yet to be made anew.
-  Reply FindKept(const pki::OcspCertId& id, Age age);
+  // In its first half; in the quarter that follows; while clients take it.
+  enum class Age { kFresh, kRipe, kStillGood };
+  Reply FindKept(const pki::OcspCertId& id, Age age_max);
+  // Once for each certificate until that is done.
+  void RenewBehind(const pki::OcspRequest& request);
+  void SetRenewed(const pki::OcspCertId& id);
   void Keep(const pki::OcspCertId& id, Reply reply);
   void Forget(std::string_view serial) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Shrink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

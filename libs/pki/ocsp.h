@@ -50,6 +50,7 @@ class OcspRequest {
   OcspRequest(const OcspRequest&) = delete;
   OcspRequest& operator=(const OcspRequest&) = delete;
 
+  std::span<const std::uint8_t> der() const { return der_; }
   const std::vector<OcspCertId>& ids() const { return ids_; }
   // The whole extension, which an answer repeats; empty when there is none, or none of 1 to
   // kOcspNonceBytesMax octets.
