@@ -31,7 +31,9 @@ absl::StatusOr<std::unique_ptr<CrlPublisher>> CrlPublisher::Start(db::Database& 
                                                                   const Clock& clock,
                                                                   milliseconds pace) {
   std::unique_ptr<CrlPublisher> publisher(new CrlPublisher(database, issuers, clock, pace));
-  DT_RETURN_IF_ERROR(publisher->Publish().status());
+  // An issuer whose key is in a token that is away has its list later: the others are there.
+  const absl::Status published = publisher->Publish().status();
+  if (!published.ok() && !absl::IsUnavailable(published)) return published;
   CrlPublisher* const self = publisher.get();
   self->loop_.emplace(pace, [self] { return self->Step(); });
   self->watch_ = database.WatchTopic(kRevocationSequence, [self] {

@@ -303,6 +303,10 @@ class TokenIssuerKeyTest : public IssuersTest {
     return "pkcs11:token=token-1;id=%" + id;
   }
 
+  void TearDown() override {
+    if (hsm_ != nullptr) hsm_->PutBack();
+  }
+
   testing::SoftHsm* hsm_ = nullptr;
 };
 
@@ -345,6 +349,10 @@ TEST_F(TokenIssuerKeyTest, WithoutTheTokenEnrollmentWaitsAndTheRestGoesOn) {
   DT_EXPECT_OK(revocations_->RevokeForUser(stored.user_id, v1::REVOCATION_REASON_UNSPECIFIED,
                                            "admin:ada"));  // and revokes.
   DT_EXPECT_CODE(issuers_->Add(issuers_config_.first_key), kUnavailable);
+  // One that never had a list, for want of its token: not even that keeps the CA from starting.
+  DT_ASSERT_OK(database_->Write(
+      [](db::Transaction& txn) { return txn.Run("DELETE FROM crls", {}).status(); }));
+  Open();
   hsm_->PutBack();
   const auto key_after = pki::PrivateKey::Generate().value();
   DT_EXPECT_OK(

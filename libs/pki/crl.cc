@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "libs/pki/external_key.h"
 #include "libs/pki/openssl.h"
 
 namespace devicetrust::pki {
@@ -93,6 +94,10 @@ absl::StatusOr<Bytes> BuildCrl(const Crl& crl, const Identity& issuer) {
   }
   X509_CRL_sort(list.get());
   if (X509_CRL_sign(list.get(), issuer.key.get(), EVP_sha256()) == 0) {
+    // Its keeper has logged why: OpenSSL hands no status through.
+    if (ExternalKeyOf(issuer.key.get()) != nullptr) {
+      return OpenSslError(absl::StatusCode::kUnavailable, "the issuer's key does not sign");
+    }
     return OpenSslError(absl::StatusCode::kInternal, "X509_CRL_sign");
   }
   return ToDer(list.get(), &i2d_X509_CRL);

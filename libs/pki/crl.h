@@ -41,7 +41,8 @@ struct Crl {
 };
 
 // Signs the list in the name of `issuer`, as DER. Cost: linear in the entries, about a
-// microsecond each. kInvalidArgument for a negative number or a serial that is none.
+// microsecond each. kInvalidArgument for a negative number or a serial that is none, kUnavailable
+// when the keeper of an external key does not sign.
 absl::StatusOr<Bytes> BuildCrl(const Crl& crl, const Identity& issuer);
 
 // Parses exactly one DER list and verifies that `issuer` signed it. Freshness (next_update)

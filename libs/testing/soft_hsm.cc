@@ -57,7 +57,10 @@ void SoftHsm::Import(const std::string& token, const std::string& id, const std:
 
 void SoftHsm::PullOut() { std::filesystem::rename(folder_ / "tokens", folder_ / "away"); }
 
-void SoftHsm::PutBack() { std::filesystem::rename(folder_ / "away", folder_ / "tokens"); }
+void SoftHsm::PutBack() {
+  if (!std::filesystem::exists(folder_ / "away")) return;
+  std::filesystem::rename(folder_ / "away", folder_ / "tokens");
+}
 
 std::string SoftHsm::module() const {
   for (const char* path : kModules) {

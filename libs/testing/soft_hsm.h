@@ -22,7 +22,7 @@ class SoftHsm {
   // A key and its public half, of PEM (PKCS#8). `id`: two hex digits an octet.
   void Import(const std::string& token, const std::string& id, const std::string& label,
               std::string_view pem);
-  // The tokens are pulled out, and are back.
+  // The tokens are pulled out, and are back. PutBack() does nothing when they are there.
   void PullOut();
   void PutBack();
 
