@@ -42,8 +42,8 @@ using CrlSet = std::map<std::string, std::shared_ptr<const StoredCrl>, std::less
 // second at least from list to list of one issuer (docs/adr/0024). Owns one thread. Thread-safe.
 class CrlPublisher {
  public:
-  // Has all lists once it returns, but for those that a token signs that is away. The references must
-  // outlive it.
+  // Has all lists once it returns, but for those that a token signs that is away. The references
+  // must outlive it.
   static absl::StatusOr<std::unique_ptr<CrlPublisher>> Start(
       db::Database& database, const Issuers& issuers, const Clock& clock,
       std::chrono::milliseconds pace = kCrlPace);

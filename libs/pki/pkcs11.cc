@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -29,6 +30,7 @@ struct Job {
   std::optional<absl::StatusOr<Bytes>> result;
   bool is_running = false;
   bool is_abandoned = false;
+  CondVar done;
 };
 
 // The threads with their sessions. Each holds a share of it: one inside of the module may outlive
@@ -44,6 +46,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
  private:
   absl::Status Refusal(Steady::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool StartThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Serve();
   void Note(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TooSlow() const;
@@ -53,7 +56,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const Pkcs11Options options_;
   Mutex mutex_;
   CondVar work_came_;
-  CondVar changed_;  // A job has ended, or a thread.
+  CondVar thread_ended_;
   std::deque<std::shared_ptr<Job>> waiting_ ABSL_GUARDED_BY(mutex_);
   std::size_t threads_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -82,13 +85,13 @@ absl::StatusOr<Bytes> Pool::Run(Work work) {
   const MutexLock lock(mutex_);
   DT_RETURN_IF_ERROR(Refusal(begin));
   waiting_.push_back(job);
-  if (idle_ < waiting_.size() && threads_ < options_.sessions_max) {
-    ++threads_;
-    std::thread([self = shared_from_this()] { self->Serve(); }).detach();
+  if (idle_ < waiting_.size() && threads_ < options_.sessions_max && !StartThread()) {
+    waiting_.pop_back();
+    return absl::ResourceExhaustedError("no thread can be had for a PKCS#11 token");
   }
   work_came_.NotifyOne();
   while (!job->result) {
-    if (changed_.WaitUntil(mutex_, begin + options_.deadline) || job->result) continue;
+    if (job->done.WaitUntil(mutex_, begin + options_.deadline) || job->result) continue;
     job->is_abandoned = true;
     if (job->is_running) {
       ++stuck_;
@@ -98,6 +101,17 @@ absl::StatusOr<Bytes> Pool::Run(Work work) {
     return TooSlow();
   }
   return *std::move(job->result);
+}
+
+// False when the system has none and there is none yet.
+bool Pool::StartThread() {
+  try {
+    std::thread([self = shared_from_this()] { self->Serve(); }).detach();
+    ++threads_;
+  } catch (const std::system_error&) {
+    return threads_ > 0;
+  }
+  return true;
 }
 
 void Pool::Serve() {
@@ -119,14 +133,14 @@ void Pool::Serve() {
     Note(result.status());
     if (job->is_abandoned) --stuck_;
     job->result = std::move(result);
-    changed_.NotifyAll();
+    job->done.NotifyOne();
   }
   mutex_.Unlock();
   // Here and not by the destructor: Stop() waits for it.
   session.Close();
   mutex_.Lock();
   --threads_;
-  changed_.NotifyAll();
+  thread_ended_.NotifyAll();
   mutex_.Unlock();
 }
 
@@ -152,7 +166,7 @@ void Pool::Stop() {
   stopping_ = true;
   work_came_.NotifyAll();
   const Steady::time_point end = Steady::now() + options_.deadline;
-  while (threads_ > 0 && changed_.WaitUntil(mutex_, end)) {
+  while (threads_ > 0 && thread_ended_.WaitUntil(mutex_, end)) {
   }
 }
 

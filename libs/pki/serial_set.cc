@@ -174,8 +174,8 @@ bool SerialSet::Find(SerialKey key) const {
 
 SerialSet SerialSet::Of(std::vector<SerialKey> keys) {
   std::ranges::sort(keys);
-  const auto doubles = std::ranges::unique(keys);
-  keys.erase(doubles.begin(), doubles.end());
+  // Not std::ranges::unique: what clang 14 makes of its answer does not compile.
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   Builder builder(keys.size());
   for (const SerialKey key : keys) builder.Add(key);
   return std::move(builder).Finish();
