@@ -14,7 +14,7 @@
 namespace devicetrust::simulator {
 
 inline constexpr char kTableMagic[8] = {'D', 'T', 'F', 'O', 'R', 'E', 'S', 'T'};
-inline constexpr std::uint32_t kTableVersion = 2;
+inline constexpr std::uint32_t kTableVersion = 3;
 inline constexpr std::uint32_t kTombstone = 0xffffffff;
 inline constexpr std::uint32_t kKeysPerRow = 4;  // Name, UPN, DN, RID.
 
@@ -29,12 +29,17 @@ struct TableHeader {
   std::atomic<std::uint32_t> groups;
   std::uint32_t unused;
   std::atomic<std::uint64_t> usn;
+  std::uint64_t invocation[2];  // Random: of this table and no other.
   Realm realm[kRealmsMax];
   Group group[kGroupsMax];
+  std::atomic<std::uint64_t> group_usn[kGroupsMax];                       // By index of the group.
+  std::atomic<std::uint32_t> group_parent[kGroupsMax][kGroupParentsMax];  // RIDs; 0: none.
 };
 static_assert(sizeof(TableHeader) % 8 == 0 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 inline constexpr std::size_t kRowWords = sizeof(Row) / 8;
+inline constexpr std::size_t kUsnWord = offsetof(Row, usn) / 8;
+inline constexpr std::size_t kGroupsUsnWord = offsetof(Row, groups_usn) / 8;
 
 // Even sequence: the words are one row. Odd: a change is being stored. All words are
 // atomic, so that a reader that meets a change reads garbage by the rules and drops it.

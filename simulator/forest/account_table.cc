@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <unordered_set>
@@ -43,6 +44,13 @@ std::string Container(const Realm& realm, AccountKind kind, std::string_view ou)
   return fmt::format("{},{}", container, realm.base_dn.view());
 }
 
+// Where the first part of a distinguished name ends: at a comma that is not escaped.
+std::size_t FirstPartEnd(std::string_view dn) {
+  std::size_t at = 0;
+  while (at < dn.size() && dn[at] != ',') at += dn[at] == '\\' ? 2 : 1;
+  return std::min(at, dn.size());
+}
+
 std::string CommonName(const Account& account, const Person& person) {
   if (!person.display_name.empty()) return person.display_name.str();
   std::string name = account.name.str();
@@ -68,6 +76,10 @@ std::uint32_t PrimaryGroup(AccountKind kind) {
       break;
   }
   return kRidDomainUsers;
+}
+
+std::uint64_t GroupKey(std::uint32_t realm, std::uint32_t rid) {
+  return std::uint64_t{realm} << 32U | rid;
 }
 
 absl::Status AssignGroups(std::span<const std::uint32_t> rids, Account& account) {
@@ -117,6 +129,9 @@ absl::StatusOr<std::unique_ptr<AccountTable>> AccountTable::Create(const std::st
   header.rows_max = rows_max;
   header.index_slots = index_slots;
   header.version = kTableVersion;
+  std::array<std::uint8_t, sizeof header.invocation> invocation{};
+  DT_RETURN_IF_ERROR(random.Fill(invocation));
+  std::memcpy(header.invocation, invocation.data(), sizeof header.invocation);
   std::memcpy(header.magic, kTableMagic, sizeof kTableMagic);
   return std::unique_ptr<AccountTable>(
       new AccountTable(path, AccountView(std::move(mapping)), clock, random));
@@ -168,6 +183,9 @@ absl::StatusOr<std::uint32_t> AccountTable::AddGroup(std::uint32_t realm, const 
   if (count == kGroupsMax) return absl::ResourceExhaustedError("the table is full of groups");
   group.rid = next_rid_[realm]++;
   header.group[count] = group;
+  group_index_[GroupKey(realm, group.rid)] = count;
+  header.group_usn[count].store(NextUsn(), std::memory_order_release);
+  header.usn.store(NextUsn(), std::memory_order_release);
   header.groups.store(count + 1, std::memory_order_release);
   return group.rid;
 }
@@ -254,7 +272,7 @@ absl::StatusOr<std::uint32_t> AccountTable::Add(std::uint32_t realm,
 
 // The row before its keys: whoever finds a key finds a whole row.
 void AccountTable::Publish(std::uint32_t slot, const Row& row) {
-  Store(slot, row);
+  Store(slot, row, Of::kRow);
   const Account& account = row.account;
   Insert(HashKey(KeyKind::kName, account.realm, account.name), slot);
   Insert(HashRid(account.realm, account.rid), slot);
@@ -263,12 +281,35 @@ void AccountTable::Publish(std::uint32_t slot, const Row& row) {
   view_.mapping_->header().rows.store(slot + 1, std::memory_order_release);
 }
 
-void AccountTable::Store(std::uint32_t slot, const Row& row) {
-  TableHeader& header = view_.mapping_->header();
-  Row stamped = row;
-  stamped.usn = header.usn.load(std::memory_order_relaxed) + 1;
+std::uint64_t AccountTable::NextUsn() const {
+  return view_.mapping_->header().usn.load(std::memory_order_relaxed) + 1;
+}
+
+void AccountTable::TouchGroups(const Account& account, const Account& other, std::uint64_t usn) {
+  for (const std::uint32_t rid : account.groups()) {
+    if (std::ranges::find(other.groups(), rid) != other.groups().end()) continue;
+    const auto found = group_index_.find(GroupKey(account.realm, rid));
+    if (found == group_index_.end()) continue;
+    view_.mapping_->header().group_usn[found->second].store(usn, std::memory_order_release);
+  }
+}
+
+// The number of the change is published last: whoever reads it finds what it numbers.
+void AccountTable::Store(std::uint32_t slot, Row row, Of of, const Row* before) {
+  const std::uint64_t usn = NextUsn();
+  const bool is_new = row.usn == 0;
+  if (of == Of::kRow) {
+    row.usn = usn;
+    row.changed_at = UnixSeconds(clock_.Now());
+  }
+  if (of == Of::kGroups || is_new) {
+    row.groups_usn = usn;
+    const Account other = before == nullptr ? Account() : before->account;
+    TouchGroups(row.account, other, usn);
+    TouchGroups(other, row.account, usn);
+  }
   std::array<std::uint64_t, kRowWords> words;
-  std::memcpy(words.data(), &stamped, sizeof stamped);
+  std::memcpy(words.data(), &row, sizeof row);
 
   Cell& cell = view_.mapping_->cell(slot);
   const std::uint64_t sequence = cell.sequence.load(std::memory_order_relaxed);
@@ -278,7 +319,7 @@ void AccountTable::Store(std::uint32_t slot, const Row& row) {
     cell.word[i].store(words[i], std::memory_order_relaxed);
   }
   cell.sequence.store(sequence + 2, std::memory_order_release);
-  header.usn.store(stamped.usn, std::memory_order_release);
+  view_.mapping_->header().usn.store(usn, std::memory_order_release);
 }
 
 void AccountTable::Insert(std::uint64_t hash, std::uint32_t slot) {
@@ -315,13 +356,29 @@ absl::Status AccountTable::ChangeRow(std::uint32_t realm, std::string_view name,
   const Row before = view_.Read(*slot);
   Row after = before;
   DT_RETURN_IF_ERROR(change(after));
-  const bool moved = !SameName(before.person.dn, after.person.dn);
-  if (moved && view_.FindDn(after.person.dn))
-    return absl::AlreadyExistsError(after.person.dn.str());
-  Store(*slot, after);
-  if (moved) {
-    Insert(HashKey(KeyKind::kDn, 0, after.person.dn), *slot);
-    Remove(HashKey(KeyKind::kDn, 0, before.person.dn), *slot);
+  struct Key {
+    std::string_view before;
+    std::string_view after;
+    KeyKind kind;
+    std::uint32_t realm;
+  };
+  const Key keys[] = {{before.account.name, after.account.name, KeyKind::kName, realm},
+                      {before.person.upn, after.person.upn, KeyKind::kUpn, 0},
+                      {before.person.dn, after.person.dn, KeyKind::kDn, 0}};
+  const auto moves = [](const Key& key) { return !SameName(key.before, key.after); };
+  for (const Key& key : keys) {
+    if (!moves(key) || key.after.empty()) continue;
+    const auto owner = key.kind == KeyKind::kName  ? view_.FindName(realm, key.after)
+                       : key.kind == KeyKind::kUpn ? view_.FindUpn(key.after)
+                                                   : view_.FindDn(key.after);
+    if (owner) return absl::AlreadyExistsError(std::string(key.after));
+  }
+  const bool of_groups = !std::ranges::equal(before.account.groups(), after.account.groups());
+  Store(*slot, after, of_groups ? Of::kGroups : Of::kRow, &before);
+  for (const Key& key : keys) {
+    if (!moves(key)) continue;
+    if (!key.after.empty()) Insert(HashKey(key.kind, key.realm, key.after), *slot);
+    if (!key.before.empty()) Remove(HashKey(key.kind, key.realm, key.before), *slot);
   }
   return absl::OkStatus();
 }
@@ -360,6 +417,62 @@ absl::Status AccountTable::Move(std::uint32_t realm, std::string_view name, std:
 absl::Status AccountTable::SetGroups(std::uint32_t realm, std::string_view name,
                                      std::span<const std::uint32_t> group_rids) {
   return ChangeRow(realm, name, [&](Row& row) { return AssignGroups(group_rids, row.account); });
+}
+
+absl::Status AccountTable::SetGroupParents(std::uint32_t realm, std::uint32_t group_rid,
+                                           std::span<const std::uint32_t> parent_rids) {
+  const MutexLock lock(mutex_);
+  const auto group = group_index_.find(GroupKey(realm, group_rid));
+  if (group == group_index_.end()) return absl::NotFoundError("no such group");
+  if (parent_rids.size() > kGroupParentsMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("a group is in at most {} groups", kGroupParentsMax));
+  }
+  TableHeader& header = view_.mapping_->header();
+  const std::uint64_t usn = NextUsn();
+  std::vector<std::uint32_t> touched = view_.GroupParents(group->second);
+  touched.insert(touched.end(), parent_rids.begin(), parent_rids.end());
+  for (std::size_t i = 0; i < kGroupParentsMax; ++i) {
+    header.group_parent[group->second][i].store(i < parent_rids.size() ? parent_rids[i] : 0,
+                                                std::memory_order_release);
+  }
+  for (const std::uint32_t rid : touched) {
+    const auto parent = group_index_.find(GroupKey(realm, rid));
+    if (parent == group_index_.end()) continue;
+    header.group_usn[parent->second].store(usn, std::memory_order_release);
+  }
+  header.usn.store(usn, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status AccountTable::Rename(std::uint32_t realm, std::string_view name, const Names& names) {
+  return ChangeRow(realm, name, [&](Row& row) -> absl::Status {
+    if (!names.name.empty() && !row.account.name.Assign(names.name)) {
+      return TooLong("account name", names.name);
+    }
+    if (!names.upn.empty() && !row.person.upn.Assign(names.upn)) return TooLong("UPN", names.upn);
+    if (names.display_name.empty()) return absl::OkStatus();
+    if (!row.person.display_name.Assign(names.display_name)) {
+      return TooLong("name", names.display_name);
+    }
+    const std::string dn = fmt::format("CN={}{}", EscapeRdnValue(names.display_name),
+                                       row.person.dn.view().substr(FirstPartEnd(row.person.dn)));
+    return row.person.dn.Assign(dn) ? absl::OkStatus() : TooLong("DN", dn);
+  });
+}
+
+absl::Status AccountTable::Delete(std::uint32_t realm, std::string_view name) {
+  const MutexLock lock(mutex_);
+  const std::optional<std::uint32_t> slot = view_.FindName(realm, name);
+  if (!slot) return absl::NotFoundError(fmt::format("no account {} in the forest", name));
+  Row row = view_.Read(*slot);
+  row.account.flags |= kDeleted;
+  Store(*slot, row, Of::kRow);
+  Remove(HashKey(KeyKind::kName, realm, row.account.name), *slot);
+  Remove(HashRid(realm, row.account.rid), *slot);
+  if (!row.person.upn.empty()) Remove(HashKey(KeyKind::kUpn, 0, row.person.upn), *slot);
+  if (!row.person.dn.empty()) Remove(HashKey(KeyKind::kDn, 0, row.person.dn), *slot);
+  return absl::OkStatus();
 }
 
 absl::Status AccountTable::Lock(std::uint32_t realm, std::string_view name) {

@@ -3,7 +3,8 @@
 //
 // A row is an account (what Kerberos needs) and a person (what LDAP shows), under one
 // sequence lock: a reader always gets a row as some single change left it. Rows never
-// move and are never removed, so a slot number names an account for good. Groups are a
+// move and are never removed, so a slot number names an account for good: a deleted account keeps
+// its row, as Active Directory keeps a tombstone, but no name leads to it. Groups are a
 // list of their own: were they rows, the KDC would issue tickets for them.
 //
 // The file is valid on the machine that wrote it, for the build that wrote it: Open()
@@ -22,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <unordered_map>
 #include <vector>
 
 #include "libs/base/bytes.h"
@@ -35,6 +37,7 @@ namespace devicetrust::simulator {
 inline constexpr std::size_t kRealmsMax = 16;
 inline constexpr std::size_t kGroupsMax = 1024;  // In all realms together.
 inline constexpr std::size_t kGroupsPerAccountMax = 32;
+inline constexpr std::size_t kGroupParentsMax = 8;  // Groups that one group is in.
 
 // Well-known relative ids of a domain (MS-DTYP, section 2.4.2.4).
 inline constexpr std::uint32_t kRidKrbtgt = 502;
@@ -83,6 +86,7 @@ enum class AccountKind : std::uint32_t { kUser = 1, kComputer = 2, kService = 3,
 enum AccountFlag : std::uint32_t {  // May be combined.
   kDisabled = 1,
   kMustChangePassword = 2,
+  kDeleted = 4,  // By Delete() alone.
 };
 
 // How long a lock lasts, in every domain: the default of Active Directory's lockoutDuration.
@@ -138,6 +142,10 @@ struct Row {
   Account account;
   Person person;
   std::uint64_t usn = 0;  // uSNChanged: number of the change that left the row like this.
+  // The same of its groups, which are no part of the account: as in Active Directory, whose
+  // uSNChanged grows is the group.
+  std::uint64_t groups_usn = 0;
+  std::int64_t changed_at = 0;  // Unix seconds, with `usn`.
 };
 static_assert(std::is_trivially_copyable_v<Row> && sizeof(Row) % 8 == 0);
 
@@ -178,11 +186,19 @@ class AccountView {
   // Grows; an entry never changes. A group read through one returned span is complete.
   std::span<const Group> groups() const;
   const Group* FindGroup(std::uint32_t realm, std::uint32_t rid) const;  // Null: none.
+  // Of groups()[index]: the number of its last change, of members too; RIDs of the groups that it
+  // is in.
+  std::uint64_t GroupUsn(std::size_t index) const;
+  std::vector<std::uint32_t> GroupParents(std::size_t index) const;
 
   // Slots 0 to size() - 1 are in use. Grows.
   std::uint32_t size() const;
   std::uint64_t highest_usn() const;
+  std::string invocation_id() const;   // 16 bytes that no other table has.
   Row Read(std::uint32_t slot) const;  // slot < size().
+  // Of the row, without reading it.
+  std::uint64_t UsnOf(std::uint32_t slot) const;
+  std::uint64_t GroupsUsnOf(std::uint32_t slot) const;
 
   std::optional<std::uint32_t> FindPrincipal(std::string_view name_at_realm) const;
   std::optional<std::uint32_t> FindName(std::uint32_t realm, std::string_view name) const;
@@ -254,6 +270,18 @@ class AccountTable {
   absl::Status Move(std::uint32_t realm, std::string_view name, std::string_view ou);
   absl::Status SetGroups(std::uint32_t realm, std::string_view name,
                          std::span<const std::uint32_t> group_rids);
+  // Which groups of its realm a group is in. Cycles are allowed, as in Active Directory.
+  absl::Status SetGroupParents(std::uint32_t realm, std::uint32_t group_rid,
+                               std::span<const std::uint32_t> parent_rids);
+  // What is empty stays as it is; the DN follows a display name.
+  struct Names {
+    std::string name = {};
+    std::string display_name = {};
+    std::string upn = {};
+  };
+  absl::Status Rename(std::uint32_t realm, std::string_view name, const Names& names);
+  // For good: its names are free for another account, of another RID.
+  absl::Status Delete(std::uint32_t realm, std::string_view name);
   absl::Status SetExpiry(std::uint32_t realm, std::string_view name, std::int64_t unix_seconds);
   // For kLockoutSeconds from now; and an administrator's unlocking.
   absl::Status Lock(std::uint32_t realm, std::string_view name);
@@ -268,10 +296,18 @@ class AccountTable {
   absl::Status ChangeRow(std::uint32_t realm, std::string_view name, Change change);
   absl::StatusOr<Row> MakeRow(std::uint32_t realm, const NewAccount& account,
                               std::uint32_t rid) const;
-  void Publish(std::uint32_t slot, const Row& row);
+  void Publish(std::uint32_t slot, const Row& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Insert(std::uint64_t hash, std::uint32_t slot);
   void Remove(std::uint64_t hash, std::uint32_t slot);
-  void Store(std::uint32_t slot, const Row& row);
+  // What the change is of: the row, or its groups, of which those change that `before` or `row` has
+  // alone.
+  enum class Of { kRow, kGroups };
+  void Store(std::uint32_t slot, Row row, Of of, const Row* before = nullptr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The groups of `account` that `other` is not in.
+  void TouchGroups(const Account& account, const Account& other, std::uint64_t usn)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::uint64_t NextUsn() const;
 
   const std::string path_;
   const AccountView view_;
@@ -279,6 +315,8 @@ class AccountTable {
   Random& random_;
   Mutex mutex_;  // Held by every change.
   std::array<std::uint32_t, kRealmsMax> next_rid_ ABSL_GUARDED_BY(mutex_){};
+  // Index of a group by realm and RID.
+  std::unordered_map<std::uint64_t, std::uint32_t> group_index_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace devicetrust::simulator

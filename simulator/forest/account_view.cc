@@ -167,12 +167,39 @@ const Group* AccountView::FindGroup(std::uint32_t realm, std::uint32_t rid) cons
   return nullptr;
 }
 
+std::uint64_t AccountView::GroupUsn(std::size_t index) const {
+  return mapping_->header().group_usn[index].load(std::memory_order_acquire);
+}
+
+std::vector<std::uint32_t> AccountView::GroupParents(std::size_t index) const {
+  std::vector<std::uint32_t> rids;
+  for (const auto& parent : mapping_->header().group_parent[index]) {
+    if (const std::uint32_t rid = parent.load(std::memory_order_acquire); rid != 0) {
+      rids.push_back(rid);
+    }
+  }
+  return rids;
+}
+
 std::uint32_t AccountView::size() const {
   return mapping_->header().rows.load(std::memory_order_acquire);
 }
 
 std::uint64_t AccountView::highest_usn() const {
   return mapping_->header().usn.load(std::memory_order_acquire);
+}
+
+std::string AccountView::invocation_id() const {
+  const auto& words = mapping_->header().invocation;
+  return {reinterpret_cast<const char*>(words), sizeof words};
+}
+
+std::uint64_t AccountView::UsnOf(std::uint32_t slot) const {
+  return mapping_->cell(slot).word[kUsnWord].load(std::memory_order_relaxed);
+}
+
+std::uint64_t AccountView::GroupsUsnOf(std::uint32_t slot) const {
+  return mapping_->cell(slot).word[kGroupsUsnWord].load(std::memory_order_relaxed);
 }
 
 Row AccountView::Read(std::uint32_t slot) const {
@@ -203,7 +230,8 @@ std::optional<std::uint32_t> AccountView::Find(std::uint64_t hash, Match match) 
     if (entry == 0) return std::nullopt;
     const auto low = static_cast<std::uint32_t>(entry);
     if (low == kTombstone || (entry >> 32U) != (hash >> 32U)) continue;
-    if (match(Read(low - 1))) return low - 1;
+    const Row row = Read(low - 1);
+    if (!row.account.has(kDeleted) && match(row)) return low - 1;
   }
   return std::nullopt;
 }

@@ -74,9 +74,40 @@ std::string DomainSidBytes(const Realm& realm) {
   return ToString(sid);
 }
 
-std::string WhenCreated(std::int64_t unix_seconds) {
+// "CN=Ada\0ADEL:12ab…,CN=Deleted Objects,DC=…": a name of its own, since the one before is free.
+std::string TombstoneName(const LdapEntry& entry, const Realm& realm) {
+  std::string guid;
+  for (const char octet : Guid(entry.rid, realm)) {
+    guid += fmt::format("{:02x}", static_cast<unsigned char>(octet));
+  }
+  return fmt::format("CN={}\\0ADEL:{},CN=Deleted Objects,{}",
+                     EscapeRdnValue(FirstNameValue(entry.row.person.dn)), guid,
+                     realm.base_dn.view());
+}
+
+std::string GeneralizedTime(std::int64_t unix_seconds) {
   const auto seconds = static_cast<std::time_t>(unix_seconds);
   return fmt::format("{:%Y%m%d%H%M%S}.0Z", fmt::gmtime(seconds));
+}
+
+// What Active Directory keeps of a deleted account.
+bool IsKeptOfTombstones(LdapAttribute attribute) {
+  switch (attribute) {
+    case LdapAttribute::kObjectClass:
+    case LdapAttribute::kName:
+    case LdapAttribute::kDistinguishedName:
+    case LdapAttribute::kSamAccountName:
+    case LdapAttribute::kObjectSid:
+    case LdapAttribute::kObjectGuid:
+    case LdapAttribute::kUserAccountControl:
+    case LdapAttribute::kUsnChanged:
+    case LdapAttribute::kWhenCreated:
+    case LdapAttribute::kWhenChanged:
+    case LdapAttribute::kIsDeleted:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::vector<std::uint32_t> AllIfNone(std::vector<std::uint32_t> realms,
@@ -113,10 +144,12 @@ LdapEntry LdapEntries::DomainEntry(std::uint32_t realm) const {
   return entry;
 }
 
-std::optional<LdapEntry> LdapEntries::AccountEntry(std::uint32_t slot) const {
+std::optional<LdapEntry> LdapEntries::AccountEntry(std::uint32_t slot, bool deleted) const {
   LdapEntry entry;
   entry.row = accounts_.Read(slot);
   const Account& account = entry.row.account;
+  entry.deleted = account.has(kDeleted);
+  if (entry.deleted && !deleted) return {};
   if (account.kind != AccountKind::kUser && account.kind != AccountKind::kComputer) return {};
   if (std::ranges::find(realms_, account.realm) == realms_.end()) return {};
   entry.kind = account.kind == AccountKind::kUser ? Kind::kUser : Kind::kComputer;
@@ -124,22 +157,36 @@ std::optional<LdapEntry> LdapEntries::AccountEntry(std::uint32_t slot) const {
   entry.name = account.name.str();
   entry.dn = entry.row.person.dn.str();
   entry.rid = account.rid;
+  if (entry.deleted) entry.dn = TombstoneName(entry, RealmOf(entry));
+  return entry;
+}
+
+LdapEntry LdapEntries::GroupEntry(std::size_t index) const {
+  const Group& group = accounts_.groups()[index];
+  LdapEntry entry;
+  entry.kind = Kind::kGroup;
+  entry.realm = group.realm;
+  entry.name = group.name.str();
+  entry.dn = group.dn.str();
+  entry.rid = group.rid;
+  entry.group = index;
   return entry;
 }
 
 std::vector<LdapEntry> LdapEntries::GroupEntries(std::uint32_t realm) const {
   std::vector<LdapEntry> entries;
-  const auto add = [&entries, realm](std::string name, std::string dn, std::uint32_t rid) {
+  for (const auto& [rid, name] : kWellKnownGroups) {
     LdapEntry& entry = entries.emplace_back();
     entry.kind = Kind::kGroup;
     entry.realm = realm;
-    entry.name = std::move(name);
-    entry.dn = std::move(dn);
+    entry.name = name;
+    entry.dn = GroupDn(realm, rid);
     entry.rid = rid;
-  };
-  for (const auto& [rid, name] : kWellKnownGroups) add(std::string(name), GroupDn(realm, rid), rid);
-  for (const Group& group : accounts_.groups()) {
-    if (group.realm == realm) add(group.name.str(), group.dn.str(), group.rid);
+    entry.group = LdapEntry::kWellKnown;
+  }
+  const std::span<const Group> groups = accounts_.groups();
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i].realm == realm) entries.push_back(GroupEntry(i));
   }
   return entries;
 }
@@ -191,8 +238,8 @@ std::string LdapEntries::GroupDn(std::uint32_t realm, std::uint32_t rid) const {
       return fmt::format("CN={},CN=Users,{}", name, accounts_.realms()[realm].base_dn.view());
     }
   }
-  const Group* group = accounts_.FindGroup(realm, rid);
-  return group == nullptr ? std::string() : group->dn.str();
+  const std::optional<std::size_t> index = GroupIndex(realm, rid);
+  return index ? accounts_.groups()[*index].dn.str() : std::string();
 }
 
 std::optional<LdapEntry> LdapEntries::FindName(std::string_view dn) const {
@@ -266,21 +313,6 @@ std::optional<LdapEntry> LdapEntries::FindForBind(std::string_view name) const {
   return std::nullopt;
 }
 
-void LdapEntries::Scan(std::uint32_t realm,
-                       const std::function<bool(const LdapEntry&)>& visit) const {
-  if (!visit(DomainEntry(realm))) return;
-  for (const auto& entries : {ContainerEntries(realm), GroupEntries(realm)}) {
-    for (const LdapEntry& entry : entries) {
-      if (!visit(entry)) return;
-    }
-  }
-  const std::uint32_t size = accounts_.size();
-  for (std::uint32_t slot = 0; slot < size; ++slot) {
-    const std::optional<LdapEntry> entry = AccountEntry(slot);
-    if (entry && entry->realm == realm && !visit(*entry)) return;
-  }
-}
-
 void LdapEntries::ClassValues(const LdapEntry& entry, const Take& take) const {
   take("top");
   switch (entry.kind) {
@@ -301,6 +333,7 @@ void LdapEntries::ClassValues(const LdapEntry& entry, const Take& take) const {
 }
 
 void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const {
+  if (entry.deleted && !IsKeptOfTombstones(attribute)) return;
   const Realm& realm = RealmOf(entry);
   const bool has_account_name = entry.is_account() || entry.kind == Kind::kGroup;
   switch (attribute) {
@@ -349,8 +382,37 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
               : kContainerIdBase | static_cast<std::uint32_t>(std::hash<std::string>()(entry.dn));
       return take(Guid(id, realm));
     }
+    case LdapAttribute::kTokenGroups:
+      if (!entry.is_account()) return;
+      for (const std::uint32_t rid : GroupsThroughout(entry)) take(ToString(SidBytes(realm, rid)));
+      return;
     default:
       if (entry.is_account()) AccountValues(entry, attribute, take);
+      if (entry.kind == Kind::kGroup) GroupValues(entry, attribute, take);
+  }
+}
+
+void LdapEntries::GroupValues(const LdapEntry& entry, LdapAttribute attribute,
+                              const Take& take) const {
+  if (entry.group == LdapEntry::kWellKnown) return;  // Whose primary group it is, is not listed.
+  switch (attribute) {
+    case LdapAttribute::kMember: {
+      const auto members = MembersOf(entry.realm, CanonicalName(entry.dn));
+      Walk(entry.realm, /*deleted=*/false, 0, members, [&take](LdapPosition, const LdapEntry& one) {
+        take(one.dn);
+        return true;
+      });
+      return;
+    }
+    case LdapAttribute::kMemberOf:
+      for (const std::uint32_t rid : accounts_.GroupParents(entry.group)) {
+        take(GroupDn(entry.realm, rid));
+      }
+      return;
+    case LdapAttribute::kUsnChanged:
+      return take(std::to_string(accounts_.GroupUsn(entry.group)));
+    default:
+      return;
   }
 }
 
@@ -391,7 +453,12 @@ void LdapEntries::AccountValues(const LdapEntry& entry, LdapAttribute attribute,
     case LdapAttribute::kPwdLastSet:
       return take_number(account.has(kMustChangePassword) ? 0 : FileTime(account.password_set));
     case LdapAttribute::kWhenCreated:
-      return take(WhenCreated(account.created));
+      return take(GeneralizedTime(account.created));
+    case LdapAttribute::kWhenChanged:
+      return take(GeneralizedTime(entry.row.changed_at));
+    case LdapAttribute::kIsDeleted:
+      if (entry.deleted) take("TRUE");
+      return;
     case LdapAttribute::kUsnChanged:
       return take_number(static_cast<std::int64_t>(entry.row.usn));
     case LdapAttribute::kDnsHostName:

@@ -123,9 +123,12 @@ absl::StatusOr<LdapFilter> ParseExtensible(std::string_view content) {
   }
   if (rule == kBitsAllRule) return Comparison(Op::kBitsAll, attribute, value);
   if (rule == kBitsAnyRule) return Comparison(Op::kBitsAny, attribute, value);
-  // Without a rule it is the attribute's own. Groups hold no groups here, so that the chain
-  // of memberships has one link.
-  if (rule.empty() || rule == kInChainRule) return Comparison(Op::kEqual, attribute, value);
+  if (rule.empty()) return Comparison(Op::kEqual, attribute, value);  // The attribute's own.
+  if (rule == kInChainRule) {
+    LdapFilter filter = Comparison(Op::kEqual, attribute, value);
+    if (filter.attribute == LdapAttribute::kMemberOf) filter.op = Op::kInChain;
+    return filter;
+  }
   return LdapFilter{};
 }
 
@@ -248,6 +251,16 @@ bool HasIndex(LdapAttribute attribute) {
          attribute == LdapAttribute::kDistinguishedName || attribute == LdapAttribute::kObjectSid;
 }
 
+// The primary group is in no memberOf, so not in its chain either.
+bool IsInChain(const LdapFilter& filter, const LdapEntry& entry, const LdapEntries& entries) {
+  if (entry.deleted) return false;
+  const std::vector<std::uint32_t> rids = entries.GroupsThroughout(entry);
+  return std::ranges::any_of(rids, [&](std::uint32_t rid) {
+    const bool primary = entry.is_account() && rid == entry.row.account.primary_group_rid;
+    return !primary && CanonicalName(entries.GroupDn(entry.realm, rid)) == filter.value;
+  });
+}
+
 // Every entry once: several conditions may name the same one.
 void RemoveDoubles(std::vector<LdapEntry>& list) {
   std::unordered_set<std::string> known;
@@ -275,6 +288,8 @@ LdapTruth MatchLdapFilter(const LdapFilter& filter, const LdapEntry& entry,
     }
     case Op::kUndefined:
       return LdapTruth::kUndefined;
+    case Op::kInChain:
+      return IsInChain(filter, entry, entries) ? LdapTruth::kTrue : LdapTruth::kFalse;
     default:
       break;
   }
@@ -316,6 +331,27 @@ std::optional<LdapCandidates> CandidatesOf(const LdapFilter& filter, std::uint32
     one.entries.push_back(*std::move(entry));
   }
   return one;
+}
+
+std::optional<LdapPositions> PositionsOf(const LdapFilter& filter, std::uint32_t realm,
+                                         const LdapEntries& entries) {
+  if (filter.op == Op::kAnd) {
+    for (const LdapFilter& child : filter.children) {
+      auto positions = PositionsOf(child, realm, entries);
+      if (!positions) continue;
+      positions->all_match = positions->all_match && filter.children.size() == 1;
+      return positions;
+    }
+    return std::nullopt;
+  }
+  if (filter.op == Op::kAtLeast && filter.attribute == LdapAttribute::kUsnChanged) {
+    const auto usn = static_cast<std::uint64_t>(std::max(filter.number, std::int64_t{0}));
+    return LdapPositions{entries.ChangedSince(realm, usn), /*all_match=*/false};
+  }
+  if (filter.op == Op::kEqual && filter.attribute == LdapAttribute::kMemberOf) {
+    return LdapPositions{entries.MembersOf(realm, filter.value), /*all_match=*/true};
+  }
+  return std::nullopt;
 }
 
 }  // namespace devicetrust::simulator

@@ -24,6 +24,7 @@ struct LdapFilter {
     kPresent,
     kBitsAll,    // Matching rule 1.2.840.113556.1.4.803.
     kBitsAny,    // Matching rule 1.2.840.113556.1.4.804.
+    kInChain,    // 1.2.840.113556.1.4.1941, of memberOf: through other groups too.
     kUndefined,  // Attribute, rule or value that nobody can compare.
   };
 
@@ -54,5 +55,13 @@ struct LdapCandidates {
 };
 std::optional<LdapCandidates> CandidatesOf(const LdapFilter& filter, std::uint32_t realm,
                                            const LdapEntries& entries);
+
+// The same of what whole lists answer to: where they are, in order.
+struct LdapPositions {
+  std::vector<LdapPosition> positions;
+  bool all_match = false;
+};
+std::optional<LdapPositions> PositionsOf(const LdapFilter& filter, std::uint32_t realm,
+                                         const LdapEntries& entries);
 
 }  // namespace devicetrust::simulator

@@ -54,6 +54,10 @@ constexpr std::array<Known, kLdapAttributeCount> kKnown = {{
     {A::kOrganizationalUnit, "ou", S::kText},
     {A::kDomainComponent, "dc", S::kText},
     {A::kGroupType, "groupType", S::kNumber},
+    {A::kMember, "member", S::kName},
+    {A::kTokenGroups, "tokenGroups", S::kSid},
+    {A::kIsDeleted, "isDeleted", S::kText},
+    {A::kWhenChanged, "whenChanged", S::kText},
 }};
 
 constexpr bool InOrder() {

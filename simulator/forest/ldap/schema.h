@@ -38,8 +38,12 @@ enum class LdapAttribute {
   kOrganizationalUnit,
   kDomainComponent,
   kGroupType,
+  kMember,
+  kTokenGroups,
+  kIsDeleted,
+  kWhenChanged,
 };
-inline constexpr int kLdapAttributeCount = 30;
+inline constexpr int kLdapAttributeCount = 34;
 
 enum class LdapSyntax {
   kText,      // Compares as names do (libs/base/names.h).

@@ -341,8 +341,12 @@ TEST_F(ServerTest, AnswersLdapsearchAndLdapwhoami) {
   forest_.Add({.name = "zoë", .display_name = "Zoë"});
   EXPECT_THAT(Run("ldapsearch -LLL" + as + "-b dc=corp,dc=test '(sAMAccountName=ZOË)' objectSid"),
               HasSubstr("objectSid:: "));
-  Run("ldapsearch" + as + "-b dc=corp,dc=test -E '!pr=100/noprompt' cn");
-  EXPECT_EQ(exit_code_, 12);  // Paged results are not offered.
+  const std::string paged =
+      Run("ldapsearch -LLL" + as + "-b dc=corp,dc=test -E '!pr=2/noprompt' sAMAccountName");
+  EXPECT_EQ(exit_code_, 0);
+  for (const char* name : {"ada", "odd", "nopw", "PC1$", "Staff"}) {
+    EXPECT_THAT(paged, HasSubstr(std::string("sAMAccountName: ") + name + "\n"));
+  }
 }
 
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {

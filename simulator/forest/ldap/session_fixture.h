@@ -51,6 +51,7 @@ struct Found {
   std::vector<std::string> names;  // sAMAccountName, or DN for entries without one.
   std::map<std::string, std::vector<std::string>> attributes;  // Of the last entry.
   std::vector<std::string> referrals;
+  std::string cookie;  // Of a search with pages.
 };
 
 class SessionTest : public ::testing::Test {
@@ -79,8 +80,21 @@ class SessionTest : public ::testing::Test {
         [&](BerWriter& w) { w.Begin(0x60).Integer(3).Text(name).Text(password, 0x80).End(); });
   }
 
+  // A control with a value.
+  static Put Control(std::string oid, std::string value = {}) {
+    return [=](BerWriter& w) {
+      w.Begin().Text(oid).Text(std::string_view("\xff", 1), kBerBoolean).Text(value).End();
+    };
+  }
+  static Put Paged(int size, std::string_view cookie) {
+    std::string value;
+    BerWriter().Begin().Integer(size).Text(cookie).End().AppendTo(value);
+    return Control("1.2.840.113556.1.4.319", value);
+  }
+
   Found Search(const std::string& base, int scope, const Put& filter,
-               const std::vector<std::string>& attributes = {}, int limit = 0) {
+               const std::vector<std::string>& attributes = {}, int limit = 0,
+               const std::vector<Put>& controls = {}) {
     std::string out;
     open_ = session_.Handle(Message([&](BerWriter& w) {
                               w.Begin(0x63).Text(base).Integer(scope, kBerEnumerated);
@@ -90,6 +104,10 @@ class SessionTest : public ::testing::Test {
                               w.Begin();
                               for (const auto& name : attributes) w.Text(name);
                               w.End().End();
+                              if (controls.empty()) return;
+                              w.Begin(0xa0);
+                              for (const Put& control : controls) control(w);
+                              w.End();
                             }),
                             out);
     Found found;
@@ -100,6 +118,7 @@ class SessionTest : public ::testing::Test {
       if (op.tag != 0x64) {
         std::tie(found.code, found.message) = ResultOf(answer);
         found.referrals = ReferralsOf(op.content);
+        if (!reader.AtEnd()) found.cookie = CookieIn(reader.Next(0xa0).value());
         continue;
       }
       ReadEntry(op.content, found);
@@ -141,6 +160,16 @@ class SessionTest : public ::testing::Test {
     const int code = result.NextInteger(kBerEnumerated).value();
     (void)result.Next();
     return {code, std::string(result.Next(kBerOctetString).value())};
+  }
+
+  static std::string CookieIn(std::string_view controls) {
+    BerReader list(controls);
+    BerReader control(list.Next(kBerSequence).value());
+    (void)control.Next();
+    BerReader value(control.Next(kBerOctetString).value());
+    BerReader paging(value.Next(kBerSequence).value());
+    (void)paging.NextInteger();
+    return std::string(paging.Next(kBerOctetString).value());
   }
 
   static std::vector<std::string> ReferralsOf(std::string_view result) {
