@@ -4,11 +4,9 @@
 #include <ldap.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <iterator>
 #include <map>
-#include <optional>
 #include <set>
 #include <utility>
 
@@ -16,6 +14,7 @@
 #include "libs/base/coalescer.h"
 #include "libs/base/names.h"
 #include "libs/directory/connection.h"
+#include "libs/directory/entry.h"
 #include "libs/directory/escape.h"
 #include "libs/directory/pool.h"
 #include "libs/directory/sid.h"
@@ -25,9 +24,7 @@ namespace devicetrust::directory {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 1024;
-constexpr std::size_t kSidsPerSearch = 64;      // Filters have limits on the other side.
-constexpr std::uint32_t kAccountDisable = 0x2;  // userAccountControl, [MS-ADTS] 2.2.16.
-constexpr std::uint32_t kLockout = 0x10;
+constexpr std::size_t kSidsPerSearch = 64;  // Filters have limits on the other side.
 
 // Of users and computers, with the type that tells them apart.
 constexpr const char* kAccountAttributes[] = {"sAMAccountType",
@@ -56,87 +53,12 @@ bool IsPlausible(std::string_view text) {
   return !text.empty() && text.size() <= kNameBytesMax && text.find('\0') == text.npos;
 }
 
-const std::vector<std::string>* ValuesOf(const Entry& entry, std::string_view name) {
-  const auto found = entry.attributes.find(name);
-  return found == entry.attributes.end() || found->second.empty() ? nullptr : &found->second;
-}
-
-std::string FirstOf(const Entry& entry, std::string_view name) {
-  const auto* values = ValuesOf(entry, name);
-  return values == nullptr ? std::string() : values->front();
-}
-
-std::uint64_t NumberOf(const Entry& entry, std::string_view name) {
-  const std::string text = FirstOf(entry, name);
-  std::uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-// lockoutTime stays when the lock has ended; whether it has, the directory alone computes, from the
-// policy that is in force for the account ([MS-ADTS] 3.1.1.4.5.17). Never in userAccountControl.
-bool IsLocked(const Entry& entry) {
-  constexpr std::string_view kComputed = "msds-user-account-control-computed";
-  if (ValuesOf(entry, kComputed) != nullptr) return (NumberOf(entry, kComputed) & kLockout) != 0;
-  return NumberOf(entry, "lockouttime") != 0;
-}
-
-// Windows counts 100 ns since 1601; 0 and 2^63 - 1 mean never ([MS-ADA1] 2.2).
-std::optional<WallTime> ExpiryOf(const Entry& entry) {
-  constexpr std::uint64_t kNever = 0x7fff'ffff'ffff'ffff;
-  constexpr std::int64_t kSecondsTo1970 = 11'644'473'600;
-  const std::uint64_t ticks = NumberOf(entry, "accountexpires");
-  if (ticks == 0 || ticks >= kNever) return std::nullopt;
-  return AtUnixSeconds(static_cast<std::int64_t>(ticks / 10'000'000) - kSecondsTo1970);
-}
-
-absl::Status FillAccount(const Entry& entry, Account& account) {
-  account.distinguished_name = entry.distinguished_name;
-  account.account_name = FirstOf(entry, "samaccountname");
-  absl::StatusOr<std::string> sid = SidToText(AsBytes(FirstOf(entry, "objectsid")));
-  const auto* control = ValuesOf(entry, "useraccountcontrol");
-  if (!sid.ok() || control == nullptr || account.account_name.empty()) {
-    return absl::InternalError(
-        fmt::format("directory entry {} lacks objectSid, sAMAccountName or userAccountControl: may"
-                    " the service account read them?",
-                    entry.distinguished_name));
-  }
-  account.sid = *std::move(sid);
-  const auto flags = static_cast<std::uint32_t>(NumberOf(entry, "useraccountcontrol"));
-  account.enabled = (flags & kAccountDisable) == 0;
-  account.locked = IsLocked(entry);
-  account.expires_at = ExpiryOf(entry);
-  account.primary_group_id = static_cast<std::uint32_t>(NumberOf(entry, "primarygroupid"));
-  if (const auto* groups = ValuesOf(entry, "memberof"); groups != nullptr) {
-    account.member_of = *groups;
-  }
-  return absl::OkStatus();
-}
-
 using EntryPtr = std::shared_ptr<const Entry>;
 
 // As if the search had been for accounts of `type` only.
 absl::Status CheckType(std::string_view type, std::string_view sid, const Entry& entry) {
   if (FirstOf(entry, "samaccounttype") == type) return absl::OkStatus();
   return absl::NotFoundError(fmt::format("the account with SID {} is of another kind", sid));
-}
-
-absl::StatusOr<User> UserOf(const Entry& entry) {
-  User user;
-  DT_RETURN_IF_ERROR(FillAccount(entry, user));
-  user.principal = FirstOf(entry, "userprincipalname");
-  user.display_name = FirstOf(entry, "displayname");
-  user.mail = FirstOf(entry, "mail");
-  return user;
-}
-
-absl::StatusOr<Computer> ComputerOf(const Entry& entry) {
-  Computer computer;
-  DT_RETURN_IF_ERROR(FillAccount(entry, computer));
-  computer.dns_host_name = FirstOf(entry, "dnshostname");
-  computer.operating_system = FirstOf(entry, "operatingsystem");
-  computer.operating_system_version = FirstOf(entry, "operatingsystemversion");
-  return computer;
 }
 
 absl::Status NoAccount(std::string_view condition) {

@@ -26,6 +26,8 @@ struct Config {
   std::string bind_password;
 
   std::chrono::milliseconds timeout{2000};  // Of one call, connecting included.
+  // Of one page of a list (listing.h).
+  std::chrono::milliseconds page_timeout{30'000};
   // A password check changes whose connection it is, so checks and searches each
   // have connections of their own. One call uses one connection at a time.
   std::size_t check_connections_max = 4;

@@ -53,6 +53,14 @@ struct ValuesFree {
 };
 using Values = std::unique_ptr<berval, ValuesFree>;
 
+struct ControlsFree {
+  void operator()(LDAPControl** controls) const noexcept { ldap_controls_free(controls); }
+};
+
+constexpr std::size_t kContinuationsMax = 256;  // Of one page; a few are usual.
+constexpr ber_len_t kMessageBytesMax = 16 << 20;
+constexpr const char* kShowDeletedOid = "1.2.840.113556.1.4.417";
+
 struct CursorFree {
   void operator()(BerElement* cursor) const noexcept { ber_free(cursor, 0); }
 };
@@ -112,6 +120,10 @@ struct Connection::Callback {
     return 0;
   }
   static void Removed(LDAP*, Sockbuf*, ldap_conncb*) noexcept {}
+};
+
+struct Connection::ControlFree {
+  void operator()(ldapcontrol* control) const noexcept { ldap_control_free(control); }
 };
 
 struct Connection::MessageFree {
@@ -175,6 +187,11 @@ absl::Status Connection::Connect(const std::string& ca_file, SteadyTime deadline
   const int code =
       url_.starts_with("ldap://") ? ldap_start_tls_s(ldap_, nullptr, nullptr) : ldap_connect(ldap_);
   callback_->opening = nullptr;
+  Sockbuf* socket = nullptr;
+  if (code == LDAP_SUCCESS && ldap_get_option(ldap_, LDAP_OPT_SOCKBUF, &socket) == 0) {
+    ber_len_t bytes_max = kMessageBytesMax;  // Else as many as a peer claims.
+    ber_sockbuf_ctrl(socket, LBER_SB_OPT_SET_MAX_INCOMING, &bytes_max);
+  }
   if (code == LDAP_SUCCESS) return absl::OkStatus();
   if (std::chrono::steady_clock::now() >= deadline) {
     return absl::UnavailableError(fmt::format("directory {} did not answer in time", url_));
@@ -193,10 +210,10 @@ absl::Status Connection::Broken(std::string_view doing, int code, SteadyTime dea
 }
 
 absl::StatusOr<Connection::Message> Connection::Await(int id, std::string_view doing,
-                                                      SteadyTime deadline) {
+                                                      SteadyTime deadline, bool next_alone) {
   timeval timeout = TimeLeft(deadline);
   LDAPMessage* raw = nullptr;
-  const int type = ldap_result(ldap_, id, LDAP_MSG_ALL, &timeout, &raw);
+  const int type = ldap_result(ldap_, id, next_alone ? LDAP_MSG_ONE : LDAP_MSG_ALL, &timeout, &raw);
   Message message(raw);
   if (type > 0 && message != nullptr) return message;
   int code = LDAP_TIMEOUT;
@@ -252,6 +269,74 @@ absl::StatusOr<SearchAnswer> Connection::Search(const Query& query, SteadyTime d
     }
   }
   return answer;
+}
+
+absl::StatusOr<std::string> Connection::CookieOf(ldapmsg* message) {
+  LDAPControl** raw = nullptr;
+  const int code = ldap_parse_result(ldap_, message, nullptr, nullptr, nullptr, nullptr, &raw, 0);
+  const std::unique_ptr<LDAPControl*, ControlsFree> controls(raw);
+  if (code != LDAP_SUCCESS) return Broken("malformed answer", code, SteadyTime::max());
+  LDAPControl* const paged = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, raw, nullptr);
+  if (paged == nullptr) return std::string();
+  ber_int_t estimate = 0;
+  berval cookie{};
+  if (const int parsed = ldap_parse_pageresponse_control(ldap_, paged, &estimate, &cookie);
+      parsed != LDAP_SUCCESS) {
+    return Broken("malformed page control", parsed, SteadyTime::max());
+  }
+  const Text memory(cookie.bv_val);
+  return std::string(cookie.bv_val == nullptr ? "" : cookie.bv_val, cookie.bv_len);
+}
+
+absl::StatusOr<Connection::Control> Connection::PagedControl(const PageQuery& query,
+                                                             SteadyTime deadline) {
+  if (query.base_only) return Control();  // One entry needs no pages.
+  berval cookie{query.cookie.size(), const_cast<char*>(query.cookie.data())};  // Only read.
+  LDAPControl* raw = nullptr;
+  if (const int code = ldap_create_page_control(ldap_, kPageEntries,
+                                                query.cookie.empty() ? nullptr : &cookie, 1, &raw);
+      code != LDAP_SUCCESS) {
+    return Broken("page control", code, deadline);
+  }
+  return Control(raw);
+}
+
+absl::StatusOr<Page> Connection::SearchPage(const PageQuery& query, SteadyTime deadline) {
+  const Watchdog::Guard guard(watchdog_, deadline, callback_->fd);
+  timeval timeout = TimeLeft(deadline);
+  DT_ASSIGN_OR_RETURN(const Control paged, PagedControl(query, deadline));
+  LDAPControl show_deleted{const_cast<char*>(kShowDeletedOid), {0, nullptr}, 1};
+  std::vector<LDAPControl*> controls;
+  if (paged != nullptr) controls.push_back(paged.get());
+  if (query.deleted) controls.push_back(&show_deleted);
+  controls.push_back(nullptr);
+  auto** attributes = const_cast<char**>(query.attributes.data());
+  int id = 0;
+  if (const int code = ldap_search_ext(
+          ldap_, query.base.c_str(), query.base_only ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE,
+          query.filter.c_str(), attributes, 0, controls.data(), nullptr, &timeout, 0, &id);
+      code != LDAP_SUCCESS) {
+    return Broken("search", code, deadline);
+  }
+  Page page;
+  for (;;) {  // One message at a time, so that no answer without end is kept.
+    DT_ASSIGN_OR_RETURN(const Message message, Await(id, "list", deadline, /*next_alone=*/true));
+    const int type = ldap_msgtype(message.get());
+    if (type == LDAP_RES_SEARCH_RESULT) {
+      DT_ASSIGN_OR_RETURN(page.result, ResultOf(message.get()));
+      if (page.result.code != LDAP_SUCCESS) return page;
+      DT_ASSIGN_OR_RETURN(page.cookie, CookieOf(message.get()));
+      return page;
+    }
+    if (type == LDAP_RES_SEARCH_ENTRY) page.entries.push_back(ReadEntry(ldap_, message.get()));
+    if (type == LDAP_RES_SEARCH_REFERENCE) ++page.continuations;
+    if (page.entries.size() > static_cast<std::size_t>(kPageEntries) ||
+        page.continuations > kContinuationsMax) {
+      usable_ = false;
+      return absl::UnavailableError(fmt::format(
+          "directory {}: a page of more entries or referrals than were asked for", url_));
+    }
+  }
 }
 
 }  // namespace devicetrust::directory

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,22 +9,18 @@
 #include <vector>
 
 #include "libs/base/status.h"
+#include "libs/directory/entry.h"
 #include "libs/directory/watchdog.h"
 
-struct ldap;     // libldap's LDAP.
-struct ldapmsg;  // libldap's LDAPMessage.
+struct ldap;         // libldap's LDAP.
+struct ldapcontrol;  // libldap's LDAPControl.
+struct ldapmsg;      // libldap's LDAPMessage.
 
 namespace devicetrust::directory {
 
 struct Answer {
   int code = 0;  // LDAP result code.
   std::string diagnostic;
-};
-
-// Attribute name in lower case -> values (text or binary).
-struct Entry {
-  std::string distinguished_name;
-  std::map<std::string, std::vector<std::string>, std::less<>> attributes;
 };
 
 struct Query {
@@ -38,6 +33,24 @@ struct Query {
 struct SearchAnswer {
   Answer result;
   std::vector<Entry> entries;
+};
+
+// One page of a list (RFC 2696).
+struct PageQuery {
+  std::string base;
+  bool base_only = false;  // Else everything below, too.
+  std::string filter;
+  std::span<const char* const> attributes;  // As in Query.
+  bool deleted = false;                     // Tombstones, too ([MS-ADTS] 3.1.1.3.4.1.14).
+  std::string cookie;                       // Of the page before; empty: the first.
+};
+inline constexpr int kPageEntries = 1000;  // What Active Directory gives at most.
+
+struct Page {
+  Answer result;
+  std::vector<Entry> entries;
+  std::size_t continuations = 0;  // Referrals to elsewhere, which are not followed.
+  std::string cookie;             // Empty: it was the last.
 };
 
 // A connected handle, used by one thread at a time. Any error leaves it unusable: a
@@ -58,6 +71,10 @@ class Connection {
                               SteadyTime deadline);
   absl::StatusOr<SearchAnswer> Search(const Query& query, SteadyTime deadline);
 
+  // An answer of more entries than were asked for, or of more than a few hundred continuations, is
+  // kUnavailable, too.
+  absl::StatusOr<Page> SearchPage(const PageQuery& query, SteadyTime deadline);
+
   bool usable() const { return usable_; }
 
  private:
@@ -67,10 +84,15 @@ class Connection {
   absl::Status Configure(const std::string& ca_file, SteadyTime deadline);
   absl::Status Connect(const std::string& ca_file, SteadyTime deadline);
   absl::Status Broken(std::string_view doing, int code, SteadyTime deadline);
-  // Waits for the complete answer to request `id`; null when there is none in time.
+  // Waits for the complete answer to request `id`, or for its next message alone.
   struct MessageFree;
   using Message = std::unique_ptr<ldapmsg, MessageFree>;
-  absl::StatusOr<Message> Await(int id, std::string_view doing, SteadyTime deadline);
+  absl::StatusOr<Message> Await(int id, std::string_view doing, SteadyTime deadline,
+                                bool next_alone = false);
+  absl::StatusOr<std::string> CookieOf(ldapmsg* message);
+  struct ControlFree;
+  using Control = std::unique_ptr<ldapcontrol, ControlFree>;
+  absl::StatusOr<Control> PagedControl(const PageQuery& query, SteadyTime deadline);
   absl::StatusOr<Answer> ResultOf(ldapmsg* message);
 
   Watchdog& watchdog_;
