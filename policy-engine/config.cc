@@ -4,6 +4,19 @@
 
 namespace devicetrust::policy {
 
+void Describe(PeopleConfig& config, service::Options& options) {
+  options.Text("domain", config.domain, "NAME", "DNS name; it has a [[directory]]",
+               service::Need::kRequired);
+  options.Text("base", config.base, "DN", "Accounts below it (default: of the whole domain)");
+  options.Text("group", config.group, "NAME",
+               "Security group whose members they are, through other groups too (default: all)");
+  options.Number("minutes", config.minutes, 1, 1440, "Between two readings of what has changed");
+  options.Number("deactivate-percent", config.deactivate_percent, 0, 100,
+                 "A reading that would deactivate more of the people stops and asks");
+  options.Number("deactivate-least", config.deactivate_least, 0, 1'000'000,
+                 "So many may be deactivated, whatever the percentage says");
+}
+
 void Describe(Config& config, service::Options& options) {
   service::DescribeComponent(config, "policy", options);
   service::DescribeInternalListener(config, options);
@@ -15,6 +28,7 @@ void Describe(Config& config, service::Options& options) {
   options.Number("log-bytes-max", config.log_bytes_max, 0, std::int64_t{1} << 50,
                  "Size of the System Log beyond which its oldest events go, 0: none");
   service::DescribeDirectories(config, service::Need::kOptional, options);
+  options.Groups("people", config.people, "People whom the directory of a domain keeps");
   options.Heading("Guessing");
   options.Number("password-failures-max", config.password_failures_max, 1, 1'000'000,
                  "Wrong passwords of a user in a row from where the user has not signed in lately;"

@@ -3,10 +3,23 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libs/service/config.h"
 
 namespace devicetrust::policy {
+
+// The people of one domain whom its directory keeps (people_sync/people_sync.h).
+struct PeopleConfig {
+  std::string domain;  // That of a directory.
+  std::string base;    // Distinguished name above the accounts; empty: the whole domain.
+  std::string group;   // Of whose members they are; empty: of everybody.
+  std::int64_t minutes = 15;
+  std::int64_t deactivate_percent = 5;
+  std::int64_t deactivate_least = 20;
+
+  bool operator==(const PeopleConfig&) const = default;
+};
 
 // Every field but the keys and certificates has a working default. The store seals gateway
 // keys and TOTP secrets. The AD integration of a new org is of the
@@ -26,6 +39,8 @@ struct Config : service::ComponentConfig,
   std::int64_t log_retention_days = 90;                  // Of an event, from its arrival on.
   // Of all events, about; the oldest go. 0: as much as there is room for.
   std::int64_t log_bytes_max = std::int64_t{10} << 30;
+
+  std::vector<PeopleConfig> people;  // None: people are imported alone.
 
   // Wrong passwords: authentication/failure_throttle.h.
   std::uint32_t password_failures_max = 3;
@@ -47,6 +62,7 @@ struct Config : service::ComponentConfig,
   bool operator==(const Config&) const = default;
 };
 
+void Describe(PeopleConfig& config, service::Options& options);
 // Declares every option of dt-policy (libs/service/options.h).
 void Describe(Config& config, service::Options& options);
 

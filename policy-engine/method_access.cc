@@ -40,6 +40,7 @@ std::vector<ServiceMethods> AccessTable() {
       {"UserService",
        {"ImportUsers", "ListUsers", "SetUserStatus", "EnrollFactor", "ResetFactors"},
        {kAdmin}},
+      {"PeopleSyncService", {"GetPeopleSync", "RunPeopleSync", "ApprovePeopleSync"}, {kAdmin}},
       {"SystemLogService", {"AppendEvents"}, {rpc::kAnyComponent}},
       {"SystemLogService",
        {"SearchEvents", "TailEvents", "CountEvents", "GetLogChain", "ListLogHeads"},

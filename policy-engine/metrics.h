@@ -31,6 +31,24 @@ inline const metrics::Gauges kSamlKeyExpiry(
     "dt_policy_saml_key_expiry_timestamp_seconds",
     "When the certificate of a key that signs SAML responses ends, Unix time.", {"kid"},
     metrics::Merge::kLeast);
+inline const metrics::Counters kPeopleSyncPasses("dt_policy_people_sync_passes_total",
+                                                 "Readings of a directory's people, by domain and "
+                                                 "result: ok, failed (nobody changed), or stopped"
+                                                 " (too many would be deactivated).",
+                                                 {"domain", "result"});
+inline const metrics::Histograms kPeopleSyncSeconds("dt_policy_people_sync_seconds",
+                                                    "Time of one reading, with what it changes.",
+                                                    metrics::kLatencyBuckets);
+inline const metrics::Gauges kPeopleSyncPeople(
+    "dt_policy_people_sync_people", "People who are active by a directory's word, by domain.",
+    {"domain"});
+inline const metrics::Gauges kPeopleSyncWaiting(
+    "dt_policy_people_sync_waiting",
+    "Deactivations of a stopped sync that wait for an approval, by domain.", {"domain"});
+inline const metrics::Gauges kPeopleSyncedAt(
+    "dt_policy_people_synced_timestamp_seconds",
+    "When a directory's people were read to the end last, Unix time, by domain.", {"domain"},
+    metrics::Merge::kLeast);
 inline const metrics::Gauges kLogBytes("dt_policy_log_bytes",
                                        "Size of the System Log's events, about.");
 inline const metrics::Gauges kLogEvents("dt_policy_log_events", "Events in the System Log.");

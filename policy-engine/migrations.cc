@@ -132,11 +132,37 @@ db::Migration Groups() {
             .clustered = true}}};
 }
 
+// What directories said of people and groups (people_sync/picture.h), up to where they were read,
+// and who keeps a user. Lists of groups are packed numbers.
+db::Migration PeopleSyncs() {
+  return {9,
+          "people sync",
+          {{.name = "people_sync",
+            .columns = "domain TEXT PRIMARY KEY, scope TEXT NOT NULL,"
+                       " invocation_id BYTEA NOT NULL, usn BIGINT NOT NULL,"
+                       " everybody_at BIGINT NOT NULL, synced_at BIGINT NOT NULL"},
+           {.name = "synced_people",
+            .columns = "domain TEXT NOT NULL, guid BYTEA NOT NULL, sid TEXT NOT NULL,"
+                       " profile BYTEA NOT NULL, enabled BIGINT NOT NULL,"
+                       " expires_at BIGINT NOT NULL, primary_group BIGINT NOT NULL,"
+                       " direct_groups BYTEA NOT NULL, applied BIGINT NOT NULL,"
+                       " PRIMARY KEY (domain, guid)",
+            .clustered = true},
+           {.name = "synced_groups",
+            .columns = "domain TEXT NOT NULL, number BIGINT NOT NULL, guid BYTEA NOT NULL,"
+                       " sid TEXT NOT NULL, name TEXT NOT NULL, dn TEXT NOT NULL,"
+                       " counts BIGINT NOT NULL, parents BYTEA NOT NULL,"
+                       " PRIMARY KEY (domain, number)",
+            .clustered = true}},
+          {"ALTER TABLE users ADD COLUMN synced_from TEXT NOT NULL DEFAULT ''",
+           "ALTER TABLE users ADD COLUMN deactivated_by BIGINT NOT NULL DEFAULT 0"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
-  return {Org(),         Decisions(), People(), db::Outbox::Tables(4),
-          Revocations(), NameKeys(),  Guards(), Groups()};
+  return {Org(),      Decisions(), People(), db::Outbox::Tables(4), Revocations(),
+          NameKeys(), Guards(),    Groups(), PeopleSyncs()};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -1,5 +1,8 @@
 #include "policy-engine/policy_server.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -27,6 +30,7 @@
 #include "policy-engine/method_access.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/org/settings_service.h"
+#include "policy-engine/people_sync/people_sync_service.h"
 #include "policy-engine/sessions/session_feed_service.h"
 #include "policy-engine/users/user_service.h"
 
@@ -37,6 +41,7 @@ struct Files {
   service::Component component;
   pki::AeadKey kek;
   std::unique_ptr<directory::Registry> directories;
+  std::vector<PeopleSync::Domain> people;
 };
 
 namespace {
@@ -49,11 +54,50 @@ constexpr std::chrono::milliseconds kPauseBetweenPrunes{50};  // While there is 
 constexpr std::chrono::milliseconds kHeadSignedEvery = std::chrono::minutes{10};
 constexpr std::chrono::milliseconds kLastEventsWait{2000};
 
+absl::StatusOr<PeopleSync::Domain> LoadPeople(const PeopleConfig& people, const Config& config) {
+  const auto found =
+      std::ranges::find(config.directories, people.domain, &service::DirectoryConfig::domain);
+  if (found == config.directories.end()) {
+    return absl::InvalidArgumentError(
+        fmt::format("--people {}: no --directory has that domain; add one, or correct the name",
+                    people.domain));
+  }
+  PeopleSync::Domain domain;
+  domain.scope.domain = people.domain;
+  domain.scope.domain_sid = found->domain_sid;
+  // Names without a domain are of the first one.
+  if (found != config.directories.begin()) domain.scope.prefix = found->netbios_name + "\\";
+  domain.scope.base = people.base;
+  domain.scope.group = people.group;
+  domain.limits.every = std::chrono::minutes(people.minutes);
+  domain.limits.deactivate_percent = people.deactivate_percent;
+  domain.limits.deactivate_least = people.deactivate_least;
+  DT_ASSIGN_OR_RETURN(domain.listing, service::LoadListing(*found));
+  return domain;
+}
+
+absl::StatusOr<std::vector<PeopleSync::Domain>> LoadPeople(const Config& config) {
+  std::vector<PeopleSync::Domain> domains;
+  for (const PeopleConfig& people : config.people) {
+    const auto same = [&people](const PeopleSync::Domain& domain) {
+      return domain.scope.domain == people.domain;
+    };
+    if (std::ranges::any_of(domains, same)) {
+      return absl::InvalidArgumentError(
+          fmt::format("--people {}: it is there twice; leave one", people.domain));
+    }
+    DT_ASSIGN_OR_RETURN(PeopleSync::Domain domain, LoadPeople(people, config));
+    domains.push_back(std::move(domain));
+  }
+  return domains;
+}
+
 absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "policy"));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   DT_ASSIGN_OR_RETURN(auto directories, service::LoadDirectories(config));
-  return Files{std::move(component), std::move(kek), std::move(directories)};
+  DT_ASSIGN_OR_RETURN(auto people, LoadPeople(config));
+  return Files{std::move(component), std::move(kek), std::move(directories), std::move(people)};
 }
 
 // A store that is full takes no events: the oldest go before.
@@ -95,7 +139,7 @@ struct PolicyServer::Parts {
   void Stop();
 
   const Config config;
-  const Files files;
+  Files files;
   const Clock& clock;
   Random& random;
 
@@ -118,6 +162,7 @@ struct PolicyServer::Parts {
   std::optional<AppAdmin> apps;
   std::optional<ZoneAdmin> zones;
   std::optional<UserAdmin> users;
+  std::unique_ptr<PeopleSync> people;
   std::optional<IwaRegistry> iwas;
   std::optional<EnrollmentAuthority> enrollments;
   std::optional<Authenticator> authenticator;
@@ -177,6 +222,9 @@ void PolicyServer::Parts::MakeRooms() {
   zones.emplace(*store, clock);
   users.emplace(
       UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
+  people = std::make_unique<PeopleSync>(PeopleSync::Parts{*database, *events, *revoker, clock,
+                                                          random, [this] { users->NoteChange(); }},
+                                        std::move(files.people));
   iwas.emplace(*database, *events, clock);
   enrollments.emplace(*database, *store, clock, *files.directories);
   authenticator.emplace(Authenticator::Parts{
@@ -205,6 +253,7 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<AppService>(*apps));
   services.push_back(std::make_unique<ZoneService>(*zones));
   services.push_back(std::make_unique<UserService>(*users));
+  services.push_back(std::make_unique<PeopleSyncService>(*people));
   services.push_back(std::make_unique<IwaRegistryService>(*iwas));
   services.push_back(std::make_unique<EnrollmentService>(*enrollments));
   services.push_back(std::make_unique<AuthenticationService>(*authenticator));
@@ -220,6 +269,7 @@ absl::Status PolicyServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(server, rpc::Server::Start(files.component.InternalListener(config), served,
                                                  InternalAccess()));
   self_check.emplace(std::vector{server.get()});
+  people->Start();
   pruning.emplace(kPruneEvery, [this] {
     Prune();
     return kPruneEvery;
@@ -262,6 +312,7 @@ void PolicyServer::Parts::Stop() {
     if (sessions) sessions->announced().Stop();  // Ends the streams.
     if (log) log->appended().Stop();
     if (server != nullptr) server->Stop();
+    if (people != nullptr) people->Stop();
     pruning.reset();
     account_checks.reset();
     refusals.reset();

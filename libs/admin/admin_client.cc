@@ -237,6 +237,27 @@ absl::StatusOr<v1::User> AdminClient::ResetFactors(const std::string& user_id) {
   return answer.user();
 }
 
+absl::StatusOr<v1::GetPeopleSyncResponse> AdminClient::GetPeopleSync() {
+  return stubs_->Org(stubs_->people_sync, &v1::PeopleSyncService::Stub::GetPeopleSync,
+                     v1::GetPeopleSyncRequest());
+}
+
+absl::StatusOr<v1::RunPeopleSyncResponse> AdminClient::RunPeopleSync(
+    const v1::RunPeopleSyncRequest& request) {
+  return stubs_->Org(stubs_->people_sync, &v1::PeopleSyncService::Stub::RunPeopleSync, request);
+}
+
+absl::StatusOr<v1::PeopleSyncStatus> AdminClient::ApprovePeopleSync(const std::string& domain,
+                                                                    std::int64_t deactivations) {
+  v1::ApprovePeopleSyncRequest request;
+  request.set_domain(domain);
+  request.set_deactivations(deactivations);
+  DT_ASSIGN_OR_RETURN(
+      const v1::ApprovePeopleSyncResponse answer,
+      stubs_->Org(stubs_->people_sync, &v1::PeopleSyncService::Stub::ApprovePeopleSync, request));
+  return answer.domain();
+}
+
 absl::StatusOr<std::vector<v1::Iwa>> AdminClient::ListIwas() {
   DT_ASSIGN_OR_RETURN(
       const v1::ListIwasResponse list,

@@ -18,6 +18,7 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
+#include "devicetrust/org/v1/people_sync.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "devicetrust/org/v1/users.pb.h"
@@ -87,6 +88,13 @@ class AdminClient {
   // A TOTP factor whose secret the org makes and tells this once.
   absl::StatusOr<org::v1::EnrolledTotp> EnrollTotp(const std::string& user_id);
   absl::StatusOr<org::v1::User> ResetFactors(const std::string& user_id);
+
+  // People of directories.
+  absl::StatusOr<org::v1::GetPeopleSyncResponse> GetPeopleSync();
+  absl::StatusOr<org::v1::RunPeopleSyncResponse> RunPeopleSync(
+      const org::v1::RunPeopleSyncRequest& request);
+  absl::StatusOr<org::v1::PeopleSyncStatus> ApprovePeopleSync(const std::string& domain,
+                                                              std::int64_t deactivations);
 
   absl::StatusOr<std::vector<org::v1::Iwa>> ListIwas();
   absl::StatusOr<org::v1::Iwa> SetIwaEnabled(const std::string& name, bool enabled);

@@ -12,6 +12,7 @@
 #include "devicetrust/org/v1/apps.grpc.pb.h"
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
+#include "devicetrust/org/v1/people_sync.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "devicetrust/org/v1/users.grpc.pb.h"
@@ -68,6 +69,7 @@ struct AdminClient::Stubs {
         decisions(StubOf<org::v1::DecisionService>(channels.org)),
         iwas(StubOf<org::v1::IwaRegistryService>(channels.org)),
         log(StubOf<org::v1::SystemLogService>(channels.org)),
+        people_sync(StubOf<org::v1::PeopleSyncService>(channels.org)),
         settings(StubOf<org::v1::SettingsService>(channels.org)),
         users(StubOf<org::v1::UserService>(channels.org)),
         zones(StubOf<org::v1::ZoneService>(channels.org)),
@@ -110,6 +112,7 @@ struct AdminClient::Stubs {
   const std::unique_ptr<org::v1::DecisionService::Stub> decisions;
   const std::unique_ptr<org::v1::IwaRegistryService::Stub> iwas;
   const std::unique_ptr<org::v1::SystemLogService::Stub> log;
+  const std::unique_ptr<org::v1::PeopleSyncService::Stub> people_sync;
   const std::unique_ptr<org::v1::SettingsService::Stub> settings;
   const std::unique_ptr<org::v1::UserService::Stub> users;
   const std::unique_ptr<org::v1::ZoneService::Stub> zones;

@@ -197,7 +197,11 @@ std::string UserText(const v1::User& user) {
   const auto fact = [&out](std::string_view name, const std::string& value) {
     out += fmt::format("  {:<15}{}\n", name, Printable(Or(value, "-")));
   };
-  fact("status", active ? "active" : "deactivated: cannot sign in or enroll");
+  fact("status", active                            ? "active"
+                 : user.deactivated_by_directory() ? "deactivated, as in the directory"
+                                                   : "deactivated: cannot sign in or enroll");
+  fact("kept by",
+       user.synced_from().empty() ? "imports" : "the directory of " + user.synced_from());
   fact("id", user.id());
   fact("SID", user.sid());
   fact("account name", user.account_name());
@@ -217,6 +221,45 @@ std::string UsersTable(const std::vector<v1::User>& users) {
                     user.factors().empty() ? "-" : "TOTP", Some(user.groups())});
   }
   return TableText({"PRINCIPAL", "NAME", "STATUS", "FACTOR", "GROUPS"}, rows);
+}
+
+std::string PeopleSyncText(const v1::PeopleSyncStatus& status) {
+  using Status = v1::PeopleSyncStatus;
+  std::string out = status.domain() + "\n";
+  const auto fact = [&out](std::string_view name, const std::string& value) {
+    out += fmt::format("  {:<15}{}\n", name, Printable(value));
+  };
+  switch (status.state()) {
+    case Status::STATE_RUNNING:
+      fact("state", "reading");
+      break;
+    case Status::STATE_FAILED:
+      fact("state", "failed, nobody was changed; it is tried again");
+      fact("error", status.error());
+      break;
+    case Status::STATE_STOPPED:
+      fact("state", fmt::format("stopped, nobody was changed: {} would be deactivated",
+                                status.deactivations()));
+      fact("for instance", fmt::format("{}", fmt::join(status.deactivated_examples(), ", ")));
+      fact("if that is so", "dtctl people sync --approve " + status.domain());
+      break;
+    default:
+      fact("state", "waits for its turn");
+  }
+  fact("synced", status.has_synced_at() ? FormatTime(status.synced_at()) : "never yet");
+  if (!status.has_synced_at()) return out;
+  fact("read whole", FormatTime(status.everybody_at()));
+  fact("from", status.domain_controller());
+  fact("people", fmt::format("{} active, {} groups", status.people(), status.groups()));
+  const v1::PeopleSyncCounts& last = status.last();
+  fact("last changes",
+       fmt::format("{} added, {} updated, {} activated, {} deactivated", last.added(),
+                   last.updated(), last.activated(), last.deactivated()));
+  for (const std::string& refused : status.refused()) fact("can't be taken", refused);
+  if (!status.shows_deleted()) {
+    fact("deleted ones", "are found each hour: the account may not list \"Deleted Objects\"");
+  }
+  return out;
 }
 
 std::string EventLine(const v1::Event& event) {

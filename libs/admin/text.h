@@ -11,6 +11,7 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/client.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
+#include "devicetrust/org/v1/people_sync.pb.h"
 #include "devicetrust/org/v1/rules.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
@@ -40,6 +41,7 @@ std::string PersonText(const org::v1::User& user);
 // A user with all that the org knows, a fact a line.
 std::string UserText(const org::v1::User& user);
 std::string UsersTable(const std::vector<org::v1::User>& users);
+std::string PeopleSyncText(const org::v1::PeopleSyncStatus& status);  // Of one domain.
 
 // One event in one line, without line end: time, type, outcome, who → what, reason, device, the
 // code of a decision.

@@ -20,7 +20,7 @@ absl::StatusOr<std::string> ReadPassword(const std::string& path) {
   return password;
 }
 
-absl::StatusOr<directory::Domain> LoadDomain(const DirectoryConfig& config) {
+absl::StatusOr<directory::Config> LoadClient(const DirectoryConfig& config) {
   directory::Config client;
   client.url = config.url;
   client.ca_file = config.ca;
@@ -32,6 +32,11 @@ absl::StatusOr<directory::Domain> LoadDomain(const DirectoryConfig& config) {
   auto password = ReadPassword(config.password_file);
   if (!password.ok()) return Annotate(password.status(), "password-file");
   client.bind_password = *std::move(password);
+  return client;
+}
+
+absl::StatusOr<directory::Domain> LoadDomain(const DirectoryConfig& config) {
+  DT_ASSIGN_OR_RETURN(directory::Config client, LoadClient(config));
   DT_ASSIGN_OR_RETURN(auto directory, directory::LdapDirectory::Create(std::move(client)));
   return directory::Domain{
       config.domain,       config.netbios_name,
@@ -54,6 +59,12 @@ absl::StatusOr<std::unique_ptr<directory::Registry>> LoadDirectories(
   auto registry = directory::Registry::Create(std::move(domains));
   if (!registry.ok()) return Annotate(registry.status(), "--directory");
   return registry;
+}
+
+absl::StatusOr<std::unique_ptr<directory::Listing>> LoadListing(const DirectoryConfig& config) {
+  auto client = LoadClient(config);
+  if (!client.ok()) return Annotate(client.status(), fmt::format("--directory {}", config.domain));
+  return directory::MakeLdapListing(*std::move(client));
 }
 
 }  // namespace devicetrust::service

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "libs/base/status.h"
+#include "libs/directory/listing.h"
 #include "libs/directory/registry.h"
 #include "libs/service/config.h"
 
@@ -14,5 +15,8 @@ namespace devicetrust::service {
 // kFailedPrecondition (others may read the password).
 absl::StatusOr<std::unique_ptr<directory::Registry>> LoadDirectories(
     const DirectoriesConfig& config);
+
+// What reads all people of the domain; the same errors.
+absl::StatusOr<std::unique_ptr<directory::Listing>> LoadListing(const DirectoryConfig& config);
 
 }  // namespace devicetrust::service

@@ -18,7 +18,6 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-constexpr std::size_t kUserIdOctets = 16;
 constexpr int kUsersPerPage = 100;
 constexpr int kUsersPerPageMax = 1'000;
 constexpr int kImportAttempts = 3;
@@ -112,7 +111,8 @@ absl::Status UserAdmin::Retire(db::Transaction& txn, const rpc::Caller& admin,
   DT_RETURN_IF_ERROR(FreePrincipal(txn, user.id, RetiredPrincipal(user)));
   if (!user.active) return absl::OkStatus();
   DT_RETURN_IF_ERROR(UserRevoker::Promise(txn, user.id, admin.ToString(), now));
-  DT_RETURN_IF_ERROR(WriteUserStatus(txn, user.id, v1::USER_STATUS_DEACTIVATED, now));
+  DT_RETURN_IF_ERROR(
+      WriteUserStatus(txn, user.id, v1::USER_STATUS_DEACTIVATED, now, DeactivatedBy::kDirectory));
   DT_RETURN_IF_ERROR(SessionChanges::AppendUserStatus(txn, user.id, /*active=*/false, now));
   v1::Event event =
       EventBuilder("user.lifecycle.deactivate", "User deactivated: another has the principal", now)
@@ -157,8 +157,10 @@ absl::StatusOr<v1::ImportUsersResponse> UserAdmin::StoreImport(
       response.add_user_ids();
       continue;
     }
-    DT_ASSIGN_OR_RETURN(const std::string id,
-                        StoreUser(txn, people[i].user, prepared[i].id, groups));
+    std::string id = prepared[i].id;
+    if (!people[i].synced) {
+      DT_ASSIGN_OR_RETURN(id, StoreUser(txn, people[i].user, prepared[i].id, groups));
+    }
     if (id != prepared[i].id) return absl::AbortedError("another call imports the same users");
     DT_RETURN_IF_ERROR(StoreFactor(txn, prepared[i], people[i].user));
     response.add_user_ids(id);

@@ -39,6 +39,7 @@ class UserAdmin {
                                                       const org::v1::ImportUsersRequest& request);
   // Grows whenever people, their groups or their status change.
   std::int64_t version() const { return version_; }
+  void NoteChange() { ++version_; }  // Another one than this has changed them.
 
   absl::StatusOr<org::v1::GetUserResponse> Get(const org::v1::GetUserRequest& request) const;
   absl::StatusOr<org::v1::ListUsersResponse> List(const org::v1::ListUsersRequest& request) const;

@@ -18,7 +18,7 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-constexpr int kGroupsMax = 1'000;
+constexpr int kGroupsMax = 2'000;  // More than fit into a token of Active Directory.
 
 absl::Status MalformedImport(std::string message, std::string subject) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -140,6 +140,9 @@ absl::StatusOr<ImportPlan> PlanImport(db::Transaction& txn, bool take_over,
     by_sid.emplace(user.sid(), i);
     if (!people[i].status.ok()) continue;
     DT_ASSIGN_OR_RETURN(known[i], FindKnownUser(txn, user.sid()));
+    if (people[i].synced = !known[i].synced_from.empty(); people[i].synced) {
+      people[i].user.set_principal(known[i].principal);
+    }
     DT_ASSIGN_OR_RETURN(owners[i], FindPrincipalOwner(txn, user.principal()));
   }
   const auto has_other_owner = [&](std::size_t i) {
@@ -153,7 +156,7 @@ absl::StatusOr<ImportPlan> PlanImport(db::Transaction& txn, bool take_over,
       const auto owner = by_sid.find(owners[i].sid);
       const std::string& principal = people[i].user.principal();
       if (owner == by_sid.end()) {
-        if (take_over) continue;
+        if (take_over && owners[i].synced_from.empty()) continue;
         people[i].owner_sid = owners[i].sid;
         people[i].status = TakenPrincipal(
             "another user of the org, who is not in this call, has the principal", principal);

@@ -23,6 +23,7 @@ struct ImportedPerson {
   org::v1::UserImport user;
   absl::Status status;
   std::string owner_sid;  // Of the user who has the principal, when that is why.
+  bool synced = false;    // A directory keeps the names and groups: none of `user` are taken.
 };
 
 // Judges the people of a call by what the call says of them: complete, not too long, and of those

@@ -59,6 +59,7 @@ class UserRevoker {
     bool kept_ = false;
   };
 
+  void Wake() { loop_.Wake(); }            // There are new promises.
   absl::StatusOr<std::int64_t> Pending();  // Promises not yet kept.
   void Stop();                             // What waits stays in the store. Idempotent.
 

@@ -13,7 +13,8 @@ namespace v1 = ::devicetrust::org::v1;
 
 #define DT_USER_COLUMNS                                                                     \
   "SELECT u.id, u.sid, u.principal, u.account_name, u.display_name, u.email, u.given_name," \
-  " u.surname, u.group_names, u.status, u.from_ad, u.sessions_from_ms, f.user_id"           \
+  " u.surname, u.group_names, u.status, u.from_ad, u.sessions_from_ms, f.user_id,"          \
+  " u.synced_from, u.deactivated_by"                                                        \
   " FROM users u LEFT JOIN factors f ON f.user_id = u.id WHERE "
 constexpr std::string_view kById = DT_USER_COLUMNS "u.id = $1";
 constexpr std::string_view kBySid = DT_USER_COLUMNS "u.sid = $1";
@@ -22,6 +23,8 @@ constexpr std::string_view kListed = DT_USER_COLUMNS
     "u.principal_key > $1 AND (u.principal_key LIKE $2 ESCAPE '!'"
     " OR u.display_key LIKE $2 ESCAPE '!') ORDER BY u.principal_key LIMIT $3";
 #undef DT_USER_COLUMNS
+
+constexpr auto kByDirectory = static_cast<std::int64_t>(DeactivatedBy::kDirectory);
 
 StoredUser UserFromRow(const db::Row& row) {
   StoredUser stored;
@@ -40,6 +43,9 @@ StoredUser UserFromRow(const db::Row& row) {
                                                             : v1::USER_STATUS_DEACTIVATED);
   user.set_from_ad(db::Int(row[10]) != 0);
   if (!db::IsNull(row[12])) user.add_factors()->mutable_totp();
+  user.set_synced_from(db::Text(row[13]));
+  user.set_deactivated_by_directory(user.status() == v1::USER_STATUS_DEACTIVATED &&
+                                    db::Int(row[14]) == kByDirectory);
   stored.sessions_from = AtUnixMillis(db::Int(row[11]));
   return stored;
 }
@@ -78,8 +84,9 @@ std::string BeginsWith(std::string_view text) {
 KnownUser KnownUserFrom(const std::vector<db::Row>& rows) {
   if (rows.empty()) return {};
   const db::Row& row = rows.front();
-  return {db::Text(row[0]), db::Text(row[1]), db::Text(row[2]),
-          db::Int(row[3]) == v1::USER_STATUS_ACTIVE};
+  return {db::Text(row[0]), db::Text(row[1]),
+          db::Text(row[2]), db::Int(row[3]) == v1::USER_STATUS_ACTIVE,
+          db::Text(row[4]), db::Int(row[5]) == kByDirectory};
 }
 
 }  // namespace
@@ -109,41 +116,53 @@ absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& 
 }
 
 absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const v1::UserImport& user,
-                                      const std::string& new_id, GroupChanges& groups) {
+                                      const std::string& new_id, GroupChanges& groups,
+                                      const std::string& synced_from) {
   DT_ASSIGN_OR_RETURN(const auto before,
                       txn.Run("SELECT group_names FROM users WHERE sid = $1", {user.sid()}));
   const std::string joined = JoinGroups(user);
   groups.Move(before.empty() ? "" : db::Text(before.front()[0]), joined);
   DT_ASSIGN_OR_RETURN(
       const auto rows,
-      txn.Run(
-          "INSERT INTO users (id, sid, principal, principal_key, account_name, display_name,"
-          " display_key, email, given_name, surname, group_names, status, from_ad,"
-          " sessions_from_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 0)"
-          " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
-          " principal_key = excluded.principal_key, account_name = excluded.account_name,"
-          " display_name = excluded.display_name, display_key = excluded.display_key,"
-          " email = excluded.email, given_name = excluded.given_name,"
-          " surname = excluded.surname, group_names = excluded.group_names RETURNING id",
-          // In small letters, as apps have always been told principals.
-          {new_id, user.sid(), LowerCase(user.principal()), FoldName(user.principal()),
-           user.account_name(), user.display_name(), FoldName(user.display_name()), user.email(),
-           user.given_name(), user.surname(), joined, std::int64_t{v1::USER_STATUS_ACTIVE}}));
+      txn.Run("INSERT INTO users (id, sid, principal, principal_key, account_name, display_name,"
+              " display_key, email, given_name, surname, group_names, status, from_ad,"
+              " sessions_from_ms, synced_from)"
+              " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, 0, $13)"
+              " ON CONFLICT (sid) DO UPDATE SET principal = excluded.principal,"
+              " principal_key = excluded.principal_key, account_name = excluded.account_name,"
+              " display_name = excluded.display_name, display_key = excluded.display_key,"
+              " email = excluded.email, given_name = excluded.given_name,"
+              " surname = excluded.surname, group_names = excluded.group_names,"
+              " synced_from = excluded.synced_from RETURNING id",
+              // In small letters, as apps have always been told principals.
+              {new_id, user.sid(), LowerCase(user.principal()), FoldName(user.principal()),
+               user.account_name(), user.display_name(), FoldName(user.display_name()),
+               user.email(), user.given_name(), user.surname(), joined,
+               std::int64_t{v1::USER_STATUS_ACTIVE}, synced_from}));
   return db::Text(rows.front()[0]);
 }
 
+absl::Status StoreUserGroups(db::Transaction& txn, const std::string& id, const std::string& joined,
+                             GroupChanges& groups) {
+  DT_ASSIGN_OR_RETURN(const auto before,
+                      txn.Run("SELECT group_names FROM users WHERE id = $1", {id}));
+  groups.Move(before.empty() ? "" : db::Text(before.front()[0]), joined);
+  return txn.Run("UPDATE users SET group_names = $2 WHERE id = $1", {id, joined}).status();
+}
+
 absl::StatusOr<KnownUser> FindKnownUser(db::Transaction& txn, const std::string& sid) {
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      txn.Run("SELECT id, sid, principal, status FROM users WHERE sid = $1", {sid}));
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT id, sid, principal, status, synced_from, deactivated_by"
+                              " FROM users WHERE sid = $1",
+                              {sid}));
   return KnownUserFrom(rows);
 }
 
 absl::StatusOr<KnownUser> FindPrincipalOwner(db::Transaction& txn, std::string_view principal) {
-  DT_ASSIGN_OR_RETURN(
-      const auto rows,
-      txn.Run("SELECT id, sid, principal, status FROM users WHERE principal_key = $1",
-              {FoldName(principal)}));
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT id, sid, principal, status, synced_from, deactivated_by"
+                              " FROM users WHERE principal_key = $1",
+                              {FoldName(principal)}));
   return KnownUserFrom(rows);
 }
 
@@ -186,10 +205,10 @@ absl::StatusOr<std::vector<v1::User>> ListUsersAfter(db::Transaction& txn, const
 }
 
 absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id, v1::UserStatus status,
-                             WallTime at) {
+                             WallTime at, DeactivatedBy by) {
   return txn
-      .Run("UPDATE users SET status = $2, sessions_from_ms = $3 WHERE id = $1",
-           {id, std::int64_t{status}, UnixMillis(at)})
+      .Run("UPDATE users SET status = $2, sessions_from_ms = $3, deactivated_by = $4 WHERE id = $1",
+           {id, std::int64_t{status}, UnixMillis(at), static_cast<std::int64_t>(by)})
       .status();
 }
 

@@ -38,9 +38,21 @@ absl::StatusOr<std::optional<EnrollingUser>> FindEnrollingUser(db::Transaction& 
 
 // Adds the user, or updates whoever has the SID: names, address, groups; not the status, and not
 // the id, which for a new user is `new_id`. Returns the id. Nobody else may have the principal. The
-// groups that the user joins and leaves go into `groups`, for the caller to write.
+// groups that the user joins and leaves go into `groups`, for the caller to write. `synced_from`:
+// the domain whose directory keeps the user; "" for an import.
 absl::StatusOr<std::string> StoreUser(db::Transaction& txn, const org::v1::UserImport& user,
-                                      const std::string& new_id, GroupChanges& groups);
+                                      const std::string& new_id, GroupChanges& groups,
+                                      const std::string& synced_from = {});
+
+// The groups alone, one a line.
+absl::Status StoreUserGroups(db::Transaction& txn, const std::string& id, const std::string& joined,
+                             GroupChanges& groups);
+
+inline constexpr std::size_t kUserIdOctets = 16;  // Of a new one.
+
+// Who has deactivated a user. Whom the directory has, comes back with the account; whom an admin
+// has, an admin alone brings back.
+enum class DeactivatedBy : std::int64_t { kAdmin = 1, kDirectory = 2 };  // As stored.
 
 // Who has a SID or a principal. Empty `id`: nobody.
 struct KnownUser {
@@ -48,6 +60,8 @@ struct KnownUser {
   std::string sid;
   std::string principal;
   bool active = false;
+  std::string synced_from;  // "": imported.
+  bool deactivated_by_directory = false;
 };
 absl::StatusOr<KnownUser> FindKnownUser(db::Transaction& txn, const std::string& sid);
 absl::StatusOr<KnownUser> FindPrincipalOwner(db::Transaction& txn, std::string_view principal);
@@ -67,6 +81,7 @@ absl::Status FillNameKeys(db::Transaction& txn);
 
 // Deactivates or activates; sessions that began before `at` are over either way.
 absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id,
-                             org::v1::UserStatus status, WallTime at);
+                             org::v1::UserStatus status, WallTime at,
+                             DeactivatedBy by = DeactivatedBy::kAdmin);
 
 }  // namespace devicetrust::policy

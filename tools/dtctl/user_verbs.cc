@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <memory>
 
@@ -9,6 +11,7 @@
 #include "libs/base/bytes.h"
 #include "libs/base/encoding.h"
 #include "libs/base/printable.h"
+#include "libs/base/wait_until.h"
 #include "libs/rpc/error.h"
 #include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
@@ -104,6 +107,112 @@ int SetStatus(AdminClient& client, const PeopleOptions& options, bool activate) 
   return Print(options.json, *answer, text);
 }
 
+struct SyncOptions {
+  std::string approve;  // Domain.
+  bool run = false;
+  bool everybody = false;
+  bool yes = false;
+  bool json = false;
+};
+
+constexpr std::chrono::milliseconds kLookEvery{100};
+constexpr std::chrono::minutes kSyncMax{10};
+
+// Once each domain has had a pass that began after `before`.
+absl::StatusOr<org::v1::GetPeopleSyncResponse> WaitForPasses(
+    AdminClient& client,
+    const google::protobuf::RepeatedPtrField<org::v1::PeopleSyncStatus>& before) {
+  absl::StatusOr<org::v1::GetPeopleSyncResponse> now;
+  const auto has_passed = [&now](const org::v1::PeopleSyncStatus& one) {
+    const bool running = one.state() == org::v1::PeopleSyncStatus::STATE_RUNNING;
+    return std::ranges::any_of(now->domains(), [&](const auto& domain) {
+      return domain.domain() == one.domain() && domain.passes() > one.passes() + (running ? 1 : 0);
+    });
+  };
+  const auto done = [&]() -> absl::StatusOr<bool> {
+    now = client.GetPeopleSync();
+    if (!now.ok()) return now.status();
+    return std::ranges::all_of(before, has_passed);
+  };
+  DT_RETURN_IF_ERROR(WaitUntil(done, kLookEvery, kSyncMax));
+  return now;
+}
+
+int ShowSync(const org::v1::GetPeopleSyncResponse& sync, bool json) {
+  if (sync.domains().empty() && !json) {
+    return Nothing("no directory keeps the people: give dt-policy a [[people]] group, or import");
+  }
+  std::string text;
+  bool well = true;
+  for (const org::v1::PeopleSyncStatus& domain : sync.domains()) {
+    text += admin::PeopleSyncText(domain);
+    well = well && domain.state() != org::v1::PeopleSyncStatus::STATE_FAILED &&
+           domain.state() != org::v1::PeopleSyncStatus::STATE_STOPPED;
+  }
+  const int code = Print(json, sync, text);
+  return well ? code : kFailed;
+}
+
+int ApproveSync(AdminClient& client, const SyncOptions& options) {
+  const auto sync = client.GetPeopleSync();
+  if (!sync.ok()) return Failed(sync.status());
+  const auto domain = std::ranges::find(sync->domains(), options.approve,
+                                        [](const auto& one) { return one.domain(); });
+  const std::int64_t waiting = domain == sync->domains().end() ? 0 : domain->deactivations();
+  if (waiting > 0) {
+    const std::string act = fmt::format(
+        "deactivate {} people of {} (for instance {}), end their sessions and revoke"
+        " all certificates of theirs",
+        waiting, domain->domain(), fmt::join(domain->deactivated_examples(), ", "));
+    if (const int code = Confirm(act, options.yes); code != kDone) return code;
+  }
+  const auto approved = client.ApprovePeopleSync(options.approve, waiting);
+  if (!approved.ok()) return Failed(approved.status());
+  google::protobuf::RepeatedPtrField<org::v1::PeopleSyncStatus> before;
+  *before.Add() = *approved;
+  const auto now = WaitForPasses(client, before);
+  if (!now.ok()) return Failed(now.status());
+  return ShowSync(*now, options.json);
+}
+
+int Sync(AdminClient& client, const SyncOptions& options) {
+  if (!options.approve.empty()) return ApproveSync(client, options);
+  if (options.run || options.everybody) {
+    org::v1::RunPeopleSyncRequest request;
+    request.set_everybody(options.everybody);
+    const auto before = client.RunPeopleSync(request);
+    if (!before.ok()) return Failed(before.status());
+    const auto now = WaitForPasses(client, before->domains());
+    if (!now.ok()) return Failed(now.status());
+    return ShowSync(*now, options.json);
+  }
+  const auto sync = client.GetPeopleSync();
+  if (!sync.ok()) return Failed(sync.status());
+  return ShowSync(*sync, options.json);
+}
+
+void AddSync(CLI::App& people, Action& chosen) {
+  const auto options = std::make_shared<SyncOptions>();
+  CLI::App* const word =
+      people.add_subcommand("sync", "How far people are as directories have them; reads them now");
+  word->add_flag("--run", options->run, "Read what has changed, now");
+  word->add_flag("--everybody", options->everybody, "Read everybody, now");
+  word->add_option("--approve", options->approve,
+                   "Let the sync of that domain deactivate the people for whom it has stopped")
+      ->type_name("DOMAIN");
+  word->add_flag("--yes", options->yes, "Don't ask first");
+  word->add_flag("--json", options->json, "Print the answer as JSON");
+  word->footer(
+      "Without an option it only shows. Exit code 1: a reading has failed or stopped.\n"
+      "Examples:\n"
+      "  dtctl people sync\n"
+      "  dtctl people sync --run\n"
+      "  dtctl people sync --approve corp.test");
+  word->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) { return Sync(client, *options); };
+  });
+}
+
 void AddPeople(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<PeopleOptions>();
   CLI::App* const verb = app.add_subcommand("people", "Who may sign in and enroll computers");
@@ -133,6 +242,7 @@ void AddPeople(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  dtctl people import people.csv\n"
       "  dtctl people import - < people.json");
+  AddSync(*verb, chosen);
   CLI::App* const list = add("list", "List people by principal", &List);
   list->add_option("query", options->query, "Beginning of a principal or display name");
   CLI::Option* const limit = list->add_option("--limit", options->limit, "At most so many");
@@ -155,6 +265,7 @@ void AddPeople(CLI::App& app, Action& chosen) {
   verb->footer(
       "Examples:\n"
       "  dtctl people import people.csv     `dtctl people import --help` shows the columns\n"
+      "  dtctl people sync                  people of a directory, kept by dt-policy\n"
       "  dtctl people list ada\n"
       "  dtctl people deactivate ada@corp.test");
 }
