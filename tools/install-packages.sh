@@ -32,6 +32,8 @@ if command -v systemctl >/dev/null; then
     case "$package" in
       krb5-kdc) systemctl disable -q krb5-kdc.service || true ;;
       nginx-light) systemctl disable -q nginx.service || true ;;
+      samba) systemctl disable -q samba-ad-dc.service smbd.service nmbd.service || true ;;
+      winbind) systemctl disable -q winbind.service || true ;;
     esac
   done
 fi
