@@ -56,6 +56,11 @@ class FakeOrg final : public OrgClient {
   absl::Status Append(const org::v1::AppendEventsRequest& request) override {
     const std::lock_guard lock(mutex_);
     if (log_down_) return absl::UnavailableError("log is down");
+    for (const auto& event : request.events()) {  // As the System Log has it.
+      if (event.id().empty() || event.id().size() > 64) {
+        return absl::InvalidArgumentError("an event's id must be 1 to 64 bytes");
+      }
+    }
     for (const auto& event : request.events()) {  // As the real log: doubles are dropped.
       if (++events_[event.id()] == 1) log_.push_back(event);
     }

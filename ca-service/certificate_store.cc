@@ -148,6 +148,16 @@ absl::StatusOr<std::optional<StoredCertificate>> CertificateStore::FindOfKey(
                             {key_thumbprint, device_id, user_sid, now}));
 }
 
+absl::StatusOr<std::string> CertificateStore::FindRenewed(const StoredCertificate& fresh,
+                                                          std::int64_t now) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn_.Run("SELECT serial FROM certificates WHERE device_id = $1"
+                               " AND user_sid = $2 AND serial <> $3 AND not_after > $4"
+                               " AND revoked_at IS NULL ORDER BY issued_at DESC, serial LIMIT 1",
+                               {fresh.device_id, fresh.user_sid, fresh.serial, now}));
+  return rows.empty() ? std::string() : db::Text(rows.front()[0]);
+}
+
 absl::StatusOr<std::optional<StoredCertificate>> CertificateStore::FindBySerial(
     const std::string& serial) {
   return AtMostOne(

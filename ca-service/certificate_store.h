@@ -108,6 +108,9 @@ class CertificateStore {
                                                              const std::string& device_id,
                                                              const std::string& key_thumbprint,
                                                              std::int64_t now);
+  // The serial of the newest other certificate of this person on this device that is neither
+  // revoked nor expired at `now`; empty: there is none.
+  absl::StatusOr<std::string> FindRenewed(const StoredCertificate& fresh, std::int64_t now);
   absl::StatusOr<std::optional<StoredCertificate>> FindBySerial(const std::string& serial);
   absl::StatusOr<std::vector<StoredCertificate>> List(const CertificateFilter& filter);
 

@@ -70,6 +70,27 @@ TEST_F(EnrollerTest, TellsTheOrgWhoEnrollsAndLogsBothEventsOnce) {
   }
 }
 
+// CA-2: the former certificate stays good, and the log says which one was renewed.
+TEST_F(EnrollerTest, ANewCertificateWhileTheFormerIsGoodIsARenewal) {
+  const auto first = Enroll(Token(key_), key_);
+  DT_ASSERT_OK(first);
+  const auto other_key = pki::PrivateKey::Generate().value();
+  clock_.Advance(seconds{200});
+  const auto second = Enroll(Token(other_key), other_key);
+  DT_ASSERT_OK(second);
+  EXPECT_EQ(second->device_id, first->device_id);
+  EXPECT_EQ(EventCounts(),
+            (std::map<std::string, int>{
+                {"user.credential.enroll", 2}, {"pki.cert.issue", 2}, {"pki.cert.renew", 1}}));
+  for (const auto& event : org_.log()) {
+    if (event.type() != "pki.cert.renew") continue;
+    EXPECT_EQ(event.debug_data().at("serial"), second->serial);
+    EXPECT_EQ(event.debug_data().at("renews"), first->serial);
+    EXPECT_EQ(event.actor().id(), first->user_id);
+    EXPECT_EQ(event.display_message(), "Device Trust certificate renewal");
+  }
+}
+
 // The answer was lost and the device asks again, also over a restart of the CA.
 TEST_F(EnrollerTest, AnswersARetryWithTheSameCertificate) {
   const token::UserToken token = Token(key_);
@@ -212,7 +233,10 @@ TEST_F(EnrollerTest, SaysNoWhileTooManyEventsWaitAndRevokesAllTheSame) {
   org_.set_log_down(false);
   EXPECT_EQ(EventCounts(),
             (std::map<std::string, int>{
-                {"user.credential.enroll", 2}, {"pki.cert.issue", 2}, {"pki.cert.revoke", 2}}));
+                {"user.credential.enroll", 2},
+                {"pki.cert.issue", 2},
+                {"pki.cert.renew", 1},
+                {"pki.cert.revoke", 2}}));
   DT_EXPECT_OK(Enroll(Token(third_key), third_key));
 }
 

@@ -81,6 +81,19 @@ Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view clie
   return Serialize(request);
 }
 
+Bytes RenewedEvent(const StoredCertificate& certificate, const std::string& renews,
+                   std::string_view client_address, WallTime now) {
+  org::v1::AppendEventsRequest request;
+  Event& event = *request.add_events();
+  Start(event, "renew-" + certificate.serial, kRenewEvent, "Device Trust certificate renewal", now);
+  SetActor(event, "User", certificate.user_id, certificate.principal);
+  event.mutable_client()->set_address(std::string(client_address));
+  Describe(event, certificate);
+  (*event.mutable_debug_data())["renews"] = renews;
+  event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
+  return Serialize(request);
+}
+
 Change RevokedEvent(const StoredCertificate& certificate, const std::string& requested_by,
                     WallTime now) {
   org::v1::AppendEventsRequest request;
@@ -98,7 +111,7 @@ Change ReleasedEvent(const StoredCertificate& certificate, std::int64_t sequence
                      const std::string& requested_by, WallTime now) {
   org::v1::AppendEventsRequest request;
   Event& event = *request.add_events();
-  Start(event, fmt::format("release-{}-{}", certificate.serial, sequence), kReleaseEvent,
+  Start(event, fmt::format("freed-{}-{}", certificate.serial, sequence), kReleaseEvent,
         "Device Trust certificate released from hold", now);
   SetRequester(event, requested_by);
   Describe(event, certificate);

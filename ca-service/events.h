@@ -16,6 +16,7 @@ namespace devicetrust::ca {
 // sequence number too: one that is delivered twice counts once.
 inline constexpr char kEnrollEvent[] = "user.credential.enroll";
 inline constexpr char kIssueEvent[] = "pki.cert.issue";
+inline constexpr char kRenewEvent[] = "pki.cert.renew";
 inline constexpr char kRevokeEvent[] = "pki.cert.revoke";
 inline constexpr char kReleaseEvent[] = "ca.certificate.release";
 inline constexpr char kBlockEvent[] = "ca.device.block";
@@ -25,6 +26,11 @@ inline constexpr char kUnblockEvent[] = "ca.device.unblock";
 // the agent called from.
 Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view client_address,
                      WallTime now);
+
+// pki.cert.renew (CA-2): beside the former two, when the same person had a good certificate on the
+// same device, whose serial is `renews`.
+Bytes RenewedEvent(const StoredCertificate& certificate, const std::string& renews,
+                   std::string_view client_address, WallTime now);
 
 // An event with its id.
 struct Change {

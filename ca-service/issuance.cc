@@ -279,8 +279,14 @@ absl::StatusOr<Issuance::Found> Issuance::Record(const PlannedCertificate& plan,
     Found done;
     done.certificate = signed_one;
     done.is_new = true;
+    DT_ASSIGN_OR_RETURN(const std::string renews, store.FindRenewed(signed_one, UnixSeconds(now)));
     DT_RETURN_IF_ERROR(store.Insert(signed_one));
     DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "enroll-" + signed_one.serial, events));
+    if (!renews.empty()) {
+      DT_RETURN_IF_ERROR(
+          context_.outbox.Append(txn, "renew-" + signed_one.serial,
+                                 RenewedEvent(signed_one, renews, plan.client_address, now)));
+    }
     DT_ASSIGN_OR_RETURN(const auto reason, TakenBackSince(txn, plan));
     if (reason) {
       DT_RETURN_IF_ERROR(store.Revoke(*done.certificate, *reason, now));

@@ -1,9 +1,11 @@
 """dtctl against a running environment, as an administrator uses it."""
+import hashlib
 import json
 import os
 import subprocess
 import unittest
 
+from support import json_schema
 from support.environment import BIN, EnvironmentTest, run
 
 
@@ -47,15 +49,77 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(len(all_of_them.stdout.splitlines()), 9)
         self.assertEqual(all_of_them.stderr, "")
         for line in self.environment.dtctl("log", "--json", "--limit", "3").stdout.splitlines():
-            self.assertIn("type", json.loads(line))
+            self.assertIn("eventType", json.loads(line))
 
     def test_events_name_their_writer(self):
         issued = json.loads(self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "1",
                                                    "--json").stdout)
         self.assertEqual(issued["writer"], "ca")
-        self.assertTrue(issued["id"].startswith("ca/issue-"), issued["id"])
+        self.assertTrue(issued["uuid"].startswith("ca/issue-"), issued["uuid"])
         line = self.environment.dtctl("log", "--type", "pki.cert.issue", "--limit", "1").stdout
         self.assertIn("written by ca", line)
+
+    def test_events_meet_the_schema_and_exports_verify(self):
+        schema = json.loads(run(BIN / "dtctl", "log", "--schema").stdout)
+        path = self.environment.folder / "log.ndjson"
+        exported = self.environment.dtctl("log", "export").stdout
+        path.write_text(exported)
+        events = [json.loads(line) for line in exported.splitlines()]
+        self.assertGreater(len(events), 20)
+        for event in events:
+            self.assertEqual(list(json_schema.problems(event, schema)), [], event)
+            self.assertRegex(event.get("transaction", {}).get("id", "0" * 32), "^[0-9a-f]{32}$")
+        self.assertIn("holds", self.environment.dtctl("log", "verify").stdout)
+        head = self.environment.folder / "head.json"
+        head.write_text(self.environment.dtctl("log", "head").stdout)
+        whole = self.environment.dtctl("log", "verify", "--head", head)
+        self.assertRegex(whole.stdout, r"holds: \d+ events, \d+ heads? of the chain")
+
+        # Without the org, by dtctl and by the document's own lines.
+        self.assertIn("holds", run(BIN / "dtctl", "log", "verify", path).stdout)
+        before = "0" * 64
+        for event in events:
+            chain, sequence = event.pop("chain"), event.pop("sequence")
+            self.assertEqual(chain["previousHash"], before)
+            text = json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            content = hashlib.sha256(text.encode()).digest()
+            block = bytes.fromhex(before) + sequence.to_bytes(8, "big") + content
+            before = hashlib.sha256(block).hexdigest()
+            self.assertEqual(chain["hash"], before)
+
+        lines = exported.splitlines(keepends=True)
+        victim = json.loads(lines[5])
+        path.write_text("".join(lines[:5] + [lines[5].replace("SUCCESS", "FAILURE")] + lines[6:]))
+        changed = run(BIN / "dtctl", "log", "verify", path, check=False)
+        self.assertEqual(changed.returncode, 1)
+        self.assertIn(f"event {victim['uuid']} of {victim['published']}", changed.stderr)
+        path.write_text("".join(lines[:-1]))
+        cut = run(BIN / "dtctl", "log", "verify", path, "--head", head, check=False)
+        self.assertEqual(cut.returncode, 1)
+        self.assertIn("were removed", cut.stderr)
+
+    def test_filter_expressions(self):
+        def found(expression, *options):
+            output = self.environment.dtctl("log", "--filter", expression, "--json", "--limit", "9999",
+                                            *options).stdout
+            return [json.loads(line) for line in output.splitlines()]
+
+        issued = found('eventType eq "pki.cert.issue"')
+        self.assertGreater(len(issued), 2)
+        device = next(one["id"] for one in issued[0]["target"] if one["type"] == "Device")
+        of_device = found(f'target[type eq "Device" and id eq "{device}"]')
+        self.assertLessEqual({"pki.cert.issue", "user.credential.enroll"},
+                             {event["eventType"] for event in of_device})
+        for event in of_device:
+            self.assertIn(device, [one.get("id") for one in event["target"]])
+        self.assertEqual(found('eventType eq "pki.cert.issue" and not (actor.id eq "ca")'), [])
+        csv = self.environment.dtctl("log", "export", "--format", "csv", "--filter",
+                                     'eventType eq "pki.cert.issue"').stdout
+        self.assertEqual(len(csv.splitlines()), len(issued) + 1)
+        wrong = self.environment.dtctl("log", "--filter", 'actor.alternateld eq "x"', check=False)
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("character 1: there is no attribute actor.alternateld; did you mean "
+                      "actor.alternateId?", wrong.stderr)
 
     def test_an_answer_that_can_not_be_written_is_a_failure(self):
         for verb in (["log", "--json"], ["log", "--follow"], ["device-trust", "status"], ["--help"]):

@@ -160,7 +160,7 @@ class Traces(Observed):
         self.assertLessEqual(asked, self.traces("dt-ca", "pki.cert.issue"))
 
         def told():
-            return {event.get("debug_data", {}).get("trace_id")
+            return {event["debugContext"]["debugData"].get("trace_id")
                     for event in self.events("user.credential.enroll")}
         wait_until(lambda: asked <= told(), 10, "the System Log has the enrollments' events")
 
@@ -172,7 +172,7 @@ class Traces(Observed):
             self.assertLessEqual(traces, requests)
 
         def told():
-            return {event.get("debug_data", {}).get("trace_id")
+            return {event["debugContext"]["debugData"].get("trace_id")
                     for event in self.events("policy.evaluate_sign_on")}
         decided = self.traces("dt-policy", "rpc.call", method="Evaluate")
         wait_until(lambda: decided <= told(), 10, "the System Log has the decisions' events")

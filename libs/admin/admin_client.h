@@ -118,6 +118,16 @@ class AdminClient {
   absl::Status TailEvents(const org::v1::EventFilter& filter, std::int64_t& after_sequence,
                           const std::function<bool(const org::v1::Event&)>& seen,
                           const std::function<void()>& lost = {});
+  // Calls `seen` for each event after `after` and up to sequence `last`, oldest first, until it
+  // returns false. `lost` as above.
+  absl::Status ReplayEvents(const org::v1::EventFilter& filter, std::int64_t after,
+                            std::int64_t last,
+                            const std::function<bool(const org::v1::Event&)>& seen,
+                            const std::function<void()>& lost = {});
+  absl::StatusOr<std::int64_t> LastEventSequence();  // 0: there is none.
+  absl::StatusOr<org::v1::GetLogChainResponse> GetLogChain();
+  // All heads of the chain after this sequence, oldest first.
+  absl::StatusOr<std::vector<org::v1::LogHead>> ListLogHeads(std::int64_t after);
   // Waits until the org answers, or that long.
   void WaitForOrg(std::chrono::milliseconds limit);
 

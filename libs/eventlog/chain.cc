@@ -56,7 +56,7 @@ bool ChainVerifier::Add(const ChainedEvent& event) {
                 "it does not come after the event before it: it is a double, or out of order");
   }
   if (!event.previous || !event.hash) {
-    if (event.sequence >= chained_from_) {
+    if (event.sequence >= chained_from_ || verified_ > 0) {
       return Fail(event,
                   "it carries no hash, so it was put there, or written by a release that knew"
                   " no chain");

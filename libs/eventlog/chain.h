@@ -49,7 +49,8 @@ class ChainVerifier {
   // Begins with whatever event comes first: of an export, nobody knows what was before it.
   ChainVerifier() = default;
 
-  // Events below this sequence are older than the chain and need no hash.
+  // Events below this sequence that come before all others are older than the chain and need no
+  // hash.
   void SetChainedFrom(std::int64_t sequence) { chained_from_ = sequence; }
 
   // False: it does not hold from this event on, and problem() says why. Takes none after that.

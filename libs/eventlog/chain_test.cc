@@ -87,6 +87,11 @@ TEST(ChainTest, EventsFromBeforeTheChainNeedNone) {
   verifier.SetChainedFrom(10);
   EXPECT_EQ(Verify(verifier, events), "");
   EXPECT_NE(Verify(ChainVerifier(kNoHash), events), "");
+  std::swap(events[0], events[1]);
+  events[1].set_sequence(15);
+  verifier = ChainVerifier(kNoHash);
+  verifier.SetChainedFrom(100);
+  EXPECT_NE(Verify(verifier, events).find("carries no hash"), std::string::npos);
 }
 
 TEST(ChainTest, ACutTailAndAnotherHistoryAreSeenByTheHead) {

@@ -11,8 +11,12 @@
 #include "libs/base/clock.h"
 #include "libs/base/printable.h"
 #include "libs/base/utc_time.h"
+#include "libs/eventlog/event_json.h"
 #include "libs/rpc/timestamps.h"
 #include "libs/service/command_line.h"
+#include "tools/dtctl/log_file_verbs.h"
+#include "tools/dtctl/log_options.h"
+#include "tools/dtctl/log_schema.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -23,41 +27,16 @@ using admin::AdminClient;
 constexpr std::chrono::seconds kReconnect{5};
 
 struct LogOptions {
-  std::vector<std::string> types;
-  std::string user;
-  std::string device;
-  std::string expression;
-  std::string since;  // As admin::ParseTime().
-  std::string until;
+  EventOptions events;
   int limit = 50;
   bool follow = false;
   bool json = false;
+  bool schema = false;
 };
 
-absl::StatusOr<org::v1::EventFilter> FilterOf(const LogOptions& options, const Clock& clock) {
-  org::v1::EventFilter filter;
-  for (const std::string& type : options.types) filter.add_types(type);
-  filter.set_user_id(options.user);
-  filter.set_device_id(options.device);
-  filter.set_expression(options.expression);
-  if (!options.since.empty()) {
-    DT_ASSIGN_OR_RETURN(const WallTime since, admin::ParseTime(options.since, clock.Now()));
-    *filter.mutable_since() = rpc::ToTimestamp(since);
-  }
-  if (!options.until.empty()) {
-    DT_ASSIGN_OR_RETURN(const WallTime until, admin::ParseTime(options.until, clock.Now()));
-    *filter.mutable_until() = rpc::ToTimestamp(until);
-  }
-  if (filter.has_since() && filter.has_until() &&
-      rpc::FromTimestamp(filter.since()) > rpc::FromTimestamp(filter.until())) {
-    return absl::InvalidArgumentError(
-        fmt::format("--since {} is later than --until {}", options.since, options.until));
-  }
-  return filter;
-}
-
 void PrintEvent(const org::v1::Event& event, bool as_json) {
-  std::cout << (as_json ? admin::ToJson(event) : admin::EventLine(event)) << "\n";
+  std::cout << (as_json ? PrintableJson(eventlog::EventJson(event)) : admin::EventLine(event))
+            << "\n";
 }
 
 // Until interrupted. An org that restarts is waited for; the sequence sees to the rest.
@@ -80,7 +59,7 @@ int Follow(AdminClient& client, const org::v1::EventFilter& filter, std::int64_t
 }
 
 int ShowLog(AdminClient& client, const LogOptions& options) {
-  const auto filter = FilterOf(options, SystemClock());
+  const auto filter = FilterOf(options.events, SystemClock());
   if (!filter.ok()) {
     Failed(filter.status());
     return kUsageError;
@@ -146,33 +125,72 @@ void AddExplain(CLI::App& app, Action& chosen) {
 
 }  // namespace
 
-void AddLogVerbs(CLI::App& app, Action& chosen) {
+void AddEventOptions(CLI::App& verb, EventOptions& options) {
+  verb.add_option("--type", options.types, "Only this event type; may be given again")
+      ->type_name("TYPE");
+  verb.add_option("--user", options.user, "Only events by or about this person: principal or id")
+      ->type_name("WHO");
+  verb.add_option("--device", options.device, "Only events of this device id")->type_name("ID");
+  verb.add_option("--filter", options.expression,
+                  "Only events that this matches, as SCIM writes filters: docs/system-log.md")
+      ->type_name("EXPRESSION");
+  verb.add_option("--since", options.since, "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z")
+      ->type_name("TIME");
+  verb.add_option("--until", options.until, "Up to, in the same forms")->type_name("TIME");
+}
+
+absl::StatusOr<org::v1::EventFilter> FilterOf(const EventOptions& options, const Clock& clock) {
+  org::v1::EventFilter filter;
+  for (const std::string& type : options.types) filter.add_types(type);
+  filter.set_user_id(options.user);
+  filter.set_device_id(options.device);
+  filter.set_expression(options.expression);
+  if (!options.since.empty()) {
+    DT_ASSIGN_OR_RETURN(const WallTime since, admin::ParseTime(options.since, clock.Now()));
+    *filter.mutable_since() = rpc::ToTimestamp(since);
+  }
+  if (!options.until.empty()) {
+    DT_ASSIGN_OR_RETURN(const WallTime until, admin::ParseTime(options.until, clock.Now()));
+    *filter.mutable_until() = rpc::ToTimestamp(until);
+  }
+  if (filter.has_since() && filter.has_until() &&
+      rpc::FromTimestamp(filter.since()) > rpc::FromTimestamp(filter.until())) {
+    return absl::InvalidArgumentError(
+        fmt::format("--since {} is later than --until {}", options.since, options.until));
+  }
+  return filter;
+}
+
+void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local) {
   const auto options = std::make_shared<LogOptions>();
   CLI::App* const verb = app.add_subcommand("log", "Show the System Log, oldest first");
-  verb->add_option("--type", options->types, "Only this event type; may be given again")
-      ->type_name("TYPE");
-  verb->add_option("--user", options->user, "Only events by or about this person: principal or id")
-      ->type_name("WHO");
-  verb->add_option("--device", options->device, "Only events of this device id")->type_name("ID");
-  verb->add_option("--filter", options->expression,
-                   "Only events that this matches, as SCIM writes filters: docs/system-log.md")
-      ->type_name("EXPRESSION");
-  verb->add_option("--since", options->since, "From: 90s, 15m, 2h, 7d ago, or 2026-11-24T08:00:00Z")
-      ->type_name("TIME");
-  verb->add_option("--until", options->until, "Up to, in the same forms")->type_name("TIME");
+  verb->require_subcommand(0, 1);
+  AddEventOptions(*verb, options->events);
   CLI::Option* const limit =
       verb->add_option("--limit", options->limit, "At most so many, the newest");
   limit->capture_default_str();
   service::MustBeNumber(*limit, 1, 100'000);
   verb->add_flag("--follow,-f", options->follow, "Go on with what happens next, until Ctrl-C");
   verb->add_flag("--json", options->json, "One JSON object a line");
+  verb->add_flag("--schema", options->schema, "Print the JSON schema of such a line, and no event");
+  AddLogFileVerbs(*verb, chosen, local);
   verb->footer(
       "Examples:\n"
       "  dtctl log --since 15m\n"
       "  dtctl log --follow --type pki.cert.issue --type pki.cert.revoke\n"
       "  dtctl log --filter 'eventType eq \"pki.cert.revoke\" and actor.alternateId sw \"ada\"'\n"
-      "  dtctl log --user ada@corp.test --json | jq .debug_data");
-  verb->callback([options, &chosen] {
+      "  dtctl log --user ada@corp.test --json | jq .debugContext.debugData\n"
+      "  dtctl log export --format csv > log.csv\n"
+      "  dtctl log verify                         was anything changed?");
+  verb->callback([options, verb, &chosen, &local] {
+    if (!verb->get_subcommands().empty()) return;  // Has chosen for itself.
+    if (options->schema) {
+      local = [] {
+        std::cout << kSystemLogSchema;
+        return kDone;
+      };
+      return;
+    }
     chosen = [options](AdminClient& client) { return ShowLog(client, *options); };
   });
   AddExplain(app, chosen);

@@ -109,6 +109,7 @@ int Main(int argc, char** argv) {
   static_cast<void>(SetLogLevel("off"));
   Connection connection;
   Action action;
+  LocalAction local;
   std::string config_file;
   CLI::App app("Administers a Device Trust deployment.", "dtctl");
   service::SetHelpForm(app);
@@ -124,7 +125,7 @@ int Main(int argc, char** argv) {
   AddUserVerbs(app, action);
   AddCertificateVerbs(app, action);
   AddIssuerVerbs(app, action);
-  AddLogVerbs(app, action);
+  AddLogVerbs(app, action, local);
   service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state"});
   app.footer(
       "Examples:\n"
@@ -142,6 +143,7 @@ int Main(int argc, char** argv) {
   if (status.ok()) status = ReadConfig(config_file, options);
   if (status.ok()) status = flags.Set(options);
   if (!status.ok()) return service::RefuseCommandLine(app, status);
+  if (local) return Flushed(local());
   const auto endpoints = FindEndpoints(connection, flags);
   if (!endpoints.ok()) return service::RefuseCommandLine(app, endpoints.status());
   admin::AdminClient client(*endpoints);

@@ -25,6 +25,9 @@ inline constexpr int kUsageError = 2;
 // What a verb does once its flags are read; returns the exit code.
 using Action = std::function<int(admin::AdminClient&)>;
 
+// The same of a verb that asks no deployment.
+using LocalAction = std::function<int()>;
+
 // Each declares verbs below `app`. The one that the command line names puts its action into
 // `chosen`, which must outlive the parsing.
 void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
@@ -32,7 +35,7 @@ void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
 void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
 void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
-void AddLogVerbs(CLI::App& app, Action& chosen);          // log, explain
+void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local);  // log, explain
 
 // Prints the error with its reason and remedy; returns kFailed.
 int Failed(const absl::Status& status);
