@@ -27,6 +27,11 @@ void Describe(Config& config, service::Options& options) {
                  "How long the System Log keeps an event");
   options.Number("log-bytes-max", config.log_bytes_max, 0, std::int64_t{1} << 50,
                  "Size of the System Log beyond which its oldest events go, 0: none");
+  options.Heading("Event hooks");
+  options.Text("hook-ca", config.hook_ca, "FILE",
+               "CAs of the receivers of event hooks, PEM (default: those of the system)");
+  options.Flag("hook-private-addresses", config.hook_private_addresses,
+               "Let event hooks go to loopback and private addresses too");
   service::DescribeDirectories(config, service::Need::kOptional, options);
   options.Groups("people", config.people, "People whom the directory of a domain keeps");
   options.Heading("Guessing");

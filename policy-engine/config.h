@@ -42,6 +42,10 @@ struct Config : service::ComponentConfig,
 
   std::vector<PeopleConfig> people;  // None: people are imported alone.
 
+  // CAs of the receivers of event hooks, PEM; empty: those of the system.
+  std::string hook_ca;
+  bool hook_private_addresses = false;  // Hooks may go to addresses that are not public.
+
   // Wrong passwords: authentication/failure_throttle.h.
   std::uint32_t password_failures_max = 3;
   std::uint32_t known_password_failures_max = 4;

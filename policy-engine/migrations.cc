@@ -1,6 +1,7 @@
 #include "policy-engine/migrations.h"
 
 #include "libs/db/outbox.h"
+#include "policy-engine/log/hook_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -205,7 +206,8 @@ std::vector<db::Migration> LogMigrations() {
             " SELECT 1, 0, 0, COALESCE(MAX(sequence) + 1, 0), COALESCE(MAX(sequence) + 1, 0)"
             " FROM events",
             "CREATE INDEX events_by_type_in_order ON events (type, sequence)",
-            "DROP INDEX IF EXISTS events_by_type"}}};
+            "DROP INDEX IF EXISTS events_by_type"}},
+          HookStore::Tables(4)};
 }
 
 }  // namespace devicetrust::policy

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libs/base/background_loop.h"
+#include "libs/base/files.h"
 #include "libs/base/log.h"
 #include "libs/db/database.h"
 #include "libs/db/open.h"
@@ -26,6 +27,7 @@
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
+#include "policy-engine/log/event_hook_service.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/method_access.h"
 #include "policy-engine/migrations.h"
@@ -39,6 +41,7 @@ namespace devicetrust::policy {
 // What the files of a Config hold.
 struct Files {
   service::Component component;
+  std::vector<pki::Certificate> hook_cas;
   pki::AeadKey kek;
   std::unique_ptr<directory::Registry> directories;
   std::vector<PeopleSync::Domain> people;
@@ -92,12 +95,31 @@ absl::StatusOr<std::vector<PeopleSync::Domain>> LoadPeople(const Config& config)
   return domains;
 }
 
+constexpr char kSystemCas[] = "/etc/ssl/certs/ca-certificates.crt";
+constexpr std::size_t kHookCasMax = 1000;
+constexpr std::size_t kHookCaBytesMax = 4 << 20;
+
+// A system without such a file, or with one of its own form, has no receivers that can be trusted.
+absl::StatusOr<std::vector<pki::Certificate>> LoadHookCas(const Config& config) {
+  const auto pem = ReadFile(config.hook_ca.empty() ? kSystemCas : config.hook_ca, kHookCaBytesMax);
+  if (config.hook_ca.empty()) {
+    if (!pem.ok()) return std::vector<pki::Certificate>();
+    return pki::CertificatesFromPem(*pem, kHookCasMax).value_or(std::vector<pki::Certificate>());
+  }
+  DT_RETURN_IF_ERROR(Annotate(pem.status(), "--hook-ca"));
+  auto certificates = pki::CertificatesFromPem(*pem, kHookCasMax);
+  DT_RETURN_IF_ERROR(Annotate(certificates.status(), "--hook-ca " + config.hook_ca));
+  return certificates;
+}
+
 absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto component, service::Component::Load(config, "policy"));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   DT_ASSIGN_OR_RETURN(auto directories, service::LoadDirectories(config));
+  DT_ASSIGN_OR_RETURN(auto hook_cas, LoadHookCas(config));
   DT_ASSIGN_OR_RETURN(auto people, LoadPeople(config));
-  return Files{std::move(component), std::move(kek), std::move(directories), std::move(people)};
+  return Files{std::move(component), std::move(hook_cas), std::move(kek), std::move(directories),
+               std::move(people)};
 }
 
 // A store that is full takes no events: the oldest go before.
@@ -147,6 +169,8 @@ struct PolicyServer::Parts {
   std::unique_ptr<db::Database> database;
   std::optional<SystemLog> log;
   std::unique_ptr<LogHeads> log_heads;
+  std::unique_ptr<HookPoster> hook_poster;
+  std::optional<EventHooks> hooks;
   std::unique_ptr<db::Outbox> outbox;
   std::optional<EventSink> events;
   std::unique_ptr<OrgStore> store;
@@ -191,6 +215,11 @@ absl::Status PolicyServer::Parts::Open() {
   log.emplace(*log_database, clock, LimitsOf(config));
   DT_ASSIGN_OR_RETURN(log_heads,
                       LogHeads::Create(*log_database, files.kek, config.org, clock, random));
+  DT_ASSIGN_OR_RETURN(hook_poster,
+                      HookPoster::Create(files.hook_cas, config.hook_private_addresses, clock));
+  hooks.emplace(HookParts{*log_database, *log, files.kek, config.org, clock, random,
+                          [this](const auto&... call) { return hook_poster->Post(call...); }},
+                config.hook_private_addresses);
   db::OutboxOptions outbox_options;
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
@@ -260,6 +289,7 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
   services.push_back(std::make_unique<GatewayKeyService>(*keys));
+  services.push_back(std::make_unique<EventHookService>(*hooks));
   services.push_back(std::make_unique<SystemLogService>(*log, *log_heads));
 }
 
@@ -287,6 +317,7 @@ absl::Status PolicyServer::Parts::Listen() {
     LogFailure("system_log.prune.failed", more.status());
     return more.value_or(false) ? kPauseBetweenPrunes : kPruneEvery;
   });
+  DT_RETURN_IF_ERROR(hooks->Start());
   log_signing.emplace(kHeadSignedEvery, [this] {
     LogFailure("system_log.head.unsigned", log_heads->Sign());
     return kHeadSignedEvery;
@@ -318,6 +349,7 @@ void PolicyServer::Parts::Stop() {
     refusals.reset();
     log_pruning.reset();
     log_signing.reset();
+    if (hooks) hooks->Stop();
     if (authenticator) LogFailure("org.refusals.untold", authenticator->TellRefused());
     if (revoker != nullptr) revoker->Stop();
     if (outbox == nullptr) return;

@@ -121,6 +121,36 @@ class Dtctl(EnvironmentTest):
         self.assertIn("character 1: there is no attribute actor.alternateld; did you mean "
                       "actor.alternateId?", wrong.stderr)
 
+    def test_event_hooks(self):
+        dtctl = self.environment.dtctl
+        self.assertIn("there is no hook", dtctl("hooks", "list").stderr)
+        for url, why in (("http://siem.example.com/", "https://"), ("https://127.0.0.1/", "public")):
+            refused = dtctl("hooks", "add", "siem", url, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(why, refused.stderr)
+        # A reserved name: nobody answers there.
+        added = dtctl("hooks", "add", "siem", "https://siem.invalid/events", "--filter",
+                      'eventType sw "pki."')
+        self.assertRegex(added.stdout, "^[0-9a-f]{64}\n$")
+        self.assertIn("siem.invalid", dtctl("hooks", "list").stdout)
+        rotated = dtctl("hooks", "rotate-key", "siem", "--overlap-hours", "2")
+        self.assertNotEqual(rotated.stdout, added.stdout)
+        shown = json.loads(dtctl("hooks", "show", "siem", "--json").stdout)
+        self.assertEqual(len(shown["keys"]), 2)
+        self.assertEqual(shown["expression"], 'eventType sw "pki."')
+        self.assertNotIn(added.stdout.strip(), json.dumps(shown))
+        self.assertEqual(dtctl("hooks", "test", "siem", check=False).returncode, 1)
+        self.assertIn("paused", dtctl("hooks", "pause", "siem").stdout)
+        self.assertNotIn("paused", dtctl("hooks", "resume", "siem").stdout)
+        self.assertIn("no dead letter", dtctl("hooks", "dead-letters", "siem").stderr)
+        self.assertIn("0 dead letters", dtctl("hooks", "resend", "siem").stdout)
+        asked = dtctl("hooks", "remove", "siem", check=False)
+        self.assertEqual(asked.returncode, 2)
+        dtctl("hooks", "remove", "siem", "--yes")
+        self.assertEqual(dtctl("hooks", "remove", "siem", "--yes", check=False).returncode, 1)
+        told = dtctl("log", "--type", "org.hook.change").stdout
+        self.assertIn("siem added: https://siem.invalid/events", told)
+
     def test_an_answer_that_can_not_be_written_is_a_failure(self):
         for verb in (["log", "--json"], ["log", "--follow"], ["device-trust", "status"], ["--help"]):
             with open("/dev/full", "w") as full:

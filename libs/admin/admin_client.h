@@ -17,6 +17,7 @@
 #include "devicetrust/ca/v1/ca.pb.h"
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/event_hooks.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
 #include "devicetrust/org/v1/people_sync.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
@@ -128,6 +129,18 @@ class AdminClient {
   absl::StatusOr<org::v1::GetLogChainResponse> GetLogChain();
   // All heads of the chain after this sequence, oldest first.
   absl::StatusOr<std::vector<org::v1::LogHead>> ListLogHeads(std::int64_t after);
+  // Event hooks.
+  absl::StatusOr<org::v1::AddHookResponse> AddHook(const org::v1::AddHookRequest& request);
+  absl::StatusOr<org::v1::ListHooksResponse> ListHooks();
+  absl::StatusOr<org::v1::EventHook> SetHookEnabled(const std::string& name, bool enabled);
+  absl::Status RemoveHook(const std::string& name);
+  absl::StatusOr<org::v1::RotateHookKeyResponse> RotateHookKey(const std::string& name,
+                                                               int overlap_hours);
+  absl::StatusOr<org::v1::TestHookResponse> TestHook(const std::string& name);
+  absl::StatusOr<org::v1::ListDeadLettersResponse> ListDeadLetters(const std::string& name);
+  // One, or with 0 all; how many.
+  absl::StatusOr<int> ResendDeadLetters(const std::string& name, std::int64_t id);
+
   // Waits until the org answers, or that long.
   void WaitForOrg(std::chrono::milliseconds limit);
 

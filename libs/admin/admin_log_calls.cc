@@ -139,4 +139,58 @@ absl::StatusOr<std::vector<v1::LogHead>> AdminClient::ListLogHeads(std::int64_t 
   return heads;
 }
 
+absl::StatusOr<v1::AddHookResponse> AdminClient::AddHook(const v1::AddHookRequest& request) {
+  return stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::AddHook, request);
+}
+
+absl::StatusOr<v1::ListHooksResponse> AdminClient::ListHooks() {
+  return stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::ListHooks, v1::ListHooksRequest());
+}
+
+absl::StatusOr<v1::EventHook> AdminClient::SetHookEnabled(const std::string& name, bool enabled) {
+  v1::SetHookEnabledRequest request;
+  request.set_name(name);
+  request.set_enabled(enabled);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetHookEnabledResponse answer,
+      stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::SetHookEnabled, request));
+  return answer.hook();
+}
+
+absl::Status AdminClient::RemoveHook(const std::string& name) {
+  v1::RemoveHookRequest request;
+  request.set_name(name);
+  return stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::RemoveHook, request).status();
+}
+
+absl::StatusOr<v1::RotateHookKeyResponse> AdminClient::RotateHookKey(const std::string& name,
+                                                                     int overlap_hours) {
+  v1::RotateHookKeyRequest request;
+  request.set_name(name);
+  request.set_overlap_hours(overlap_hours);
+  return stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::RotateHookKey, request);
+}
+
+absl::StatusOr<v1::TestHookResponse> AdminClient::TestHook(const std::string& name) {
+  v1::TestHookRequest request;
+  request.set_name(name);
+  return stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::TestHook, request);
+}
+
+absl::StatusOr<v1::ListDeadLettersResponse> AdminClient::ListDeadLetters(const std::string& name) {
+  v1::ListDeadLettersRequest request;
+  request.set_name(name);
+  return stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::ListDeadLetters, request);
+}
+
+absl::StatusOr<int> AdminClient::ResendDeadLetters(const std::string& name, std::int64_t id) {
+  v1::ResendDeadLettersRequest request;
+  request.set_name(name);
+  request.set_id(id);
+  DT_ASSIGN_OR_RETURN(
+      const v1::ResendDeadLettersResponse answer,
+      stubs_->Org(stubs_->hooks, &v1::EventHookService::Stub::ResendDeadLetters, request));
+  return answer.count();
+}
+
 }  // namespace devicetrust::admin

@@ -11,6 +11,7 @@
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/org/v1/apps.grpc.pb.h"
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
+#include "devicetrust/org/v1/event_hooks.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/people_sync.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
@@ -67,6 +68,7 @@ struct AdminClient::Stubs {
         org_channel(channels.org),
         apps(StubOf<org::v1::AppService>(channels.org)),
         decisions(StubOf<org::v1::DecisionService>(channels.org)),
+        hooks(StubOf<org::v1::EventHookService>(channels.org)),
         iwas(StubOf<org::v1::IwaRegistryService>(channels.org)),
         log(StubOf<org::v1::SystemLogService>(channels.org)),
         people_sync(StubOf<org::v1::PeopleSyncService>(channels.org)),
@@ -110,6 +112,7 @@ struct AdminClient::Stubs {
   const std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
   const std::unique_ptr<org::v1::AppService::Stub> apps;
   const std::unique_ptr<org::v1::DecisionService::Stub> decisions;
+  const std::unique_ptr<org::v1::EventHookService::Stub> hooks;
   const std::unique_ptr<org::v1::IwaRegistryService::Stub> iwas;
   const std::unique_ptr<org::v1::SystemLogService::Stub> log;
   const std::unique_ptr<org::v1::PeopleSyncService::Stub> people_sync;

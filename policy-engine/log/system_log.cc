@@ -21,8 +21,7 @@ namespace {
 
 namespace v1 = ::devicetrust::org::v1;
 
-// The sequence of events, and the topic that new ones are announced under.
-constexpr std::string_view kEventSequence = "events";
+constexpr std::string_view kEventSequence = kEventsTopic;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 absl::Status MalformedEvents(std::string message) {
@@ -169,9 +168,23 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(const rpc::Caller& writer,
         MakeRecord(writer, *event, now, limits_.kept_for, zones_of ? *zones_of : ZonesOf()));
   }
   if (records.empty()) return Appended{};
+  return Store(records, now, [](db::Transaction& /*txn*/) { return absl::OkStatus(); });
+}
 
+absl::Status SystemLog::AppendWith(const rpc::Caller& writer, const v1::Event& event,
+                                   const Change& change) {
+  DT_RETURN_IF_ERROR(ValidateEvent(event));
+  if (!MayWrite(writer.role, event.type())) return ForeignType(writer, event);
+  const WallTime now = clock_.Now();
+  const EventRecord record = MakeRecord(writer, event, now, limits_.kept_for, ZonesOf());
+  return Store({&record, 1}, now, change).status();
+}
+
+absl::StatusOr<SystemLog::Appended> SystemLog::Store(std::span<const EventRecord> records,
+                                                     WallTime now, const Change& change) {
   const bool mended = mended_;
   const auto append = [&](db::Transaction& txn) -> absl::StatusOr<std::pair<Appended, Usage>> {
+    DT_RETURN_IF_ERROR(change(txn));
     DT_ASSIGN_OR_RETURN(ChainState chain, ReadChain(txn));
     if (!mended) DT_RETURN_IF_ERROR(MendIndexedFrom(txn, chain));
     DT_ASSIGN_OR_RETURN(

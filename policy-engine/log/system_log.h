@@ -5,10 +5,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "devicetrust/org/v1/system_log.pb.h"
@@ -25,6 +27,8 @@
 namespace devicetrust::policy {
 
 inline constexpr int kEventsPerAppendMax = 1000;
+// The topic of the store that new events are announced under (Database::WatchTopic).
+inline constexpr std::string_view kEventsTopic = "events";
 
 struct LogLimits {
   std::chrono::hours kept_for{90 * 24};             // From the arrival on.
@@ -34,6 +38,8 @@ struct LogLimits {
 // Thread-safe.
 class SystemLog {
  public:
+  using Change = std::function<absl::Status(db::Transaction&)>;
+
   // `database` has LogMigrations(). Both must outlive this.
   SystemLog(db::Database& database, const Clock& clock, LogLimits limits = {});
 
@@ -55,6 +61,11 @@ class SystemLog {
                                   std::span<const org::v1::Event* const> events);
   absl::StatusOr<Appended> Append(const rpc::Caller& writer,
                                   std::span<const org::v1::Event> events);
+
+  // Makes `change` in the store of the log, and appends the event that tells of it, in one
+  // transaction. Errors: those of both. `change` is run as Database::Write() runs such.
+  absl::Status AppendWith(const rpc::Caller& writer, const org::v1::Event& event,
+                          const Change& change);
 
   struct Page {
     std::vector<org::v1::Event> events;  // Newest first, `sequence` set.
@@ -95,6 +106,9 @@ class SystemLog {
   ChangeSignal& appended() { return appended_; }  // Fires after each commit of one.
 
  private:
+  absl::StatusOr<Appended> Store(std::span<const EventRecord> records, WallTime now,
+                                 const Change& change);
+
   db::Database& database_;
   const Clock& clock_;
   const LogLimits limits_;

@@ -126,6 +126,7 @@ int Main(int argc, char** argv) {
   AddCertificateVerbs(app, action);
   AddIssuerVerbs(app, action);
   AddLogVerbs(app, action, local);
+  AddHookVerbs(app, action);
   service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state"});
   app.footer(
       "Examples:\n"

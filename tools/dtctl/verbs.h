@@ -35,6 +35,7 @@ void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
 void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
 void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
+void AddHookVerbs(CLI::App& app, Action& chosen);         // hooks
 void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local);  // log, explain
 
 // Prints the error with its reason and remedy; returns kFailed.
