@@ -137,14 +137,18 @@ class CaTest : public ::testing::Test {
                                        return org_.Append(request);
                                      });
     revocations_ = std::make_unique<Revocations>(*database_, *outbox_, clock_);
-    crl_ = CrlPublisher::Start(*database_, *issuers_, clock_, crl_pace_).value();
+    crl_ = CrlPublisher::Start(
+               *database_, *issuers_, clock_,
+               {.pace = crl_pace_, .public_url = "http://ca.test", .large = crl_large_})
+               .value();
     iwa_keys_ = std::make_unique<IwaKeys>("acme", org_);
     enroller_ = std::make_unique<Enroller>(
         EnrollerConfig{{.org = "acme",
                         .profile = {},
                         .public_url = "http://ca.test",
                         .device_daily_max = device_daily_max_,
-                        .user_daily_max = user_daily_max_},
+                        .user_daily_max = user_daily_max_,
+                        .crl_shards = crl_shards_},
                        calls_per_minute_,
                        known_keys_},
         *iwa_keys_, Context{*database_, *outbox_, *issuers_, org_, clock_, random_});
@@ -204,6 +208,8 @@ class CaTest : public ::testing::Test {
   std::int64_t device_daily_max_ = 100'000;
   std::int64_t user_daily_max_ = 100'000;
   std::chrono::milliseconds crl_pace_{0};
+  std::size_t crl_large_ = kLargeCrl;
+  CrlShards::Options crl_shards_;
   std::unique_ptr<db::Database> database_;
   std::unique_ptr<Issuers> issuers_;
   std::unique_ptr<db::Outbox> outbox_;

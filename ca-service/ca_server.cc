@@ -176,7 +176,8 @@ absl::Status CaServer::Parts::Open() {
   revocations = std::make_unique<Revocations>(*database, *outbox, clock);
   revoked_set = std::make_unique<RevokedSet>(*database, clock);
   blocks = std::make_unique<DeviceBlocks>(*database, *outbox, *revocations, clock, random);
-  DT_ASSIGN_OR_RETURN(crl, CrlPublisher::Start(*database, *issuers, clock));
+  DT_ASSIGN_OR_RETURN(
+      crl, CrlPublisher::Start(*database, *issuers, clock, {.public_url = config.public_http_url}));
   DT_ASSIGN_OR_RETURN(
       delegates, OcspDelegates::Start({config.org, files.kek}, *database, *issuers, clock, random));
   DT_ASSIGN_OR_RETURN(

@@ -168,8 +168,8 @@ class CaServerTest : public ::testing::Test {
   absl::StatusOr<v1::EnrollResponse> Enroll(const v1::EnrollRequest& request) {
     return rpc::Call(*edge_, &EnrollmentService::Stub::Enroll, request, std::chrono::seconds(5));
   }
-  // Body of a plain HTTP GET; empty unless 200.
-  std::string Get(const std::string& path) {
+  // The answer to a plain HTTP GET.
+  std::string Ask(const std::string& path, const std::string& fields = "") {
     namespace asio = boost::asio;
     asio::io_context io;
     asio::ip::tcp::socket socket(io);
@@ -177,10 +177,15 @@ class CaServerTest : public ::testing::Test {
     socket.connect(
         {asio::ip::make_address(address.host), static_cast<std::uint16_t>(address.port)});
     asio::write(socket, asio::buffer("GET " + path + " HTTP/1.1\r\nHost: " + addresses_["http"] +
-                                     "\r\nConnection: close\r\n\r\n"));
+                                     "\r\n" + fields + "Connection: close\r\n\r\n"));
     std::string answer;
     boost::system::error_code end;
     asio::read(socket, asio::dynamic_buffer(answer), end);
+    return answer;
+  }
+  // The body of a good answer; else empty.
+  std::string Get(const std::string& path) {
+    const std::string answer = Ask(path);
     if (!answer.starts_with("HTTP/1.1 200 ")) return {};
     return answer.substr(answer.find("\r\n\r\n") + 4);
   }
@@ -251,6 +256,29 @@ TEST_F(CaServerTest, EnrollsRevokesAndPublishesForIndependentTools) {
   if (Shell("certtool --version")) {
     EXPECT_TRUE(Shell("certtool --verify-crl --load-ca-certificate " + Path("issuing.pem") +
                       " --infile " + Path("crl.pem")));
+  }
+}
+
+TEST_F(CaServerTest, AListThatAClientHasIsNotSentAgain) {
+  Start();
+  const auto root = pki::Certificate::FromDer(AsBytes(Get("/ca/root.crt"))).value();
+  const std::string path = "/crl/" + HexEncode(root.subject_key_id()) + ".crl";
+  const std::string first = Ask(path);
+  const auto line = [&](const std::string& name) {
+    const std::size_t at = first.find("\r\n" + name + ": ") + name.size() + 4;
+    return first.substr(at, first.find("\r\n", at) + 2 - at);
+  };
+  EXPECT_EQ(line("cache-control"), "public, max-age=60, no-transform, must-revalidate\r\n");
+  const std::string has = "If-None-Match: " + line("etag");
+  const std::string since = "If-Modified-Since: " + line("last-modified");
+  const std::string other = "If-None-Match: \"1\"\r\n";
+  const std::string now = "If-Modified-Since: " + line("date");  // Says nothing of a list's date.
+  for (const std::string& fields : {has, since, has + now}) {
+    const std::string again = Ask(path, fields);
+    EXPECT_TRUE(again.starts_with("HTTP/1.1 304 ") && again.ends_with("\r\n\r\n")) << again;
+  }
+  for (const std::string& fields : {other, other + since, now}) {
+    EXPECT_TRUE(Ask(path, fields).starts_with("HTTP/1.1 200 ")) << fields;
   }
 }
 

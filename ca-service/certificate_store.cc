@@ -10,6 +10,9 @@
 namespace devicetrust::ca {
 namespace {
 
+// A larger list would hold up every other write, and is made anew after a restart.
+constexpr std::size_t kStoredCrlBytesMax = std::size_t{1} << 20;
+
 using db::Int;
 using db::Row;
 using db::Text;
@@ -51,7 +54,8 @@ std::vector<StoredCertificate> FromRows(std::vector<Row> rows) {
 }
 
 // In the order of RevocationsOf().
-#define DT_CA_REVOCATION_COLUMNS "revocation_sequence, serial, reason, revoked_at, not_after"
+#define DT_CA_REVOCATION_COLUMNS \
+  "revocation_sequence, serial, reason, revoked_at, not_after, issuer_id, crl_shard"
 
 absl::StatusOr<std::vector<StoredRevocation>> RevocationsOf(
     const absl::StatusOr<std::vector<Row>>& rows) {
@@ -63,7 +67,9 @@ absl::StatusOr<std::vector<StoredRevocation>> RevocationsOf(
                            .serial = Text(row[1]),
                            .reason = static_cast<v1::RevocationReason>(Int(row[2])),
                            .revoked_at = Int(row[3]),
-                           .not_after = Int(row[4])});
+                           .not_after = Int(row[4]),
+                           .issuer_id = Text(row[5]),
+                           .crl_shard = Int(row[6])});
   }
   return revocations;
 }
@@ -213,12 +219,12 @@ absl::Status CertificateStore::Insert(const StoredCertificate& certificate) {
       .Run(
           "INSERT INTO certificates (serial, issuer_id, enrollment_id, device_id, user_id, "
           "user_sid,"
-          " principal, key_thumbprint, issued_at, not_after, der)"
-          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+          " principal, key_thumbprint, issued_at, not_after, der, crl_shard)"
+          " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
           {certificate.serial, certificate.issuer_id, certificate.enrollment_id,
            certificate.device_id, certificate.user_id, certificate.user_sid, certificate.principal,
            certificate.key_thumbprint, certificate.issued_at, certificate.not_after,
-           certificate.der})
+           certificate.der, certificate.crl_shard})
       .status();
 }
 
@@ -296,27 +302,19 @@ absl::StatusOr<std::vector<StoredRevocation>> CertificateStore::RevokedAfter(std
                                              " ORDER BY revocation_sequence LIMIT $2",
                                              {sequence, limit})));
   DT_ASSIGN_OR_RETURN(const auto released,
-                      txn_.Run("SELECT sequence, serial, not_after FROM released_holds"
+                      txn_.Run("SELECT sequence, serial, not_after, issuer_id FROM released_holds"
                                " WHERE sequence > $1 ORDER BY sequence LIMIT $2",
                                {sequence, limit}));
   for (const Row& row : released) {
     changes.push_back({.sequence = Int(row[0]),
                        .serial = Text(row[1]),
                        .not_after = Int(row[2]),
-                       .released = true});
+                       .released = true,
+                       .issuer_id = Text(row[3])});
   }
   std::ranges::sort(changes, {}, &StoredRevocation::sequence);
   if (std::ssize(changes) > limit) changes.resize(static_cast<std::size_t>(limit));
   return changes;
-}
-
-absl::StatusOr<std::vector<StoredRevocation>> CertificateStore::RevokedBy(
-    const std::string& issuer_id, std::int64_t not_after) {
-  return RevocationsOf(txn_.Run("SELECT " DT_CA_REVOCATION_COLUMNS
-                                " FROM certificates WHERE issuer_id = $1"
-                                " AND revocation_sequence IS NOT NULL AND not_after > $2"
-                                " ORDER BY revocation_sequence",
-                                {issuer_id, not_after}));
 }
 
 absl::StatusOr<std::int64_t> CertificateStore::LastRevocation() {
@@ -334,18 +332,6 @@ absl::StatusOr<std::int64_t> CertificateStore::LastRevocationOfDevice(
                            {device_id}));
 }
 
-absl::StatusOr<std::int64_t> CertificateStore::LastRevocationBy(const std::string& issuer_id) {
-  DT_ASSIGN_OR_RETURN(const std::int64_t revoked,
-                      NumberOf(txn_.Run("SELECT max(revocation_sequence) FROM certificates"
-                                        " WHERE issuer_id = $1 AND revocation_sequence IS NOT NULL",
-                                        {issuer_id})));
-  DT_ASSIGN_OR_RETURN(
-      const std::int64_t released,
-      NumberOf(
-          txn_.Run("SELECT max(sequence) FROM released_holds WHERE issuer_id = $1", {issuer_id})));
-  return std::max(revoked, released);
-}
-
 absl::StatusOr<std::int64_t> CertificateStore::RevocationEpochOf(const std::string& user_id) {
   return NumberOf(
       txn_.Run("SELECT epoch FROM user_revocation_epochs WHERE user_id = $1", {user_id}));
@@ -361,24 +347,28 @@ absl::Status CertificateStore::RaiseRevocationEpoch(const std::string& user_id) 
       .status();
 }
 
-absl::StatusOr<std::optional<StoredCrl>> CertificateStore::LatestCrl(const std::string& issuer_id) {
+absl::StatusOr<std::optional<StoredCrl>> CertificateStore::LatestCrl(const std::string& id) {
   DT_ASSIGN_OR_RETURN(auto rows,
                       txn_.Run("SELECT number, revocation_sequence, this_update, der FROM crls"
                                " WHERE issuer_id = $1",
-                               {issuer_id}));
+                               {id}));
   if (rows.empty()) return std::nullopt;
-  return StoredCrl{issuer_id, Int(rows[0][0]), Int(rows[0][1]), Int(rows[0][2]),
-                   std::get<Bytes>(std::move(rows[0][3]))};
+  return StoredCrl{.id = id,
+                   .number = Int(rows[0][0]),
+                   .revocation_sequence = Int(rows[0][1]),
+                   .this_update = Int(rows[0][2]),
+                   .der = std::get<Bytes>(std::move(rows[0][3]))};
 }
 
 absl::Status CertificateStore::ReplaceCrl(const StoredCrl& crl) {
+  const bool large = crl.der.size() > kStoredCrlBytesMax;
   return txn_
       .Run(
           "INSERT INTO crls (issuer_id, number, revocation_sequence, this_update, der)"
           " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (issuer_id) DO UPDATE SET"
           " number = excluded.number, revocation_sequence = excluded.revocation_sequence,"
           " this_update = excluded.this_update, der = excluded.der",
-          {crl.issuer_id, crl.number, crl.revocation_sequence, crl.this_update, crl.der})
+          {crl.id, crl.number, crl.revocation_sequence, crl.this_update, large ? Bytes() : crl.der})
       .status();
 }
 

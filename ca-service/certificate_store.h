@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@ struct StoredCertificate {
   std::int64_t issued_at = 0;  // Unix seconds, as the next.
   std::int64_t not_after = 0;
   Bytes der;
+  std::int64_t crl_shard = 0;  // Of the list that it names: CrlShard.
   std::optional<std::int64_t> revoked_at;
   v1::RevocationReason reason = v1::REVOCATION_REASON_UNSPECIFIED;
   std::int64_t revocation_sequence = 0;  // 0 while good.
@@ -52,11 +54,14 @@ struct CertificateFilter {
 };
 
 struct StoredCrl {
-  std::string issuer_id;
+  std::string id;  // Of an issuer, a root, or a part of an issuer's (CrlShard).
   std::int64_t number = 0;
-  std::int64_t revocation_sequence = 0;  // Of its issuer's last revocation that is in it.
+  std::int64_t revocation_sequence = 0;  // Of the last change that is in it.
   std::int64_t this_update = 0;
-  Bytes der;
+  Bytes der;  // Not stored when it is large.
+  // Not stored, as the next; unknown after a restart until there is a new list.
+  std::int64_t next_update = 0;
+  std::chrono::seconds max_age{0};  // For caches.
 };
 
 // One entry of the feed and of the CRL: the latest change of a certificate.
@@ -67,6 +72,8 @@ struct StoredRevocation {
   std::int64_t revoked_at = 0;
   std::int64_t not_after = 0;  // Of the certificate.
   bool released = false;       // From hold: it is good again, since this sequence number.
+  std::string issuer_id;
+  std::int64_t crl_shard = 0;  // Unknown of one that was released.
 };
 
 // The sequence of revocations, and the topic that each of them is announced under.
@@ -143,14 +150,10 @@ class CertificateStore {
   // Changes in sequence order, after `sequence`, at most `limit`.
   absl::StatusOr<std::vector<StoredRevocation>> RevokedAfter(std::int64_t sequence,
                                                              std::int64_t limit);
-  // Of one issuer, of certificates that expire after `not_after`.
-  absl::StatusOr<std::vector<StoredRevocation>> RevokedBy(const std::string& issuer_id,
-                                                          std::int64_t not_after);
   // The sequence number of the last revocation; 0 when there is none.
   absl::StatusOr<std::int64_t> LastRevocation();
   absl::StatusOr<std::int64_t> LastRevocationOfUser(const std::string& user_id);
   absl::StatusOr<std::int64_t> LastRevocationOfDevice(const std::string& device_id);
-  absl::StatusOr<std::int64_t> LastRevocationBy(const std::string& issuer_id);
 
   // Fences enrollments in flight: one reads EnrollmentState::revocation_epoch before it asks the
   // org about the user, and the user's own in the certificate's transaction. A user's that is
@@ -158,7 +161,7 @@ class CertificateStore {
   absl::Status RaiseRevocationEpoch(const std::string& user_id);
   absl::StatusOr<std::int64_t> RevocationEpochOf(const std::string& user_id);  // 0: never raised.
 
-  absl::StatusOr<std::optional<StoredCrl>> LatestCrl(const std::string& issuer_id);
+  absl::StatusOr<std::optional<StoredCrl>> LatestCrl(const std::string& id);
   absl::Status ReplaceCrl(const StoredCrl& crl);
 
  private:

@@ -114,10 +114,12 @@ absl::StatusOr<Issuance::Found> Issuance::CertifyOnce(const Applicant& applicant
 
   const auto issuers = context_.issuers.Current();
   const Issuer& issuer = issuers->active();
-  DT_ASSIGN_OR_RETURN(
-      Issuer::Draft draft,
-      issuer.Prepare({config_.org, fresh.device_id, fresh.enrollment_id, config_.public_url}, key,
-                     config_.profile, now, context_.random));
+  DT_ASSIGN_OR_RETURN(const CrlShard shard, crl_shards_.Next(issuer.id(), config_.public_url));
+  DT_ASSIGN_OR_RETURN(Issuer::Draft draft,
+                      issuer.Prepare({config_.org, fresh.device_id, fresh.enrollment_id,
+                                      config_.public_url, shard.url},
+                                     key, config_.profile, now, context_.random));
+  fresh.crl_shard = shard.number;
   fresh.serial = std::move(draft.serial);
   fresh.issuer_id = issuer.id();
   fresh.user_id = user.user_id();

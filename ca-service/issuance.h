@@ -9,6 +9,7 @@
 #include "ca-service/applicant.h"
 #include "ca-service/certificate_store.h"
 #include "ca-service/context.h"
+#include "ca-service/crl_shards.h"
 #include "ca-service/plan_store.h"
 #include "libs/pki/key.h"
 
@@ -20,6 +21,7 @@ struct IssuanceConfig {
   std::string public_url;  // Of the HTTP listener, as certificates print it; no slash at its end.
   std::int64_t device_daily_max = 100;  // Certificates of one computer in 24 hours,
   std::int64_t user_daily_max = 200;    // and of one user.
+  CrlShards::Options crl_shards = {};
 };
 
 // Issues a certificate to an applicant and records it, in two transactions. The first plans it:
@@ -32,7 +34,9 @@ struct IssuanceConfig {
 class Issuance {
  public:
   Issuance(IssuanceConfig config, const Context& context)
-      : config_(std::move(config)), context_(context) {}
+      : config_(std::move(config)),
+        context_(context),
+        crl_shards_(context.database, context.clock, config_.crl_shards) {}
 
   // The certificate of `key` for `applicant`, whose thumbprint it has: the one that there is
   // already when the same was asked before. `client_address` is for the System Log. On an error
@@ -77,6 +81,7 @@ class Issuance {
 
   const IssuanceConfig config_;
   const Context context_;
+  CrlShards crl_shards_;
   std::atomic<std::uint64_t> planned_{0};
 };
 

@@ -27,6 +27,13 @@ absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, const pki::Identity& authorit
   return list;
 }
 
+absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, std::span<const std::uint8_t> entries,
+                              const pki::Identity& authority) {
+  auto list = pki::BuildCrl(crl, entries, authority);
+  CountSignature("crl", list.ok());
+  return list;
+}
+
 std::string CrlPath(std::string_view id) { return fmt::format("/crl/{}.crl", id); }
 
 Issuer::Issuer(pki::Identity identity, pki::Certificate root)
@@ -54,7 +61,7 @@ absl::StatusOr<Issuer::Draft> Issuer::Prepare(const DeviceSpec& spec, const pki:
   leaf.not_after = std::min(now + profile.validity, certificate().not_after());
   leaf.uris = {token::Urn(spec.org, "device", spec.device_id),
                token::Urn(spec.org, "enrollment", spec.enrollment_id)};
-  leaf.crl_urls = {spec.public_url + CrlPath(id_)};
+  leaf.crl_urls = {spec.crl_url.empty() ? spec.public_url + CrlPath(id_) : spec.crl_url};
   leaf.ocsp_urls = {spec.public_url + kOcspPath};
   leaf.ca_issuer_urls = {spec.public_url + CertificatePath()};
   DT_ASSIGN_OR_RETURN(Bytes content, pki::CertificateContent(leaf, key, identity_));

@@ -31,11 +31,15 @@ struct DeviceSpec {
   std::string org;
   std::string device_id;
   std::string enrollment_id;
-  std::string public_url;  // Of the HTTP listener, without a slash at its end.
+  std::string public_url;    // Of the HTTP listener, without a slash at its end.
+  std::string crl_url = {};  // Of the list that it names; empty: the issuer's complete one.
 };
 
-// Signs a list of what `authority` took back, and counts the signature.
+// Signs a list of what `authority` took back, and counts the signature: of crl.revoked, or of
+// `entries` as pki::BuildCrl() takes them.
 absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, const pki::Identity& authority);
+absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, std::span<const std::uint8_t> entries,
+                              const pki::Identity& authority);
 
 // The path on the HTTP listener of the list of an issuer, or of a root; `id` as Issuer::id().
 std::string CrlPath(std::string_view id);
@@ -78,7 +82,10 @@ class Issuer {
                                                     const pki::PublicKey& key,
                                                     std::chrono::days validity, WallTime now,
                                                     Random& random) const;
-  absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl) const { return ca::SignCrl(crl, identity_); }
+  // `entries`: as pki::BuildCrl() takes them.
+  absl::StatusOr<Bytes> SignCrl(const pki::Crl& crl, std::span<const std::uint8_t> entries) const {
+    return ca::SignCrl(crl, entries, identity_);
+  }
 
  private:
   pki::Identity identity_;

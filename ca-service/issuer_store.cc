@@ -5,6 +5,8 @@
 namespace devicetrust::ca {
 namespace {
 
+constexpr std::chrono::seconds kRootListCacheAge{60};  // For caches.
+
 std::vector<StoredAuthority> AuthoritiesOf(const std::vector<db::Row>& rows) {
   std::vector<StoredAuthority> authorities;
   authorities.reserve(rows.size());
@@ -104,14 +106,12 @@ absl::StatusOr<std::vector<StoredIssuerRequest>> IssuerStore::Requests() {
 }
 
 absl::Status IssuerStore::ReplaceRootCrl(const StoredRootCrl& crl) {
-  DT_RETURN_IF_ERROR(
-      txn_.Run("DELETE FROM root_crls WHERE root_id = $1", {crl.list.issuer_id}).status());
+  DT_RETURN_IF_ERROR(txn_.Run("DELETE FROM root_crls WHERE root_id = $1", {crl.list.id}).status());
   return txn_
       .Run(
           "INSERT INTO root_crls (root_id, number, this_update, next_update, der)"
           " VALUES ($1, $2, $3, $4, $5)",
-          {crl.list.issuer_id, crl.list.number, crl.list.this_update, crl.next_update,
-           crl.list.der})
+          {crl.list.id, crl.list.number, crl.list.this_update, crl.next_update, crl.list.der})
       .status();
 }
 
@@ -121,7 +121,12 @@ absl::StatusOr<std::vector<StoredRootCrl>> IssuerStore::RootCrls() {
       txn_.Run("SELECT root_id, number, this_update, next_update, der FROM root_crls"));
   std::vector<StoredRootCrl> lists;
   for (const db::Row& row : rows) {
-    lists.push_back({{db::Text(row[0]), db::Int(row[1]), 0, db::Int(row[2]), db::Blob(row[4])},
+    lists.push_back({{.id = db::Text(row[0]),
+                      .number = db::Int(row[1]),
+                      .this_update = db::Int(row[2]),
+                      .der = db::Blob(row[4]),
+                      .next_update = db::Int(row[3]),
+                      .max_age = kRootListCacheAge},
                      db::Int(row[3])});
   }
   return lists;

@@ -33,7 +33,7 @@ struct StoredIssuerRequest {
 
 // The list of a root whose key is elsewhere, as it was brought.
 struct StoredRootCrl {
-  StoredCrl list;  // `issuer_id` is the root's.
+  StoredCrl list;  // `id` is the root's.
   std::int64_t next_update = 0;
 };
 

@@ -215,7 +215,7 @@ absl::Status Issuers::Reload() {
     return absl::DataLossError("no issuer in the store is active");
   }
   for (const StoredRootCrl& list : rows.lists) {
-    const auto root = set->offline_roots.find(list.list.issuer_id);
+    const auto root = set->offline_roots.find(list.list.id);
     if (root == set->offline_roots.end()) continue;
     root->second = std::make_shared<const StoredCrl>(list.list);
     kRootListEnds.With({root->first}).Set(static_cast<double>(list.next_update));
@@ -244,9 +244,10 @@ absl::StatusOr<pki::Identity> Issuers::OpenRoot(const std::string& root_id) cons
   return pki::Identity{std::move(certificate), key.signer};
 }
 
-absl::StatusOr<Bytes> Issuers::SignRootCrl(const std::string& root_id, const pki::Crl& crl) const {
+absl::StatusOr<Bytes> Issuers::SignRootCrl(const std::string& root_id, const pki::Crl& crl,
+                                           std::span<const std::uint8_t> entries) const {
   DT_ASSIGN_OR_RETURN(const pki::Identity root, OpenRoot(root_id));
-  return SignCrl(crl, root);
+  return SignCrl(crl, entries, root);
 }
 
 absl::StatusOr<std::string> Issuers::Add(const std::string& key_uri, const Beside& beside) {
@@ -345,6 +346,9 @@ absl::StatusOr<std::vector<std::string>> Issuers::InstallRootCrl(std::span<const
     if (root == set->offline_roots.end()) continue;
     const auto crl = pki::ParseCrl(der, issuer->root());
     if (!crl.ok()) continue;
+    if (crl->base_number || !crl->part_urls.empty()) {
+      return Unfit("the list is not complete", "Bring the complete list of the root.");
+    }
     if (crl->next_update <= now) return Unfit("the list has ended", "Make a new one at the root.");
     if (root->second != nullptr && crl->number <= root->second->number) {
       return Unfit(fmt::format("the list's number is {}, and list {} is published already",

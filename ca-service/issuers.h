@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -115,7 +116,8 @@ class Issuers {
 
   // Signs a list of the issuers of one root that were taken back; opens the root's key for it.
   // kNotFound: no such root. Those of Open().
-  absl::StatusOr<Bytes> SignRootCrl(const std::string& root_id, const pki::Crl& crl) const;
+  absl::StatusOr<Bytes> SignRootCrl(const std::string& root_id, const pki::Crl& crl,
+                                    std::span<const std::uint8_t> entries) const;
   // Publishes the list of a root whose key is elsewhere; returns the ids of those of Current() that
   // it takes back. kInvalidArgument: no such root signed it, it has ended, or an older number.
   absl::StatusOr<std::vector<std::string>> InstallRootCrl(std::span<const std::uint8_t> der,

@@ -51,7 +51,7 @@ absl::StatusOr<IssuersReport> Issuers::Report() const {
   for (const StoredAuthority& row : rows.roots) {
     DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(row.certificate));
     const auto list = std::ranges::find_if(
-        rows.lists, [&](const StoredRootCrl& one) { return one.list.issuer_id == row.id; });
+        rows.lists, [&](const StoredRootCrl& one) { return one.list.id == row.id; });
     report.roots.push_back({std::move(certificate), !row.sealed_key.empty(),
                             list == rows.lists.end() ? 0 : list->next_update});
   }

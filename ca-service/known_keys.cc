@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "libs/base/encoding.h"
 #include "libs/base/files.h"
