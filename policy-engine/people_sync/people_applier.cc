@@ -293,7 +293,7 @@ absl::StatusOr<SyncCounts> PeopleApplier::Apply(const Finish& finish) {
     };
     DT_ASSIGN_OR_RETURN(const Outcome outcome, parts_.database.Write(apply));
     counts.Add(outcome.counts);
-    for (const auto& [guid, applied] : outcome.applied) after_.people()[guid].applied = applied;
+    for (const auto& [guid, applied] : outcome.applied) after_.SetApplied(guid, applied);
     begin += size;
   } while (begin < all.size());
   return counts;

@@ -23,8 +23,7 @@ class Planner {
  public:
   Planner(const Picture& before, const PeopleReading& reading, const PeopleScope& scope,
           const PicturedGroup* group, bool everybody, WallTime now)
-      : before_(before),
-        reading_(reading),
+      : reading_(reading),
         group_(group),
         everybody_(everybody),
         now_(UnixSeconds(now)),
@@ -33,11 +32,20 @@ class Planner {
         changed_groups_(ChangedGroups(before, reading.picture, names_before_, names_after_)) {}
 
   PeoplePlan Make() {
-    for (const auto& [guid, person] : before_.people()) {
-      if (person.applied == Applied::kActive) ++plan_.active;
-      if (!reading_.picture.people().contains(guid)) Gone(guid, person);
+    const Picture::People& people = reading_.picture.people();
+    const Picture::Replaced& replaced = reading_.picture.replaced();
+    for (const auto& [guid, before] : replaced) {
+      if (before && !people.contains(guid)) Gone(guid, *before);
     }
-    for (const auto& [guid, person] : reading_.picture.people()) Present(guid, person);
+    for (const auto& [guid, person] : people) {
+      if (person.applied == Applied::kActive) ++plan_.active;
+      const auto other = replaced.empty() ? replaced.end() : replaced.find(guid);
+      if (other != replaced.end()) {
+        Present(guid, person, other->second ? &*other->second : nullptr);
+      } else if (MayConcern(person)) {
+        Present(guid, person, &person);
+      }
+    }
     std::ranges::stable_partition(plan_.changes,
                                   [](const PersonChange& change) { return !change.wanted; });
     return std::move(plan_);
@@ -46,6 +54,7 @@ class Planner {
  private:
   void Gone(const std::string& guid, const PicturedPerson& person) {
     const bool active = person.applied == Applied::kActive;
+    plan_.active += active ? 1 : 0;
     plan_.leaving += active ? 1 : 0;
     PersonChange& change = plan_.changes.emplace_back();
     change.guid = guid;
@@ -66,9 +75,14 @@ class Planner {
            changed(after.primary) || std::ranges::any_of(after.groups, changed);
   }
 
-  void Present(const std::string& guid, const PicturedPerson& person) {
-    const auto known = before_.people().find(guid);
-    const PicturedPerson* const before = known == before_.people().end() ? nullptr : &known->second;
+  // Of somebody who is as before: time may have passed, a group have changed, a try have failed.
+  bool MayConcern(const PicturedPerson& person) const {
+    const bool active = person.applied == Applied::kActive;
+    return IsWanted(person) != active || (active && HasOtherGroups(person, person));
+  }
+
+  void Present(const std::string& guid, const PicturedPerson& person,
+               const PicturedPerson* before) {
     const auto profile = reading_.profiles.find(guid);
     PersonChange change;
     change.guid = guid;
@@ -119,7 +133,6 @@ class Planner {
     }
   }
 
-  const Picture& before_;
   const PeopleReading& reading_;
   const PicturedGroup* const group_;
   const bool everybody_;

@@ -30,8 +30,10 @@ struct PeoplePlan {
   std::unordered_map<std::string, std::string> without_profile;
 };
 
-// Refers to both pictures and to `reading`. `everybody`: who was refused is tried again.
-PeoplePlan PlanPeople(const Picture& before, const PeopleReading& reading, const PeopleScope& scope,
-                      const PicturedGroup* group_of_scope, bool everybody, WallTime now);
+// Refers to `reading`. `groups_before`: the picture's before it. `everybody`: who was refused is
+// tried again.
+PeoplePlan PlanPeople(const Picture& groups_before, const PeopleReading& reading,
+                      const PeopleScope& scope, const PicturedGroup* group_of_scope, bool everybody,
+                      WallTime now);
 
 }  // namespace devicetrust::policy

@@ -80,11 +80,12 @@ std::vector<GroupNumber> NumbersOf(const std::vector<std::string>& dns, const Pi
   return numbers;
 }
 
-// Groups first, then what they are in: of a circle each comes before another.
-bool AddGroups(const std::vector<ListedGroup>& groups, const Picture& numbered, Picture& picture) {
+// Groups first, then what they are in: of a circle each comes before another. False: one is in a
+// group that is not pictured.
+bool AddGroups(const std::vector<ListedGroup>& groups, Picture& picture) {
   for (const ListedGroup& group : groups) {
-    const PicturedGroup* const before = numbered.FindGroupByGuid(group.guid);
-    picture.AddGroup(PictureOf(group, before == nullptr ? picture.NewNumber() : before->number));
+    const PicturedGroup* const known = picture.FindGroupByGuid(group.guid);
+    picture.AddGroup(PictureOf(group, known == nullptr ? picture.NewNumber() : known->number));
   }
   bool unknown = false;
   for (const ListedGroup& group : groups) {
@@ -115,7 +116,7 @@ bool AddPerson(ListedPerson person, const PeopleScope& scope, PeopleReading& rea
       pictured.applied == Applied::kNothing || pictured.applied == Applied::kRefused ||
       known == reading.picture.people().end() || known->second.profile != pictured.profile;
   if (is_told) reading.profiles[guid] = std::move(profile);
-  reading.picture.people()[guid] = std::move(pictured);
+  reading.picture.Put(guid, std::move(pictured));
   return !unknown;
 }
 
@@ -125,6 +126,24 @@ bool IsBelow(std::string_view dn, std::string_view folded_base) {
   return folded == folded_base ||
          (folded.size() > folded_base.size() && folded.ends_with(folded_base) &&
           folded[folded.size() - folded_base.size() - 1] == ',');
+}
+
+void AddMember(const std::string& guid, GroupNumber number, Picture& picture) {
+  const auto add = [number](std::vector<GroupNumber>& groups) {
+    groups.insert(std::ranges::lower_bound(groups, number), number);
+  };
+  const auto person = picture.people().find(guid);
+  if (person != picture.people().end()) {
+    if (std::ranges::binary_search(person->second.groups, number)) return;
+    PicturedPerson member = person->second;
+    add(member.groups);
+    return picture.Put(guid, std::move(member));
+  }
+  const PicturedGroup* const group = picture.FindGroupByGuid(guid);
+  if (group == nullptr || std::ranges::binary_search(group->parents, number)) return;
+  PicturedGroup child = *group;
+  add(child.parents);
+  picture.AddGroup(std::move(child));
 }
 
 // Who is in the changed groups now, and which groups are: lists of members are of the group, and
@@ -139,33 +158,30 @@ absl::Status ReadMembers(directory::ListingPass& pass, const std::vector<ListedG
     members[pictured->number] = {std::make_move_iterator(guids.begin()),
                                  std::make_move_iterator(guids.end())};
   }
-  const auto drop = [&](std::vector<GroupNumber>& groups, const std::string& guid) {
-    return std::erase_if(groups, [&](GroupNumber number) {
+  const auto lost = [&](const std::string& guid) {
+    return [&](GroupNumber number) {
       const auto list = members.find(number);
       return list != members.end() && !list->second.contains(guid);
-    });
+    };
   };
-  const auto add = [](std::vector<GroupNumber>& groups, GroupNumber number) {
-    const auto at = std::ranges::lower_bound(groups, number);
-    if (at == groups.end() || *at != number) groups.insert(at, number);
-  };
-  for (auto& [guid, person] : picture.people()) drop(person.groups, guid);
+  std::vector<std::pair<std::string, PicturedPerson>> fewer;
+  for (const auto& [guid, person] : picture.people()) {
+    if (std::ranges::any_of(person.groups, lost(guid))) fewer.emplace_back(guid, person);
+  }
+  for (auto& [guid, person] : fewer) {
+    std::erase_if(person.groups, lost(guid));
+    picture.Put(guid, std::move(person));
+  }
   std::vector<PicturedGroup> children;
   for (const auto& [number, group] : picture.groups()) {
-    PicturedGroup child = group;
-    if (drop(child.parents, child.guid) > 0) children.push_back(std::move(child));
+    if (std::ranges::any_of(group.parents, lost(group.guid))) children.push_back(group);
   }
-  for (PicturedGroup& child : children) picture.AddGroup(std::move(child));
+  for (PicturedGroup& child : children) {
+    std::erase_if(child.parents, lost(child.guid));
+    picture.AddGroup(std::move(child));
+  }
   for (const auto& [number, guids] : members) {
-    for (const std::string& guid : guids) {
-      if (const auto person = picture.people().find(guid); person != picture.people().end()) {
-        add(person->second.groups, number);
-      } else if (const PicturedGroup* group = picture.FindGroupByGuid(guid); group != nullptr) {
-        PicturedGroup child = *group;
-        add(child.parents, number);
-        picture.AddGroup(std::move(child));
-      }
-    }
+    for (const std::string& guid : guids) AddMember(guid, number, picture);
   }
   return absl::OkStatus();
 }
@@ -183,40 +199,46 @@ std::string DigestOf(const PersonProfile& profile) {
   return {digest.begin(), digest.begin() + kDigestBytes};
 }
 
-absl::StatusOr<PeopleReading> ReadEverybody(directory::ListingPass& pass, const PeopleScope& scope,
-                                            const Picture& before) {
-  PeopleReading reading;
-  for (const auto& [number, group] : before.groups()) reading.picture.ReserveNumbers(number + 1);
-  for (const auto& [guid, person] : before.people()) {
-    for (const GroupNumber number : person.groups) reading.picture.ReserveNumbers(number + 1);
-    reading.picture.ReserveNumbers(person.primary + 1);
-  }
+absl::Status ReadEverybody(directory::ListingPass& pass, const PeopleScope& scope,
+                           PeopleReading& reading) {
+  Picture& picture = reading.picture;
+  const bool had_people = !picture.people().empty();
+  const bool had_groups = !picture.groups().empty();
   DT_ASSIGN_OR_RETURN(const std::vector<ListedGroup> groups, pass.Groups(0));
-  AddGroups(groups, before, reading.picture);
-  std::size_t people = 0;
+  AddGroups(groups, picture);
+  std::unordered_set<std::string> seen;
+  for (const ListedGroup& group : groups) seen.insert(group.guid);
+  std::vector<GroupNumber> gone_groups;
+  for (const auto& [number, group] : picture.groups()) {
+    if (!seen.contains(group.guid)) gone_groups.push_back(number);
+  }
+  for (const GroupNumber number : gone_groups) picture.RemoveGroup(number);
+  seen.clear();
   // What is not pictured is a group of another domain, or newer than the list of groups: then it
   // comes with the next changes.
   DT_RETURN_IF_ERROR(pass.People(scope.base, 0, [&](ListedPerson person) -> absl::Status {
     if (const absl::Status status = CheckSid(person, scope); !status.ok()) return status;
-    ++people;
-    const auto known = before.people().find(person.guid);
-    if (known != before.people().end()) reading.picture.people()[person.guid] = known->second;
+    seen.insert(person.guid);
     AddPerson(std::move(person), scope, reading);
     return absl::OkStatus();
   }));
-  if ((people == 0 && !before.people().empty()) || (groups.empty() && !before.groups().empty())) {
+  if ((seen.empty() && had_people) || (groups.empty() && had_groups)) {
     return absl::FailedPreconditionError(
         fmt::format("the directory of {} shows no {} at all, where there were some: may the service"
                     " account still read them{}?",
-                    scope.domain, people == 0 ? "people" : "groups",
+                    scope.domain, seen.empty() ? "people" : "groups",
                     scope.base.empty() ? "" : " below " + scope.base));
   }
-  return reading;
+  std::vector<std::string> gone;
+  for (const auto& [guid, person] : picture.people()) {
+    if (!seen.contains(guid)) gone.push_back(guid);
+  }
+  for (const std::string& guid : gone) picture.Erase(guid);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<PeopleReading> ReadChanges(directory::ListingPass& pass, const PeopleScope& scope,
-                                          const Picture& before, std::uint64_t since) {
-  PeopleReading reading{before, {}};
+absl::Status ReadChanges(directory::ListingPass& pass, const PeopleScope& scope,
+                         std::uint64_t since, PeopleReading& reading) {
   std::string base;
   if (!scope.base.empty()) {
     DT_ASSIGN_OR_RETURN(base, pass.NameOf(scope.base));
@@ -224,14 +246,17 @@ absl::StatusOr<PeopleReading> ReadChanges(directory::ListingPass& pass, const Pe
   }
   DT_ASSIGN_OR_RETURN(const std::vector<ListedGroup> groups, pass.Groups(since));
   if (groups.size() > kChangedGroupsMax) return absl::OutOfRangeError("many groups have changed");
-  bool complete = AddGroups(groups, before, reading.picture);
+  bool complete = AddGroups(groups, reading.picture);
+  const auto forget = [&reading](const std::string& guid) {
+    reading.picture.Erase(guid);
+    reading.profiles.erase(guid);
+  };
   DT_RETURN_IF_ERROR(pass.People("", since, [&](ListedPerson person) -> absl::Status {
     if (const absl::Status status = CheckSid(person, scope); !status.ok()) return status;
     if (IsBelow(person.distinguished_name, base)) {
       complete = AddPerson(std::move(person), scope, reading) && complete;
     } else {
-      reading.picture.people().erase(person.guid);
-      reading.profiles.erase(person.guid);
+      forget(person.guid);
     }
     return absl::OkStatus();
   }));
@@ -240,14 +265,12 @@ absl::StatusOr<PeopleReading> ReadChanges(directory::ListingPass& pass, const Pe
   if (pass.replica().shows_deleted) {
     DT_ASSIGN_OR_RETURN(const std::vector<std::string> deleted, pass.Deleted(since));
     for (const std::string& guid : deleted) {
-      reading.picture.people().erase(guid);
-      reading.profiles.erase(guid);
+      forget(guid);
       const PicturedGroup* const group = reading.picture.FindGroupByGuid(guid);
       if (group != nullptr) reading.picture.RemoveGroup(group->number);
     }
   }
-  DT_RETURN_IF_ERROR(ReadMembers(pass, groups, reading.picture));
-  return reading;
+  return ReadMembers(pass, groups, reading.picture);
 }
 
 absl::Status ReadProfiles(directory::ListingPass& pass, const PeopleScope& scope,

@@ -32,19 +32,19 @@ struct PersonProfile {
 std::string DigestOf(const PersonProfile& profile);  // 16 octets.
 
 struct PeopleReading {
-  Picture picture;  // With `applied` as before.
+  Picture picture;  // At first as it was; `replaced` says who has changed. `applied` stays.
   // By GUID: whoever is new to the org or has another digest than before.
-  std::unordered_map<std::string, PersonProfile> profiles;
+  std::unordered_map<std::string, PersonProfile> profiles = {};
 };
 
-// Errors of both: those of the pass, and
+// After an error the picture is of no use any more. Errors of both: those of the pass, and
 //   kFailedPrecondition  the directory shows what cannot be: accounts of another domain, nobody at
 //                        all where there were people, no such group.
-absl::StatusOr<PeopleReading> ReadEverybody(directory::ListingPass& pass, const PeopleScope& scope,
-                                            const Picture& before);
-// kOutOfRange: changes alone do not tell; read everybody.
-absl::StatusOr<PeopleReading> ReadChanges(directory::ListingPass& pass, const PeopleScope& scope,
-                                          const Picture& before, std::uint64_t since);
+absl::Status ReadEverybody(directory::ListingPass& pass, const PeopleScope& scope,
+                           PeopleReading& reading);
+// kOutOfRange: changes alone do not tell; read everybody, into the same picture.
+absl::Status ReadChanges(directory::ListingPass& pass, const PeopleScope& scope,
+                         std::uint64_t since, PeopleReading& reading);
 
 // Adds the profiles of people, by GUID and SID, whom a change of a group has brought.
 absl::Status ReadProfiles(directory::ListingPass& pass, const PeopleScope& scope,

@@ -73,9 +73,8 @@ absl::StatusOr<Picture> LoadPicture(db::Transaction& txn, const std::string& dom
                       txn.Run("SELECT guid, sid, profile, enabled, expires_at, primary_group,"
                               " direct_groups, applied FROM synced_people WHERE domain = $1",
                               {domain}));
-  picture.people().reserve(people.size());
   for (const db::Row& row : people) {
-    PicturedPerson& person = picture.people()[ToString(db::Blob(row[0]))];
+    PicturedPerson person;
     person.sid = db::Text(row[1]);
     person.profile = ToString(db::Blob(row[2]));
     person.enabled = db::Int(row[3]) != 0;
@@ -86,7 +85,9 @@ absl::StatusOr<Picture> LoadPicture(db::Transaction& txn, const std::string& dom
     // A pass that ended early has given numbers to groups that are not stored yet.
     if (!person.groups.empty()) picture.ReserveNumbers(person.groups.back() + 1);
     picture.ReserveNumbers(person.primary + 1);
+    picture.Put(ToString(db::Blob(row[0])), std::move(person));
   }
+  picture.Settle();
   return picture;
 }
 

@@ -153,8 +153,8 @@ absl::Status PeopleSync::RunPass(Running& domain, bool everybody) {
   return status;
 }
 
-absl::StatusOr<PeopleReading> PeopleSync::Read(Running& domain, directory::ListingPass& pass,
-                                               bool& everybody) const {
+absl::Status PeopleSync::Read(const Running& domain, directory::ListingPass& pass, bool& everybody,
+                              PeopleReading& reading) const {
   const directory::Replica& replica = pass.replica();
   const PeopleSyncLimits& limits = domain.limits;
   const auto every =
@@ -166,24 +166,23 @@ absl::StatusOr<PeopleReading> PeopleSync::Read(Running& domain, directory::Listi
               parts_.clock.Now() >= AtUnixSeconds(position->everybody_at) + every ||
               parts_.clock.Now() < AtUnixSeconds(position->everybody_at);
   if (!everybody) {
-    auto changes = ReadChanges(pass, domain.scope, *domain.picture, position->usn + 1);
-    if (!absl::IsOutOfRange(changes.status())) return changes;
+    const absl::Status changes = ReadChanges(pass, domain.scope, position->usn + 1, reading);
+    if (!absl::IsOutOfRange(changes)) return changes;
     everybody = true;
   }
-  return ReadEverybody(pass, domain.scope, *domain.picture);
+  return ReadEverybody(pass, domain.scope, reading);
 }
 
-absl::StatusOr<PeoplePlan> PeopleSync::Plan(Running& domain, directory::ListingPass& pass,
-                                            bool everybody, PeopleReading& reading) const {
+absl::StatusOr<PeoplePlan> PeopleSync::Plan(const Running& domain, directory::ListingPass& pass,
+                                            bool everybody, const Picture& groups_before,
+                                            PeopleReading& reading) const {
   const WallTime now = parts_.clock.Now();
   DT_ASSIGN_OR_RETURN(const PicturedGroup* const group,
                       GroupOfScope(domain.scope, reading.picture));
-  PeoplePlan plan = PlanPeople(*domain.picture, reading, domain.scope, group, everybody, now);
+  PeoplePlan plan = PlanPeople(groups_before, reading, domain.scope, group, everybody, now);
   if (plan.without_profile.empty()) return plan;
   DT_RETURN_IF_ERROR(ReadProfiles(pass, domain.scope, plan.without_profile, reading));
-  DT_ASSIGN_OR_RETURN(const PicturedGroup* const again,
-                      GroupOfScope(domain.scope, reading.picture));
-  return PlanPeople(*domain.picture, reading, domain.scope, again, everybody, now);
+  return PlanPeople(groups_before, reading, domain.scope, group, everybody, now);
 }
 
 absl::Status PeopleSync::TellStopped(const Running& domain, std::size_t deactivations) {
@@ -240,8 +239,11 @@ absl::Status PeopleSync::Pass(Running& domain, bool everybody) {
     }));
   }
   DT_ASSIGN_OR_RETURN(const std::unique_ptr<directory::ListingPass> pass, domain.listing->Begin());
-  DT_ASSIGN_OR_RETURN(PeopleReading reading, Read(domain, *pass, everybody));
-  DT_ASSIGN_OR_RETURN(const PeoplePlan plan, Plan(domain, *pass, everybody, reading));
+  const Picture groups_before = domain.picture->GroupsAlone();
+  PeopleReading reading{*std::exchange(domain.picture, std::nullopt)};
+  DT_RETURN_IF_ERROR(Read(domain, *pass, everybody, reading));
+  DT_ASSIGN_OR_RETURN(const PeoplePlan plan,
+                      Plan(domain, *pass, everybody, groups_before, reading));
   PeopleApplier applier({parts_.database, parts_.events, parts_.clock, parts_.random}, domain.scope,
                         plan, reading.picture);
   DT_RETURN_IF_ERROR(CheckDeactivations(domain, plan, applier));
@@ -259,7 +261,7 @@ absl::Status PeopleSync::Pass(Running& domain, bool everybody) {
           .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
   const auto finish = [&](db::Transaction& txn, const SyncCounts& counts) -> absl::Status {
-    DT_RETURN_IF_ERROR(StoreGroups(txn, domain.scope.domain, *domain.picture, reading.picture));
+    DT_RETURN_IF_ERROR(StoreGroups(txn, domain.scope.domain, groups_before, reading.picture));
     DT_RETURN_IF_ERROR(StorePosition(txn, domain.scope.domain, position));
     if (!counts.any()) return absl::OkStatus();
     v1::Event told = event;
@@ -277,6 +279,7 @@ absl::Status PeopleSync::Pass(Running& domain, bool everybody) {
   if (parts_.changed) parts_.changed();  // Batches before the one that failed, too.
   DT_RETURN_IF_ERROR(counts.status());
 
+  reading.picture.Settle();
   domain.picture = std::move(reading.picture);
   domain.position = position;
   Show(domain, pass->replica(), *counts);

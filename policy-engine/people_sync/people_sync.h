@@ -85,9 +85,10 @@ class PeopleSync {
   BackgroundLoop::Pause Step();
   absl::Status RunPass(Running& domain, bool everybody);
   absl::Status Pass(Running& domain, bool everybody);
-  absl::StatusOr<PeopleReading> Read(Running& domain, directory::ListingPass& pass,
-                                     bool& everybody) const;
-  absl::StatusOr<PeoplePlan> Plan(Running& domain, directory::ListingPass& pass, bool everybody,
+  absl::Status Read(const Running& domain, directory::ListingPass& pass, bool& everybody,
+                    PeopleReading& reading) const;
+  absl::StatusOr<PeoplePlan> Plan(const Running& domain, directory::ListingPass& pass,
+                                  bool everybody, const Picture& groups_before,
                                   PeopleReading& reading) const;
   // kFailedPrecondition: the pass must not go on.
   absl::Status CheckDeactivations(Running& domain, const PeoplePlan& plan, PeopleApplier& applier);

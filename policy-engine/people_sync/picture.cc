@@ -5,6 +5,31 @@
 
 namespace devicetrust::policy {
 
+void Picture::Put(const std::string& guid, PicturedPerson person) {
+  const auto [place, added] = people_.try_emplace(guid);
+  PicturedPerson& known = place->second;
+  if (!added && known == person) return;
+  if (added) {
+    replaced_.try_emplace(guid, std::nullopt);
+  } else {
+    replaced_.try_emplace(guid, std::move(known));
+  }
+  known = std::move(person);
+}
+
+void Picture::Erase(const std::string& guid) {
+  const auto found = people_.find(guid);
+  if (found == people_.end()) return;
+  replaced_.try_emplace(guid, std::move(found->second));
+  people_.erase(found);
+}
+
+Picture Picture::GroupsAlone() const {
+  Picture groups;
+  for (const auto& [number, group] : groups_) groups.AddGroup(group);
+  return groups;
+}
+
 void Picture::Forget(const PicturedGroup& group) {
   by_guid_.erase(group.guid);
   by_sid_.erase(group.sid);

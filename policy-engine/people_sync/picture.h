@@ -58,10 +58,24 @@ class Picture {
   // By GUID.
   using People = std::unordered_map<std::string, PicturedPerson>;
   using Groups = std::unordered_map<GroupNumber, PicturedGroup>;
+  using Replaced = std::unordered_map<std::string, std::optional<PicturedPerson>>;
 
   const People& people() const { return people_; }
-  People& people() { return people_; }
   const Groups& groups() const { return groups_; }
+
+  // Adds the person, or says what has become of one.
+  void Put(const std::string& guid, PicturedPerson person);
+  void Erase(const std::string& guid);
+  // What the org has made of the person, who is there.
+  void SetApplied(const std::string& guid, Applied applied) {
+    people_.find(guid)->second.applied = applied;
+  }
+  // By GUID: whom Put() and Erase() have changed since Settle(), as they were; nothing: not there.
+  // So a pass knows what was before without a copy of everybody.
+  const Replaced& replaced() const { return replaced_; }
+  void Settle() { replaced_.clear(); }
+
+  Picture GroupsAlone() const;
 
   void AddGroup(PicturedGroup group);  // Or what has become of it, by its number.
   void RemoveGroup(GroupNumber number);
@@ -81,6 +95,7 @@ class Picture {
   void Forget(const PicturedGroup& group);
 
   People people_;
+  Replaced replaced_;
   Groups groups_;
   std::unordered_map<std::string, GroupNumber> by_guid_;
   std::unordered_map<std::string, GroupNumber> by_sid_;
