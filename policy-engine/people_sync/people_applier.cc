@@ -22,6 +22,9 @@ constexpr std::size_t kBatch = 1'000;
 constexpr std::size_t kToldEachMax = 200;
 constexpr std::size_t kExamplesMax = 10;
 
+constexpr char kCreateEvent[] = "user.lifecycle.create";
+constexpr char kUpdateEvent[] = "user.account.update_profile";
+
 v1::UserImport ImportOf(const PersonChange& change) {
   v1::UserImport user;
   user.set_sid(change.sid);
@@ -243,15 +246,14 @@ absl::StatusOr<Applied> PeopleApplier::ApplyOne(db::Transaction& txn, const Prep
       change.profile == nullptr ? known.principal : prepared.user.principal();
   if (known.id.empty()) {
     ++counts.added;
-    DT_RETURN_IF_ERROR(Tell(txn, each_is_told_ ? prepared.event_id : std::string(),
-                            "user.lifecycle.create", "User added from the directory", prepared.id,
-                            principal));
+    DT_RETURN_IF_ERROR(Tell(txn, each_is_told_ ? prepared.event_id : std::string(), kCreateEvent,
+                            "User added from the directory", prepared.id, principal));
     return Applied::kActive;
   }
   ++counts.updated;
-  DT_RETURN_IF_ERROR(
-      Tell(txn, each_is_told_ ? prepared.event_id : std::string(), "user.account.update_profile",
-           "Names or groups of a user changed in the directory", known.id, principal));
+  DT_RETURN_IF_ERROR(Tell(txn, each_is_told_ ? prepared.event_id : std::string(), kUpdateEvent,
+                          "Names or groups of a user changed in the directory", known.id,
+                          principal));
   return ComeBack(txn, prepared, known, counts);
 }
 
