@@ -6,6 +6,7 @@
 #include "ca-service/ocsp_fixture.h"
 #include "ca-service/ocsp_responder.h"
 #include "libs/base/wait_until.h"
+#include "libs/testing/soft_hsm.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -390,6 +391,40 @@ TEST_F(OcspDelegatesTest, AreMadeAnewWhenTheirKeyDoesNotOpen) {
   OpenResponder();
   EXPECT_NE(Delegate().serial_hex(), first);
   EXPECT_EQ(Status(EnrollNew().serial).status, Single::kGood);
+}
+
+// The issuer's key in a token, by SoftHSM: it is needed to make delegates, not for answers.
+class OcspTokenTest : public OcspDelegatesTest {
+ protected:
+  void SetUp() override {
+    if (!testing::SoftHsm::IsInstalled()) GTEST_SKIP() << "softhsm2 is not installed";
+    testing::SoftHsm& token = testing::SoftHsm::Shared();
+    token.Import("token-2", "71", "ca", pki::PrivateKey::Generate()->Pem());
+    issuers_config_.first_key = "pkcs11:token=token-2;id=%71";
+    issuers_config_.pkcs11.module_path = token.module();
+    issuers_config_.pkcs11.pin_file = token.pin_file();
+    issuers_config_.pkcs11.retry_min = milliseconds(1);
+    issuers_config_.pkcs11.retry_max = milliseconds(1);
+    OcspDelegatesTest::SetUp();
+  }
+};
+
+TEST_F(OcspTokenTest, AnswersGoOnWhileTheTokenIsAway) {
+  const auto asked = EnrollNew();
+  const auto other = EnrollNew();
+  EXPECT_EQ(Status(asked.serial).status, Single::kGood);
+  testing::SoftHsm::Shared().PullOut();
+  OpenResponder();
+  EXPECT_EQ(Status(asked.serial).status, Single::kGood);
+  Revoke(other.serial, v1::REVOCATION_REASON_KEY_COMPROMISE);
+  EXPECT_EQ(Status(other.serial).status, Single::kRevoked);
+  // Without one that was made before there is nothing to sign with, until the token is back.
+  DT_ASSERT_OK(database_->Write(
+      [](db::Transaction& txn) { return txn.Run("DELETE FROM ocsp_delegates").status(); }));
+  OpenResponder();
+  EXPECT_EQ(Reply(Asking(asked.serial))->kind, Kind::kTryLater);
+  testing::SoftHsm::Shared().PutBack();
+  DT_ASSERT_OK(Soon([&] { return Reply(Asking(asked.serial))->kind == Kind::kGood; }));
 }
 
 }  // namespace
