@@ -145,10 +145,13 @@ absl::Status CheckHookUrl(const std::string& url, bool private_addresses) {
 
 absl::StatusOr<std::unique_ptr<HookPoster>> HookPoster::Create(
     std::vector<pki::Certificate> trusted, bool private_addresses, const Clock& clock) {
-  pki::TlsClientConfig config;
-  config.trusted = std::move(trusted);
-  config.clock = &clock;
-  DT_ASSIGN_OR_RETURN(pki::TlsContext tls, pki::TlsContext::ForClient(std::move(config)));
+  std::optional<pki::TlsContext> tls;
+  if (!trusted.empty()) {
+    pki::TlsClientConfig config;
+    config.trusted = std::move(trusted);
+    config.clock = &clock;
+    DT_ASSIGN_OR_RETURN(tls, pki::TlsContext::ForClient(std::move(config)));
+  }
   return std::unique_ptr<HookPoster>(new HookPoster(std::move(tls), private_addresses));
 }
 
@@ -157,9 +160,13 @@ absl::Status HookPoster::Post(const std::string& url, const HookMessage& message
                               const std::function<bool()>& given_up) const {
   const auto parsed = http::ParseUrl(url);
   if (!parsed.ok()) return parsed.status();
+  if (!tls_) {
+    return absl::FailedPreconditionError(
+        "no CA of receivers is known; give dt-policy --hook-ca, or install the system's CAs");
+  }
   std::optional<absl::Status> result;
   asio::io_context io(1);
-  asio::co_spawn(io, PostOnce(*parsed, message, deadlines, tls_, private_addresses_),
+  asio::co_spawn(io, PostOnce(*parsed, message, deadlines, *tls_, private_addresses_),
                  [&result](const std::exception_ptr& thrown, absl::Status status) {
                    result =
                        thrown ? absl::InternalError("a hook's request threw") : std::move(status);

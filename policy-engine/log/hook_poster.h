@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,9 @@ using PostHook =
 
 class HookPoster {
  public:
-  // `trusted`: the CAs of receivers. `private_addresses`: they may be on this machine, in this
-  // network, or wherever else is not public. Errors: those of TlsContext.
+  // `trusted`: the CAs of receivers; without any, nothing is posted. `private_addresses`: they may
+  // be on this machine, in this network, or wherever else is not public. Errors: those of
+  // TlsContext.
   static absl::StatusOr<std::unique_ptr<HookPoster>> Create(std::vector<pki::Certificate> trusted,
                                                             bool private_addresses,
                                                             const Clock& clock);
@@ -41,10 +43,10 @@ class HookPoster {
                     const std::function<bool()>& given_up) const;
 
  private:
-  HookPoster(pki::TlsContext tls, bool private_addresses)
+  HookPoster(std::optional<pki::TlsContext> tls, bool private_addresses)
       : tls_(std::move(tls)), private_addresses_(private_addresses) {}
 
-  pki::TlsContext tls_;
+  std::optional<pki::TlsContext> tls_;
   const bool private_addresses_;
 };
 

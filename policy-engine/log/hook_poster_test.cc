@@ -137,6 +137,13 @@ TEST_F(HookPosterTest, TrustsNoOtherCaAndNoPrivateAddressUnasked) {
   EXPECT_EQ(seen_.method, "");
 }
 
+TEST_F(HookPosterTest, PostsNothingWithoutACa) {
+  poster_ = HookPoster::Create({}, true, clock_).value();
+  const absl::Status refused = Post("/events");
+  DT_EXPECT_CODE(refused, kFailedPrecondition);
+  EXPECT_NE(refused.message().find("--hook-ca"), std::string::npos);
+}
+
 TEST_F(HookPosterTest, EndsWhenItIsGivenUp) {
   DT_EXPECT_CODE(Post("/events", true), kDeadlineExceeded);
 }
