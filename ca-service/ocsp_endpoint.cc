@@ -69,13 +69,14 @@ Task<http::Response> AnswerOcsp(OcspResponder& responder, const Clock& clock,
     refused.body = ToString(pki::OcspErrorResponse(pki::OcspError::kMalformedRequest));
     co_return refused;
   }
-  OcspResponder::Reply reply = responder.Kept(*asked);
-  if (reply == nullptr) {
-    reply = co_await AwaitCallback<OcspResponder::Reply>([&](OcspResponder::Receiver receiver) {
-      responder.Answer(*std::move(asked), std::move(receiver));
-    });
+  if (OcspResponder::Reply kept = responder.Kept(*asked)) {
+    co_return Found(std::move(kept), request, clock.Now());
   }
-  co_return Found(std::move(reply), request, clock.Now());
+  OcspResponder::Reply made =
+      co_await AwaitCallback<OcspResponder::Reply>([&](OcspResponder::Receiver receiver) {
+        responder.Answer(*std::move(asked), std::move(receiver));
+      });
+  co_return Found(std::move(made), request, clock.Now());
 }
 
 }  // namespace devicetrust::ca
