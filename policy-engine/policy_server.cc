@@ -309,6 +309,7 @@ absl::Status PolicyServer::Parts::Listen() {
   DT_ASSIGN_OR_RETURN(server, rpc::Server::Start(files.component.InternalListener(config), served,
                                                  InternalAccess()));
   self_check.emplace(std::vector{server.get()});
+  DT_RETURN_IF_ERROR(people->ReleaseOthers());
   people->Start();
   pruning.emplace(kPruneEvery, [this] {
     Prune();

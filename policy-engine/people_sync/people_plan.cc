@@ -55,7 +55,6 @@ class Planner {
   void Gone(const std::string& guid, const PicturedPerson& person) {
     const bool active = person.applied == Applied::kActive;
     plan_.active += active ? 1 : 0;
-    plan_.leaving += active ? 1 : 0;
     PersonChange& change = plan_.changes.emplace_back();
     change.guid = guid;
     change.sid = person.sid;
@@ -78,7 +77,8 @@ class Planner {
   // Of somebody who is as before: time may have passed, a group have changed, a try have failed.
   bool MayConcern(const PicturedPerson& person) const {
     const bool active = person.applied == Applied::kActive;
-    return IsWanted(person) != active || (active && HasOtherGroups(person, person));
+    return IsWanted(person) != active || (active && HasOtherGroups(person, person)) ||
+           (everybody_ && person.applied == Applied::kInactive);
   }
 
   void Present(const std::string& guid, const PicturedPerson& person,
@@ -95,9 +95,9 @@ class Planner {
       Want(person, before, change);
     } else if (person.applied == Applied::kActive) {
       change.of_user = true;
-      ++plan_.leaving;
-    } else if (before == nullptr) {
-      change.of_user = true;  // An import may have brought the person: then that one leaves.
+    } else if (before == nullptr || (everybody_ && person.applied == Applied::kInactive)) {
+      // An import may have brought the person, or an admin have activated: then that one leaves.
+      change.of_user = true;
     }
     if (change.of_user || before == nullptr || *before != person) {
       plan_.changes.push_back(std::move(change));

@@ -25,7 +25,6 @@ struct PersonChange {
 struct PeoplePlan {
   std::vector<PersonChange> changes;  // Those who leave come first: their principals become free.
   std::size_t active = 0;             // People before.
-  std::size_t leaving = 0;            // Active ones among `changes` who are not wanted any more.
   // Wanted, but without a profile: by GUID, their SIDs. To be read before the plan is made anew.
   std::unordered_map<std::string, std::string> without_profile;
 };

@@ -58,6 +58,23 @@ absl::Status StorePosition(db::Transaction& txn, const std::string& domain,
       .status();
 }
 
+absl::StatusOr<std::vector<std::string>> SyncedDomains(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(const auto rows, txn.Run("SELECT domain FROM people_sync"));
+  std::vector<std::string> domains;
+  for (const db::Row& row : rows) domains.push_back(db::Text(row[0]));
+  return domains;
+}
+
+absl::Status ReleaseDomain(db::Transaction& txn, const std::string& domain) {
+  for (const std::string_view sql :
+       {"DELETE FROM people_sync WHERE domain = $1", "DELETE FROM synced_people WHERE domain = $1",
+        "DELETE FROM synced_groups WHERE domain = $1",
+        "UPDATE users SET synced_from = '' WHERE synced_from = $1"}) {
+    DT_RETURN_IF_ERROR(txn.Run(sql, {domain}).status());
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Picture> LoadPicture(db::Transaction& txn, const std::string& domain) {
   Picture picture;
   DT_ASSIGN_OR_RETURN(const auto groups,

@@ -29,6 +29,11 @@ absl::StatusOr<std::optional<SyncPosition>> FindPosition(db::Transaction& txn,
 absl::Status StorePosition(db::Transaction& txn, const std::string& domain,
                            const SyncPosition& position);
 
+// Domains whose people a directory has kept so far. ReleaseDomain: it keeps them no more; they stay
+// as they are, for imports and administrators to change.
+absl::StatusOr<std::vector<std::string>> SyncedDomains(db::Transaction& txn);
+absl::Status ReleaseDomain(db::Transaction& txn, const std::string& domain);
+
 absl::StatusOr<Picture> LoadPicture(db::Transaction& txn, const std::string& domain);
 // With the change of the user, in one transaction. Null `person`: gone.
 absl::Status StorePerson(db::Transaction& txn, const std::string& domain, const std::string& guid,

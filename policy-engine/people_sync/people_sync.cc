@@ -72,6 +72,17 @@ PeopleSync::PeopleSync(Parts parts, std::vector<Domain> domains) : parts_(std::m
 
 PeopleSync::~PeopleSync() { Stop(); }
 
+absl::Status PeopleSync::ReleaseOthers() {
+  DT_ASSIGN_OR_RETURN(const std::vector<std::string> synced, parts_.database.Read(SyncedDomains));
+  for (const std::string& domain : synced) {
+    if (Find(domain) != nullptr) continue;
+    DT_RETURN_IF_ERROR(parts_.database.Write(
+        [&domain](db::Transaction& txn) { return ReleaseDomain(txn, domain); }));
+    Log(LogLevel::kInfo, "people.sync.released", {{"domain", domain}});
+  }
+  return absl::OkStatus();
+}
+
 void PeopleSync::Start() {
   if (domains_.empty()) return;
   loop_ = std::make_unique<BackgroundLoop>(milliseconds(0), [this] { return Step(); });

@@ -66,6 +66,8 @@ class PeopleSync {
   PeopleSync(const PeopleSync&) = delete;
   PeopleSync& operator=(const PeopleSync&) = delete;
 
+  // Lets go of the people of domains that are not here any more: imports may change them again.
+  absl::Status ReleaseOthers();
   void Start();  // The first pass of each domain at once, then each in its turn.
   void Stop();   // Waits for the pass under way. Idempotent.
 

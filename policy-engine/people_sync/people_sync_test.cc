@@ -153,6 +153,34 @@ TEST_F(PeopleSyncTest, WhomAnAdminDeactivatedAnAdminAloneBringsBack) {
   EXPECT_EQ(UserOf(2000).status(), v1::USER_STATUS_ACTIVE);
 }
 
+TEST_F(PeopleSyncTest, NobodyStaysActiveWhomTheDirectoryHasDisabled) {
+  AddMany(3);
+  DT_ASSERT_OK(Pass());
+  controller_.Change("user0").enabled = false;
+  DT_ASSERT_OK(Pass());
+  EXPECT_THAT(ca_.WaitForRevoked(1), SizeIs(1));
+  while (revoker_->Pending().value() > 0) std::this_thread::yield();
+  DT_ASSERT_OK(SetStatus(UserOf(2000).id(), v1::USER_STATUS_ACTIVE));
+  DT_ASSERT_OK(Pass());
+  EXPECT_EQ(UserOf(2000).status(), v1::USER_STATUS_ACTIVE);
+  DT_ASSERT_OK(Pass(/*everybody=*/true));
+  EXPECT_EQ(UserOf(2000).status(), v1::USER_STATUS_DEACTIVATED);
+  EXPECT_EQ(Status().last().deactivated(), 1);
+}
+
+TEST_F(PeopleSyncTest, PeopleOfADomainThatIsSyncedNoMoreAreReleased) {
+  controller_.Add("ada", 1105);
+  DT_ASSERT_OK(Pass());
+  DT_ASSERT_OK(sync_->ReleaseOthers());
+  EXPECT_EQ(UserOf(1105).synced_from(), "corp.test");
+  PeopleSync none({*database_, *events_, *revoker_, clock_, random_, {}}, {});
+  DT_ASSERT_OK(none.ReleaseOthers());
+  EXPECT_EQ(UserOf(1105).synced_from(), "");
+  EXPECT_EQ(UserOf(1105).status(), v1::USER_STATUS_ACTIVE);
+  DT_ASSERT_OK(Import({NewUser("countess", 1105)}));
+  EXPECT_EQ(UserOf(1105).principal(), "countess@corp.test");
+}
+
 TEST_F(PeopleSyncTest, TooManyDeactivationsStopAndAsk) {
   AddMany(100);
   DT_ASSERT_OK(Pass());
