@@ -6,12 +6,18 @@
 #include <thread>
 
 #include "devicetrust/org/v1/authentication.grpc.pb.h"
+#include "devicetrust/org/v1/event_hooks.grpc.pb.h"
 #include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
 #include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "devicetrust/org/v1/users.grpc.pb.h"
+#include "libs/base/encoding.h"
 #include "libs/base/files.h"
+#include "libs/base/mutex.h"
+#include "libs/base/wait_until.h"
+#include "libs/http/server.h"
+#include "libs/pki/digest.h"
 #include "libs/pki/sealed_file.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
@@ -138,6 +144,93 @@ TEST_F(PolicyServerTest, TailsTheSystemLogLive) {
   } while (message.events_size() == 0);
   EXPECT_EQ(message.events(0).type(), "org.settings.change");
   context.TryCancel();
+}
+
+// What a receiver has been sent, on its own threads.
+class Receiver {
+ public:
+  Receiver(const pki::ExportableIdentity& identity, const Clock& clock) {
+    http::ListenerConfig listener;
+    listener.address = "127.0.0.1:0";
+    listener.flag = "--receiver-listen";
+    listener.tls =
+        std::make_shared<pki::TlsContext>(pki::TlsContext::ForServer({identity}).value());
+    listener.handler = [this](const http::Request& request) { return Take(this, request); };
+    http::ServerConfig config;
+    config.listeners.push_back(std::move(listener));
+    config.clock = &clock;
+    server_ = http::Server::Start(std::move(config)).value();
+  }
+  std::string Url() const {
+    return "https://localhost:" + std::to_string(server_->endpoint(0).port()) + "/events";
+  }
+  // The first request whose body holds `text`.
+  http::Request WaitFor(const std::string& text) {
+    http::Request found;
+    DT_EXPECT_OK(WaitUntil(
+        [&]() -> absl::StatusOr<bool> {
+          const MutexLock lock(mutex_);
+          for (const http::Request& request : requests_) {
+            if (request.body.find(text) == std::string::npos) continue;
+            found = request;
+            return true;
+          }
+          return false;
+        },
+        std::chrono::milliseconds(5), std::chrono::seconds(20)));
+    return found;
+  }
+
+ private:
+  static Task<http::Response> Take(Receiver* self, const http::Request& request) {
+    const MutexLock lock(self->mutex_);
+    self->requests_.push_back(request);
+    co_return http::Text(200, "taken");
+  }
+
+  Mutex mutex_;
+  std::vector<http::Request> requests_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<http::Server> server_;  // Last: it ends first.
+};
+
+TEST_F(PolicyServerTest, TellsAReceiverOfEventsSignedOverHttps) {
+  Receiver receiver(pki_.Server("receiver", {"localhost"}), clock_);
+  config_.hook_ca = folder_ / "web-ca.pem";
+  config_.hook_private_addresses = true;
+  Start();
+  const auto hooks = v1::EventHookService::NewStub(ChannelOf("admin-ada"));
+  v1::AddHookRequest request;
+  request.set_name("siem");
+  request.set_url(receiver.Url());
+  request.set_expression(R"(eventType eq "org.settings.change")");
+  const auto stranger = v1::EventHookService::NewStub(ChannelOf("gateway-1"));
+  DT_EXPECT_CODE(rpc::Call(*stranger, &v1::EventHookService::Stub::AddHook, request),
+                 kPermissionDenied);
+  const auto added = rpc::Call(*hooks, &v1::EventHookService::Stub::AddHook, request);
+  DT_ASSERT_OK(added);
+  DT_ASSERT_OK(SwitchOn("admin-ada"));
+  const http::Request told = receiver.WaitFor("org.settings.change");
+  const auto field = [&told](const char* name) {
+    return std::string(told.fields.Find(name).value_or(""));
+  };
+  const std::string text =
+      "v1:" + field("dt-hook-timestamp") + ":" + field("dt-hook-delivery") + ":" + told.body;
+  const Bytes key = HexDecode(added->secret().secret()).value();
+  EXPECT_EQ(field("dt-hook-signature"), "v1=" + added->secret().key_id() + ":" +
+                                            HexEncode(pki::HmacSha256(key, AsBytes(text))));
+  EXPECT_EQ(told.body.find("org.hook.change"), std::string::npos);  // Not what it asked for.
+
+  // Another CA's receiver is sent nothing.
+  server_.reset();
+  config_.hook_ca = folder_ / "deployment-ca.pem";
+  Start();
+  const auto again = v1::EventHookService::NewStub(ChannelOf("admin-ada"));
+  v1::TestHookRequest test;
+  test.set_name("siem");
+  const auto tested = rpc::Call(*again, &v1::EventHookService::Stub::TestHook, test);
+  DT_ASSERT_OK(tested);
+  EXPECT_FALSE(tested->delivered());
+  EXPECT_NE(tested->error().find("TLS handshake"), std::string::npos) << tested->error();
 }
 
 TEST_F(PolicyServerTest, TheOperatorsFlagOverrulesTheStore) {
