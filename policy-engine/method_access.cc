@@ -22,7 +22,7 @@ std::vector<ServiceMethods> AccessTable() {
   return {
       {"SettingsService", {"GetSettings"}, {rpc::kAnyComponent, kAdmin}},
       {"SettingsService",
-       {"SetDeviceTrust", "SetCapability", "SetReadOnly", "SetAdIntegration"},
+       {"SetDeviceTrust", "SetCapability", "SetReadOnly", "SetAdIntegration", "SetDisplayName"},
        {kAdmin}},
       {"IwaRegistryService", {"RegisterIwa", "Heartbeat"}, {kIwa}},
       {"IwaRegistryService", {"ListIwas"}, {rpc::kAnyComponent, kAdmin}},
@@ -31,6 +31,8 @@ std::vector<ServiceMethods> AccessTable() {
       {"AppService", {"PutApp", "GetApp", "RemoveApp", "SetRules"}, {kAdmin}},
       {"AppService", {"ListApps"}, {kGateway, kAdmin}},
       {"ZoneService", {"GetZones", "SetZones"}, {kAdmin}},
+      {"HistoryService", {"ListVersions", "GetVersion", "Rollback"}, {kAdmin}},
+      {"PolicyDocumentService", {"ExportPolicy", "ApplyPolicy"}, {kAdmin}},
       {"DecisionService", {"Evaluate", "CompleteFactor"}, {kGateway, kAdmin}},
       {"DecisionService", {"ExplainDecision"}, {kAdmin}},
       {"AuthenticationService", {"StartSession", "EndSession"}, {kGateway}},

@@ -159,11 +159,36 @@ db::Migration PeopleSyncs() {
            "ALTER TABLE users ADD COLUMN deactivated_by BIGINT NOT NULL DEFAULT 0"}};
 }
 
+// Who made each version of settings, zones and apps, and when: `object` is "settings", "zones" or
+// "app/ID". What it holds is in the object's revision of that number. Those of a release that did
+// not keep who are of nobody, at no time.
+db::Migration Versions() {
+  return {
+      10,
+      "versions",
+      {{.name = "versions",
+        .columns = "object TEXT NOT NULL, number BIGINT NOT NULL, org_version BIGINT NOT NULL,"
+                   " at_ms BIGINT NOT NULL, changed_by TEXT NOT NULL, message TEXT NOT NULL,"
+                   " event_id TEXT NOT NULL, removed BIGINT NOT NULL,"
+                   " PRIMARY KEY (object, number)",
+        .clustered = true},
+       {.name = "settings_revisions",
+        .number_key = "revision",
+        .columns = "settings BYTEA NOT NULL"}},
+      {"ALTER TABLE settings ADD COLUMN display_name TEXT NOT NULL DEFAULT ''",
+       "INSERT INTO versions (object, number, org_version, at_ms, changed_by, message, event_id,"
+       " removed) SELECT 'app/' || app_id, revision, 0, 0, '', '', '', 0 FROM app_revisions",
+       "INSERT INTO versions (object, number, org_version, at_ms, changed_by, message, event_id,"
+       " removed) SELECT 'zones', revision, 0, 0, '', '', '', 0 FROM zone_revisions",
+       "CREATE INDEX versions_by_time ON versions (at_ms, object, number)"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
-  return {Org(),      Decisions(), People(), db::Outbox::Tables(4), Revocations(),
-          NameKeys(), Guards(),    Groups(), PeopleSyncs()};
+  return {Org(),         Decisions(), People(),           db::Outbox::Tables(4),
+          Revocations(), NameKeys(),  Guards(),           Groups(),
+          PeopleSyncs(), Versions()};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -21,6 +21,8 @@
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
 #include "policy-engine/apps/app_admin.h"
+#include "policy-engine/apps/policy_documents.h"
+#include "policy-engine/apps/version_history.h"
 #include "policy-engine/apps/zone_admin.h"
 #include "policy-engine/decisions/decision_history.h"
 #include "policy-engine/decisions/factor_completion.h"
@@ -52,13 +54,16 @@ class OrgFixture : public ::testing::Test {
     outbox_options.linger = std::chrono::milliseconds(0);
     outbox_ = std::make_unique<db::Outbox>(*database_, outbox_options, DeliverTo(*log_));
     events_.emplace(*outbox_, random_);
-    store_ = OrgStore::Create(*database_, *events_, {"acme", {"corp.test"}, true}).value();
+    store_ = OrgStore::Create(*database_, *events_, {"acme", {"corp.test"}, true, 1, kTestStart})
+                 .value();
     proof_keys_.Add(ProofKey().kid, token::ProofIssuer("acme"), ProofKey().key.public_key());
     sessions_.emplace(*database_);
     Watch({});
     references_.emplace(RuleReferences::Parts{*database_, *no_directories_, *events_, clock_});
     apps_.emplace(*store_, *references_, clock_);
     zones_.emplace(*store_, clock_);
+    versions_.emplace(VersionHistory::Parts{*database_, *store_, *references_, clock_});
+    documents_.emplace(*store_, *references_, clock_);
     settings_.emplace(*store_, clock_);
     iwas_.emplace(*database_, *events_, clock_);
     sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, *account_watch_,
@@ -224,6 +229,8 @@ class OrgFixture : public ::testing::Test {
   std::optional<DecisionHistory> history_;
   std::optional<SettingsAdmin> settings_;
   std::optional<ZoneAdmin> zones_;
+  std::optional<VersionHistory> versions_;
+  std::optional<PolicyDocuments> documents_;
   std::optional<IwaRegistry> iwas_;
 
   const rpc::Caller admin_{rpc::Caller::Kind::kAdmin, "ada", "admin", "acme"};

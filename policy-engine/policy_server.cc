@@ -19,6 +19,8 @@
 #include "libs/service/directories.h"
 #include "libs/service/self_check.h"
 #include "policy-engine/apps/app_service.h"
+#include "policy-engine/apps/history_service.h"
+#include "policy-engine/apps/policy_document_service.h"
 #include "policy-engine/apps/zone_service.h"
 #include "policy-engine/authentication/authentication_service.h"
 #include "policy-engine/ca_link.h"
@@ -195,6 +197,8 @@ struct PolicyServer::Parts {
   std::optional<RuleReferences> references;
   std::optional<AppAdmin> apps;
   std::optional<ZoneAdmin> zones;
+  std::optional<VersionHistory> versions;
+  std::optional<PolicyDocuments> documents;
   std::optional<UserAdmin> users;
   std::unique_ptr<PeopleSync> people;
   std::optional<IwaRegistry> iwas;
@@ -234,7 +238,8 @@ absl::Status PolicyServer::Parts::Open() {
   outbox_options.backlog_max = config.log_backlog_max;
   outbox = std::make_unique<db::Outbox>(*database, outbox_options, DeliverTo(*log));
   events.emplace(*outbox, random);
-  OrgDefaults defaults{config.org, {}, config.capability.value_or(true), UnixMillis(clock.Now())};
+  OrgDefaults defaults{
+      config.org, {}, config.capability.value_or(true), UnixMillis(clock.Now()), clock.Now()};
   for (const directory::Domain& domain : files.directories->domains()) {
     defaults.ad_domains.push_back(domain.dns_name);
   }
@@ -259,8 +264,9 @@ void PolicyServer::Parts::MakeRooms() {
   references.emplace(RuleReferences::Parts{*database, *files.directories, *events, clock});
   apps.emplace(*store, *references, clock);
   zones.emplace(*store, clock);
-  users.emplace(
-      UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
+  versions.emplace(VersionHistory::Parts{*database, *store, *references, clock});
+  documents.emplace(*store, *references, clock);
+  users.emplace(UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
   people = std::make_unique<PeopleSync>(PeopleSync::Parts{*database, *events, *revoker, clock,
                                                           random, [this] { users->NoteChange(); }},
                                         std::move(files.people));
@@ -291,6 +297,8 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<SettingsService>(*settings_admin));
   services.push_back(std::make_unique<AppService>(*apps));
   services.push_back(std::make_unique<ZoneService>(*zones));
+  services.push_back(std::make_unique<HistoryService>(*versions));
+  services.push_back(std::make_unique<PolicyDocumentService>(*documents));
   services.push_back(std::make_unique<UserService>(*users));
   services.push_back(std::make_unique<PeopleSyncService>(*people));
   services.push_back(std::make_unique<IwaRegistryService>(*iwas));

@@ -31,14 +31,6 @@ v1::Event AdminEvent(std::string_view type, std::string_view message, const rpc:
       .Take();
 }
 
-// What an admin registers of an app; the rest of the message is output only.
-v1::App Registration(v1::App app) {
-  app.clear_rules();
-  app.clear_needs_device_challenge();
-  app.clear_lost_references();
-  return app;
-}
-
 v1::App ListedApp(const OrgState& state, const AppState& app) {
   v1::App message = app.app;
   message.set_needs_device_challenge(state.NeedsDeviceChallenge(app));
@@ -91,14 +83,6 @@ absl::StatusOr<std::vector<std::string>> NamesOf(const v1::SetRulesRequest& requ
   return names;
 }
 
-// Says what an unset condition means, so that a reader of the rules need not know it.
-RuleMessages WithDefaults(RuleMessages rules) {
-  for (v1::Rule& rule : rules) {
-    if (!rule.has_people()) rule.mutable_people()->set_everyone(true);
-  }
-  return rules;
-}
-
 }  // namespace
 
 template <typename Response>
@@ -116,20 +100,19 @@ absl::StatusOr<Response> AppAdmin::AppAnswer(const std::string& id) const {
 
 absl::StatusOr<v1::PutAppResponse> AppAdmin::PutApp(const rpc::Caller& admin,
                                                     const v1::PutAppRequest& request) {
-  const v1::App app = Registration(request.app());
+  const v1::App app = RegistrationOf(request.app());
   DT_RETURN_IF_ERROR(ValidateApp(app));
   v1::Event event = AdminEvent("application.lifecycle.update", "App added or replaced", admin,
                                clock_.Now(), app.id(), app.label());
-  const auto change = [&](db::Transaction& txn,
-                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+  const auto change = [&](const OrgState& before, OrgEdit& edit) -> absl::Status {
     DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
     const AppState* known = before.FindApp(app.id());
     if (known == nullptr) DT_RETURN_IF_ERROR(CheckCount(before));
-    const RuleMessages rules = known == nullptr ? RuleMessages() : known->rules;
+    RuleMessages rules = known == nullptr ? RuleMessages() : known->rules;
     DT_RETURN_IF_ERROR(CheckRules(app, rules, before.zones));
     DT_RETURN_IF_ERROR(CheckSize(app, rules, before));
-    DT_RETURN_IF_ERROR(WriteApp(txn, app, rules));
-    return OrgStore::Effect();
+    edit.apps[app.id()] = OrgEdit::App{app, std::move(rules)};
+    return absl::OkStatus();
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   return AppAnswer<v1::PutAppResponse>(app.id());
@@ -153,12 +136,11 @@ absl::StatusOr<v1::RemoveAppResponse> AppAdmin::RemoveApp(const rpc::Caller& adm
                                                           const v1::RemoveAppRequest& request) {
   v1::Event event = AdminEvent("application.lifecycle.delete", "App removed", admin, clock_.Now(),
                                request.app_id(), {});
-  const auto change = [&](db::Transaction& txn,
-                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+  const auto change = [&](const OrgState& before, OrgEdit& edit) -> absl::Status {
     DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
     if (before.FindApp(request.app_id()) == nullptr) return UnknownApp(request.app_id());
-    DT_RETURN_IF_ERROR(DeleteApp(txn, request.app_id()));
-    return OrgStore::Effect();
+    edit.apps[request.app_id()] = std::nullopt;
+    return absl::OkStatus();
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   v1::RemoveAppResponse response;
@@ -176,15 +158,14 @@ absl::StatusOr<v1::SetRulesResponse> AppAdmin::SetRules(const rpc::Caller& admin
   DT_ASSIGN_OR_RETURN(const RuleMessages rules,
                       references_.Resolve(WithDefaults(request.rules()), request.allow_unknown(),
                                           request.app_id()));
-  const auto change = [&](db::Transaction& txn,
-                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+  const auto change = [&](const OrgState& before, OrgEdit& edit) -> absl::Status {
     DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
     const AppState* known = before.FindApp(request.app_id());
     if (known == nullptr) return UnknownApp(request.app_id());
     DT_RETURN_IF_ERROR(CheckRules(known->app, rules, before.zones));
     DT_RETURN_IF_ERROR(CheckSize(known->app, rules, before));
-    DT_RETURN_IF_ERROR(WriteApp(txn, known->app, rules));
-    return OrgStore::Effect();
+    edit.apps[request.app_id()] = OrgEdit::App{known->app, rules};
+    return absl::OkStatus();
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   return AppAnswer<v1::SetRulesResponse>(request.app_id());

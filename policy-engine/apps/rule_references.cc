@@ -172,6 +172,22 @@ absl::StatusOr<RuleMessages> RuleReferences::Resolve(RuleMessages rules, bool al
   return rules;
 }
 
+absl::StatusOr<RuleMessages> RuleReferences::WithPrincipals(RuleMessages rules) const {
+  if (!NamesAnybody(rules)) return rules;
+  DT_ASSIGN_OR_RETURN(const Known known, LookUp(parts_.database, rules));
+  for (v1::Rule& rule : rules) {
+    if (!rule.has_people()) continue;
+    for (Names* const users : {rule.mutable_people()->mutable_user_ids(),
+                               rule.mutable_people()->mutable_excluded_user_ids()}) {
+      for (std::string& name : *users) {
+        const auto user = known.users.find(name);
+        if (user != known.users.end()) name = user->second.principal();
+      }
+    }
+  }
+  return rules;
+}
+
 absl::StatusOr<LostReferences> RuleReferences::FindLost(const RuleMessages& rules) const {
   LostReferences lost;
   if (!NamesAnybody(rules)) return lost;

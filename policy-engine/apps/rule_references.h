@@ -41,6 +41,10 @@ class RuleReferences {
   absl::StatusOr<RuleMessages> Resolve(RuleMessages rules, bool allow_unknown,
                                        const std::string& app_id) const;
 
+  // The rules with each user by the principal, for people to read and Resolve() to find again; by
+  // id whom the org does not know.
+  absl::StatusOr<RuleMessages> WithPrincipals(RuleMessages rules) const;
+
   // What `rules` name and is not there now: users whom the org does not know, or who are
   // deactivated, and groups that nobody is in. A look into an index for each, however many people
   // there are.

@@ -18,20 +18,26 @@ absl::Status Compiles(const org::v1::App& app, const RuleMessages& rules,
 
 }  // namespace
 
-absl::Status CheckVersion(std::int64_t expected, const OrgState& before) {
-  if (expected == 0 || expected == before.version) return absl::OkStatus();
-  return rpc::MakeError(absl::StatusCode::kAborted, reason::v1::REASON_CONFLICTING_STATE,
-                        fmt::format("the org is at version {}, not at {}: somebody changed it",
-                                    before.version, expected),
-                        {}, "List the apps again, and apply the change to what they are now.");
-}
-
 absl::Status CheckRules(const org::v1::App& app, const RuleMessages& rules,
                         const std::vector<Zone>& zones) {
   const absl::Status status = Compiles(app, rules, zones);
   if (status.ok()) return status;
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_RULE_INVALID,
                         std::string(status.message()), app.id());
+}
+
+org::v1::App RegistrationOf(org::v1::App app) {
+  app.clear_rules();
+  app.clear_needs_device_challenge();
+  app.clear_lost_references();
+  return app;
+}
+
+RuleMessages WithDefaults(RuleMessages rules) {
+  for (org::v1::Rule& rule : rules) {
+    if (!rule.has_people()) rule.mutable_people()->set_everyone(true);
+  }
+  return rules;
 }
 
 }  // namespace devicetrust::policy

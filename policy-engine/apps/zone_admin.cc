@@ -45,15 +45,14 @@ absl::StatusOr<v1::SetZonesResponse> ZoneAdmin::SetZones(const rpc::Caller& admi
                         .Target("Setting", "zones", fmt::format("{} zones", zones->size()))
                         .Outcome(v1::EventOutcome::RESULT_SUCCESS)
                         .Take();
-  const auto change = [&](db::Transaction& txn,
-                          const OrgState& before) -> absl::StatusOr<OrgStore::Effect> {
+  const auto change = [&](const OrgState& before, OrgEdit& edit) -> absl::Status {
     DT_RETURN_IF_ERROR(CheckVersion(request.expected_version(), before));
     for (const auto& [id, app] : before.apps) {
       // A rule may name a zone that is about to go.
       DT_RETURN_IF_ERROR(CheckRules(app.app, app.rules, *zones));
     }
-    DT_RETURN_IF_ERROR(WriteZones(txn, request.zones(), before.zones_revision + 1));
-    return OrgStore::Effect();
+    edit.zones = request.zones();
+    return absl::OkStatus();
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   v1::SetZonesResponse response;

@@ -39,6 +39,10 @@ struct OrgState {
   std::vector<Zone> zones;                            // The same, compiled.
   std::map<std::string, AppState, std::less<>> apps;  // By id.
 
+  // What people call the org.
+  const std::string& DisplayName() const {
+    return settings.display_name().empty() ? settings.org_id() : settings.display_name();
+  }
   // Both switches of ORG-1 are on.
   bool DeviceTrustEffective() const {
     return settings.device_trust_enabled() && settings.capability_enabled();

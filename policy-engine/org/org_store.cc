@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "libs/rpc/error.h"
+#include "libs/rpc/timestamps.h"
+#include "policy-engine/org/version_store.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 
 namespace devicetrust::policy {
@@ -47,8 +49,8 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn.Run("SELECT version, device_trust_enabled, learn_more_url, changed_by, changed_at,"
-              " capability_enabled, read_only, ad_active, ad_domains, disabled_by_force"
-              " FROM settings WHERE id = 1"));
+              " capability_enabled, read_only, ad_active, ad_domains, disabled_by_force,"
+              " display_name FROM settings WHERE id = 1"));
   if (rows.empty()) return absl::DataLossError("the org's settings are missing");
   const db::Row& row = rows.front();
   state.version = db::Int(row[0]);
@@ -66,6 +68,7 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   std::istringstream domains(db::Text(row[8]));  // No DNS name has a space in it.
   for (std::string domain; domains >> domain;) settings.add_ad_domains(domain);
   state.disabled_by_force = db::Int(row[9]) != 0;
+  settings.set_display_name(db::Text(row[10]));
   return absl::OkStatus();
 }
 
@@ -89,16 +92,14 @@ v1::App StoredApp(v1::App app, const RuleMessages& rules) {
   return app;
 }
 
-absl::StatusOr<AppState> CompileApp(const Bytes& stored, std::int64_t revision,
-                                    const std::vector<Zone>& zones) {
-  AppState state;
+absl::StatusOr<AppState> LoadApp(const Bytes& stored, std::int64_t revision,
+                                 const std::vector<Zone>& zones) {
+  DT_ASSIGN_OR_RETURN(v1::App app, Parse<v1::App>(stored));
+  RuleMessages rules;
+  rules.Swap(app.mutable_rules());
+  DT_ASSIGN_OR_RETURN(AppState state, CompileApp(std::move(app), std::move(rules), zones));
   state.bytes = stored.size();
   state.revision = revision;
-  DT_ASSIGN_OR_RETURN(state.app, Parse<v1::App>(stored));
-  state.rules.Swap(state.app.mutable_rules());
-  DT_ASSIGN_OR_RETURN(auto rules, RulesFromMessages(state.rules));
-  DT_ASSIGN_OR_RETURN(state.policy,
-                      CompiledPolicy::Compile(std::move(rules), KindOf(state.app), zones));
   return state;
 }
 
@@ -118,11 +119,128 @@ absl::Status LoadApps(db::Transaction& txn, OrgState& state) {
                       txn.Run("SELECT a.id, a.revision, r.app FROM apps a JOIN app_revisions r"
                               " ON r.app_id = a.id AND r.revision = a.revision"));
   for (const db::Row& row : rows) {
-    DT_ASSIGN_OR_RETURN(AppState loaded,
-                        CompileApp(db::Blob(row[2]), db::Int(row[1]), state.zones));
+    DT_ASSIGN_OR_RETURN(AppState loaded, LoadApp(db::Blob(row[2]), db::Int(row[1]), state.zones));
     state.apps.emplace(db::Text(row[0]), std::move(loaded));
   }
   return absl::OkStatus();
+}
+
+absl::Status WriteSettings(db::Transaction& txn, const OrgEdit::Settings& edit,
+                           std::int64_t number) {
+  const v1::OrgSettings& settings = edit.settings;
+  db::Row changed_at = {nullptr};
+  if (settings.has_device_trust_changed_at()) {
+    changed_at[0] = std::int64_t{settings.device_trust_changed_at().seconds()};
+  }
+  DT_RETURN_IF_ERROR(
+      txn.Run("UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
+              " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
+              " ad_domains = $8, disabled_by_force = $9, display_name = $10 WHERE id = 1",
+              {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
+               settings.device_trust_changed_by(), changed_at[0],
+               std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
+               std::int64_t{settings.ad_integration_active()},
+               fmt::format("{}", fmt::join(settings.ad_domains(), " ")),
+               std::int64_t{edit.disabled_by_force}, settings.display_name()})
+          .status());
+  return WriteSettingsRevision(txn, number, settings);
+}
+
+absl::Status WriteZones(db::Transaction& txn, const ZoneMessages& zones, std::int64_t number) {
+  v1::GetZonesResponse stored;
+  *stored.mutable_zones() = zones;
+  return txn
+      .Run("INSERT INTO zone_revisions (revision, zones) VALUES ($1, $2)",
+           {number, Serialize(stored)})
+      .status();
+}
+
+absl::Status WriteApp(db::Transaction& txn, const v1::App& app, const RuleMessages& rules,
+                      std::int64_t number) {
+  const std::string name = ProtocolName(app);
+  DT_ASSIGN_OR_RETURN(
+      const auto others,
+      txn.Run("SELECT id FROM apps WHERE protocol_name = $1 AND id <> $2", {name, app.id()}));
+  if (!others.empty()) {
+    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
+                          fmt::format("the app '{}' has this entity id", db::Text(others[0][0])),
+                          app.saml().entity_id(),
+                          "Change that app, or give this one another entity id.");
+  }
+  DT_RETURN_IF_ERROR(
+      txn.Run("INSERT INTO apps (id, protocol_name, revision) VALUES ($1, $2, $3) ON CONFLICT (id)"
+              " DO UPDATE SET protocol_name = excluded.protocol_name,"
+              " revision = excluded.revision",
+              {app.id(), name, number})
+          .status());
+  return txn
+      .Run("INSERT INTO app_revisions (app_id, revision, app) VALUES ($1, $2, $3)",
+           {app.id(), number, Serialize(StoredApp(app, rules))})
+      .status();
+}
+
+// One transaction's part of a change: each object with its version.
+class EditWriter {
+ public:
+  EditWriter(db::Transaction& txn, const v1::Event& event, std::int64_t org_version)
+      : txn_(txn), event_(event), org_version_(org_version) {}
+
+  absl::Status Write(const OrgEdit& edit) {
+    if (edit.settings) {
+      const v1::ObjectName object = SettingsObject();
+      DT_ASSIGN_OR_RETURN(const std::int64_t number, NextVersionNumber(txn_, object));
+      DT_RETURN_IF_ERROR(WriteSettings(txn_, *edit.settings, number));
+      DT_RETURN_IF_ERROR(WriteVersion(txn_, {object, number, org_version_}, event_));
+    }
+    if (edit.zones) {
+      const v1::ObjectName object = ZonesObject();
+      DT_ASSIGN_OR_RETURN(const std::int64_t number, NextVersionNumber(txn_, object));
+      DT_RETURN_IF_ERROR(WriteZones(txn_, *edit.zones, number));
+      DT_RETURN_IF_ERROR(WriteVersion(txn_, {object, number, org_version_}, event_));
+    }
+    // Entity ids may pass from one app to another, in whatever order.
+    for (const auto& [id, app] : edit.apps) {
+      if (app && edit.apps.size() > 1) DT_RETURN_IF_ERROR(FreeProtocolName(id));
+    }
+    for (const bool removing : {true, false}) {
+      for (const auto& [id, app] : edit.apps) {
+        if (removing != app.has_value()) DT_RETURN_IF_ERROR(WriteApps(id, app));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status FreeProtocolName(const std::string& id) {
+    return txn_.Run("UPDATE apps SET protocol_name = $2 WHERE id = $1", {id, "changing:" + id})
+        .status();
+  }
+
+  absl::Status WriteApps(const std::string& id, const std::optional<OrgEdit::App>& app) {
+    const v1::ObjectName object = AppObject(id);
+    DT_ASSIGN_OR_RETURN(const std::int64_t number, NextVersionNumber(txn_, object));
+    // The revisions of an app that goes stay, for AppAt().
+    DT_RETURN_IF_ERROR(app ? WriteApp(txn_, app->app, app->rules, number)
+                           : txn_.Run("DELETE FROM apps WHERE id = $1", {id}).status());
+    return WriteVersion(txn_, {object, number, org_version_, !app.has_value()}, event_);
+  }
+
+  db::Transaction& txn_;
+  const v1::Event& event_;
+  const std::int64_t org_version_;
+};
+
+// Of an org that an earlier release kept, or that is new: what it finds is the first version.
+absl::Status BeginSettingsHistory(db::Transaction& txn, const std::string& org_id, WallTime now) {
+  DT_ASSIGN_OR_RETURN(const std::int64_t number, NextVersionNumber(txn, SettingsObject()));
+  if (number > 1) return absl::OkStatus();
+  OrgState found;
+  DT_RETURN_IF_ERROR(LoadSettings(txn, org_id, found));
+  DT_RETURN_IF_ERROR(WriteSettingsRevision(txn, number, found.settings));
+  v1::Event event;  // Not for the log: nothing has changed.
+  *event.mutable_at() = rpc::ToTimestamp(now);
+  event.set_display_message("Settings as they were when their history began");
+  return WriteVersion(txn, {SettingsObject(), number, found.version}, event);
 }
 
 constexpr std::int64_t kNewest = INT64_MAX;
@@ -144,7 +262,11 @@ absl::StatusOr<std::unique_ptr<OrgStore>> OrgStore::Create(db::Database& databas
                                                            EventSink& events,
                                                            const OrgDefaults& defaults) {
   std::unique_ptr<OrgStore> store(new OrgStore(database, events, defaults.org_id));
-  DT_RETURN_IF_ERROR(database.Write([&](db::Transaction& txn) { return MakeOrg(txn, defaults); }));
+  const auto make = [&](db::Transaction& txn) -> absl::Status {
+    DT_RETURN_IF_ERROR(MakeOrg(txn, defaults));
+    return BeginSettingsHistory(txn, defaults.org_id, defaults.now);
+  };
+  DT_RETURN_IF_ERROR(database.Write(make));
   DT_RETURN_IF_ERROR(store->Reload());
   return store;
 }
@@ -153,18 +275,19 @@ absl::StatusOr<OrgStore::Effect> OrgStore::Change(v1::Event event, const ChangeF
   DT_RETURN_IF_ERROR(events_.Identify(event));
   const MutexLock lock(change_mutex_);
   const std::shared_ptr<const OrgState> before = state();
-  const auto run = [&](db::Transaction& txn) -> absl::StatusOr<Effect> {
-    DT_ASSIGN_OR_RETURN(Effect effect, change(txn, *before));
-    if (!effect.changed) return effect;
+  OrgEdit edit;
+  DT_RETURN_IF_ERROR(change(*before, edit));
+  if (edit.empty()) return Effect{false, before->version, std::move(edit.warnings)};
+  for (const v1::Target& target : edit.targets) *event.add_targets() = target;
+  for (auto& [key, value] : edit.debug) (*event.mutable_debug_data())[key] = value;
+  const auto write = [&](db::Transaction& txn) -> absl::Status {
     DT_RETURN_IF_ERROR(txn.Run("UPDATE settings SET version = version + 1 WHERE id = 1").status());
-    v1::Event told = event;
-    for (const v1::Target& target : effect.targets) *told.add_targets() = target;
-    DT_RETURN_IF_ERROR(events_.Append(txn, told));
-    return effect;
+    DT_RETURN_IF_ERROR(EditWriter(txn, event, before->version + 1).Write(edit));
+    return events_.Append(txn, event);
   };
-  DT_ASSIGN_OR_RETURN(Effect effect, database_.Write(run));
-  if (effect.changed) DT_RETURN_IF_ERROR(Reload());
-  return effect;
+  DT_RETURN_IF_ERROR(database_.Write(write));
+  DT_RETURN_IF_ERROR(Reload());
+  return Effect{true, state()->version, std::move(edit.warnings)};
 }
 
 absl::StatusOr<AppState> OrgStore::AppAt(const std::string& app_id, std::int64_t revision,
@@ -176,7 +299,7 @@ absl::StatusOr<AppState> OrgStore::AppAt(const std::string& app_id, std::int64_t
                         txn.Run("SELECT app FROM app_revisions WHERE app_id = $1 AND revision = $2",
                                 {app_id, revision}));
     if (rows.empty()) return absl::NotFoundError("there was no such revision of the app");
-    return CompileApp(db::Blob(rows.front()[0]), revision, then.zones);
+    return LoadApp(db::Blob(rows.front()[0]), revision, then.zones);
   });
 }
 
@@ -199,70 +322,19 @@ absl::Status OrgStore::Reload() {
   return absl::OkStatus();
 }
 
-absl::Status WriteSettings(db::Transaction& txn, const v1::OrgSettings& settings,
-                           bool disabled_by_force) {
-  db::Row changed_at = {nullptr};
-  if (settings.has_device_trust_changed_at()) {
-    changed_at[0] = std::int64_t{settings.device_trust_changed_at().seconds()};
-  }
-  return txn
-      .Run(
-          "UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
-          " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
-          " ad_domains = $8, disabled_by_force = $9 WHERE id = 1",
-          {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
-           settings.device_trust_changed_by(), changed_at[0],
-           std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
-           std::int64_t{settings.ad_integration_active()},
-           fmt::format("{}", fmt::join(settings.ad_domains(), " ")),
-           std::int64_t{disabled_by_force}})
-      .status();
-}
-
-absl::Status WriteApp(db::Transaction& txn, const v1::App& app, const RuleMessages& rules) {
-  const std::string name = ProtocolName(app);
-  DT_ASSIGN_OR_RETURN(
-      const auto others,
-      txn.Run("SELECT id FROM apps WHERE protocol_name = $1 AND id <> $2", {name, app.id()}));
-  if (!others.empty()) {
-    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
-                          fmt::format("the app '{}' has this entity id", db::Text(others[0][0])),
-                          app.saml().entity_id(),
-                          "Change that app, or give this one another entity id.");
-  }
-  // Also after the app was removed: a revision is never given twice.
-  DT_ASSIGN_OR_RETURN(
-      const auto last,
-      txn.Run("SELECT MAX(revision) FROM app_revisions WHERE app_id = $1", {app.id()}));
-  const bool first = last.empty() || db::IsNull(last[0][0]);
-  const std::int64_t revision = first ? 1 : db::Int(last[0][0]) + 1;
-  DT_RETURN_IF_ERROR(
-      txn.Run("INSERT INTO apps (id, protocol_name, revision) VALUES ($1, $2, $3) ON CONFLICT (id)"
-              " DO UPDATE SET protocol_name = excluded.protocol_name,"
-              " revision = excluded.revision",
-              {app.id(), name, revision})
-          .status());
-  return txn
-      .Run("INSERT INTO app_revisions (app_id, revision, app) VALUES ($1, $2, $3)",
-           {app.id(), revision, Serialize(StoredApp(app, rules))})
-      .status();
-}
-
-absl::Status DeleteApp(db::Transaction& txn, const std::string& app_id) {
-  return txn.Run("DELETE FROM apps WHERE id = $1", {app_id}).status();
-}
-
 std::size_t StoredBytes(const v1::App& app, const RuleMessages& rules) {
   return StoredApp(app, rules).ByteSizeLong();
 }
 
-absl::Status WriteZones(db::Transaction& txn, const ZoneMessages& zones, std::int64_t revision) {
-  v1::GetZonesResponse stored;
-  *stored.mutable_zones() = zones;
-  return txn
-      .Run("INSERT INTO zone_revisions (revision, zones) VALUES ($1, $2)",
-           {revision, Serialize(stored)})
-      .status();
+absl::StatusOr<AppState> CompileApp(v1::App app, RuleMessages rules,
+                                    const std::vector<Zone>& zones) {
+  AppState state;
+  state.app = std::move(app);
+  state.rules = std::move(rules);
+  DT_ASSIGN_OR_RETURN(auto parsed, RulesFromMessages(state.rules));
+  DT_ASSIGN_OR_RETURN(state.policy,
+                      CompiledPolicy::Compile(std::move(parsed), KindOf(state.app), zones));
+  return state;
 }
 
 }  // namespace devicetrust::policy

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "libs/base/snapshot.h"
 #include "libs/db/database.h"
 #include "policy-engine/log/events.h"
+#include "policy-engine/org/org_edit.h"
 #include "policy-engine/org/org_state.h"
 
 namespace devicetrust::policy {
@@ -24,6 +24,7 @@ struct OrgDefaults {
   // Versions begin here; Unix milliseconds of the start. So they grow across a restore from a
   // backup, for those who know what came after it.
   std::int64_t version_min = 1;
+  WallTime now = {};  // When the history of a new org begins.
 };
 
 // Reads and changes the org's state. Thread-safe: readers take a snapshot without a lock on
@@ -39,15 +40,16 @@ class OrgStore {
 
   // What a change came to.
   struct Effect {
-    bool changed = true;  // False: it wrote nothing, and leaves neither event nor new version.
-    std::vector<std::string> warnings;          // For the admin.
-    std::vector<org::v1::Target> targets = {};  // What was changed, for the event.
+    bool changed = true;       // False: it wrote nothing, and leaves neither event nor new version.
+    std::int64_t version = 0;  // The org's, after it.
+    std::vector<std::string> warnings;  // For the admin.
   };
 
-  // Runs `change` in a transaction, beside an event; when both are durable the state is loaded
-  // anew. `change` sees the state that it starts from, and may run more than once; the effect of
-  // the last run is returned. What it refuses changes nothing.
-  using ChangeFn = std::function<absl::StatusOr<Effect>(db::Transaction&, const OrgState&)>;
+  // Writes what `change` decides on, in one transaction with an event and a version of each object
+  // (version_store.h); when all are durable the state is loaded anew. `change` sees the state that
+  // it starts from. What it refuses changes nothing.
+  // kAlreadyExists, ALREADY_EXISTS: another app is known to its protocol by the same name.
+  using ChangeFn = std::function<absl::Status(const OrgState&, OrgEdit&)>;
   absl::StatusOr<Effect> Change(org::v1::Event event, const ChangeFn& change);
 
   // An app as it was at a revision, for explaining an old decision. kNotFound: never was.
@@ -68,17 +70,11 @@ class OrgStore {
   Snapshot<OrgState> state_;
 };
 
-// Changes of single things, for use inside Change().
-absl::Status WriteSettings(db::Transaction& txn, const org::v1::OrgSettings& settings,
-                           bool disabled_by_force);
-// The next revision of an app. kAlreadyExists, ALREADY_EXISTS: another app is known to its
-// protocol by the same name.
-absl::Status WriteApp(db::Transaction& txn, const org::v1::App& app, const RuleMessages& rules);
-// The app's revisions stay, for AppAt().
-absl::Status DeleteApp(db::Transaction& txn, const std::string& app_id);
-absl::Status WriteZones(db::Transaction& txn, const ZoneMessages& zones, std::int64_t revision);
-
 // What an app with its rules takes in the store.
 std::size_t StoredBytes(const org::v1::App& app, const RuleMessages& rules);
+
+// An app as a state has it. kInvalidArgument: as CompiledPolicy::Compile() and RulesFromMessages().
+absl::StatusOr<AppState> CompileApp(org::v1::App app, RuleMessages rules,
+                                    const std::vector<Zone>& zones);
 
 }  // namespace devicetrust::policy

@@ -1,15 +1,18 @@
 #pragma once
 
-#include <functional>
-#include <string>
-#include <vector>
+#include <cstdint>
 
 #include "devicetrust/org/v1/settings.pb.h"
 #include "libs/base/clock.h"
 #include "libs/rpc/caller.h"
 #include "policy-engine/org/org_store.h"
+#include "policy-engine/org/settings_edit.h"
 
 namespace devicetrust::policy {
+
+// kAborted, CONFLICTING_STATE: the org is no longer at the version `expected` that the admin's
+// change begins from. 0 fits any version.
+absl::Status CheckVersion(std::int64_t expected, const OrgState& before);
 
 // Org-wide switches (ORG-1 to ORG-4): changed by an admin, logged. Thread-safe.
 class SettingsAdmin {
@@ -26,22 +29,15 @@ class SettingsAdmin {
       const rpc::Caller& admin, const org::v1::SetReadOnlyRequest& request);
   absl::StatusOr<org::v1::SetAdIntegrationResponse> SetAdIntegration(
       const rpc::Caller& admin, const org::v1::SetAdIntegrationRequest& request);
+  absl::StatusOr<org::v1::SetDisplayNameResponse> SetDisplayName(
+      const rpc::Caller& admin, const org::v1::SetDisplayNameRequest& request);
 
  private:
-  // The settings as a change leaves them.
-  struct Edit {
-    org::v1::OrgSettings settings;
-    bool disabled_by_force = false;
-    std::vector<std::string> warnings;
-  };
-  using EditFn = std::function<absl::Status(Edit&, const OrgState&)>;
-
-  // One change of the settings; the System Log says of each what it was and what it is. Returns
-  // what is in force after it, and the warnings of `edit`.
-  absl::StatusOr<Edit> Apply(const rpc::Caller& admin, const EditFn& edit);
-  absl::Status EditDeviceTrust(const rpc::Caller& admin,
-                               const org::v1::SetDeviceTrustRequest& request, Edit& edit,
-                               const OrgState& before) const;
+  // One change of the settings; the System Log says of each what it was and what it is. Answers
+  // with what is in force after it, and with the warnings.
+  template <typename Response>
+  absl::StatusOr<Response> Apply(const rpc::Caller& admin, const org::v1::PolicySettings& wish,
+                                 std::int64_t expected_version, bool force = false);
 
   OrgStore& store_;
   const Clock& clock_;

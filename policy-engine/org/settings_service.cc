@@ -41,4 +41,11 @@ grpc::Status SettingsService::SetAdIntegration(grpc::ServerContext* context,
                      [this](const auto&... call) { return settings_.SetAdIntegration(call...); });
 }
 
+grpc::Status SettingsService::SetDisplayName(grpc::ServerContext* context,
+                                             const v1::SetDisplayNameRequest* request,
+                                             v1::SetDisplayNameResponse* response) {
+  return AnswerAdmin(*context, *request, response,
+                     [this](const auto&... call) { return settings_.SetDisplayName(call...); });
+}
+
 }  // namespace devicetrust::policy

@@ -23,6 +23,9 @@ class SettingsService final : public org::v1::SettingsService::Service {
   grpc::Status SetAdIntegration(grpc::ServerContext* context,
                                 const org::v1::SetAdIntegrationRequest* request,
                                 org::v1::SetAdIntegrationResponse* response) override;
+  grpc::Status SetDisplayName(grpc::ServerContext* context,
+                              const org::v1::SetDisplayNameRequest* request,
+                              org::v1::SetDisplayNameResponse* response) override;
 
  private:
   SettingsAdmin& settings_;

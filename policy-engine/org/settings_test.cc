@@ -221,5 +221,45 @@ TEST(LearnMoreTest, RefusesTheRest) {
   }
 }
 
+TEST_F(SettingsTest, AChangeOfAnOlderVersionUndoesNothing) {
+  const std::int64_t read = settings_->Get().version();
+  v1::SetReadOnlyRequest first;
+  first.set_read_only(true);
+  first.set_expected_version(read);
+  const auto set = settings_->SetReadOnly(admin_, first);
+  DT_ASSERT_OK(set);
+  EXPECT_EQ(set->version(), read + 1);
+  v1::SetDeviceTrustRequest trust;
+  trust.set_enabled(true);
+  trust.set_expected_version(read);
+  DT_EXPECT_CODE(settings_->SetDeviceTrust(admin_, trust), kAborted);
+  v1::SetCapabilityRequest capability;
+  capability.set_expected_version(read);
+  DT_EXPECT_CODE(settings_->SetCapability(admin_, capability), kAborted);
+  v1::SetAdIntegrationRequest integration;
+  integration.set_expected_version(read);
+  DT_EXPECT_CODE(settings_->SetAdIntegration(admin_, integration), kAborted);
+  first.set_read_only(false);
+  DT_EXPECT_CODE(settings_->SetReadOnly(admin_, first), kAborted);
+  EXPECT_TRUE(settings_->Get().settings().read_only());
+  first.set_expected_version(set->version());
+  DT_EXPECT_OK(settings_->SetReadOnly(admin_, first));
+}
+
+TEST_F(SettingsTest, AnOrgHasANameThatAuthenticatorAppsCanShow) {
+  const auto name = [this](const std::string& text) {
+    v1::SetDisplayNameRequest request;
+    request.set_display_name(text);
+    return settings_->SetDisplayName(admin_, request).status();
+  };
+  DT_EXPECT_OK(name("Example Inc."));
+  EXPECT_EQ(settings_->Get().settings().display_name(), "Example Inc.");
+  for (const std::string& wrong :
+       {std::string("a: b"), std::string(" a"), std::string("a\nb"), std::string(65, 'x')}) {
+    EXPECT_EQ(ReasonOf(name(wrong)), reason::v1::REASON_MALFORMED_REQUEST) << wrong;
+  }
+  DT_EXPECT_OK(name(""));
+}
+
 }  // namespace
 }  // namespace devicetrust::policy
