@@ -183,12 +183,26 @@ db::Migration Versions() {
        "CREATE INDEX versions_by_time ON versions (at_ms, object, number)"}};
 }
 
+// Factors that wait for their first code, and hashes of recovery codes.
+db::Migration FactorEnrollments() {
+  return {11,
+          "factor enrollments",
+          {{.name = "pending_factors",
+            .columns = "user_id TEXT PRIMARY KEY, enrollment_id TEXT NOT NULL,"
+                       " session_id TEXT NOT NULL, sealed_secret BYTEA NOT NULL,"
+                       " expires_at BIGINT NOT NULL, failures BIGINT NOT NULL"},
+           {.name = "recovery_codes",
+            .columns = "user_id TEXT NOT NULL, hash TEXT NOT NULL, salt BYTEA NOT NULL,"
+                       " used_at_ms BIGINT NOT NULL, PRIMARY KEY (user_id, hash)",
+            .clustered = true}}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
   return {Org(),         Decisions(), People(),           db::Outbox::Tables(4),
           Revocations(), NameKeys(),  Guards(),           Groups(),
-          PeopleSyncs(), Versions()};
+          PeopleSyncs(), Versions(),  FactorEnrollments()};
 }
 
 std::vector<db::Migration> LogMigrations() {

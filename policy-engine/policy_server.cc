@@ -26,6 +26,7 @@
 #include "policy-engine/ca_link.h"
 #include "policy-engine/decisions/decision_service.h"
 #include "policy-engine/decisions/decision_store.h"
+#include "policy-engine/decisions/factor_service.h"
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
@@ -36,6 +37,7 @@
 #include "policy-engine/org/settings_service.h"
 #include "policy-engine/people_sync/people_sync_service.h"
 #include "policy-engine/sessions/session_feed_service.h"
+#include "policy-engine/users/pending_factor.h"
 #include "policy-engine/users/user_service.h"
 
 namespace devicetrust::policy {
@@ -206,6 +208,7 @@ struct PolicyServer::Parts {
   std::optional<Authenticator> authenticator;
   std::optional<SignOn> sign_on;
   std::optional<FactorCompletion> factor_completion;
+  std::optional<FactorEnrollment> factor_enrollment;
   std::optional<DecisionHistory> history;
 
   std::vector<std::unique_ptr<grpc::Service>> services;
@@ -266,7 +269,8 @@ void PolicyServer::Parts::MakeRooms() {
   zones.emplace(*store, clock);
   versions.emplace(VersionHistory::Parts{*database, *store, *references, clock});
   documents.emplace(*store, *references, clock);
-  users.emplace(UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random, config.org});
+  users.emplace(UserAdmin::Parts{*database, *events, *revoker, *factors, clock, random,
+                                 [this] { return store->state()->DisplayName(); }});
   people = std::make_unique<PeopleSync>(PeopleSync::Parts{*database, *events, *revoker, clock,
                                                           random, [this] { users->NoteChange(); }},
                                         std::move(files.people));
@@ -280,6 +284,8 @@ void PolicyServer::Parts::MakeRooms() {
   sign_on.emplace(
       SignOn::Parts{*database, *store, *events, keys->proof_keys(), *accounts, clock, random});
   factor_completion.emplace(FactorCompletion::Parts{*database, *events, *factors, clock});
+  factor_enrollment.emplace(
+      FactorEnrollment::Parts{*database, *store, *events, *factors, clock, random});
   history.emplace(*database, *store, *log);
 }
 
@@ -305,6 +311,7 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<EnrollmentService>(*enrollments));
   services.push_back(std::make_unique<AuthenticationService>(*authenticator));
   services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
+  services.push_back(std::make_unique<FactorService>(*factor_enrollment));
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
   services.push_back(std::make_unique<GatewayKeyService>(*keys));
   services.push_back(std::make_unique<EventHookService>(*hooks));
@@ -353,6 +360,9 @@ void PolicyServer::Parts::Prune() {
              database->Write([now](db::Transaction& txn) { return PruneDecisions(txn, now); }));
   LogFailure("org.prune.failed", database->Write([now](db::Transaction& txn) {
     return TotpFactors::PruneNetworks(txn, now);
+  }));
+  LogFailure("org.prune.failed", database->Write([now](db::Transaction& txn) {
+    return PrunePendingFactors(txn, now);
   }));
 }
 

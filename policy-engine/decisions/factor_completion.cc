@@ -12,6 +12,7 @@
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/decisions/sign_on_result.h"
 #include "policy-engine/rules/platform_evidence.h"
+#include "policy-engine/users/recovery_codes.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -75,7 +76,8 @@ absl::Status StatusOf(const FactorAnswer& answer, const v1::User& user) {
       return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_FACTOR_LOCKED,
                             "too many wrong codes in a row: the second factor is locked",
                             user.principal(),
-                            "Ask an administrator for a new one: dtctl factor enroll.");
+                            "Use a recovery code, or ask an administrator for a new one: dtctl "
+                            "factor enroll.");
   }
   return absl::InternalError("no such verdict on a factor");
 }
@@ -98,7 +100,9 @@ v1::Event LockEvent(const v1::CompleteFactorRequest& request, const v1::User& us
 }
 
 v1::Event FactorEvent(const v1::CompleteFactorRequest& request, const v1::Decision& decision,
-                      const v1::User& user, bool accepted, WallTime now) {
+                      const v1::User& user, const FactorAnswer& answer, WallTime now) {
+  const bool accepted = answer.verdict == FactorVerdict::kAccepted;
+  const std::optional<std::int32_t>& left = answer.recovery_codes_left;
   return EventBuilder("user.authentication.verify", "Verification of a second factor", now)
       .ActorUser(user.id(), user.principal())
       .Client(ClientOf(request))
@@ -106,6 +110,8 @@ v1::Event FactorEvent(const v1::CompleteFactorRequest& request, const v1::Decisi
       .Outcome(accepted ? v1::EventOutcome::RESULT_SUCCESS : v1::EventOutcome::RESULT_FAILURE,
                accepted ? reason::v1::REASON_UNSPECIFIED : reason::v1::REASON_FACTOR_WRONG)
       .Debug("code", decision.code())
+      .Debug("factor", request.has_recovery_code() ? "recovery code" : "")
+      .Debug("recovery_codes_left", left ? std::to_string(*left) : "")
       .Take();
 }
 
@@ -117,6 +123,7 @@ struct FactorCompletion::Tried {
   v1::Decision decision;
   v1::User user;
   WallTime taken_at;  // When the code was accepted: now, or by the first click.
+  std::optional<std::int32_t> recovery_codes_left = {};
 };
 
 // Made before the transaction, so that a retry of it writes the same. Of each the id is set.
@@ -129,9 +136,10 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
     db::Transaction& txn, const v1::CompleteFactorRequest& request, WallTime now,
     Events events) const {
   DT_ASSIGN_OR_RETURN(StoredDecision stored, FindDecision(txn, request.code()));
+  const bool recovery = request.has_recovery_code();
   const FactorAttempt attempt{
-      stored.record.user().id(), request.totp_code(),
-      ClientNetwork(request.client().address().substr(0, kFactorAddressBytesMax))};
+      stored.record.user().id(), recovery ? request.recovery_code() : request.totp_code(),
+      ClientNetwork(request.client().address().substr(0, kFactorAddressBytesMax)), recovery};
   bool again = false;
   if (MayBeSecondClick(stored, request, now)) {
     DT_ASSIGN_OR_RETURN(again, parts_.factors.TookLast(txn, attempt, *stored.factor_completed_at));
@@ -147,6 +155,9 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
   tried.user = std::move(found.user);
   if (again) {
     tried.taken_at = *stored.factor_completed_at;
+    if (recovery) {
+      DT_ASSIGN_OR_RETURN(tried.recovery_codes_left, CountRecoveryCodes(txn, tried.user.id()));
+    }
     return tried;
   }
   if (stored.factor_failures >= kFactorFailuresMax) {
@@ -155,6 +166,7 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
   }
   DT_ASSIGN_OR_RETURN(const FactorAnswer answer, parts_.factors.Verify(txn, attempt, now));
   tried.status = StatusOf(answer, tried.user);
+  tried.recovery_codes_left = answer.recovery_codes_left;
   const bool accepted = answer.verdict == FactorVerdict::kAccepted;
   const bool wrong =
       answer.verdict == FactorVerdict::kWrong || answer.verdict == FactorVerdict::kReused;
@@ -168,7 +180,7 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
   }
   if (!accepted && !wrong) return tried;
 
-  events.verified.MergeFrom(FactorEvent(request, tried.decision, tried.user, accepted, now));
+  events.verified.MergeFrom(FactorEvent(request, tried.decision, tried.user, answer, now));
   DT_RETURN_IF_ERROR(parts_.events.Append(txn, events.verified));
   if (answer.locks) {
     events.locked.MergeFrom(LockEvent(request, tried.user, now));
@@ -179,7 +191,7 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
 
 absl::StatusOr<v1::CompleteFactorResponse> FactorCompletion::Complete(
     const v1::CompleteFactorRequest& request) {
-  if (!request.has_totp_code()) {
+  if (!request.has_totp_code() && !request.has_recovery_code()) {
     return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
                           "no factor is shown", "factor");
   }
@@ -195,6 +207,7 @@ absl::StatusOr<v1::CompleteFactorResponse> FactorCompletion::Complete(
   v1::CompleteFactorResponse response;
   *response.mutable_result() = ResultOf(tried.decision, tried.user);
   *response.mutable_factor_at() = rpc::ToTimestamp(tried.taken_at);
+  if (tried.recovery_codes_left) response.set_recovery_codes_left(*tried.recovery_codes_left);
   return response;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "libs/base/clock.h"
@@ -15,21 +17,23 @@ enum class FactorVerdict {
   kReused,       // Right, but spent already.
   kNotEnrolled,  // The user has no factor.
   kThrottled,    // Too many wrong ones from there; not looked at.
-  kLocked,       // Too many wrong ones in a row; takes none until an administrator helps.
+  kLocked,       // Too many wrong ones in a row; takes recovery codes, or an administrator helps.
 };
 
 // Somebody shows a code.
 struct FactorAttempt {
   std::string user_id;
   std::string code;
-  std::string network;  // Of the client: libs/base/client_network.h.
+  std::string network;    // Of the client: libs/base/client_network.h.
+  bool recovery = false;  // A recovery code, in place of one of the factor.
 };
 
 struct FactorAnswer {
   FactorVerdict verdict = FactorVerdict::kWrong;
   // From there the next code is taken after this long; also told with the wrong code that began it.
   std::chrono::seconds retry_after{0};
-  bool locks = false;  // This one locked the factor.
+  bool locks = false;                                    // This one locked the factor.
+  std::optional<std::int32_t> recovery_codes_left = {};  // After one was accepted.
 };
 
 // Whoever checks second factors, for the decisions that ask for one.

@@ -8,6 +8,8 @@
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "policy-engine/users/known_networks.h"
+#include "policy-engine/users/pending_factor.h"
+#include "policy-engine/users/recovery_codes.h"
 #include "policy-engine/users/totp.h"
 
 namespace devicetrust::policy {
@@ -20,7 +22,10 @@ constexpr std::int64_t kNetworksPrunedPerCall = 1000;
 
 std::string FactorPurpose(const std::string& user_id) { return "org.totp_secret/" + user_id; }
 
-absl::Status ForgetNetworks(db::Transaction& txn, const std::string& user_id) {
+// What belongs to the factor that goes.
+absl::Status ForgetWithFactor(db::Transaction& txn, const std::string& user_id) {
+  DT_RETURN_IF_ERROR(RemoveRecoveryCodes(txn, user_id));
+  DT_RETURN_IF_ERROR(RemovePendingFactor(txn, user_id));
   return txn.Run("DELETE FROM factor_networks WHERE user_id = $1", {user_id}).status();
 }
 
@@ -57,7 +62,7 @@ absl::StatusOr<bool> TotpFactors::Has(db::Transaction& txn, const std::string& u
 }
 
 absl::Status TotpFactors::Store(db::Transaction& txn, const SealedFactor& factor) {
-  DT_RETURN_IF_ERROR(ForgetNetworks(txn, factor.user_id));
+  DT_RETURN_IF_ERROR(ForgetWithFactor(txn, factor.user_id));
   return txn
       .Run(
           "INSERT INTO factors (user_id, sealed_secret, last_step, failures, blocked_until)"
@@ -69,8 +74,30 @@ absl::Status TotpFactors::Store(db::Transaction& txn, const SealedFactor& factor
 }
 
 absl::Status TotpFactors::Remove(db::Transaction& txn, const std::string& user_id) {
-  DT_RETURN_IF_ERROR(ForgetNetworks(txn, user_id));
+  DT_RETURN_IF_ERROR(ForgetWithFactor(txn, user_id));
   return txn.Run("DELETE FROM factors WHERE user_id = $1", {user_id}).status();
+}
+
+absl::StatusOr<bool> TotpFactors::StoreIfShown(db::Transaction& txn, const SealedFactor& factor,
+                                               const FactorAttempt& attempt, WallTime now) const {
+  DT_ASSIGN_OR_RETURN(Bytes secret, pki::Open(kek_, FactorPurpose(factor.user_id), factor.sealed));
+  const std::optional<std::int64_t> step = FindTotpStep(secret, attempt.code, now);
+  pki::Wipe(secret);
+  if (!step) return false;
+  DT_RETURN_IF_ERROR(Store(txn, factor));
+  DT_RETURN_IF_ERROR(
+      txn.Run("UPDATE factors SET last_step = $2 WHERE user_id = $1", {factor.user_id, *step})
+          .status());
+  DT_RETURN_IF_ERROR(RememberNetwork(txn, factor.user_id, Shown::kFactor, attempt.network, now));
+  return true;
+}
+
+absl::StatusOr<std::optional<std::int64_t>> TotpFactors::WrongCodes(db::Transaction& txn,
+                                                                    const std::string& user_id) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT failures FROM factors WHERE user_id = $1", {user_id}));
+  if (rows.empty()) return std::optional<std::int64_t>();
+  return std::optional(db::Int(rows.front()[0]));
 }
 
 struct TotpFactors::Failures {
@@ -94,6 +121,7 @@ absl::StatusOr<FactorAnswer> TotpFactors::Verify(db::Transaction& txn, const Fac
   if (pause > std::chrono::seconds(0) && pause <= limits_.pause_max) {
     return FactorAnswer{FactorVerdict::kThrottled, pause};
   }
+  if (attempt.recovery) return CheckRecovery(txn, attempt, before, now);
   if (before.of_factor >= limits_.failures_max) {
     DT_ASSIGN_OR_RETURN(const bool known,
                         IsKnownNetwork(txn, attempt.user_id, Shown::kFactor, attempt.network, now));
@@ -105,7 +133,12 @@ absl::StatusOr<FactorAnswer> TotpFactors::Verify(db::Transaction& txn, const Fac
                       pki::Open(kek_, FactorPurpose(attempt.user_id), db::Blob(row[0])));
   const std::optional<std::int64_t> step = FindTotpStep(secret, attempt.code, now);
   pki::Wipe(secret);
-  if (step && *step > db::Int(row[1])) return Accept(txn, attempt, *step, now);
+  if (step && *step > db::Int(row[1])) {
+    DT_RETURN_IF_ERROR(
+        txn.Run("UPDATE factors SET last_step = $2 WHERE user_id = $1", {attempt.user_id, *step})
+            .status());
+    return Accept(txn, attempt, now);
+  }
   // A code that was right once may be a second click as well as an eavesdropper: it counts
   // like a wrong one.
   DT_ASSIGN_OR_RETURN(FactorAnswer answer, Count(txn, attempt, before, now));
@@ -113,8 +146,30 @@ absl::StatusOr<FactorAnswer> TotpFactors::Verify(db::Transaction& txn, const Fac
   return answer;
 }
 
+// Not even a lock is in its way: it protects six digits, which are guessed in time. Wrong ones
+// count as wrong codes do.
+absl::StatusOr<FactorAnswer> TotpFactors::CheckRecovery(db::Transaction& txn,
+                                                        const FactorAttempt& attempt,
+                                                        const Failures& before,
+                                                        WallTime now) const {
+  DT_ASSIGN_OR_RETURN(const auto found, FindRecoveryCode(txn, attempt.user_id, attempt.code));
+  if (!found || found->used_at) {
+    DT_ASSIGN_OR_RETURN(FactorAnswer answer, Count(txn, attempt, before, now));
+    answer.verdict = found ? FactorVerdict::kReused : FactorVerdict::kWrong;
+    return answer;
+  }
+  DT_RETURN_IF_ERROR(SpendRecoveryCode(txn, attempt.user_id, *found, now));
+  DT_ASSIGN_OR_RETURN(FactorAnswer answer, Accept(txn, attempt, now));
+  DT_ASSIGN_OR_RETURN(answer.recovery_codes_left, CountRecoveryCodes(txn, attempt.user_id));
+  return answer;
+}
+
 absl::StatusOr<bool> TotpFactors::TookLast(db::Transaction& txn, const FactorAttempt& attempt,
                                            WallTime taken_at) {
+  if (attempt.recovery) {
+    DT_ASSIGN_OR_RETURN(const auto found, FindRecoveryCode(txn, attempt.user_id, attempt.code));
+    return found && found->used_at && UnixMillis(*found->used_at) == UnixMillis(taken_at);
+  }
   DT_ASSIGN_OR_RETURN(const auto rows,
                       txn.Run("SELECT sealed_secret, last_step FROM factors WHERE user_id = $1",
                               {attempt.user_id}));
@@ -127,10 +182,9 @@ absl::StatusOr<bool> TotpFactors::TookLast(db::Transaction& txn, const FactorAtt
 }
 
 absl::StatusOr<FactorAnswer> TotpFactors::Accept(db::Transaction& txn, const FactorAttempt& attempt,
-                                                 std::int64_t step, WallTime now) const {
-  DT_RETURN_IF_ERROR(txn.Run("UPDATE factors SET last_step = $2, failures = 0 WHERE user_id = $1",
-                             {attempt.user_id, step})
-                         .status());
+                                                 WallTime now) const {
+  DT_RETURN_IF_ERROR(
+      txn.Run("UPDATE factors SET failures = 0 WHERE user_id = $1", {attempt.user_id}).status());
   DT_RETURN_IF_ERROR(txn.Run("DELETE FROM factor_networks WHERE user_id = $1 AND network = $2",
                              {attempt.user_id, attempt.network})
                          .status());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,8 @@ namespace devicetrust::policy {
 struct FactorLimits {
   // In a row, from wherever: then the factor is locked until an administrator gives another one. At
   // a network where the user has shown a right code lately it still works, and a right code there
-  // ends the row: a stranger elsewhere shuts no owner out.
+  // ends the row: a stranger elsewhere shuts no owner out. So does a recovery code at any network,
+  // since nobody guesses one.
   std::int64_t failures_max = 100;
   // In a row from one network: then it must wait, at first `pause_min`, and twice as long after
   // each further one.
@@ -52,9 +54,20 @@ class TotpFactors final : public FactorCheck {
   // Whether the user's factor has this secret.
   absl::StatusOr<bool> Has(db::Transaction& txn, const std::string& user_id,
                            std::span<const std::uint8_t> secret) const;
-  // Gives the user this factor instead of an older one; it has no failures.
+  // Gives the user this factor instead of an older one, of which recovery codes go, as does an
+  // enrollment that somebody has begun; it has no failures.
   static absl::Status Store(db::Transaction& txn, const SealedFactor& factor);
   static absl::Status Remove(db::Transaction& txn, const std::string& user_id);
+
+  // Store(), when `attempt` shows a code of this factor, which is spent with it. False: it does
+  // not, and nothing is stored.
+  absl::StatusOr<bool> StoreIfShown(db::Transaction& txn, const SealedFactor& factor,
+                                    const FactorAttempt& attempt, WallTime now) const;
+
+  // Wrong codes in a row; nothing: the user has no factor.
+  static absl::StatusOr<std::optional<std::int64_t>> WrongCodes(db::Transaction& txn,
+                                                                const std::string& user_id);
+  const FactorLimits& limits() const { return limits_; }
 
   // Spends the step of an accepted code (RFC 6238, section 5.2). Errors are the store's, and
   // kPermissionDenied: sealed under another key-encryption key.
@@ -69,8 +82,11 @@ class TotpFactors final : public FactorCheck {
  private:
   struct Failures;  // So far: of the factor, of the network.
 
+  absl::StatusOr<FactorAnswer> CheckRecovery(db::Transaction& txn, const FactorAttempt& attempt,
+                                             const Failures& before, WallTime now) const;
+  // The owner is there: no failure of before counts any more.
   absl::StatusOr<FactorAnswer> Accept(db::Transaction& txn, const FactorAttempt& attempt,
-                                      std::int64_t step, WallTime now) const;
+                                      WallTime now) const;
   absl::StatusOr<FactorAnswer> Count(db::Transaction& txn, const FactorAttempt& attempt,
                                      const Failures& before, WallTime now) const;
 

@@ -7,6 +7,7 @@
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "policy-engine/migrations.h"
+#include "policy-engine/users/recovery_codes.h"
 #include "policy-engine/users/totp.h"
 
 namespace devicetrust::policy {
@@ -31,6 +32,19 @@ class TotpFactorsTest : public ::testing::Test {
     return database_
         ->Write([&](db::Transaction& txn) {
           return factors_.Verify(txn, {"ada", code, network}, clock_.Now());
+        })
+        .value();
+  }
+  NewRecoveryCodes GiveRecoveryCodes() {
+    const NewRecoveryCodes codes = MakeRecoveryCodes(random_).value();
+    DT_EXPECT_OK(database_->Write(
+        [&](db::Transaction& txn) { return StoreRecoveryCodes(txn, "ada", codes); }));
+    return codes;
+  }
+  FactorAnswer Recover(const std::string& code, const std::string& network) {
+    return database_
+        ->Write([&](db::Transaction& txn) {
+          return factors_.Verify(txn, {"ada", code, network, /*recovery=*/true}, clock_.Now());
         })
         .value();
   }
@@ -147,6 +161,40 @@ TEST_F(TotpFactorsTest, AClockThatWasSetBackShutsNobodyOutForLong) {
   for (int i = 0; i < 5; ++i) Show("guess", kElsewhere);
   clock_.Advance(-std::chrono::hours(1000));
   EXPECT_EQ(ShowRight(kElsewhere), FactorVerdict::kAccepted);
+}
+
+// A hundred wrong codes by a stranger must not keep the owner out, wherever the owner is.
+TEST_F(TotpFactorsTest, ARecoveryCodeEndsALockAnywhere) {
+  const NewRecoveryCodes codes = GiveRecoveryCodes();
+  EXPECT_EQ(GuessFromEverywhere(1000), 100);
+  EXPECT_EQ(ShowRight(kElsewhere), FactorVerdict::kLocked);
+  EXPECT_EQ(Recover("0000-0000-0000-0000", kElsewhere).verdict, FactorVerdict::kWrong);
+  const FactorAnswer answer = Recover(codes.codes[3], kElsewhere);
+  EXPECT_EQ(answer.verdict, FactorVerdict::kAccepted);
+  EXPECT_EQ(answer.recovery_codes_left, 9);
+  EXPECT_EQ(ShowRight(kElsewhere), FactorVerdict::kAccepted);
+  EXPECT_EQ(Recover(codes.codes[3], kElsewhere).verdict, FactorVerdict::kReused);
+}
+
+TEST_F(TotpFactorsTest, WrongRecoveryCodesCountAsWrongCodesDo) {
+  const NewRecoveryCodes codes = GiveRecoveryCodes();
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Recover("0000-0000-0000-0000", kElsewhere).retry_after, seconds(0));
+  }
+  EXPECT_EQ(Recover("not one at all", kElsewhere).retry_after, minutes(1));
+  EXPECT_EQ(Recover(codes.codes[0], kElsewhere).verdict, FactorVerdict::kThrottled);
+  EXPECT_EQ(Recover(codes.codes[0], kHome).verdict, FactorVerdict::kAccepted);  // It was not spent.
+  EXPECT_EQ(ShowRight(kElsewhere), FactorVerdict::kThrottled);
+}
+
+TEST_F(TotpFactorsTest, RecoveryCodesGoWithTheirFactor) {
+  const NewRecoveryCodes codes = GiveRecoveryCodes();
+  Enroll();
+  EXPECT_EQ(Recover(codes.codes[0], kHome).verdict, FactorVerdict::kWrong);
+  const NewRecoveryCodes others = GiveRecoveryCodes();
+  DT_ASSERT_OK(
+      database_->Write([](db::Transaction& txn) { return TotpFactors::Remove(txn, "ada"); }));
+  EXPECT_EQ(Recover(others.codes[0], kHome).verdict, FactorVerdict::kNotEnrolled);
 }
 
 }  // namespace

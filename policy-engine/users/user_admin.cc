@@ -10,6 +10,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/sessions/session_changes.h"
+#include "policy-engine/users/recovery_codes.h"
 #include "policy-engine/users/totp.h"
 #include "policy-engine/users/user_store.h"
 
@@ -315,14 +316,18 @@ absl::StatusOr<v1::EnrollFactorResponse> UserAdmin::EnrollFactor(
       UserEvent("user.mfa.factor.activate", "Second factor enrolled", admin, parts_.clock.Now()),
       found.user);
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  DT_ASSIGN_OR_RETURN(const NewRecoveryCodes codes, MakeRecoveryCodes(parts_.random));
   const auto store = [&](db::Transaction& txn) -> absl::Status {
     DT_RETURN_IF_ERROR(TotpFactors::Store(txn, factor));
+    DT_RETURN_IF_ERROR(StoreRecoveryCodes(txn, found.user.id(), codes));
     return parts_.events.Append(txn, event);
   };
   DT_RETURN_IF_ERROR(parts_.database.Write(store));
   v1::EnrollFactorResponse response;
   response.mutable_totp()->set_secret(ToString(secret));
-  response.mutable_totp()->set_otpauth_uri(TotpUri(secret, parts_.org_id, found.user.principal()));
+  response.mutable_totp()->set_otpauth_uri(
+      TotpUri(secret, parts_.issuer(), found.user.principal()));
+  for (const std::string& code : codes.codes) response.mutable_totp()->add_recovery_codes(code);
   return response;
 }
 

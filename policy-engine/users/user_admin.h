@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ class UserAdmin {
     TotpFactors& factors;
     const Clock& clock;
     Random& random;
-    std::string org_id;  // Issuer shown by authenticator apps.
+    std::function<std::string()> issuer;  // Shown by authenticator apps.
   };
   explicit UserAdmin(Parts parts) : parts_(std::move(parts)) {}
 

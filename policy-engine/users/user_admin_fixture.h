@@ -59,8 +59,8 @@ class UserAdminTest : public OrgFixture {
     revoker_.emplace(*database_, ca_,
                      UserRevokerOptions{.retry_min = std::chrono::milliseconds{5},
                                         .retry_max = std::chrono::milliseconds{20}});
-    users_.emplace(
-        UserAdmin::Parts{*database_, *events_, *revoker_, factors_, clock_, random_, "acme"});
+    users_.emplace(UserAdmin::Parts{*database_, *events_, *revoker_, factors_, clock_, random_,
+                                    [this] { return store_->state()->DisplayName(); }});
   }
 
   static org::v1::UserImport NewUser(const std::string& name, int rid) {

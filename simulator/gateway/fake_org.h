@@ -81,7 +81,7 @@ class FakeOrg final : public OrgClient {
     if (!factor_refusal.ok()) co_return factor_refusal;
     // As the real one within a minute: a second click.
     if (const auto done =
-            completed_.find({request.code(), request.session_id(), request.totp_code()});
+            completed_.find({request.code(), request.session_id(), ShownCode(request)});
         done != completed_.end()) {
       co_return done->second;
     }
@@ -90,7 +90,9 @@ class FakeOrg final : public OrgClient {
       co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_DECISION_UNKNOWN,
                                "old");
     }
-    if (request.totp_code() != "123456") {
+    const bool right = request.has_recovery_code() ? request.recovery_code() == kRecoveryCode
+                                                   : request.totp_code() == "123456";
+    if (!right) {
       co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_WRONG,
                                "no");
     }
@@ -99,7 +101,7 @@ class FakeOrg final : public OrgClient {
     waiting_.erase(at);
     response.mutable_result()->set_outcome(org::v1::OUTCOME_ALLOWED);
     response.mutable_factor_at()->set_seconds(UnixSeconds(clock_.Now()));
-    completed_[{request.code(), request.session_id(), request.totp_code()}] = response;
+    completed_[{request.code(), request.session_id(), ShownCode(request)}] = response;
     co_return response;
   }
 
@@ -108,6 +110,8 @@ class FakeOrg final : public OrgClient {
     ended.insert(request.session_id());
     co_return absl::OkStatus();
   }
+
+  static constexpr const char* kRecoveryCode = "7f3k-9qxd-2mbp-0v4t";
 
   int evaluations() const { return codes_; }
 
@@ -151,6 +155,10 @@ class FakeOrg final : public OrgClient {
   std::set<std::string> spent_;
   std::map<std::string, org::v1::SignOnResult> waiting_;
   // By decision, session and code.
+  static std::string ShownCode(const org::v1::CompleteFactorRequest& request) {
+    return request.has_recovery_code() ? request.recovery_code() : request.totp_code();
+  }
+
   std::map<std::tuple<std::string, std::string, std::string>, org::v1::CompleteFactorResponse>
       completed_;
   int sessions_ = 0;

@@ -68,6 +68,28 @@ TEST_F(GatewayTest, AsksForTheFactorOnceAndSurvivesAReload) {
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl())), "_r2");
 }
 
+// In a form of its own, since the first has the keys of digits.
+TEST_F(GatewayTest, TakesARecoveryCodeInPlaceOfSixDigits) {
+  org_.ask_factor = true;
+  const http::Response page = browser_.Follow(
+      gateway_,
+      browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, SsoUrl()))));
+  EXPECT_THAT(page.body, HasSubstr("recovery codes"));
+  const std::string id = Between(page.body, "name=\"t\" value=\"", "\"");
+  const std::string send = "t=" + id + "&code=";
+  EXPECT_EQ(browser_.Post(gateway_, "/factor", send + "0000-0000-0000-0000").status, 422);
+  EXPECT_EQ(browser_.Post(gateway_, "/factor", send + "7f3k-9qxd").status, 422);
+  // A lock is no dead end: the form stays.
+  org_.factor_refusal =
+      rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_FACTOR_LOCKED, "");
+  const http::Response locked = browser_.Post(gateway_, "/factor", send + "123456");
+  EXPECT_EQ(locked.status, 403);
+  EXPECT_THAT(locked.body, HasSubstr("recovery code"));
+  EXPECT_THAT(locked.body, HasSubstr("action=\"/factor\""));
+  org_.factor_refusal = absl::OkStatus();
+  ExpectSignedResponse(browser_.Post(gateway_, "/factor", send + "7f3k-9qxd-+2mbp-0v4t"), "_r1");
+}
+
 // Nobody is asked for a code that nobody can have.
 TEST_F(GatewayTest, WhoHasNoAuthenticatorIsToldSo) {
   org_.ask_factor = true;

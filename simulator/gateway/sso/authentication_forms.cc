@@ -23,6 +23,14 @@ bool IsCode(const std::string& text) {
   return text.size() == 6 && std::ranges::all_of(text, IsDigit);
 }
 
+// Of four groups, as FactorService makes them.
+constexpr std::size_t kRecoveryCodeCharacters = 16;
+
+bool IsRecoveryCode(const std::string& text) {
+  const std::optional<std::string> code = TypedCode(text);
+  return code && code->size() == kRecoveryCodeCharacters;
+}
+
 // Why name and password can't be sent to the org; nothing: they can.
 std::optional<FormMessage> FieldMessage(const absl::StatusOr<std::string>& name,
                                         const absl::StatusOr<std::string>& password) {
@@ -180,7 +188,8 @@ Task<http::Response> AuthenticationForms::SubmitFactor(const RequestContext& con
   if (app == nullptr) co_return flow_.TransactionOver(context, form);
   // Authenticators show "123 456".
   const std::string code = WithoutBlanks(form->Single("code").value_or(""));
-  if (!IsCode(code)) {
+  const bool recovery = IsRecoveryCode(code);
+  if (!IsCode(code) && !recovery) {
     co_return FactorForm(context, *transaction, {"Type the six digits.", kNotTaken});
   }
 
@@ -193,7 +202,11 @@ Task<http::Response> AuthenticationForms::SubmitFactor(const RequestContext& con
   org::v1::CompleteFactorRequest complete;
   complete.set_code(transaction->decision_code);
   complete.set_session_id(transaction->session->id);
-  complete.set_totp_code(code);
+  if (recovery) {
+    complete.set_recovery_code(code);
+  } else {
+    complete.set_totp_code(code);
+  }
   *complete.mutable_client() = ClientOf(context.request);
   const auto completed = co_await org_.CompleteFactor(std::move(complete));
   if (completed.ok()) {

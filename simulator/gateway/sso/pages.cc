@@ -220,15 +220,22 @@ http::Response RenderSignIn(const Site& site, const SignInPage& page) {
 }
 
 http::Response RenderFactor(const Site& site, const FactorPage& page) {
-  // No maxlength: it would cut a code that is pasted with blanks in it.
+  // No maxlength: it would cut a code that is pasted with blanks in it. A recovery code has a form
+  // of its own, since a telephone's keys for digits have no letters.
+  const std::string fields = TransactionFields(page.transaction_id, page.app_id);
   const std::string content = fmt::format(
       "<h1>Verification code</h1>\n{}{}<form method=\"post\" action=\"/factor\">\n{}"
       "<label for=\"c\">Six digits from your authenticator app</label>"
       "<input id=\"c\" name=\"code\" autocomplete=\"one-time-code\" inputmode=\"numeric\""
-      " required autofocus{}>\n<button type=\"submit\">Verify</button>\n</form>\n{}",
-      ForApp("to continue to", page.app_label), Problem(page.problem),
-      TransactionFields(page.transaction_id, page.app_id), Tied(page.problem),
-      Who(page.principal, page.switch_url));
+      " required autofocus{}>\n<button type=\"submit\">Verify</button>\n</form>\n"
+      "<details><summary>Authenticator app not at hand?</summary>"
+      "<form method=\"post\" action=\"/factor\">\n{}"
+      "<label for=\"r\">One of your recovery codes</label>"
+      "<input id=\"r\" name=\"code\" autocomplete=\"off\" autocapitalize=\"characters\""
+      " spellcheck=\"false\" required>\n<button "
+      "type=\"submit\">Verify</button>\n</form></details>\n{}",
+      ForApp("to continue to", page.app_label), Problem(page.problem), fields, Tied(page.problem),
+      fields, Who(page.principal, page.switch_url));
   http::Response response =
       Page(site, page.problem.status, FormTitle("Verification code", page.problem), content,
            fmt::format("'self' {}", page.form_source));

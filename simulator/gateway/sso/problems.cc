@@ -158,6 +158,11 @@ std::optional<FormMessage> FactorMessage(const absl::Status& status) {
       return FormMessage{"That code is wrong. Type the current one.", kNotTaken};
     case reason::v1::REASON_FACTOR_REUSED:
       return FormMessage{"That code was used already. Wait for the next one.", kNotTaken};
+    case reason::v1::REASON_FACTOR_LOCKED:
+      return FormMessage{
+          "Your second factor is locked: there were too many wrong codes. Use a recovery code, or "
+          "contact your administrator for a new one.",
+          403};
     default:
       return std::nullopt;
   }
