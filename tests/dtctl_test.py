@@ -2,9 +2,12 @@
 import hashlib
 import json
 import os
+import pathlib
 import subprocess
 import unittest
+import xml.etree.ElementTree
 
+from support import json_schema
 from support import json_schema
 from support.environment import BIN, EnvironmentTest, run
 
@@ -312,6 +315,137 @@ class Dtctl(EnvironmentTest):
     def app_with_rules(self):
         return next(app["id"] for app in self.endpoints["apps"] if app["device_trust"] == "trusted")
 
+    def test_every_change_is_a_version_and_the_way_back(self):
+        app = self.app_with_rules()
+        before = self.environment.dtctl("rules", "get", app).stdout
+        versions = json.loads(self.environment.dtctl("rules", "history", app, "--json").stdout)
+        was = versions["versions"][0]["number"]
+        rules = json.loads(before)
+        rules[0]["active"] = False
+        changed = self.environment.folder / "changed.json"
+        changed.write_text(json.dumps(rules))
+        self.environment.dtctl("rules", "set", app, changed)
+        listed = self.environment.dtctl("history", "list", "--limit", "1").stdout
+        self.assertIn("admin:", listed)
+        self.assertIn(app, listed)
+        diff = self.environment.dtctl("rules", "diff", app, was, check=False)
+        self.assertEqual(diff.returncode, 1)
+        self.assertIn("active: true -> false", diff.stdout)
+        unasked = self.environment.dtctl("rules", "rollback", app, was, check=False)
+        self.assertEqual(unasked.returncode, 2)
+        self.assertIn("Nothing was done", unasked.stderr)
+        self.environment.dtctl("rules", "rollback", app, was, "--yes")
+        self.assertEqual(self.environment.dtctl("rules", "get", app).stdout, before)
+        self.assertEqual(self.environment.dtctl("rules", "diff", app, was).returncode, 0)
+        unknown = self.environment.dtctl("history", "show", app, "9999", check=False)
+        self.assertIn("VERSION_UNKNOWN", unknown.stderr)
+
+        self.environment.dtctl("org-name", "Example Inc.")
+        self.assertIn("Example Inc.", self.environment.dtctl("settings").stdout)
+        first = self.environment.dtctl("history", "diff", "settings", "1", check=False).stdout
+        self.assertIn('display_name: none -> "Example Inc."', first)
+        # Attack 23: the way back would switch Device Trust off while rules use it.
+        off = self.environment.dtctl("history", "rollback", "settings", "1", "--yes", check=False)
+        self.assertEqual(off.returncode, 1)
+        self.assertIn("SETTING_IN_USE", off.stderr)
+
+    def test_a_policy_lives_in_a_file(self):
+        folder = self.environment.folder
+        policy = folder / "policy.json"
+        self.environment.dtctl("policy", "export", policy)
+        text = policy.read_text()
+        self.assertEqual(self.environment.dtctl("policy", "export").stdout, text)
+        self.assertEqual(self.environment.dtctl("policy", "diff", policy).returncode, 0)
+        same = self.environment.dtctl("policy", "apply", policy)  # Asks nothing.
+        self.assertIn("nothing is to be done", same.stderr)
+        schemas = pathlib.Path(__file__).resolve().parent.parent / "docs" / "schemas"
+        for name in ("policy", "cases"):
+            printed = run(BIN / "dtctl", "policy", "schema", name).stdout
+            self.assertEqual(printed, (schemas / f"{name}.schema.json").read_text())
+        self.check_against_schema(json.loads(text), json.loads((schemas / "policy.schema.json").read_text()))
+
+        # Attack 23: a document that would leave rules stranded; and all else that is wrong at once.
+        wrong = json.loads(text)
+        wrong["settings"]["device_trust_enabled"] = False
+        wrong["settings"]["learn_more_url"] = "http://help"
+        app = next(one for one in wrong["apps"] if len(one.get("rules", [])) > 2)
+        app["rules"][0]["people"] = {"groups": ["Nobody knows them"]}
+        refused_file = folder / "wrong.json"
+        refused_file.write_text(json.dumps(wrong))
+        refused = self.environment.dtctl("policy", "apply", refused_file, "--yes", check=False)
+        self.assertEqual(refused.returncode, 1)
+        for part in (f'wrong.json: app "{app["id"]}", rule 1', "Nobody knows them",
+                     "wrong.json: settings", "Nothing was applied"):
+            self.assertIn(part, refused.stderr)
+        wrong = json.loads(text)
+        wrong["settings"]["device_trust_enabled"] = False
+        refused_file.write_text(json.dumps(wrong))
+        off = self.environment.dtctl("policy", "apply", refused_file, "--yes", check=False)
+        self.assertIn("can't be switched off while", off.stderr)
+
+        changed = json.loads(text)
+        changed["zones"].append({"name": "annex", "cidr": ["10.77.0.0/16"]})
+        changed["apps"][0]["label"] = "Changed by a file"
+        new = folder / "new.json"
+        new.write_text(json.dumps(changed))
+        diff = self.environment.dtctl("policy", "diff", new, check=False)
+        self.assertEqual(diff.returncode, 1)
+        self.assertIn('+ zone "annex"', diff.stdout)
+        offline = run(BIN / "dtctl", "policy", "diff", policy, new, check=False)
+        self.assertEqual(offline.stdout, diff.stdout)
+        dry = self.environment.dtctl("policy", "apply", new, "--dry-run")
+        self.assertIn("Would change zones, app", dry.stdout)
+        self.assertEqual(self.environment.dtctl("policy", "export").stdout, text)
+        unasked = self.environment.dtctl("policy", "apply", new, check=False)
+        self.assertEqual(unasked.returncode, 2)
+        self.environment.dtctl("policy", "apply", new, "--yes")
+        self.assertEqual(self.environment.dtctl("policy", "diff", new).returncode, 0)
+        self.environment.dtctl("policy", "apply", policy, "--yes")
+        self.assertEqual(self.environment.dtctl("policy", "export").stdout, text)
+
+    def check_against_schema(self, document, schema):
+        self.assertEqual(list(json_schema.problems(document, schema)), [])
+        for change in ({"settings": {"device_trust": True}}, {"version": 2}, {"zones": {}},
+                       {"apps": [{"id": "x", "lost_references": []}]}):
+            self.assertTrue(list(json_schema.problems({**document, **change}, schema)), change)
+
+    def test_a_policy_is_tested_without_an_org(self):
+        folder = self.environment.folder
+        policy = folder / "tested.json"
+        policy.write_text(json.dumps({
+            "version": 1, "settings": {"device_trust_enabled": True}, "zones": [],
+            "apps": [{"id": "mail", "rules": [
+                {"name": "trusted", "active": True, "platforms": ["PLATFORM_KIND_WINDOWS"],
+                 "trust": "TRUST_CONDITION_TRUSTED", "action": {"access": "ACCESS_ALLOWED"}},
+                {"name": "rest", "active": True, "action": {"access": "ACCESS_DENIED"}}]}]}))
+        case = {"name": "a <trusted> laptop", "app": "mail", "user": "ada@corp.test",
+                "platform": "PLATFORM_KIND_WINDOWS", "trust": "TRUST_STATE_TRUSTED",
+                "outcome": "OUTCOME_ALLOWED", "rule": "trusted"}
+        cases = folder / "cases.json"
+        cases.write_text(json.dumps({"version": 1, "cases": [case]}))
+        command = [BIN / "dtctl", "policy", "test", policy, cases]
+        self.assertEqual(run(*command).stdout, "1 case passed, 0 failed\n")
+        cases.write_text(json.dumps({"version": 1, "cases": [
+            case, dict(case, name="no certificate", trust="TRUST_STATE_UNSPECIFIED"),
+            dict(case, name="no app", app="wiki")]}))
+        report = folder / "junit.xml"
+        failed = run(*command, "--junit", report, check=False)
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn("no certificate: expected allowed by 'trusted', was denied by 'rest': rule "
+                      "'trusted': device trust: wants trusted", failed.stdout)
+        self.assertIn("1 case passed, 2 failed", failed.stdout)
+        suite = xml.etree.ElementTree.parse(report).getroot()
+        self.assertEqual((suite.get("tests"), suite.get("failures"), suite.get("errors")),
+                         ("3", "1", "1"))
+        self.assertEqual(suite[0].get("name"), "a <trusted> laptop")
+        cases.write_text('{"version": 2, "cases": []}')
+        self.assertIn("newer dtctl", run(*command, check=False).stderr)
+        large = folder / "large.json"
+        large.write_bytes(b" " * (10 << 20))
+        refused = run(BIN / "dtctl", "policy", "test", large, cases, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("large.json", refused.stderr)
+
     def test_rules_that_are_wrong_are_named(self):
         app = self.app_with_rules()
         before = self.environment.dtctl("rules", "get", app).stdout
@@ -416,7 +550,15 @@ class Dtctl(EnvironmentTest):
         replaced = self.environment.dtctl("factor", "enroll", user["principal"], check=False)
         self.assertEqual(replaced.returncode, 2)
         self.assertIn("Nothing was done", replaced.stderr)
+        codes = [line.strip() for line in enrolled.stdout.splitlines() if line.count("-") == 3]
+        self.assertEqual(len(set(codes)), 10)
+        made = json.loads(self.environment.dtctl("factor", "recovery-codes", user["principal"], "--yes",
+                                                 "--json").stdout)
+        self.assertFalse(set(codes) & set(made["recovery_codes"]))
+        standing = self.environment.dtctl("factor", "show", user["principal"]).stdout
+        self.assertIn("10 recovery codes left, 0 wrong codes", standing)
         self.environment.dtctl("factor", "reset", user["principal"], "--yes")
+        self.assertIn("no second factor", self.environment.dtctl("factor", "show", user["principal"]).stdout)
         shown = self.environment.dtctl("people", "show", user["principal"]).stdout
         self.assertRegex(shown, r"second factor +none")
 

@@ -18,8 +18,11 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "devicetrust/org/v1/event_hooks.pb.h"
+#include "devicetrust/org/v1/factors.pb.h"
+#include "devicetrust/org/v1/history.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
 #include "devicetrust/org/v1/people_sync.pb.h"
+#include "devicetrust/org/v1/policy_document.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "devicetrust/org/v1/users.pb.h"
@@ -64,6 +67,21 @@ class AdminClient {
   absl::StatusOr<org::v1::OrgSettings> SetAdIntegration(
       const org::v1::SetAdIntegrationRequest& request);
 
+  absl::StatusOr<org::v1::OrgSettings> SetDisplayName(const std::string& name);
+
+  // Versions of settings, zones and apps. ListVersions: the newest `count`, newest first; of all
+  // objects without one.
+  absl::StatusOr<std::vector<org::v1::ObjectVersion>> ListVersions(
+      const std::optional<org::v1::ObjectName>& object, int count);
+  absl::StatusOr<org::v1::GetVersionResponse> GetVersion(const org::v1::ObjectName& object,
+                                                         std::int64_t number);
+  absl::StatusOr<org::v1::RollbackResponse> Rollback(const org::v1::RollbackRequest& request);
+
+  // The whole policy as one document.
+  absl::StatusOr<org::v1::ExportPolicyResponse> ExportPolicy();
+  absl::StatusOr<org::v1::ApplyPolicyResponse> ApplyPolicy(
+      const org::v1::ApplyPolicyRequest& request);
+
   // Apps with their rules, and named network zones.
   absl::StatusOr<org::v1::ListAppsResponse> ListApps();  // Without their rules.
   absl::StatusOr<org::v1::App> GetApp(const std::string& id);
@@ -89,6 +107,9 @@ class AdminClient {
   // A TOTP factor whose secret the org makes and tells this once.
   absl::StatusOr<org::v1::EnrolledTotp> EnrollTotp(const std::string& user_id);
   absl::StatusOr<org::v1::User> ResetFactors(const std::string& user_id);
+  // Ten new recovery codes instead of those of before.
+  absl::StatusOr<org::v1::MakeRecoveryCodesResponse> MakeRecoveryCodes(const std::string& user_id);
+  absl::StatusOr<org::v1::GetFactorStatusResponse> GetFactorStatus(const std::string& user_id);
 
   // People of directories.
   absl::StatusOr<org::v1::GetPeopleSyncResponse> GetPeopleSync();

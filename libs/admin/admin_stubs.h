@@ -12,8 +12,11 @@
 #include "devicetrust/org/v1/apps.grpc.pb.h"
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
 #include "devicetrust/org/v1/event_hooks.grpc.pb.h"
+#include "devicetrust/org/v1/factors.grpc.pb.h"
+#include "devicetrust/org/v1/history.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/people_sync.grpc.pb.h"
+#include "devicetrust/org/v1/policy_document.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "devicetrust/org/v1/users.grpc.pb.h"
@@ -68,6 +71,9 @@ struct AdminClient::Stubs {
         org_channel(channels.org),
         apps(StubOf<org::v1::AppService>(channels.org)),
         decisions(StubOf<org::v1::DecisionService>(channels.org)),
+        documents(StubOf<org::v1::PolicyDocumentService>(channels.org)),
+        factors(StubOf<org::v1::FactorService>(channels.org)),
+        history(StubOf<org::v1::HistoryService>(channels.org)),
         hooks(StubOf<org::v1::EventHookService>(channels.org)),
         iwas(StubOf<org::v1::IwaRegistryService>(channels.org)),
         log(StubOf<org::v1::SystemLogService>(channels.org)),
@@ -112,6 +118,9 @@ struct AdminClient::Stubs {
   const std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
   const std::unique_ptr<org::v1::AppService::Stub> apps;
   const std::unique_ptr<org::v1::DecisionService::Stub> decisions;
+  const std::unique_ptr<org::v1::PolicyDocumentService::Stub> documents;
+  const std::unique_ptr<org::v1::FactorService::Stub> factors;
+  const std::unique_ptr<org::v1::HistoryService::Stub> history;
   const std::unique_ptr<org::v1::EventHookService::Stub> hooks;
   const std::unique_ptr<org::v1::IwaRegistryService::Stub> iwas;
   const std::unique_ptr<org::v1::SystemLogService::Stub> log;

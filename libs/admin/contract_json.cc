@@ -109,12 +109,7 @@ absl::Status MessagesFromJson(const std::string& file, std::string_view text, st
   DT_ASSIGN_OR_RETURN(const ordered_json list, ParseJsonArray(file, text));
   std::size_t number = 0;
   for (const ordered_json& element : list) {
-    google::protobuf::Message& message = add();
-    absl::Status status = CheckObject(element, *message.GetDescriptor(), "");
-    if (status.ok()) {
-      const auto parsed = google::protobuf::util::JsonStringToMessage(element.dump(), &message);
-      if (!parsed.ok()) status = absl::InvalidArgumentError(std::string(parsed.message()));
-    }
+    const absl::Status status = MessageFromJson(element, add());
     ++number;
     if (status.ok()) continue;
     return absl::InvalidArgumentError(fmt::format("{}: {}: {}", file, Label(noun, number, element),
@@ -123,14 +118,26 @@ absl::Status MessagesFromJson(const std::string& file, std::string_view text, st
   return absl::OkStatus();
 }
 
-std::string MessagesToJson(const std::vector<const google::protobuf::Message*>& messages) {
+absl::Status MessageFromJson(const ordered_json& element, google::protobuf::Message& message) {
+  DT_RETURN_IF_ERROR(CheckObject(element, *message.GetDescriptor(), ""));
+  const auto parsed = google::protobuf::util::JsonStringToMessage(element.dump(), &message);
+  if (parsed.ok()) return absl::OkStatus();
+  return absl::InvalidArgumentError(std::string(parsed.message()));
+}
+
+std::string MessageToJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) json = "{}";
+  return json;
+}
+
+std::string MessagesToJson(const std::vector<const google::protobuf::Message*>& messages) {
   ordered_json list = ordered_json::array();
   for (const google::protobuf::Message* const message : messages) {
-    std::string json;
-    if (!google::protobuf::util::MessageToJsonString(*message, &json, options).ok()) json = "{}";
-    list.push_back(ordered_json::parse(json, nullptr, /*allow_exceptions=*/false));
+    list.push_back(ordered_json::parse(MessageToJson(*message), nullptr,
+                                       /*allow_exceptions=*/false));
   }
   return PrintableJson(list.dump(2)) + "\n";
 }

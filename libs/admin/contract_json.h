@@ -5,6 +5,7 @@
 #include <google/protobuf/message.h>
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,12 @@ namespace devicetrust::admin {
 // (with those that there are).
 absl::Status MessagesFromJson(const std::string& file, std::string_view text, std::string_view noun,
                               const std::function<google::protobuf::Message&()>& add);
+
+// Reads one element; errors as above, from the field on.
+absl::Status MessageFromJson(const nlohmann::ordered_json& element,
+                             google::protobuf::Message& message);
+// One element, as MessagesToJson() has it.
+std::string MessageToJson(const google::protobuf::Message& message);
 
 // The same form, indented for people; fields with their default value are left out.
 std::string MessagesToJson(const std::vector<const google::protobuf::Message*>& messages);

@@ -59,11 +59,36 @@ class Doubles {
   std::string found_;
 };
 
+// Whether brackets outside of text stand deeper than a person writes them: what reads and prints a
+// value calls itself for each.
+bool IsTooDeep(std::string_view text) {
+  constexpr int kDepthMax = 64;
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+      continue;
+    }
+    if (c == '"') quoted = true;
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    if (depth > kDepthMax) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<ordered_json> ParseJson(const std::string& file, std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (IsTooDeep(text)) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: its brackets are nested more than 64 deep", file));
+  }
   Doubles doubles;
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   doubles.ForList(begin != std::string_view::npos && text[begin] == '[');

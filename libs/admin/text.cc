@@ -280,7 +280,11 @@ std::string EventLine(const v1::Event& event) {
 
 std::string SettingsText(const v1::OrgSettings& settings) {
   const bool effective = settings.device_trust_enabled() && settings.capability_enabled();
-  std::string out = fmt::format("Device Trust  {}", OnOff(settings.device_trust_enabled()));
+  std::string out;
+  if (!settings.display_name().empty()) {
+    out = fmt::format("name          {}\n", Printable(settings.display_name()));
+  }
+  out += fmt::format("Device Trust  {}", OnOff(settings.device_trust_enabled()));
   if (!settings.device_trust_changed_by().empty()) {
     out += fmt::format(", since {} by {}", FormatTime(settings.device_trust_changed_at()),
                        Printable(settings.device_trust_changed_by()));

@@ -122,12 +122,14 @@ int Main(int argc, char** argv) {
   const service::Flags flags(app, options);
   AddSettingsVerbs(app, action);
   AddAppVerbs(app, action);
+  AddHistoryVerbs(app, action);
+  AddPolicyVerbs(app, action, local);
   AddUserVerbs(app, action);
   AddCertificateVerbs(app, action);
   AddIssuerVerbs(app, action);
   AddLogVerbs(app, action, local);
   AddHookVerbs(app, action);
-  service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state"});
+  service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state", "display-name"});
   app.footer(
       "Examples:\n"
       "  dtctl settings                              of the dt-sim up that runs\n"

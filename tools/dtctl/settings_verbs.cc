@@ -209,6 +209,27 @@ void AddIwa(CLI::App& app, Action& chosen) {
       "  dtctl iwa disable iwa-2     at once, also for tokens that it has signed already");
 }
 
+void AddOrgName(CLI::App& app, Action& chosen) {
+  struct Options {
+    std::string name;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const verb =
+      app.add_subcommand("org-name", "What people call the org, in their authenticator apps too");
+  verb->add_option("display-name", options->name, "At most 64 bytes, no colon; \"\" removes it")
+      ->required();
+  verb->add_flag("--json", options->json, "Print the settings as JSON");
+  verb->footer(
+      "Examples:\n"
+      "  dtctl org-name \"Example Inc.\"     for factors that are enrolled from now on");
+  verb->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      return Changed(client.SetDisplayName(options->name), options->json);
+    };
+  });
+}
+
 }  // namespace
 
 void AddSettingsVerbs(CLI::App& app, Action& chosen) {
@@ -220,13 +241,16 @@ void AddSettingsVerbs(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  dtctl settings\n"
       "  dtctl settings --json | jq .device_trust_enabled\n"
-      "Change them with device-trust, capability, read-only and ad-integration.");
+      "Change them with device-trust, capability, read-only, ad-integration and org-name; "
+      "`dtctl history list\n"
+      "settings` shows who did.");
   settings->callback([json, &chosen] {
     chosen = [json](AdminClient& client) { return Changed(client.GetSettings(), *json); };
   });
   AddDeviceTrust(app, chosen);
   AddSwitches(app, chosen);
   AddAdIntegration(app, chosen);
+  AddOrgName(app, chosen);
   AddIwa(app, chosen);
 }
 

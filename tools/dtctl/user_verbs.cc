@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/printable.h"
 #include "libs/base/wait_until.h"
+#include "libs/qr/qr_code.h"
 #include "libs/rpc/error.h"
 #include "libs/service/command_line.h"
 #include "tools/dtctl/verbs.h"
@@ -270,6 +272,13 @@ void AddPeople(CLI::App& app, Action& chosen) {
       "  dtctl people deactivate ada@corp.test");
 }
 
+std::string RecoveryText(const std::vector<std::string>& codes) {
+  std::string text =
+      "Recovery codes, each good once when the app is not at hand; shown this once:\n";
+  for (const std::string& code : codes) text += "  " + code + "\n";
+  return text;
+}
+
 int EnrollFactor(AdminClient& client, const PeopleOptions& options) {
   const auto user = client.GetUser(options.who);
   if (!user.ok()) return Failed(user.status());
@@ -281,11 +290,47 @@ int EnrollFactor(AdminClient& client, const PeopleOptions& options) {
   const auto answer = client.EnrollTotp(user->id());
   if (!answer.ok()) return Failed(answer.status());
   // The secret is shown once: the org keeps it sealed.
+  std::string text = fmt::format(
+      "{} has a second factor now. In an authenticator app, once:\n"
+      "  {}\n  or typed: {}\n",
+      PersonText(*user), answer->otpauth_uri(), Base32Encode(AsBytes(answer->secret())));
+  text += RecoveryText({answer->recovery_codes().begin(), answer->recovery_codes().end()});
+  const auto code = qr::MakeQrCode(answer->otpauth_uri());
+  if (!options.json && code.ok() && isatty(STDOUT_FILENO) != 0) {
+    std::cout << qr::ToTerminal(*code);
+  }
+  return Print(options.json, *answer, text);
+}
+
+int MakeRecoveryCodes(AdminClient& client, const PeopleOptions& options) {
+  const auto user = client.GetUser(options.who);
+  if (!user.ok()) return Failed(user.status());
+  const std::string act =
+      fmt::format("make new recovery codes for {}; the old ones stop working", PersonText(*user));
+  if (const int code = Confirm(act, options.yes); code != kDone) return code;
+  const auto answer = client.MakeRecoveryCodes(user->id());
+  if (!answer.ok()) return Failed(answer.status());
   return Print(options.json, *answer,
-               fmt::format("{} has a second factor now. In an authenticator app, once:\n"
-                           "  {}\n  or typed: {}\n",
-                           PersonText(*user), answer->otpauth_uri(),
-                           Base32Encode(AsBytes(answer->secret()))));
+               RecoveryText({answer->recovery_codes().begin(), answer->recovery_codes().end()}));
+}
+
+int ShowFactor(AdminClient& client, const PeopleOptions& options) {
+  const auto user = client.GetUser(options.who);
+  if (!user.ok()) return Failed(user.status());
+  const auto status = client.GetFactorStatus(user->id());
+  if (!status.ok()) return Failed(status.status());
+  std::string text = fmt::format("{}: ", PersonText(*user));
+  if (!status->totp()) {
+    text += "no second factor";
+  } else {
+    text += fmt::format(
+        "authenticator app, {} left, {} in a row",
+        admin::Plural(static_cast<std::size_t>(status->recovery_codes_left()), "recovery code"),
+        admin::Plural(static_cast<std::size_t>(status->wrong_codes()), "wrong code"));
+    if (status->locked()) text += ", locked but where the owner is known";
+  }
+  if (status->enrollment_begun()) text += "; an enrollment waits for its first code";
+  return Print(options.json, *status, text + "\n");
 }
 
 int ResetFactor(AdminClient& client, const PeopleOptions& options) {
@@ -307,19 +352,21 @@ void AddFactor(CLI::App& app, Action& chosen) {
   CLI::App* const verb =
       app.add_subcommand("factor", "Second factors: codes of an authenticator app (TOTP)");
   verb->require_subcommand(1);
-  for (const bool enroll : {true, false}) {
-    CLI::App* const word =
-        enroll ? verb->add_subcommand("enroll", "Give somebody a new one, and show it once")
-               : verb->add_subcommand("reset", "Take somebody's away, for a lost telephone");
+  const auto add = [&](const char* name, const char* about, bool asks,
+                       int (*act)(AdminClient&, const PeopleOptions&)) {
+    CLI::App* const word = verb->add_subcommand(name, about);
     word->add_option("who", options->who, kWho)->required();
-    word->add_flag("--yes", options->yes, "Don't ask first");
+    if (asks) word->add_flag("--yes", options->yes, "Don't ask first");
     word->add_flag("--json", options->json, "Print the answer as JSON");
-    word->callback([options, enroll, &chosen] {
-      chosen = [options, enroll](AdminClient& client) {
-        return enroll ? EnrollFactor(client, *options) : ResetFactor(client, *options);
-      };
+    word->callback([options, act, &chosen] {
+      chosen = [options, act](AdminClient& client) { return act(client, *options); };
     });
-  }
+  };
+  add("enroll", "Give somebody a new one, and show it once", true, &EnrollFactor);
+  add("reset", "Take somebody's away, for a lost telephone", true, &ResetFactor);
+  add("recovery-codes", "Make somebody new recovery codes, and show them once", true,
+      &MakeRecoveryCodes);
+  add("show", "Whether somebody has one, and how it stands", false, &ShowFactor);
   verb->footer(
       "Examples:\n"
       "  dtctl factor enroll ada@corp.test\n"

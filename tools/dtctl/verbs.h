@@ -31,12 +31,14 @@ using LocalAction = std::function<int()>;
 // Each declares verbs below `app`. The one that the command line names puts its action into
 // `chosen`, which must outlive the parsing.
 void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
+void AddHistoryVerbs(CLI::App& app, Action& chosen);      // history, and of rules; after the apps'
 void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
 void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
 void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
 void AddHookVerbs(CLI::App& app, Action& chosen);         // hooks
-void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local);  // log, explain
+void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local);     // log, explain
+void AddPolicyVerbs(CLI::App& app, Action& chosen, LocalAction& local);  // policy
 
 // Prints the error with its reason and remedy; returns kFailed.
 int Failed(const absl::Status& status);
