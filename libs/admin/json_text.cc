@@ -107,6 +107,8 @@ absl::StatusOr<ordered_json> ParseJson(const std::string& file, std::string_view
     return absl::InvalidArgumentError(
         fmt::format("{}: {}: this is no JSON; is a comma, quote or bracket missing before it?",
                     file, PlaceOf(text, error.byte)));
+  } catch (const ordered_json::out_of_range&) {
+    return absl::InvalidArgumentError(fmt::format("{}: it has a number that is too large", file));
   }
 }
 

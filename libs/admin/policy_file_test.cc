@@ -90,6 +90,7 @@ TEST(PolicyFileTest, WhatIsWrittenIsReadAndTheSameOctets) {
 TEST(PolicyFileTest, NamesWhatIsWrongAndWhere) {
   EXPECT_THAT(ErrorOf("{\"version\": 1,"), HasSubstr("this is no JSON"));
   EXPECT_THAT(ErrorOf("[]"), HasSubstr("one JSON object"));
+  EXPECT_THAT(ErrorOf("{\"version\": 1e999}"), HasSubstr("a number that is too large"));
   EXPECT_THAT(ErrorOf(R"({"zones": [], "apps": []})"), HasSubstr("\"version\" is missing"));
   EXPECT_THAT(ErrorOf(R"({"version": 1, "apps": []})"), HasSubstr("\"zones\" is missing"));
   EXPECT_THAT(ErrorOf(R"({"version": 1, "zones": [], "apps": {}})"), HasSubstr("is a list"));
