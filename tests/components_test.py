@@ -64,11 +64,14 @@ class Hanging(EnvironmentTest):
         serial = run("openssl", "x509", "-in", device["cert_pem"], "-noout",
                      "-serial").stdout.split("=")[1].strip()
         self.assertTrue(self.check(device)["trusted"])
-        self.environment.dtctl("revoke", "--serial", serial, "--yes")
-        answered = time.monotonic()
-        while (seen := self.check(device))["trusted"]:
-            self.assertLess(time.monotonic() - answered, 1)
-        self.assertEqual(seen["reason"], "CERTIFICATE_REVOKED")
+        for verb, trusted in ((("revoke", "--serial", serial, "--reason", "hold", "--yes"), False),
+                              (("certificates", "release", serial), True),
+                              (("revoke", "--serial", serial, "--yes"), False)):
+            self.environment.dtctl(*verb)
+            answered = time.monotonic()
+            while (seen := self.check(device))["trusted"] != trusted:
+                self.assertLess(time.monotonic() - answered, 1)
+            self.assertEqual(seen["reason"], "" if trusted else "CERTIFICATE_REVOKED")
 
     def test_without_the_ca_nobody_is_trusted_and_afterwards_again(self):
         self.assertTrue(self.check()["trusted"])

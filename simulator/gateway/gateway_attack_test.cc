@@ -172,7 +172,8 @@ TEST_F(GatewayTest, CheckSaysWhatItSaw) {
   EXPECT_THAT(check(), HasSubstr("CERTIFICATE_UNKNOWN"));
 }
 
-// Without news nobody is trusted; with them again everybody is.
+// Attack 16, the stream is down: without news nobody is trusted; with them again everybody is who
+// was not revoked.
 TEST_F(GatewayTest, StaleRevocationDataTrustsNobody) {
   RevocationState live(minutes{10});
   http::Connection connection;

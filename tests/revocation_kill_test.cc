@@ -1,0 +1,154 @@
+// dt-ca is killed again and again while certificates are revoked, put on hold and released: what
+// was acknowledged stands afterwards, on the list and in the feed, and no number goes back.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "devicetrust/ca/v1/ca.grpc.pb.h"
+#include "libs/base/encoding.h"
+#include "libs/base/run_task.h"
+#include "libs/base/wait_until.h"
+#include "libs/http/client.h"
+#include "libs/pki/crl.h"
+#include "libs/pki/csr.h"
+#include "libs/rpc/channel.h"
+#include "libs/testing/status.h"
+#include "tests/test_deployment.h"
+
+namespace devicetrust::tests {
+namespace {
+
+using ca::v1::CertificateAdminService;
+using ca::v1::RevocationFeedService;
+
+constexpr std::size_t kVictims = 24;
+constexpr std::chrono::seconds kUntilItIsBack{60};
+
+class RevocationKill : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto created = TestDeployment::Create();
+    DT_ASSERT_OK(created);
+    deployment_ = *std::move(created);
+    DT_ASSERT_OK(deployment_->StartPolicy());
+    DT_ASSERT_OK(deployment_->StartCa());
+    DT_ASSERT_OK(deployment_->SetUpOrg());
+    const auto edge = ca::v1::EnrollmentService::NewStub(deployment_->CaEdge());
+    for (std::size_t i = 0; i < kVictims; ++i) {
+      const auto key = pki::PrivateKey::Generate().value();
+      const int person = static_cast<int>(i) % TestDeployment::kPeople;
+      ca::v1::EnrollRequest request;
+      request.set_user_token(deployment_->UserToken(person, key.public_key()).value());
+      request.set_csr_der(ToString(pki::BuildCsr("pc", key).value()));
+      const auto enrolled = rpc::Call(*edge, &ca::v1::EnrollmentService::Stub::Enroll, request);
+      DT_ASSERT_OK(enrolled);
+      const auto leaf = pki::Certificate::FromDer(AsBytes(enrolled->certificate_der())).value();
+      issuer_ = pki::Certificate::FromDer(AsBytes(enrolled->chain_der(0))).value();
+      serials_.push_back(leaf.serial_hex());
+    }
+  }
+
+  // Until it is acknowledged, however often dt-ca dies meanwhile.
+  template <typename Request, typename Response>
+  void Insist(grpc::Status (CertificateAdminService::Stub::*method)(grpc::ClientContext*,
+                                                                    const Request&, Response*),
+              Request request) {
+    request.set_requested_by("admin:test");
+    const auto channel = deployment_->CaAs(deployment_->admin());
+    const auto stub = CertificateAdminService::NewStub(channel);
+    const auto end = std::chrono::steady_clock::now() + kUntilItIsBack;
+    while (true) {
+      const absl::Status status = rpc::Call(*stub, method, request).status();
+      if (status.ok()) break;
+      ASSERT_TRUE(std::chrono::steady_clock::now() < end) << status;
+      channel->WaitForConnected(
+          gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(5, GPR_TIMESPAN)));
+    }
+    ++acknowledged_;
+  }
+  void Revoke(const std::string& serial, ca::v1::RevocationReason reason) {
+    ca::v1::RevokeCertificateRequest request;
+    request.set_serial(serial);
+    request.set_reason(reason);
+    Insist(&CertificateAdminService::Stub::RevokeCertificate, request);
+  }
+  void Release(const std::string& serial) {
+    ca::v1::ReleaseHoldRequest request;
+    request.set_serial(serial);
+    Insist(&CertificateAdminService::Stub::ReleaseHold, request);
+  }
+  // Every third stays revoked, every third on hold, every third is released.
+  void ChangeAll() {
+    for (std::size_t i = 0; i < kVictims; ++i) {
+      Revoke(serials_[i], i % 3 == 0 ? ca::v1::REVOCATION_REASON_SUPERSEDED
+                                     : ca::v1::REVOCATION_REASON_CERTIFICATE_HOLD);
+      if (i % 3 == 2) Release(serials_[i]);
+    }
+  }
+
+  std::optional<pki::Crl> List() {
+    http::ClientOptions options;
+    options.address = deployment_->Address("ca-http");
+    options.host = "pki.example.com";
+    http::ClientRequest request;
+    request.target = "/crl/" + HexEncode(issuer_->subject_key_id()) + ".crl";
+    const auto answer = RunTask(http::Fetch(options, std::move(request)));
+    if (!answer.ok() || answer->status != 200) return std::nullopt;
+    return pki::ParseCrl(AsBytes(answer->body), *issuer_).value();
+  }
+  // Fetches the list all the time, and counts where it goes back.
+  void WatchList() {
+    pki::Crl last;
+    while (!enough_) {
+      const auto list = List();
+      if (!list) continue;
+      ++lists_;
+      const bool same = list->number == last.number && list->this_update == last.this_update;
+      const bool later = list->number > last.number && list->this_update > last.this_update;
+      if (!same && !later) ++steps_back_;
+      last = *list;
+    }
+  }
+
+  std::unique_ptr<TestDeployment> deployment_;
+  std::optional<pki::Certificate> issuer_;
+  std::vector<std::string> serials_;
+  std::atomic<std::size_t> acknowledged_{0};
+  std::atomic<bool> enough_{false};
+  std::atomic<int> lists_{0};
+  std::atomic<int> steps_back_{0};
+};
+
+TEST_F(RevocationKill, WhatWasAcknowledgedStandsAndNoNumberGoesBack) {
+  std::jthread watcher([this] { WatchList(); });
+  std::jthread changer([this] { ChangeAll(); });
+  for (const std::size_t after : {3, 9, 15, 21, 27}) {
+    DT_ASSERT_OK(WaitUntil([&]() -> absl::StatusOr<bool> { return acknowledged_ >= after; },
+                           std::chrono::milliseconds(1), kUntilItIsBack));
+    deployment_->Kill("dt-ca");
+    DT_EXPECT_OK(deployment_->StartCa());
+  }
+  changer.join();
+  enough_ = true;
+  watcher.join();
+  EXPECT_EQ(steps_back_, 0);
+  EXPECT_GT(lists_, 5);
+
+  std::map<std::string, pki::CrlReason> expected;
+  for (std::size_t i = 0; i < kVictims; ++i) {
+    if (i % 3 == 0) expected[serials_[i]] = pki::CrlReason::kSuperseded;
+    if (i % 3 == 1) expected[serials_[i]] = pki::CrlReason::kCertificateHold;
+  }
+  std::map<std::string, pki::CrlReason> listed;
+  const auto list = List();
+  ASSERT_TRUE(list.has_value());
+  for (const auto& entry : list->revoked) listed[entry.serial_hex] = entry.reason;
+  EXPECT_EQ(listed, expected);
+}
+
+}  // namespace
+}  // namespace devicetrust::tests
