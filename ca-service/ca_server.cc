@@ -240,7 +240,9 @@ absl::Status CaServer::Parts::Listen() {
   self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()},
                                                     std::vector<const http::Server*>{http.get()});
   tending.emplace(std::chrono::milliseconds(0), [this] {
-    const absl::Status tended = issuers->Tend(std::chrono::days(config.validity_days));
+    const auto event = IssuerEventBeside(*outbox, clock, random, kIssuerRetireEvent, "ca");
+    absl::Status tended = event.status();
+    if (event.ok()) tended = issuers->Tend(std::chrono::days(config.validity_days), *event);
     if (!tended.ok()) {
       Log(LogLevel::kError, "ca.issuers.failed", {{"status", tended.ToString()}});
     }

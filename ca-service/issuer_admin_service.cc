@@ -46,16 +46,23 @@ void Describe(const IssuerReport& report, v1::IssuerRecord& record) {
 
 }  // namespace
 
-absl::StatusOr<Issuers::Beside> IssuerAdminService::EventOf(const grpc::ServerContext* context,
-                                                            const char* type, const std::string& id,
-                                                            bool forced) {
-  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, rpc::CallerOf(*context));
-  DT_ASSIGN_OR_RETURN(std::string event_id, NewRandomHex(kEventIdOctets, random_));
-  const Bytes event =
-      IssuerEvent({"issuer-" + event_id, type, id, caller.ToString(), forced}, clock_.Now());
-  return [this, key = "issuer-" + event_id, event](db::Transaction& txn) {
-    return outbox_.Append(txn, key, event);
+absl::StatusOr<Issuers::Beside> IssuerEventBeside(db::Outbox& outbox, const Clock& clock,
+                                                  Random& random, const char* type,
+                                                  std::string requested_by, bool forced) {
+  DT_ASSIGN_OR_RETURN(const std::string random_id, NewRandomHex(kEventIdOctets, random));
+  return [&outbox, change = IssuerChange{"issuer-" + random_id, type, {}, requested_by, forced},
+          now = clock.Now()](db::Transaction& txn, const std::string& id) {
+    IssuerChange of_one = change;
+    of_one.id = id;
+    of_one.event_id += id;  // One call may be about several issuers, one after the other.
+    return outbox.Append(txn, of_one.event_id, IssuerEvent(of_one, now));
   };
+}
+
+absl::StatusOr<Issuers::Beside> IssuerAdminService::EventOf(const grpc::ServerContext* context,
+                                                            const char* type, bool forced) {
+  DT_ASSIGN_OR_RETURN(const rpc::Caller caller, rpc::CallerOf(*context));
+  return IssuerEventBeside(outbox_, clock_, random_, type, caller.ToString(), forced);
 }
 
 grpc::Status IssuerAdminService::ListIssuers(grpc::ServerContext* /*context*/,
@@ -122,8 +129,7 @@ grpc::Status IssuerAdminService::InstallIssuer(grpc::ServerContext* context,
     }
     chain.push_back(*std::move(certificate));
   }
-  const auto event =
-      EventOf(context, kIssuerInstallEvent, chain.empty() ? "" : AuthorityId(chain.front()));
+  const auto event = EventOf(context, kIssuerInstallEvent);
   if (!event.ok()) return rpc::ToGrpc(event.status());
   const auto id = issuers_.Install(chain, *event);
   if (!id.ok()) return rpc::ToGrpc(id.status());
@@ -135,7 +141,7 @@ grpc::Status IssuerAdminService::InstallIssuer(grpc::ServerContext* context,
 grpc::Status IssuerAdminService::ActivateIssuer(grpc::ServerContext* context,
                                                 const v1::ActivateIssuerRequest* request,
                                                 v1::ActivateIssuerResponse* /*response*/) {
-  const auto event = EventOf(context, kIssuerActivateEvent, request->id(), request->force());
+  const auto event = EventOf(context, kIssuerActivateEvent, request->force());
   if (!event.ok()) return rpc::ToGrpc(event.status());
   return rpc::ToGrpc(issuers_.Activate(request->id(), request->force(), *event));
 }
@@ -143,7 +149,7 @@ grpc::Status IssuerAdminService::ActivateIssuer(grpc::ServerContext* context,
 grpc::Status IssuerAdminService::RetireIssuer(grpc::ServerContext* context,
                                               const v1::RetireIssuerRequest* request,
                                               v1::RetireIssuerResponse* /*response*/) {
-  const auto event = EventOf(context, kIssuerRetireEvent, request->id(), request->force());
+  const auto event = EventOf(context, kIssuerRetireEvent, request->force());
   if (!event.ok()) return rpc::ToGrpc(event.status());
   return rpc::ToGrpc(issuers_.Retire(request->id(), request->force(), *event));
 }

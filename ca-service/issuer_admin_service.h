@@ -10,6 +10,11 @@
 
 namespace devicetrust::ca {
 
+// Appends the event of a change to its transaction. `outbox` must outlive it.
+absl::StatusOr<Issuers::Beside> IssuerEventBeside(db::Outbox& outbox, const Clock& clock,
+                                                  Random& random, const char* type,
+                                                  std::string requested_by, bool forced = false);
+
 // v1.IssuerAdminService. Each change has an event in the System Log, in one transaction with it.
 class IssuerAdminService final : public v1::IssuerAdminService::Service {
  public:
@@ -37,7 +42,7 @@ class IssuerAdminService final : public v1::IssuerAdminService::Service {
  private:
   // What appends the event to the transaction of the change.
   absl::StatusOr<Issuers::Beside> EventOf(const grpc::ServerContext* context, const char* type,
-                                          const std::string& id = {}, bool forced = false);
+                                          bool forced = false);
 
   Issuers& issuers_;
   db::Outbox& outbox_;

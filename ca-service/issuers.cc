@@ -120,12 +120,12 @@ absl::Status Issuers::CheckTokens() {
   return absl::OkStatus();
 }
 
-absl::Status Issuers::Store(const Beside& beside,
+absl::Status Issuers::Store(const std::string& id, const Beside& beside,
                             const std::function<absl::Status(IssuerStore&)>& change) {
   return rpc::StoreError(database_.Write([&](db::Transaction& txn) -> absl::Status {
     IssuerStore store(txn);
     DT_RETURN_IF_ERROR(change(store));
-    return beside ? beside(txn) : absl::OkStatus();
+    return beside ? beside(txn, id) : absl::OkStatus();
   }));
 }
 
@@ -141,7 +141,7 @@ absl::Status Issuers::Create() {
                       NewIssuer({certificate, made.key.signer}, config_.first_key));
   first.is_active = true;
   first.activated_at = first.published_at;
-  absl::Status stored = Store({}, [&](IssuerStore& store) -> absl::Status {
+  absl::Status stored = Store(first.id, {}, [&](IssuerStore& store) -> absl::Status {
     DT_RETURN_IF_ERROR(store.InsertRoot(root));
     return store.InsertIssuer(first);
   });
@@ -255,7 +255,7 @@ absl::StatusOr<std::string> Issuers::Add(const std::string& key_uri, const Besid
   DT_ASSIGN_OR_RETURN(const pki::Identity root, OpenRoot(Current()->active().root_id()));
   absl::StatusOr<StoredAuthority> made = NewIssuer(root, key_uri);
   if (!made.ok()) return TokenTrouble(made.status());
-  absl::Status stored = Store(beside, [&](IssuerStore& store) -> absl::Status {
+  absl::Status stored = Store(made->id, beside, [&](IssuerStore& store) -> absl::Status {
     DT_ASSIGN_OR_RETURN(const bool known, store.WasEver(made->id));
     if (!known) return store.InsertIssuer(*made);
     return MakeError(StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
@@ -277,7 +277,7 @@ absl::StatusOr<Bytes> Issuers::Request(const std::string& key_uri, const Beside&
   StoredIssuerRequest row{
       made->key.signer.public_key().Thumbprint(), {}, key_uri, UnixSeconds(clock_.Now())};
   DT_ASSIGN_OR_RETURN(row.sealed_key, keys_.Seal(row.key_thumbprint, made->pkcs8, random_));
-  absl::Status stored = Store(beside, [&](IssuerStore& store) -> absl::Status {
+  absl::Status stored = Store({}, beside, [&](IssuerStore& store) -> absl::Status {
     DT_RETURN_IF_ERROR(store.RemoveRequest(row.key_thumbprint));  // Of the same key in a token.
     return store.InsertRequest(row);
   });
@@ -322,7 +322,7 @@ absl::StatusOr<std::string> Issuers::Install(const std::vector<pki::Certificate>
     DT_ASSIGN_OR_RETURN(Bytes pkcs8, keys_.Unseal(request.key_thumbprint, request.sealed_key));
     DT_ASSIGN_OR_RETURN(row.sealed_key, keys_.Seal(row.id, pkcs8, random_));
   }
-  absl::Status stored = Store(beside, [&](IssuerStore& store) -> absl::Status {
+  absl::Status stored = Store(row.id, beside, [&](IssuerStore& store) -> absl::Status {
     DT_ASSIGN_OR_RETURN(const auto roots, store.Roots());
     if (std::ranges::find(roots, row.root_id, &StoredAuthority::id) == roots.end()) {
       DT_RETURN_IF_ERROR(store.InsertRoot({row.root_id, {}, chain[1].der()}));
@@ -359,7 +359,7 @@ absl::StatusOr<std::vector<std::string>> Issuers::InstallRootCrl(std::span<const
         {root->first, crl->number, 0, UnixSeconds(crl->this_update), Bytes(der.begin(), der.end())},
         UnixSeconds(crl->next_update)};
     DT_RETURN_IF_ERROR(
-        Store(beside, [&](IssuerStore& store) { return store.ReplaceRootCrl(row); }));
+        Store({}, beside, [&](IssuerStore& store) { return store.ReplaceRootCrl(row); }));
     DT_RETURN_IF_ERROR(Reload());
     Log(LogLevel::kInfo, "ca.root_crl.installed", {{"root", root->first}, {"number", crl->number}});
     std::vector<std::string> taken_back;
@@ -405,7 +405,7 @@ absl::Status Issuers::Activate(const std::string& id, bool insist, const Beside&
     if (const absl::Status ready = token->second->Check(); !ready.ok()) return TokenTrouble(ready);
   }
   DT_RETURN_IF_ERROR(
-      Store(beside, [&](IssuerStore& store) { return store.Activate(id, UnixSeconds(now)); }));
+      Store(id, beside, [&](IssuerStore& store) { return store.Activate(id, UnixSeconds(now)); }));
   DT_RETURN_IF_ERROR(Reload());
   Log(LogLevel::kInfo, "ca.issuer.activated", {{"issuer", id}, {"before", current->active().id()}});
   return absl::OkStatus();
@@ -445,7 +445,7 @@ absl::Status Issuers::Retire(const std::string& id, bool insist, const Beside& b
       DT_RETURN_IF_ERROR(store.Insert(row));
       DT_RETURN_IF_ERROR(store.Revoke(row, v1::REVOCATION_REASON_CESSATION_OF_OPERATION, now));
     }
-    return beside ? beside(txn) : absl::OkStatus();
+    return beside ? beside(txn, id) : absl::OkStatus();
   }));
   if (!stored.ok()) return stored;
   DT_RETURN_IF_ERROR(Reload());

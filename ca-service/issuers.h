@@ -79,8 +79,9 @@ class Issuers {
     std::string first_key = {};  // URI of the first issuer's key; empty: it is made.
     pki::Pkcs11Options pkcs11 = {};
   };
-  // What is stored together with a change: its event.
-  using Beside = std::function<absl::Status(db::Transaction&)>;
+  // What is stored together with a change: its event. The id is the issuer's; of a request and a
+  // root's list there is none.
+  using Beside = std::function<absl::Status(db::Transaction&, const std::string& id)>;
 
   // Loads them or, in an empty store, makes a root for 20 years and one issuer, active, for 10;
   // keys are P-256. Accepted issuers that have expired are left out. The references must outlive
@@ -134,8 +135,9 @@ class Issuers {
   absl::Status Retire(const std::string& id, bool insist = false, const Beside& beside = {});
 
   // From time to time: retires issuers that were active and whose last certificate has ended long
-  // enough ago that a list showed it, and warns of what ends soon. `validity`: of new certificates.
-  absl::Status Tend(std::chrono::days validity);
+  // enough ago that a list showed it, `beside` with each; and warns of what ends soon. `validity`:
+  // of new certificates.
+  absl::Status Tend(std::chrono::days validity, const Beside& beside = {});
 
  private:
   Issuers(Config config, db::Database& database, const Clock& clock, Random& random)
@@ -158,7 +160,8 @@ class Issuers {
   absl::Status CheckTokens() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mutex_);
   absl::StatusOr<StoredIssuerRequest> RequestOf(const pki::Certificate& certificate);
   absl::Status CheckRetirement(const Issuer& issuer, bool insist) const;
-  absl::Status Store(const Beside& beside, const std::function<absl::Status(IssuerStore&)>& change);
+  absl::Status Store(const std::string& id, const Beside& beside,
+                     const std::function<absl::Status(IssuerStore&)>& change);
 
   const Config config_;
   const AuthorityKeys keys_;

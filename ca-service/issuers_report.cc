@@ -58,7 +58,7 @@ absl::StatusOr<IssuersReport> Issuers::Report() const {
   return report;
 }
 
-absl::Status Issuers::Tend(std::chrono::days validity) {
+absl::Status Issuers::Tend(std::chrono::days validity, const Beside& beside) {
   DT_ASSIGN_OR_RETURN(const IssuersReport report, Report());
   const WallTime now = clock_.Now();
   for (const IssuerReport& one : report.issuers) {
@@ -70,7 +70,7 @@ absl::Status Issuers::Tend(std::chrono::days validity) {
     // One that never signed waits to be activated.
     if (one.is_active || one.activated_at == 0) continue;
     if (AtUnixSeconds(one.last_expiry) + kAfterTheLast > now) continue;
-    DT_RETURN_IF_ERROR(Retire(one.issuer->id()));
+    DT_RETURN_IF_ERROR(Retire(one.issuer->id(), /*insist=*/false, beside));
   }
   for (const RootReport& root : report.roots) {
     const bool in_use = Current()->offline_roots.contains(AuthorityId(root.certificate));

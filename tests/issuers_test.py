@@ -2,7 +2,6 @@
 administrator's verbs, judged by OpenSSL."""
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import tomllib
@@ -62,6 +61,21 @@ class OfflineRoot(EnvironmentTest):
 
     def subject(self, pem):
         return run("openssl", "x509", "-in", pem, "-noout", "-subject", "-nameopt", "RFC2253").stdout
+
+    def certify_by_openssl(self, csr, subject, out):
+        folder = self.folder
+        root = (folder / "other.pem", folder / "other.key")
+        if not root[0].exists():
+            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-noenc", "-days", "3650", "-subj", "/CN=Other root", "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign", "-out", root[0], "-keyout", root[1])
+        extensions = folder / "extensions"
+        extensions.write_text("basicConstraints=critical,CA:TRUE,pathlen:0\n"
+                              "keyUsage=critical,keyCertSign,cRLSign\n"
+                              "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        run("openssl", "x509", "-req", "-in", csr, "-CA", root[0], "-CAkey", root[1], "-subj",
+            subject, "-days", "365", "-extfile", extensions, "-out", out)
+        out.write_text(out.read_text() + root[0].read_text())
 
     def test_a_root_that_is_kept_offline(self):
         folder = self.folder
@@ -127,6 +141,15 @@ class OfflineRoot(EnvironmentTest):
         self.assertIn("MALFORMED_REQUEST", old.stderr)
         self.dtctl(addresses, "retire", first, "--yes")
         self.assertNotIn(first, self.dtctl(addresses, "list").stdout)
+        # Another root, made and used by OpenSSL: its issuer must have the same name, octet for octet.
+        (folder / "third.csr").write_text(self.dtctl(addresses, "request").stdout)
+        for name, subject in (("third", f"/O={self.options['org']}/CN=MTLS Certificate Authority"),
+                              ("renamed", "/CN=MTLS Certificate Authority")):
+            self.certify_by_openssl(folder / "third.csr", subject, folder / f"{name}.pem")
+        renamed = self.dtctl(addresses, "install", folder / "renamed.pem", check=False)
+        self.assertIn("in its octets", renamed.stderr)
+        self.dtctl(addresses, "install", folder / "third.pem")
+        self.assertEqual(len(json.loads(self.dtctl(addresses, "list", "--json").stdout)["roots"]), 2)
         service.send_signal(signal.SIGTERM)
         self.assertEqual(service.wait(timeout=20), 0)
 
