@@ -1,8 +1,11 @@
 // Lists of parts, and delta lists: what there is beside the complete list of an issuer.
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "ca-service/ca_fixture.h"
 #include "ca-service/crl_publisher.h"
@@ -91,6 +94,34 @@ TEST_F(CrlPartsTest, ANewPublicAddressBeginsANewPart) {
   EXPECT_EQ(second.number, first.number + 1);
   EXPECT_EQ(List(ShardListId(IssuerId(), first.number))->part_urls, std::vector{first.url});
   EXPECT_EQ(List(ShardListId(IssuerId(), second.number))->part_urls, std::vector{second.url});
+}
+
+// Others write all the time; lists wait for their turn like each of them.
+TEST_F(CrlPartsTest, ListsComeInTimeWhileTheStoreIsBusy) {
+  std::vector<StoredCertificate> issued;
+  for (int i = 0; i < 5; ++i) issued.push_back(EnrollNew());
+  std::atomic<bool> enough{false};
+  std::vector<std::jthread> writers;
+  for (int i = 0; i < 4; ++i) {
+    writers.emplace_back([&, i] {
+      for (int n = 0; !enough; ++n) {
+        DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) -> absl::Status {
+          for (int row = 0; row < 200; ++row) {
+            const std::string id = std::to_string(i) + "/" + std::to_string(n * 200 + row);
+            DT_RETURN_IF_ERROR(CertificateStore(txn).SpendEvidence({id, "k", 4'000'000'000}, id));
+          }
+          return absl::OkStatus();
+        }));
+      }
+    });
+  }
+  for (std::size_t i = 0; i < issued.size(); ++i) {
+    Revoke(issued[i].serial);
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(List(IssuerId())->revoked.size(), i + 1);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
+  }
+  enough = true;
 }
 
 TEST_F(CrlPartsTest, SmallListsHaveNoDeltaAndNameNone) {

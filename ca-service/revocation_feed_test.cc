@@ -45,7 +45,7 @@ class RevocationFeedTest : public CaTest {
   }
 
   std::optional<RevokedSet> everything_;
-  std::optional<RevocationFeedService> feed_;
+  std::optional<ca::RevocationFeedService> feed_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::RevocationFeedService::Stub> stub_;
 };
