@@ -27,6 +27,7 @@
 #include "policy-engine/decisions/decision_service.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/decisions/factor_service.h"
+#include "policy-engine/decisions/policy_analysis_service.h"
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
@@ -210,6 +211,8 @@ struct PolicyServer::Parts {
   std::optional<FactorCompletion> factor_completion;
   std::optional<FactorEnrollment> factor_enrollment;
   std::optional<DecisionHistory> history;
+  std::optional<PolicyDrafts> drafts;
+  std::optional<PolicyAnalysis> analysis;
 
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
@@ -287,6 +290,8 @@ void PolicyServer::Parts::MakeRooms() {
   factor_enrollment.emplace(
       FactorEnrollment::Parts{*database, *store, *events, *factors, clock, random});
   history.emplace(*database, *store, *log);
+  drafts.emplace(*store, *references);
+  analysis.emplace(*database, *drafts, clock);
 }
 
 // The flag of an operator counts at each start; without it the store's value stays.
@@ -312,6 +317,7 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<AuthenticationService>(*authenticator));
   services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
   services.push_back(std::make_unique<FactorService>(*factor_enrollment));
+  services.push_back(std::make_unique<PolicyAnalysisService>(*analysis, *drafts, *database, clock));
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
   services.push_back(std::make_unique<GatewayKeyService>(*keys));
   services.push_back(std::make_unique<EventHookService>(*hooks));

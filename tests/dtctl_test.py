@@ -9,6 +9,7 @@ import xml.etree.ElementTree
 
 from support import json_schema
 from support import json_schema
+from support.browser import Browser, sign_in
 from support.environment import BIN, EnvironmentTest, run
 
 
@@ -535,6 +536,55 @@ class Dtctl(EnvironmentTest):
         self.assertIn(f"{app}: rule 'some': people.groups: nobody of the org is in group "
                       "'No Such Group'", check.stdout)
         self.environment.dtctl("rules", "set", app, before)
+
+    def test_rules_are_tried_before_they_are_saved(self):
+        """what-if, rules analyze, compare and replay: of a file, and nothing is saved."""
+        app, user = self.app_with_rules(), self.endpoints["users"][0]
+        saved = self.environment.dtctl("rules", "get", app).stdout
+        path = self.environment.folder / "draft.json"
+        path.write_text(json.dumps([
+            {"name": "managed", "active": True, "platforms": ["PLATFORM_KIND_WINDOWS"],
+             "trust": "TRUST_CONDITION_TRUSTED", "action": {"access": "ACCESS_ALLOWED"}},
+            {"name": "Sales from anywhere", "active": True, "people": {"groups": [user["groups"][0]]},
+             "action": {"access": "ACCESS_ALLOWED"}},
+            {"name": "rest", "active": True, "action": {"access": "ACCESS_DENIED"}},
+            {"name": "forgotten", "active": True, "action": {"access": "ACCESS_ALLOWED"}}]))
+        question = ["what-if", app, "--rules", path, "--user", user["principal"], "--platform", "windows"]
+        answer = self.environment.dtctl(*question, "--certificate", "good").stdout
+        self.assertIn('ALLOWED by rule 1 "managed"', answer)
+        self.assertIn("rule 5  Default sign-on rule: matches, too late", answer)
+        answer = json.loads(self.environment.dtctl(*question, "--json").stdout)["decision"]
+        self.assertEqual((answer["rule_name"], len(answer["rules"])), ("Sales from anywhere", 5))
+        answer = self.environment.dtctl("what-if", app, "--rules", path, "--platform", "ios").stdout
+        self.assertIn('DENIED by rule 3 "rest"', answer)
+        for flag, value in (("--address", "10.0.0"), ("--factor-age", "soon"), ("--user", "nobody@x.test")):
+            refused = self.environment.dtctl("what-if", app, flag, value, check=False)
+            self.assertEqual(refused.returncode, 1, refused.stdout)
+
+        found = self.environment.dtctl("rules", "analyze", app, "--rules", path, check=False)
+        self.assertEqual(found.returncode, 1, found.stderr)
+        self.assertIn("rule 4 'forgotten' is never reached: rule", found.stdout)
+        self.assertIn("rule 2 'Sales from anywhere' admits untrusted devices where rule 1 'managed'",
+                      found.stdout)
+        same = self.environment.folder / "same.json"
+        same.write_text(saved)
+        self.assertIn("Equivalent", self.environment.dtctl("rules", "compare", app, same).stdout)
+        differ = self.environment.dtctl("rules", "compare", app, path, check=False)
+        self.assertEqual(differ.returncode, 1)
+        self.assertIn("for example", differ.stdout)
+
+        url = next(one["sign_on_url"] for one in self.endpoints["apps"] if one["id"] == app)
+        sign_in(Browser(self.environment.path_of(self.endpoints["ca_bundle"], "ca.pem")), url, user)
+        shut = self.environment.folder / "shut.json"
+        shut.write_text(json.dumps([{"name": "shut", "active": True, "action": {"access": "ACCESS_DENIED"}}]))
+        replayed = self.environment.dtctl("rules", "replay", app, shut, "--since", "1h", "--limit", "3").stdout
+        self.assertIn("replayed:", replayed)
+        self.assertIn("by another rule", replayed)
+        open_to_all = self.environment.folder / "open.json"
+        open_to_all.write_text("[]")
+        replayed = self.environment.dtctl("rules", "replay", app, open_to_all, "--since", "1h").stdout
+        self.assertRegex(replayed, r"DENIED → ALLOWED  there is no rule '.*', and the default rule decides")
+        self.assertEqual(self.environment.dtctl("rules", "get", app).stdout, saved)
 
     def test_a_file_of_more_than_a_call_may_hold_is_imported(self):
         path = self.environment.folder / "many.csv"

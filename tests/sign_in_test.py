@@ -3,12 +3,13 @@ import json
 import pathlib
 import re
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 from urllib.parse import urljoin
 
 from support.browser import Browser, authn_request_url, saml_response, sign_in
-from support.environment import Environment, run
+from support.environment import Environment, run, wait_until
 
 ENTITY_ID = "https://app.example.com/metadata?tenant=1&kind=saml"
 ACS = "https://app.example.com/saml/acs"
@@ -169,6 +170,56 @@ class SignIn(unittest.TestCase):
                     done += 1
             tabs = following
         self.assertEqual(done, 6)
+
+    def set_rules(self, rules):
+        path = self.environment.folder / "rules.json"
+        path.write_text(rules if isinstance(rules, str) else json.dumps(rules))
+        self.environment.dtctl("rules", "set", self.app["id"], path)
+
+    def what_a_browser_gets(self, user):
+        """Of a whole sign-in: each page's place, and the last one but for what is new each time."""
+        browser = self.browser()
+        page = sign_in(browser, self.url(), user)
+        body = re.sub(r'value="[^"]*"|\?t=[\w-]+', "", page.body)
+        body = re.sub(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}\b", "CODE", body)
+        names = sorted(name for name in page.headers if name not in ("Date", "Content-Length"))
+        places = [(method, url.split("?")[0].split("/")[2:], status) for method, url, status in browser.visited]
+        return places, page.status, names, body
+
+    def test_report_only_rules_change_no_byte_and_ask_for_no_certificate(self):
+        """Attack 18 of the findings, as a browser without a certificate sees it."""
+        kept = self.environment.dtctl("rules", "get", self.app["id"]).stdout
+        self.addCleanup(self.set_rules, kept)
+        _, user = self.environment.device_and_user()
+        denied, allowed = ({"action": {"access": f"ACCESS_{access}"}} for access in ("DENIED", "ALLOWED"))
+        report_only = [
+            {"name": "managed Windows", "report_only": True, "platforms": ["PLATFORM_KIND_WINDOWS"],
+             "trust": "TRUST_CONDITION_TRUSTED", **allowed},
+            {"name": "no untrusted Windows", "report_only": True, "platforms": ["PLATFORM_KIND_WINDOWS"],
+             "trust": "TRUST_CONDITION_NOT_TRUSTED", **denied},
+            {"name": "factor", "report_only": True,
+             "action": {"access": "ACCESS_ALLOWED", "prompt_for_factor": True,
+                        "factor_frequency": "FACTOR_FREQUENCY_EVERY_SIGN_ON"}},
+            {"name": "nobody", "report_only": True, **denied},
+            {"name": "everybody", "report_only": True, **allowed}]
+        def asks_for_a_certificate():
+            return any("mtls" in place[1][0] for place in self.what_a_browser_gets(user)[0])
+
+        for outcome in (allowed, denied):
+            rule = {"name": "in force", "active": True, **outcome}
+            self.set_rules([rule])
+            wait_until(lambda: not asks_for_a_certificate(), 10, "the gateway knows the rules")
+            before = self.what_a_browser_gets(user)
+            self.set_rules(report_only + [rule])
+            # Long enough for the gateway to have asked the org for its apps again.
+            end = time.monotonic() + 2.5
+            while time.monotonic() < end:
+                self.assertEqual(self.what_a_browser_gets(user), before)
+            event = json.loads(self.environment.dtctl("log", "--type", "policy.evaluate_sign_on", "--limit",
+                                                      "1", "--json").stdout)
+            self.assertIn("'nobody': DENIED", event["debug_data"]["report_only"])
+        self.set_rules([dict(report_only[0], report_only=False, active=True), rule])
+        wait_until(asks_for_a_certificate, 10, "a rule in force asks for a certificate")
 
     def test_pages_carry_the_hygiene_headers(self):
         page = self.browser().once("GET", self.endpoints["org_url"] + "/no-such-page")

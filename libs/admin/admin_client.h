@@ -22,6 +22,7 @@
 #include "devicetrust/org/v1/history.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
 #include "devicetrust/org/v1/people_sync.pb.h"
+#include "devicetrust/org/v1/policy_analysis.pb.h"
 #include "devicetrust/org/v1/policy_document.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
@@ -125,6 +126,17 @@ class AdminClient {
                                              std::span<const std::string> domains);
 
   absl::StatusOr<org::v1::Decision> ExplainDecision(const std::string& code);
+
+  // What rules would do, saved or not. An analysis may take longer than other calls, and a replay
+  // as long as it takes: `flip` is called with each flip, until it returns false.
+  absl::StatusOr<org::v1::WhatIfResponse> WhatIf(const org::v1::WhatIfRequest& request);
+  absl::StatusOr<org::v1::AnalyzePolicyResponse> AnalyzePolicy(
+      const org::v1::AnalyzePolicyRequest& request);
+  absl::StatusOr<org::v1::ComparePoliciesResponse> ComparePolicies(
+      const org::v1::ComparePoliciesRequest& request);
+  absl::StatusOr<org::v1::ReplaySummary> ReplaySignIns(
+      const org::v1::ReplaySignInsRequest& request,
+      const std::function<bool(const org::v1::SignInFlip&)>& flip);
 
   // The System Log. SearchEvents: the newest `count` events, oldest of them first.
   // `kept_since`, when given: what arrived before is deleted; unset when nothing is.

@@ -100,15 +100,6 @@ std::string_view WhyNot(const v1::RuleTrace& rule) {
   return rule.holds() ? "matches, too late" : "does not match";
 }
 
-std::string ReportedLines(const v1::Decision& decision) {
-  std::string text;
-  for (const v1::ReportedRule& rule : decision.reported()) {
-    text += fmt::format("  report-only  rule {} \"{}\" would have decided: {}\n", rule.index(),
-                        Printable(rule.name()), OutcomeWords(rule.outcome()));
-  }
-  return text;
-}
-
 std::string RuleLines(const v1::RuleTrace& rule, const Painter& paint) {
   const std::string verdict =
       rule.matched() ? paint.Good("matches, and decides") : paint.Dim(std::string(WhyNot(rule)));
@@ -153,6 +144,21 @@ std::string DecisionJson(const v1::Decision& decision) {
   return PrintableJson(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
+std::string ReportedText(const v1::Decision& decision) {
+  std::string text;
+  for (const v1::ReportedRule& rule : decision.reported()) {
+    text += fmt::format("  report-only  rule {} \"{}\" would have decided: {}\n", rule.index(),
+                        Printable(rule.name()), OutcomeWords(rule.outcome()));
+  }
+  return text;
+}
+
+std::string TraceText(const google::protobuf::RepeatedPtrField<v1::RuleTrace>& rules, Color color) {
+  std::string text;
+  for (const v1::RuleTrace& rule : rules) text += RuleLines(rule, Painter(color));
+  return text;
+}
+
 std::string DecisionText(const v1::Decision& decision, Color color) {
   const Painter paint(color);
   const bool good = decision.outcome() == v1::OUTCOME_ALLOWED;
@@ -171,9 +177,8 @@ std::string DecisionText(const v1::Decision& decision, Color color) {
   if (!decision.client().user_agent().empty()) {
     text += fmt::format("  user agent   {}\n", Printable(decision.client().user_agent()));
   }
-  text += DeviceLines(decision) + ReportedLines(decision) + "\n";
-  for (const v1::RuleTrace& rule : decision.rules()) text += RuleLines(rule, paint);
-  return text;
+  text += DeviceLines(decision) + ReportedText(decision) + "\n";
+  return text + TraceText(decision.rules(), color);
 }
 
 }  // namespace devicetrust::admin

@@ -68,7 +68,9 @@ std::vector<Zone> EditZones(const PolicyWish& wish, const OrgState& before, Prob
     if (!names.insert(message.name()).second) {
       problems.Add(path, fmt::format("another zone is named '{}'", message.name()), kMalformed);
     }
-    auto zone = Zone::Compile({message.name(), {message.cidr().begin(), message.cidr().end()}});
+    const ZoneSpec spec{message.name(), {message.cidr().begin(), message.cidr().end()}};
+    const absl::Status spelling = CheckSpelling(spec);
+    auto zone = spelling.ok() ? Zone::Compile(spec) : absl::StatusOr<Zone>(spelling);
     if (zone.ok()) {
       zones.push_back(*std::move(zone));
     } else {

@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/base/names.h"
 #include "libs/rpc/error.h"
@@ -39,26 +38,6 @@ bool NamesAnybody(const RuleMessages& rules) {
   });
 }
 
-// Nothing: the org knows nobody of that id, SID or principal.
-absl::StatusOr<std::optional<StoredUser>> FindNamed(db::Transaction& txn, std::string_view name) {
-  name = TrimName(name);
-  const auto found =
-      [](absl::StatusOr<StoredUser> user) -> absl::StatusOr<std::optional<StoredUser>> {
-    if (absl::IsNotFound(user.status())) return std::optional<StoredUser>();
-    if (!user.ok()) return user.status();
-    return std::optional<StoredUser>(*std::move(user));
-  };
-  if (name.find('@') != name.npos) return found(FindUserByPrincipal(txn, name));
-  std::string text(name);
-  if (EqualIgnoringCase(name.substr(0, 4), "S-1-")) {
-    text[0] = 'S';
-    return found(FindUserBySid(txn, text));
-  }
-  absl::StatusOr<StoredUser> by_id = FindUserById(txn, text);
-  if (absl::IsNotFound(by_id.status())) by_id = FindUserById(txn, LowerCase(text));  // Hex.
-  return found(std::move(by_id));
-}
-
 // What of that which rules name there is, by the name that a rule gives: looked up in one read.
 struct Known {
   std::unordered_map<std::string, v1::User> users;
@@ -71,8 +50,9 @@ absl::StatusOr<Known> LookUp(db::Database& database, const RuleMessages& rules) 
     const auto look = [&](std::string_view, bool users, const Names& names) -> absl::Status {
       for (const std::string& name : names) {
         if (users && !known.users.contains(name)) {
-          DT_ASSIGN_OR_RETURN(auto user, FindNamed(txn, name));
-          if (user) known.users.emplace(name, std::move(user->user));
+          auto user = FindUserNamed(txn, name);
+          if (!user.ok() && !absl::IsNotFound(user.status())) return user.status();
+          if (user.ok()) known.users.emplace(name, std::move(user->user));
         } else if (!users && !known.groups.contains(name)) {
           DT_ASSIGN_OR_RETURN(std::string group, FindGroup(txn, name));
           if (!group.empty()) known.groups.emplace(name, std::move(group));

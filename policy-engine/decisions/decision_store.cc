@@ -82,6 +82,25 @@ absl::StatusOr<StoredDecision> FindDecision(db::Transaction& txn, std::string_vi
   return decision;
 }
 
+absl::StatusOr<DecisionPage> ListDecisions(db::Transaction& txn, const std::string& app_id,
+                                           const DecisionPage& after, std::int64_t until_ms,
+                                           int count_max) {
+  DT_ASSIGN_OR_RETURN(
+      auto rows,
+      txn.Run("SELECT record, decided_at_ms, code FROM decisions"
+              " WHERE decided_at_ms >= $1 AND decided_at_ms < $2 AND app_id = $3"
+              " AND (decided_at_ms > $1 OR code > $4) ORDER BY decided_at_ms, code LIMIT $5",
+              {after.last_ms, until_ms, app_id, after.last_code, std::int64_t{count_max}}));
+  DecisionPage page;
+  page.records.reserve(rows.size());
+  if (!rows.empty()) {
+    page.last_ms = db::Int(rows.back()[1]);
+    page.last_code = db::Text(rows.back()[2]);
+  }
+  for (db::Row& row : rows) page.records.push_back(db::Blob(row[0]));
+  return page;
+}
+
 absl::Status CountFactorFailure(db::Transaction& txn, const std::string& code) {
   return txn
       .Run("UPDATE decisions SET factor_failures = factor_failures + 1 WHERE code = $1", {code})

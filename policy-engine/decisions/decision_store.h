@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/clock.h"
@@ -42,6 +43,17 @@ absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const
 
 // kNotFound, DECISION_UNKNOWN: no decision of this code.
 absl::StatusOr<StoredDecision> FindDecision(db::Transaction& txn, std::string_view code);
+
+// The decisions of one app of a span of time, a page at a time, in the order of time and code.
+struct DecisionPage {
+  std::vector<Bytes> records;  // Of org.v1.Decision.
+  std::int64_t last_ms = 0;    // Of the last of them, for the next page.
+  std::string last_code;
+};
+// From the one after `after` (whose records do not matter), decided before `until_ms`.
+absl::StatusOr<DecisionPage> ListDecisions(db::Transaction& txn, const std::string& app_id,
+                                           const DecisionPage& after, std::int64_t until_ms,
+                                           int count_max);
 
 absl::Status CountFactorFailure(db::Transaction& txn, const std::string& code);
 absl::Status CompleteDecision(db::Transaction& txn, const std::string& code, WallTime at);

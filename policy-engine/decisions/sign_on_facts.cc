@@ -18,16 +18,6 @@ namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::size_t kAddressBytesMax = 64;
 
-// The fields of a user that a decision needs later.
-v1::User KeptUser(const v1::User& user) {
-  v1::User kept;
-  kept.set_id(user.id());
-  kept.set_principal(user.principal());
-  kept.set_display_name(user.display_name());
-  *kept.mutable_groups() = user.groups();
-  return kept;
-}
-
 // What the challenge has shown of the device.
 struct DeviceFacts {
   Trust trust = Trust::kNotTrusted;
@@ -77,6 +67,15 @@ std::optional<Platform> VerifiedPlatform(const v1::Decision& known) {
 }
 
 }  // namespace
+
+v1::User KeptUser(const v1::User& user) {
+  v1::User kept;
+  kept.set_id(user.id());
+  kept.set_principal(user.principal());
+  kept.set_display_name(user.display_name());
+  *kept.mutable_groups() = user.groups();
+  return kept;
+}
 
 absl::StatusOr<SignOnFacts> GatherFacts(db::Transaction& txn, const SignOnInput& input) {
   const v1::EvaluateRequest& request = input.request;

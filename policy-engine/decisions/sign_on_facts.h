@@ -32,6 +32,9 @@ struct SignOnFacts {
   bool spends_proof = false;  // Trust rests on the proof: who acts on it must spend it.
 };
 
+// The fields of a user that a decision needs later.
+org::v1::User KeptUser(const org::v1::User& user);
+
 // Reads the session, the user, the enrollment and whether the proof was used. Changes nothing.
 // Errors: those of CheckSession() and of the store.
 absl::StatusOr<SignOnFacts> GatherFacts(db::Transaction& txn, const SignOnInput& input);

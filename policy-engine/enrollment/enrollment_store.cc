@@ -24,6 +24,18 @@ absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
   return std::optional<Enrollment>(std::move(enrollment));
 }
 
+absl::StatusOr<EnrolledPlatforms> FindEnrolledPlatforms(db::Transaction& txn) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT DISTINCT user_id, platform FROM enrollments"));
+  EnrolledPlatforms platforms;
+  for (const db::Row& row : rows) {
+    const std::int64_t platform = db::Int(row[1]);
+    const bool known = platform > 0 && platform <= kPlatformCount;
+    platforms[db::Text(row[0])] |= static_cast<std::uint8_t>(1u << (known ? platform : 0));
+  }
+  return platforms;
+}
+
 absl::Status RecordEnrollment(db::Transaction& txn, const v1::EnrollmentRequest& request,
                               const std::string& user_id, std::optional<Platform> platform,
                               WallTime now) {

@@ -1,8 +1,10 @@
 // Enrollments that the org has authorized, as rows.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "devicetrust/org/v1/enrollment.pb.h"
 #include "libs/base/clock.h"
@@ -22,6 +24,11 @@ struct Enrollment {
 // nullopt: the org knows no enrollment of this id.
 absl::StatusOr<std::optional<Enrollment>> FindEnrollment(db::Transaction& txn,
                                                          const std::string& enrollment_id);
+
+// By user id, the platforms of their computers: bit i is Platform i, bit 0 one that the directory
+// does not record.
+using EnrolledPlatforms = std::unordered_map<std::string, std::uint8_t>;
+absl::StatusOr<EnrolledPlatforms> FindEnrolledPlatforms(db::Transaction& txn);
 
 // Idempotent. kFailedPrecondition, CONFLICTING_STATE: the id is another user's or device's.
 absl::Status RecordEnrollment(db::Transaction& txn, const org::v1::EnrollmentRequest& request,

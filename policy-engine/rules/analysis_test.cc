@@ -8,7 +8,6 @@
 
 #include "libs/testing/status.h"
 #include "policy-engine/rules/example_rules_fixture.h"
-#include "policy-engine/rules/policy_case.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -202,24 +201,6 @@ TEST(ComparisonTest, SaysWhichSignInsAnEditChangesAndThatARenameChangesNone) {
   const Comparison older = Compare(*Compiled(FiveRules()), *Compiled(stricter));
   ASSERT_EQ(older.differences.size(), 1u);
   EXPECT_EQ(older.differences[0].example.factor_ago, std::chrono::minutes(15));
-}
-
-TEST(PolicyCaseTest, ACaseSaysWhatCameInstead) {
-  SignIn windows;
-  windows.client = ClientKind::kWebBrowser;
-  windows.claimed_platform = Platform::kWindows;
-  const std::vector<PolicyCase> cases = {
-      {"denied", windows, Outcome::kDenied, "Deny the rest"},
-      {"any outcome", windows, std::nullopt, "Deny the rest"},
-      {"another rule", windows, Outcome::kDenied, "Windows, trusted"},
-      {"another outcome", windows, Outcome::kAllowed, ""}};
-  const auto results = RunCases(*Compiled(FiveRules()), cases);
-  ASSERT_EQ(results.size(), 4u);
-  EXPECT_TRUE(results[0].passed && results[1].passed);
-  EXPECT_FALSE(results[2].passed || results[3].passed);
-  EXPECT_EQ(results[2].rule, "Deny the rest");
-  EXPECT_EQ(results[3].outcome, Outcome::kDenied);
-  EXPECT_EQ(results[3].rules.size(), 5u);
 }
 
 }  // namespace

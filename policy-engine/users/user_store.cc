@@ -204,6 +204,38 @@ absl::StatusOr<std::vector<v1::User>> ListUsersAfter(db::Transaction& txn, const
   return users;
 }
 
+absl::StatusOr<StoredUser> FindUserNamed(db::Transaction& txn, std::string_view name) {
+  name = TrimName(name);
+  if (name.find('@') != name.npos) return FindUserByPrincipal(txn, name);
+  std::string text(name);
+  if (EqualIgnoringCase(name.substr(0, 4), "S-1-")) {
+    text[0] = 'S';
+    return FindUserBySid(txn, text);
+  }
+  absl::StatusOr<StoredUser> by_id = FindUserById(txn, text);
+  if (absl::IsNotFound(by_id.status())) by_id = FindUserById(txn, LowerCase(text));  // Hex.
+  return by_id;
+}
+
+absl::StatusOr<std::vector<PersonRow>> ListPeopleAfter(db::Transaction& txn,
+                                                       const std::string& after_id, int count_max) {
+  DT_ASSIGN_OR_RETURN(const auto rows,
+                      txn.Run("SELECT id, principal, group_names, status FROM users WHERE id > $1"
+                              " ORDER BY id LIMIT $2",
+                              {after_id, std::int64_t{count_max}}));
+  std::vector<PersonRow> people;
+  people.reserve(rows.size());
+  for (const db::Row& row : rows) {
+    PersonRow& person = people.emplace_back();
+    person.id = db::Text(row[0]);
+    person.principal = db::Text(row[1]);
+    ForEachGroup(db::Text(row[2]),
+                 [&person](std::string_view group) { person.groups.emplace_back(group); });
+    person.active = db::Int(row[3]) == v1::USER_STATUS_ACTIVE;
+  }
+  return people;
+}
+
 absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id, v1::UserStatus status,
                              WallTime at, DeactivatedBy by) {
   return txn

@@ -26,6 +26,9 @@ absl::StatusOr<StoredUser> FindUserBySid(db::Transaction& txn, const std::string
 // Principals compare as the directory compares them (libs/base/names.h).
 absl::StatusOr<StoredUser> FindUserByPrincipal(db::Transaction& txn, std::string_view principal);
 
+// By principal, SID or id, in any case and with blanks around it.
+absl::StatusOr<StoredUser> FindUserNamed(db::Transaction& txn, std::string_view name);
+
 // What an enrollment asks of a user; nullopt: the org knows none of this SID.
 struct EnrollingUser {
   std::string id;
@@ -75,6 +78,16 @@ absl::StatusOr<std::vector<org::v1::User>> ListUsersAfter(db::Transaction& txn,
                                                           const std::string& query,
                                                           const std::string& after_principal,
                                                           int count_max);
+
+// What rules ask of people: the users in the order of their ids, from the one after `after_id`.
+struct PersonRow {
+  std::string id;
+  std::string principal;
+  std::vector<std::string> groups;
+  bool active = false;
+};
+absl::StatusOr<std::vector<PersonRow>> ListPeopleAfter(db::Transaction& txn,
+                                                       const std::string& after_id, int count_max);
 
 // How the names of users that an earlier release stored compare. Once, at the start.
 absl::Status FillNameKeys(db::Transaction& txn);

@@ -124,6 +124,7 @@ int Main(int argc, char** argv) {
   AddAppVerbs(app, action);
   AddHistoryVerbs(app, action);
   AddPolicyVerbs(app, action, local);
+  AddAnalysisVerbs(app, action);
   AddUserVerbs(app, action);
   AddCertificateVerbs(app, action);
   AddIssuerVerbs(app, action);

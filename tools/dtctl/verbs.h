@@ -31,6 +31,7 @@ using LocalAction = std::function<int()>;
 // Each declares verbs below `app`. The one that the command line names puts its action into
 // `chosen`, which must outlive the parsing.
 void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
+void AddAnalysisVerbs(CLI::App& app, Action& chosen);     // what-if, and of rules; after the apps'
 void AddHistoryVerbs(CLI::App& app, Action& chosen);      // history, and of rules; after the apps'
 void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
