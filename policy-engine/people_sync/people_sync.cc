@@ -30,20 +30,28 @@ std::string ScopeText(const PeopleScope& scope) {
 }  // namespace
 
 struct PeopleSync::Running {
-  Running(Domain given, Mutex& mutex_in)
+  explicit Running(Domain given)
       : scope(std::move(given.scope)),
         listing(std::move(given.listing)),
         limits(given.limits),
-        retry(limits.retry_min, limits.every),
-        mutex(mutex_in) {
-    status.set_domain(scope.domain);
-    status.set_state(v1::PeopleSyncStatus::STATE_WAITING);
+        retry(limits.retry_min, limits.every) {
+    shared.status.set_domain(scope.domain);
+    shared.status.set_state(v1::PeopleSyncStatus::STATE_WAITING);
   }
 
-  template <typename Change>
-  void Set(const Change& change) {
+  // What calls and the loop share.
+  struct Shared {
+    v1::PeopleSyncStatus status;
+    WallTime due{};
+    bool asked = false;  // While a pass was under way: another one at once.
+    bool everybody_wanted = false;
+    std::int64_t approved = 0;  // Deactivations, of the next pass.
+  };
+  // Returns what `use(shared)` does.
+  template <typename Use>
+  auto With(const Use& use) {
     const MutexLock lock(mutex);
-    change(status);
+    return use(shared);
   }
 
   const PeopleScope scope;
@@ -56,17 +64,13 @@ struct PeopleSync::Running {
   Backoff retry;
   bool stopped = false;  // It would have deactivated too many people.
 
-  Mutex& mutex;  // Of the PeopleSync.
-  v1::PeopleSyncStatus status ABSL_GUARDED_BY(mutex);
-  WallTime due ABSL_GUARDED_BY(mutex){};
-  bool asked ABSL_GUARDED_BY(mutex) = false;  // While a pass was under way: another one at once.
-  bool everybody_wanted ABSL_GUARDED_BY(mutex) = false;
-  std::int64_t approved ABSL_GUARDED_BY(mutex) = 0;  // Deactivations, of the next pass.
+  Mutex mutex;
+  Shared shared ABSL_GUARDED_BY(mutex);
 };
 
 PeopleSync::PeopleSync(Parts parts, std::vector<Domain> domains) : parts_(std::move(parts)) {
   for (Domain& domain : domains) {
-    domains_.push_back(std::make_unique<Running>(std::move(domain), mutex_));
+    domains_.push_back(std::make_unique<Running>(std::move(domain)));
   }
 }
 
@@ -102,14 +106,10 @@ PeopleSync::Running* PeopleSync::Find(const std::string& domain) const {
 BackgroundLoop::Pause PeopleSync::Step() {
   WallTime next = WallTime::max();
   for (const auto& domain : domains_) {
-    bool due = false;
-    {
-      const MutexLock lock(mutex_);
-      due = domain->due <= parts_.clock.Now();
-    }
-    if (due && !stopping_) static_cast<void>(RunPass(*domain, /*everybody=*/false));
-    const MutexLock lock(mutex_);
-    next = std::min(next, domain->due);
+    const auto due = [&domain] { return domain->With([](const auto& one) { return one.due; }); };
+    if (due() <= parts_.clock.Now() && !stopping_)
+      static_cast<void>(RunPass(*domain, /*everybody=*/false));
+    next = std::min(next, due());
   }
   const auto pause = std::chrono::duration_cast<milliseconds>(next - parts_.clock.Now());
   return BackgroundLoop::AtMost(
@@ -124,10 +124,10 @@ absl::Status PeopleSync::RunPass(const std::string& domain, bool everybody) {
 
 absl::Status PeopleSync::RunPass(Running& domain, bool everybody) {
   const MutexLock one_at_a_time(passes_);
-  domain.Set([&](v1::PeopleSyncStatus& status) {
-    status.set_state(v1::PeopleSyncStatus::STATE_RUNNING);
-    everybody = std::exchange(domain.everybody_wanted, false) || everybody;
-    domain.asked = false;
+  domain.With([&](Running::Shared& shared) {
+    shared.status.set_state(v1::PeopleSyncStatus::STATE_RUNNING);
+    everybody = std::exchange(shared.everybody_wanted, false) || everybody;
+    shared.asked = false;
   });
   const metrics::Stopwatch watch(kPeopleSyncSeconds.With());
   domain.stopped = false;
@@ -147,7 +147,8 @@ absl::Status PeopleSync::RunPass(Running& domain, bool everybody) {
                                                : stopped   ? "stopped"
                                                            : "failed"})
       .Add();
-  domain.Set([&](v1::PeopleSyncStatus& shown) {
+  domain.With([&](Running::Shared& shared) {
+    v1::PeopleSyncStatus& shown = shared.status;
     using Status = v1::PeopleSyncStatus;
     shown.set_passes(shown.passes() + 1);
     shown.set_state(status.ok() ? Status::STATE_WAITING
@@ -159,7 +160,7 @@ absl::Status PeopleSync::RunPass(Running& domain, bool everybody) {
       shown.clear_deactivated_examples();
     }
     kPeopleSyncWaiting.With({domain.scope.domain}).Set(static_cast<double>(shown.deactivations()));
-    domain.due = domain.asked ? WallTime{} : parts_.clock.Now() + pause;
+    shared.due = shared.asked ? WallTime{} : parts_.clock.Now() + pause;
   });
   return status;
 }
@@ -219,8 +220,9 @@ absl::Status PeopleSync::CheckDeactivations(Running& domain, const PeoplePlan& p
                static_cast<std::int64_t>(plan.active) * domain.limits.deactivate_percent / 100);
   bool told = false;
   bool approved = false;
-  domain.Set([&](v1::PeopleSyncStatus& status) {
-    approved = count <= domain.approved;
+  domain.With([&](Running::Shared& shared) {
+    v1::PeopleSyncStatus& status = shared.status;
+    approved = count <= shared.approved;
     told = status.deactivations() == count;
     if (count <= limit || approved) return;
     status.set_deactivations(count);
@@ -303,8 +305,9 @@ void PeopleSync::Show(Running& domain, const directory::Replica& replica,
     return person.second.applied == Applied::kActive;
   });
   const SyncPosition& position = *domain.position;
-  domain.Set([&](v1::PeopleSyncStatus& status) {
-    domain.approved = 0;
+  domain.With([&](Running::Shared& shared) {
+    v1::PeopleSyncStatus& status = shared.status;
+    shared.approved = 0;
     *status.mutable_synced_at() = rpc::ToTimestamp(AtUnixSeconds(position.synced_at));
     *status.mutable_everybody_at() = rpc::ToTimestamp(AtUnixSeconds(position.everybody_at));
     status.set_domain_controller(replica.name);
@@ -325,8 +328,9 @@ void PeopleSync::Show(Running& domain, const directory::Replica& replica,
 
 v1::GetPeopleSyncResponse PeopleSync::Get() const {
   v1::GetPeopleSyncResponse response;
-  const MutexLock lock(mutex_);
-  for (const auto& domain : domains_) *response.add_domains() = domain->status;
+  for (const auto& domain : domains_) {
+    *response.add_domains() = domain->With([](const auto& shared) { return shared.status; });
+  }
   return response;
 }
 
@@ -335,15 +339,14 @@ absl::StatusOr<v1::RunPeopleSyncResponse> PeopleSync::Run(const v1::RunPeopleSyn
     return NoSuchDomain(request.domain());
   }
   v1::RunPeopleSyncResponse response;
-  {
-    const MutexLock lock(mutex_);
-    for (const auto& domain : domains_) {
-      if (!request.domain().empty() && domain->scope.domain != request.domain()) continue;
-      domain->due = WallTime{};
-      domain->asked = true;
-      domain->everybody_wanted = domain->everybody_wanted || request.everybody();
-      *response.add_domains() = domain->status;
-    }
+  for (const auto& domain : domains_) {
+    if (!request.domain().empty() && domain->scope.domain != request.domain()) continue;
+    *response.add_domains() = domain->With([&request](Running::Shared& shared) {
+      shared.due = WallTime{};
+      shared.asked = true;
+      shared.everybody_wanted = shared.everybody_wanted || request.everybody();
+      return shared.status;
+    });
   }
   if (loop_ != nullptr) loop_->Wake();
   return response;
@@ -361,8 +364,8 @@ absl::StatusOr<v1::ApprovePeopleSyncResponse> PeopleSync::Approve(
                         .Debug("deactivations", std::to_string(request.deactivations()))
                         .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
-  std::int64_t waiting = 0;
-  domain->Set([&](const v1::PeopleSyncStatus& status) { waiting = status.deactivations(); });
+  const std::int64_t waiting =
+      domain->With([](const auto& shared) { return shared.status.deactivations(); });
   if (waiting == 0 || waiting != request.deactivations()) {
     return rpc::MakeError(
         absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CONFLICTING_STATE,
@@ -374,11 +377,11 @@ absl::StatusOr<v1::ApprovePeopleSyncResponse> PeopleSync::Approve(
   DT_RETURN_IF_ERROR(parts_.database.Write(
       [&](db::Transaction& txn) { return parts_.events.Append(txn, event); }));
   v1::ApprovePeopleSyncResponse response;
-  domain->Set([&](const v1::PeopleSyncStatus& status) {
-    domain->approved = waiting;
-    domain->due = WallTime{};
-    domain->asked = true;
-    *response.mutable_domain() = status;
+  *response.mutable_domain() = domain->With([waiting](Running::Shared& shared) {
+    shared.approved = waiting;
+    shared.due = WallTime{};
+    shared.asked = true;
+    return shared.status;
   });
   if (loop_ != nullptr) loop_->Wake();
   return response;

@@ -101,7 +101,6 @@ class PeopleSync {
   const Parts parts_;
   std::vector<std::unique_ptr<Running>> domains_;
   Mutex passes_;  // One pass at a time.
-  mutable Mutex mutex_;
   std::atomic<bool> stopping_ = false;
   std::unique_ptr<BackgroundLoop> loop_;  // Last: it uses all the others.
 };

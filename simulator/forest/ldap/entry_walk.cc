@@ -144,7 +144,7 @@ std::vector<std::uint32_t> LdapEntries::GroupsThroughout(const LdapEntry& entry)
   if (entry.is_account()) {
     add(entry.row.account.primary_group_rid);
     for (const std::uint32_t rid : entry.row.account.groups()) add(rid);
-  } else if (entry.kind == Kind::kGroup && entry.group != LdapEntry::kWellKnown) {
+  } else if (entry.kind == LdapEntry::Kind::kGroup && entry.group != LdapEntry::kWellKnown) {
     for (const std::uint32_t rid : accounts_.GroupParents(entry.group)) add(rid);
   }
   for (std::size_t i = 0; i < rids.size(); ++i) {
