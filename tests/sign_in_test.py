@@ -217,7 +217,7 @@ class SignIn(unittest.TestCase):
                 self.assertEqual(self.what_a_browser_gets(user), before)
             event = json.loads(self.environment.dtctl("log", "--type", "policy.evaluate_sign_on", "--limit",
                                                       "1", "--json").stdout)
-            self.assertIn("'nobody': DENIED", event["debug_data"]["report_only"])
+            self.assertIn("'nobody': DENIED", event["debugContext"]["debugData"]["report_only"])
         self.set_rules([dict(report_only[0], report_only=False, active=True), rule])
         wait_until(asks_for_a_certificate, 10, "a rule in force asks for a certificate")
 
