@@ -113,14 +113,17 @@ class CaTest : public ::testing::Test {
 
   void SetUp() override { Open(); }
 
-  // Again: as after a restart.
-  void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
+  void Close() {
     enroller_.reset();
     crl_.reset();
     revocations_.reset();
     outbox_.reset();
     issuers_.reset();
     database_.reset();
+  }
+  // Again: as after a restart.
+  void Open(db::DatabaseOptions options = {}, std::int64_t backlog_max = 1000) {
+    Close();
     database_ = db::Database::Open("sqlite:" + folder_ / store_, Migrations(), options).value();
     issuers_ = Issuers::Open(issuers_config_, *database_, clock_, random_).value();
     outbox_ =

@@ -98,50 +98,52 @@ void CrlIndex::Prune(Issuer& issuer, std::int64_t ended_before) {
   }
 }
 
-void CrlIndex::Append(Entries& entries, const Entry& entry) {
+void CrlIndex::Append(Entries& entries, const Entry& entry, const Dates& dates) {
+  if (entry.not_after <= dates.ended_before) return;
   pki::AppendCrlEntry(entries.der, std::span(entry.serial).first(entry.serial_size),
-                      AtUnixSeconds(entry.revoked_at), static_cast<pki::CrlReason>(entry.reason));
+                      AtUnixSeconds(std::min(entry.revoked_at, dates.this_update)),
+                      static_cast<pki::CrlReason>(entry.reason));
   ++entries.count;
 }
 
-CrlIndex::Entries CrlIndex::Complete(const std::string& issuer_id, std::int64_t ended_before) {
+CrlIndex::Entries CrlIndex::Complete(const std::string& issuer_id, const Dates& dates) {
   Issuer& issuer = issuers_[issuer_id];
-  Prune(issuer, ended_before);
+  Prune(issuer, dates.ended_before);
   Entries entries;
   entries.sequence = issuer.last_change;
   entries.der.reserve(issuer.size * kEntryOctets);
   for (const auto& [shard, part] : issuer.parts) {
     for (const Entry& entry : part.entries) {
-      if (!entry.dropped && entry.not_after > ended_before) Append(entries, entry);
+      if (!entry.dropped) Append(entries, entry, dates);
     }
   }
   return entries;
 }
 
 CrlIndex::Entries CrlIndex::Shard(const std::string& issuer_id, std::int64_t shard,
-                                  std::int64_t ended_before) {
+                                  const Dates& dates) {
   const Part& part = issuers_[issuer_id].parts[shard];
   Entries entries;
   entries.sequence = part.last_change;
   for (const Entry& entry : part.entries) {
-    if (!entry.dropped && entry.not_after > ended_before) Append(entries, entry);
+    if (!entry.dropped) Append(entries, entry, dates);
   }
   return entries;
 }
 
 CrlIndex::Entries CrlIndex::Delta(const std::string& issuer_id, std::int64_t sequence,
-                                  std::int64_t ended_before) {
+                                  const Dates& dates) {
   const Issuer& issuer = issuers_[issuer_id];
   Entries entries;
   entries.sequence = issuer.last_change;
   for (const auto& [shard, part] : issuer.parts) {
     const auto first = std::ranges::upper_bound(part.entries, sequence, {}, &Entry::sequence);
     for (auto entry = first; entry != part.entries.end(); ++entry) {
-      if (!entry->dropped && entry->not_after > ended_before) Append(entries, *entry);
+      if (!entry->dropped) Append(entries, *entry, dates);
     }
   }
   for (const auto& [serial, entry] : issuer.released) {
-    if (entry.sequence > sequence && entry.not_after > ended_before) Append(entries, entry);
+    if (entry.sequence > sequence) Append(entries, entry, dates);
   }
   return entries;
 }

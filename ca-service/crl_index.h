@@ -33,12 +33,18 @@ class CrlIndex {
     std::size_t count = 0;
     std::int64_t sequence = 0;  // Of the last change that is in it.
   };
-  // Of certificates that end after `ended_before`, Unix seconds. Forgets those that do not.
-  Entries Complete(const std::string& issuer_id, std::int64_t ended_before);
+  // Unix seconds.
+  struct Dates {
+    std::int64_t this_update = 0;   // Of the list. No entry is dated later: Java takes one
+                                    // whose date is ahead of its clock for good.
+    std::int64_t ended_before = 0;  // Certificates that ended by then are left out.
+  };
+  // Forgets those that are left out.
+  Entries Complete(const std::string& issuer_id, const Dates& dates);
   // Those that name this part.
-  Entries Shard(const std::string& issuer_id, std::int64_t shard, std::int64_t ended_before);
+  Entries Shard(const std::string& issuer_id, std::int64_t shard, const Dates& dates);
   // What changed after `sequence`: for ends of holds, entries of removeFromCRL.
-  Entries Delta(const std::string& issuer_id, std::int64_t sequence, std::int64_t ended_before);
+  Entries Delta(const std::string& issuer_id, std::int64_t sequence, const Dates& dates);
 
   // Of the last change of an issuer, or of one part; 0 without any.
   std::int64_t LastChange(const std::string& issuer_id) const;
@@ -79,7 +85,7 @@ class CrlIndex {
   // Takes an entry that is on hold out of its part. Null: there is none.
   static Entry* Drop(Issuer& issuer, const std::string& serial, std::int64_t sequence);
   static void Prune(Issuer& issuer, std::int64_t ended_before);
-  static void Append(Entries& entries, const Entry& entry);
+  static void Append(Entries& entries, const Entry& entry, const Dates& dates);
 
   db::Database& database_;
   std::int64_t sequence_ = 0;

@@ -1,54 +1,19 @@
 // Lists of parts, and delta lists: what there is beside the complete list of an issuer.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
+#include <filesystem>
 #include <map>
-#include <optional>
 #include <set>
 #include <thread>
 
-#include "ca-service/ca_fixture.h"
-#include "ca-service/crl_publisher.h"
-#include "libs/base/files.h"
-#include "libs/pki/crl.h"
+#include "ca-service/crl_fixture.h"
 
 namespace devicetrust::ca {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::seconds;
-
-class CrlPartsTest : public CaTest {
- protected:
-  StoredCertificate EnrollNew() {
-    const auto key = pki::PrivateKey::Generate().value();
-    return Enroll(Token(key), key).value();
-  }
-  void Revoke(const std::string& serial,
-              v1::RevocationReason reason = v1::REVOCATION_REASON_SUPERSEDED) {
-    DT_ASSERT_OK(revocations_->RevokeCertificate(serial, reason, "admin:ada"));
-  }
-  const std::string& IssuerId() {
-    id_ = issuers_->Current()->active().id();
-    return id_;
-  }
-  // Nothing when there is none.
-  std::optional<pki::Crl> List(const std::string& id) {
-    const Bytes der = PublishedDer(id);
-    if (der.empty()) return std::nullopt;
-    return pki::ParseCrl(der, ActiveCertificate()).value();
-  }
-  static std::set<std::string> Serials(const pki::Crl& crl) {
-    std::set<std::string> serials;
-    for (const auto& revoked : crl.revoked) serials.insert(revoked.serial_hex);
-    return serials;
-  }
-  static bool Names(const StoredCertificate& certificate, const std::string& url) {
-    return ToString(certificate.der).find(url) != std::string::npos;
-  }
-
-  std::string id_;
-};
 
 TEST_F(CrlPartsTest, ACertificateNamesItsPartAndThePartListsItAlone) {
   crl_shards_ = {.first_after = 2, .certificates_each = 3};
@@ -231,48 +196,83 @@ TEST_F(CrlPartsTest, NoNumberOfAnyListGoesBack) {
   }
 }
 
+// Nor after a restore of an older copy, which knows nothing of what came after it: lists that
+// clients keep from then count as older, and are the base of no delta list that is made now.
+TEST_F(CrlPartsTest, NoNumberOfAnyListGoesBackOverARestoreOfAnOlderCopy) {
+  crl_large_ = 1;
+  crl_shards_ = {.first_after = 0, .certificates_each = 2};
+  Open();
+  std::vector<StoredCertificate> issued;
+  for (int i = 0; i < 4; ++i) issued.push_back(EnrollNew());
+  for (const std::size_t i : {0, 1}) Revoke(issued[i].serial);
+  const std::vector<std::string> ids = {IssuerId(), DeltaListId(IssuerId()),
+                                        ShardListId(IssuerId(), 1), ShardListId(IssuerId(), 2),
+                                        ShardListId(IssuerId(), 3)};
+  Close();
+  std::filesystem::copy_file(folder_ / store_, folder_ / "older.db");
+  clock_.Advance(seconds(10));  // More than there were lists: they come one a second.
+  Open();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(EnrollNew().crl_shard, 3);
+  std::map<std::string, pki::Crl> kept;
+  for (const std::size_t i : {2, 3}) {
+    clock_.Advance(seconds(1));
+    Revoke(issued[i].serial);
+    for (const std::string& id : ids) kept[id] = List(id).value();
+  }
+  EXPECT_EQ(Serials(kept[ShardListId(IssuerId(), 2)]),
+            (std::set{issued[2].serial, issued[3].serial}));
+
+  Close();
+  store_ = "older.db";
+  clock_.Advance(seconds(2));
+  Open();
+  EXPECT_EQ(EnrollNew().crl_shard, 3);  // Its address is in certificates that the copy lacks.
+  const auto expect_later = [&] {
+    for (const std::string& id : ids) {
+      const auto list = List(id).value();
+      EXPECT_GT(list.number, kept[id].number) << id;
+      EXPECT_GT(list.this_update, kept[id].this_update) << id;
+    }
+    EXPECT_GT(*List(DeltaListId(IssuerId()))->base_number, kept[IssuerId()].number);
+  };
+  expect_later();
+  clock_.Advance(seconds(1));
+  Revoke(issued[2].serial);  // Once more, as the copy takes it for good.
+  expect_later();
+  EXPECT_EQ(Serials(*List(ShardListId(IssuerId(), 2))), std::set{issued[2].serial});
+  EXPECT_TRUE(Serials(*List(DeltaListId(IssuerId()))).contains(issued[2].serial));
+}
+
+// Java and NSS take a certificate whose revocation is ahead of their clock for good.
+TEST_F(CrlPartsTest, NoEntryIsDatedLaterThanItsList) {
+  crl_large_ = 2;
+  crl_shards_ = {.first_after = 2, .certificates_each = 9};
+  Open();
+  for (int i = 0; i < 3; ++i) Revoke(EnrollNew().serial);
+  Open();  // All of them are on the base of the delta list.
+  Revoke(EnrollNew().serial);
+  const auto held = EnrollNew();
+  Revoke(held.serial, v1::REVOCATION_REASON_CERTIFICATE_HOLD);
+  const auto expect_dates = [&](WallTime last) {
+    for (const std::string& id :
+         {IssuerId(), DeltaListId(IssuerId()), ShardListId(IssuerId(), 1)}) {
+      const auto list = List(id).value();
+      EXPECT_FALSE(list.revoked.empty()) << id;
+      for (const auto& entry : list.revoked) {
+        EXPECT_EQ(entry.revoked_at, std::min(last, list.this_update)) << id;
+      }
+    }
+  };
+  expect_dates(clock_.Now());
+  DT_ASSERT_OK(revocations_->ReleaseHold(held.serial, "admin:ada"));
+  expect_dates(clock_.Now());
+  // Later lists tell the time itself.
+  clock_.Advance(seconds(400));
+  Revoke(held.serial);
+  EXPECT_EQ(List(ShardListId(IssuerId(), 1))->revoked.at(0).revoked_at, kStart);
+}
+
 // What OpenSSL makes of them: parts in any order, base and delta, old lists beside new ones.
-class CrlJudgedTest : public CrlPartsTest {
- protected:
-  void SetUp() override {
-    crl_large_ = 4;
-    crl_shards_ = {.first_after = 2, .certificates_each = 2};
-    CrlPartsTest::SetUp();
-    const auto issuers = issuers_->Current();
-    Write("root.pem", issuers->active().root().Pem());
-    Write("issuer.pem", issuers->active().certificate().Pem());
-    for (int i = 0; i < 12; ++i) issued_.push_back(EnrollNew());
-    Revoke(issued_[0].serial, v1::REVOCATION_REASON_CERTIFICATE_HOLD);
-    for (const std::size_t i : {1, 7, 8, 9, 10}) Revoke(issued_[i].serial);
-    Open();  // All of them are on the base.
-    base_ = Pem(IssuerId());
-  }
-  void Write(const std::string& name, const std::string& text) {
-    DT_ASSERT_OK(WriteFileAtomically(folder_ / name, text));
-  }
-  std::string Pem(const std::string& id) { return pki::CrlToPem(PublishedDer(id)); }
-  std::string Part(std::int64_t number) { return Pem(ShardListId(IssuerId(), number)); }
-  // OpenSSL's word: empty when the certificate is good.
-  std::string Verdict(const StoredCertificate& certificate, const std::string& lists,
-                      const std::string& options = "", seconds later = {}) {
-    Write("leaf.pem", pki::Certificate::FromDer(certificate.der)->Pem());
-    Write("lists.pem", lists);
-    const std::string command = "openssl verify -crl_check " + options + " -attime " +
-                                std::to_string(UnixSeconds(clock_.Now() + later)) + " -CAfile " +
-                                folder_ / "root.pem" + " -untrusted " + folder_ / "issuer.pem" +
-                                " -CRLfile " + folder_ / "lists.pem" + " " + folder_ / "leaf.pem" +
-                                " > " + folder_ / "verdict" + " 2>&1";
-    if (std::system(command.c_str()) == 0) return "";
-    return ReadFile(folder_ / "verdict").value();
-  }
-  static void ExpectRevoked(const std::string& verdict) {
-    EXPECT_NE(verdict.find("certificate revoked"), std::string::npos) << verdict;
-  }
-
-  std::vector<StoredCertificate> issued_;
-  std::string base_;  // The complete list in PEM.
-};
-
 TEST_F(CrlJudgedTest, PartsInEitherOrder) {
   Revoke(issued_[2].serial);
   const std::string complete = Pem(IssuerId());

@@ -302,25 +302,25 @@ absl::StatusOr<StoredCrl> CrlPublisher::Sign(Draft& draft, WallTime now) {
   const auto begin = std::chrono::steady_clock::now();
   const Wanted& wanted = *draft.wanted;
   pki::Crl& crl = draft.crl;
-  const std::int64_t ended_before = EndedBefore(now, wanted.lifetime);
+  const CrlIndex::Dates dates{UnixSeconds(crl.this_update), EndedBefore(now, wanted.lifetime)};
   CrlIndex::Entries entries;
   const bool is_large = wanted.kind == Wanted::Kind::kComplete && IsLarge(wanted.issuer_id);
   switch (wanted.kind) {
     case Wanted::Kind::kRoot:  // Of issuers that were taken back.
     case Wanted::Kind::kComplete:
-      entries = index_.Complete(wanted.issuer_id, ended_before);
+      entries = index_.Complete(wanted.issuer_id, dates);
       if (is_large && !options_.public_url.empty()) {
         crl.delta_url = options_.public_url + CrlPath(DeltaListId(wanted.issuer_id));
       }
       break;
     case Wanted::Kind::kShard:
-      entries = index_.Shard(wanted.issuer_id, wanted.shard.number, ended_before);
+      entries = index_.Shard(wanted.issuer_id, wanted.shard.number, dates);
       crl.part_urls = {wanted.shard.url};
       break;
     case Wanted::Kind::kDelta: {
       const Bases::Base& base = bases_[wanted.issuer_id].of_delta;
       crl.base_number = base.number;
-      entries = index_.Delta(wanted.issuer_id, base.sequence, ended_before);
+      entries = index_.Delta(wanted.issuer_id, base.sequence, dates);
       break;
     }
   }
