@@ -8,6 +8,9 @@
 #include <thread>
 #include <vector>
 
+#include "ca-service/crl_publisher.h"
+#include "ca-service/crl_shards.h"
+#include "ca-service/migrations.h"
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "libs/base/encoding.h"
 #include "libs/base/run_task.h"
@@ -37,8 +40,12 @@ class RevocationKill : public ::testing::Test {
     DT_ASSERT_OK(deployment_->StartPolicy());
     DT_ASSERT_OK(deployment_->StartCa());
     DT_ASSERT_OK(deployment_->SetUpOrg());
+  }
+
+  void Enroll(std::size_t count) {
+    serials_.clear();
     const auto edge = ca::v1::EnrollmentService::NewStub(deployment_->CaEdge());
-    for (std::size_t i = 0; i < kVictims; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       const auto key = pki::PrivateKey::Generate().value();
       const int person = static_cast<int>(i) % TestDeployment::kPeople;
       ca::v1::EnrollRequest request;
@@ -50,6 +57,28 @@ class RevocationKill : public ::testing::Test {
       issuer_ = pki::Certificate::FromDer(AsBytes(enrolled->chain_der(0))).value();
       serials_.push_back(leaf.serial_hex());
     }
+  }
+  // What a store has grown to once each new certificate names the list of a part, and delta lists
+  // stand beside the complete one. While dt-ca is down.
+  void GrowStore() {
+    const auto store = db::Database::Open(deployment_->CaConfig().database, ca::Migrations());
+    DT_ASSERT_OK(store);
+    const std::int64_t now = UnixSeconds(SystemClock().Now());
+    DT_ASSERT_OK((*store)->Write([&](db::Transaction& txn) {
+      return txn
+          .Run(
+              "INSERT INTO certificates (serial, issuer_id, enrollment_id, device_id, user_id,"
+              " user_sid, principal, key_thumbprint, issued_at, not_after, der, revoked_at,"
+              " reason, revocation_sequence)"
+              " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)"
+              " SELECT printf('01%08x%030x', i, i), $2, '', '', '', '', '', '', $3, $4, x'00',"
+              " CASE WHEN i <= $5 THEN $3 END, CASE WHEN i <= $5 THEN $6 END,"
+              " CASE WHEN i <= $5 THEN i END FROM n",
+              {ca::CrlShards::Options().first_after, HexEncode(issuer_->subject_key_id()), now,
+               now + 86400, static_cast<std::int64_t>(ca::kLargeCrl) + 1,
+               static_cast<std::int64_t>(ca::v1::REVOCATION_REASON_SUPERSEDED)})
+          .status();
+    }));
   }
 
   // Until it is acknowledged, however often dt-ca dies meanwhile.
@@ -90,27 +119,70 @@ class RevocationKill : public ::testing::Test {
     }
   }
 
-  std::optional<pki::Crl> List() {
+  // What dt-ca serves as "ISSUER" + `suffix`.
+  std::optional<pki::Crl> List(const std::string& suffix = "") {
     http::ClientOptions options;
     options.address = deployment_->Address("ca-http");
     options.host = "pki.example.com";
     http::ClientRequest request;
-    request.target = "/crl/" + HexEncode(issuer_->subject_key_id()) + ".crl";
+    request.target = "/crl/" + HexEncode(issuer_->subject_key_id()) + suffix + ".crl";
     const auto answer = RunTask(http::Fetch(options, std::move(request)));
     if (!answer.ok() || answer->status != 200) return std::nullopt;
     return pki::ParseCrl(AsBytes(answer->body), *issuer_).value();
   }
-  // Fetches the list all the time, and counts where it goes back.
-  void WatchList() {
+  // Fetches a list all the time, and counts where it goes back.
+  void WatchList(const std::string& suffix) {
     pki::Crl last;
+    int lists = 0;
     while (!enough_) {
-      const auto list = List();
+      const auto list = List(suffix);
       if (!list) continue;
-      ++lists_;
+      if (list->base_number < last.base_number) ++steps_back_;
       const bool same = list->number == last.number && list->this_update == last.this_update;
       const bool later = list->number > last.number && list->this_update > last.this_update;
       if (!same && !later) ++steps_back_;
+      if (!same) ++lists;
       last = *list;
+    }
+    EXPECT_GT(lists, 2) << suffix;
+  }
+
+  // Changes all, with those lists watched and dt-ca killed five times meanwhile.
+  void ChangeAllUnderKills(const std::vector<std::string>& suffixes) {
+    std::vector<std::jthread> watchers;
+    for (const std::string& suffix : suffixes) {
+      watchers.emplace_back([this, suffix] { WatchList(suffix); });
+    }
+    std::jthread changer([this] { ChangeAll(); });
+    for (const std::size_t after : {3, 9, 15, 21, 27}) {
+      DT_EXPECT_OK(WaitUntil([&]() -> absl::StatusOr<bool> { return acknowledged_ >= after; },
+                             std::chrono::milliseconds(1), kUntilItIsBack));
+      deployment_->Kill("dt-ca");
+      DT_EXPECT_OK(deployment_->StartCa());
+    }
+    changer.join();
+    enough_ = true;
+    watchers.clear();
+    EXPECT_EQ(steps_back_, 0);
+  }
+  using Reasons = std::map<std::string, pki::CrlReason>;  // By serial.
+  Reasons Expected() {
+    Reasons expected;
+    for (std::size_t i = 0; i < kVictims; ++i) {
+      if (i % 3 == 0) expected[serials_[i]] = pki::CrlReason::kSuperseded;
+      if (i % 3 == 1) expected[serials_[i]] = pki::CrlReason::kCertificateHold;
+    }
+    return expected;
+  }
+  // What the list says, in words of a complete one.
+  static void Apply(const std::optional<pki::Crl>& list, Reasons& reasons) {
+    ASSERT_TRUE(list.has_value());
+    for (const auto& entry : list->revoked) {
+      if (entry.reason == pki::CrlReason::kRemoveFromCrl) {
+        reasons.erase(entry.serial_hex);
+      } else {
+        reasons[entry.serial_hex] = entry.reason;
+      }
     }
   }
 
@@ -119,35 +191,37 @@ class RevocationKill : public ::testing::Test {
   std::vector<std::string> serials_;
   std::atomic<std::size_t> acknowledged_{0};
   std::atomic<bool> enough_{false};
-  std::atomic<int> lists_{0};
   std::atomic<int> steps_back_{0};
 };
 
 TEST_F(RevocationKill, WhatWasAcknowledgedStandsAndNoNumberGoesBack) {
-  std::jthread watcher([this] { WatchList(); });
-  std::jthread changer([this] { ChangeAll(); });
-  for (const std::size_t after : {3, 9, 15, 21, 27}) {
-    DT_ASSERT_OK(WaitUntil([&]() -> absl::StatusOr<bool> { return acknowledged_ >= after; },
-                           std::chrono::milliseconds(1), kUntilItIsBack));
-    deployment_->Kill("dt-ca");
-    DT_EXPECT_OK(deployment_->StartCa());
-  }
-  changer.join();
-  enough_ = true;
-  watcher.join();
-  EXPECT_EQ(steps_back_, 0);
-  EXPECT_GT(lists_, 5);
+  Enroll(kVictims);
+  ChangeAllUnderKills({""});
+  Reasons listed;
+  Apply(List(), listed);
+  EXPECT_EQ(listed, Expected());
+}
 
-  std::map<std::string, pki::CrlReason> expected;
-  for (std::size_t i = 0; i < kVictims; ++i) {
-    if (i % 3 == 0) expected[serials_[i]] = pki::CrlReason::kSuperseded;
-    if (i % 3 == 1) expected[serials_[i]] = pki::CrlReason::kCertificateHold;
-  }
-  std::map<std::string, pki::CrlReason> listed;
-  const auto list = List();
-  ASSERT_TRUE(list.has_value());
-  for (const auto& entry : list->revoked) listed[entry.serial_hex] = entry.reason;
-  EXPECT_EQ(listed, expected);
+TEST_F(RevocationKill, NorThatOfAPartOrOfADeltaList) {
+  Enroll(1);
+  deployment_->Kill("dt-ca");
+  GrowStore();
+  DT_ASSERT_OK(deployment_->StartCa());
+  Enroll(kVictims);
+  ASSERT_TRUE(List("-1").has_value());
+  ChangeAllUnderKills({"", "-1", "-delta"});
+  Reasons of_part;
+  Apply(List("-1"), of_part);
+  EXPECT_EQ(of_part, Expected());  // All of them name that part.
+  // The complete list may be older than the delta list that is fetched after it: both together
+  // say all.
+  Reasons together;
+  Apply(List(), together);
+  const auto delta = List("-delta");
+  Apply(delta, together);
+  EXPECT_TRUE(delta->base_number.has_value());
+  std::erase_if(together, [](const auto& entry) { return entry.first.starts_with("010000"); });
+  EXPECT_EQ(together, Expected());
 }
 
 }  // namespace
