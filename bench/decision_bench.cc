@@ -193,7 +193,7 @@ void BM_EvaluateOverGrpc(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_EvaluateOverGrpc)->UseRealTime()->Threads(16)->Threads(64);
+BENCHMARK(BM_EvaluateOverGrpc)->MeasureProcessCPUTime()->UseRealTime()->Threads(16)->Threads(64);
 
 constexpr int kKept = 1'000'000;
 

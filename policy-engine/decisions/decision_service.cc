@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "libs/base/trace.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/result_label.h"
 #include "policy-engine/metrics.h"
@@ -21,16 +22,20 @@ std::string TrustLabel(const v1::SignOnResult& result) {
 
 }  // namespace
 
-grpc::Status DecisionService::Evaluate(grpc::ServerContext* /*context*/,
-                                       const v1::EvaluateRequest* request,
-                                       v1::EvaluateResponse* response) {
-  auto decided = sign_on_.Evaluate(*request);
-  if (decided.ok()) {
-    const v1::SignOnResult& result = decided->result();
-    kDecisions.With({rpc::EnumName(result.outcome())}).Add();
-    kDeviceTrust.With({TrustLabel(result)}).Add();
-  }
-  return Answer(std::move(decided), response);
+grpc::ServerUnaryReactor* DecisionService::Evaluate(grpc::CallbackServerContext* context,
+                                                    const v1::EvaluateRequest* request,
+                                                    v1::EvaluateResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  sign_ons_.Evaluate(*request, [reactor, response](SignOn::Response decided) {
+    if (decided.ok()) {
+      const v1::SignOnResult& result = decided->result();
+      kDecisions.With({rpc::EnumName(result.outcome())}).Add();
+      kDeviceTrust.With({TrustLabel(result)}).Add();
+    }
+    reactor->Finish(Answer(std::move(decided), response));
+  });
+  SetCurrentTraceId(TraceId());  // This thread comes to other calls before the answer leaves.
+  return reactor;
 }
 
 grpc::Status DecisionService::CompleteFactor(grpc::ServerContext* /*context*/,

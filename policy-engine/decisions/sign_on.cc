@@ -37,12 +37,19 @@ void CountReported(const v1::Decision& decision) {
   }
 }
 
-struct DecidedSignOn {
+// The store found that the session opens nothing. Such a decision has changed nothing.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsUnauthenticated(status) || absl::IsNotFound(status);
+}
+
+}  // namespace
+
+struct SignOn::Decided {
   v1::Decision decision;
   v1::User user;
 };
 
-v1::SignOnResult AnswerOf(const SignOnInput& input, const DecidedSignOn& decided) {
+v1::SignOnResult SignOn::AnswerOf(const SignOnInput& input, const Decided& decided) {
   const v1::Decision& decision = decided.decision;
   v1::SignOnResult result = ResultOf(decision, decided.user);
   const bool untrusted = decision.trust() == v1::TRUST_STATE_NOT_TRUSTED;
@@ -52,8 +59,6 @@ v1::SignOnResult AnswerOf(const SignOnInput& input, const DecidedSignOn& decided
   }
   return result;
 }
-
-}  // namespace
 
 absl::StatusOr<SignOnInput> SignOn::Prepare(const v1::EvaluateRequest& request) const {
   DT_RETURN_IF_ERROR(ValidateRequest(request));
@@ -96,32 +101,74 @@ absl::Status SignOn::EndSession(const v1::EvaluateRequest& request, const absl::
   });
 }
 
-absl::StatusOr<v1::EvaluateResponse> SignOn::Evaluate(const v1::EvaluateRequest& request) {
-  DT_ASSIGN_OR_RETURN(const SignOnInput input, Prepare(request));
-  if (const absl::Status account = CheckAccount(request, input.now); !account.ok()) {
-    if (absl::IsUnauthenticated(account)) DT_RETURN_IF_ERROR(EndSession(request, account));
-    return account;
-  }
+bool SignOn::AsksDirectory(const v1::EvaluateRequest& request) const {
+  return parts_.accounts.IsDue(request.session().user_id(), parts_.clock.Now());
+}
+
+absl::StatusOr<ReadySignOn> SignOn::MakeReady(const v1::EvaluateRequest& request) {
+  DT_ASSIGN_OR_RETURN(SignOnInput input, Prepare(request));
   if (!input.proof.detail.empty()) {
     LogSparsely(LogLevel::kWarning, "decision.proof.refused", request.session().user_id(),
                 {{"app", request.app_id()}, {"why", input.proof.detail}});
   }
-  DT_ASSIGN_OR_RETURN(const RecordIds ids, RecordIds::New(parts_.events, parts_.random));
-  const auto decide = [&](db::Transaction& txn) -> absl::StatusOr<DecidedSignOn> {
-    DT_ASSIGN_OR_RETURN(SignOnFacts facts, GatherFacts(txn, input));
-    v1::Decision decision = facts.known;
-    {
-      const metrics::Stopwatch stopwatch(kEvaluationSeconds.With());
-      Decide(*input.app->policy, decision);
+  DT_ASSIGN_OR_RETURN(RecordIds ids, RecordIds::New(parts_.events, parts_.random));
+  return ReadySignOn{std::move(input), std::move(ids), CurrentTraceId()};
+}
+
+SignOn::Response SignOn::Evaluate(const v1::EvaluateRequest& request) {
+  DT_ASSIGN_OR_RETURN(const ReadySignOn ready, MakeReady(request));
+  if (const absl::Status account = CheckAccount(request, ready.input.now); !account.ok()) {
+    if (absl::IsUnauthenticated(account)) DT_RETURN_IF_ERROR(EndSession(request, account));
+    return account;
+  }
+  return std::move(DecideAll({&ready, 1}).front());
+}
+
+absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn,
+                                                  const ReadySignOn& ready) const {
+  const TraceScope trace(ready.trace);
+  DT_ASSIGN_OR_RETURN(SignOnFacts facts, GatherFacts(txn, ready.input));
+  v1::Decision decision = facts.known;
+  {
+    const metrics::Stopwatch stopwatch(kEvaluationSeconds.With());
+    Decide(*ready.input.app->policy, decision);
+  }
+  DT_RETURN_IF_ERROR(RecordSignOn(txn, parts_.events, ready.input, ready.ids, facts, decision));
+  return Decided{std::move(decision), std::move(facts.user)};
+}
+
+std::vector<SignOn::Response> SignOn::DecideAll(std::span<const ReadySignOn> all) {
+  using Results = std::vector<absl::StatusOr<Decided>>;
+  const auto decide = [&](db::Transaction& txn) -> absl::StatusOr<Results> {
+    Results results;
+    results.reserve(all.size());
+    for (const ReadySignOn& ready : all) {
+      results.push_back(DecideOne(txn, ready));
+      const absl::Status& status = results.back().status();
+      if (status.ok() || IsRefusal(status)) continue;
+      // What it has changed must be undone, and is only with all the rest.
+      return all.size() == 1 ? status : absl::CancelledError("each must be decided alone");
     }
-    DT_RETURN_IF_ERROR(RecordSignOn(txn, parts_.events, input, ids, facts, decision));
-    return DecidedSignOn{std::move(decision), std::move(facts.user)};
+    return results;
   };
-  DT_ASSIGN_OR_RETURN(const DecidedSignOn decided, parts_.database.Write(decide));
-  CountReported(decided.decision);
-  v1::EvaluateResponse response;
-  *response.mutable_result() = AnswerOf(input, decided);
-  return response;
+  const absl::StatusOr<Results> decided = parts_.database.Write(decide);
+  std::vector<Response> responses;
+  responses.reserve(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (absl::IsCancelled(decided.status()) && all.size() > 1) {
+      responses.push_back(std::move(DecideAll(all.subspan(i, 1)).front()));
+    } else if (!decided.ok()) {
+      responses.push_back(decided.status());
+    } else if (const absl::StatusOr<Decided>& one = (*decided)[i]; !one.ok()) {
+      responses.push_back(one.status());
+    } else {
+      CountReported(one->decision);
+      v1::EvaluateResponse response;
+      *response.mutable_result() = AnswerOf(all[i].input, *one);
+      responses.push_back(std::move(response));
+    }
+  }
+  return responses;
 }
 
 absl::StatusOr<v1::SignOnResult> SignOn::Preview(const v1::EvaluateRequest& request) const {

@@ -1,16 +1,28 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/base/trace.h"
 #include "libs/db/database.h"
 #include "libs/token/key_set.h"
 #include "policy-engine/decisions/sign_on_facts.h"
+#include "policy-engine/decisions/sign_on_record.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_store.h"
 #include "policy-engine/users/account_watch.h"
 
 namespace devicetrust::policy {
+
+// A sign-on with all that it needs before the store. Its request must outlive it.
+struct ReadySignOn {
+  SignOnInput input;
+  RecordIds ids;
+  TraceId trace;  // Of the call that it came with.
+};
 
 // Decides sign-ons in three steps: gather the facts (sign_on_facts.h), evaluate the app's rules
 // with them (rules/evaluation.h), keep the decision (sign_on_record.h). Thread-safe.
@@ -28,10 +40,20 @@ class SignOn {
   };
   explicit SignOn(Parts parts) : parts_(parts) {}
 
+  using Response = absl::StatusOr<org::v1::EvaluateResponse>;
+
   // All three steps in one transaction. The contract (devicetrust.org.v1.DecisionService) says
   // what it does and refuses. Before it, when the directory's last word on the user is too old, it
   // is asked for another one; a session whose account is no longer good is ended.
-  absl::StatusOr<org::v1::EvaluateResponse> Evaluate(const org::v1::EvaluateRequest& request);
+  Response Evaluate(const org::v1::EvaluateRequest& request);
+
+  // Evaluate() in parts, for callers that do not wait (sign_on_queue.h). The first says whether
+  // only Evaluate() will do, which may block as long as a call of the directory.
+  bool AsksDirectory(const org::v1::EvaluateRequest& request) const;
+  absl::StatusOr<ReadySignOn> MakeReady(const org::v1::EvaluateRequest& request);
+  // All in one transaction, in their order; the answers come in the same. One that is refused or
+  // fails does so alone.
+  std::vector<Response> DecideAll(std::span<const ReadySignOn> all);
 
   // The first two steps: what Evaluate() would decide now, without a code. Spends no proof, and
   // leaves nothing in store or log. Errors as Evaluate().
@@ -41,6 +63,10 @@ class SignOn {
   absl::StatusOr<SignOnInput> Prepare(const org::v1::EvaluateRequest& request) const;
   absl::Status CheckAccount(const org::v1::EvaluateRequest& request, WallTime now) const;
   absl::Status EndSession(const org::v1::EvaluateRequest& request, const absl::Status& why);
+
+  struct Decided;
+  absl::StatusOr<Decided> DecideOne(db::Transaction& txn, const ReadySignOn& ready) const;
+  static org::v1::SignOnResult AnswerOf(const SignOnInput& input, const Decided& decided);
 
   const Parts parts_;
 };
