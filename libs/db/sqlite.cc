@@ -71,6 +71,16 @@ struct TextHash {  // Finds a std::string by a std::string_view.
   }
 };
 
+enum class Kind { kAny, kNumber, kText, kBytes };
+
+// Of the type that a table declares; null: of an expression.
+Kind KindOf(const char* declared) {
+  const std::string_view type = declared == nullptr ? "" : declared;
+  if (type == "BIGINT" || type == "INTEGER") return Kind::kNumber;
+  if (type == "TEXT") return Kind::kText;
+  return type == "BYTEA" ? Kind::kBytes : Kind::kAny;
+}
+
 // Whether Execute() changed rows is what its count of them says, so a CREATE TABLE did not.
 class SqliteConnection final : public Connection {
  public:
@@ -140,6 +150,7 @@ class SqliteConnection final : public Connection {
     int step = SQLITE_DONE;
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
       result.rows.push_back(ReadRow(statement));
+      DT_RETURN_IF_ERROR(CheckKinds(*kept, result.rows.back()));
     }
     if (step != SQLITE_DONE) return SqliteError(db_.get());
     result.changed = sqlite3_total_changes64(db_.get()) != before;
@@ -151,7 +162,27 @@ class SqliteConnection final : public Connection {
     // To SQLite "$2" is a name, numbered by where it first stands; to PostgreSQL it is the
     // second value. So: the value's number, for each parameter in SQLite's order.
     std::vector<std::size_t> parameters;
+    // What its table declares each column of a row to hold; kAny where it is an expression.
+    std::vector<Kind> kinds;
   };
+
+  // SQLite keeps in a column whatever somebody puts there. Ours hold what the table says, so
+  // anything else was put there by another program, or by a disk.
+  static absl::Status CheckKinds(const Kept& kept, const Row& row) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const Kind kind = kept.kinds[i];
+      const bool fits = kind == Kind::kAny || IsNull(row[i]) ||
+                        (kind == Kind::kNumber && std::holds_alternative<std::int64_t>(row[i])) ||
+                        (kind == Kind::kText && std::holds_alternative<std::string>(row[i])) ||
+                        (kind == Kind::kBytes && std::holds_alternative<Bytes>(row[i]));
+      if (fits) continue;
+      return absl::DataLossError(fmt::format(
+          "the store is damaged or was changed by another program: its column {} holds a value"
+          " of another type",
+          sqlite3_column_name(kept.statement.get(), static_cast<int>(i))));
+    }
+    return absl::OkStatus();
+  }
 
   // Compiles each text once: parsing costs more than most of our statements do.
   absl::StatusOr<const Kept*> Prepare(std::string_view sql) {
@@ -163,7 +194,10 @@ class SqliteConnection final : public Connection {
                            SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK) {
       return SqliteError(db_.get());
     }
-    Kept kept{StatementPtr(raw), {}};
+    Kept kept{StatementPtr(raw), {}, {}};
+    for (int i = 0; i < sqlite3_column_count(raw); ++i) {
+      kept.kinds.push_back(KindOf(sqlite3_column_decltype(raw, i)));
+    }
     for (int i = 1; i <= sqlite3_bind_parameter_count(raw); ++i) {
       const char* const name = sqlite3_bind_parameter_name(raw, i);  // "$2", borrowed.
       const int number = name != nullptr && name[0] == '$' ? std::atoi(name + 1) : 0;

@@ -60,6 +60,35 @@ TEST_F(SqliteDatabaseTest, RefusesASecondOwnerOfTheFileAndAMissingFolder) {
   DT_EXPECT_CODE(Database::Open("sqlite:/nonexistent-folder/a.db", kItems), kNotFound);
 }
 
+// Nobody's value ends the process: a store is a file, which others may have written to.
+TEST_F(SqliteDatabaseTest, NamesAColumnThatHoldsAnotherType) {
+  const auto store = OpenStore(Url()).value();
+  const auto connection = store->Connect(Connection::Mode::kWriter).value();
+  Transaction txn = connection->Begin().value();
+  DT_ASSERT_OK(txn.Run("CREATE TABLE t (id BIGINT, name TEXT, der BYTEA)"));
+  const auto put = [&txn](const char* values) {
+    DT_ASSERT_OK(txn.Run("DELETE FROM t"));
+    DT_ASSERT_OK(txn.Run(std::string("INSERT INTO t VALUES (") + values + ")"));
+  };
+  const auto wrong = [&txn](const char* column) {
+    const auto rows = txn.Run("SELECT id, name, der FROM t");
+    DT_EXPECT_CODE(rows, kDataLoss);
+    EXPECT_NE(std::string(rows.status().message()).find(std::string("column ") + column),
+              std::string::npos);
+  };
+  put("1, 'a', x'00'");
+  DT_EXPECT_OK(txn.Run("SELECT id, name, der FROM t"));
+  put("NULL, NULL, NULL");
+  DT_EXPECT_OK(txn.Run("SELECT id, name, der FROM t"));
+  put("'one', 'a', x'00'");
+  wrong("id");
+  put("1, x'61', x'00'");
+  wrong("name");
+  put("1, 'a', 'text'");
+  wrong("der");
+  DT_EXPECT_OK(txn.Run("SELECT count(*) FROM t"));
+}
+
 TEST(SqliteTest, KeepsAStoreInMemory) {
   const auto database = Database::Open("sqlite::memory:", kItems).value();
   DT_ASSERT_OK(database->Write([](Transaction& txn) { return Insert(txn, 1); }));
