@@ -71,6 +71,15 @@ absl::StatusOr<std::vector<v1::LogHead>> HeadsToPass(AdminClient& client,
     return head.sequence() > chain.head().sequence();  // Signed while this went on.
   });
   if (kept && kept->sequence() > chain.anchor_sequence()) heads.push_back(*kept);
+  if (kept && kept->sequence() == chain.anchor_sequence() && kept->hash() != chain.anchor_hash()) {
+    problem = "the event of the head that was kept is gone, and another hash stands for it";
+  }
+  if (kept && kept->sequence() < chain.anchor_sequence()) {
+    problem = fmt::format(
+        "the head that was kept is of sequence {}, and the log begins after {}: nothing is left to"
+        " hold it against; retention takes old events, so keep a newer head",
+        kept->sequence(), chain.anchor_sequence());
+  }
   heads.push_back(chain.head());
   const auto key = pki::PublicKey::FromSpki(AsBytes(chain.public_key()));
   if (!key.ok()) {
@@ -179,6 +188,7 @@ LogCheck CheckExport(std::istream& lines, const std::optional<v1::LogHead>& kept
   }
   headed.Finish();
   headed.Report(check);
+  if (check.problem.empty() && check.events == 0) check.problem = "there is no event in it";
   return check;
 }
 

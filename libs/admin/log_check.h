@@ -21,13 +21,14 @@ struct LogCheck {
   org::v1::LogHead head;       // Of a running org: signed now, the end of what was checked.
 };
 
-// Reads all events of the org. `kept`: a head that was kept elsewhere. Errors: those of the calls.
+// Reads all events of the org. `kept`: a head that was kept elsewhere; one older than what is left
+// of the log is a problem, since it shows nothing. Errors: those of the calls.
 // An org whose own head is not signed by the key it names is a problem, too.
 absl::StatusOr<LogCheck> CheckLog(AdminClient& client,
                                   const std::optional<org::v1::LogHead>& kept = {});
 
 // An export: one event in JSON a line, all of them, oldest first, from any event on. A line that is
-// no event is a problem. `kept` must lie within it.
+// no event is a problem, and so is an export without any. `kept` must lie within it.
 LogCheck CheckExport(std::istream& lines, const std::optional<org::v1::LogHead>& kept = {});
 
 // A head as one line of JSON, and back. kInvalidArgument names `file`.

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -89,7 +91,10 @@ int VerifyFile(const VerifyOptions& options) {
   if (!head.ok()) return Failed(head.status());
   if (options.file == "-") return Tell(admin::CheckExport(std::cin, *head), "the export");
   std::ifstream file(options.file);
-  if (!file) return Failed(absl::NotFoundError(options.file + ": there is no such file"));
+  if (!file) {
+    return Failed(
+        absl::NotFoundError(fmt::format("cannot open {}: {}", options.file, std::strerror(errno))));
+  }
   const admin::LogCheck check = admin::CheckExport(file, *head);
   if (file.bad()) return Failed(absl::UnavailableError(options.file + ": can't be read"));
   return Tell(check, options.file);
@@ -108,9 +113,14 @@ void AddExport(CLI::App& log, Action& chosen) {
   CLI::App* const verb =
       log.add_subcommand("export", "Write all events that match to standard output, oldest first");
   verb->add_option("--format", options->format,
-                   "ndjson: an event in JSON a line (docs/system-log.schema.json); csv")
+                   "ndjson: an event in JSON a line (docs/system-log.schema.json); csv: for"
+                   " spreadsheets")
       ->capture_default_str()
-      ->check(CLI::IsMember({"ndjson", "csv"}));
+      ->type_name("ndjson|csv")
+      ->check([](const std::string& word) {
+        return word == "ndjson" || word == "csv" ? std::string()
+                                                 : fmt::format("{} is none of ndjson, csv", word);
+      });
   AddEventOptions(*verb, options->events);
   verb->footer(
       "Examples:\n"
