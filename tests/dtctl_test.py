@@ -97,6 +97,13 @@ class Dtctl(EnvironmentTest):
         changed = run(BIN / "dtctl", "log", "verify", path, check=False)
         self.assertEqual(changed.returncode, 1)
         self.assertIn(f"event {victim['uuid']} of {victim['published']}", changed.stderr)
+        path.write_text("")
+        emptied = run(BIN / "dtctl", "log", "verify", path, check=False)
+        self.assertEqual(emptied.returncode, 1)
+        self.assertIn("there is no event in it", emptied.stderr)
+        misplaced = run(BIN / "dtctl", "log", "export", "--limit", "3", check=False)
+        self.assertEqual(misplaced.returncode, 2)
+        self.assertIn("there is no option --limit here\n", misplaced.stderr)
         path.write_text("".join(lines[:-1]))
         cut = run(BIN / "dtctl", "log", "verify", path, "--head", head, check=False)
         self.assertEqual(cut.returncode, 1)
@@ -139,6 +146,16 @@ class Dtctl(EnvironmentTest):
         self.assertIn("siem.invalid", dtctl("hooks", "list").stdout)
         rotated = dtctl("hooks", "rotate-key", "siem", "--overlap-hours", "2")
         self.assertNotEqual(rotated.stdout, added.stdout)
+        twice = dtctl("hooks", "add", "siem", "https://siem.invalid/", check=False)
+        self.assertIn("there is a hook 'siem' already  [ALREADY_EXISTS]", twice.stderr)
+        for verb in ("show", "test", "pause", "remove", "dead-letters", "resend"):
+            yes = ["--yes"] if verb == "remove" else []
+            unknown = dtctl("hooks", verb, "seim", *yes, check=False)
+            self.assertIn("there is no hook 'seim'  [UNKNOWN_SUBJECT]", unknown.stderr, verb)
+        told = json.loads(dtctl("hooks", "add", "json", "https://siem.invalid/", "--json").stdout)
+        self.assertRegex(told["secret"]["secret"], "^[0-9a-f]{64}$")
+        self.assertEqual([key["id"] for key in told["hook"]["keys"]], [told["secret"]["key_id"]])
+        self.assertIn("Hook json is removed", dtctl("hooks", "remove", "json", "--yes").stdout)
         shown = json.loads(dtctl("hooks", "show", "siem", "--json").stdout)
         self.assertEqual(len(shown["keys"]), 2)
         self.assertEqual(shown["expression"], 'eventType sw "pki."')
@@ -340,6 +357,10 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(self.environment.dtctl("rules", "diff", app, was).returncode, 0)
         unknown = self.environment.dtctl("history", "show", app, "9999", check=False)
         self.assertIn("VERSION_UNKNOWN", unknown.stderr)
+        for verb in (("history", "list"), ("rules", "history")):
+            typo = self.environment.dtctl(*verb, "mial", check=False)
+            self.assertEqual(typo.returncode, 1)
+            self.assertIn("there is no version of app mial", typo.stderr)
 
         self.environment.dtctl("org-name", "Example Inc.")
         self.assertIn("Example Inc.", self.environment.dtctl("settings").stdout)
@@ -557,9 +578,16 @@ class Dtctl(EnvironmentTest):
         self.assertEqual((answer["rule_name"], len(answer["rules"])), ("Sales from anywhere", 5))
         answer = self.environment.dtctl("what-if", app, "--rules", path, "--platform", "ios").stdout
         self.assertIn('DENIED by rule 3 "rest"', answer)
-        for flag, value in (("--address", "10.0.0"), ("--factor-age", "soon"), ("--user", "nobody@x.test")):
+        self.assertIn("wants everyone; is somebody\n", answer)
+        for flag, value, code in (("--address", "10.0.0", 1), ("--user", "nobody@x.test", 1),
+                                  ("--factor-age", "soon", 2), ("--password-age", "-5m", 2)):
             refused = self.environment.dtctl("what-if", app, flag, value, check=False)
-            self.assertEqual(refused.returncode, 1, refused.stdout)
+            self.assertEqual(refused.returncode, code, refused.stdout)
+        unknown = self.environment.dtctl("what-if", "mial", check=False)
+        self.assertIn("the org has no app 'mial'  [APP_UNKNOWN]", unknown.stderr)
+        for span in (("--since", "soon"), ("--since", "1h", "--until", "2h")):
+            refused = self.environment.dtctl("rules", "replay", app, path, *span, check=False)
+            self.assertEqual(refused.returncode, 2, refused.stderr)
 
         found = self.environment.dtctl("rules", "analyze", app, "--rules", path, check=False)
         self.assertEqual(found.returncode, 1, found.stderr)

@@ -47,6 +47,7 @@ class PeopleSync(unittest.TestCase):
         self.assertIn("UNKNOWN_SUBJECT", unknown.stderr)
         none = self.environment.dtctl("people", "sync")
         self.assertIn("no directory keeps the people", none.stderr)
+        self.assertEqual(self.environment.dtctl("people", "sync", "--run", check=False).returncode, 1)
 
 
 if __name__ == "__main__":

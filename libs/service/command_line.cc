@@ -165,7 +165,9 @@ std::string UnknownFlag(const std::vector<const CLI::App*>& path, const CLI::App
     if (std::ranges::count(names, name) == 0) continue;
     return fmt::format("{} here; it stands behind {}", message, verb->get_name());
   }
-  return message + Suggestion(name, FlagNames(path));
+  const std::vector<std::string> names = FlagNames(path);
+  if (std::ranges::count(names, name) > 0) return message + " here";  // It is of a verb before it.
+  return message + Suggestion(name, names);
 }
 
 // Of the words that nobody knows the first. What follows may belong to it.

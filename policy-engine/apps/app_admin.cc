@@ -19,7 +19,8 @@ namespace v1 = ::devicetrust::org::v1;
 
 absl::Status UnknownApp(const std::string& id) {
   return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
-                        "the org has no such app", id, "List the apps, or add it first.");
+                        fmt::format("the org has no app '{}'", id), id,
+                        "List the apps, or add it first.");
 }
 
 v1::Event AdminEvent(std::string_view type, std::string_view message, const rpc::Caller& admin,

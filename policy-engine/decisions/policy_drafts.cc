@@ -1,5 +1,7 @@
 #include "policy-engine/decisions/policy_drafts.h"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +35,7 @@ absl::StatusOr<DraftPolicy> PolicyDrafts::Compile(const org::v1::PolicyDraft& dr
   compiled.app = compiled.state->FindApp(draft.app_id());
   if (compiled.app == nullptr) {
     return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
-                          "the org has no such app", draft.app_id(),
+                          fmt::format("the org has no app '{}'", draft.app_id()), draft.app_id(),
                           "List the apps, or add it first.");
   }
   compiled.policy = compiled.app->policy;

@@ -30,8 +30,9 @@ absl::Status BadHook(std::string message) {
 }
 
 absl::Status UnknownHook(const std::string& name) {
-  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_MALFORMED_REQUEST,
-                        "there is no hook of this name", name, "`dtctl hooks list` names them.");
+  return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_UNKNOWN_SUBJECT,
+                        fmt::format("there is no hook '{}'", name), name,
+                        "`dtctl hooks list` names them.");
 }
 
 absl::Status CheckHookName(const std::string& name) {
@@ -45,8 +46,9 @@ absl::Status RefuseHook(HookStore& store, const std::string& name, std::size_t h
   DT_ASSIGN_OR_RETURN(const auto hooks, store.List());
   for (const StoredHook& other : hooks) {
     if (other.name != name) continue;
-    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_CONFLICTING_STATE,
-                          "a hook has this name", name, "Remove it first, or take another name.");
+    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
+                          fmt::format("there is a hook '{}' already", name), name,
+                          "Remove it first, or take another name.");
   }
   if (hooks.size() < hooks_max) return absl::OkStatus();
   return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_CONFLICTING_STATE,

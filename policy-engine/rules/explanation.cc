@@ -60,8 +60,9 @@ WantedSeen People(const PeopleCondition& people, const Facts& facts) {
   AppendUsers(result.wanted, "except ", people.except_users.size());
   AppendGroups(result.wanted, "except groups", people.except_groups);
 
-  const std::string who = facts.principal.empty() ? fmt::format("user {}", facts.user_id)
-                                                  : std::string(facts.principal);
+  const std::string who = !facts.principal.empty() ? std::string(facts.principal)
+                          : !facts.user_id.empty() ? fmt::format("user {}", facts.user_id)
+                                                   : "somebody";
   if (Holds(people.except_users, facts.user_id)) {
     result.seen = "a user that is excluded";
   } else if (const std::string* excluded = FirstOf(facts.groups, people.except_groups)) {

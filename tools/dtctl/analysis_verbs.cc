@@ -12,8 +12,8 @@
 #include "libs/admin/times.h"
 #include "libs/base/clock.h"
 #include "libs/base/printable.h"
-#include "libs/rpc/timestamps.h"
 #include "libs/service/command_line.h"
+#include "tools/dtctl/log_options.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -89,19 +89,25 @@ absl::StatusOr<v1::WhatIfRequest> QuestionOf(const AnalysisOptions& options) {
   sign_in.set_claimed_platform(options.platform);
   sign_in.set_verified_platform(options.computer);
   sign_in.set_trust(options.certificate);
+  return request;
+}
+
+absl::Status SetAges(const AnalysisOptions& options, v1::SupposedSignIn& sign_in) {
   if (!options.password_age.empty()) {
     DT_RETURN_IF_ERROR(
         SetAge("--password-age", options.password_age, *sign_in.mutable_password_age()));
   }
-  if (!options.factor_age.empty()) {
-    DT_RETURN_IF_ERROR(SetAge("--factor-age", options.factor_age, *sign_in.mutable_factor_age()));
-  }
-  return request;
+  if (options.factor_age.empty()) return absl::OkStatus();
+  return SetAge("--factor-age", options.factor_age, *sign_in.mutable_factor_age());
 }
 
 int WhatIf(AdminClient& client, const AnalysisOptions& options) {
-  const auto request = QuestionOf(options);
+  auto request = QuestionOf(options);
   if (!request.ok()) return Failed(request.status());
+  if (const absl::Status ages = SetAges(options, *request->mutable_sign_in()); !ages.ok()) {
+    Failed(ages);
+    return kUsageError;
+  }
   const auto answer = client.WhatIf(*request);
   if (!answer.ok()) return Failed(answer.status());
   return Print(options.json, *answer, PrintableLines(admin::WhatIfText(*answer)));
@@ -154,26 +160,23 @@ int Compare(AdminClient& client, const AnalysisOptions& options) {
   return answer->equivalent() ? kDone : kFailed;
 }
 
-absl::StatusOr<v1::ReplaySignInsRequest> ReplayOf(const AnalysisOptions& options) {
-  v1::ReplaySignInsRequest request;
-  DT_ASSIGN_OR_RETURN(*request.mutable_policy(), DraftOf(options));
-  const WallTime now = SystemClock().Now();
-  if (!options.since.empty()) {
-    DT_ASSIGN_OR_RETURN(const WallTime since, admin::ParseTime(options.since, now));
-    *request.mutable_since() = rpc::ToTimestamp(since);
-  }
-  if (!options.until.empty()) {
-    DT_ASSIGN_OR_RETURN(const WallTime until, admin::ParseTime(options.until, now));
-    *request.mutable_until() = rpc::ToTimestamp(until);
-  }
-  request.set_flips_max(options.limit);
-  return request;
-}
-
 int Replay(AdminClient& client, const AnalysisOptions& options) {
-  const auto request = ReplayOf(options);
-  if (!request.ok()) return Failed(request.status());
-  const auto summary = client.ReplaySignIns(*request, [&options](const v1::SignInFlip& flip) {
+  EventOptions span;
+  span.since = options.since;
+  span.until = options.until;
+  const auto times = FilterOf(span, SystemClock());
+  if (!times.ok()) {
+    Failed(times.status());
+    return kUsageError;
+  }
+  const auto draft = DraftOf(options);
+  if (!draft.ok()) return Failed(draft.status());
+  v1::ReplaySignInsRequest request;
+  *request.mutable_policy() = *draft;
+  if (times->has_since()) *request.mutable_since() = times->since();
+  if (times->has_until()) *request.mutable_until() = times->until();
+  request.set_flips_max(options.limit);
+  const auto summary = client.ReplaySignIns(request, [&options](const v1::SignInFlip& flip) {
     std::cout << (options.json ? admin::ToJson(flip) : admin::FlipLine(flip)) << "\n";
     return std::cout.good();
   });

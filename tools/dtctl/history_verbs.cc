@@ -66,6 +66,13 @@ int ListVersions(AdminClient& client, const HistoryOptions& options) {
   if (!options.object.empty()) object = ObjectOf(options.object);
   const auto versions = client.ListVersions(object, options.limit);
   if (!versions.ok()) return Failed(versions.status());
+  if (versions->empty() && object && object->kind() == org::v1::OBJECT_KIND_APP) {
+    return Failed(rpc::MakeError(
+        absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
+        fmt::format("there is no version of {}: no app of this id is or was there",
+                    TextOf(*object)),
+        object->app_id(), "`dtctl app list` shows the apps, `dtctl history list` all changes."));
+  }
   if (versions->empty() && !options.json) return Nothing("there are no versions of it");
   org::v1::ListVersionsResponse all;
   for (const org::v1::ObjectVersion& version : *versions) *all.add_versions() = version;
@@ -265,6 +272,16 @@ void AddRulesWords(CLI::App& app, Action& chosen) {
   AddNumbers(*diff, options, /*second=*/true);
   AddNumbers(*rollback, options, /*second=*/false);
   AddRollbackFlags(*rollback, options);
+  history->footer("Examples:\n  dtctl rules history mail");
+  diff->footer(
+      "Exit code 1: they differ.\n"
+      "Examples:\n"
+      "  dtctl rules diff mail 3        what has changed since version 3\n"
+      "  dtctl rules diff mail 3 4");
+  rollback->footer(
+      "Shows what would change, and asks. The app's registration stays as it is.\n"
+      "Examples:\n"
+      "  dtctl rules rollback mail 3");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "libs/admin/hook_text.h"
 #include "libs/admin/text.h"
 #include "libs/base/printable.h"
+#include "libs/rpc/error.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
@@ -26,10 +27,13 @@ struct HookOptions {
 using SharedHookOptions = std::shared_ptr<HookOptions>;
 
 // Standard output holds nothing else, so that it can go into a file.
-int TellSecret(const org::v1::HookSecret& secret, const std::string& what) {
+template <typename Response>
+int TellSecret(const Response& response, const std::string& what, bool json) {
+  if (json) return Print(true, response, "");
+  const org::v1::HookSecret& secret = response.secret();
   std::cerr << fmt::format(
       "dtctl: {}. This is its key {}, told this once: the receiver checks signatures with it.\n",
-      what, secret.key_id());
+      Printable(what), secret.key_id());
   std::cout << secret.secret() << "\n";
   return kDone;
 }
@@ -47,8 +51,9 @@ int ShowHook(AdminClient& client, const HookOptions& options) {
   for (const org::v1::EventHook& hook : hooks->hooks()) {
     if (hook.name() == options.name) return Print(options.json, hook, admin::HookText(hook));
   }
-  return Failed(absl::NotFoundError(
-      fmt::format("there is no hook {}; `dtctl hooks list` names them", Printable(options.name))));
+  return Failed(rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_UNKNOWN_SUBJECT,
+                               fmt::format("there is no hook '{}'", options.name), options.name,
+                               "`dtctl hooks list` names them."));
 }
 
 int AddHook(AdminClient& client, const HookOptions& options) {
@@ -58,26 +63,34 @@ int AddHook(AdminClient& client, const HookOptions& options) {
   request.set_expression(options.expression);
   const auto added = client.AddHook(request);
   if (!added.ok()) return Failed(added.status());
-  return TellSecret(added->secret(), "hook " + options.name + " is told of events from now on");
+  return TellSecret(*added, "hook " + options.name + " is told of events from now on",
+                    options.json);
 }
 
 int RotateKey(AdminClient& client, const HookOptions& options) {
   const auto rotated = client.RotateHookKey(options.name, options.overlap_hours);
   if (!rotated.ok()) return Failed(rotated.status());
-  return TellSecret(rotated->secret(), fmt::format("the old key still signs, too, for {} hours",
-                                                   options.overlap_hours));
+  return TellSecret(
+      *rotated, fmt::format("the old key still signs, too, for {} hours", options.overlap_hours),
+      options.json);
 }
 
 int RemoveHook(AdminClient& client, const HookOptions& options) {
-  const int answer = Confirm("Remove hook " + options.name + " with its dead letters", options.yes);
+  const int answer = Confirm("remove hook " + options.name + " with its dead letters", options.yes);
   if (answer != kDone) return answer;
   const absl::Status removed = client.RemoveHook(options.name);
-  return removed.ok() ? kDone : Failed(removed);
+  if (!removed.ok()) return Failed(removed);
+  std::cout << fmt::format("Hook {} is removed.\n", Printable(options.name));
+  return kDone;
 }
 
 int TestHook(AdminClient& client, const HookOptions& options) {
   const auto tested = client.TestHook(options.name);
   if (!tested.ok()) return Failed(tested.status());
+  if (options.json) {
+    Print(true, *tested, "");
+    return tested->delivered() ? kDone : kFailed;
+  }
   if (!tested->delivered()) return Failed(absl::UnavailableError(tested->error()));
   std::cout << "The receiver took it.\n";
   return kDone;
@@ -132,6 +145,13 @@ void AddHookVerbs(CLI::App& app, Action& chosen) {
   add->add_option("url", options->url, "Where to: https")->required();
   add->add_option("--filter", options->expression, "Only events that this matches, as of `log`")
       ->type_name("EXPRESSION");
+  AddHookJson(add, options);
+  add->footer(
+      "The key that signs deliveries is told this once: the key on standard output, its id beside"
+      " it;\nwith --json both are on standard output.\n"
+      "Examples:\n"
+      "  dtctl hooks add siem https://siem.example.com/events > siem.key\n"
+      "  dtctl hooks add siem https://siem.example.com/events --json | jq .secret");
   CLI::App* const list = verb->add_subcommand("list", "All of them, and how far each has come");
   AddHookJson(list, options);
   list->callback([options, &chosen] {
@@ -151,12 +171,16 @@ void AddHookVerbs(CLI::App& app, Action& chosen) {
               options);
   AddHookWord(*verb, "remove", "Forget it, its keys and its dead letters", options, chosen,
               &RemoveHook)
-      ->add_flag("--yes", options->yes, "Don't ask");
-  AddHookWord(*verb, "rotate-key", "A new key; both sign until the old one expires", options,
-              chosen, &RotateKey)
-      ->add_option("--overlap-hours", options->overlap_hours, "How long the old one still signs")
+      ->add_flag("--yes", options->yes, "Don't ask first");
+  CLI::App* const rotate =
+      AddHookWord(*verb, "rotate-key", "A new key; both sign until the old one expires", options,
+                  chosen, &RotateKey);
+  rotate->add_option("--overlap-hours", options->overlap_hours, "How long the old one still signs")
       ->capture_default_str();
-  AddHookWord(*verb, "test", "Send a delivery without events now", options, chosen, &TestHook);
+  AddHookJson(rotate, options);
+  AddHookJson(
+      AddHookWord(*verb, "test", "Send a delivery without events now", options, chosen, &TestHook),
+      options);
   AddHookJson(AddHookWord(*verb, "dead-letters", "Deliveries that were given up", options, chosen,
                           &ListDeadLetters),
               options);

@@ -140,9 +140,12 @@ absl::StatusOr<org::v1::GetPeopleSyncResponse> WaitForPasses(
   return now;
 }
 
-int ShowSync(const org::v1::GetPeopleSyncResponse& sync, bool json) {
-  if (sync.domains().empty() && !json) {
-    return Nothing("no directory keeps the people: give dt-policy a [[people]] group, or import");
+// `asked`: to read, which without a directory is refused.
+int ShowSync(const org::v1::GetPeopleSyncResponse& sync, bool json, bool asked) {
+  if (sync.domains().empty() && (asked || !json)) {
+    const int code =
+        Nothing("no directory keeps the people: give dt-policy a [[people]] group, or import");
+    return asked ? kFailed : code;
   }
   std::string text;
   bool well = true;
@@ -174,7 +177,7 @@ int ApproveSync(AdminClient& client, const SyncOptions& options) {
   *before.Add() = *approved;
   const auto now = WaitForPasses(client, before);
   if (!now.ok()) return Failed(now.status());
-  return ShowSync(*now, options.json);
+  return ShowSync(*now, options.json, /*asked=*/true);
 }
 
 int Sync(AdminClient& client, const SyncOptions& options) {
@@ -186,11 +189,11 @@ int Sync(AdminClient& client, const SyncOptions& options) {
     if (!before.ok()) return Failed(before.status());
     const auto now = WaitForPasses(client, before->domains());
     if (!now.ok()) return Failed(now.status());
-    return ShowSync(*now, options.json);
+    return ShowSync(*now, options.json, /*asked=*/true);
   }
   const auto sync = client.GetPeopleSync();
   if (!sync.ok()) return Failed(sync.status());
-  return ShowSync(*sync, options.json);
+  return ShowSync(*sync, options.json, /*asked=*/false);
 }
 
 void AddSync(CLI::App& people, Action& chosen) {
