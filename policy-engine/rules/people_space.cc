@@ -55,7 +55,8 @@ void PeopleSpace::SortUsers(std::span<const PeopleCondition* const> distinct) {
   users_ = {""};
   user_conditions_ = {nobody};
   std::unordered_map<std::size_t, std::vector<std::size_t>> alike;
-  for (auto& [name, user] : named) {
+  for (auto& [name, says] : named) {
+    User& user = says;  // A lambda of clang's captures no structured binding.
     user.in |= nobody.in;
     const std::size_t hash = Conditions::Hash{}(user.in) * 31 + Conditions::Hash{}(user.out);
     std::vector<std::size_t>& others = alike[hash];
