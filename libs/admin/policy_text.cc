@@ -62,7 +62,9 @@ std::string FindingsText(const v1::AnalyzePolicyResponse& answer, bool with_note
     text += fmt::format("{}  {}\n", finding.warning() ? "warning" : "note   ",
                         Printable(finding.message()));
     if (!finding.example_text().empty()) {
-      text += fmt::format("         for example {}\n", Printable(finding.example_text()));
+      const bool met = finding.kind() != v1::PolicyFinding::KIND_NOBODY_CAN_MEET;
+      text += fmt::format("         {} {}\n", met ? "for example" : "nearest is",
+                          Printable(finding.example_text()));
     }
   }
   if (notes > 0) text += fmt::format("{} more with --notes.\n", Plural(notes, "note"));

@@ -41,6 +41,8 @@ TEST(PolicyTextTest, NotesAreCountedUntilTheyAreAskedFor) {
             "         for example anybody else, from 10.0.0.1\n"
             "1 note more with --notes.\n");
   EXPECT_THAT(FindingsText(answer, true), HasSubstr("note     rule 3 'C' is shadowed\n"));
+  warning.set_kind(v1::PolicyFinding::KIND_NOBODY_CAN_MEET);
+  EXPECT_THAT(FindingsText(answer, false), HasSubstr("\n         nearest is anybody else, from"));
   answer.set_bound("the rules overlap in too many ways");
   EXPECT_THAT(FindingsText(answer, true), HasSubstr("Incomplete: the rules overlap"));
 }

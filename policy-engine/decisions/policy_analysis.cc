@@ -193,10 +193,8 @@ v1::PolicyFinding ToMessage(const CompiledPolicy& policy, const Finding& finding
   if (!IsOfAll(finding.kind)) Refer(policy, finding.rule, *message.mutable_rule());
   for (const std::size_t other : finding.others) Refer(policy, other, *message.add_others());
   message.set_message(Describe(policy, finding));
-  if (finding.example) {
-    *message.mutable_example() = ToMessage(*finding.example);
-    message.set_example_text(finding.example->Describe());
-  }
+  *message.mutable_example() = ToMessage(finding.example);
+  message.set_example_text(finding.example.Describe());
   return message;
 }
 
@@ -237,7 +235,7 @@ absl::StatusOr<v1::AnalyzePolicyResponse> PolicyAnalysis::Analyze(
       policy::Analyze(*draft.policy, request.rules_alone() ? nullptr : &people);
   DT_RETURN_IF_ERROR(database_.Read([&analysis](db::Transaction& txn) {
     for (Finding& finding : analysis.findings) {
-      if (finding.example) NamePerson(txn, *finding.example);
+      NamePerson(txn, finding.example);
     }
     return absl::OkStatus();
   }));

@@ -152,6 +152,50 @@ TEST_F(PolicyAnalysisTest, AnExampleOfAFindingComesOutSoWhenItIsSupposed) {
   EXPECT_EQ(WhatIf(request).decision().outcome(), v1::OUTCOME_FACTOR_REQUIRED);
 }
 
+// Each of `rules`' findings of a kind, as its example comes out when it is supposed.
+TEST_F(PolicyAnalysisTest, FindingsThatSpeakOfAllSignInsHaveExamplesToo) {
+  v1::WhatIfRequest request;
+  request.mutable_policy()->set_app_id("mail");
+  const auto supposed = [&](v1::PolicyFinding::Kind kind, const std::vector<v1::Rule>& rules) {
+    Put(*request.mutable_policy(), rules);
+    const auto found = Of(kind, Findings(request.policy(), /*rules_alone=*/true));
+    EXPECT_EQ(found.size(), 1u);
+    if (found.empty()) return v1::Decision();
+    EXPECT_NE(found[0].example_text(), "");
+    *request.mutable_sign_in() = found[0].example();
+    request.set_device_trust(found[0].example().trust() == v1::TRUST_STATE_UNSPECIFIED
+                                 ? v1::DEVICE_TRUST_SWITCH_OFF
+                                 : v1::DEVICE_TRUST_SWITCH_ON);
+    return WhatIf(request).decision();
+  };
+  const v1::Rule rest = FiveRules()[3];
+  const v1::Rule trusted = FiveRules()[1];
+  v1::Rule untrusted = trusted;
+  untrusted.set_name("Windows, untrusted");
+  untrusted.set_trust(v1::TRUST_CONDITION_NOT_TRUSTED);
+  v1::Rule any = trusted;
+  any.set_name("Windows, any");
+  any.set_trust(v1::TRUST_CONDITION_ANY);
+
+  EXPECT_EQ(supposed(v1::PolicyFinding::KIND_LOCKS_EVERYBODY_OUT, {rest}).outcome(),
+            v1::OUTCOME_DENIED);
+  EXPECT_NE(supposed(v1::PolicyFinding::KIND_UNTRUSTED_NEVER_DENIED, {trusted}).outcome(),
+            v1::OUTCOME_DENIED);
+  EXPECT_EQ(request.sign_in().trust(), v1::TRUST_STATE_NOT_TRUSTED);
+  EXPECT_EQ(supposed(v1::PolicyFinding::KIND_REACHED_ONLY_WITHOUT_DEVICE_TRUST,
+                     {trusted, untrusted, any, rest})
+                .rule_name(),
+            any.name());
+
+  v1::Rule nobody = trusted;
+  nobody.mutable_people()->add_groups("Sales");
+  nobody.mutable_people()->add_excluded_groups("sales");
+  const v1::Decision nearest = supposed(v1::PolicyFinding::KIND_NOBODY_CAN_MEET, {nobody, rest});
+  ASSERT_EQ(nearest.rules(0).conditions_size(), 5);
+  EXPECT_EQ(nearest.rules(0).conditions(0).seen(), "a member of sales, which is excluded");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(nearest.rules(0).conditions(i).matched(), i != 0);
+}
+
 TEST_F(PolicyAnalysisTest, ComparesWhatIsSavedWithWhatIsNot) {
   v1::ComparePoliciesRequest request;
   request.mutable_before()->set_app_id("mail");

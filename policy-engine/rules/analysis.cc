@@ -161,6 +161,9 @@ class Analyzer {
         if (decided.Require(ConditionOf(i))) {
           walked.decided.Add(i);
           meets_[i] = true;
+          if (trust == Trust::kNotEvaluated && !decided_on_.Has(i) && !decided_off_.Has(i)) {
+            only_off_.try_emplace(i, ExampleOf(cell, trust, decided));
+          }
           LookForShadows(cell, trust, rules, i, decided);
         }
       }
@@ -247,8 +250,8 @@ class Analyzer {
     });
   }
 
-  void Tell(FindingKind kind, std::size_t index, std::vector<std::size_t> others,
-            std::optional<SignIn> example, std::string detail = {}) {
+  void Tell(FindingKind kind, std::size_t index, std::vector<std::size_t> others, SignIn example,
+            std::string detail = {}) {
     analysis_.findings.push_back(
         {kind, index, std::move(others), std::move(example), std::move(detail)});
   }
@@ -261,7 +264,7 @@ class Analyzer {
     }
     const auto hole = [this](FindingKind kind, const Hole& found) {
       if (!found.example) return;
-      Tell(kind, count(), {}, found.example, PartOf(found.clients, found.platforms));
+      Tell(kind, count(), {}, *found.example, PartOf(found.clients, found.platforms));
     };
     hole(FindingKind::kFallsToDefault, holes_[1]);
     hole(FindingKind::kFallsToDefaultWithoutDeviceTrust, holes_[0]);
@@ -279,19 +282,17 @@ class Analyzer {
   void TellWhatIsNot() {
     RuleSet decided = decided_on_ | decided_off_;
     (policy_.active() - decided).ForEach([this](std::size_t i) {
+      if (!meets_[i]) return Tell(FindingKind::kNobodyCanMeet, i, {}, NearestTo(i));
       std::vector<std::size_t> others;
-      std::optional<SignIn> example;
-      for (auto at = shadows_.lower_bound(Pair(i, 0)); at != shadows_.end(); ++at) {
-        if (at->first.first != i) break;
+      const auto first = shadows_.lower_bound(Pair(i, 0));
+      for (auto at = first; at != shadows_.end() && at->first.first == i; ++at) {
         others.push_back(at->first.second);
-        if (!example) example = at->second;
       }
-      Tell(meets_[i] ? FindingKind::kNeverReached : FindingKind::kNobodyCanMeet, i,
-           std::move(others), std::move(example));
+      Tell(FindingKind::kNeverReached, i, std::move(others), first->second);
     });
     if (policy_.uses_trust()) {
       (decided - decided_on_).ForEach([this](std::size_t i) {
-        Tell(FindingKind::kReachedOnlyWithoutDeviceTrust, i, {}, {});
+        Tell(FindingKind::kReachedOnlyWithoutDeviceTrust, i, {}, only_off_.at(i));
       });
     }
     bool asks = false, denies_untrusted = false;
@@ -301,8 +302,12 @@ class Analyzer {
     decided_untrusted_.ForEach(
         [&](std::size_t i) { denies_untrusted = denies_untrusted || !rule(i).actions.allow; });
     decided_on_.ForEach([&](std::size_t i) { allows = allows || rule(i).actions.allow; });
-    if (asks && !denies_untrusted) Tell(FindingKind::kUntrustedNeverDenied, count(), {}, {});
-    if (!allows) Tell(FindingKind::kLocksEverybodyOut, count(), {}, {});
+    // Of both, any sign-in is an example, and so the usual one.
+    if (asks && !denies_untrusted) {
+      Tell(FindingKind::kUntrustedNeverDenied, count(), {},
+           admitted_.empty() ? Usual(Trust::kNotTrusted) : admitted_.begin()->second);
+    }
+    if (!allows) Tell(FindingKind::kLocksEverybodyOut, count(), {}, Usual(Trust::kTrusted));
   }
 
   // Of the people whom the org has: who meets each rule, and with which device.
@@ -317,10 +322,10 @@ class Analyzer {
         devices |= kind.devices;
       }
       if (somebody == nullptr) {
-        Tell(FindingKind::kNobodyCanMeet, i, {}, {},
+        Tell(FindingKind::kNobodyCanMeet, i, {}, NearestTo(i),
              fmt::format("none of the {} people of the org", people_->size()));
       } else if (rule(i).trust == TrustCondition::kTrusted && !HasDevice(i, devices)) {
-        Tell(FindingKind::kNoEnrolledDevice, i, {}, DeviceExample(i, *somebody));
+        Tell(FindingKind::kNoEnrolledDevice, i, {}, NearestTo(i, *somebody));
       }
     });
   }
@@ -335,25 +340,62 @@ class Analyzer {
     return false;
   }
 
-  // What would meet the rule, if it had the device.
-  SignIn DeviceExample(std::size_t index, SignIn example) const {
-    for (int i = kPlatformCount; i >= 1; --i) {
-      const auto platform = static_cast<Platform>(i);
-      if (rule(index).platforms.Has(platform)) example.verified_platform = platform;
-    }
-    if (rule(index).platforms.Has(Platform::kWindows))
-      example.verified_platform = Platform::kWindows;
+  // By somebody whom no rule names.
+  SignIn Usual(Trust trust) const {
+    SignIn example = NearestTo(count());
+    example.trust = trust;
+    return example;
+  }
+
+  // `somebody` signing in so that each other condition of the rule holds that can.
+  SignIn NearestTo(std::size_t index, SignIn somebody) const {
+    SignIn& example = somebody;
+    bool found = false;
     PlaceIndex::ForEachPlace(policy_.places(), policy_.places(),
                              [&](const RuleSet& rules, const RuleSet&, const auto& address) {
-                               if (rules.Has(index) && !example.address) example.address = address;
+                               if (found || (index < count() && !rules.Has(index))) return;
+                               example.address = address;
+                               found = true;
                              });
     for (const ClientKind client :
          {ClientKind::kLegacyAuth, ClientKind::kModernAuth, ClientKind::kWebBrowser}) {
       if (rule(index).clients.Has(client)) example.client = client;
     }
-    example.claimed_platform = *example.verified_platform;
-    example.trust = Trust::kTrusted;
-    return example;
+    for (int i = kPlatformCount; i >= 1; --i) {
+      const auto platform = static_cast<Platform>(i);
+      if (rule(index).platforms.Has(platform)) example.claimed_platform = platform;
+    }
+    if (rule(index).platforms.Has(Platform::kWindows))
+      example.claimed_platform = Platform::kWindows;
+    example.trust = Trust::kNotTrusted;
+    if (rule(index).trust == TrustCondition::kTrusted) {
+      example.trust = Trust::kTrusted;
+      example.verified_platform = example.claimed_platform;
+    }
+    return somebody;
+  }
+
+  // By somebody whom the rule includes, and does not exclude if that can be.
+  SignIn NearestTo(std::size_t index) const {
+    const PeopleCondition& people = rule(index).people;
+    SignIn somebody;
+    if (people.everyone) return NearestTo(index, somebody);
+    const auto holds = [&](const SignIn& one) {
+      return policy_.people().Match(one.user_id, one.groups).Has(index);
+    };
+    for (const std::string& user : people.users) {
+      SignIn one;
+      one.user_id = user;
+      if (holds(one)) return NearestTo(index, one);
+      if (somebody.user_id.empty()) somebody = std::move(one);
+    }
+    for (const std::string& group : people.groups) {
+      SignIn one;
+      one.groups = {group};
+      if (holds(one)) return NearestTo(index, one);
+      if (somebody.user_id.empty() && somebody.groups.empty()) somebody = std::move(one);
+    }
+    return NearestTo(index, somebody);
   }
 
   const CompiledPolicy& policy_;
@@ -369,7 +411,8 @@ class Analyzer {
   std::map<Pair, SignIn> admitted_;  // Admitting rule, rule that asks for trust.
   std::unordered_map<RuleSet, Walked, RuleSet::Hash> walked_;
   RuleSet decided_on_, decided_off_, decided_untrusted_;
-  std::array<Hole, 2> holes_;  // Device Trust off, on.
+  std::map<std::size_t, SignIn> only_off_;  // By rule that decided with Device Trust off first.
+  std::array<Hole, 2> holes_;               // Device Trust off, on.
 };
 
 Analysis Analyze(const CompiledPolicy& policy, const Population* people, std::size_t steps_max) {

@@ -1,6 +1,7 @@
 // What an app's rules come to, over every sign-in that there may be: exactly, not by trying some.
 // The space of sign-ins is finite as far as rules can tell (sign_in_space.h, people_space.h), and
-// each finding has a sign-in of it as an example, which the evaluation decides as the finding says.
+// each finding has a sign-in of it as an example, which the evaluation decides as the finding says
+// and by which anybody can try it.
 // Pure; only active rules count.
 #pragma once
 
@@ -20,10 +21,10 @@ namespace devicetrust::policy {
 enum class FindingKind : std::uint8_t {
   // No sign-in is decided by `rule`: `others` take all that meet it. The example meets it.
   kNeverReached,
-  // Only while Device Trust is off does `rule` decide anything.
+  // Only while Device Trust is off does `rule` decide anything. It decides the example then.
   kReachedOnlyWithoutDeviceTrust,
-  // No sign-in meets the conditions of `rule`: nobody can make one. No example, or, when the people
-  // of the org were given, one that lacks nothing but the person.
+  // No sign-in meets the conditions of `rule`, or, when the people of the org were given, none that
+  // one of them makes. The example is the nearest: each condition that can be met it meets.
   kNobodyCanMeet,
   // `rule` names Trusted, and no enrolled device of somebody whom it names is of its platforms.
   kNoEnrolledDevice,
@@ -33,14 +34,15 @@ enum class FindingKind : std::uint8_t {
   kFallsToDefault,
   // The same while Device Trust is off, where with it on a rule that names it may match.
   kFallsToDefaultWithoutDeviceTrust,
-  // A rule names Trusted, and no untrusted device is ever denied.
+  // A rule names Trusted, and no untrusted device is ever denied. The example gets in with one;
+  // where a rule lets it in only with a trusted device, that one's example is taken.
   kUntrustedNeverDenied,
   // `others` have one rule that lets in with a trusted device; with an untrusted one the same
   // sign-in is let in by `rule`.
   kAdmitsUntrusted,
   // As before, and `rule` names Not trusted: it is meant to.
   kAdmitsUntrustedByName,
-  // No sign-in is allowed.
+  // No sign-in is allowed, the example's of a trusted device neither.
   kLocksEverybodyOut,
 };
 
@@ -51,7 +53,7 @@ struct Finding {
   FindingKind kind;
   std::size_t rule = 0;             // Index; rules().size() is the default rule, or the app's all.
   std::vector<std::size_t> others;  // Indexes, in order.
-  std::optional<SignIn> example;
+  SignIn example;
   std::string detail;  // Where it happens: "unknown platform"; may be empty.
 };
 

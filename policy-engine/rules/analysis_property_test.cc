@@ -1,6 +1,7 @@
 // The analysis of random small policies beside trying every sign-in.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <set>
 
@@ -60,6 +61,7 @@ void ForEverySignIn(const Visit& visit) {
 // What trying every sign-in comes to.
 struct Tried {
   std::set<std::size_t> on, off, untrusted, meets;
+  std::array<RuleSet, kConditionCount> held;  // The rules of which some sign-in meets a condition.
   Pairs shadows, admitted;
   bool falls_on = false, falls_off = false;
 
@@ -71,6 +73,7 @@ struct Tried {
       for (const Trust trust : {Trust::kTrusted, Trust::kNotTrusted, Trust::kNotEvaluated}) {
         facts.trust = trust;
         const Decision decision = policy.Evaluate(facts);
+        for (std::size_t i = 0; i < held.size(); ++i) held[i] |= decision.holds[i];
         decides[trust] = decision.rule;
         (trust == Trust::kNotEvaluated ? off : on).insert(decision.rule);
         if (trust == Trust::kNotTrusted) untrusted.insert(decision.rule);
@@ -104,6 +107,7 @@ bool Meets(const CompiledPolicy& policy, const SignIn& sign_in, std::size_t rule
 // Every finding of one policy, each checked against its example, sorted by kind.
 struct Found {
   std::set<std::size_t> never, only_off, nobody;
+  std::map<std::size_t, Decision> nearest;  // Of the rules that nobody can meet.
   Pairs shadows, admitted;
   bool falls_on = false, falls_off = false, never_denied = false, locks_out = false;
 
@@ -118,25 +122,27 @@ struct Found {
     switch (finding.kind) {
       case FindingKind::kNeverReached:
         never.insert(finding.rule);
-        ASSERT_TRUE(finding.example.has_value());
-        ASSERT_EQ(Deciding(policy, *finding.example), finding.others.front());
-        ASSERT_TRUE(Meets(policy, *finding.example, finding.rule));
+        ASSERT_EQ(Deciding(policy, finding.example), finding.others.front());
+        ASSERT_TRUE(Meets(policy, finding.example, finding.rule));
         return;
       case FindingKind::kReachedOnlyWithoutDeviceTrust:
         only_off.insert(finding.rule);
+        ASSERT_EQ(finding.example.trust, Trust::kNotEvaluated);
+        ASSERT_EQ(Deciding(policy, finding.example), finding.rule);
         return;
       case FindingKind::kNobodyCanMeet:
         nobody.insert(finding.rule);
+        nearest.emplace(finding.rule, policy.Evaluate(finding.example.facts()));
         return;
       case FindingKind::kShadowedInPart:
         shadows.insert({finding.rule, finding.others.front()});
-        ASSERT_EQ(Deciding(policy, *finding.example), finding.others.front());
-        ASSERT_TRUE(Meets(policy, *finding.example, finding.rule));
+        ASSERT_EQ(Deciding(policy, finding.example), finding.others.front());
+        ASSERT_TRUE(Meets(policy, finding.example, finding.rule));
         return;
       case FindingKind::kAdmitsUntrusted:
       case FindingKind::kAdmitsUntrustedByName: {
         admitted.insert({finding.rule, finding.others.front()});
-        SignIn example = *finding.example;
+        SignIn example = finding.example;
         ASSERT_EQ(example.trust, Trust::kNotTrusted);
         ASSERT_EQ(Deciding(policy, example), finding.rule);
         example.trust = Trust::kTrusted;
@@ -145,19 +151,23 @@ struct Found {
       }
       case FindingKind::kFallsToDefault:
         falls_on = true;
-        ASSERT_NE(finding.example->trust, Trust::kNotEvaluated);
-        ASSERT_EQ(Deciding(policy, *finding.example), none);
+        ASSERT_NE(finding.example.trust, Trust::kNotEvaluated);
+        ASSERT_EQ(Deciding(policy, finding.example), none);
         return;
       case FindingKind::kFallsToDefaultWithoutDeviceTrust:
         falls_off = true;
-        ASSERT_EQ(finding.example->trust, Trust::kNotEvaluated);
-        ASSERT_EQ(Deciding(policy, *finding.example), none);
+        ASSERT_EQ(finding.example.trust, Trust::kNotEvaluated);
+        ASSERT_EQ(Deciding(policy, finding.example), none);
         return;
       case FindingKind::kUntrustedNeverDenied:
         never_denied = true;
+        ASSERT_EQ(finding.example.trust, Trust::kNotTrusted);
+        ASSERT_NE(policy.Evaluate(finding.example.facts()).outcome, Outcome::kDenied);
         return;
       case FindingKind::kLocksEverybodyOut:
         locks_out = true;
+        ASSERT_EQ(finding.example.trust, Trust::kTrusted);
+        ASSERT_EQ(policy.Evaluate(finding.example.facts()).outcome, Outcome::kDenied);
         return;
       case FindingKind::kNoEnrolledDevice:
         FAIL() << "no people were given";
@@ -191,6 +201,11 @@ void CheckAgainstTrying(const CompiledPolicy& policy) {
   EXPECT_EQ(found.never, never);
   EXPECT_EQ(found.only_off, only_off);
   EXPECT_EQ(found.nobody, nobody);
+  for (const auto& [rule, decision] : found.nearest) {
+    for (std::size_t i = 0; i < tried.held.size(); ++i) {
+      EXPECT_EQ(decision.holds[i].Has(rule), tried.held[i].Has(rule));
+    }
+  }
   EXPECT_EQ(found.shadows, shadows);
   EXPECT_EQ(found.admitted, tried.admitted);
   EXPECT_EQ(found.falls_on, tried.falls_on);

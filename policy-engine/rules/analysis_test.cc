@@ -8,6 +8,7 @@
 
 #include "libs/testing/status.h"
 #include "policy-engine/rules/example_rules_fixture.h"
+#include "policy-engine/rules/finding_words.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -37,8 +38,8 @@ TEST(AnalysisTest, FindsThatRule3OfTheReferencesSettingsAdmitsUntrustedWindows) 
   ASSERT_EQ(admits.size(), 1u);
   EXPECT_EQ(admits[0].rule, 2u);
   EXPECT_THAT(admits[0].others, ElementsAre(1u));
-  EXPECT_EQ(admits[0].example->claimed_platform, Platform::kWindows);
-  EXPECT_EQ(admits[0].example->trust, Trust::kNotTrusted);
+  EXPECT_EQ(admits[0].example.claimed_platform, Platform::kWindows);
+  EXPECT_EQ(admits[0].example.trust, Trust::kNotTrusted);
   EXPECT_EQ(by_settings.findings.front().kind, FindingKind::kAdmitsUntrusted);
 
   const Analysis by_title = Analyze(*Compiled(FiveRules()));
@@ -57,17 +58,61 @@ TEST(AnalysisTest, ARuleBehindOneThatTakesEverybodyIsNeverReached) {
   ASSERT_EQ(never.size(), 1u);
   EXPECT_EQ(never[0].rule, 1u);
   EXPECT_THAT(never[0].others, ElementsAre(0u));
-  EXPECT_THAT(never[0].example->groups, ElementsAre("Sales"));
+  EXPECT_THAT(never[0].example.groups, ElementsAre("Sales"));
 }
 
 TEST(AnalysisTest, NobodyMeetsARuleThatExcludesWhomItNames) {
   Rule nobody = RuleOf("nobody");
   nobody.people = {false, {"u1"}, {"Sales"}, {"u1"}, {"SALES"}};
-  const Analysis analysis = Analyze(*Compiled({nobody, RuleOf("rest", false)}));
+  const auto policy = Compiled({nobody, RuleOf("rest", false)});
+  const Analysis analysis = Analyze(*policy);
   const auto found = Of(FindingKind::kNobodyCanMeet, analysis);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].rule, 0u);
-  EXPECT_EQ(Of(FindingKind::kLocksEverybodyOut, analysis).size(), 1u);
+  EXPECT_EQ(found[0].example.user_id, "u1");
+  EXPECT_EQ(Describe(*policy, found[0]),
+            "rule 1 'nobody': no sign-in can meet its conditions; in the nearest, people wants 1 "
+            "user; groups Sales; except 1 user; except groups SALES; is a user that is excluded");
+  const auto locked = Of(FindingKind::kLocksEverybodyOut, analysis);
+  ASSERT_EQ(locked.size(), 1u);
+  EXPECT_EQ(locked[0].example.trust, Trust::kTrusted);
+  EXPECT_EQ(policy->Evaluate(locked[0].example.facts()).outcome, Outcome::kDenied);
+}
+
+TEST(AnalysisTest, TheNearestSignInLacksOnlyWhatNobodyCanHave) {
+  Rule nobody = RuleOf("nobody");
+  nobody.people = {false, {}, {"Sales"}, {}, {"sales"}};
+  nobody.location.kind = Location::kOnNetwork;
+  nobody.clients = {ClientKind::kModernAuth};
+  nobody.platforms = {Platform::kMacos};
+  nobody.trust = TrustCondition::kTrusted;
+  const auto policy = Compiled({nobody, RuleOf("rest", false)}, AppKind::kOffice,
+                               {Zone::Compile({"network", {"10.0.0.0/8"}}).value()});
+  const auto found = Of(FindingKind::kNobodyCanMeet, Analyze(*policy));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].example.Describe(),
+            "a member of Sales, from 10.0.0.1, modern auth on macOS, device trusted");
+  EXPECT_EQ(Describe(*policy, found[0]),
+            "rule 1 'nobody': no sign-in can meet its conditions; in the nearest, people wants "
+            "groups Sales; except groups sales; is a member of sales, which is excluded");
+}
+
+TEST(AnalysisTest, ARuleThatNeedsDeviceTrustOffHasASignInWithItOff) {
+  Rule trusted = RuleOf("trusted");
+  trusted.platforms = {Platform::kMacos};
+  trusted.trust = TrustCondition::kTrusted;
+  Rule untrusted = trusted;
+  untrusted.name = "untrusted";
+  untrusted.trust = TrustCondition::kNotTrusted;
+  Rule macs = RuleOf("macs");
+  macs.platforms = {Platform::kMacos};
+  const auto policy =
+      Compiled({trusted, untrusted, macs, RuleOf("rest", false)}, AppKind::kGeneric);
+  const auto found = Of(FindingKind::kReachedOnlyWithoutDeviceTrust, Analyze(*policy));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].rule, 2u);
+  EXPECT_EQ(found[0].example.trust, Trust::kNotEvaluated);
+  EXPECT_EQ(policy->Evaluate(found[0].example.facts()).rule, 2u);
 }
 
 TEST(AnalysisTest, AHoleSaysOnWhichPlatforms) {
@@ -78,7 +123,7 @@ TEST(AnalysisTest, AHoleSaysOnWhichPlatforms) {
       Of(FindingKind::kFallsToDefault, Analyze(*Compiled({known}, AppKind::kGeneric)));
   ASSERT_EQ(holes.size(), 1u);
   EXPECT_EQ(holes[0].detail, "unknown platform, other mobile");
-  EXPECT_EQ(holes[0].example->claimed_platform, Platform::kOtherMobile);
+  EXPECT_EQ(holes[0].example.claimed_platform, Platform::kOtherMobile);
 }
 
 // What forcing Device Trust off (ORG-2) would do.
@@ -106,7 +151,11 @@ TEST(AnalysisTest, ATrustRuleWithoutADenialOfUntrustedDevices) {
   trusted.platforms = {Platform::kWindows};
   trusted.trust = TrustCondition::kTrusted;
   const Analysis analysis = Analyze(*Compiled({trusted}, AppKind::kGeneric));
-  EXPECT_EQ(Of(FindingKind::kUntrustedNeverDenied, analysis).size(), 1u);
+  const auto never_denied = Of(FindingKind::kUntrustedNeverDenied, analysis);
+  ASSERT_EQ(never_denied.size(), 1u);
+  // Where the rule lets in with a trusted device alone, the untrusted one gets in.
+  EXPECT_EQ(never_denied[0].example.claimed_platform, Platform::kWindows);
+  EXPECT_EQ(never_denied[0].example.trust, Trust::kNotTrusted);
   const auto admits = Of(FindingKind::kAdmitsUntrusted, analysis);
   ASSERT_EQ(admits.size(), 1u);
   EXPECT_EQ(admits[0].rule, 1u);  // The default rule.
@@ -139,12 +188,14 @@ TEST(AnalysisTest, PeopleAndDevicesThatThereAreDecideWhichRulesCanBeMet) {
   const auto no_device = Of(FindingKind::kNoEnrolledDevice, analysis);
   ASSERT_EQ(no_device.size(), 1u);
   EXPECT_EQ(no_device[0].rule, 0u);
-  EXPECT_EQ(no_device[0].example->principal, "ada@corp.test");
-  EXPECT_EQ(policy->Evaluate(no_device[0].example->facts()).rule, 0u);
+  EXPECT_EQ(no_device[0].example.principal, "ada@corp.test");
+  EXPECT_EQ(policy->Evaluate(no_device[0].example.facts()).rule, 0u);
   const auto nobody = Of(FindingKind::kNobodyCanMeet, analysis);
   ASSERT_EQ(nobody.size(), 1u);
   EXPECT_EQ(nobody[0].rule, 1u);
   EXPECT_EQ(nobody[0].detail, "none of the 2 people of the org");
+  EXPECT_TRUE(policy->Evaluate(nobody[0].example.facts()).AllHold().Has(1));
+  EXPECT_EQ(nobody[0].example.user_id, "left-long-ago");
 
   Population with_mac(*policy);
   with_mac.Add("u1", "ada@corp.test", groups, bit(Platform::kMacos));

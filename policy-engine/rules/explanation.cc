@@ -185,17 +185,26 @@ std::vector<RuleExplanation> Explain(const CompiledPolicy& policy, const Facts& 
   for (std::size_t i = 0; i <= last; ++i) {
     const Rule& source = policy.rule(i);
     const bool holds = i == default_rule || holding.Has(i);
-    RuleExplanation rule{
-        i + 1, source.name, source.active, source.report_only, holds, i == decision.rule, {}};
-    for (int c = 0; c < kConditionCount; ++c) {
-      const auto condition = static_cast<Condition>(c);
-      WantedSeen words = Words(policy, source, facts, condition, trust_reason);
-      rule.conditions.push_back({condition, i == default_rule || decision.Holds(condition, i),
-                                 std::move(words.wanted), std::move(words.seen)});
-    }
-    rules.push_back(std::move(rule));
+    rules.push_back({i + 1, source.name, source.active, source.report_only, holds,
+                     i == decision.rule,
+                     ExplainConditions(policy, facts, decision, i, trust_reason)});
   }
   return rules;
+}
+
+std::vector<ConditionExplanation> ExplainConditions(const CompiledPolicy& policy,
+                                                    const Facts& facts, const Decision& decision,
+                                                    std::size_t index,
+                                                    std::string_view trust_reason) {
+  const bool is_default = index == policy.rules().size();
+  std::vector<ConditionExplanation> conditions;
+  for (int c = 0; c < kConditionCount; ++c) {
+    const auto condition = static_cast<Condition>(c);
+    WantedSeen words = Words(policy, policy.rule(index), facts, condition, trust_reason);
+    conditions.push_back({condition, is_default || decision.Holds(condition, index),
+                          std::move(words.wanted), std::move(words.seen)});
+  }
+  return conditions;
 }
 
 }  // namespace devicetrust::policy

@@ -40,4 +40,10 @@ std::vector<RuleExplanation> Explain(const CompiledPolicy& policy, const Facts& 
                                      const Decision& decision, std::string_view trust_reason,
                                      Scope scope = Scope::kUpToTheDecidingOne);
 
+// The conditions of rule `index` alone.
+std::vector<ConditionExplanation> ExplainConditions(const CompiledPolicy& policy,
+                                                    const Facts& facts, const Decision& decision,
+                                                    std::size_t index,
+                                                    std::string_view trust_reason);
+
 }  // namespace devicetrust::policy

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "policy-engine/rules/explanation.h"
+
 namespace devicetrust::policy {
 namespace {
 
@@ -24,6 +26,19 @@ std::string Hole(const Finding& finding, std::string_view when) {
   return text + "; end with a rule that denies everybody else";
 }
 
+// "location wants in plant; is 10.0.0.1, in no zone": what the nearest sign-in does not meet.
+std::string Unmet(const CompiledPolicy& policy, const Finding& finding) {
+  const Facts facts = finding.example.facts();
+  std::string text;
+  for (const ConditionExplanation& one :
+       ExplainConditions(policy, facts, policy.Evaluate(facts), finding.rule, "")) {
+    if (one.matched) continue;
+    if (!text.empty()) text += ", and ";
+    text += fmt::format("{} wants {}; is {}", Name(one.condition), one.wanted, one.seen);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string NameOf(const CompiledPolicy& policy, std::size_t rule) {
@@ -42,7 +57,8 @@ std::string Describe(const CompiledPolicy& policy, const Finding& finding) {
       return fmt::format("{} decides nothing unless Device Trust is switched off", rule);
     case FindingKind::kNobodyCanMeet:
       if (finding.detail.empty()) {
-        return fmt::format("{}: no sign-in can meet its conditions, they exclude each other", rule);
+        return fmt::format("{}: no sign-in can meet its conditions; in the nearest, {}", rule,
+                           Unmet(policy, finding));
       }
       return fmt::format("{}: {} meets its people condition", rule, finding.detail);
     case FindingKind::kNoEnrolledDevice:
