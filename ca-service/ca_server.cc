@@ -9,6 +9,7 @@
 #include "ca-service/crl_publisher.h"
 #include "ca-service/enroller.h"
 #include "ca-service/enrollment_service.h"
+#include "ca-service/events.h"
 #include "ca-service/http_endpoint.h"
 #include "ca-service/issuer_admin_service.h"
 #include "ca-service/issuer_service.h"
@@ -42,15 +43,6 @@ constexpr std::chrono::milliseconds kDrain{2000};
 constexpr std::chrono::hours kTendEvery{1};
 constexpr std::size_t kHttpMemoryBytesMax = std::size_t{6} << 20;
 
-// The outbox's payloads are AppendEventsRequests, which concatenate to one.
-absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> events) {
-  std::string joined;
-  for (const db::OutboxEvent& event : events) joined += ToString(event.payload);
-  org::v1::AppendEventsRequest request;
-  if (!request.ParseFromString(joined)) return absl::DataLossError("an event does not parse");
-  return org.Append(request);
-}
-
 // Printed in each certificate (RFC 5280, section 4.2.1.13); paths of issuers are put behind it.
 absl::Status CheckPublicUrl(const std::string& text) {
   if (text.empty()) return absl::OkStatus();
@@ -82,7 +74,9 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   KnownKeys known_keys;
   if (!config.known_keys.empty()) {
-    DT_ASSIGN_OR_RETURN(known_keys, KnownKeys::Load(config.known_keys));
+    auto loaded = KnownKeys::Load(config.known_keys);
+    if (!loaded.ok()) return Annotate(loaded.status(), "--known-keys");
+    known_keys = *std::move(loaded);
   }
   return Files{std::move(component), std::move(edge), std::move(kek), std::move(known_keys)};
 }

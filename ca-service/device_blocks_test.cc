@@ -1,6 +1,7 @@
 #include "ca-service/device_blocks.h"
 
 #include "ca-service/ca_fixture.h"
+#include "ca-service/events.h"
 
 namespace devicetrust::ca {
 namespace {
@@ -115,6 +116,20 @@ TEST_F(DeviceBlocksTest, KeyCompromiseOfAUserOrComputerBlocksAllTheirKeys) {
   DT_ASSERT_OK(revocations_->RevokeForDevice({third.device_id, {}},
                                              v1::REVOCATION_REASON_KEY_COMPROMISE, "admin:ada"));
   EXPECT_EQ(Keys().size(), 3U);
+}
+
+TEST(DeliverEventsTest, OneThatDoesNotParseHoldsUpNoOther) {
+  const token::SigningKey iwa_key("k1", pki::PrivateKey::Generate().value());
+  FakeOrg org(iwa_key);
+  const WallTime now = SystemClock().Now();
+  const Change before = DeviceBlockEvent({}, true, "before", "admin:ada", now);
+  const Change behind = DeviceBlockEvent({}, false, "behind", "admin:ada", now);
+  const std::vector<db::OutboxEvent> waiting = {
+      {1, "before", before.payload}, {2, "torn", Bytes{0x0a, 0x05}}, {3, "behind", behind.payload}};
+  DT_ASSERT_OK(DeliverEvents(org, waiting));
+  ASSERT_EQ(org.log().size(), 2U);
+  EXPECT_EQ(org.log()[0].id(), "before");
+  EXPECT_EQ(org.log()[1].id(), "behind");
 }
 
 }  // namespace

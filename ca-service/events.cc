@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "devicetrust/org/v1/system_log.pb.h"
+#include "libs/base/log.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/timestamps.h"
@@ -155,6 +156,19 @@ Bytes IssuerEvent(const IssuerChange& change, WallTime now) {
   if (change.forced) (*event.mutable_debug_data())["forced"] = "true";
   event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
   return Serialize(request);
+}
+
+absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> events) {
+  org::v1::AppendEventsRequest request;
+  for (const db::OutboxEvent& event : events) {
+    org::v1::AppendEventsRequest one;
+    if (one.ParseFromArray(event.payload.data(), static_cast<int>(event.payload.size()))) {
+      request.MergeFrom(one);
+    } else {
+      Log(LogLevel::kError, "ca.event.dropped", {{"event_id", event.event_id}});
+    }
+  }
+  return org.Append(request);
 }
 
 }  // namespace devicetrust::ca

@@ -1,14 +1,18 @@
 // What the CA tells the System Log (LOG-1). Each function gives the bytes of an
-// org.v1.AppendEventsRequest: requests concatenate to one, so the outbox joins them unread.
+// org.v1.AppendEventsRequest: DeliverEvents() makes one of those that wait.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "ca-service/block_store.h"
 #include "ca-service/certificate_store.h"
+#include "ca-service/org_client.h"
 #include "libs/base/bytes.h"
 #include "libs/base/clock.h"
+#include "libs/base/status.h"
+#include "libs/db/outbox.h"
 
 namespace devicetrust::ca {
 
@@ -78,5 +82,9 @@ struct IssuerChange {
   bool forced = false;
 };
 Bytes IssuerEvent(const IssuerChange& change, WallTime now);
+
+// What the outbox delivers to: its payloads are AppendEventsRequests. One that does not parse never
+// will; it is logged and left out, else it would hold up all behind it for ever.
+absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> events);
 
 }  // namespace devicetrust::ca

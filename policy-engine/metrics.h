@@ -55,11 +55,15 @@ inline const metrics::Gauges kLogEvents("dt_policy_log_events", "Events in the S
 inline const metrics::Counters kLogDeleted(
     "dt_policy_log_deleted_total",
     "Events deleted from the System Log, by cause: age, or size of the log.", {"cause"});
+inline const metrics::Counters kLogRefused(
+    "dt_policy_log_refused_total",
+    "Malformed events that a component sent; the System Log has a word of each instead.");
 inline const metrics::Counters kHookDeliveries(
     "dt_policy_hook_deliveries_total",
     "Deliveries of event hooks that were tried, by result: OK or FAILED.", {"hook", "result"});
-inline const metrics::Counters kHookDeadLetters(
-    "dt_policy_hook_dead_letters_total", "Deliveries of event hooks that were given up.", {"hook"});
+inline const metrics::Counters kHookDeadLetters("dt_policy_hook_dead_letters_total",
+                                                "Deliveries of event hooks that were given up.",
+                                                {"hook"});
 inline const metrics::Counters kHookLost(
     "dt_policy_hook_lost_total",
     "Times that events were deleted from the System Log before a hook had them.", {"hook"});

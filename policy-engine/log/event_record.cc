@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libs/base/encoding.h"
 #include "libs/base/utc_time.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
@@ -15,6 +16,10 @@ namespace devicetrust::policy {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
+
+// Of what a malformed event says, and of what is wrong with it.
+constexpr std::size_t kShownBytesMax = 128;
+constexpr std::size_t kWhyBytesMax = 512;
 
 absl::Status BadEvent(std::string message) {
   return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
@@ -84,6 +89,26 @@ EventRecord MakeRecord(const rpc::Caller& writer, const v1::Event& given, WallTi
   const auto subjects = SubjectsOf(event);
   record.subjects.assign(subjects.begin(), subjects.end());
   return record;
+}
+
+EventRecord MakeRefusal(const rpc::Caller& writer, const v1::Event& refused,
+                        const absl::Status& why, WallTime now) {
+  const std::string digest = HexEncode(eventlog::ContentHash(refused));
+  v1::Event event;
+  event.set_id("refused-" + digest.substr(0, 40));
+  event.set_type(kRefuseEvent);
+  event.set_display_message("Malformed event, not kept");
+  *event.mutable_at() = rpc::ToTimestamp(now);
+  event.mutable_actor()->set_type("Component");
+  event.mutable_actor()->set_id(writer.name);
+  event.mutable_actor()->set_display_name(writer.ToString());
+  event.mutable_outcome()->set_result(v1::EventOutcome::RESULT_FAILURE);
+  event.mutable_outcome()->set_reason(rpc::ReasonName(reason::v1::REASON_MALFORMED_REQUEST));
+  auto& debug = *event.mutable_debug_data();
+  debug["refused_id"] = CutText(refused.id(), kShownBytesMax);
+  debug["refused_type"] = CutText(refused.type(), kShownBytesMax);
+  debug["why"] = CutText(std::string(why.message()), kWhyBytesMax);
+  return MakeRecord(writer, event, now, std::chrono::hours(1), ZonesOf());
 }
 
 bool MayWrite(std::string_view role, std::string_view type) {

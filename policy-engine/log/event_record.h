@@ -41,6 +41,12 @@ absl::Status ValidateEvent(const org::v1::Event& event);
 EventRecord MakeRecord(const rpc::Caller& writer, const org::v1::Event& given, WallTime now,
                        std::chrono::hours kept_for, const ZonesOf& zones_of);
 
+inline constexpr char kRefuseEvent[] = "org.event.refuse";
+// What is kept instead of an event that ValidateEvent() refused with `why`. The same event gives
+// the same id, so that one that comes again is kept once.
+EventRecord MakeRefusal(const rpc::Caller& writer, const org::v1::Event& refused,
+                        const absl::Status& why, WallTime now);
+
 // Whether components of `role` write events of `type`: each its own, and the org any.
 bool MayWrite(std::string_view role, std::string_view type);
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "libs/base/log.h"
 #include "libs/base/names.h"
 #include "libs/base/utc_time.h"
 #include "libs/db/sequence.h"
@@ -161,14 +162,28 @@ absl::StatusOr<SystemLog::Appended> SystemLog::Append(const rpc::Caller& writer,
   const auto zones_of = zones_of_.Get();
   std::vector<EventRecord> records;
   records.reserve(events.size());
+  int refused = 0;
   for (const v1::Event* event : events) {
-    DT_RETURN_IF_ERROR(ValidateEvent(*event));
+    if (const absl::Status valid = ValidateEvent(*event); !valid.ok()) {
+      // Whoever delivers from an outbox would come with it for ever, and with all that waits
+      // behind.
+      Log(LogLevel::kError, "system_log.event.refused",
+          {{"writer", writer.ToString()}, {"status", valid.ToString()}});
+      kLogRefused.With().Add();
+      records.push_back(MakeRefusal(writer, *event, valid, now));
+      ++refused;
+      continue;
+    }
     if (!MayWrite(writer.role, event->type())) return ForeignType(writer, *event);
     records.push_back(
         MakeRecord(writer, *event, now, limits_.kept_for, zones_of ? *zones_of : ZonesOf()));
   }
   if (records.empty()) return Appended{};
-  return Store(records, now, [](db::Transaction& /*txn*/) { return absl::OkStatus(); });
+  DT_ASSIGN_OR_RETURN(Appended appended, Store(records, now, [](db::Transaction& /*txn*/) {
+                        return absl::OkStatus();
+                      }));
+  appended.refused = refused;
+  return appended;
 }
 
 absl::Status SystemLog::AppendWith(const rpc::Caller& writer, const v1::Event& event,

@@ -49,14 +49,17 @@ class SystemLog {
   struct Appended {
     int stored = 0;
     int duplicates = 0;
+    int refused = 0;  // Of those that were given; their stand-ins count among the former two.
   };
   // Stores events of `writer` durably. Ids are the writer's own: the log keeps an event as
   // "NAME/ID", and drops one that it has under this id already. A time further ahead than
   // kEventClockSkew, or longer ago than events are kept, becomes that of the arrival; debug_data
   // then says which was claimed.
-  // kInvalidArgument, MALFORMED_REQUEST: an event lacks id, type or time, or is longer than
-  // kEventBytesMax; more than kEventsPerAppendMax. kPermissionDenied, CALLER_NOT_ALLOWED: an event
-  // is of a type that the writer's role does not write. Then none is stored.
+  // Instead of an event without id, type or time, or longer than kEventBytesMax, a kRefuseEvent is
+  // stored that says so: delivered again it would be no better, and hold up those behind it.
+  // kInvalidArgument, MALFORMED_REQUEST: more than kEventsPerAppendMax. kPermissionDenied,
+  // CALLER_NOT_ALLOWED: an event is of a type that the writer's role does not write, which a newer
+  // release of the org may take. Then none is stored.
   absl::StatusOr<Appended> Append(const rpc::Caller& writer,
                                   std::span<const org::v1::Event* const> events);
   absl::StatusOr<Appended> Append(const rpc::Caller& writer,

@@ -57,6 +57,7 @@ grpc::Status SystemLogService::AppendEvents(grpc::ServerContext* context,
   if (!appended.ok()) return rpc::ToGrpc(rpc::StoreError(appended.status()));
   response->set_stored(appended->stored);
   response->set_duplicates(appended->duplicates);
+  response->set_refused(appended->refused);
   return grpc::Status::OK;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "libs/rpc/error.h"
 #include "policy-engine/log/system_log_fixture.h"
 
@@ -263,7 +265,8 @@ TEST_F(SystemLogTest, CountsByType) {
   EXPECT_EQ(response.total(), 1);
 }
 
-TEST_F(SystemLogTest, RefusesBadInputWhole) {
+// An outbox delivers what was refused again, with all that waits behind it.
+TEST_F(SystemLogTest, AMalformedEventHoldsUpNoOther) {
   v1::Event never = NewEvent("e", "x", 1);
   never.mutable_at()->set_seconds(INT64_MAX / 2);
   v1::Event no_id = NewEvent("", "x", 1);
@@ -273,10 +276,33 @@ TEST_F(SystemLogTest, RefusesBadInputWhole) {
   v1::Event long_id = NewEvent(std::string(65, 'i'), "x", 1);
   v1::Event big = NewEvent("d", "x", 1);
   (*big.mutable_debug_data())["k"] = std::string(kEventBytesMax, 'x');
-  for (const v1::Event& bad : {no_id, no_type, no_time, never, long_id, big}) {
-    DT_EXPECT_CODE(log_.Append(TheOrg(), std::vector<v1::Event>{NewEvent("good", "x", 1), bad}),
-                   kInvalidArgument);
+  const std::vector<v1::Event> bad = {no_id, no_type, no_time, never, long_id, big};
+  std::vector<v1::Event> given = {NewEvent("before", "x", 1)};
+  given.insert(given.end(), bad.begin(), bad.end());
+  given.push_back(NewEvent("behind", "x", 1));
+  const auto first = log_.Append(TheOrg(), given).value();
+  EXPECT_EQ(std::tuple(first.stored, first.duplicates, first.refused), std::tuple(8, 0, 6));
+  clock_.Advance(std::chrono::seconds(5));
+  const auto again = log_.Append(TheOrg(), given).value();
+  EXPECT_EQ(std::tuple(again.stored, again.duplicates, again.refused), std::tuple(0, 8, 6));
+
+  v1::EventFilter refusals;
+  refusals.add_types(kRefuseEvent);
+  const auto kept = log_.Search(refusals, 0, 100).value().events;
+  ASSERT_EQ(kept.size(), bad.size());
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    const v1::Event& event = kept[bad.size() - 1 - i];
+    EXPECT_EQ(event.debug_data().at("refused_id"), bad[i].id().substr(0, 128));
+    EXPECT_EQ(event.debug_data().at("refused_type"), bad[i].type());
+    EXPECT_NE(event.debug_data().at("why"), "");
+    EXPECT_EQ(event.writer(), "policy");
+    EXPECT_LT(event.ByteSizeLong(), std::size_t{2048});
   }
+  EXPECT_TRUE(Found(v1::EventFilter()).starts_with("behind "));
+  EXPECT_TRUE(Found(v1::EventFilter()).ends_with(" before "));
+}
+
+TEST_F(SystemLogTest, RefusesBadInputWhole) {
   DT_EXPECT_CODE(log_.Append(TheOrg(), std::vector<v1::Event>(kEventsPerAppendMax + 1)),
                  kInvalidArgument);
   EXPECT_EQ(Found(v1::EventFilter()), "");
