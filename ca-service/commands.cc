@@ -16,8 +16,10 @@
 #include "libs/base/printable.h"
 #include "libs/base/process.h"
 #include "libs/base/utc_time.h"
+#include "libs/pki/crl.h"
 #include "libs/pki/csr.h"
 #include "libs/pki/sealed_file.h"
+#include "libs/rpc/caller.h"
 #include "libs/service/command_line.h"
 #include "libs/service/options.h"
 #include "libs/service/program.h"
@@ -66,6 +68,9 @@ void DescribeOut(CommandOptions& given, const char* what, service::Options& opti
 using Outcome = absl::StatusOr<std::string>;
 
 Outcome InitRoot(CommandOptions& given, const Clock& clock, Random& random) {
+  if (!rpc::IsName(given.org)) {
+    return absl::InvalidArgumentError("--org must be 1 to 64 of a-z 0-9 . _ -, as the services'");
+  }
   DT_ASSIGN_OR_RETURN(const RootFolder root,
                       RootFolder::Create(given.root, given.org, given.key, clock, random));
   return fmt::format("The root {} is good until {}. Keep {} and its key apart from the services.\n",
@@ -119,7 +124,9 @@ absl::StatusOr<Store> OpenStore(const CommandOptions& given, const Clock& clock,
                                                            *store.database, clock, random));
   if (!store.issuers->Current()->all.empty()) {
     return absl::FailedPreconditionError(fmt::format(
-        "{}: the CA has issuers. Start it; `dtctl issuers` makes the next one", given.config));
+        "{}: the CA has issuers. Start it; `dtctl issuers` makes the next one, and takes its root's"
+        " list",
+        given.config));
   }
   return store;
 }
@@ -138,6 +145,14 @@ Outcome InstallIssuer(CommandOptions& given, const Clock& clock, Random& random)
   std::string list;
   if (!given.root_crl.empty()) {
     DT_ASSIGN_OR_RETURN(list, ReadFile(given.root_crl, kRootListBytesMax));
+  }
+  if (!list.empty()) {  // Before the issuer is there, which would refuse a second try.
+    const auto crl = pki::ParseCrl(AsBytes(list), chain->back());
+    const absl::Status fit = crl.ok() ? CheckRootCrl(*crl, clock.Now()) : crl.status();
+    if (!fit.ok()) {
+      return Annotate(fit, fmt::format("{}: no list of the root in {}, nothing was installed",
+                                       given.root_crl, given.certificate));
+    }
   }
   DT_ASSIGN_OR_RETURN(const Store store, OpenStore(given, clock, random));
   const auto id = store.issuers->Install(*chain);
@@ -246,6 +261,12 @@ std::optional<int> RunCommand(int argc, const char* const* argv) {
   if (argc < 2) return std::nullopt;
   for (const Command& command : Commands()) {
     if (std::string_view(argv[1]) == command.name) return Run(command, argc, argv);
+    for (int i = 2; i < argc; ++i) {  // Behind an option it may be that one's value.
+      if (std::string_view(argv[i]) != command.name || argv[i - 1][0] == '-') continue;
+      std::fprintf(stderr, "dt-ca: %s comes before its options: %s\n", command.name,
+                   command.example);
+      return service::kUsageError;
+    }
   }
   return std::nullopt;
 }

@@ -336,6 +336,14 @@ absl::StatusOr<std::string> Issuers::Install(const std::vector<pki::Certificate>
   return row.id;
 }
 
+absl::Status CheckRootCrl(const pki::Crl& crl, WallTime now) {
+  if (crl.base_number || !crl.part_urls.empty()) {
+    return Unfit("the list is not complete", "Bring the complete list of the root.");
+  }
+  if (crl.next_update <= now) return Unfit("the list has ended", "Make a new one at the root.");
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<std::string>> Issuers::InstallRootCrl(std::span<const std::uint8_t> der,
                                                                  const Beside& beside) {
   const MutexLock lock(change_mutex_);
@@ -346,10 +354,7 @@ absl::StatusOr<std::vector<std::string>> Issuers::InstallRootCrl(std::span<const
     if (root == set->offline_roots.end()) continue;
     const auto crl = pki::ParseCrl(der, issuer->root());
     if (!crl.ok()) continue;
-    if (crl->base_number || !crl->part_urls.empty()) {
-      return Unfit("the list is not complete", "Bring the complete list of the root.");
-    }
-    if (crl->next_update <= now) return Unfit("the list has ended", "Make a new one at the root.");
+    if (absl::Status fit = CheckRootCrl(*crl, now); !fit.ok()) return fit;
     if (root->second != nullptr && crl->number <= root->second->number) {
       return Unfit(fmt::format("the list's number is {}, and list {} is published already",
                                crl->number, root->second->number),

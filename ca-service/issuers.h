@@ -29,6 +29,10 @@ namespace devicetrust::ca {
 // whoever else follows the contract asks every few minutes.
 inline constexpr std::chrono::minutes kPublishedFor{10};
 
+// Whether a list that its root signed may be published. kInvalidArgument: it is a delta or a part,
+// or has ended.
+absl::Status CheckRootCrl(const pki::Crl& crl, WallTime now);
+
 // The issuers whose certificates are good at one moment. Never changes; never empty.
 struct IssuerSet {
   // The active one first, which signs new certificates; then those that are accepted and sign

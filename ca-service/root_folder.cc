@@ -55,6 +55,28 @@ absl::Status MakeFolder(const std::string& path) {
       fmt::format("{}: the folder cannot be made for this account alone", path));
 }
 
+absl::Status Unreadable(const std::string& path, const std::error_code& error) {
+  return absl::FailedPreconditionError(fmt::format("cannot read {}: {}", path, error.message()));
+}
+
+absl::StatusOr<bool> Exists(const std::string& path) {
+  std::error_code error;
+  const bool exists = std::filesystem::exists(path, error);
+  if (error) return Unreadable(path, error);
+  return exists;
+}
+
+absl::StatusOr<std::vector<std::string>> FilesIn(const std::string& folder) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    paths.push_back(entry->path().string());
+  }
+  if (error) return Unreadable(folder, error);
+  return paths;
+}
+
 // Two numbers, as of kLastListFile and the files of kRevokedFolder.
 absl::StatusOr<std::pair<std::int64_t, std::int64_t>> Numbers(const std::string& path) {
   DT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
@@ -74,7 +96,8 @@ absl::StatusOr<RootFolder> RootFolder::Create(const std::string& path, const std
                                               const RootKeyOptions& options, const Clock& clock,
                                               Random& random) {
   const auto file = [&path](const char* name) { return path + "/" + name; };
-  if (std::filesystem::exists(file(kCertificateFile))) {
+  DT_ASSIGN_OR_RETURN(const bool made_before, Exists(file(kCertificateFile)));
+  if (made_before) {
     return absl::AlreadyExistsError(
         fmt::format("{}: there is a root in this folder already", path));
   }
@@ -106,7 +129,7 @@ absl::StatusOr<RootFolder> RootFolder::Open(const std::string& path, const RootK
   if (!certificate.ok()) return Annotate(certificate.status(), file(kCertificateFile));
   DT_ASSIGN_OR_RETURN(const std::string org_line, ReadFile(file(kOrgFile)));
   const std::string org(Line(org_line));
-  const bool sealed = std::filesystem::exists(file(kSealedFile));
+  DT_ASSIGN_OR_RETURN(const bool sealed, Exists(file(kSealedFile)));
   DT_ASSIGN_OR_RETURN(const AuthorityKeys keys, KeysOf(org, options, sealed, random));
   KeyPlace place;
   if (sealed) {
@@ -141,7 +164,8 @@ absl::Status RootFolder::Revoke(const pki::Certificate& issuer) {
     return absl::InvalidArgumentError("this root did not sign the certificate to take back");
   }
   const std::string file = File(fmt::format("{}/{}", kRevokedFolder, issuer.serial_hex()));
-  if (std::filesystem::exists(file)) return absl::OkStatus();
+  DT_ASSIGN_OR_RETURN(const bool revoked_before, Exists(file));
+  if (revoked_before) return absl::OkStatus();
   return WriteFileAtomically(
       file, fmt::format("{} {}\n", UnixSeconds(clock_.Now()), UnixSeconds(issuer.not_after())));
 }
@@ -151,16 +175,19 @@ absl::StatusOr<Bytes> RootFolder::MakeCrl(std::chrono::days validity) {
   pki::Crl crl;
   crl.number = UnixMicros(clock_.Now());
   crl.this_update = AtUnixSeconds(now) - kListBackdate;
-  if (std::filesystem::exists(File(kLastListFile))) {
+  DT_ASSIGN_OR_RETURN(const bool listed_before, Exists(File(kLastListFile)));
+  if (listed_before) {
     DT_ASSIGN_OR_RETURN(const auto last, Numbers(File(kLastListFile)));
     crl.number = std::max(crl.number, last.first + 1);
     crl.this_update =
         std::max(crl.this_update, AtUnixSeconds(last.second) + std::chrono::seconds(1));
   }
   crl.next_update = std::max(crl.this_update, AtUnixSeconds(now)) + validity;
-  for (const auto& entry : std::filesystem::directory_iterator(File(kRevokedFolder))) {
-    DT_ASSIGN_OR_RETURN(const auto times, Numbers(entry.path().string()));
-    crl.revoked.push_back({entry.path().filename().string(), AtUnixSeconds(times.first)});
+  DT_ASSIGN_OR_RETURN(const auto files, FilesIn(File(kRevokedFolder)));
+  for (const std::string& file : files) {
+    DT_ASSIGN_OR_RETURN(const auto times, Numbers(file));
+    crl.revoked.push_back(
+        {std::filesystem::path(file).filename().string(), AtUnixSeconds(times.first)});
   }
   std::ranges::sort(crl.revoked, {}, &pki::RevokedCertificate::serial_hex);
   // Before the list is signed: a number names one list for ever.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "libs/base/files.h"
 #include "libs/pki/certificate_validator.h"
 #include "libs/pki/crl.h"
@@ -98,6 +100,23 @@ TEST_F(RootFolderTest, KeepsItsKeyFromWhoHasNotTheKeyEncryptionKey) {
   DT_ASSERT_OK(
       WriteFileAtomically(folder_ / "root/root.pem", ReadFile(folder_ / "other/root.pem").value()));
   EXPECT_FALSE(Open().ok());
+}
+
+TEST_F(RootFolderTest, SaysWhichFolderCannotBeRead) {
+  // A name that is too long fails as a folder of another account does, for root too.
+  const auto made =
+      RootFolder::Create(std::string(300, 'r') + "/root", "acme", options_, clock_, random_);
+  DT_EXPECT_CODE(made, kFailedPrecondition);
+  EXPECT_NE(made.status().message().find("cannot read rrr"), std::string::npos) << made.status();
+
+  DT_ASSERT_OK(Create());
+  auto root = Open().value();
+  DT_ASSERT_OK(root.MakeCrl(days(180)));
+  // A list that would leave out what was taken back is not made.
+  std::filesystem::remove(folder_ / "root/revoked");
+  const auto list = root.MakeCrl(days(180));
+  DT_EXPECT_CODE(list, kFailedPrecondition);
+  EXPECT_NE(list.status().message().find("root/revoked"), std::string::npos) << list.status();
 }
 
 TEST_F(RootFolderTest, HasItsKeyInAToken) {

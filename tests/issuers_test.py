@@ -80,6 +80,12 @@ class OfflineRoot(EnvironmentTest):
     def test_a_root_that_is_kept_offline(self):
         folder = self.folder
         self.command("root-init", "--org", self.options["org"], *self.at_root)
+        late = self.command("--config", self.config, "issuer-request", check=False)
+        self.assertEqual(late.returncode, 2)
+        self.assertIn("issuer-request comes before its options", late.stderr)
+        odd = self.command("root-init", "--org", "Acme Inc", *self.at_root, check=False)
+        self.assertEqual(odd.returncode, 1)
+        self.assertIn("--org must be", odd.stderr)
         again = self.command("root-init", "--org", "acme", *self.at_root, check=False)
         self.assertEqual(again.returncode, 1)
         self.assertIn("there is a root in this folder already", again.stderr)
@@ -94,6 +100,15 @@ class OfflineRoot(EnvironmentTest):
         self.command("issue-issuing", *self.at_root, "--request", folder / "issuer.csr", "--out",
                      folder / "issuer.pem")
         self.command("root-crl", *self.at_root, "--out", folder / "root.crl")
+        # A list of another root, or none at all: nothing is installed, and the right one is taken.
+        other = ("--root", folder / "other-root", *self.at_root[2:])
+        self.command("root-init", "--org", "acme", *other)
+        self.command("root-crl", *other, "--out", folder / "other.crl")
+        for wrong in (folder / "other.crl", folder / "issuer.pem"):
+            refused = self.command("issuer-install", "--config", self.config, "--certificate",
+                                   folder / "issuer.pem", "--root-crl", wrong, check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"{wrong}: no list of the root in", refused.stderr)
         self.command("issuer-install", "--config", self.config, "--certificate",
                      folder / "issuer.pem", "--root-crl", folder / "root.crl")
         run("openssl", "verify", "-x509_strict", "-CAfile", folder / "root/root.pem",
