@@ -215,6 +215,9 @@ absl::StatusOr<Bytes> Pkcs11Session::State::Read(ck_object_handle_t object,
                                                  ck_attribute_type_t type) const {
   ck_attribute attribute{type, nullptr, 0};
   ck_rv_t result = api().C_GetAttributeValue(session, object, &attribute, 1);
+  if (result == CKR_ATTRIBUTE_TYPE_INVALID && type == CKA_EC_POINT) {  // An RSA key, say.
+    return Pkcs11Refused("the key is on neither P-256 nor P-384");
+  }
   if (result != CKR_OK) return Pkcs11Failed("C_GetAttributeValue", result);
   if (attribute.value_len > kAttributeBytesMax)
     return Pkcs11Refused("an attribute is not to be had");

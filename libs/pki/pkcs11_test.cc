@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cstdio>
 #include <future>
 #include <thread>
 #include <vector>
@@ -269,6 +271,22 @@ TEST_F(Pkcs11Test, WantsAPinFileThatNobodyElseReads) {
   const auto none = Pkcs11Key::For(Uri("token-4"), key.public_key(), options_);
   const absl::Status refused = (*none)->Check();
   EXPECT_NE(refused.message().find("pin-source"), std::string::npos) << refused;
+}
+
+TEST_F(Pkcs11Test, SaysThatAnRsaKeyIsOfNoCurve) {
+  std::string pem;
+  FILE* const openssl = popen("openssl genpkey -quiet -algorithm RSA", "r");
+  ASSERT_NE(openssl, nullptr);
+  std::array<char, 4096> piece{};
+  while (const std::size_t count = fread(piece.data(), 1, piece.size(), openssl)) {
+    pem.append(piece.data(), count);
+  }
+  ASSERT_EQ(pclose(openssl), 0);
+  hsm().Import("token-1", "7A", "rsa", pem);
+  const auto read = Pkcs11Key::Find("pkcs11:token=token-1;id=%7A", options_);
+  DT_EXPECT_CODE(read, kFailedPrecondition);
+  EXPECT_NE(read.status().message().find("on neither P-256 nor P-384"), std::string::npos)
+      << read.status();
 }
 
 TEST_F(Pkcs11Test, NamesAModuleThatIsNone) {
