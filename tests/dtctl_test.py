@@ -228,6 +228,8 @@ class Dtctl(EnvironmentTest):
         record = next(one for one in listed if one["serial"] == serial)
         self.assertEqual(record["reason"], "REVOCATION_REASON_CERTIFICATE_HOLD")
         self.assertIn("on hold", dtctl("certificates", "--device", record["device_id"]).stdout)
+        self.assertIn("was on hold before", dtctl("revoke", "--serial", serial, "--reason", "hold",
+                                                  "--yes").stdout)
         self.assertIn("is good again", dtctl("certificates", "release", serial).stdout)
         self.assertIn("was not on hold", dtctl("certificates", "release", serial).stdout)
 

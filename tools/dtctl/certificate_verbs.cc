@@ -139,10 +139,14 @@ int RevokeSerial(AdminClient& client, const RevokeOptions& options) {
   if (const int code = Confirm(act, options.yes); code != kDone) return code;
   const auto answer = client.RevokeCertificate(options.serial, ReasonWords().at(options.reason));
   if (!answer.ok()) return Failed(answer.status());
-  return Print(
-      options.json, *answer,
-      fmt::format("Certificate {} {}.\n", serial,
-                  answer->was_already_revoked() ? "was revoked before" : Done(options.reason)));
+  std::string done = Done(options.reason);
+  if (answer->was_already_revoked()) {
+    const bool held = IsHold(options.reason) && !certificates->empty() &&
+                      certificates->front().reason() == ca::v1::REVOCATION_REASON_CERTIFICATE_HOLD;
+    done = held ? "was on hold before" : "was revoked before";
+    if (options.reason == "key-compromise") done += "; its key is blocked";
+  }
+  return Print(options.json, *answer, fmt::format("Certificate {} {}.\n", serial, done));
 }
 
 int Release(AdminClient& client, const ListOptions& options) {
