@@ -7,10 +7,12 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "libs/base/log.h"
 #include "libs/base/mutex.h"
@@ -59,6 +61,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   CondVar thread_ended_;
   std::deque<std::shared_ptr<Job>> waiting_ ABSL_GUARDED_BY(mutex_);
   std::size_t threads_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::thread> handles_ ABSL_GUARDED_BY(mutex_);  // Until Stop().
+  std::set<std::thread::id> ended_ ABSL_GUARDED_BY(mutex_);
   std::size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t stuck_ ABSL_GUARDED_BY(mutex_) = 0;  // In a call that nobody waits for any more.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -106,7 +110,7 @@ absl::StatusOr<Bytes> Pool::Run(Work work) {
 // False when the system has none and there is none yet.
 bool Pool::StartThread() {
   try {
-    std::thread([self = shared_from_this()] { self->Serve(); }).detach();
+    handles_.emplace_back([self = shared_from_this()] { self->Serve(); });
     ++threads_;
   } catch (const std::system_error&) {
     return threads_ > 0;
@@ -140,6 +144,7 @@ void Pool::Serve() {
   session.Close();
   mutex_.Lock();
   --threads_;
+  ended_.insert(std::this_thread::get_id());
   thread_ended_.NotifyAll();
   mutex_.Unlock();
 }
@@ -161,12 +166,27 @@ void Pool::Note(const absl::Status& status) {
   retry_at_ = Steady::now() + pause_;
 }
 
+// Those that answered are gone for good when it returns: what a library frees as a thread ends must
+// not meet what it frees as the process ends.
 void Pool::Stop() {
-  const MutexLock lock(mutex_);
-  stopping_ = true;
-  work_came_.NotifyAll();
-  const Steady::time_point end = Steady::now() + options_.deadline;
-  while (threads_ > 0 && thread_ended_.WaitUntil(mutex_, end)) {
+  std::vector<std::thread> handles;
+  std::set<std::thread::id> ended;
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    work_came_.NotifyAll();
+    const Steady::time_point end = Steady::now() + options_.deadline;
+    while (threads_ > 0 && thread_ended_.WaitUntil(mutex_, end)) {
+    }
+    handles.swap(handles_);
+    ended.swap(ended_);
+  }
+  for (std::thread& handle : handles) {
+    if (ended.contains(handle.get_id())) {
+      handle.join();
+    } else {
+      handle.detach();  // Inside of the module, who knows for how long.
+    }
   }
 }
 
