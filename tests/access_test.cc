@@ -178,12 +178,9 @@ std::set<std::string> ServicesOf(const std::shared_ptr<grpc::Channel>& channel) 
 class AccessTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto created = TestDeployment::Create();
+    auto created = TestDeployment::CreateRunning();
     DT_ASSERT_OK(created);
     deployment_ = std::move(*created);
-    DT_ASSERT_OK(deployment_->StartPolicy());
-    DT_ASSERT_OK(deployment_->StartCa());
-    DT_ASSERT_OK(deployment_->SetUpOrg());
   }
   static void TearDownTestSuite() { deployment_.reset(); }
 

@@ -28,12 +28,9 @@ constexpr std::chrono::milliseconds kLookEvery{2};
 class IssuerKill : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto created = TestDeployment::Create();
+    auto created = TestDeployment::CreateRunning();
     DT_ASSERT_OK(created);
     deployment_ = *std::move(created);
-    DT_ASSERT_OK(deployment_->StartPolicy());
-    DT_ASSERT_OK(deployment_->StartCa());
-    DT_ASSERT_OK(deployment_->SetUpOrg());
   }
 
   std::unique_ptr<admin::AdminClient> Admin() {

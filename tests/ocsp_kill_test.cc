@@ -31,12 +31,9 @@ constexpr std::chrono::seconds kUntilBack{60};
 class OcspKill : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto created = TestDeployment::Create();
+    auto created = TestDeployment::CreateRunning();
     DT_ASSERT_OK(created);
     deployment_ = *std::move(created);
-    DT_ASSERT_OK(deployment_->StartPolicy());
-    DT_ASSERT_OK(deployment_->StartCa());
-    DT_ASSERT_OK(deployment_->SetUpOrg());
     const auto edge = ca::v1::EnrollmentService::NewStub(deployment_->CaEdge());
     for (std::size_t i = 0; i < kAsked; ++i) {
       const auto key = pki::PrivateKey::Generate().value();

@@ -34,12 +34,9 @@ constexpr std::chrono::seconds kUntilItIsBack{60};
 class RevocationKill : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto created = TestDeployment::Create();
+    auto created = TestDeployment::CreateRunning();
     DT_ASSERT_OK(created);
     deployment_ = *std::move(created);
-    DT_ASSERT_OK(deployment_->StartPolicy());
-    DT_ASSERT_OK(deployment_->StartCa());
-    DT_ASSERT_OK(deployment_->SetUpOrg());
   }
 
   void Enroll(std::size_t count) {

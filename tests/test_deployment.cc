@@ -51,6 +51,14 @@ absl::StatusOr<std::unique_ptr<TestDeployment>> TestDeployment::Create(int peopl
   return deployment;
 }
 
+absl::StatusOr<std::unique_ptr<TestDeployment>> TestDeployment::CreateRunning() {
+  DT_ASSIGN_OR_RETURN(auto deployment, Create());
+  DT_RETURN_IF_ERROR(deployment->StartPolicy());
+  DT_RETURN_IF_ERROR(deployment->StartCa());
+  DT_RETURN_IF_ERROR(deployment->SetUpOrg());
+  return deployment;
+}
+
 absl::Status TestDeployment::Prepare() {
   for (const char* name : {"ca", "policy", "iwa-1", "gateway-1", "gateway-2"}) pki_.Component(name);
   pki_.Admin("test");

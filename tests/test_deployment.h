@@ -34,6 +34,8 @@ class TestDeployment {
   // With that many people and as many computers, at most 1,000. Programs come from the folder
   // that the environment variable DT_BIN names.
   static absl::StatusOr<std::unique_ptr<TestDeployment>> Create(int people = kPeople);
+  // The same with dt-policy and dt-ca running, and the org set up.
+  static absl::StatusOr<std::unique_ptr<TestDeployment>> CreateRunning();
   ~TestDeployment();
 
   // How the programs are started, for tests that change an option. `name`: "gateway-1".
