@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "libs/http/form.h"
+#include "simulator/gateway/assets/assets.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/problems.h"
 
@@ -26,6 +27,9 @@ Task<http::Response> OrgHost::Handle(const http::Request& request) const {
 Task<http::Response> OrgHost::Serve(const http::Request& request) const {
   if (!NamesAgree(request) || request.host != site_.org_host) co_return Misdirected();
   const bool post = request.method == "POST";
+  if (request.path.starts_with(kAssetsPath)) {
+    co_return post ? RenderMethodNotAllowed(site_) : ServeAsset(request);
+  }
   if (post && std::ranges::count(kReadPaths, request.path) > 0) {
     co_return RenderMethodNotAllowed(site_);
   }

@@ -5,6 +5,7 @@
 //   /continue, /proof, /refused      sso/sso_flow.h
 //   /signin, /factor, /signout       sso/authentication_forms.h
 //   /saml/metadata                   saml/saml_front_end.h
+//   /assets/                         assets/assets.h
 //   /, /mark, /.well-known/device-trust     here
 //
 // One sign-on is one Transaction, kept in a cookie of its own (sso/browser_state.h).

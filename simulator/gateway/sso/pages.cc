@@ -8,56 +8,22 @@
 #include "libs/base/printable.h"
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
+#include "simulator/gateway/assets/assets.h"
 
 namespace devicetrust::gateway {
 namespace {
 
 using http::EscapeHtml;
 
-// Lines around fields have a contrast of 3:1 (WCAG 2.2, 1.4.11). In forced colours only borders
-// are left of a button, so it has one.
-constexpr std::string_view kStyle = R"(
-:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#59636e;--line:#78828c;
---accent:#0b5cad;--on-accent:#fff;--bad:#b3261e;--tint:#f1f4f7}
-@media(prefers-color-scheme:dark){:root{--ink:#e8ebee;--paper:#16191d;--soft:#a5afb9;
---line:#737e89;--accent:#7db8f5;--on-accent:#0d1a26;--bad:#ffb4ab;--tint:#22272d}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-header,main{max-width:27.5rem;margin:0 auto;padding:0 1.25rem}
-header{display:flex;align-items:center;gap:.6rem;margin-top:10vh;font-weight:600;
-overflow-wrap:anywhere}
-.mark{flex:none;width:2rem;height:2rem;border-radius:.4rem;object-fit:contain}
-span.mark{display:grid;place-items:center;background:var(--accent);color:var(--on-accent);
-border:1px solid transparent}
-main{margin-top:1.5rem;margin-bottom:2rem}
-h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem;overflow-wrap:anywhere}
-h2{font-size:1rem;margin:0}
-p{margin:.5rem 0 1rem;overflow-wrap:anywhere}
-form+p{margin-top:1rem}
-label{display:block;margin:1rem 0 .25rem;font-weight:600}
-input{width:100%;padding:.6rem .7rem;font:inherit;color:inherit;background:transparent;
-border:1px solid var(--line);border-radius:.4rem}
-[aria-invalid]{border-color:var(--bad)}
-button{margin:1.5rem 0 0;width:100%;padding:.65rem;font:inherit;font-weight:600;
-border:1px solid transparent;border-radius:.4rem;background:var(--accent);
-color:var(--on-accent);cursor:pointer}
-button.quiet{width:auto;padding:.4rem .8rem;margin:.5rem 0 0;background:transparent;
-color:var(--accent);border-color:var(--line)}
-a{color:var(--accent)}
-:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
-.problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem}
-.soft{color:var(--soft)}
-.ways{list-style:none;margin:0 0 1rem;padding:0}
-.ways li{margin:.35rem 0}
-.box{margin:1.5rem 0;padding:.75rem 1rem;border:1px solid var(--line);border-radius:.4rem;
-background:var(--tint)}
-.box p{margin:.25rem 0}
-.code code{font-size:1.75rem;font-weight:600;letter-spacing:.05em;white-space:nowrap;
-user-select:all;-webkit-user-select:all}
-samp{display:block;overflow-wrap:anywhere;font:.875rem/1.5 ui-monospace,monospace}
-)";
 constexpr std::chrono::seconds kRetryAfter{5};  // What is down is often just starting.
 constexpr std::string_view kSubmitScript = "document.forms[0].submit()";
+
+// A sign-in waits for one answer alone, and the mTLS hosts have no files: the style is in the page.
+const std::string& Style() {
+  static const std::string style =
+      std::string(AssetText("tokens.css")) + std::string(AssetText("pages.css"));
+  return style;
+}
 
 std::string CspHash(std::string_view text) {
   return fmt::format("'sha256-{}'", Base64Encode(pki::Sha256(text)));
@@ -85,7 +51,7 @@ std::string Mark(const Site& site) {
 }
 
 std::string Policy(const Site& site, std::string_view form_action, bool submits) {
-  static const std::string style_hash = CspHash(kStyle);
+  static const std::string style_hash = CspHash(Style());
   static const std::string script_hash = CspHash(kSubmitScript);
   std::string policy = fmt::format(
       "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", style_hash);
@@ -104,7 +70,7 @@ http::Response Page(const Site& site, int status, std::string_view title, std::s
                           "<meta name=\"viewport\" content=\"width=device-width\">"
                           "<title>{} \xc2\xb7 {}</title><style>{}</style></head>\n<body>"
                           "<header>{}<span>{}</span></header><main>\n{}\n</main>{}</body></html>\n",
-                          EscapeHtml(title), name, kStyle, Mark(site), name, content,
+                          EscapeHtml(title), name, Style(), Mark(site), name, content,
                           submits ? fmt::format("<script>{}</script>", kSubmitScript) : ""));
   response.fields.Set("content-security-policy", Policy(site, form_action, submits));
   // With no-referrer browsers send "Origin: null" from our own forms, which we would refuse.
