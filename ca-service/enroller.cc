@@ -1,9 +1,11 @@
 #include "ca-service/enroller.h"
 
+#include <algorithm>
 #include <span>
 #include <string>
 
 #include "ca-service/events.h"
+#include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
 #include "libs/base/log_sparsely.h"
 #include "libs/pki/csr.h"
@@ -15,6 +17,8 @@ namespace {
 
 using absl::StatusCode;
 using rpc::MakeError;
+
+constexpr std::size_t kSerialDigitsMax = 40;  // RFC 5280, section 4.1.2.2.
 
 absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
   auto csr = pki::ParseCsr(AsBytes(der));
@@ -34,6 +38,16 @@ absl::StatusOr<pki::VerifiedCsr> CheckCsr(std::string_view der) {
   }
 }
 
+// Lower-cased, as the store has it.
+absl::Status CheckSerial(std::string& serial) {
+  const bool hex = std::ranges::all_of(serial, IsHexDigit);
+  serial = LowerCase(serial);
+  if (hex && serial.size() <= kSerialDigitsMax) return absl::OkStatus();
+  return MakeError(StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+                   "`renews` is no serial number", {},
+                   "Send the serial of the certificate to renew, at most 40 hex digits.");
+}
+
 // Refusals for good; faults of servers are in the servers' logs.
 bool IsForTheSystemLog(const absl::Status& refused) {
   return absl::IsPermissionDenied(refused) && rpc::DetailOf(refused).has_value();
@@ -43,12 +57,14 @@ bool IsForTheSystemLog(const absl::Status& refused) {
 
 absl::StatusOr<StoredCertificate> Enroller::Enroll(std::string_view user_token,
                                                    std::string_view csr_der,
-                                                   std::string_view client_address) {
+                                                   std::string_view client_address,
+                                                   Renewal renewal) {
+  DT_RETURN_IF_ERROR(CheckSerial(renewal.serial));
   DT_ASSIGN_OR_RETURN(const token::UserToken token,
                       iwa_keys_.Verify(user_token, context_.clock.Now()));
   const Applicant applicant = ApplicantOf(token, org_);
   DT_RETURN_IF_ERROR(CheckRateLimit(applicant));
-  auto certificate = EnrollVerified(applicant, csr_der, client_address);
+  auto certificate = EnrollVerified(applicant, csr_der, client_address, renewal);
   if (!certificate.ok()) {
     const absl::Status refused = rpc::StoreError(certificate.status());
     LogSparsely(LogLevel::kWarning, "user.credential.enroll.refused", applicant.user.name,
@@ -78,7 +94,8 @@ absl::Status Enroller::CheckRateLimit(const Applicant& applicant) {
 
 absl::StatusOr<StoredCertificate> Enroller::EnrollVerified(const Applicant& applicant,
                                                            std::string_view csr_der,
-                                                           std::string_view client_address) {
+                                                           std::string_view client_address,
+                                                           const Renewal& renewal) {
   DT_ASSIGN_OR_RETURN(const pki::VerifiedCsr csr, CheckCsr(csr_der));
   if (csr.public_key.Thumbprint() != applicant.key_thumbprint) {
     return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_TOKEN_WRONG_KEY,
@@ -90,7 +107,7 @@ absl::StatusOr<StoredCertificate> Enroller::EnrollVerified(const Applicant& appl
                      "others know the private half of this key", applicant.key_thumbprint,
                      "Make a new key with the system's random numbers and enroll with it.");
   }
-  return issuance_.Certify(applicant, csr.public_key, client_address);
+  return issuance_.Certify(applicant, csr.public_key, client_address, renewal);
 }
 
 // One event per evidence and reason, however often the refused call comes again.

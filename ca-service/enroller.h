@@ -35,7 +35,7 @@ class Enroller {
   // `client_address` is for the System Log. Errors: those of EnrollmentService.Enroll in
   // the contract. On an error nothing of the certificate is stored but, at most, its plan.
   absl::StatusOr<StoredCertificate> Enroll(std::string_view user_token, std::string_view csr_der,
-                                           std::string_view client_address);
+                                           std::string_view client_address, Renewal renewal = {});
 
   // After a restart: see Issuance.
   absl::StatusOr<int> CompletePlanned() { return issuance_.CompletePlanned(); }
@@ -44,7 +44,8 @@ class Enroller {
   absl::Status CheckRateLimit(const Applicant& applicant);
   absl::StatusOr<StoredCertificate> EnrollVerified(const Applicant& applicant,
                                                    std::string_view csr_der,
-                                                   std::string_view client_address);
+                                                   std::string_view client_address,
+                                                   const Renewal& renewal);
   void LogRefusal(const Applicant& applicant, const absl::Status& refused,
                   std::string_view client_address);
 

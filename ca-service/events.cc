@@ -82,7 +82,7 @@ Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view clie
   return Serialize(request);
 }
 
-Bytes RenewedEvent(const StoredCertificate& certificate, const std::string& renews,
+Bytes RenewedEvent(const StoredCertificate& certificate, const Follows& follows,
                    std::string_view client_address, WallTime now) {
   org::v1::AppendEventsRequest request;
   Event& event = *request.add_events();
@@ -90,7 +90,8 @@ Bytes RenewedEvent(const StoredCertificate& certificate, const std::string& rene
   SetActor(event, "User", certificate.user_id, certificate.principal);
   event.mutable_client()->set_address(std::string(client_address));
   Describe(event, certificate);
-  (*event.mutable_debug_data())["renews"] = renews;
+  (*event.mutable_debug_data())["renews"] = follows.serial;
+  if (follows.forced) (*event.mutable_debug_data())["forced"] = "true";
   event.mutable_outcome()->set_result(EventOutcome::RESULT_SUCCESS);
   return Serialize(request);
 }

@@ -31,9 +31,13 @@ inline constexpr char kUnblockEvent[] = "ca.device.unblock";
 Bytes EnrolledEvents(const StoredCertificate& certificate, std::string_view client_address,
                      WallTime now);
 
-// pki.cert.renew (CA-2): beside the former two, when the same person had a good certificate on the
-// same device, whose serial is `renews`.
-Bytes RenewedEvent(const StoredCertificate& certificate, const std::string& renews,
+// pki.cert.renew (CA-2): beside the former two, when the certificate follows one of the same person
+// on the same device: one that is good, or that the agent named.
+struct Follows {
+  std::string serial;
+  bool forced = false;  // A person asked for it.
+};
+Bytes RenewedEvent(const StoredCertificate& certificate, const Follows& follows,
                    std::string_view client_address, WallTime now);
 
 // An event with its id.

@@ -61,6 +61,20 @@ absl::Status Replayed(std::string message) {
                    std::move(message), {}, "Get a new user token and enroll again.");
 }
 
+// What was taken back does not renew itself.
+absl::Status CheckFormer(const StoredCertificate& former) {
+  if (!former.revoked_at) return absl::OkStatus();
+  if (former.on_hold()) {
+    return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_CERTIFICATE_ON_HOLD,
+                     "the certificate to renew is on hold", former.serial,
+                     "Ask an administrator, who can release it.");
+  }
+  return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_CERTIFICATE_REVOKED,
+                   "the certificate to renew was revoked", former.serial,
+                   "Ask an administrator why; if it was a mistake, run `dt-agent run --user "
+                   "--forceRenewal` as that user.");
+}
+
 absl::Status RevokedMeanwhile(const std::string& principal) {
   return MakeError(StatusCode::kPermissionDenied, reason::v1::REASON_USER_REVOKED_MEANWHILE,
                    "the user's certificates were revoked during this enrollment", principal,
@@ -81,9 +95,10 @@ absl::Status TooMany(const std::string& whose, std::int64_t most,
 
 absl::StatusOr<StoredCertificate> Issuance::Certify(const Applicant& applicant,
                                                     const pki::PublicKey& key,
-                                                    std::string_view client_address) {
+                                                    std::string_view client_address,
+                                                    const Renewal& renewal) {
   for (int i = 0; i < kRacesMax; ++i) {
-    DT_ASSIGN_OR_RETURN(Found done, CertifyOnce(applicant, key, client_address));
+    DT_ASSIGN_OR_RETURN(Found done, CertifyOnce(applicant, key, client_address, renewal));
     if (done.raced) continue;
     return *std::move(done.certificate);
   }
@@ -94,10 +109,11 @@ absl::StatusOr<StoredCertificate> Issuance::Certify(const Applicant& applicant,
 
 absl::StatusOr<Issuance::Found> Issuance::CertifyOnce(const Applicant& applicant,
                                                       const pki::PublicKey& key,
-                                                      std::string_view client_address) {
+                                                      std::string_view client_address,
+                                                      const Renewal& renewal) {
   const WallTime now = context_.clock.Now();
   DT_ASSIGN_OR_RETURN(Found found, context_.database.Read([&](db::Transaction& txn) {
-    return Find(txn, applicant, now);
+    return Find(txn, applicant, renewal, now);
   }));
   if (found.certificate) return found;
   if (found.plan) return Complete(*found.plan);
@@ -131,14 +147,16 @@ absl::StatusOr<Issuance::Found> Issuance::CertifyOnce(const Applicant& applicant
   plan.content = std::move(draft.content);
   plan.revocation_epoch = found.enrollment.revocation_epoch;
   plan.client_address = client_address;
-  DT_ASSIGN_OR_RETURN(found, Plan(applicant, plan, now));
+  plan.renews = found.renews;
+  plan.forced = renewal.forced;
+  DT_ASSIGN_OR_RETURN(found, Plan(applicant, plan, renewal, now));
   if (found.certificate || found.raced) return found;
   return Complete(found.plan ? *found.plan : plan);
 }
 
 // What the store alone answers: a certificate, the plan of one, neither yet, or a refusal.
 absl::StatusOr<Issuance::Found> Issuance::Find(db::Transaction& txn, const Applicant& applicant,
-                                               WallTime now) {
+                                               const Renewal& renewal, WallTime now) {
   CertificateStore store(txn);
   Found found;
   // The org has yet to say who the user is.
@@ -168,6 +186,13 @@ absl::StatusOr<Issuance::Found> Issuance::Find(db::Transaction& txn, const Appli
       return Replayed("the user token was used, and its certificate is revoked or has expired");
     }
   }
+  if (!found.certificate && !found.plan && !renewal.serial.empty()) {
+    DT_ASSIGN_OR_RETURN(const auto former, store.FindBySerial(renewal.serial));
+    if (former && former->device_id == state.device_id && former->user_sid == applicant.user.sid) {
+      if (!renewal.forced) DT_RETURN_IF_ERROR(CheckFormer(*former));
+      found.renews = former->serial;
+    }
+  }
   return found;
 }
 
@@ -189,14 +214,15 @@ absl::StatusOr<org::v1::AuthorizedEnrollment> Issuance::Authorize(
 // Looks again at all that may have changed since the first look, and only then spends the
 // evidence. The closure may run more than once and has no effect but its result.
 absl::StatusOr<Issuance::Found> Issuance::Plan(const Applicant& applicant,
-                                               const PlannedCertificate& fresh, WallTime now) {
+                                               const PlannedCertificate& fresh,
+                                               const Renewal& renewal, WallTime now) {
   const SpentEvidence spent{applicant.evidence.id, applicant.key_thumbprint,
                             UnixSeconds(applicant.evidence.expires_at)};
   const StoredCertificate& certificate = fresh.certificate;
   const bool forget = ++planned_ % kForgetEvidenceEvery == 0;
   return context_.database.Write([&](db::Transaction& txn) -> absl::StatusOr<Found> {
     CertificateStore store(txn);
-    DT_ASSIGN_OR_RETURN(Found found, Find(txn, applicant, now));
+    DT_ASSIGN_OR_RETURN(Found found, Find(txn, applicant, renewal, now));
     if (found.certificate || found.plan) return found;
     DT_ASSIGN_OR_RETURN(const std::int64_t epoch, store.RevocationEpochOf(certificate.user_id));
     if (epoch > fresh.revocation_epoch) return RevokedMeanwhile(certificate.principal);
@@ -281,13 +307,16 @@ absl::StatusOr<Issuance::Found> Issuance::Record(const PlannedCertificate& plan,
     Found done;
     done.certificate = signed_one;
     done.is_new = true;
-    DT_ASSIGN_OR_RETURN(const std::string renews, store.FindRenewed(signed_one, UnixSeconds(now)));
+    std::string renews = plan.renews;
+    if (renews.empty()) {
+      DT_ASSIGN_OR_RETURN(renews, store.FindRenewed(signed_one, UnixSeconds(now)));
+    }
     DT_RETURN_IF_ERROR(store.Insert(signed_one));
     DT_RETURN_IF_ERROR(context_.outbox.Append(txn, "enroll-" + signed_one.serial, events));
     if (!renews.empty()) {
-      DT_RETURN_IF_ERROR(
-          context_.outbox.Append(txn, "renew-" + signed_one.serial,
-                                 RenewedEvent(signed_one, renews, plan.client_address, now)));
+      DT_RETURN_IF_ERROR(context_.outbox.Append(
+          txn, "renew-" + signed_one.serial,
+          RenewedEvent(signed_one, {renews, plan.forced}, plan.client_address, now)));
     }
     DT_ASSIGN_OR_RETURN(const auto reason, TakenBackSince(txn, plan));
     if (reason) {

@@ -15,6 +15,12 @@
 
 namespace devicetrust::ca {
 
+// What the agent says of the certificate that a new one is to follow.
+struct Renewal {
+  std::string serial = {};  // Lower-case hex; empty: of none.
+  bool forced = false;      // A person asked for it: also when the former one is revoked.
+};
+
 struct IssuanceConfig {
   std::string org;
   Profile profile;
@@ -43,11 +49,12 @@ class Issuance {
   // nothing of the certificate is stored but, at most, its plan.
   //
   // Errors: PERMISSION_DENIED TOKEN_REPLAYED, USER_REVOKED_MEANWHILE, DEVICE_BLOCKED,
-  // KEY_COMPROMISED, CERTIFICATE_ON_HOLD; RESOURCE_EXHAUSTED TOO_MANY_REQUESTS; UNAVAILABLE
-  // CONFLICTING_STATE, LOG_BACKLOG_FULL; those of AuthorizeEnrollments, of the signer and of the
-  // store.
+  // KEY_COMPROMISED, CERTIFICATE_ON_HOLD, CERTIFICATE_REVOKED; RESOURCE_EXHAUSTED
+  // TOO_MANY_REQUESTS; UNAVAILABLE CONFLICTING_STATE, LOG_BACKLOG_FULL; those of
+  // AuthorizeEnrollments, of the signer and of the store.
   absl::StatusOr<StoredCertificate> Certify(const Applicant& applicant, const pki::PublicKey& key,
-                                            std::string_view client_address);
+                                            std::string_view client_address,
+                                            const Renewal& renewal = {});
 
   // Signs and records what was planned before a restart; how many. A plan whose signer is away
   // stays for the next time.
@@ -61,19 +68,21 @@ class Issuance {
     std::optional<StoredCertificate> certificate;
     std::optional<PlannedCertificate> plan;
     bool is_new = false;  // The certificate was recorded by this call.
+    std::string renews;   // Serial of the certificate of this person and device that is followed.
     // The computer just got another device id, or the serial is too much like one that there is:
     // begin again.
     bool raced = false;
   };
 
   absl::StatusOr<Found> CertifyOnce(const Applicant& applicant, const pki::PublicKey& key,
-                                    std::string_view client_address);
-  static absl::StatusOr<Found> Find(db::Transaction& txn, const Applicant& applicant, WallTime now);
+                                    std::string_view client_address, const Renewal& renewal);
+  static absl::StatusOr<Found> Find(db::Transaction& txn, const Applicant& applicant,
+                                    const Renewal& renewal, WallTime now);
   absl::StatusOr<org::v1::AuthorizedEnrollment> Authorize(const Applicant& applicant,
                                                           const std::string& device_id,
                                                           const std::string& enrollment_id);
   absl::StatusOr<Found> Plan(const Applicant& applicant, const PlannedCertificate& fresh,
-                             WallTime now);
+                             const Renewal& renewal, WallTime now);
   absl::Status RefuseTooMany(CertificateStore& store, const Applicant& applicant,
                              const StoredCertificate& fresh, WallTime now) const;
   absl::StatusOr<Found> Complete(const PlannedCertificate& plan);

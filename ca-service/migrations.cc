@@ -127,6 +127,13 @@ std::vector<db::Migration> Migrations() {
         "CREATE INDEX certificates_revoked ON certificates (revocation_sequence, serial, reason,"
         " revoked_at, not_after, issuer_id, crl_shard) WHERE revocation_sequence IS NOT NULL",
         "DROP INDEX certificates_issuer_revocation"}});
+  // What the certificate follows that is about to be signed.
+  steps.push_back(
+      {8,
+       "planned renewals",
+       {},
+       {"ALTER TABLE planned_certificates ADD COLUMN renews TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE planned_certificates ADD COLUMN forced BIGINT NOT NULL DEFAULT 0"}});
   return steps;
 }
 

@@ -12,7 +12,8 @@ using db::Text;
 // In the order of FromRow().
 #define DT_CA_PLAN_COLUMNS                                                                     \
   "serial, issuer_id, enrollment_id, device_id, user_id, user_sid, principal, key_thumbprint," \
-  " issued_at, not_after, content, revocation_epoch, client_address, crl_shard"
+  " issued_at, not_after, content, revocation_epoch, client_address, crl_shard,"               \
+  " renews, forced"
 
 PlannedCertificate FromRow(Row& row) {
   PlannedCertificate plan;
@@ -31,6 +32,8 @@ PlannedCertificate FromRow(Row& row) {
   plan.revocation_epoch = Int(row[11]);
   plan.client_address = Text(row[12]);
   certificate.crl_shard = Int(row[13]);
+  plan.renews = Text(row[14]);
+  plan.forced = Int(row[15]) != 0;
   return plan;
 }
 
@@ -40,11 +43,12 @@ absl::Status PlanStore::Insert(const PlannedCertificate& plan) {
   const StoredCertificate& certificate = plan.certificate;
   return txn_
       .Run("INSERT INTO planned_certificates (" DT_CA_PLAN_COLUMNS
-           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
            {certificate.serial, certificate.issuer_id, certificate.enrollment_id,
             certificate.device_id, certificate.user_id, certificate.user_sid, certificate.principal,
             certificate.key_thumbprint, certificate.issued_at, certificate.not_after, plan.content,
-            plan.revocation_epoch, plan.client_address, certificate.crl_shard})
+            plan.revocation_epoch, plan.client_address, certificate.crl_shard, plan.renews,
+            std::int64_t{plan.forced}})
       .status();
 }
 

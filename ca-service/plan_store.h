@@ -18,7 +18,9 @@ struct PlannedCertificate {
   StoredCertificate certificate;      // Without `der`; never revoked.
   Bytes content;                      // What is signed: TBSCertificate.
   std::int64_t revocation_epoch = 0;  // Before the org was asked; see RaiseRevocationEpoch().
-  std::string client_address;         // For the System Log.
+  std::string client_address;         // For the System Log, as the next.
+  std::string renews = {};            // Serial of the one that it follows; empty: not said.
+  bool forced = false;                // A person asked for it.
 };
 
 // The plans in the store, on one transaction of the caller. Errors as db::Transaction::Run.
