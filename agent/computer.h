@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libs/base/bytes.h"
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/kerberos/bindings.h"
 #include "libs/pki/certificate.h"
@@ -34,6 +35,7 @@ enum class EventLevel { kInformation, kWarning, kError };
 // Ids of the agent's own event log. 1000 is what administrators are told to look for.
 inline constexpr int kEventEnrolled = 1000;
 inline constexpr int kEventNothingToDo = 1001;  // A certificate is there already.
+inline constexpr int kEventRenewed = 1002;      // It took the place of another.
 inline constexpr int kEventNotNow = 2000;       // No network, no user: at the next run.
 inline constexpr int kEventTryAgain = 2001;     // Something did not answer.
 inline constexpr int kEventRefused = 3000;      // Somebody has to act.
@@ -63,7 +65,17 @@ struct DeviceKey {
   pki::Signer signer;  // P-256.
 };
 
-// All calls from one thread at a time.
+// One certificate of the user's personal store.
+struct PersonalCertificate {
+  pki::Certificate certificate;
+  bool has_key = true;  // False: its private key is lost, and no browser can use it.
+  std::optional<WallTime> renew_at = {};  // As it was installed; unknown when that got lost.
+};
+
+// All calls from one thread at a time. What changes keys or store is durable when it returns, and a
+// power cut in the middle leaves what was before or what was wanted, or a key that
+// RemoveOrphanKeys() finds. Errors of these: kUnavailable when the store is busy or its keeper does
+// not answer; another code when somebody has to act, with the remedy.
 class Computer {
  public:
   virtual ~Computer() = default;
@@ -74,12 +86,19 @@ class Computer {
   virtual std::optional<std::string> logged_on_user() const = 0;  // "ada@CORP.TEST".
   virtual std::optional<std::string> RegistryValue(std::string_view name) const = 0;
 
-  // The logged-on user's personal certificate store.
-  virtual std::vector<pki::Certificate> PersonalCertificates() const = 0;
-  // Puts `chain` there, the certificate of `key` first, then its issuers; `key` is no longer
-  // pending and is the certificate's as long as that is in the store.
+  // The logged-on user's personal certificate store. An error is not an empty store.
+  virtual absl::StatusOr<std::vector<PersonalCertificate>> PersonalCertificates() const = 0;
+  // Puts `chain` there, the certificate of `key` first, then its issuers, beside what is there;
+  // `key` is no longer pending and is the certificate's as long as that is in the store.
   virtual absl::Status InstallPersonal(const std::vector<pki::Certificate>& chain,
-                                       const DeviceKey& key) = 0;
+                                       const DeviceKey& key, WallTime renew_at) = 0;
+  // Takes that very certificate (by issuer and serial, never by a name that others may share) out
+  // of the store, with its key unless another certificate has the same. OK when it is not there.
+  virtual absl::Status RemovePersonal(const pki::Certificate& certificate) = 0;
+  // Ends what a power cut may leave: deletes the keys that CreateKey() made, that no certificate of
+  // the store has, and that are not pending; the pending one, when a certificate has it, is pending
+  // no longer. How many were deleted.
+  virtual absl::StatusOr<int> RemoveOrphanKeys() = 0;
 
   // Makes a key for the logged-on user, which is pending until its certificate is installed.
   // There is one pending key at most: an older one is deleted. A TPM makes it below its storage

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "agent/remedies.h"
+#include "agent/renewal.h"
 #include "libs/base/encoding.h"
 #include "libs/base/trace.h"
 #include "libs/base/utc_time.h"
@@ -97,28 +99,94 @@ std::optional<Outcome> Enrollment::CheckPreconditions() {
                           rpc::ReasonName(outcome.status), std::string(RemedyFor(why))});
     return outcome;
   };
-  for (const pki::Certificate& certificate : computer_.PersonalCertificates()) {
-    if (certificate.issuer_common_name() != kIssuerCommonName) continue;
-    Outcome outcome;
-    outcome.kind = Outcome::Kind::kNothingToDo;
-    outcome.serial = certificate.serial_hex();
-    computer_.WriteEvent(
-        {kEventNothingToDo, EventLevel::kInformation,
-         fmt::format("A Device Trust certificate is in the store (serial {}).", outcome.serial)});
-    return outcome;
-  }
-  if (computer_.domain().empty()) {
+  const auto not_joined = [&] {
     return not_now(reason::v1::REASON_NOT_DOMAIN_JOINED,
                    "This computer is not joined to a domain, so it cannot prove itself.");
-  }
-  if (!computer_.logged_on_user()) {
+  };
+  if (!computer_.logged_on_user()) {  // Whose store it would be.
+    if (computer_.domain().empty()) return not_joined();
     return not_now(reason::v1::REASON_NOT_A_USER, "Nobody is logged on.");
   }
+  step_ = Step::kInstall;  // The one that is about the store.
+  auto early = CheckStore();
+  if (!early.ok()) {
+    ++attempts_;
+    return Conclude(early.status());
+  }
+  if (*early) return *std::move(early);
+  if (computer_.domain().empty()) return not_joined();
   if (computer_.network_place() != NetworkPlace::kCorporate) {
     return not_now(reason::v1::REASON_DOMAIN_CONTROLLER_UNREACHABLE,
                    "The corporate network is not reachable from here.");
   }
   return std::nullopt;
+}
+
+absl::StatusOr<std::vector<PersonalCertificate>> Enrollment::OurCertificates() const {
+  DT_ASSIGN_OR_RETURN(std::vector<PersonalCertificate> ours, computer_.PersonalCertificates());
+  std::erase_if(ours, [](const PersonalCertificate& one) {
+    return one.certificate.issuer_common_name() != kIssuerCommonName;
+  });
+  return ours;
+}
+
+// Tidies what an earlier run may have left, then says whether anything is to be done. Of several
+// certificates of ours the newest that has its key stays.
+absl::StatusOr<std::optional<Outcome>> Enrollment::CheckStore() {
+  if (options_.force_renewal && options_.version < kForcesRenewalFrom) {
+    return rpc::MakeError(
+        absl::StatusCode::kFailedPrecondition, reason::v1::REASON_MALFORMED_REQUEST,
+        fmt::format("Agent {} cannot force a renewal.", options_.version.Text()), computer_.name(),
+        fmt::format("Install {} or later.", kForcesRenewalFrom.Text()));
+  }
+  DT_RETURN_IF_ERROR(computer_.RemoveOrphanKeys().status());
+  DT_ASSIGN_OR_RETURN(std::vector<PersonalCertificate> ours, OurCertificates());
+  renewed_ = {{}, options_.force_renewal};
+  follows_ = !ours.empty();
+  if (ours.empty()) return std::nullopt;
+
+  const auto newest = std::max_element(
+      ours.begin(), ours.end(), [](const PersonalCertificate& a, const PersonalCertificate& b) {
+        const auto rank = [](const PersonalCertificate& one) {
+          return std::tuple(one.has_key, one.certificate.not_before(), one.certificate.not_after(),
+                            one.certificate.serial_hex());
+        };
+        return rank(a) < rank(b);
+      });
+  if (newest->has_key && ours.size() > 1) {
+    DT_RETURN_IF_ERROR(RemoveAllBut(newest->certificate));
+  }
+  renewed_.serial = newest->certificate.serial_hex();
+  if (options_.force_renewal) return std::nullopt;
+  const WallTime moment = std::max(newest->renew_at.value_or(RenewalMoment(newest->certificate)),
+                                   RenewableFrom(newest->certificate));
+  if (clock_.Now() >= moment) return std::nullopt;
+  return NothingToDo(*newest);
+}
+
+absl::Status Enrollment::RemoveAllBut(const pki::Certificate& kept) {
+  DT_ASSIGN_OR_RETURN(const std::vector<PersonalCertificate> ours, OurCertificates());
+  for (const PersonalCertificate& one : ours) {
+    if (one.certificate.Fingerprint() == kept.Fingerprint()) continue;
+    DT_RETURN_IF_ERROR(computer_.RemovePersonal(one.certificate));
+  }
+  return absl::OkStatus();
+}
+
+Outcome Enrollment::NothingToDo(const PersonalCertificate& present) {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kNothingToDo;
+  outcome.serial = present.certificate.serial_hex();
+  Event event{
+      kEventNothingToDo, EventLevel::kInformation,
+      fmt::format("A Device Trust certificate is in the store (serial {}).", outcome.serial)};
+  if (!present.has_key) {
+    event.level = EventLevel::kWarning;
+    event.message += " Its private key is not.";
+    event.remedy = "Run the agent as that user with --forceRenewal.";
+  }
+  computer_.WriteEvent(event);
+  return outcome;
 }
 
 // What an earlier attempt brought is used again while it is good.
@@ -229,7 +297,7 @@ absl::Status Enrollment::GetUserToken() {
 }
 
 absl::Status Enrollment::GetCertificate() {
-  DT_ASSIGN_OR_RETURN(answer_, services_.Enroll(*discovery_, user_token_, csr_));
+  DT_ASSIGN_OR_RETURN(answer_, services_.Enroll(*discovery_, user_token_, csr_, renewed_));
   if (detailed()) {
     detail_ = fmt::format("CSR of {} bytes to {}", csr_.size(), discovery_->ca_address);
   }
@@ -253,8 +321,20 @@ absl::Status Enrollment::Install() {
   }
   std::vector<pki::Certificate> chain = {*certificate};
   chain.insert(chain.end(), answer_.issuers.begin(), answer_.issuers.end());
-  DT_RETURN_IF_ERROR(computer_.InstallPersonal(chain, *key_));
+  // Of an earlier attempt that ended on the way out of the store.
+  DT_ASSIGN_OR_RETURN(const std::vector<PersonalCertificate> ours, OurCertificates());
+  const bool there = std::any_of(ours.begin(), ours.end(), [&](const PersonalCertificate& one) {
+    return one.has_key && one.certificate.Fingerprint() == certificate->Fingerprint();
+  });
+  if (!there) {
+    const WallTime renew_at = RenewalMoment(*certificate, answer_.renewal);
+    DT_RETURN_IF_ERROR(computer_.InstallPersonal(chain, *key_, renew_at));
+    DT_RETURN_IF_ERROR(CheckInstalled(*certificate));
+  }
   serial_ = certificate->serial_hex();
+  // The new one is usable: a browser that runs turns to it as the former one goes. What cannot be
+  // removed now goes at the next run.
+  left_behind_ = RemoveAllBut(*certificate);
   if (detailed()) {
     detail_ = fmt::format("serial {}, issuer {}, until {}", serial_,
                           certificate->issuer_common_name(), FormatUtc(certificate->not_after()));
@@ -262,13 +342,36 @@ absl::Status Enrollment::Install() {
   return absl::OkStatus();
 }
 
+// Before anything is removed for its sake.
+absl::Status Enrollment::CheckInstalled(const pki::Certificate& certificate) {
+  DT_ASSIGN_OR_RETURN(const std::vector<PersonalCertificate> ours, OurCertificates());
+  for (const PersonalCertificate& one : ours) {
+    if (one.certificate.Fingerprint() != certificate.Fingerprint()) continue;
+    if (one.has_key) return absl::OkStatus();
+    return absl::UnavailableError("the certificate was installed, yet the store has no key for it");
+  }
+  return absl::UnavailableError("the certificate was installed, yet the store does not have it");
+}
+
 Outcome Enrollment::Enrolled() {
   Outcome outcome;
   outcome.kind = Outcome::Kind::kEnrolled;
   outcome.serial = serial_;
-  computer_.WriteEvent({kEventEnrolled, EventLevel::kInformation,
-                        fmt::format("Device Trust certificate installed for {} (serial {}).",
-                                    computer_.logged_on_user().value_or("the user"), serial_)});
+  outcome.renewed = follows_;
+  const std::string user = computer_.logged_on_user().value_or("the user");
+  Event event{kEventEnrolled, EventLevel::kInformation,
+              fmt::format("Device Trust certificate installed for {} (serial {}).", user, serial_)};
+  if (follows_) {
+    event.id = kEventRenewed;
+    event.message = fmt::format("Device Trust certificate of {} renewed (serial {}, after {}).",
+                                user, serial_, renewed_.serial);
+  }
+  if (!left_behind_.ok()) {
+    event.level = EventLevel::kWarning;
+    event.message += " The former one is still in the store: " + Text(left_behind_);
+    event.remedy = "The next run removes it.";
+  }
+  computer_.WriteEvent(event);
   return outcome;
 }
 
@@ -283,11 +386,14 @@ Outcome Enrollment::Conclude(const absl::Status& status) {
   const bool stale = WantsNewTokens(status);
   if (stale) DropTokens();
   // The CA will not certify this key any more, however fresh the token.
-  if (why == reason::v1::REASON_TOKEN_REPLAYED || why == reason::v1::REASON_KEY_NOT_ACCEPTED)
+  if (why == reason::v1::REASON_TOKEN_REPLAYED || why == reason::v1::REASON_KEY_NOT_ACCEPTED ||
+      why == reason::v1::REASON_KEY_COMPROMISED) {
     DropKey();
+  }
 
   Event event{kEventRefused, EventLevel::kError,
-              fmt::format("Enrollment failed at \"{}\": {}", StepName(step_), Text(status)),
+              fmt::format("{} failed at \"{}\": {}", follows_ ? "Renewal" : "Enrollment",
+                          StepName(step_), Text(status)),
               rpc::ReasonName(why), remedy};
   outcome.kind = Outcome::Kind::kRefused;
   if (stale || IsTransient(status)) {

@@ -10,10 +10,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/backoff.h"
 #include "agent/computer.h"
 #include "agent/services.h"
+#include "agent/version.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/token/bound_request.h"
@@ -25,6 +27,10 @@ inline constexpr std::size_t kStepCount = 6;
 std::string_view StepName(Step step);  // "discover", "make key", …
 
 struct EnrollmentOptions {
+  // Somebody wants a new certificate now, whatever is in the store: one that was revoked by
+  // mistake, that is damaged, or whose key is lost (AGT-4).
+  bool force_renewal = false;
+  AgentVersion version = kThisVersion;
   int attempts_max = 6;  // In one run of the task; the next run is a day or a logon away.
   std::chrono::milliseconds first_pause{500};
   std::chrono::milliseconds longest_pause{60'000};
@@ -33,8 +39,8 @@ struct EnrollmentOptions {
 
 struct Outcome {
   enum class Kind {
-    kEnrolled,     // The certificate is installed.
-    kNothingToDo,  // A Device Trust certificate is there, revoked or not.
+    kEnrolled,     // The certificate is installed, the first or one that follows another.
+    kNothingToDo,  // A Device Trust certificate is there, revoked or not, not yet to be renewed.
     kTryAgain,     // Call Attempt() again after `pause`; keys and tokens so far are kept.
     kNotNow,       // At the next run of the task.
     kRefused,      // At the next run too, yet somebody should act on `status` first.
@@ -43,7 +49,8 @@ struct Outcome {
   absl::Status status;                 // Not OK from kTryAgain on.
   std::chrono::milliseconds pause{0};  // kTryAgain only.
   std::optional<Step> failed_step;
-  std::string serial;  // Of the certificate, lower-case hex, when enrolled.
+  std::string serial;    // Of the certificate, lower-case hex, when enrolled.
+  bool renewed = false;  // It followed another one.
 };
 
 // What --debug prints, and what a simulator measures: each step that went well. Details are
@@ -53,6 +60,9 @@ using Trace =
 
 // One run of the Device Registration Task for one user. Never sleeps: it tells its caller
 // when to come back, so a thousand of them share a few threads.
+//
+// A certificate that is to be renewed stays until its successor is there and usable: whenever the
+// power goes, one of the two is in the store, and the next run ends with the successor alone.
 //
 // Every end is an entry in the computer's event log, with reason and remedy.
 class Enrollment {
@@ -72,9 +82,14 @@ class Enrollment {
   absl::Status GetUserToken();
   absl::Status GetCertificate();
   absl::Status Install();
+  absl::Status CheckInstalled(const pki::Certificate& certificate);
   absl::Status Run(Step step, absl::Status (Enrollment::*body)());
   absl::StatusOr<TokenAnswer> Prove(Account account, const token::BoundRequest& request);
   std::optional<Outcome> CheckPreconditions();
+  absl::StatusOr<std::optional<Outcome>> CheckStore();
+  absl::StatusOr<std::vector<PersonalCertificate>> OurCertificates() const;
+  absl::Status RemoveAllBut(const pki::Certificate& kept);
+  Outcome NothingToDo(const PersonalCertificate& present);
   Outcome Conclude(const absl::Status& status);
   Outcome Enrolled();
   void DropKey();
@@ -89,6 +104,8 @@ class Enrollment {
   const Trace trace_;
   SpreadBackoff backoff_;
   int attempts_ = 0;
+  Renewed renewed_;       // What the CA is told.
+  bool follows_ = false;  // A certificate of ours is in the store.
 
   // What attempts so far have brought.
   std::shared_ptr<const Discovery> discovery_;
@@ -101,6 +118,7 @@ class Enrollment {
   Bytes csr_;  // Kept: the same request again is what makes a retry harmless.
   CertificateAnswer answer_;
   std::string serial_;
+  absl::Status left_behind_;  // Why a former certificate is still there.
   Step step_ = Step::kDiscover;
   std::string detail_;
 };

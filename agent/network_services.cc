@@ -83,11 +83,14 @@ absl::StatusOr<TokenAnswer> NetworkServices::IssueUserToken(const Discovery& dis
 
 absl::StatusOr<CertificateAnswer> NetworkServices::Enroll(const Discovery& discovery,
                                                           const std::string& user_token,
-                                                          const Bytes& csr_der) {
+                                                          const Bytes& csr_der,
+                                                          const Renewed& renewed) {
   ca::v1::EnrollmentService::Stub stub(ChannelTo(discovery.ca_address, discovery.ca_bundle));
   ca::v1::EnrollRequest request;
   request.set_user_token(user_token);
   request.set_csr_der(ToString(csr_der));
+  request.set_renews(renewed.serial);
+  request.set_forced(renewed.forced);
   DT_ASSIGN_OR_RETURN(
       const ca::v1::EnrollResponse response,
       rpc::Call(stub, &ca::v1::EnrollmentService::Stub::Enroll, request, config_.call_timeout));
@@ -101,6 +104,10 @@ absl::StatusOr<CertificateAnswer> NetworkServices::Enroll(const Discovery& disco
         discovery.ca_address, "Look into the log of dt-ca.");
   }
   answer.issuers = *std::move(issuers);
+  if (response.has_renew_from() && response.has_renew_until()) {
+    answer.renewal = {AtUnixSeconds(response.renew_from().seconds()),
+                      AtUnixSeconds(response.renew_until().seconds())};
+  }
   return answer;
 }
 

@@ -39,8 +39,8 @@ class NetworkServices final : public Services {
                                              const Bytes& spnego, const std::string& key_thumbprint,
                                              const std::string& device_token) override;
   absl::StatusOr<CertificateAnswer> Enroll(const Discovery& discovery,
-                                           const std::string& user_token,
-                                           const Bytes& csr_der) override;
+                                           const std::string& user_token, const Bytes& csr_der,
+                                           const Renewed& renewed) override;
 
  private:
   struct Kept {

@@ -38,6 +38,11 @@ class EchoCa final : public ca::v1::EnrollmentService::Service {
                       ca::v1::EnrollResponse* response) override {
     response->set_certificate_der(request->csr_der());
     response->add_chain_der(request->user_token() == "of a broken CA" ? "nonsense" : issuer);
+    if (request->forced()) {  // An echo of what is said about the certificate to renew.
+      const auto serial = std::stoll(request->renews(), nullptr, 16);
+      response->mutable_renew_from()->set_seconds(serial);
+      response->mutable_renew_until()->set_seconds(serial + 1);
+    }
     return grpc::Status::OK;
   }
 
@@ -162,13 +167,16 @@ TEST_F(NetworkServicesTest, CallsCrossWithTheirReasons) {
   EXPECT_EQ(rpc::DetailOf(user.status())->subject(), "the token");
   ca_.issuer = ToString(pki_.web_ca().certificate.der());
   for (int i = 0; i < 2; ++i) {  // The second time out of memory.
-    const auto certificate = services.Enroll(discovery_, "token", {1, 2, 3});
+    const auto certificate = services.Enroll(discovery_, "token", {1, 2, 3}, {"0a0b", true});
     DT_ASSERT_OK(certificate);
     EXPECT_EQ(certificate->certificate_der, (Bytes{1, 2, 3}));
+    ASSERT_TRUE(certificate->renewal);
+    EXPECT_EQ(UnixSeconds(certificate->renewal->from), 0x0a0b);
+    EXPECT_EQ(UnixSeconds(certificate->renewal->until), 0x0a0c);
     ASSERT_EQ(certificate->issuers.size(), 1u);
     EXPECT_EQ(ToString(certificate->issuers[0].der()), ca_.issuer);
   }
-  DT_EXPECT_CODE(services.Enroll(discovery_, "of a broken CA", {1, 2, 3}), kInternal);
+  DT_EXPECT_CODE(services.Enroll(discovery_, "of a broken CA", {1, 2, 3}, {}), kInternal);
 }
 
 TEST_F(NetworkServicesTest, AServerOfAnotherCaOrNoneIsUnavailable) {
@@ -177,9 +185,9 @@ TEST_F(NetworkServicesTest, AServerOfAnotherCaOrNoneIsUnavailable) {
   NetworkServices services(config, clock_);
   Discovery foreign = discovery_;
   foreign.ca_bundle = throwaway::NewCa("other", clock_.Now()).certificate.Pem();
-  EXPECT_FALSE(services.Enroll(foreign, "token", {1}).ok());
+  EXPECT_FALSE(services.Enroll(foreign, "token", {1}, {}).ok());
   edge_->Stop();
-  const auto gone = services.Enroll(discovery_, "token", {1});
+  const auto gone = services.Enroll(discovery_, "token", {1}, {});
   EXPECT_TRUE(absl::IsUnavailable(gone.status()) || absl::IsDeadlineExceeded(gone.status()))
       << gone.status();
 }

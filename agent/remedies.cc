@@ -51,6 +51,9 @@ std::string_view RemedyFor(Reason reason) {
     case REASON_USER_UNKNOWN:
     case REASON_USER_NOT_FROM_AD:
       return "Import the user from Active Directory and activate them in the org.";
+    case REASON_CERTIFICATE_REVOKED:
+      return "Ask an administrator why; if it was a mistake, run the agent as that user with "
+             "--forceRenewal.";
     case REASON_DEPENDENCY_UNAVAILABLE:
       return "See whether the server runs and is reachable; the agent tries again by itself.";
     default:

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/discovery.h"
+#include "agent/renewal.h"
 #include "libs/base/bytes.h"
 #include "libs/base/status.h"
 #include "libs/pki/certificate.h"
@@ -23,7 +25,14 @@ struct TokenAnswer {
 
 struct CertificateAnswer {
   Bytes certificate_der;
-  std::vector<pki::Certificate> issuers;  // The one that signed it first, its root last.
+  std::vector<pki::Certificate> issuers;      // The one that signed it first, its root last.
+  std::optional<RenewalWindow> renewal = {};  // Unset: the CA does not say.
+};
+
+// The certificate that a new one is to follow.
+struct Renewed {
+  std::string serial;   // Empty: there is none, or none that can be read.
+  bool forced = false;  // Somebody asked for it: also when the former one is revoked.
 };
 
 // Errors of all calls: what the server said, with its reason (libs/rpc/error.h), or
@@ -44,7 +53,8 @@ class Services {
                                                      const std::string& device_token) = 0;
   virtual absl::StatusOr<CertificateAnswer> Enroll(const Discovery& discovery,
                                                    const std::string& user_token,
-                                                   const Bytes& csr_der) = 0;
+                                                   const Bytes& csr_der,
+                                                   const Renewed& renewed) = 0;
 };
 
 }  // namespace devicetrust::agent

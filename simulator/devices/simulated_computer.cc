@@ -60,23 +60,32 @@ std::optional<std::string> SimulatedComputer::RegistryValue(std::string_view nam
   return std::nullopt;
 }
 
-std::vector<pki::Certificate> SimulatedComputer::PersonalCertificates() const {
-  std::vector<pki::Certificate> certificates;
+absl::StatusOr<std::vector<agent::PersonalCertificate>> SimulatedComputer::PersonalCertificates()
+    const {
+  std::vector<agent::PersonalCertificate> certificates;
   for (const Stored& stored : store_) {
     auto certificate = pki::Certificate::FromDer(stored.certificate_der);
-    if (certificate.ok()) certificates.push_back(*std::move(certificate));
+    if (certificate.ok()) {
+      certificates.push_back({*std::move(certificate), !stored.key_pkcs8.empty(), stored.renew_at});
+    }
   }
   return certificates;
 }
 
 absl::Status SimulatedComputer::InstallPersonal(const std::vector<pki::Certificate>& chain,
-                                                const agent::DeviceKey& key) {
+                                                const agent::DeviceKey& key, WallTime renew_at) {
   if (chain.empty() || key.id != kPendingKeyId || pending_key_.empty()) {
     return absl::FailedPreconditionError("the key of this certificate is not in the key store");
   }
   store_.push_back({chain.front().der(), std::move(pending_key_),
-                    world_->Share({chain.begin() + 1, chain.end()})});
+                    world_->Share({chain.begin() + 1, chain.end()}), renew_at});
   pending_key_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status SimulatedComputer::RemovePersonal(const pki::Certificate& certificate) {
+  const Bytes der = certificate.der();
+  std::erase_if(store_, [&](const Stored& stored) { return stored.certificate_der == der; });
   return absl::OkStatus();
 }
 

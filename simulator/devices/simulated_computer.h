@@ -58,9 +58,12 @@ class SimulatedComputer final : public agent::Computer {
   agent::NetworkPlace network_place() const override { return agent::NetworkPlace::kCorporate; }
   std::optional<std::string> logged_on_user() const override;
   std::optional<std::string> RegistryValue(std::string_view name) const override;
-  std::vector<pki::Certificate> PersonalCertificates() const override;
+  absl::StatusOr<std::vector<agent::PersonalCertificate>> PersonalCertificates() const override;
   absl::Status InstallPersonal(const std::vector<pki::Certificate>& chain,
-                               const agent::DeviceKey& key) override;
+                               const agent::DeviceKey& key, WallTime renew_at) override;
+  absl::Status RemovePersonal(const pki::Certificate& certificate) override;
+  // A certificate and its key are one value here: there is never one without the other.
+  absl::StatusOr<int> RemoveOrphanKeys() override { return 0; }
   absl::StatusOr<agent::DeviceKey> CreateKey() override;
   std::optional<agent::DeviceKey> OpenPendingKey() const override;
   void DeletePendingKey() override { pending_key_.clear(); }
@@ -68,7 +71,6 @@ class SimulatedComputer final : public agent::Computer {
       agent::Account account, std::string_view service,
       const kerberos::Bindings& bindings) override;
   void WriteEvent(const agent::Event& event) override;
-
 
   // The certificate that a browser on this computer finds in the user's store; nothing: none. A
   // simulated computer keeps its keys in software, so that a test may write them to files.
@@ -80,6 +82,7 @@ class SimulatedComputer final : public agent::Computer {
     Bytes certificate_der;
     Bytes key_pkcs8;
     ComputerWorld::Chain chain;
+    WallTime renew_at;
   };
 
   ComputerWorld* world_;

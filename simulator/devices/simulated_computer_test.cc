@@ -83,16 +83,21 @@ TEST_F(SimulatedComputerTest, KeepsKeysAndCertificates) {
                                                  .not_after = clock_.Now() + std::chrono::hours(1)},
                                                 key->signer.public_key(), ca);
   DT_ASSERT_OK(certificate);
-  DT_ASSERT_OK(computer.InstallPersonal({*certificate, ca.certificate}, *opened));
+  DT_ASSERT_OK(computer.InstallPersonal({*certificate, ca.certificate}, *opened,
+                                        clock_.Now() + std::chrono::minutes(5)));
   EXPECT_FALSE(computer.OpenPendingKey());
   const auto identity = computer.DeviceIdentity();
   ASSERT_TRUE(identity);
   EXPECT_EQ(identity->certificate.serial_hex(), "0a");
   EXPECT_TRUE(identity->key.public_key() == key->signer.public_key());
   EXPECT_EQ(identity->intermediates.size(), 1u);
-  EXPECT_EQ(computer.PersonalCertificates().size(), 1u);
-  DT_EXPECT_CODE(computer.InstallPersonal({*certificate}, *opened), kFailedPrecondition);
+  ASSERT_EQ(computer.PersonalCertificates().value().size(), 1u);
+  EXPECT_TRUE(computer.PersonalCertificates().value().at(0).renew_at);
+  DT_EXPECT_CODE(computer.InstallPersonal({*certificate}, *opened, clock_.Now()),
+                 kFailedPrecondition);
   DT_EXPECT_CODE(computer.AttestKey(*opened, AsBytes("nonce")), kUnimplemented);
+  DT_ASSERT_OK(computer.RemovePersonal(*certificate));
+  EXPECT_FALSE(computer.DeviceIdentity());
 }
 
 TEST_F(SimulatedComputerTest, AKeyThatIsDeletedOrReplacedIsGone) {
