@@ -112,6 +112,39 @@ std::string AcsLines(const v1::SamlServiceProvider& saml) {
   return text;
 }
 
+std::string SamlLines(const v1::App& app) {
+  const v1::SamlServiceProvider& saml = app.saml();
+  std::string out = fmt::format("  {:<17}{}\n", "entity id", Printable(saml.entity_id()));
+  out += AcsLines(saml);
+  out += fmt::format(
+      "  {:<17}{}\n", "requests",
+      saml.requests_signed() ? "only signed ones are taken" : "may come without a signature");
+  out +=
+      fmt::format("  {:<17}{} of the app\n", "certificates", saml.signing_certificates_der_size());
+  out += fmt::format("  {:<17}{}\n", "sign-on page",
+                     fmt::format("/app/{}/sso/saml at the org host", app.id()));
+  return out;
+}
+
+std::string WsFedLines(const v1::App& app) {
+  const v1::WsFedRelyingParty& party = app.ws_fed();
+  std::string out = fmt::format("  {:<17}{}\n", "realm", Printable(party.realm()));
+  for (int i = 0; i < party.reply_urls_size(); ++i) {
+    out += fmt::format("  {:<17}{}{}\n", "tokens go to", Printable(party.reply_urls(i)),
+                       i == 0 ? ", the default" : "");
+  }
+  out += fmt::format(
+      "  {:<17}{}\n", "tokens",
+      party.token_type() == v1::WsFedRelyingParty::TOKEN_TYPE_SAML_2_0 ? "SAML 2.0" : "SAML 1.1");
+  out += fmt::format("  {:<17}{}\n", "claims",
+                     party.claims() == v1::WsFedRelyingParty::CLAIMS_OFFICE_365
+                         ? "of Office 365: UPN and ImmutableID"
+                         : "general");
+  out += fmt::format("  {:<17}{}\n", "sign-on page",
+                     fmt::format("/app/{}/sso/wsfed at the org host", app.id()));
+  return out;
+}
+
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message) {
@@ -323,17 +356,8 @@ std::string RuleLine(const v1::Rule& rule) {
 }
 
 std::string AppText(const v1::App& app) {
-  const v1::SamlServiceProvider& saml = app.saml();
   std::string out = fmt::format("{}  {}\n", app.id(), Printable(app.label()));
-  out += fmt::format("  {:<17}{}\n", "entity id", Printable(saml.entity_id()));
-  out += AcsLines(saml);
-  out += fmt::format(
-      "  {:<17}{}\n", "requests",
-      saml.requests_signed() ? "only signed ones are taken" : "may come without a signature");
-  out +=
-      fmt::format("  {:<17}{} of the app\n", "certificates", saml.signing_certificates_der_size());
-  out += fmt::format("  {:<17}{}\n", "sign-on page",
-                     fmt::format("/app/{}/sso/saml at the org host", app.id()));
+  out += app.has_ws_fed() ? WsFedLines(app) : SamlLines(app);
   if (app.has_client_conditions()) {
     out += fmt::format("  {:<17}rules tell browsers, modern and legacy clients apart\n", "clients");
   }
@@ -359,9 +383,10 @@ std::string AppsTable(const std::vector<v1::App>& apps) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::App& app : apps) {
     rows.push_back({app.id(), app.label(), app.needs_device_challenge() ? "asked for" : "-",
-                    app.saml().entity_id()});
+                    app.has_ws_fed() ? "WS-Federation" : "SAML",
+                    app.has_ws_fed() ? app.ws_fed().realm() : app.saml().entity_id()});
   }
-  return TableText({"ID", "LABEL", "DEVICE TRUST", "ENTITY ID"}, rows);
+  return TableText({"ID", "LABEL", "DEVICE TRUST", "PROTOCOL", "ENTITY ID OR REALM"}, rows);
 }
 
 std::string IwasTable(const std::vector<v1::Iwa>& iwas) {

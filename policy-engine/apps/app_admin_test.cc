@@ -189,6 +189,93 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
   }
 }
 
+v1::App WsFedApp(const std::string& id) {
+  v1::App app;
+  app.set_id(id);
+  app.set_label("App " + id);
+  app.mutable_ws_fed()->set_realm("urn:example:" + id);
+  app.mutable_ws_fed()->add_reply_urls("https://" + id + ".example.com/wsfed");
+  return app;
+}
+
+void AddClaim(v1::App& app, const char* name, v1::UserField field, const char* value) {
+  v1::AttributeMapping& claim = *app.mutable_ws_fed()->add_attributes();
+  claim.set_name(name);
+  claim.set_field(field);
+  claim.set_value(value);
+}
+
+TEST_F(AppAdminTest, TakesWsFederationApps) {
+  v1::App plain = WsFedApp("plain");
+  AddClaim(plain, "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn",
+           v1::USER_FIELD_PRINCIPAL, "");
+  AddClaim(plain, "http://example.com/tenant", v1::USER_FIELD_UNSPECIFIED, "acme");
+  ASSERT_TRUE(PutApp(plain).ok());
+  v1::App app = WsFedApp("office");
+  app.set_has_client_conditions(true);
+  app.mutable_ws_fed()->set_realm("urn:federation:MicrosoftOnline");
+  app.mutable_ws_fed()->set_claims(v1::WsFedRelyingParty::CLAIMS_OFFICE_365);
+  app.mutable_ws_fed()->set_token_type(v1::WsFedRelyingParty::TOKEN_TYPE_SAML_2_0);
+  app.mutable_ws_fed()->add_reply_urls("http://localhost:8080/");
+  ASSERT_TRUE(PutApp(app).ok());
+  EXPECT_EQ(Get("office").app().ws_fed().reply_urls_size(), 2);
+  // One realm is one app; what SAML calls a name is another thing.
+  v1::App other = WsFedApp("other");
+  other.mutable_ws_fed()->set_realm(app.ws_fed().realm());
+  EXPECT_EQ(ReasonOf(PutApp(other)), reason::v1::REASON_ALREADY_EXISTS);
+  v1::App saml = SamlApp("saml");
+  saml.mutable_saml()->set_entity_id(app.ws_fed().realm());
+  EXPECT_TRUE(PutApp(saml).ok());
+}
+
+TEST_F(AppAdminTest, RefusesAWsFederationAppThatCouldNotWork) {
+  using Party = v1::WsFedRelyingParty;
+  const std::vector<std::pair<const char*, std::function<void(v1::App&)>>> bad = {
+      {"ws_fed.realm", [](v1::App& app) { app.mutable_ws_fed()->clear_realm(); }},
+      {"ws_fed.realm", [](v1::App& app) { app.mutable_ws_fed()->set_realm("mail"); }},
+      {"ws_fed.realm", [](v1::App& app) { app.mutable_ws_fed()->set_realm("urn:a b"); }},
+      {"ws_fed.realm",
+       [](v1::App& app) { app.mutable_ws_fed()->set_realm("urn:" + std::string(1024, 'a')); }},
+      {"ws_fed.reply_urls", [](v1::App& app) { app.mutable_ws_fed()->clear_reply_urls(); }},
+      {"ws_fed.reply_urls",
+       [](v1::App& app) { app.mutable_ws_fed()->add_reply_urls(app.ws_fed().reply_urls(0)); }},
+      {"ws_fed.reply_urls",
+       [](v1::App& app) { app.mutable_ws_fed()->add_reply_urls("http://mail.example.com/"); }},
+      {"ws_fed.reply_urls",
+       [](v1::App& app) { app.mutable_ws_fed()->add_reply_urls("javascript:alert(1)"); }},
+      {"ws_fed.token_type",
+       [](v1::App& app) {
+         app.mutable_ws_fed()->set_token_type(static_cast<Party::TokenType>(9));
+       }},
+      {"ws_fed.claims",
+       [](v1::App& app) { app.mutable_ws_fed()->set_claims(static_cast<Party::Claims>(9)); }},
+      {"ws_fed.attributes",
+       [](v1::App& app) { AddClaim(app, "upn", v1::USER_FIELD_PRINCIPAL, ""); }},
+      {"ws_fed.attributes",
+       [](v1::App& app) { AddClaim(app, "http://x/", v1::USER_FIELD_PRINCIPAL, ""); }},
+      {"ws_fed.attributes",
+       [](v1::App& app) { AddClaim(app, "urn:x:/upn", v1::USER_FIELD_PRINCIPAL, ""); }},
+      {"ws_fed.attributes",
+       [](v1::App& app) { AddClaim(app, "http://x/upn", v1::USER_FIELD_UNSPECIFIED, ""); }},
+      {"ws_fed.attributes",
+       [](v1::App& app) { AddClaim(app, "http://x/upn", v1::USER_FIELD_EMAIL, "both"); }},
+      {"ws_fed.attributes",
+       [](v1::App& app) {
+         AddClaim(app, "http://x/upn", v1::USER_FIELD_EMAIL, "");
+         AddClaim(app, "http://x/upn", v1::USER_FIELD_PRINCIPAL, "");
+       }},
+      {"has_client_conditions",
+       [](v1::App& app) { app.mutable_ws_fed()->set_claims(Party::CLAIMS_OFFICE_365); }},
+  };
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    v1::App app = WsFedApp("mail");
+    bad[i].second(app);
+    const absl::Status status = PutApp(app);
+    EXPECT_EQ(ReasonOf(status), reason::v1::REASON_MALFORMED_REQUEST) << i;
+    EXPECT_EQ(rpc::DetailOf(status)->subject(), bad[i].first) << i;
+  }
+}
+
 TEST_F(AppAdminTest, RefusesRulesThatBreakPol3WithAReason) {
   ASSERT_TRUE(PutApp(SamlApp("mail")).ok());
   std::vector<v1::Rule> rules = FiveRules();

@@ -26,7 +26,8 @@ bool IsAppId(const std::string& id) {
   return id.size() <= 64 && IsAll(id, [](char c) { return IsLower(c) || IsDigit(c) || c == '-'; });
 }
 
-bool IsAcsUrl(const std::string& url) {
+// Where a browser may be sent with a token.
+bool IsReplyUrl(const std::string& url) {
   constexpr std::size_t kUrlBytesMax = 2048;
   // It stands in a page; and a fragment never arrives.
   if (url.size() > kUrlBytesMax || url.find_first_of("<>#") != url.npos) return false;
@@ -42,7 +43,7 @@ absl::Status ValidateAcs(const v1::SamlServiceProvider& saml) {
   std::set<int> indexes;
   int defaults = 0;
   for (const v1::AssertionConsumerService& acs : saml.acs()) {
-    if (!IsAcsUrl(acs.url())) {
+    if (!IsReplyUrl(acs.url())) {
       return AppError("saml.acs", fmt::format("'{}' is no assertion consumer address: https, or "
                                               "http on this computer",
                                               acs.url().substr(0, 200)));
@@ -87,6 +88,94 @@ absl::Status ValidateSaml(const v1::SamlServiceProvider& saml) {
   return absl::OkStatus();
 }
 
+// An absolute URI (RFC 3986, section 4.3) in characters that need no escape where it is shown.
+bool IsAbsoluteUri(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) return false;
+  const auto in_scheme = [](char c) { return IsAlnum(c) || c == '+' || c == '-' || c == '.'; };
+  return IsAll(text.substr(0, colon), in_scheme) &&
+         IsAll(text, [](char c) { return IsVisible(c) && c != '<' && c != '>' && c != '"'; });
+}
+
+// SAML 1.1 names an attribute in two parts, which relying parties put together with a slash.
+bool IsClaimName(const std::string& name) {
+  const std::size_t slash = name.rfind('/');
+  return name.size() <= 256 && IsAbsoluteUri(name) && slash != std::string::npos && slash > 0 &&
+         slash + 1 < name.size() && name[slash - 1] != '/' && name[slash - 1] != ':';
+}
+
+absl::Status ValidateClaims(const v1::WsFedRelyingParty& party) {
+  const auto error = [](std::string message) {
+    return AppError("ws_fed.attributes", std::move(message));
+  };
+  if (party.attributes_size() > kClaimsPerAppMax) {
+    return error(fmt::format("at most {} claims", kClaimsPerAppMax));
+  }
+  if (party.attributes_size() > 0 && party.claims() == v1::WsFedRelyingParty::CLAIMS_OFFICE_365) {
+    return error("Office 365 reads the claims that it knows, no others");
+  }
+  std::set<std::string> names;
+  for (const v1::AttributeMapping& claim : party.attributes()) {
+    if (!IsClaimName(claim.name())) {
+      return error(
+          fmt::format("'{}' is no claim: it must be an address with a path, like "
+                      "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn",
+                      claim.name().substr(0, 200)));
+    }
+    if (!names.insert(claim.name()).second) {
+      return error(fmt::format("'{}' is given twice", claim.name()));
+    }
+    const bool known = v1::UserField_IsValid(claim.field());
+    const bool of_field = claim.field() != v1::USER_FIELD_UNSPECIFIED;
+    if (!known || of_field != claim.value().empty() || claim.value().size() > 1024 ||
+        HasControl(claim.value())) {
+      return error(fmt::format("'{}' needs a field of the user, or a value of at most 1024 bytes",
+                               claim.name()));
+    }
+    if (claim.name_format() != v1::ATTRIBUTE_NAME_FORMAT_UNSPECIFIED ||
+        claim.group_prefix().size() > 256) {
+      return error(
+          fmt::format("'{}': claims have no name format, and a group prefix has at most "
+                      "256 bytes",
+                      claim.name()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateWsFed(const v1::WsFedRelyingParty& party, bool has_client_conditions) {
+  constexpr std::size_t kRealmBytesMax = 1024;
+  if (party.realm().size() > kRealmBytesMax || !IsAbsoluteUri(party.realm())) {
+    return AppError("ws_fed.realm", "the realm must be an absolute URI of at most 1024 bytes");
+  }
+  if (party.reply_urls_size() < 1 || party.reply_urls_size() > kReplyUrlsPerAppMax) {
+    return AppError("ws_fed.reply_urls",
+                    fmt::format("a WS-Federation app has 1 to {} reply URLs", kReplyUrlsPerAppMax));
+  }
+  std::set<std::string> seen;
+  for (const std::string& url : party.reply_urls()) {
+    if (!IsReplyUrl(url)) {
+      return AppError(
+          "ws_fed.reply_urls",
+          fmt::format("'{}' is no reply URL: https, or http on this computer", url.substr(0, 200)));
+    }
+    if (!seen.insert(url).second) {
+      return AppError("ws_fed.reply_urls", fmt::format("'{}' is given twice", url));
+    }
+  }
+  if (!v1::WsFedRelyingParty::TokenType_IsValid(party.token_type())) {
+    return AppError("ws_fed.token_type", "this release gives SAML 1.1 and SAML 2.0 tokens");
+  }
+  if (!v1::WsFedRelyingParty::Claims_IsValid(party.claims())) {
+    return AppError("ws_fed.claims", "this release gives the general claims and Office 365's");
+  }
+  if (party.claims() == v1::WsFedRelyingParty::CLAIMS_OFFICE_365 && !has_client_conditions) {
+    return AppError("has_client_conditions",
+                    "an app with the claims of Office 365 tells clients apart");
+  }
+  return ValidateClaims(party);
+}
+
 }  // namespace
 
 absl::Status ValidateApp(const v1::App& app) {
@@ -99,10 +188,13 @@ absl::Status ValidateApp(const v1::App& app) {
   switch (app.protocol_settings_case()) {
     case v1::App::kSaml:
       return ValidateSaml(app.saml());
+    case v1::App::kWsFed:
+      return ValidateWsFed(app.ws_fed(), app.has_client_conditions());
     case v1::App::PROTOCOL_SETTINGS_NOT_SET:
       break;
   }
-  return AppError("protocol_settings", "this release signs people in to SAML 2.0 apps");
+  return AppError("protocol_settings",
+                  "this release signs people in to SAML 2.0 and WS-Federation apps");
 }
 
 }  // namespace devicetrust::policy

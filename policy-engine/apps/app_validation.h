@@ -8,6 +8,8 @@ namespace devicetrust::policy {
 inline constexpr int kAcsPerAppMax = 64;
 // A stranger's signed request makes a gateway try them all (saml::kSigningKeysMax).
 inline constexpr int kSigningCertificatesMax = 4;
+inline constexpr int kReplyUrlsPerAppMax = 64;
+inline constexpr int kClaimsPerAppMax = 64;
 
 // Checks what is registered of an app, rules aside. kInvalidArgument, MALFORMED_REQUEST: the
 // subject names the field.

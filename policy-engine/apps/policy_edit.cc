@@ -150,12 +150,14 @@ class AppsEdit {
   }
 
   void NoteEntity(const AppState& app, const std::string& path) {
-    if (!app.app.has_saml()) return;
-    const auto [other, fresh] = entities_.emplace(app.app.saml().entity_id(), app.app.id());
+    const bool ws_fed = app.app.has_ws_fed();
+    if (!ws_fed && !app.app.has_saml()) return;
+    const std::string& name = ws_fed ? app.app.ws_fed().realm() : app.app.saml().entity_id();
+    const auto [other, fresh] = (ws_fed ? realms_ : entities_).emplace(name, app.app.id());
     if (fresh) return;
     problems_.Add(path,
-                  fmt::format("the apps '{}' and '{}' have one entity id: {}", other->second,
-                              app.app.id(), app.app.saml().entity_id()),
+                  fmt::format("the apps '{}' and '{}' have one {}: {}", other->second, app.app.id(),
+                              ws_fed ? "realm" : "entity id", name),
                   reason::v1::REASON_ALREADY_EXISTS);
   }
 
@@ -182,6 +184,7 @@ class AppsEdit {
   std::set<std::string> ids_;
   std::set<std::string> refused_;
   std::map<std::string, std::string> entities_;  // Entity id to app.
+  std::map<std::string, std::string> realms_;    // Realm to app.
 };
 
 std::string StoredForm(const AppState& app) {

@@ -108,6 +108,8 @@ std::string ProtocolName(const v1::App& app) {
   switch (app.protocol_settings_case()) {
     case v1::App::kSaml:
       return "saml:" + app.saml().entity_id();
+    case v1::App::kWsFed:
+      return "ws-fed:" + app.ws_fed().realm();
     case v1::App::PROTOCOL_SETTINGS_NOT_SET:
       break;
   }
@@ -163,9 +165,11 @@ absl::Status WriteApp(db::Transaction& txn, const v1::App& app, const RuleMessag
       txn.Run("SELECT id FROM apps WHERE protocol_name = $1 AND id <> $2", {name, app.id()}));
   if (!others.empty()) {
     return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
-                          fmt::format("the app '{}' has this entity id", db::Text(others[0][0])),
-                          app.saml().entity_id(),
-                          "Change that app, or give this one another entity id.");
+                          fmt::format("the app '{}' has this {}", db::Text(others[0][0]),
+                                      app.has_ws_fed() ? "realm" : "entity id"),
+                          app.has_ws_fed() ? app.ws_fed().realm() : app.saml().entity_id(),
+                          fmt::format("Change that app, or give this one another {}.",
+                                      app.has_ws_fed() ? "realm" : "entity id"));
   }
   DT_RETURN_IF_ERROR(
       txn.Run("INSERT INTO apps (id, protocol_name, revision) VALUES ($1, $2, $3) ON CONFLICT (id)"

@@ -49,6 +49,7 @@ AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps) : version_(app
   for (const org::v1::App& app : apps.apps()) {
     by_id_.emplace(app.id(), app);
     if (app.has_saml()) id_by_entity_id_.emplace(app.saml().entity_id(), app.id());
+    if (app.has_ws_fed()) id_by_realm_.emplace(app.ws_fed().realm(), app.id());
   }
 }
 
@@ -60,6 +61,11 @@ const org::v1::App* AppDirectory::Find(const std::string& id) const {
 const org::v1::App* AppDirectory::FindByEntityId(const std::string& entity_id) const {
   const auto at = id_by_entity_id_.find(entity_id);
   return at == id_by_entity_id_.end() ? nullptr : Find(at->second);
+}
+
+const org::v1::App* AppDirectory::FindByRealm(const std::string& realm) const {
+  const auto at = id_by_realm_.find(realm);
+  return at == id_by_realm_.end() ? nullptr : Find(at->second);
 }
 
 absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& response) {

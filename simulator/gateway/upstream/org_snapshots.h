@@ -42,11 +42,15 @@ class AppDirectory {
   // Null when there is none.
   const org::v1::App* Find(const std::string& id) const;
   const org::v1::App* FindByEntityId(const std::string& entity_id) const;
+  const org::v1::App* FindByRealm(const std::string& realm) const;
+  // All, by id.
+  const std::map<std::string, org::v1::App>& all() const { return by_id_; }
 
  private:
   std::int64_t version_;
   std::map<std::string, org::v1::App> by_id_;
   std::map<std::string, std::string> id_by_entity_id_;
+  std::map<std::string, std::string> id_by_realm_;
 };
 
 // Who signs device certificates, as the CA says.
