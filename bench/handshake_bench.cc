@@ -1,5 +1,5 @@
 // One full mutual-TLS handshake in memory, client and server on one thread: what the
-// network and HTTP add is measured by handshake_vs_nginx.
+// network and HTTP add is measured by handshake_vs_peers.
 #include <benchmark/benchmark.h>
 
 #include <boost/asio/co_spawn.hpp>

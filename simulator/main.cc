@@ -19,7 +19,9 @@
 #include "libs/base/status.h"
 #include "libs/service/command_line.h"
 #include "libs/service/options.h"
+#include "simulator/handshake/client_certificates.h"
 #include "simulator/verbs/explain_command.h"
+#include "simulator/verbs/handshake_command.h"
 #include "simulator/verbs/run.h"
 #include "simulator/verbs/up.h"
 
@@ -79,6 +81,62 @@ void Describe(ExplainOptions& explain, service::Options& options) {
                "Of a running environment or of an earlier run");
 }
 
+void Describe(HandshakeOptions& handshake, service::Options& options) {
+  options.Heading("Server");
+  options.Text("run-dir", handshake.run_dir, "FOLDER",
+               "Of a dt-sim up, for its mTLS host or its certificates (default: DT_ENDPOINTS, else "
+               "the one that runs)");
+  options.Text("server-name", handshake.server_name, "NAME", "For SNI and Host (default: HOST)");
+  options.Text("ca", handshake.ca_file, "FILE",
+               "PEM that vouches for the server, which is then checked (default: it is not)");
+  options.Choice("tls", handshake.tls, {"any", "1.2", "1.3"}, "Version of TLS");
+  options.Heading("Certificates");
+  options.Text("certs", handshake.certificates_path, "PATH",
+               "Folder with NAME.pem or NAME.crt and NAME.key or from --make; or one file, each "
+               "chain followed by its key (default: those of the environment's enrolled devices)");
+  options.Number("certificates", handshake.certificates, 0, kClientCertificatesMax,
+                 "How many of them; more than an environment has are made by its CA; 0: as many as "
+                 "there are");
+  options.Text(
+      "make", handshake.make, "FOLDER",
+      "Makes --certificates into it, for any server, and no load; with a CA of their own, or, "
+      "with --run-dir, that environment's");
+  options.Number("revoked-certificates", handshake.revoked_certificates, 0, 10'000,
+                 "With --make: further ones, which its list revokes");
+  options.Number("revoked-entries", handshake.revoked_entries, 0, 10'000'000,
+                 "With --make: how many that list has in all");
+  options.Heading("Load");
+  options.Number("rate", handshake.rate, 0, 1'000'000,
+                 "Connections a second, which come whatever happens; 0: a closed loop");
+  options.Choice("arrivals", handshake.arrivals, {"even", "poisson"}, "How those are spaced");
+  options.Number("in-flight", handshake.in_flight, 1, 60'000,
+                 "With --rate: so many at once, more wait");
+  options.Number("concurrency", handshake.concurrency, 1, 10'000,
+                 "Closed loop: so many at once, the next begins when one ends");
+  options.Number("for", handshake.duration, 1, 86'400, "Seconds that count");
+  options.Number("ramp", handshake.ramp, 0, 3'600,
+                 "Seconds before, in which the load rises; they do not count");
+  options.Number("connections", handshake.connections, 0, 1'000'000'000,
+                 "Ends after so many; 0: after the time");
+  options.Number("threads", handshake.threads, 1, 256, "Of the generator");
+  options.Number("timeout", handshake.timeout, 1, 600, "Seconds that one connection may take");
+  options.Number("seed", handshake.seed, 0, kSeedMax, "Of --arrivals poisson");
+  options.Heading("Mix and answers");
+  options.Number("resume", handshake.resume, 0, 100,
+                 "Percent that go on from an earlier session of the same certificate");
+  options.Number("revoked", handshake.revoked, 0, 100,
+                 "Percent that show a revoked certificate and should be refused");
+  options.Text("request", handshake.request, "PATH",
+               "What to GET (default: /, and of an environment its /check)");
+  options.Flag("no-request", handshake.no_request, "The handshake alone, then goodbye");
+  options.Text("expect", handshake.expect, "TEXT", "That a good answer holds, besides status 200");
+  options.Text("expect-revoked", handshake.expect_revoked, "TEXT",
+               "That the answer to a revoked one holds (default: an alert, or any status but 200)");
+  options.Heading("Result");
+  options.Text("json", handshake.json_path, "FILE",
+               "Write it to this file; - is standard output, and nothing else then");
+}
+
 namespace {
 
 // One sentence each; then examples that work as typed.
@@ -111,6 +169,18 @@ constexpr const char* kUpExamples =
     "  dt-sim up -- npm test      starts, runs that with DT_ENDPOINTS set, stops\n"
     "Exit codes: 0 stopped after it was ready (with a command: the command's), 1 failure, 2 bad\n"
     "usage, 128 and the signal's number when one ended it before (130 for Ctrl-C).";
+constexpr const char* kHandshakeAbout =
+    "Loads any server with mutual-TLS handshakes, each with another client certificate.";
+constexpr const char* kHandshakeExamples =
+    "Examples:\n"
+    "  dt-sim handshake                          the dt-sim up that runs, with its certificates\n"
+    "  dt-sim handshake --make pki --certificates 10000\n"
+    "  dt-sim handshake localhost:8443 --certs pki --rate 500 --ramp 5 --for 30\n"
+    "  dt-sim handshake 10.0.0.7:443 --certs pki --threads 4 --concurrency 64 --no-request\n"
+    "It says when not the server was measured but the generator itself, or the machine of both.\n"
+    "Exit codes: 0 every connection came out as expected, 1 some did not, or nobody listens, 2 "
+    "bad\n"
+    "usage, 128 and the signal's number when one ended it (130 for Ctrl-C).";
 constexpr const char* kExplainAbout =
     "Shows why one sign-in was decided as it was: each rule, each condition, the first remedy.";
 constexpr const char* kExplainExamples =
@@ -199,6 +269,7 @@ int Main(int argc, char** argv) {
   RunOptions run;
   UpOptions up;
   ExplainOptions explain;
+  HandshakeOptions handshake;
   run.bin_dir = up.bin_dir = ProgramFolder();
   up.version = DT_VERSION;
   run.version = DT_VERSION;
@@ -215,6 +286,9 @@ int Main(int argc, char** argv) {
   explain_verb.cli
       ->add_option("code", explain.code, "From a refusal page; case and dashes do not matter")
       ->required();
+  const Verb handshake_verb(app, "handshake", kHandshakeAbout, kHandshakeExamples, handshake);
+  handshake_verb.cli->add_option("HOST:PORT", handshake.target,
+                                 "The server (default: a running environment's mTLS host)");
   service::RefuseEmptyTexts(app, {});
   if (argc == 1) {
     std::fputs(app.help().c_str(), stdout);
@@ -225,7 +299,7 @@ int Main(int argc, char** argv) {
   const auto refuse = [&app](const absl::Status& status) {
     return service::RefuseCommandLine(app, status);
   };
-  for (const Verb* const verb : {&run_verb, &up_verb, &explain_verb}) {
+  for (const Verb* const verb : {&run_verb, &up_verb, &explain_verb, &handshake_verb}) {
     if (!verb->cli->parsed()) continue;
     if (const absl::Status set = verb->flags.Set(verb->options); !set.ok()) return refuse(set);
   }
@@ -239,6 +313,7 @@ int Main(int argc, char** argv) {
 
   if (explain_verb.cli->parsed()) return Flushed(Report(Explain(explain, stdout)));
   if (const absl::Status enough = CheckOpenFiles(); !enough.ok()) return Report(enough);
+  if (handshake_verb.cli->parsed()) return Flushed(Report(Handshake(handshake, stdout)));
   if (up_verb.cli->parsed()) {
     if (const absl::Status status = CheckUp(up); !status.ok()) return refuse(status);
     return Flushed(Report(RunUp(up, stdout)));

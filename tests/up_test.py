@@ -68,9 +68,10 @@ class Tools(unittest.TestCase):
                 self.reached(self.ask(tool))
 
     def test_the_load_generator_takes_its_certificates(self):
-        result = json.loads(run(BIN / "dt_handshake_load", "--run-dir", self.first.run_dir, "--for",
-                                "0.3", "--concurrency", "2").stdout)
+        result = json.loads(run(BIN / "dt-sim", "handshake", "--run-dir", self.first.run_dir,
+                                "--connections", "40", "--revoked", "10", "--json", "-").stdout)
         self.assertEqual(result["errors"], 0, result)
+        self.assertEqual((result["done"], result["revoked"]), (40, 4))
         enrolled = [d for d in self.first.endpoints["devices"] if d["state"] == "enrolled"]
         self.assertEqual(result["certificates"], len(enrolled))
 
