@@ -296,6 +296,16 @@ std::optional<std::string> XmlElement::Attribute(std::string_view name) const {
   return std::nullopt;
 }
 
+std::optional<std::string> XmlElement::AttributeOf(std::string_view ns,
+                                                   std::string_view name) const {
+  xmlChar* value = xmlGetNsProp(node_, reinterpret_cast<const xmlChar*>(std::string(name).c_str()),
+                                reinterpret_cast<const xmlChar*>(std::string(ns).c_str()));
+  if (value == nullptr) return std::nullopt;
+  std::string text(View(value));
+  xmlFree(value);
+  return text;
+}
+
 std::optional<std::string> XmlElement::TrimmedAttribute(std::string_view name) const {
   const std::optional<std::string> text = Attribute(name);
   if (!text) return std::nullopt;
@@ -311,18 +321,17 @@ absl::StatusOr<bool> XmlElement::BooleanAttribute(std::string_view name, bool fa
 }
 
 std::string XmlElement::Language() const {
-  xmlChar* value = xmlGetNsProp(node_, BAD_CAST "lang", XML_XML_NAMESPACE);
-  std::string language(View(value));
-  xmlFree(value);
-  return language;
+  return AttributeOf(View(XML_XML_NAMESPACE), "lang").value_or("");
 }
 
-std::string XmlElement::Text() const {
+std::string XmlElement::ExactText() const {
   xmlChar* value = xmlNodeGetContent(node_);
-  std::string trimmed(Trimmed(View(value)));
+  std::string text(View(value));
   xmlFree(value);
-  return trimmed;
+  return text;
 }
+
+std::string XmlElement::Text() const { return std::string(Trimmed(ExactText())); }
 
 std::vector<XmlElement> XmlElement::Children() const {
   std::vector<XmlElement> children;

@@ -47,15 +47,18 @@ class XmlElement {
   std::string Name() const;  // Without its prefix: for messages.
   // Attributes without a namespace.
   std::optional<std::string> Attribute(std::string_view name) const;
-  // The same of a type whose surrounding white space means nothing: number, time, URI, boolean
+  // The attribute of that namespace.
+  std::optional<std::string> AttributeOf(std::string_view ns, std::string_view name) const;
+  // The first, of a type whose surrounding white space means nothing: number, time, URI, boolean
   // (XML Schema, part 2, section 4.3.6).
   std::optional<std::string> TrimmedAttribute(std::string_view name) const;
   // xs:boolean; kInvalidArgument for other text.
   absl::StatusOr<bool> BooleanAttribute(std::string_view name, bool fallback) const;
   // xml:lang; empty when the element has none.
   std::string Language() const;
-  // All text below, without surrounding white space.
+  // All text below, without surrounding white space; or with it, for what it is part of.
   std::string Text() const;
+  std::string ExactText() const;
   std::vector<XmlElement> Children() const;
   std::vector<XmlElement> Children(std::string_view ns, std::string_view name) const;
   // The only child of that name; nothing when absent. kInvalidArgument: more than one.
