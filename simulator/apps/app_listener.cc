@@ -65,6 +65,63 @@ std::string NoteLine(const AppListener::Note& note) {
   return fmt::format("<p><a href=\"{}\">{}</a></p>\n", http::EscapeHtml(note.url), text);
 }
 
+std::string HowDecided(std::string_view name) {
+  return fmt::format(
+      "<p>How the org decided, by which rule and on which device: "
+      "<code>dtctl log --user {}</code></p>\n<p><a href=\"/\">All apps</a></p>",
+      http::EscapeHtml(name));
+}
+
+http::Response NotAccepted(std::string_view why, std::string_view app_id) {
+  return AppPage(403, "The sign-in was not accepted",
+                 fmt::format("<p>{}.</p><p><a href=\"/{}/\">Try again</a></p>",
+                             http::EscapeHtml(why), app_id));
+}
+
+http::Response ShowToken(const RelyingParty& party, const Token& token) {
+  std::string rows =
+      Row("subject", token.name) + Row("token", token.saml11 ? "SAML 1.1" : "SAML 2.0");
+  std::string who = token.name;
+  for (const auto& [name, values] : token.claims) {
+    for (const std::string& value : values) rows += Row(name, value);
+    if (name == "http://schemas.xmlsoap.org/claims/UPN" && !values.empty()) who = values.front();
+  }
+  return AppPage(200, "Welcome to " + party.config().label,
+                 fmt::format("<p>The identity provider says who you are:</p>\n<table>\n{}</table>\n"
+                             "<p><a href=\"{}\">Sign out everywhere</a></p>\n{}",
+                             rows, http::EscapeHtml(party.SignOutUrl()), HowDecided(who)));
+}
+
+// At the reply URL without a token: the identity provider's page tells by an image that the session
+// is over, or its link leads the person back.
+http::Response SignedOut(const RelyingParty& party, const http::Request& request) {
+  const absl::StatusOr<http::Parameters> query = request.QueryParameters();
+  const auto action = query.ok() ? query->SingleOr("wa", "") : query.status();
+  if (!action.ok() || *action != "wsignoutcleanup1.0") {
+    return AppPage(200, party.config().label,
+                   fmt::format("<p>You are signed out here.</p><p><a href=\"/{}/\">Sign in</a></p>",
+                               party.config().id));
+  }
+  static constexpr std::string_view kDot(
+      "GIF89a\1\0\1\0\200\0\0\0\0\0\377\377\377,\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 35);
+  http::Response response;
+  response.fields.Set("content-type", "image/gif");
+  response.fields.Set("cross-origin-resource-policy", "cross-origin");
+  response.body = kDot;
+  return response;
+}
+
+// What begins a sign-in at `url`, in a browser that will bring `state` back.
+http::Response ToSignIn(const std::string& url, std::string_view state,
+                        const http::Request& request) {
+  http::Response response = http::SeeOther(url);
+  // The answer is a POST from another site.
+  response.fields.Add("set-cookie", http::FormatCookie({StateCookie(state), "1", kStateSeconds,
+                                                        http::SetCookie::SameSite::kNone}));
+  ClearOldStates(request, response);
+  return response;
+}
+
 http::Response ShowAssertion(const ServiceProviderConfig& app, const Assertion& assertion) {
   std::string rows = Row("NameID", assertion.name_id) + Row("session", assertion.session_index);
   for (const auto& [name, values] : assertion.attributes) {
@@ -72,10 +129,8 @@ http::Response ShowAssertion(const ServiceProviderConfig& app, const Assertion& 
   }
   return AppPage(200, "Welcome to " + app.label,
                  fmt::format("<p>The identity provider says who you are:</p>\n<table>\n{}</table>\n"
-                             "<p>How the org decided, by which rule and on which device: "
-                             "<code>dtctl log --user {}</code></p>\n"
-                             "<p><a href=\"/\">All apps</a></p>",
-                             rows, http::EscapeHtml(assertion.name_id)));
+                             "{}",
+                             rows, HowDecided(assertion.name_id)));
 }
 
 }  // namespace
@@ -109,8 +164,9 @@ std::string AppListener::origin() const {
   return fmt::format("https://{}:{}", host_, server_->endpoint(0).port());
 }
 
-void AppListener::SetApps(std::vector<ServiceProvider*> apps) {
+void AppListener::SetApps(std::vector<ServiceProvider*> apps, std::vector<RelyingParty*> parties) {
   apps_ = std::move(apps);
+  parties_ = std::move(parties);
   ready_ = true;
 }
 
@@ -125,6 +181,10 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
     for (const ServiceProvider* app : apps_) {
       list += fmt::format("<li><a href=\"/{}/\">{}</a>\n", app->config().id,
                           http::EscapeHtml(app->config().label));
+    }
+    for (const RelyingParty* party : parties_) {
+      list += fmt::format("<li><a href=\"/{}/\">{}</a>\n", party->config().id,
+                          http::EscapeHtml(party->config().label));
     }
     std::string notes;
     if (const auto known = notes_.Get()) {
@@ -141,6 +201,11 @@ Task<http::Response> AppListener::Answer(const http::Request& request) {
       co_return Finish(*app, request);
     }
   }
+  for (RelyingParty* party : parties_) {
+    if (request.path.starts_with("/" + party->config().id + "/")) {
+      co_return AnswerFor(*party, request);
+    }
+  }
   co_return AppPage(404, "Nothing here", "<p><a href=\"/\">All apps</a></p>");
 }
 
@@ -154,21 +219,11 @@ http::Response AppListener::Begin(ServiceProvider& app, const http::Request& req
     return AppPage(503, "Sign-in can't begin",
                    http::EscapeHtml(std::string(sign_on.status().message())));
   }
-  http::Response response = http::SeeOther(sign_on->url);
-  // The answer is a POST from another site.
-  response.fields.Add("set-cookie",
-                      http::FormatCookie({StateCookie(sign_on->relay_state), "1", kStateSeconds,
-                                          http::SetCookie::SameSite::kNone}));
-  ClearOldStates(request, response);
-  return response;
+  return ToSignIn(sign_on->url, sign_on->relay_state, request);
 }
 
 http::Response AppListener::Finish(ServiceProvider& app, const http::Request& request) {
-  const auto refused = [&app](std::string_view why) {
-    return AppPage(403, "The sign-in was not accepted",
-                   fmt::format("<p>{}.</p><p><a href=\"/{}/\">Try again</a></p>",
-                               http::EscapeHtml(why), app.config().id));
-  };
+  const auto refused = [&app](std::string_view why) { return NotAccepted(why, app.config().id); };
   const absl::StatusOr<http::Parameters> form = request.FormParameters();
   if (!form.ok()) return refused("The form is malformed");
   const absl::StatusOr<std::string> response = form->Single("SAMLResponse");
@@ -180,6 +235,42 @@ http::Response AppListener::Finish(ServiceProvider& app, const http::Request& re
   const absl::StatusOr<Assertion> assertion = app.FinishSignOn(*response, *state);
   http::Response page = assertion.ok() ? ShowAssertion(app.config(), *assertion)
                                        : refused(std::string(assertion.status().message()));
+  ClearCookie(StateCookie(*state), page);
+  return page;
+}
+
+http::Response AppListener::AnswerFor(RelyingParty& party, const http::Request& request) {
+  const std::string folder = "/" + party.config().id + "/";
+  if (request.path == folder && request.method == "GET") return Begin(party, request);
+  if (request.path == folder + "wsfed" && request.method == "POST") return Finish(party, request);
+  if (request.path == folder + "wsfed") return SignedOut(party, request);
+  return AppPage(404, "Nothing here", "<p><a href=\"/\">All apps</a></p>");
+}
+
+http::Response AppListener::Begin(RelyingParty& party, const http::Request& request) {
+  const absl::StatusOr<std::string> state = NewRandomId(random_);
+  if (!state.ok()) return AppPage(503, "Sign-in can't begin", "<p>Try again in a moment.</p>");
+  return ToSignIn(party.SignInUrl(*state), *state, request);
+}
+
+http::Response AppListener::Finish(RelyingParty& party, const http::Request& request) {
+  const auto refused = [&party](std::string_view why) {
+    return NotAccepted(why, party.config().id);
+  };
+  const absl::StatusOr<http::Parameters> form = request.FormParameters();
+  if (!form.ok()) return refused("The form is malformed");
+  const absl::StatusOr<std::string> action = form->Single("wa");
+  const absl::StatusOr<std::string> result = form->Single("wresult");
+  const absl::StatusOr<std::string> state = form->Single("wctx");
+  if (!action.ok() || *action != "wsignin1.0" || !result.ok() || !state.ok()) {
+    return refused("The form is no wsignin1.0 with wresult and wctx");
+  }
+  if (state->size() > kStateIdBytesMax || !request.Cookie(StateCookie(*state))) {
+    return refused("This browser did not ask for it, or too long ago");
+  }
+  const absl::StatusOr<Token> token = party.TakeToken(*result);
+  http::Response page =
+      token.ok() ? ShowToken(party, *token) : refused(std::string(token.status().message()));
   ClearCookie(StateCookie(*state), page);
   return page;
 }

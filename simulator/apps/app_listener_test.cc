@@ -149,5 +149,33 @@ TEST_F(AppListenerTest, TabsLeftBehindGiveWay) {
   EXPECT_EQ(cleared, std::vector<std::string>{"__Host-app-state-0="});
 }
 
+TEST_F(AppListenerTest, ARelyingPartyBeginsEndsAndHearsOfSignOuts) {
+  RelyingParty office(
+      {"office", "Office", "urn:example:office", listener_->origin() + "/office/wsfed"}, clock_);
+  office.SetIssuer({"https://org.localhost/fed", "https://org.localhost/sso/wsfed", "", {}});
+  listener_->SetApps({app_.get()}, {&office});
+  EXPECT_NE(Get("/").body.find("<a href=\"/office/\">Office</a>"), std::string::npos);
+  const http::ParsedResponse begin = Get("/office/");
+  ASSERT_EQ(begin.status, 303);
+  const std::string location(begin.fields.Find("location").value());
+  const auto query = http::ParseParameters(location.substr(location.find('?') + 1)).value();
+  EXPECT_EQ(query.Single("wtrealm").value(), "urn:example:office");
+  const std::string cookie(begin.fields.Find("set-cookie").value());
+  EXPECT_TRUE(cookie.starts_with("__Host-app-state-" + query.Single("wctx").value() + "=1"));
+
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = "/office/wsfed";
+  request.fields.Set("content-type", "application/x-www-form-urlencoded");
+  request.body = http::EncodeParameters(
+      {{"wa", "wsignin1.0"}, {"wresult", "<x/>"}, {"wctx", query.Single("wctx").value()}});
+  EXPECT_EQ(Send(std::move(request)).status, 403);  // Another browser.
+
+  const http::ParsedResponse told = Get("/office/wsfed?wa=wsignoutcleanup1.0");
+  EXPECT_EQ(told.fields.Find("content-type"), "image/gif");
+  EXPECT_NE(Get("/office/wsfed").body.find("signed out"), std::string::npos);
+  listener_.reset();  // Before the party that it knows.
+}
+
 }  // namespace
 }  // namespace devicetrust::simulator

@@ -85,14 +85,16 @@ class TestIdp {
         id);
   }
 
-  // Fills the first signature template of `xml`; `id_element` is what its reference names.
-  std::string Sign(const std::string& xml, const std::string& id_element) const {
+  // Fills the first signature template of `xml`; `id_element` is what its reference names, by
+  // `id_attribute`.
+  std::string Sign(const std::string& xml, const std::string& id_element,
+                   const std::string& id_attribute = "ID") const {
     const std::string in = folder_ / "template.xml";
     const std::string out = folder_ / "signed.xml";
     EXPECT_TRUE(WriteFileAtomically(in, xml).ok());
     const std::string command =
-        fmt::format("xmlsec1 --sign --privkey-pem '{}/idp.key' --id-attr:ID {} --output '{}' '{}'",
-                    folder_.path(), id_element, out, in);
+        fmt::format("xmlsec1 --sign --privkey-pem '{}/idp.key' --id-attr:{} {} --output '{}' '{}'",
+                    folder_.path(), id_attribute, id_element, out, in);
     EXPECT_EQ(std::system(command.c_str()), 0) << command;
     // xmlsec1 writes an XML declaration, which is as good.
     return ReadFile(out).value();

@@ -53,9 +53,9 @@ absl::Status Require(Element parent, std::string_view name, std::string_view alg
 }
 
 absl::Status VerifyReference(const Document& document, Element element, Element signature,
-                             Element signed_info) {
+                             Element signed_info, std::string_view id_attribute) {
   DT_ASSIGN_OR_RETURN(const Element reference, signed_info.Only(kDsNs, "Reference"));
-  const std::optional<std::string> id = element.Attribute("ID");
+  const std::optional<std::string> id = element.Attribute(id_attribute);
   if (!id.has_value() || id->empty() || reference.Attribute("URI") != "#" + *id) {
     return absl::InvalidArgumentError("signature refers to another element than its own");
   }
@@ -80,13 +80,13 @@ absl::Status VerifyReference(const Document& document, Element element, Element 
 }  // namespace
 
 absl::Status VerifySignature(const Document& document, Element element,
-                             std::span<const pki::PublicKey> keys) {
+                             std::span<const pki::PublicKey> keys, std::string_view id_attribute) {
   DT_ASSIGN_OR_RETURN(const Element signature, element.Only(kDsNs, "Signature"));
   DT_ASSIGN_OR_RETURN(const Element signed_info, signature.Only(kDsNs, "SignedInfo"));
   DT_ASSIGN_OR_RETURN(const Element method, signed_info.Only(kDsNs, "CanonicalizationMethod"));
   DT_ASSIGN_OR_RETURN(const std::vector<std::string> prefixes, ExclusivePrefixes(method));
   DT_RETURN_IF_ERROR(Require(signed_info, "SignatureMethod", kRsaSha256));
-  DT_RETURN_IF_ERROR(VerifyReference(document, element, signature, signed_info));
+  DT_RETURN_IF_ERROR(VerifyReference(document, element, signature, signed_info, id_attribute));
 
   DT_ASSIGN_OR_RETURN(const Element value_element, signature.Only(kDsNs, "SignatureValue"));
   DT_ASSIGN_OR_RETURN(const Bytes value, DecodeText(value_element));

@@ -40,7 +40,10 @@ absl::Status CheckNodes(xmlNode* root) {
         break;
       case XML_ELEMENT_NODE:
         for (const xmlAttr* a = node->properties; a != nullptr; a = a->next) {
-          if (View(a->name) != "ID" && View(a->name) != "Id" && View(a->name) != "id") continue;
+          if (View(a->name) != "ID" && View(a->name) != "Id" && View(a->name) != "id" &&
+              View(a->name) != "AssertionID") {
+            continue;
+          }
           const XmlText id(xmlNodeListGetString(node->doc, a->children, 1));
           if (!ids.emplace(View(id.get())).second) {
             return absl::InvalidArgumentError("XML has two elements of one ID");
