@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "devicetrust/org/v1/apps.pb.h"
 #include "libs/base/clock.h"
@@ -16,5 +17,14 @@ namespace devicetrust::admin {
 // Errors: those of saml::ParseServiceProvider(), with `file` before the message.
 absl::StatusOr<org::v1::App> AppFromMetadata(const std::string& file, std::string_view metadata,
                                              WallTime now);
+
+// The same of a WS-Federation relying party's federation metadata; its label is the role's
+// ServiceDisplayName. Errors: those of wsfed::ParseRelyingParty(), with `file` before the message.
+absl::StatusOr<org::v1::App> AppFromFederationMetadata(const std::string& file,
+                                                       std::string_view metadata, WallTime now);
+
+// Registers a WS-Federation relying party that publishes no metadata. The id is made of the last
+// part of the realm: "urn:federation:MicrosoftOnline" gives "microsoftonline".
+org::v1::App AppOfRealm(const std::string& realm, const std::vector<std::string>& reply_urls);
 
 }  // namespace devicetrust::admin

@@ -44,5 +44,33 @@ TEST(AppFileTest, ErrorsNameTheFile) {
   EXPECT_TRUE(std::string(app.status().message()).starts_with("mail.xml: ")) << app.status();
 }
 
+TEST(AppFileTest, TakesRelyingPartiesOfWsFederation) {
+  constexpr std::string_view kParty = R"(
+<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="urn:example:crm">
+  <RoleDescriptor xsi:type="fed:ApplicationServiceType" ServiceDisplayName="Customers"
+      xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+      xmlns:fed="http://docs.oasis-open.org/wsfed/federation/200706">
+    <fed:PassiveRequestorEndpoint><EndpointReference xmlns="http://www.w3.org/2005/08/addressing">
+      <Address>https://crm.example/</Address></EndpointReference></fed:PassiveRequestorEndpoint>
+  </RoleDescriptor>
+</EntityDescriptor>)";
+  const auto app = AppFromFederationMetadata("/tmp/My CRM.xml", kParty.substr(1), WallTime());
+  ASSERT_TRUE(app.ok()) << app.status();
+  EXPECT_EQ(app->id(), "my-crm");
+  EXPECT_EQ(app->label(), "Customers");
+  EXPECT_EQ(app->ws_fed().realm(), "urn:example:crm");
+  EXPECT_EQ(app->ws_fed().reply_urls(0), "https://crm.example/");
+  EXPECT_FALSE(AppFromFederationMetadata("crm.xml", kMetadata.substr(1), WallTime()).ok());
+
+  const std::pair<const char*, const char*> realms[] = {
+      {"urn:federation:MicrosoftOnline", "microsoftonline"},
+      {"https://crm.example/", "crm-example"},
+      {"https://crm.example/apps/CRM/", "crm"},
+      {"urn:", "urn"}};
+  for (const auto& [realm, id] : realms) {
+    EXPECT_EQ(AppOfRealm(realm, {"https://x.example/"}).id(), id) << realm;
+  }
+}
+
 }  // namespace
 }  // namespace devicetrust::admin

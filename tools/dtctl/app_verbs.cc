@@ -24,6 +24,11 @@ using admin::AdminClient;
 struct AppOptions {
   std::string id;
   std::string file;
+  std::string wsfed_file;
+  std::string realm;
+  std::vector<std::string> reply_urls;
+  std::string token;  // "saml1.1", "saml2.0"; empty: not given.
+  bool office365 = false;
   std::optional<std::string> label;
   std::string rules_file;
   std::optional<std::string> relay_state;  // Empty text: none.
@@ -79,10 +84,46 @@ absl::StatusOr<org::v1::App> SetRulesOrRemove(AdminClient& client, bool is_new,
   return app.status();
 }
 
+// What is registered of the app, but for what only an administrator says.
+absl::StatusOr<org::v1::App> Described(const AppOptions& options) {
+  if (!options.realm.empty()) return admin::AppOfRealm(options.realm, options.reply_urls);
+  const bool ws_fed = !options.wsfed_file.empty();
+  const std::string& path = ws_fed ? options.wsfed_file : options.file;
+  DT_ASSIGN_OR_RETURN(const std::string metadata, ReadInput(path));
+  return (ws_fed ? admin::AppFromFederationMetadata : admin::AppFromMetadata)(
+      InputName(path), metadata, SystemClock().Now());
+}
+
+// What new metadata says nothing of: it stays as it was.
+void KeepSettings(const org::v1::App& before, org::v1::App& app) {
+  app.set_label(before.label());
+  app.set_has_client_conditions(before.has_client_conditions());
+  if (app.has_saml() && before.has_saml()) {
+    app.mutable_saml()->set_default_relay_state(before.saml().default_relay_state());
+  }
+  if (app.has_ws_fed() && before.has_ws_fed()) {
+    app.mutable_ws_fed()->set_token_type(before.ws_fed().token_type());
+    app.mutable_ws_fed()->set_claims(before.ws_fed().claims());
+    *app.mutable_ws_fed()->mutable_attributes() = before.ws_fed().attributes();
+  }
+}
+
+void ChangeSettings(const AppOptions& options, org::v1::App& app) {
+  using Party = org::v1::WsFedRelyingParty;
+  if (options.label.has_value()) app.set_label(*options.label);
+  if (options.relay_state.has_value()) {
+    app.mutable_saml()->set_default_relay_state(*options.relay_state);
+  }
+  if (options.client_conditions || options.office365) app.set_has_client_conditions(true);
+  if (options.office365) app.mutable_ws_fed()->set_claims(Party::CLAIMS_OFFICE_365);
+  if (!options.token.empty()) {
+    app.mutable_ws_fed()->set_token_type(options.token == "saml2.0" ? Party::TOKEN_TYPE_SAML_2_0
+                                                                    : Party::TOKEN_TYPE_SAML_1_1);
+  }
+}
+
 absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options) {
-  DT_ASSIGN_OR_RETURN(const std::string metadata, ReadInput(options.file));
-  DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(InputName(options.file), metadata,
-                                                               SystemClock().Now()));
+  DT_ASSIGN_OR_RETURN(org::v1::App app, Described(options));
   const bool has_name = app.label() != app.id();
   if (!options.id.empty()) app.set_id(options.id);
   if (!has_name) app.set_label(app.id());
@@ -101,15 +142,9 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
   }
   if (exists) {  // What is not given stays; the metadata says nothing of it.
     DT_ASSIGN_OR_RETURN(const org::v1::App before, client.GetApp(app.id()));
-    app.set_label(before.label());
-    app.set_has_client_conditions(before.has_client_conditions());
-    app.mutable_saml()->set_default_relay_state(before.saml().default_relay_state());
+    KeepSettings(before, app);
   }
-  if (options.label.has_value()) app.set_label(*options.label);
-  if (options.relay_state.has_value()) {
-    app.mutable_saml()->set_default_relay_state(*options.relay_state);
-  }
-  if (options.client_conditions) app.set_has_client_conditions(true);
+  ChangeSettings(options, app);
   org::v1::PutAppRequest request;
   *request.mutable_app() = std::move(app);
   request.set_expected_version(known.version());  // Nobody has added it meanwhile.
@@ -129,7 +164,7 @@ int ListApps(AdminClient& client, const AppOptions& options) {
   const auto list = client.ListApps();
   if (!list.ok()) return Failed(list.status());
   if (list->apps().empty() && !options.json) {
-    return Nothing("no app is registered; `dtctl app add FILE` takes its SAML metadata");
+    return Nothing("no app is registered; `dtctl app add FILE` takes its metadata");
   }
   return Print(options.json, *list, admin::AppsTable({list->apps().begin(), list->apps().end()}));
 }
@@ -168,9 +203,33 @@ void AddApp(CLI::App& app, Action& chosen) {
     });
     return word;
   };
-  CLI::App* const put =
-      add("add", "Register a SAML app by the metadata that it publishes", &AddApp);
-  put->add_option("file", options->file, "Its SAML 2.0 metadata; - is standard input")->required();
+  CLI::App* const put = add(
+      "add", "Register a SAML or WS-Federation app, by the metadata that it publishes", &AddApp);
+  CLI::Option_group* const what = put->add_option_group("what the app says of itself");
+  CLI::Option* const file =
+      what->add_option("file", options->file, "SAML 2.0 metadata; - is standard input");
+  what->add_option("--wsfed-metadata", options->wsfed_file,
+                   "Metadata of a WS-Federation relying party; - is standard input")
+      ->type_name("FILE");
+  CLI::Option* const realm =
+      what->add_option("--realm", options->realm,
+                       "Realm (wtrealm) of a WS-Federation relying party without metadata")
+          ->type_name("URI");
+  what->require_option(1);
+  CLI::Option* const reply =
+      put->add_option("--reply", options->reply_urls,
+                      "With --realm: where its tokens go, the default first; may come again")
+          ->type_name("URL")
+          ->needs(realm);
+  realm->needs(reply);
+  put->add_option("--token", options->token,
+                  "Of WS-Federation: saml1.1, which relying parties expect, or saml2.0")
+      ->check(CLI::IsMember({"saml1.1", "saml2.0"}))
+      ->type_name("KIND")
+      ->excludes(file);
+  put->add_flag("--office365", options->office365,
+                "Of WS-Federation: the claims of Office 365, and --client-conditions")
+      ->excludes(file);
   put->add_option("--id", options->id,
                   "Id in URLs: lower-case letters, digits, '-' (default: the file's name)")
       ->type_name("ID");
@@ -180,8 +239,9 @@ void AddApp(CLI::App& app, Action& chosen) {
   put->add_option("--rules", options->rules_file, "JSON of its sign-on rules; see dtctl rules")
       ->type_name("FILE");
   put->add_option("--default-relay-state", options->relay_state,
-                  "RelayState when the sign-in begins at the org; \"\" removes it")
-      ->type_name("TEXT");
+                  "Of SAML: RelayState when the sign-in begins at the org; \"\" removes it")
+      ->type_name("TEXT")
+      ->needs(file);
   put->add_flag("--client-conditions", options->client_conditions,
                 "Its rules may tell browsers, modern and legacy clients apart");
   put->add_flag("--replace", options->replace,
@@ -190,7 +250,11 @@ void AddApp(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  dtctl app add mail.xml --label Mail --rules trusted-only.json\n"
       "  curl -s https://app.example.com/saml/metadata | dtctl app add - --id app\n"
-      "Give the app the org's metadata: https://ORG-HOST/saml/metadata");
+      "  dtctl app add --wsfed-metadata crm.xml --label Customers\n"
+      "  dtctl app add --realm urn:federation:MicrosoftOnline --id office --office365 \\\n"
+      "      --reply https://login.microsoftonline.com/login.srf\n"
+      "Give the app the org's metadata: https://ORG-HOST/saml/metadata, or\n"
+      "https://ORG-HOST/FederationMetadata/2007-06/FederationMetadata.xml");
   add("list", "List all apps", &ListApps);
   CLI::App* const show = add("show", "One app with its rules", &ShowApp);
   CLI::App* const remove = add("remove", "Remove an app with its rules", &RemoveApp);
