@@ -51,6 +51,7 @@ class FakeOrg final : public OrgClient {
     if (unavailable) co_return absl::UnavailableError("down");
     if (!Arrives(request)) co_return absl::InternalError("not parsed");
     last_client = request.client();
+    last_kind = request.client_kind();
     if (ended.contains(request.session().session_id())) {
       co_return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_SESSION_ENDED,
                                "ended");
@@ -63,14 +64,18 @@ class FakeOrg final : public OrgClient {
     response.set_learn_more_url("https://help.example/trust?a=1&b=2");
     const reason::v1::Reason problem = TakeProof(request, response);
     response.set_reason(problem);
+    const bool legacy = request.client_kind() == org::v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY;
     const bool trusted = problem == reason::v1::REASON_UNSPECIFIED;
     response.set_trust(trusted ? org::v1::TRUST_STATE_TRUSTED : org::v1::TRUST_STATE_NOT_TRUSTED);
-    response.set_outcome(!trusted ? org::v1::OUTCOME_DENIED
+    response.set_outcome(!trusted && !(legacy && allow_legacy) ? org::v1::OUTCOME_DENIED
                          : ask_factor && !request.session().has_factor_at()
                              ? org::v1::OUTCOME_FACTOR_REQUIRED
                              : org::v1::OUTCOME_ALLOWED);
     if (no_authenticator) response.set_factor_reason(reason::v1::REASON_FACTOR_NOT_ENROLLED);
     waiting_[response.code()] = response;
+    if (response.outcome() == org::v1::OUTCOME_ALLOWED) {
+      opened_[request.session().session_id()].insert(request.app_id());
+    }
     org::v1::EvaluateResponse evaluated;
     *evaluated.mutable_result() = std::move(response);
     co_return evaluated;
@@ -105,10 +110,13 @@ class FakeOrg final : public OrgClient {
     co_return response;
   }
 
-  Task<absl::Status> EndSession(org::v1::EndSessionRequest request) override {
+  Task<absl::StatusOr<org::v1::EndSessionResponse>> EndSession(
+      org::v1::EndSessionRequest request) override {
     if (unavailable) co_return absl::UnavailableError("down");
     ended.insert(request.session_id());
-    co_return absl::OkStatus();
+    org::v1::EndSessionResponse response;
+    for (const std::string& app : opened_[request.session_id()]) response.add_app_ids(app);
+    co_return response;
   }
 
   static constexpr const char* kRecoveryCode = "7f3k-9qxd-2mbp-0v4t";
@@ -122,10 +130,14 @@ class FakeOrg final : public OrgClient {
   bool ask_factor = false;
   bool no_authenticator = false;  // Of anybody.
   absl::Status factor_refusal;    // Not OK: of every code.
+  bool allow_legacy = false;      // Whatever the device.
   std::set<std::string> ended;
   org::v1::ClientInfo last_client;
+  org::v1::ClientKind last_kind = org::v1::CLIENT_KIND_UNSPECIFIED;
 
  private:
+  std::map<std::string, std::set<std::string>> opened_;  // Apps by session.
+
   // A server parses what it gets, and refuses strings that are no UTF-8.
   template <typename Message>
   static bool Arrives(const Message& message) {

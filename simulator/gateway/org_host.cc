@@ -1,5 +1,7 @@
 #include "simulator/gateway/org_host.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -9,14 +11,16 @@
 #include "simulator/gateway/assets/assets.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/problems.h"
+#include "simulator/gateway/wsfed/addresses.h"
 
 namespace devicetrust::gateway {
 namespace {
 
 constexpr std::string_view kDiscoveryPath = "/.well-known/device-trust";
 // Paths without a form. All paths take HEAD where they take GET (RFC 9110, section 9.1).
-constexpr std::string_view kReadPaths[] = {
-    "/", "/continue", "/proof", "/refused", "/saml/metadata", kMarkPath, kDiscoveryPath};
+constexpr std::string_view kReadPaths[] = {"/",        "/continue",      "/proof",
+                                           "/refused", "/saml/metadata", kFederationMetadataPath,
+                                           kMarkPath,  kDiscoveryPath};
 
 }  // namespace
 
@@ -41,6 +45,11 @@ Task<http::Response> OrgHost::Serve(const http::Request& request) const {
                               {.ways = {{"Try again", "/"}}});
   }
   if (saml_.Serves(request.path)) co_return co_await BeginSignOn(context, saml_);
+  if (wsfed_.Serves(request.path)) {
+    if (WsFedFrontEnd::AsksToSignOut(request)) co_return co_await SignOutByApp(context);
+    co_return co_await BeginSignOn(context, wsfed_);
+  }
+  if (WsFedActiveEndpoint::Serves(request.path)) co_return co_await wsfed_active_.Answer(context);
   if (request.path == "/signout") co_return co_await forms_.SignOut(context);
   if (post) co_return co_await Post(context);
   co_return co_await Get(context);
@@ -62,6 +71,7 @@ Task<http::Response> OrgHost::Get(const RequestContext& context) const {
   if (path == "/proof") co_return co_await flow_.TakeProof(context);
   if (path == "/refused") co_return flow_.ShowRefusal(context);
   if (path == "/saml/metadata") co_return saml_.Metadata(context);
+  if (path == kFederationMetadataPath) co_return wsfed_.Metadata(context);
   co_return RenderNotFound(site_, "There is no page at this address.");
 }
 
@@ -79,6 +89,23 @@ Task<http::Response> OrgHost::BeginSignOn(const RequestContext& context,
   }
   if (http::Response* answer = std::get_if<http::Response>(&*begun)) co_return std::move(*answer);
   co_return co_await flow_.Begin(context, std::get<Transaction>(*std::move(begun)));
+}
+
+// At once, as the protocol wants it; an app's page of another site has no other way to say it. Only
+// where the person's window goes: what another site's page loads, an image say, ends nothing,
+// though for a neighbour of the same site the cookie comes along.
+Task<http::Response> OrgHost::SignOutByApp(const RequestContext& context) const {
+  const http::Request& request = context.request;
+  if (request.method == "POST") {  // The cookie stays home with a form of another site.
+    const auto form = request.FormParameters();
+    const auto reply = form.ok() ? form->SingleOr("wreply", "") : form.status();
+    const std::string query = http::EncodeParameters(
+        {{"wa", "wsignout1.0"}, {"wreply", reply.ok() ? std::string_view(*reply) : ""}});
+    co_return http::SeeOther(fmt::format("{}?{}", kWsFedPath, query));
+  }
+  const bool by_window = request.fields.Find("sec-fetch-dest").value_or("document") == "document";
+  if (request.method != "GET" || !by_window) co_return RenderSignedOut(site_);
+  co_return co_await forms_.EndSession(context, wsfed_.WayBack(context));
 }
 
 Task<http::Response> OrgHost::Continue(const RequestContext& context) const {

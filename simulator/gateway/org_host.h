@@ -2,10 +2,14 @@
 // it, and may touch every room; each of those knows less:
 //
 //   /sso/saml, /app/ID/sso/saml      saml/saml_front_end.h, then sso/sso_flow.h
+//   /sso/wsfed, /app/ID/sso/wsfed    wsfed/wsfed_front_end.h, then sso/sso_flow.h or
+//                                    sso/authentication_forms.h
+//   …/sso/wsfed/active               wsfed/active_endpoint.h
 //   /continue, /proof, /refused      sso/sso_flow.h
 //   /signin, /factor, /signout       sso/authentication_forms.h
 //   /saml/metadata                   saml/saml_front_end.h
 //   /assets/                         assets/assets.h
+//   /FederationMetadata/…            wsfed/wsfed_front_end.h
 //   /, /mark, /.well-known/device-trust     here
 //
 // One sign-on is one Transaction, kept in a cookie of its own (sso/browser_state.h).
@@ -24,6 +28,8 @@
 #include "simulator/gateway/upstream/org_client.h"
 #include "simulator/gateway/upstream/org_snapshots.h"
 #include "simulator/gateway/upstream/revocation_state.h"
+#include "simulator/gateway/wsfed/active_endpoint.h"
+#include "simulator/gateway/wsfed/wsfed_front_end.h"
 
 namespace devicetrust::gateway {
 
@@ -38,7 +44,9 @@ class OrgHost {
         random_(random),
         cookies_(revocations, random),
         saml_(site, random),
-        flow_(site, cookies_, revocations, org, {&saml_}, random),
+        wsfed_(site, random),
+        wsfed_active_(site, org, random),
+        flow_(site, cookies_, revocations, org, {&saml_, &wsfed_}, random),
         forms_(site, cookies_, revocations, org, flow_) {}
 
   Task<http::Response> Handle(const http::Request& request) const;
@@ -49,6 +57,7 @@ class OrgHost {
   Task<http::Response> Post(const RequestContext& context) const;
   Task<http::Response> BeginSignOn(const RequestContext& context,
                                    const ProtocolFrontEnd& front_end) const;
+  Task<http::Response> SignOutByApp(const RequestContext& context) const;
   Task<http::Response> Continue(const RequestContext& context) const;
   Task<http::Response> Home(const RequestContext& context) const;
   http::Response Discovery() const;
@@ -60,6 +69,8 @@ class OrgHost {
   Random& random_;
   const BrowserCookies cookies_;
   const SamlFrontEnd saml_;
+  const WsFedFrontEnd wsfed_;
+  const WsFedActiveEndpoint wsfed_active_;
   const SsoFlow flow_;
   const AuthenticationForms forms_;
 };

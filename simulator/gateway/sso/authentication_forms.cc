@@ -249,19 +249,27 @@ Task<http::Response> AuthenticationForms::SignOut(const RequestContext& context)
   if (!IsSameOrigin(site_, context.request)) {
     co_return flow_.TransactionOver(context, http::Parameters());
   }
+  co_return co_await EndSession(context, std::nullopt);
+}
+
+Task<http::Response> AuthenticationForms::EndSession(const RequestContext& context,
+                                                     std::optional<Link> back) const {
+  const std::optional<Session> session = cookies_.CurrentSession(context);
+  SignedOutPage page{.back = std::move(back)};
   if (session) {
     org::v1::EndSessionRequest end;
     end.set_session_id(session->id);
     end.set_user_id(session->user_id);
-    const absl::Status ended = co_await org_.EndSession(std::move(end));
+    const auto ended = co_await org_.EndSession(std::move(end));
     if (!ended.ok()) {
-      co_return ProblemResponse(site_, ended,
+      co_return ProblemResponse(site_, ended.status(),
                                 {.ways = {{"Try again", "/signout"}},
                                  .sentence = "You are still signed in. Try to sign out again in a "
                                              "moment."});
     }
+    page.images = flow_.SignOutImages(context, ended->app_ids());
   }
-  http::Response response = RenderSignedOut(site_);
+  http::Response response = RenderSignedOut(site_, page);
   BrowserCookies::ClearSession(response);
   co_return response;
 }

@@ -39,6 +39,11 @@ class AuthenticationForms {
   // /signout: GET asks, since any site can link to it; POST ends the session.
   Task<http::Response> SignOut(const RequestContext& context) const;
 
+  // Ends the browser's session, if it has one, at the wish of an app or of the person. The page
+  // after it tells the apps that were opened in the session, as far as they can be told, and has
+  // `back` as a way on.
+  Task<http::Response> EndSession(const RequestContext& context, std::optional<Link> back) const;
+
  private:
   http::Response SignInForm(const RequestContext& context, const Transaction& transaction,
                             std::string_view user_name, const FormMessage& message) const;

@@ -39,6 +39,7 @@ struct Session {
 enum class Protocol : std::uint8_t {
   kNone = 0,  // Signing in to the org itself.
   kSaml = 1,
+  kWsFed = 2,
 };
 
 // One sign-on from request to answer. It has a cookie of its own, so that tabs opened at once do

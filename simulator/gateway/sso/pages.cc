@@ -6,6 +6,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/names.h"
 #include "libs/base/printable.h"
+#include "libs/http/url.h"
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "simulator/gateway/assets/assets.h"
@@ -50,12 +51,17 @@ std::string Mark(const Site& site) {
                      EscapeHtml(std::string_view(name).substr(0, size)));
 }
 
-std::string Policy(const Site& site, std::string_view form_action, bool submits) {
+// `images`: origins, each behind a blank.
+std::string Policy(const Site& site, std::string_view form_action, bool submits,
+                   std::string_view images = {}) {
   static const std::string style_hash = CspHash(Style());
   static const std::string script_hash = CspHash(kSubmitScript);
   std::string policy = fmt::format(
       "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'", style_hash);
-  if (!site.mark.bytes.empty()) policy += fmt::format("; img-src {}", site.org_origin);
+  const bool has_mark = !site.mark.bytes.empty();
+  if (has_mark || !images.empty()) {
+    policy += fmt::format("; img-src{}{}", has_mark ? " " + site.org_origin : "", images);
+  }
   if (submits) policy += fmt::format("; script-src {}", script_hash);
   if (!form_action.empty()) policy += fmt::format("; form-action {}", form_action);
   return policy;
@@ -307,12 +313,25 @@ http::Response RenderSignOut(const Site& site, std::string_view principal) {
       "'self'");
 }
 
-http::Response RenderSignedOut(const Site& site) {
-  return Page(site, 200, "Signed out",
-              "<h1>Signed out</h1>\n<p>Apps that you opened may keep sessions of their own; sign "
-              "out there too.</p>\n" +
-                  Ways({{"Sign in again", "/"}}),
-              "'none'");
+http::Response RenderSignedOut(const Site& site, const SignedOutPage& page) {
+  std::string content =
+      "<h1>Signed out</h1>\n<p>Apps that you opened may keep sessions of their own; sign out there "
+      "too.</p>\n";
+  std::string sources;
+  for (const std::string& url : page.images) {
+    const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
+    if (!parsed.ok()) continue;
+    // Not seen and not spoken of: what comes back is the app's affair.
+    content += fmt::format("<img src=\"{}\" alt=\"\" width=\"1\" height=\"1\">\n",
+                           EscapeHtml(url));
+    sources += " " + parsed->Origin();
+  }
+  std::vector<Link> ways;
+  if (page.back) ways.push_back(*page.back);
+  ways.push_back({"Sign in again", "/"});
+  http::Response response = Page(site, 200, "Signed out", content + Ways(ways), "'none'");
+  response.fields.Set("content-security-policy", Policy(site, "'none'", false, sources));
+  return response;
 }
 
 }  // namespace devicetrust::gateway

@@ -113,6 +113,12 @@ http::Response RenderMalformed(const Site& site, const http::Refusal& refusal);
 // after that.
 http::Response RenderHome(const Site& site, std::string_view principal);
 http::Response RenderSignOut(const Site& site, std::string_view principal);
-http::Response RenderSignedOut(const Site& site);
+
+struct SignedOutPage {
+  // Images whose loading tells apps of it: addresses of registered apps, https or loopback.
+  std::vector<std::string> images = {};
+  std::optional<Link> back = {};  // To the app that asked for it.
+};
+http::Response RenderSignedOut(const Site& site, const SignedOutPage& page = {});
 
 }  // namespace devicetrust::gateway

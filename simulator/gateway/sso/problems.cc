@@ -39,6 +39,10 @@ Wording WordingOf(Reason reason) {
     case reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER:
     case reason::v1::REASON_SAML_ACS_NOT_REGISTERED:
     case reason::v1::REASON_SAML_SIGNATURE_INVALID:
+    case reason::v1::REASON_WSFED_REQUEST_MALFORMED:
+    case reason::v1::REASON_WSFED_UNKNOWN_REALM:
+    case reason::v1::REASON_WSFED_REPLY_NOT_REGISTERED:
+    case reason::v1::REASON_WSFED_AUTHENTICATION_NOT_POSSIBLE:
       return {
           400, "The app's request can't be answered",
           "That is the app's fault, not yours. Go back to the app and try once more; if it comes "

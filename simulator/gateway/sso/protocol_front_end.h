@@ -1,6 +1,6 @@
-// What the sign-on flow asks of a protocol: SAML today (saml/saml_front_end.h), WS-Federation and
-// OpenID Connect next. A front end reads the app's request and writes the app's answer; whether
-// the person may in is none of its business. It uses the browser's state, the snapshots and
+// What the sign-on flow asks of a protocol: SAML (saml/saml_front_end.h), WS-Federation
+// (wsfed/wsfed_front_end.h). A front end reads the app's request and writes the app's answer;
+// whether the person may in is none of its business. It uses the browser's state, the snapshots and
 // pages; it keeps nothing itself and never sees the org client or a cookie.
 #pragma once
 
@@ -48,6 +48,12 @@ class ProtocolFrontEnd {
   // Whether `app` still has what the transaction's answer needs: it may have changed since.
   virtual bool IsStillRegistered(const Transaction& transaction, const org::v1::App& app) const = 0;
 
+  // Whether the app wants the password to have been given later than in `session`.
+  virtual bool WantsFresherSignIn(const Transaction& /*transaction*/, const Session& /*session*/,
+                                  WallTime /*now*/) const {
+    return false;
+  }
+
   // Whether the app surely asked for somebody else than the session's user. ReplyAllowed() looks
   // again, with all that the org knows of the user.
   virtual bool ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
@@ -58,6 +64,9 @@ class ProtocolFrontEnd {
                                                       const Transaction& transaction,
                                                       const org::v1::App& app,
                                                       const org::v1::User& user) const = 0;
+
+  // Where an image on a page of ours tells `app` that the person has signed out; empty: nowhere.
+  virtual std::string SignOutImageUrl(const org::v1::App& /*app*/) const { return ""; }
 
   // The answer to the app when there is no sign-on. kNotFound, SESSION_EXPIRED: nobody asked, so
   // there is nobody to tell.

@@ -14,6 +14,7 @@
 #include "libs/rpc/timestamps.h"
 #include "libs/token/claims.h"
 #include "libs/token/names.h"
+#include "simulator/gateway/sso/client_kind.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/problems.h"
 
@@ -70,13 +71,17 @@ Task<http::Response> SsoFlow::Begin(const RequestContext& context, Transaction t
 Task<http::Response> SsoFlow::Advance(const RequestContext& context,
                                       Transaction transaction) const {
   if (!transaction.session) transaction.session = cookies_.CurrentSession(context);
+  const ProtocolFrontEnd* front_end = FrontEndOf(transaction);
+  if (transaction.session && front_end != nullptr &&
+      front_end->WantsFresherSignIn(transaction, *transaction.session, context.now)) {
+    transaction.fresh_sign_in = true;
+  }
   const bool fresh_wanted = transaction.fresh_sign_in && !transaction.signed_in_here;
   if (!transaction.session || fresh_wanted) {
     co_return AskToSignIn(context, std::move(transaction));
   }
   if (transaction.app_id.empty()) co_return Finish(context, transaction, http::SeeOther("/"));
   const org::v1::App* app = context.AppOf(transaction);
-  const ProtocolFrontEnd* front_end = FrontEndOf(transaction);
   // The app may have been unregistered while the person was signing in.
   if (app == nullptr || front_end == nullptr || !front_end->IsStillRegistered(transaction, *app)) {
     co_return ProblemResponse(site_, reason::v1::REASON_APP_UNKNOWN,
@@ -150,7 +155,7 @@ Task<http::Response> SsoFlow::Decide(const RequestContext& context, Transaction 
   *info->mutable_authenticated_at() = rpc::ToTimestamp(session.authenticated_at);
   if (session.factor_at) *info->mutable_factor_at() = rpc::ToTimestamp(*session.factor_at);
   *request.mutable_client() = ClientOf(context.request);
-  request.set_client_kind(org::v1::CLIENT_KIND_WEB_BROWSER);
+  request.set_client_kind(ClientKindOf(request.client().user_agent()));
   request.set_trust_override_reason(ObjectionTo(proof, context));
   request.set_proof(std::move(proof));
   request.set_transaction_hash(ToString(pki::Sha256(transaction.id)));
@@ -265,6 +270,20 @@ std::vector<Link> SsoFlow::WaysTo(const org::v1::App* app) const {
   }
   ways.push_back({"Go to the sign-in page", "/"});
   return ways;
+}
+
+std::vector<std::string> SsoFlow::SignOutImages(
+    const RequestContext& context,
+    const google::protobuf::RepeatedPtrField<std::string>& app_ids) const {
+  std::vector<std::string> urls;
+  for (const std::string& id : app_ids) {
+    const org::v1::App* app = context.apps->Find(id);
+    for (const ProtocolFrontEnd* front_end : front_ends_) {
+      std::string url = app == nullptr ? "" : front_end->SignOutImageUrl(*app);
+      if (!url.empty()) urls.push_back(std::move(url));
+    }
+  }
+  return urls;
 }
 
 http::Response SsoFlow::Problem(const RequestContext& context, const absl::Status& status,

@@ -79,6 +79,11 @@ class SsoFlow {
   // Where a person may begin anew: at `app` unless null, and at the org's front door.
   std::vector<Link> WaysTo(const org::v1::App* app) const;
 
+  // Images for the page after a sign-out: they tell the apps of these ids.
+  std::vector<std::string> SignOutImages(
+      const RequestContext& context,
+      const google::protobuf::RepeatedPtrField<std::string>& app_ids) const;
+
   // The page for a failure within a transaction: its "Try again" goes on where it stood.
   // `sentence`: instead of what the reason says.
   http::Response Problem(const RequestContext& context, const absl::Status& status,

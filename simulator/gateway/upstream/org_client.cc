@@ -36,11 +36,11 @@ class GrpcOrgClient final : public OrgClient {
                                       std::move(request));
   }
 
-  Task<absl::Status> EndSession(org::v1::EndSessionRequest request) override {
-    const auto ended = co_await rpc::AsyncCall(
-        *authentication_->async(), &org::v1::AuthenticationService::Stub::async::EndSession,
-        std::move(request));
-    co_return ended.status();
+  Task<absl::StatusOr<org::v1::EndSessionResponse>> EndSession(
+      org::v1::EndSessionRequest request) override {
+    co_return co_await rpc::AsyncCall(*authentication_->async(),
+                                      &org::v1::AuthenticationService::Stub::async::EndSession,
+                                      std::move(request));
   }
 
  private:

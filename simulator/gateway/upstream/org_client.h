@@ -23,7 +23,8 @@ class OrgClient {
       org::v1::EvaluateRequest request) = 0;
   virtual Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(
       org::v1::CompleteFactorRequest request) = 0;
-  virtual Task<absl::Status> EndSession(org::v1::EndSessionRequest request) = 0;
+  virtual Task<absl::StatusOr<org::v1::EndSessionResponse>> EndSession(
+      org::v1::EndSessionRequest request) = 0;
 };
 
 std::unique_ptr<OrgClient> NewOrgClient(const std::shared_ptr<grpc::Channel>& channel);
