@@ -68,6 +68,12 @@ void Describe(UpOptions& up, service::Options& options) {
                  "/etc/hosts");
   options.Texts("sp-metadata", up.sp_metadata, "FILE",
                 "SAML metadata of an app of yours; may come more than once");
+  options.Texts("wsfed-metadata", up.wsfed_metadata, "FILE",
+                "Federation metadata of a WS-Federation app of yours; may come more than once");
+  options.Text("wsfed-realm", up.wsfed_realm, "URI",
+               "Realm of a WS-Federation app of yours that has no metadata");
+  options.Texts("wsfed-reply", up.wsfed_reply, "URL",
+                "With --wsfed-realm: where its tokens go; may come more than once");
   options.Text("wait-file", up.wait_file, "FILE",
                "Written once every port answers; holds the path of endpoints.json. An earlier one "
                "is removed first");
@@ -165,6 +171,7 @@ constexpr const char* kUpExamples =
     "Examples:\n"
     "  dt-sim up --run-dir run\n"
     "  dt-sim up --sp-metadata my-app.xml\n"
+    "  dt-sim up --wsfed-realm urn:example:app --wsfed-reply http://localhost:3000/\n"
     "  dt-sim up --org-port 0 --mtls-port 0 --wait-file ready\n"
     "  dt-sim up -- npm test      starts, runs that with DT_ENDPOINTS set, stops\n"
     "Exit codes: 0 stopped after it was ready (with a command: the command's), 1 failure, 2 bad\n"

@@ -18,7 +18,11 @@ constexpr std::array kApps = {std::pair{"mail", "Mail"}, std::pair{"wiki", "Wiki
 }  // namespace
 
 AppSuite::AppSuite(const std::string& base_url, const Clock& clock, Random& random)
-    : clock_(clock) {
+    : clock_(clock),
+      office_({"office", "Office", "urn:example:office",
+               base_url.empty() ? "https://office.apps.example.com/wsfed"
+                                : fmt::format("{}/office/wsfed", base_url)},
+              clock) {
   for (const auto& [id, label] : kApps) {
     ServiceProviderConfig config{id, label, fmt::format("urn:example:{}", id), ""};
     config.acs_url = base_url.empty() ? fmt::format("https://{}.apps.example.com/acs", id)
@@ -40,6 +44,27 @@ std::vector<org::v1::App> AppSuite::Registrations(const std::vector<org::v1::Rul
     acs.set_is_default(true);
   }
   return registrations;
+}
+
+org::v1::App AppSuite::OfficeRegistration(const std::vector<org::v1::Rule>& rules) const {
+  org::v1::App registration;
+  registration.set_id(office_.config().id);
+  registration.set_label(office_.config().label);
+  SetRules(registration, rules);
+  registration.set_has_client_conditions(true);
+  org::v1::WsFedRelyingParty& party = *registration.mutable_ws_fed();
+  party.set_realm(office_.config().realm);
+  party.add_reply_urls(office_.config().reply_url);
+  party.set_claims(org::v1::WsFedRelyingParty::CLAIMS_OFFICE_365);
+  return registration;
+}
+
+absl::Status AppSuite::ConnectOffice(const std::string& metadata_url,
+                                     const std::vector<pki::Certificate>& web_trust) {
+  DT_ASSIGN_OR_RETURN(const std::string xml, FetchText(metadata_url, web_trust, clock_));
+  DT_ASSIGN_OR_RETURN(IssuerMetadata metadata, ParseIssuerMetadata(xml));
+  office_.SetIssuer(std::move(metadata));
+  return absl::OkStatus();
 }
 
 absl::Status AppSuite::Connect(const std::string& org_origin, const std::string& metadata_url,

@@ -18,5 +18,15 @@ TEST(AppSuiteTest, RegistersItsAppsUnderTheirAddresses) {
   EXPECT_EQ(apps[0].rules_size(), 4);
 }
 
+TEST(AppSuiteTest, RegistersOfficeAsTheKindThatTellsClientsApart) {
+  const SystemClock clock;
+  throwaway::SeededRandom random(7);
+  const AppSuite suite("https://apps.localhost:1", clock, random);
+  const org::v1::App office = suite.OfficeRegistration(FiveRuleExample());
+  EXPECT_TRUE(office.has_client_conditions());
+  EXPECT_EQ(office.ws_fed().reply_urls(0), "https://apps.localhost:1/office/wsfed");
+  EXPECT_EQ(office.ws_fed().claims(), org::v1::WsFedRelyingParty::CLAIMS_OFFICE_365);
+}
+
 }  // namespace
 }  // namespace devicetrust::simulator

@@ -72,6 +72,7 @@ std::string ToJson(const Endpoints& endpoints) {
                   {"ocsp_url", endpoints.ocsp_url},
                   {"saml_metadata_url", endpoints.saml_metadata_url},
                   {"saml_metadata_file", endpoints.saml_metadata_file},
+                  {"wsfed_metadata_url", endpoints.wsfed_metadata_url},
                   {"sign_out_url", endpoints.sign_out_url},
                   {"learn_more_url", endpoints.learn_more_url},
                   {"browser_policy", Json::parse(endpoints.browser_policy, nullptr, false)},

@@ -33,7 +33,10 @@ struct EndpointDevice {
 };
 
 struct EndpointApp {
-  std::string id, entity_id, protocol, sign_on_url;
+  std::string id;
+  std::string entity_id;  // Or the realm.
+  std::string protocol;   // "saml2" or "ws-federation".
+  std::string sign_on_url;
   std::string device_trust;  // "trusted" or "any".
   std::string home_url;      // The app's own page, where a browser begins; empty: not ours.
 };
@@ -45,6 +48,7 @@ struct Endpoints {
   std::string device_ca_chain;  // Path.
   std::string crl_url, root_crl_url, ocsp_url;
   std::string saml_metadata_url;
+  std::string wsfed_metadata_url;
   std::string saml_metadata_file;  // Path: the same, for programs that do not resolve *.localhost.
   std::string sign_out_url;        // A page that asks; its form signs out.
   std::string learn_more_url;

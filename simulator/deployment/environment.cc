@@ -295,6 +295,7 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.ca_bundle = Pem("web-ca");
   DT_RETURN_IF_ERROR(Annotate(DescribeIssuers(endpoints), "device CA"));
   endpoints.saml_metadata_url = metadata_url();
+  endpoints.wsfed_metadata_url = federation_metadata_url();
   endpoints.sign_out_url = org_origin_ + "/signout";
   endpoints.learn_more_url = config_.learn_more_url;
   endpoints.browser_policy =

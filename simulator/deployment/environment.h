@@ -60,6 +60,9 @@ class Environment {
   const std::string& org_origin() const { return org_origin_; }    // https://org.localhost:8443
   const std::string& mtls_origin() const { return mtls_origin_; }  // https://mtls.localhost:8444
   std::string metadata_url() const { return org_origin_ + "/saml/metadata"; }
+  std::string federation_metadata_url() const {
+    return org_origin_ + "/FederationMetadata/2007-06/FederationMetadata.xml";
+  }
   std::string check_url() const { return mtls_origin_ + "/check"; }
   // How people came to be known: by user index.
   const std::vector<std::string>& sids() const { return sids_; }

@@ -57,21 +57,43 @@ absl::Status CheckReadyFd(int fd) {
   return flags < 0 || (flags & O_ACCMODE) == O_RDONLY ? NotWritable(fd) : absl::OkStatus();
 }
 
-// Apps of service providers from outside, by the metadata that `files` hold.
-absl::StatusOr<std::vector<org::v1::App>> ForeignApps(const std::vector<std::string>& files,
-                                                      WallTime now) {
-  std::vector<org::v1::App> apps;
+// What reads metadata, of either protocol.
+using ReadApp = absl::StatusOr<org::v1::App>(const std::string&, std::string_view, WallTime);
+
+absl::Status AddForeignApps(const char* flag, const std::vector<std::string>& files, ReadApp* read,
+                            WallTime now, std::vector<org::v1::App>& apps) {
   for (const std::string& path : files) {
     const absl::StatusOr<std::string> xml = ReadFile(path);
     if (!xml.ok()) {
       return absl::InvalidArgumentError(
-          fmt::format("--sp-metadata: {}", std::string(xml.status().message())));
+          fmt::format("{}: {}", flag, std::string(xml.status().message())));
     }
-    DT_ASSIGN_OR_RETURN(org::v1::App app, admin::AppFromMetadata(path, *xml, now));
-    SetRules(app, TrustedOnly());
+    DT_ASSIGN_OR_RETURN(org::v1::App app, read(path, *xml, now));
     apps.push_back(std::move(app));
   }
+  return absl::OkStatus();
+}
+
+// Apps from outside, by their metadata or their realm.
+absl::StatusOr<std::vector<org::v1::App>> ForeignApps(const UpOptions& options, WallTime now) {
+  std::vector<org::v1::App> apps;
+  DT_RETURN_IF_ERROR(
+      AddForeignApps("--sp-metadata", options.sp_metadata, &admin::AppFromMetadata, now, apps));
+  DT_RETURN_IF_ERROR(AddForeignApps("--wsfed-metadata", options.wsfed_metadata,
+                                    &admin::AppFromFederationMetadata, now, apps));
+  if (options.wsfed_realm.empty() != options.wsfed_reply.empty()) {
+    return absl::InvalidArgumentError("--wsfed-realm and --wsfed-reply need one another");
+  }
+  if (!options.wsfed_realm.empty()) {
+    apps.push_back(admin::AppOfRealm(options.wsfed_realm, options.wsfed_reply));
+  }
+  for (org::v1::App& app : apps) SetRules(app, TrustedOnly());
   return apps;
+}
+
+// Where a link begins a sign-in to the app.
+std::string SignOnUrl(const std::string& org_origin, const org::v1::App& app) {
+  return fmt::format("{}/app/{}/sso/{}", org_origin, app.id(), app.has_ws_fed() ? "wsfed" : "saml");
 }
 
 class Up {
@@ -128,7 +150,8 @@ class Up {
     const std::vector<pki::Certificate> trust = {environment_->pki().web_ca().certificate};
     DT_RETURN_IF_ERROR(
         suite_->Connect(environment_->org_origin(), environment_->metadata_url(), trust));
-    listener_->SetApps(suite_->pointers());
+    DT_RETURN_IF_ERROR(suite_->ConnectOffice(environment_->federation_metadata_url(), trust));
+    listener_->SetApps(suite_->pointers(), {&suite_->office()});
     DT_ASSIGN_OR_RETURN(endpoints_, environment_->DescribeEndpoints());
     endpoints_.version = options_.version;
     endpoints_.saml_metadata_file = folder_.File("idp-metadata.xml");
@@ -172,6 +195,7 @@ class Up {
     std::vector<org::v1::App> apps = suite_->Registrations(FiveRuleExample());
     SetRules(apps.at(0), TrustedOnly());
     SetRules(apps.at(1), {});
+    apps.push_back(suite_->OfficeRegistration(FiveRuleExample()));
     return apps;
   }
 
@@ -292,9 +316,9 @@ class Up {
     }
     const auto add = [this](const org::v1::App& app, const char* trust, std::string home) {
       endpoints_.apps.push_back(
-          {app.id(), app.saml().entity_id(), "saml2",
-           fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id()), trust,
-           std::move(home)});
+          {app.id(), app.has_ws_fed() ? app.ws_fed().realm() : app.saml().entity_id(),
+           app.has_ws_fed() ? "ws-federation" : "saml2", SignOnUrl(environment_->org_origin(), app),
+           trust, std::move(home)});
     };
     for (const org::v1::App& app : own_) {
       add(app, app.rules().empty() ? "any" : "trusted",
@@ -313,7 +337,7 @@ class Up {
     std::vector<AppListener::Note> notes;
     for (const org::v1::App& app : foreign_) {
       notes.push_back({fmt::format("{}, an app of yours", app.label()),
-                       fmt::format("{}/app/{}/sso/saml", environment_->org_origin(), app.id())});
+                       SignOnUrl(environment_->org_origin(), app)});
     }
     notes.push_back({fmt::format("Let in with a trusted computer's certificate: {}, password {}",
                                  Good().principal, Good().password),
@@ -361,16 +385,15 @@ class Up {
     std::string text = fmt::format(
         "org        {}\n"
         "mTLS host  {}   asks for a client certificate issued by \"MTLS Certificate Authority\"\n"
-        "apps       {}   Mail: trusted devices only; Wiki: everybody; Payroll, Customers: the "
-        "five-rule example\n",
+        "apps       {}   Mail: trusted devices only; Wiki: everybody; Payroll, Customers, Office: "
+        "the five-rule example\n",
         environment_->org_origin(), environment_->mtls_origin(), listener_->origin());
     for (const org::v1::App& app : foreign_) {
       text += fmt::format(
-          "{} registered, sign-on URL {}/app/{}/sso/saml; a trusted device is let in, anything "
-          "else "
-          "is refused.\n           Its identity provider's metadata: {}\n",
-          PadRight(app.id(), 10), environment_->org_origin(), app.id(),
-          endpoints_.saml_metadata_file);
+          "{} registered, sign-on URL {}; a trusted device is let in, anything else is refused.\n"
+          "           Its identity provider's metadata: {}\n",
+          PadRight(app.id(), 10), SignOnUrl(environment_->org_origin(), app),
+          app.has_ws_fed() ? endpoints_.wsfed_metadata_url : endpoints_.saml_metadata_file);
     }
     text += SuggestionText();
     text += fmt::format(
@@ -448,8 +471,7 @@ absl::StatusOr<int> RunUp(const UpOptions& options, std::FILE* out) {
   DT_RETURN_IF_ERROR(CheckWritable("--wait-file", options.wait_file, options.run_dir));
   RemoveStale(options.wait_file);
   DT_RETURN_IF_ERROR(CheckReadyFd(options.ready_fd));
-  DT_ASSIGN_OR_RETURN(std::vector<org::v1::App> foreign,
-                      ForeignApps(options.sp_metadata, SystemClock().Now()));
+  DT_ASSIGN_OR_RETURN(std::vector<org::v1::App> foreign, ForeignApps(options, SystemClock().Now()));
   DT_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Create(options.run_dir));
   if (!options.run_dir.empty()) folder.KeepEnding(".log");
   SetLogComponent("dt-sim");

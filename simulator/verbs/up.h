@@ -16,10 +16,13 @@ struct UpOptions {
   std::string run_dir;  // Empty: a temporary one.
   std::uint16_t org_port = 8443;
   std::uint16_t mtls_port = 8444;
-  std::string mtls_names = "fresh";      // Or "fixed".
-  std::vector<std::string> sp_metadata;  // Paths.
-  std::string wait_file;                 // Empty: none.
-  int ready_fd = -1;                     // -1: none.
+  std::string mtls_names = "fresh";         // Or "fixed".
+  std::vector<std::string> sp_metadata;     // Paths.
+  std::vector<std::string> wsfed_metadata;  // Paths.
+  std::string wsfed_realm;                  // Empty: none.
+  std::vector<std::string> wsfed_reply;
+  std::string wait_file;  // Empty: none.
+  int ready_fd = -1;      // -1: none.
   bool processes = false;
   bool keep = false;                 // The run folder stays as it is.
   std::vector<std::string> command;  // Run once all is ready, with DT_ENDPOINTS; empty: none.
