@@ -44,8 +44,8 @@ class Browser(EnvironmentTest):
         self.addCleanup(folder.cleanup)
         self.home = pathlib.Path(folder.name)
 
-    def sign_in(self, browser, user):
-        browser.open(self.app["home_url"])
+    def sign_in(self, browser, user, app=None):
+        browser.open((app or self.app)["home_url"])
         browser.wait_for(SIGN_IN)
         browser.evaluate(f"document.querySelector('input[name=username]').value="
                          f"{json.dumps(user['principal'])};"
@@ -65,6 +65,21 @@ class Browser(EnvironmentTest):
             self.sign_in(browser, user)
             browser.wait_for("location.host.startsWith('apps.') && "
                              "document.body.innerText.includes('Welcome')")
+
+    def test_a_trusted_computer_signs_in_and_out_by_ws_federation(self):
+        device, user = self.environment.device_and_user()
+        office = next(app for app in self.endpoints["apps"] if app["protocol"] == "ws-federation")
+        self.tool.make_store(self.home, self.endpoints, device)
+        with Chromium(self.home) as browser:
+            self.sign_in(browser, user, office)
+            browser.wait_for("document.body.innerText.includes('Welcome to Office')")
+            self.assertIn("ImmutableID", browser.evaluate("document.body.innerText"))
+            browser.evaluate("[...document.links].find(a => a.innerText == 'Sign out everywhere').click()")
+            browser.wait_for("document.body.innerText.includes('Signed out')")
+            browser.evaluate("[...document.links].find(a => a.innerText.startsWith('Back to')).click()")
+            browser.wait_for("location.host.startsWith('apps.')")
+            browser.open(office["home_url"])
+            browser.wait_for(SIGN_IN)
 
     def test_a_computer_without_certificate_sees_the_security_message(self):
         _, user = self.environment.device_and_user()

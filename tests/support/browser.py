@@ -102,7 +102,7 @@ class Browser:
             if jar:
                 sent["Cookie"] = "; ".join(jar)
             if body is not None:
-                sent["Content-Type"] = "application/x-www-form-urlencoded"
+                sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
             connection.request(method, target, body, sent)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
