@@ -138,7 +138,11 @@ void LoadWorker::Run() {
 
 void LoadWorker::BeginDue(Steady::time_point now) {
   if (IsOpen()) return BeginArrivals(now);
-  for (int wanted = Wanted(now); in_flight_ < wanted && MayBegin();) Begin(Steady::now());
+  const std::uint64_t failures = result_.failures.count();
+  for (const int wanted = Wanted(now); in_flight_ < wanted && MayBegin();) {
+    Begin(Steady::now());
+    if (result_.failures.count() > failures) return;  // At once: Wait() makes a pause.
+  }
 }
 
 void LoadWorker::BeginArrivals(Steady::time_point now) {
