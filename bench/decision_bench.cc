@@ -67,7 +67,7 @@ struct Org {
     AddPeople();
     AddRules();
     sign_on.emplace(SignOn::Parts{*database, *store, *events, proof_keys, accounts, clock, random});
-    completion.emplace(FactorCompletion::Parts{*database, *events, factors, clock});
+    completion.emplace(FactorCompletion::Parts{*database, *store, *events, factors, clock});
     history.emplace(*database, *store, log);
     service.emplace(*sign_on, *completion, *history);
     const pki::ExportableIdentity& policy = pki.Component("policy");

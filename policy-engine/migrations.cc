@@ -197,12 +197,47 @@ db::Migration FactorEnrollments() {
             .clustered = true}}};
 }
 
+// Who is signed in, what was opened in it, and how long sessions last: in seconds, 0 for what is
+// usual. Sessions of before have no row, and last what was usual then. Beside it, logos of apps.
+db::Migration Sessions() {
+  return {12,
+          "sessions",
+          {{.name = "sessions",
+            .columns = "id TEXT PRIMARY KEY, user_id TEXT NOT NULL, started_at_ms BIGINT NOT NULL,"
+                       " expires_at_ms BIGINT NOT NULL, used_at_ms BIGINT NOT NULL,"
+                       " address TEXT NOT NULL, user_agent TEXT NOT NULL, trust BIGINT NOT NULL,"
+                       " device_id TEXT NOT NULL, serial TEXT NOT NULL,"
+                       " tried_secured BIGINT NOT NULL, ended BIGINT NOT NULL",
+            .clustered = true},
+           {.name = "session_apps",
+            .columns = "session_id TEXT NOT NULL, app_id TEXT NOT NULL,"
+                       " opened_at_ms BIGINT NOT NULL, PRIMARY KEY (session_id, app_id)",
+            .clustered = true},
+           {.name = "app_logos",
+            .columns = "app_id TEXT PRIMARY KEY, sha256 BYTEA NOT NULL, png BYTEA NOT NULL"}},
+          {"CREATE INDEX app_logos_by_hash ON app_logos (sha256)",
+           "CREATE INDEX sessions_by_user ON sessions (user_id, started_at_ms)",
+           "CREATE INDEX sessions_by_start ON sessions (started_at_ms)",
+           "ALTER TABLE settings ADD COLUMN session_lifetime BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE settings ADD COLUMN session_idle_timeout BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE settings ADD COLUMN factor_self_enrollment BIGINT NOT NULL DEFAULT 0"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
-  return {Org(),         Decisions(), People(),           db::Outbox::Tables(4),
-          Revocations(), NameKeys(),  Guards(),           Groups(),
-          PeopleSyncs(), Versions(),  FactorEnrollments()};
+  return {Org(),
+          Decisions(),
+          People(),
+          db::Outbox::Tables(4),
+          Revocations(),
+          NameKeys(),
+          Guards(),
+          Groups(),
+          PeopleSyncs(),
+          Versions(),
+          FactorEnrollments(),
+          Sessions()};
 }
 
 std::vector<db::Migration> LogMigrations() {

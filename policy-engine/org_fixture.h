@@ -69,7 +69,7 @@ class OrgFixture : public ::testing::Test {
     sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, *account_watch_,
                                    clock_, random_});
     factor_completion_.emplace(
-        FactorCompletion::Parts{*database_, *events_, scripted_factors_, clock_});
+        FactorCompletion::Parts{*database_, *store_, *events_, scripted_factors_, clock_});
     history_.emplace(*database_, *store_, *log_);
   }
   ~OrgFixture() override { outbox_->Stop(); }

@@ -24,10 +24,12 @@
 #include "policy-engine/apps/zone_service.h"
 #include "policy-engine/authentication/authentication_service.h"
 #include "policy-engine/ca_link.h"
+#include "policy-engine/decisions/dashboard_service.h"
 #include "policy-engine/decisions/decision_service.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/decisions/factor_service.h"
 #include "policy-engine/decisions/policy_analysis_service.h"
+#include "policy-engine/decisions/session_service.h"
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
@@ -199,6 +201,7 @@ struct PolicyServer::Parts {
   std::optional<SettingsAdmin> settings_admin;
   std::optional<RuleReferences> references;
   std::optional<AppAdmin> apps;
+  std::optional<AppLogos> logos;
   std::optional<ZoneAdmin> zones;
   std::optional<VersionHistory> versions;
   std::optional<PolicyDocuments> documents;
@@ -210,6 +213,8 @@ struct PolicyServer::Parts {
   std::optional<SignOn> sign_on;
   std::optional<FactorCompletion> factor_completion;
   std::optional<FactorEnrollment> factor_enrollment;
+  std::optional<UserSessions> user_sessions;
+  std::optional<Dashboard> dashboard;
   std::optional<DecisionHistory> history;
   std::optional<PolicyDrafts> drafts;
   std::optional<PolicyAnalysis> analysis;
@@ -269,6 +274,7 @@ void PolicyServer::Parts::MakeRooms() {
   settings_admin.emplace(*store, clock);
   references.emplace(RuleReferences::Parts{*database, *files.directories, *events, clock});
   apps.emplace(*store, *references, clock);
+  logos.emplace(AppLogos::Parts{*database, *store, *events, clock});
   zones.emplace(*store, clock);
   versions.emplace(VersionHistory::Parts{*database, *store, *references, clock});
   documents.emplace(*store, *references, clock);
@@ -286,9 +292,11 @@ void PolicyServer::Parts::MakeRooms() {
                     std::chrono::minutes(config.failure_window_minutes)}});
   sign_on.emplace(
       SignOn::Parts{*database, *store, *events, keys->proof_keys(), *accounts, clock, random});
-  factor_completion.emplace(FactorCompletion::Parts{*database, *events, *factors, clock});
+  factor_completion.emplace(FactorCompletion::Parts{*database, *store, *events, *factors, clock});
   factor_enrollment.emplace(
       FactorEnrollment::Parts{*database, *store, *events, *factors, clock, random});
+  dashboard.emplace(Dashboard::Parts{*database, *store, clock});
+  user_sessions.emplace(UserSessions::Parts{*database, *store, *events, clock});
   history.emplace(*database, *store, *log);
   drafts.emplace(*store, *references);
   analysis.emplace(*database, *drafts, clock);
@@ -306,7 +314,7 @@ absl::Status PolicyServer::Parts::ApplyCapability() {
 
 void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<SettingsService>(*settings_admin));
-  services.push_back(std::make_unique<AppService>(*apps));
+  services.push_back(std::make_unique<AppService>(*apps, *logos));
   services.push_back(std::make_unique<ZoneService>(*zones));
   services.push_back(std::make_unique<HistoryService>(*versions));
   services.push_back(std::make_unique<PolicyDocumentService>(*documents));
@@ -318,6 +326,8 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
   services.push_back(std::make_unique<FactorService>(*factor_enrollment));
   services.push_back(std::make_unique<PolicyAnalysisService>(*analysis, *drafts, *database, clock));
+  services.push_back(std::make_unique<DashboardService>(*dashboard));
+  services.push_back(std::make_unique<SessionService>(*user_sessions));
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
   services.push_back(std::make_unique<GatewayKeyService>(*keys));
   services.push_back(std::make_unique<EventHookService>(*hooks));

@@ -1,4 +1,5 @@
 """dtctl against a running environment, as an administrator uses it."""
+import base64
 import hashlib
 import json
 import os
@@ -641,6 +642,36 @@ class Dtctl(EnvironmentTest):
         self.assertIn("no second factor", self.environment.dtctl("factor", "show", user["principal"]).stdout)
         shown = self.environment.dtctl("people", "show", user["principal"]).stdout
         self.assertRegex(shown, r"second factor +none")
+
+    def test_sessions_are_bounded_listed_and_ended(self):
+        bounded = self.environment.dtctl("sessions", "limits", "--lifetime", "480", "--idle", "30").stdout
+        self.assertIn("sessions      480 min at most, 30 min without use", bounded)
+        refused = self.environment.dtctl("sessions", "limits", "--idle", "1", check=False)
+        self.assertIn("MALFORMED_REQUEST", refused.stderr)
+        self.environment.dtctl("sessions", "limits", "--lifetime", "0", "--idle", "0")
+        user = self.endpoints["users"][3]
+        browser = Browser(self.environment.path_of(self.endpoints["ca_bundle"], "ca.pem"))
+        page = sign_in(browser, self.endpoints["org_url"] + "/", user)
+        self.assertIn("Your apps", page.body)
+        listed = json.loads(self.environment.dtctl("sessions", "list", user["principal"],
+                                                   "--json").stdout)
+        self.assertEqual(len(listed["sessions"]), 1)
+        self.assertIn("last used", self.environment.dtctl("sessions", "list", user["principal"]).stdout)
+        ended = self.environment.dtctl("sessions", "end", user["principal"], "--all", "--yes").stdout
+        self.assertIn("1 session ended", ended)
+        again = browser.get(self.endpoints["org_url"] + "/sessions")
+        self.assertIn('type="password"', again.body)
+
+    def test_a_logo_is_a_png(self):
+        png = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMQUDAAAACkAGE0Zn1yAAAA"
+                               "AElFTkSuQmCC")
+        file = pathlib.Path(self.environment.folder) / "logo.png"
+        file.write_bytes(png)
+        self.assertIn("has this logo now", self.environment.dtctl("app", "logo", "mail", str(file)).stdout)
+        file.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        refused = self.environment.dtctl("app", "logo", "mail", str(file), check=False)
+        self.assertIn("not a PNG image", refused.stderr)
+        self.assertIn("has no logo now", self.environment.dtctl("app", "logo", "mail", "--none").stdout)
 
     def test_iwas_zones_and_switches(self):
         self.assertIn("disabled", self.environment.dtctl("iwa", "disable", "iwa-1").stdout)

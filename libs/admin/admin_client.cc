@@ -106,6 +106,11 @@ absl::StatusOr<v1::App> AdminClient::PutApp(const v1::PutAppRequest& request) {
   return answer.app();
 }
 
+absl::StatusOr<v1::SetAppLogoResponse> AdminClient::SetAppLogo(
+    const v1::SetAppLogoRequest& request) {
+  return stubs_->Org(stubs_->apps, &v1::AppService::Stub::SetAppLogo, request);
+}
+
 absl::Status AdminClient::RemoveApp(const v1::RemoveAppRequest& request) {
   return stubs_->Org(stubs_->apps, &v1::AppService::Stub::RemoveApp, request).status();
 }

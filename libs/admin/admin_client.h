@@ -24,6 +24,7 @@
 #include "devicetrust/org/v1/people_sync.pb.h"
 #include "devicetrust/org/v1/policy_analysis.pb.h"
 #include "devicetrust/org/v1/policy_document.pb.h"
+#include "devicetrust/org/v1/sessions.pb.h"
 #include "devicetrust/org/v1/settings.pb.h"
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "devicetrust/org/v1/users.pb.h"
@@ -69,6 +70,14 @@ class AdminClient {
       const org::v1::SetAdIntegrationRequest& request);
 
   absl::StatusOr<org::v1::OrgSettings> SetDisplayName(const std::string& name);
+  absl::StatusOr<org::v1::OrgSettings> SetSessionLimits(
+      const org::v1::SetSessionLimitsRequest& request);
+  absl::StatusOr<org::v1::OrgSettings> SetFactorSelfEnrollment(bool enabled);
+
+  // Where a user is signed in.
+  absl::StatusOr<org::v1::ListSessionsResponse> ListSessions(const std::string& user_id);
+  absl::StatusOr<org::v1::EndSessionsResponse> EndSessions(
+      const org::v1::EndSessionsRequest& request);
 
   // Versions of settings, zones and apps. ListVersions: the newest `count`, newest first; of all
   // objects without one.
@@ -87,6 +96,8 @@ class AdminClient {
   absl::StatusOr<org::v1::ListAppsResponse> ListApps();  // Without their rules.
   absl::StatusOr<org::v1::App> GetApp(const std::string& id);
   absl::StatusOr<org::v1::App> PutApp(const org::v1::PutAppRequest& request);
+  absl::StatusOr<org::v1::SetAppLogoResponse> SetAppLogo(
+      const org::v1::SetAppLogoRequest& request);
   absl::Status RemoveApp(const org::v1::RemoveAppRequest& request);
   absl::StatusOr<org::v1::App> SetRules(const org::v1::SetRulesRequest& request);
   absl::StatusOr<org::v1::GetZonesResponse> GetZones();

@@ -16,6 +16,34 @@ absl::StatusOr<v1::OrgSettings> AdminClient::SetDisplayName(const std::string& n
   return answer.settings();
 }
 
+absl::StatusOr<v1::OrgSettings> AdminClient::SetSessionLimits(
+    const v1::SetSessionLimitsRequest& request) {
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetSessionLimitsResponse answer,
+      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetSessionLimits, request));
+  return answer.settings();
+}
+
+absl::StatusOr<v1::OrgSettings> AdminClient::SetFactorSelfEnrollment(bool enabled) {
+  v1::SetFactorSelfEnrollmentRequest request;
+  request.set_enabled(enabled);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetFactorSelfEnrollmentResponse answer,
+      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetFactorSelfEnrollment, request));
+  return answer.settings();
+}
+
+absl::StatusOr<v1::ListSessionsResponse> AdminClient::ListSessions(const std::string& user_id) {
+  v1::ListSessionsRequest request;
+  request.set_user_id(user_id);
+  return stubs_->Org(stubs_->sessions, &v1::SessionService::Stub::ListSessions, request);
+}
+
+absl::StatusOr<v1::EndSessionsResponse> AdminClient::EndSessions(
+    const v1::EndSessionsRequest& request) {
+  return stubs_->Org(stubs_->sessions, &v1::SessionService::Stub::EndSessions, request);
+}
+
 absl::StatusOr<std::vector<v1::ObjectVersion>> AdminClient::ListVersions(
     const std::optional<v1::ObjectName>& object, int count) {
   v1::ListVersionsRequest request;

@@ -18,6 +18,7 @@
 #include "devicetrust/org/v1/people_sync.grpc.pb.h"
 #include "devicetrust/org/v1/policy_analysis.grpc.pb.h"
 #include "devicetrust/org/v1/policy_document.grpc.pb.h"
+#include "devicetrust/org/v1/sessions.grpc.pb.h"
 #include "devicetrust/org/v1/settings.grpc.pb.h"
 #include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "devicetrust/org/v1/users.grpc.pb.h"
@@ -80,6 +81,7 @@ struct AdminClient::Stubs {
         log(StubOf<org::v1::SystemLogService>(channels.org)),
         people_sync(StubOf<org::v1::PeopleSyncService>(channels.org)),
         policies(StubOf<org::v1::PolicyAnalysisService>(channels.org)),
+        sessions(StubOf<org::v1::SessionService>(channels.org)),
         settings(StubOf<org::v1::SettingsService>(channels.org)),
         users(StubOf<org::v1::UserService>(channels.org)),
         zones(StubOf<org::v1::ZoneService>(channels.org)),
@@ -128,6 +130,7 @@ struct AdminClient::Stubs {
   const std::unique_ptr<org::v1::SystemLogService::Stub> log;
   const std::unique_ptr<org::v1::PeopleSyncService::Stub> people_sync;
   const std::unique_ptr<org::v1::PolicyAnalysisService::Stub> policies;
+  const std::unique_ptr<org::v1::SessionService::Stub> sessions;
   const std::unique_ptr<org::v1::SettingsService::Stub> settings;
   const std::unique_ptr<org::v1::UserService::Stub> users;
   const std::unique_ptr<org::v1::ZoneService::Stub> zones;

@@ -331,6 +331,15 @@ std::string SettingsText(const v1::OrgSettings& settings) {
       settings.ad_integration_active()
           ? fmt::format("{}, active", fmt::join(settings.ad_domains(), ", "))
           : "not active: nobody can enroll");
+  const std::int64_t lifetime = settings.session_lifetime().seconds() / 60;
+  const std::int64_t idle = settings.session_idle_timeout().seconds() / 60;
+  out += fmt::format(
+      "sessions      {} min at most, {}\n", lifetime == 0 ? 720 : lifetime,
+      idle == 0 ? "however long they are left alone" : fmt::format("{} min without use", idle));
+  out += fmt::format("self-enroll   {}\n",
+                     settings.factor_self_enrollment()
+                         ? "people enroll their first second factor with the password alone"
+                         : "no: an administrator gives people their second factor");
   if (settings.disabled_while_in_use()) {
     out +=
         "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"

@@ -37,4 +37,11 @@ grpc::Status AppService::SetRules(grpc::ServerContext* context, const v1::SetRul
                      [this](const auto&... call) { return apps_.SetRules(call...); });
 }
 
+grpc::Status AppService::SetAppLogo(grpc::ServerContext* context,
+                                    const v1::SetAppLogoRequest* request,
+                                    v1::SetAppLogoResponse* response) {
+  return AnswerAdmin(*context, *request, response,
+                     [this](const auto&... call) { return logos_.Set(call...); });
+}
+
 }  // namespace devicetrust::policy

@@ -13,8 +13,10 @@
 #include "libs/base/random_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "policy-engine/log/plain_text.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/sessions/session_store.h"
 #include "policy-engine/users/known_networks.h"
 #include "policy-engine/users/user_store.h"
 
@@ -27,6 +29,7 @@ using directory::PasswordVerdict;
 constexpr std::size_t kNameBytesMax = 256;
 constexpr std::size_t kPasswordBytesMax = 256;
 constexpr std::size_t kPeerAddressBytesMax = 64;
+constexpr std::size_t kUserAgentBytesKept = 512;
 constexpr std::size_t kEndedSessionIdBytesMax = 64;
 constexpr std::size_t kThrottleSecretBytes = 16;
 
@@ -153,6 +156,19 @@ class Place {
   const bool entered_;
 };
 
+StoredSession NewSession(const v1::StartSessionRequest& request,
+                         const v1::StartSessionResponse& response) {
+  StoredSession session;
+  session.id = response.session_id();
+  session.user_id = response.user().id();
+  session.started_at = rpc::FromTimestamp(response.authenticated_at());
+  session.expires_at = rpc::FromTimestamp(response.expires_at());
+  session.used_at = session.started_at;
+  session.address = ToPlainText(request.client().address(), kPeerAddressBytesMax);
+  session.user_agent = ToPlainText(request.client().user_agent(), kUserAgentBytesKept);
+  return session;
+}
+
 struct Person {
   v1::User user;
   bool known_there = false;  // Has signed in from the network lately.
@@ -211,7 +227,8 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
   if (attempt.status.ok()) {
     DT_ASSIGN_OR_RETURN(*response.mutable_session_id(), NewRandomId(parts_.random));
     *response.mutable_authenticated_at() = rpc::ToTimestamp(now);
-    *response.mutable_expires_at() = rpc::ToTimestamp(now + kSessionLifetime);
+    *response.mutable_expires_at() =
+        rpc::ToTimestamp(now + SessionLimitsOf(parts_.store.state()->settings).lifetime);
     *response.mutable_user() = *attempt.user;
   }
   if (IsTold(attempt)) {
@@ -316,6 +333,7 @@ absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const
     if (attempt.status.ok()) {
       DT_RETURN_IF_ERROR(
           RememberNetwork(txn, attempt.user->id(), Shown::kPassword, attempt.guess.network, now));
+      DT_RETURN_IF_ERROR(StoreSession(txn, NewSession(request, response)));
     }
     return parts_.events.Append(txn, event);
   });
@@ -362,14 +380,17 @@ absl::StatusOr<v1::EndSessionResponse> Authenticator::EndSession(
                         .Debug("session_id", session_id)
                         .Take();
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
-  const absl::Status ended = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+  const auto end = [&](db::Transaction& txn) -> absl::StatusOr<v1::EndSessionResponse> {
+    v1::EndSessionResponse response;
     DT_ASSIGN_OR_RETURN(const bool over, SessionChanges::HasEnded(txn, session_id));
-    if (over) return absl::OkStatus();
+    if (over) return response;
+    DT_ASSIGN_OR_RETURN(std::vector<std::string> opened, ListOpenedApps(txn, session_id));
+    for (std::string& app : opened) response.add_app_ids(std::move(app));
     DT_RETURN_IF_ERROR(SessionChanges::AppendEnded(txn, session_id, now));
-    return parts_.events.Append(txn, event);
-  });
-  DT_RETURN_IF_ERROR(ended);
-  return v1::EndSessionResponse();
+    DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
+    return response;
+  };
+  return parts_.database.Write(end);
 }
 
 }  // namespace devicetrust::policy

@@ -7,10 +7,10 @@
 #include "libs/base/client_network.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
-#include "policy-engine/apps/plain_text.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/decisions/sign_on_result.h"
+#include "policy-engine/log/plain_text.h"
 #include "policy-engine/rules/platform_evidence.h"
 #include "policy-engine/users/recovery_codes.h"
 
@@ -54,34 +54,6 @@ absl::Status AttemptsSpent(std::chrono::seconds retry_after) {
                         "Wait, then open the app again.", retry_after);
 }
 
-absl::Status StatusOf(const FactorAnswer& answer, const v1::User& user) {
-  switch (answer.verdict) {
-    case FactorVerdict::kAccepted:
-      return absl::OkStatus();
-    case FactorVerdict::kWrong:
-      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_WRONG,
-                            "the code is wrong", {}, "Type the code that the app shows now.");
-    case FactorVerdict::kReused:
-      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_REUSED,
-                            "the code was used already", {}, "Wait for the next code.");
-    case FactorVerdict::kNotEnrolled:
-      return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
-                            reason::v1::REASON_FACTOR_NOT_ENROLLED, "the user has no second factor",
-                            user.principal(), "Ask an administrator to enroll one.");
-    case FactorVerdict::kThrottled:
-      return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_THROTTLED,
-                            "too many wrong codes", {}, "Wait, then type the current code.",
-                            answer.retry_after);
-    case FactorVerdict::kLocked:
-      return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_FACTOR_LOCKED,
-                            "too many wrong codes in a row: the second factor is locked",
-                            user.principal(),
-                            "Use a recovery code, or ask an administrator for a new one: dtctl "
-                            "factor enroll.");
-  }
-  return absl::InternalError("no such verdict on a factor");
-}
-
 // From where the code came, which need not be where the decision was asked for.
 v1::ClientInfo ClientOf(const v1::CompleteFactorRequest& request) {
   v1::ClientInfo client;
@@ -117,6 +89,34 @@ v1::Event FactorEvent(const v1::CompleteFactorRequest& request, const v1::Decisi
 
 }  // namespace
 
+absl::Status StatusOfFactor(const FactorAnswer& answer, const v1::User& user) {
+  switch (answer.verdict) {
+    case FactorVerdict::kAccepted:
+      return absl::OkStatus();
+    case FactorVerdict::kWrong:
+      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_WRONG,
+                            "the code is wrong", {}, "Type the code that the app shows now.");
+    case FactorVerdict::kReused:
+      return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_FACTOR_REUSED,
+                            "the code was used already", {}, "Wait for the next code.");
+    case FactorVerdict::kNotEnrolled:
+      return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
+                            reason::v1::REASON_FACTOR_NOT_ENROLLED, "the user has no second factor",
+                            user.principal(), "Ask an administrator to enroll one.");
+    case FactorVerdict::kThrottled:
+      return rpc::MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_THROTTLED,
+                            "too many wrong codes", {}, "Wait, then type the current code.",
+                            answer.retry_after);
+    case FactorVerdict::kLocked:
+      return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_FACTOR_LOCKED,
+                            "too many wrong codes in a row: the second factor is locked",
+                            user.principal(),
+                            "Use a recovery code, or ask an administrator for a new one: dtctl "
+                            "factor enroll.");
+  }
+  return absl::InternalError("no such verdict on a factor");
+}
+
 // What a code came to, with the decision and its user as they were before it.
 struct FactorCompletion::Tried {
   absl::Status status;  // OK: accepted.
@@ -148,11 +148,13 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
   }
   Tried tried{again ? absl::OkStatus() : CheckOpen(stored, request, now), {}, {}, now};
   if (!tried.status.ok()) return tried;
-  DT_ASSIGN_OR_RETURN(StoredUser found,
-                      CheckSession(txn, stored.session_id, stored.record.user().id(),
-                                   rpc::FromTimestamp(stored.record.authenticated_at())));
+  const SessionClaim claim{stored.session_id, stored.record.user().id(),
+                           rpc::FromTimestamp(stored.record.authenticated_at())};
+  DT_ASSIGN_OR_RETURN(
+      OpenSession open,
+      CheckSession(txn, claim, SessionLimitsOf(parts_.store.state()->settings), now));
   tried.decision = std::move(stored.record);
-  tried.user = std::move(found.user);
+  tried.user = std::move(open.user.user);
   if (again) {
     tried.taken_at = *stored.factor_completed_at;
     if (recovery) {
@@ -165,13 +167,16 @@ absl::StatusOr<FactorCompletion::Tried> FactorCompletion::Try(
     return tried;
   }
   DT_ASSIGN_OR_RETURN(const FactorAnswer answer, parts_.factors.Verify(txn, attempt, now));
-  tried.status = StatusOf(answer, tried.user);
+  tried.status = StatusOfFactor(answer, tried.user);
   tried.recovery_codes_left = answer.recovery_codes_left;
   const bool accepted = answer.verdict == FactorVerdict::kAccepted;
   const bool wrong =
       answer.verdict == FactorVerdict::kWrong || answer.verdict == FactorVerdict::kReused;
   const std::string& code = tried.decision.code();
-  if (accepted) DT_RETURN_IF_ERROR(CompleteDecision(txn, code, now));
+  if (accepted) {
+    DT_RETURN_IF_ERROR(CompleteDecision(txn, code, now));
+    DT_RETURN_IF_ERROR(NoteOpenedApp(txn, stored.session_id, tried.decision.app_id(), now));
+  }
   if (wrong) {
     DT_RETURN_IF_ERROR(CountFactorFailure(txn, code));
     if (stored.factor_failures + 1 >= kFactorFailuresMax) {

@@ -6,6 +6,7 @@
 #include "libs/base/clock.h"
 #include "libs/db/database.h"
 #include "policy-engine/log/events.h"
+#include "policy-engine/org/org_store.h"
 #include "policy-engine/users/factor_check.h"
 
 namespace devicetrust::policy {
@@ -17,12 +18,16 @@ inline constexpr int kFactorFailuresMax = 5;
 // How long the same code in the same session gets the same answer: a second click on a slow line.
 inline constexpr std::chrono::seconds kSameAnswerFor{60};
 
+// What a code came to, as FactorService and DecisionService answer it.
+absl::Status StatusOfFactor(const FactorAnswer& answer, const org::v1::User& user);
+
 // Finishes decisions that asked for a second factor. Thread-safe.
 class FactorCompletion {
  public:
   // All references must outlive the FactorCompletion.
   struct Parts {
     db::Database& database;
+    const OrgStore& store;  // How long sessions last.
     EventSink& events;
     FactorCheck& factors;
     const Clock& clock;

@@ -9,8 +9,9 @@
 #include "libs/pki/digest.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
-#include "policy-engine/apps/plain_text.h"
+#include "policy-engine/decisions/factor_completion.h"
 #include "policy-engine/decisions/session_check.h"
+#include "policy-engine/log/plain_text.h"
 #include "policy-engine/rules/platform_evidence.h"
 #include "policy-engine/users/pending_factor.h"
 #include "policy-engine/users/recovery_codes.h"
@@ -41,14 +42,27 @@ absl::Status CheckFresh(const v1::SessionInfo& session, WallTime now) {
                         {}, "Show it, or ask an administrator to reset it.");
 }
 
+absl::Status SelfEnrollmentOff() {
+  return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
+                        reason::v1::REASON_FACTOR_SELF_ENROLLMENT_OFF,
+                        "people of this org do not enroll their first factor by themselves", {},
+                        "Ask an administrator for one.");
+}
+
 // The user of the session, who has no factor or has just shown it.
 absl::StatusOr<StoredUser> CheckOwner(db::Transaction& txn, const v1::SessionInfo& session,
-                                      WallTime now) {
-  DT_ASSIGN_OR_RETURN(StoredUser found,
-                      CheckSession(txn, session.session_id(), session.user_id(),
-                                   rpc::FromTimestamp(session.authenticated_at())));
-  if (!found.user.factors().empty()) DT_RETURN_IF_ERROR(CheckFresh(session, now));
-  return found;
+                                      const SessionLimits& limits, WallTime now) {
+  DT_ASSIGN_OR_RETURN(OpenSession open, CheckSession(txn, ClaimOf(session), limits, now));
+  if (!open.user.user.factors().empty()) DT_RETURN_IF_ERROR(CheckFresh(session, now));
+  return std::move(open.user);
+}
+
+// The same, of who is about to get a factor.
+absl::StatusOr<StoredUser> CheckEnroller(db::Transaction& txn, const v1::SessionInfo& session,
+                                         const v1::OrgSettings& settings, WallTime now) {
+  DT_ASSIGN_OR_RETURN(StoredUser owner, CheckOwner(txn, session, SessionLimitsOf(settings), now));
+  if (!owner.user.factors().empty() || settings.factor_self_enrollment()) return owner;
+  return SelfEnrollmentOff();
 }
 
 v1::Event OwningUserEvent(std::string_view type, std::string_view message, const v1::User& user,
@@ -75,25 +89,59 @@ v1::Event CodesEvent(const rpc::Caller& caller, bool by_admin, const v1::User& u
   return event;
 }
 
+v1::ClientInfo PlainClient(const v1::ClientInfo& sent) {
+  v1::ClientInfo client;
+  client.set_address(ToPlainText(sent.address(), kEnrollerAddressBytesMax));
+  client.set_user_agent(ToPlainText(sent.user_agent(), kUserAgentBytesRead));
+  return client;
+}
+
+// Nothing: the code was not looked at.
+std::optional<v1::Event> ShownEvent(const v1::ShowFactorRequest& request, const v1::User& user,
+                                    const FactorAnswer& answer, WallTime now) {
+  const bool accepted = answer.verdict == FactorVerdict::kAccepted;
+  const bool wrong =
+      answer.verdict == FactorVerdict::kWrong || answer.verdict == FactorVerdict::kReused;
+  if (!accepted && !wrong) return std::nullopt;
+  const auto& left = answer.recovery_codes_left;
+  return EventBuilder("user.authentication.verify", "Verification of a second factor", now)
+      .ActorUser(user.id(), user.principal())
+      .Client(PlainClient(request.client()))
+      .Target("User", user.id(), user.principal())
+      .Outcome(accepted ? v1::EventOutcome::RESULT_SUCCESS : v1::EventOutcome::RESULT_FAILURE,
+               accepted ? reason::v1::REASON_UNSPECIFIED : reason::v1::REASON_FACTOR_WRONG)
+      .Debug("factor", request.has_recovery_code() ? "recovery code" : "")
+      .Debug("recovery_codes_left", left ? std::to_string(*left) : "")
+      .Take();
+}
+
+v1::Event LockedEvent(const v1::ShowFactorRequest& request, const v1::User& user, WallTime now) {
+  return EventBuilder("user.mfa.factor.lock", "Second factor locked: too many wrong codes", now)
+      .ActorUser(user.id(), user.principal())
+      .Client(PlainClient(request.client()))
+      .Target("User", user.id(), user.principal())
+      .Outcome(v1::EventOutcome::RESULT_FAILURE, reason::v1::REASON_FACTOR_LOCKED)
+      .Take();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::BeginTotpEnrollmentResponse> FactorEnrollment::Begin(
     const v1::BeginTotpEnrollmentRequest& request) {
   const v1::SessionInfo& session = request.session();
   const WallTime now = parts_.clock.Now();
-  DT_RETURN_IF_ERROR(CheckSessionAge(session, now));
+  const auto org = parts_.store.state();
   DT_ASSIGN_OR_RETURN(Bytes secret, parts_.factors.NewSecret());
   DT_ASSIGN_OR_RETURN(SealedFactor sealed, parts_.factors.Seal(session.user_id(), secret));
   DT_ASSIGN_OR_RETURN(const std::string id, NewRandomId(parts_.random));
   const WallTime expires_at = now + kPendingFactorFor;
   const auto begin = [&](db::Transaction& txn) -> absl::StatusOr<StoredUser> {
-    DT_ASSIGN_OR_RETURN(StoredUser found, CheckOwner(txn, session, now));
+    DT_ASSIGN_OR_RETURN(StoredUser found, CheckEnroller(txn, session, org->settings, now));
     DT_RETURN_IF_ERROR(StorePendingFactor(
         txn, {found.user.id(), id, session.session_id(), sealed.sealed, expires_at}));
     return found;
   };
   DT_ASSIGN_OR_RETURN(const StoredUser found, parts_.database.Write(begin));
-  const auto org = parts_.store.state();
   v1::BeginTotpEnrollmentResponse response;
   response.set_enrollment_id(id);
   response.set_secret(ToString(secret));
@@ -107,7 +155,7 @@ absl::StatusOr<v1::ConfirmTotpEnrollmentResponse> FactorEnrollment::Confirm(
     const v1::ConfirmTotpEnrollmentRequest& request) {
   const v1::SessionInfo& session = request.session();
   const WallTime now = parts_.clock.Now();
-  DT_RETURN_IF_ERROR(CheckSessionAge(session, now));
+  const auto org = parts_.store.state();
   DT_ASSIGN_OR_RETURN(const NewRecoveryCodes codes, MakeRecoveryCodes(parts_.random));
   v1::Event event;
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
@@ -115,7 +163,7 @@ absl::StatusOr<v1::ConfirmTotpEnrollmentResponse> FactorEnrollment::Confirm(
 
   // A wrong code is no error of the transaction, which counts it and must commit.
   const auto confirm = [&](db::Transaction& txn) -> absl::StatusOr<bool> {
-    DT_ASSIGN_OR_RETURN(const StoredUser found, CheckOwner(txn, session, now));
+    DT_ASSIGN_OR_RETURN(const StoredUser found, CheckEnroller(txn, session, org->settings, now));
     DT_ASSIGN_OR_RETURN(const auto pending, FindPendingFactor(txn, found.user.id(), now));
     const bool known = pending && pending->session_id == session.session_id() &&
                        pki::ConstantTimeEquals(std::string_view(pending->enrollment_id),
@@ -133,9 +181,9 @@ absl::StatusOr<v1::ConfirmTotpEnrollmentResponse> FactorEnrollment::Confirm(
     v1::Event told = OwningUserEvent("user.mfa.factor.activate",
                                      "Second factor enrolled by its owner", found.user, now);
     told.set_id(event.id());
-    told.mutable_client()->set_address(ToPlainText(address, kEnrollerAddressBytesMax));
-    told.mutable_client()->set_user_agent(
-        ToPlainText(request.client().user_agent(), kUserAgentBytesRead));
+    const v1::ClientInfo client = PlainClient(request.client());
+    told.mutable_client()->set_address(client.address());
+    told.mutable_client()->set_user_agent(client.user_agent());
     DT_RETURN_IF_ERROR(parts_.events.Append(txn, told));
     return true;
   };
@@ -165,13 +213,14 @@ absl::StatusOr<v1::MakeRecoveryCodesResponse> FactorEnrollment::MakeCodes(
                           "Call with the user's session.");
   }
   const WallTime now = parts_.clock.Now();
-  if (!by_admin) DT_RETURN_IF_ERROR(CheckSessionAge(request.session(), now));
+  const SessionLimits limits = SessionLimitsOf(parts_.store.state()->settings);
   DT_ASSIGN_OR_RETURN(const NewRecoveryCodes codes, MakeRecoveryCodes(parts_.random));
   v1::Event event;
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
   const auto make = [&](db::Transaction& txn) -> absl::Status {
-    DT_ASSIGN_OR_RETURN(const StoredUser found, by_admin ? FindUserById(txn, request.user_id())
-                                                         : CheckOwner(txn, request.session(), now));
+    DT_ASSIGN_OR_RETURN(const StoredUser found,
+                        by_admin ? FindUserById(txn, request.user_id())
+                                 : CheckOwner(txn, request.session(), limits, now));
     if (found.user.factors().empty()) return NotEnrolled(found.user);
     DT_RETURN_IF_ERROR(StoreRecoveryCodes(txn, found.user.id(), codes));
     v1::Event told = CodesEvent(caller, by_admin, found.user, now);
@@ -181,6 +230,52 @@ absl::StatusOr<v1::MakeRecoveryCodesResponse> FactorEnrollment::MakeCodes(
   DT_RETURN_IF_ERROR(parts_.database.Write(make));
   v1::MakeRecoveryCodesResponse response;
   for (const std::string& code : codes.codes) response.add_recovery_codes(code);
+  return response;
+}
+
+absl::StatusOr<v1::ShowFactorResponse> FactorEnrollment::Show(
+    const v1::ShowFactorRequest& request) {
+  const bool recovery = request.has_recovery_code();
+  if (!request.has_totp_code() && !recovery) {
+    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+                          "no factor is shown", "factor");
+  }
+  const WallTime now = parts_.clock.Now();
+  const SessionLimits limits = SessionLimitsOf(parts_.store.state()->settings);
+  v1::Event verified;
+  v1::Event locked;
+  DT_RETURN_IF_ERROR(parts_.events.Identify(verified));
+  DT_RETURN_IF_ERROR(parts_.events.Identify(locked));
+  struct Shown {
+    FactorAnswer answer;
+    v1::User user;
+  };
+  // A wrong code is no error of the transaction, which counts it and must commit.
+  const auto show = [&](db::Transaction& txn) -> absl::StatusOr<Shown> {
+    DT_ASSIGN_OR_RETURN(OpenSession open,
+                        CheckSession(txn, ClaimOf(request.session()), limits, now));
+    Shown shown{{}, std::move(open.user.user)};
+    const FactorAttempt attempt{
+        shown.user.id(), recovery ? request.recovery_code() : request.totp_code(),
+        ClientNetwork(request.client().address().substr(0, kEnrollerAddressBytesMax)), recovery};
+    DT_ASSIGN_OR_RETURN(shown.answer, parts_.factors.Verify(txn, attempt, now));
+    if (const auto event = ShownEvent(request, shown.user, shown.answer, now)) {
+      v1::Event told = *event;
+      told.set_id(verified.id());
+      DT_RETURN_IF_ERROR(parts_.events.Append(txn, told));
+    }
+    if (shown.answer.locks) {
+      v1::Event told = LockedEvent(request, shown.user, now);
+      told.set_id(locked.id());
+      DT_RETURN_IF_ERROR(parts_.events.Append(txn, told));
+    }
+    return shown;
+  };
+  DT_ASSIGN_OR_RETURN(const Shown shown, parts_.database.Write(show));
+  DT_RETURN_IF_ERROR(StatusOfFactor(shown.answer, shown.user));
+  v1::ShowFactorResponse response;
+  *response.mutable_factor_at() = rpc::ToTimestamp(now);
+  if (const auto left = shown.answer.recovery_codes_left) response.set_recovery_codes_left(*left);
   return response;
 }
 

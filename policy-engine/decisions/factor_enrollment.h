@@ -40,6 +40,7 @@ class FactorEnrollment {
       const org::v1::ConfirmTotpEnrollmentRequest& request);
   absl::StatusOr<org::v1::MakeRecoveryCodesResponse> MakeCodes(
       const rpc::Caller& caller, const org::v1::MakeRecoveryCodesRequest& request);
+  absl::StatusOr<org::v1::ShowFactorResponse> Show(const org::v1::ShowFactorRequest& request);
   absl::StatusOr<org::v1::GetFactorStatusResponse> Status(
       const org::v1::GetFactorStatusRequest& request) const;
 

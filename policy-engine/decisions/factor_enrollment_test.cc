@@ -18,6 +18,13 @@ class FactorEnrollmentTest : public SignOnFixture {
     session_.set_session_id("session-1");
     session_.set_user_id(user_id_);
     *session_.mutable_authenticated_at() = rpc::ToTimestamp(clock_.Now());
+    LetPeopleEnroll(true);
+  }
+
+  void LetPeopleEnroll(bool enabled) {
+    v1::SetFactorSelfEnrollmentRequest request;
+    request.set_enabled(enabled);
+    DT_ASSERT_OK(settings_->SetFactorSelfEnrollment(admin_, request));
   }
 
   absl::Status Begin() {
@@ -189,7 +196,8 @@ TEST_F(FactorEnrollmentTest, RecoveryCodesAreMadeAnewByOwnerAndAdmin) {
 // A recovery code in place of one of the telephone: the event says so.
 TEST_F(FactorEnrollmentTest, ARecoveryCodeFinishesADecision) {
   Enroll();
-  FactorCompletion completion(FactorCompletion::Parts{*database_, *events_, factors_, clock_});
+  FactorCompletion completion(
+      FactorCompletion::Parts{*database_, *store_, *events_, factors_, clock_});
   v1::CompleteFactorRequest request;
   request.set_code(Evaluate(Trusted()).code());
   request.set_session_id("session-1");
@@ -211,6 +219,53 @@ TEST_F(FactorEnrollmentTest, ARecoveryCodeFinishesADecision) {
 
   request.set_code(Evaluate(Trusted()).code());
   EXPECT_EQ(ReasonOf(completion.Complete(request).status()), reason::v1::REASON_FACTOR_REUSED);
+}
+
+TEST_F(FactorEnrollmentTest, TheFirstFactorIsEnrolledWhereTheOrgLetsPeople) {
+  LetPeopleEnroll(false);
+  EXPECT_EQ(ReasonOf(Begin()), reason::v1::REASON_FACTOR_SELF_ENROLLMENT_OFF);
+  LetPeopleEnroll(true);
+  DT_ASSERT_OK(Begin());
+  LetPeopleEnroll(false);
+  EXPECT_EQ(ReasonOf(Confirm(Code())), reason::v1::REASON_FACTOR_SELF_ENROLLMENT_OFF);
+  LetPeopleEnroll(true);
+  DT_ASSERT_OK(Confirm(Code()));
+  // Whoever has one and shows it replaces it, whatever the setting says.
+  LetPeopleEnroll(false);
+  *session_.mutable_factor_at() = rpc::ToTimestamp(clock_.Now());
+  DT_ASSERT_OK(Begin());
+}
+
+TEST_F(FactorEnrollmentTest, AFactorIsShownOutsideOfASignOn) {
+  const auto show = [&](const std::string& code, bool recovery) {
+    v1::ShowFactorRequest request;
+    *request.mutable_session() = session_;
+    if (recovery) {
+      request.set_recovery_code(code);
+    } else {
+      request.set_totp_code(code);
+    }
+    request.mutable_client()->set_address("203.0.113.5");
+    return enrollment_.Show(request);
+  };
+  EXPECT_EQ(ReasonOf(show("123456", false).status()), reason::v1::REASON_FACTOR_NOT_ENROLLED);
+  Enroll();
+  EXPECT_EQ(ReasonOf(Begin()), reason::v1::REASON_FACTOR_NEEDED);
+  EXPECT_EQ(ReasonOf(show(Code(), false).status()), reason::v1::REASON_FACTOR_REUSED);
+  EXPECT_EQ(ReasonOf(show("000000", false).status()), reason::v1::REASON_FACTOR_WRONG);
+  clock_.Advance(std::chrono::seconds(60));
+  const auto shown = show(Code(), false);
+  DT_ASSERT_OK(shown);
+  EXPECT_EQ(rpc::FromTimestamp(shown->factor_at()), clock_.Now());
+  *session_.mutable_factor_at() = shown->factor_at();
+  DT_ASSERT_OK(Begin());
+  const auto recovered = show(confirmed_.recovery_codes(0), true);
+  DT_ASSERT_OK(recovered);
+  EXPECT_EQ(recovered->recovery_codes_left(), 9);
+  EXPECT_EQ(EventsOf("user.authentication.verify").size(), 4u);
+  // Guessing is paused as at a sign-on.
+  for (int i = 0; i < 5; ++i) show("guess", false).IgnoreError();
+  EXPECT_EQ(ReasonOf(show("guess", false).status()), reason::v1::REASON_THROTTLED);
 }
 
 }  // namespace

@@ -25,6 +25,12 @@ grpc::Status FactorService::MakeRecoveryCodes(grpc::ServerContext* context,
                       [this](const auto&... call) { return factors_.MakeCodes(call...); });
 }
 
+grpc::Status FactorService::ShowFactor(grpc::ServerContext* /*context*/,
+                                       const v1::ShowFactorRequest* request,
+                                       v1::ShowFactorResponse* response) {
+  return Answer(factors_.Show(*request), response);
+}
+
 grpc::Status FactorService::GetFactorStatus(grpc::ServerContext* /*context*/,
                                             const v1::GetFactorStatusRequest* request,
                                             v1::GetFactorStatusResponse* response) {

@@ -19,6 +19,8 @@ class FactorService final : public org::v1::FactorService::Service {
   grpc::Status MakeRecoveryCodes(grpc::ServerContext* context,
                                  const org::v1::MakeRecoveryCodesRequest* request,
                                  org::v1::MakeRecoveryCodesResponse* response) override;
+  grpc::Status ShowFactor(grpc::ServerContext* context, const org::v1::ShowFactorRequest* request,
+                          org::v1::ShowFactorResponse* response) override;
   grpc::Status GetFactorStatus(grpc::ServerContext* context,
                                const org::v1::GetFactorStatusRequest* request,
                                org::v1::GetFactorStatusResponse* response) override;

@@ -52,6 +52,9 @@ struct SignOn::Decided {
 v1::SignOnResult SignOn::AnswerOf(const SignOnInput& input, const Decided& decided) {
   const v1::Decision& decision = decided.decision;
   v1::SignOnResult result = ResultOf(decision, decided.user);
+  if (result.factor_reason() == reason::v1::REASON_FACTOR_NOT_ENROLLED) {
+    result.set_may_enroll_factor(input.state->settings.factor_self_enrollment());
+  }
   const bool untrusted = decision.trust() == v1::TRUST_STATE_NOT_TRUSTED;
   if (decision.outcome() == v1::OUTCOME_DENIED && untrusted && input.app->policy->uses_trust()) {
     result.set_show_security_message(true);
@@ -68,7 +71,8 @@ absl::StatusOr<SignOnInput> SignOn::Prepare(const v1::EvaluateRequest& request) 
     return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_APP_UNKNOWN,
                           "the org has no such app", request.app_id());
   }
-  DT_RETURN_IF_ERROR(CheckSessionAge(request.session(), input.now));
+  DT_RETURN_IF_ERROR(
+      CheckSessionAge(request.session(), SessionLimitsOf(input.state->settings), input.now));
   input.proof = CheckProof(request, parts_.proof_keys, input.state->settings.org_id(), input.now);
   return input;
 }

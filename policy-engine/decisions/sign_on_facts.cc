@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "libs/rpc/timestamps.h"
-#include "policy-engine/apps/plain_text.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/enrollment/enrollment_store.h"
+#include "policy-engine/log/plain_text.h"
 #include "policy-engine/rules/platform_evidence.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 
@@ -80,12 +80,14 @@ v1::User KeptUser(const v1::User& user) {
 absl::StatusOr<SignOnFacts> GatherFacts(db::Transaction& txn, const SignOnInput& input) {
   const v1::EvaluateRequest& request = input.request;
   const v1::SessionInfo& session = request.session();
-  DT_ASSIGN_OR_RETURN(StoredUser found,
-                      CheckSession(txn, session.session_id(), session.user_id(),
-                                   rpc::FromTimestamp(session.authenticated_at())));
+  DT_ASSIGN_OR_RETURN(
+      OpenSession open,
+      CheckSession(txn, ClaimOf(session), SessionLimitsOf(input.state->settings), input.now));
+  StoredUser& found = open.user;
   DT_ASSIGN_OR_RETURN(const DeviceFacts device, JudgeDevice(txn, input, found.user.id()));
 
   SignOnFacts facts;
+  facts.session = std::move(open.stored);
   facts.spends_proof = device.spends_proof;
   v1::Decision& known = facts.known;
   *known.mutable_at() = rpc::ToTimestamp(input.now);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "policy-engine/decisions/proof_check.h"
 #include "policy-engine/org/org_state.h"
 #include "policy-engine/rules/evaluation.h"
+#include "policy-engine/sessions/session_store.h"
 
 namespace devicetrust::policy {
 
@@ -28,8 +30,9 @@ struct SignOnInput {
 struct SignOnFacts {
   // The fields of what was known; those of what follows from it are empty.
   org::v1::Decision known;
-  org::v1::User user;         // With all fields, for the gateway's answer to the app.
-  bool spends_proof = false;  // Trust rests on the proof: who acts on it must spend it.
+  org::v1::User user;                    // With all fields, for the gateway's answer to the app.
+  std::optional<StoredSession> session;  // Nothing: an earlier release opened it.
+  bool spends_proof = false;             // Trust rests on the proof: who acts on it must spend it.
 };
 
 // The fields of a user that a decision needs later.

@@ -9,6 +9,7 @@
 #include "libs/rpc/error.h"
 #include "policy-engine/decisions/decision_store.h"
 #include "policy-engine/rules_wire/rule_messages.h"
+#include "policy-engine/sessions/session_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -82,6 +83,21 @@ v1::Event SignOnEvent(const v1::Decision& decided, const v1::User& user,
       .Take();
 }
 
+// What the sign-on says of its session: a use, the device, perhaps an app that is open now.
+absl::Status RecordSession(db::Transaction& txn, const StoredSession& session,
+                           const v1::Decision& decided, WallTime now) {
+  const v1::ClientInfo& client = decided.client();
+  DT_RETURN_IF_ERROR(TouchSession(txn, session, {client.address(), client.user_agent()}, now));
+  if (decided.trust() != v1::TRUST_STATE_UNSPECIFIED) {
+    const bool trusted = decided.trust() == v1::TRUST_STATE_TRUSTED;
+    DT_RETURN_IF_ERROR(WriteSessionTrust(
+        txn, session, trusted ? SessionTrust::kTrusted : SessionTrust::kNotTrusted,
+        decided.device_id(), decided.certificate_serial()));
+  }
+  if (decided.outcome() != v1::OUTCOME_ALLOWED) return absl::OkStatus();
+  return NoteOpenedApp(txn, session.id, decided.app_id(), now);
+}
+
 }  // namespace
 
 absl::StatusOr<RecordIds> RecordIds::New(EventSink& events, Random& random) {
@@ -115,6 +131,7 @@ absl::Status RecordSignOn(db::Transaction& txn, EventSink& events, const SignOnI
     event.set_id(ids.device_event.id());
     DT_RETURN_IF_ERROR(events.Append(txn, event));
   }
+  if (facts.session) DT_RETURN_IF_ERROR(RecordSession(txn, *facts.session, decided, input.now));
   v1::Event event = SignOnEvent(decided, facts.user, platform, input.now);
   event.set_id(ids.sign_on_event.id());
   return events.Append(txn, event);

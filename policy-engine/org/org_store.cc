@@ -50,7 +50,8 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
       const auto rows,
       txn.Run("SELECT version, device_trust_enabled, learn_more_url, changed_by, changed_at,"
               " capability_enabled, read_only, ad_active, ad_domains, disabled_by_force,"
-              " display_name FROM settings WHERE id = 1"));
+              " display_name, session_lifetime, session_idle_timeout, factor_self_enrollment"
+              " FROM settings WHERE id = 1"));
   if (rows.empty()) return absl::DataLossError("the org's settings are missing");
   const db::Row& row = rows.front();
   state.version = db::Int(row[0]);
@@ -69,6 +70,9 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   for (std::string domain; domains >> domain;) settings.add_ad_domains(domain);
   state.disabled_by_force = db::Int(row[9]) != 0;
   settings.set_display_name(db::Text(row[10]));
+  if (db::Int(row[11]) != 0) settings.mutable_session_lifetime()->set_seconds(db::Int(row[11]));
+  if (db::Int(row[12]) != 0) settings.mutable_session_idle_timeout()->set_seconds(db::Int(row[12]));
+  settings.set_factor_self_enrollment(db::Int(row[13]) != 0);
   return absl::OkStatus();
 }
 
@@ -135,15 +139,20 @@ absl::Status WriteSettings(db::Transaction& txn, const OrgEdit::Settings& edit,
     changed_at[0] = std::int64_t{settings.device_trust_changed_at().seconds()};
   }
   DT_RETURN_IF_ERROR(
-      txn.Run("UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
-              " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
-              " ad_domains = $8, disabled_by_force = $9, display_name = $10 WHERE id = 1",
-              {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
-               settings.device_trust_changed_by(), changed_at[0],
-               std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
-               std::int64_t{settings.ad_integration_active()},
-               fmt::format("{}", fmt::join(settings.ad_domains(), " ")),
-               std::int64_t{edit.disabled_by_force}, settings.display_name()})
+      txn.Run(
+             "UPDATE settings SET device_trust_enabled = $1, learn_more_url = $2, changed_by = $3,"
+             " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
+             " ad_domains = $8, disabled_by_force = $9, display_name = $10, session_lifetime = $11,"
+             " session_idle_timeout = $12, factor_self_enrollment = $13 WHERE id = 1",
+             {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
+              settings.device_trust_changed_by(), changed_at[0],
+              std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
+              std::int64_t{settings.ad_integration_active()},
+              fmt::format("{}", fmt::join(settings.ad_domains(), " ")),
+              std::int64_t{edit.disabled_by_force}, settings.display_name(),
+              std::int64_t{settings.session_lifetime().seconds()},
+              std::int64_t{settings.session_idle_timeout().seconds()},
+              std::int64_t{settings.factor_self_enrollment()}})
           .status());
   return WriteSettingsRevision(txn, number, settings);
 }

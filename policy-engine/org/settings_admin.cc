@@ -88,4 +88,21 @@ absl::StatusOr<v1::SetDisplayNameResponse> SettingsAdmin::SetDisplayName(
   return Apply<v1::SetDisplayNameResponse>(admin, wish, request.expected_version());
 }
 
+absl::StatusOr<v1::SetSessionLimitsResponse> SettingsAdmin::SetSessionLimits(
+    const rpc::Caller& admin, const v1::SetSessionLimitsRequest& request) {
+  v1::PolicySettings wish;
+  if (request.has_lifetime()) *wish.mutable_session_lifetime() = request.lifetime();
+  if (request.has_idle_timeout()) {
+    *wish.mutable_session_idle_timeout() = request.idle_timeout();
+  }
+  return Apply<v1::SetSessionLimitsResponse>(admin, wish, request.expected_version());
+}
+
+absl::StatusOr<v1::SetFactorSelfEnrollmentResponse> SettingsAdmin::SetFactorSelfEnrollment(
+    const rpc::Caller& admin, const v1::SetFactorSelfEnrollmentRequest& request) {
+  v1::PolicySettings wish;
+  wish.set_factor_self_enrollment(request.enabled());
+  return Apply<v1::SetFactorSelfEnrollmentResponse>(admin, wish, request.expected_version());
+}
+
 }  // namespace devicetrust::policy

@@ -31,6 +31,10 @@ class SettingsAdmin {
       const rpc::Caller& admin, const org::v1::SetAdIntegrationRequest& request);
   absl::StatusOr<org::v1::SetDisplayNameResponse> SetDisplayName(
       const rpc::Caller& admin, const org::v1::SetDisplayNameRequest& request);
+  absl::StatusOr<org::v1::SetSessionLimitsResponse> SetSessionLimits(
+      const rpc::Caller& admin, const org::v1::SetSessionLimitsRequest& request);
+  absl::StatusOr<org::v1::SetFactorSelfEnrollmentResponse> SetFactorSelfEnrollment(
+      const rpc::Caller& admin, const org::v1::SetFactorSelfEnrollmentRequest& request);
 
  private:
   // One change of the settings; the System Log says of each what it was and what it is. Answers

@@ -12,6 +12,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/org/learn_more.h"
+#include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -23,6 +24,11 @@ constexpr std::size_t kDisplayNameBytesMax = 64;
 constexpr std::size_t kSettingBytesShown = 2048;  // Of a setting's value, in the System Log.
 
 std::string OnOff(bool on) { return on ? "on" : "off"; }
+
+// Empty: what is usual.
+std::string LimitText(const google::protobuf::Duration& limit) {
+  return limit.seconds() == 0 ? "" : fmt::format("{} min", limit.seconds() / 60);
+}
 
 std::string FirstOf(const std::vector<std::string>& rules) {
   constexpr std::size_t kShown = 10;
@@ -58,6 +64,12 @@ std::vector<v1::Target> ChangesOf(const v1::OrgSettings& before, const v1::OrgSe
   compare("ad_domains", "AD domains", fmt::format("{}", fmt::join(before.ad_domains(), ", ")),
           fmt::format("{}", fmt::join(after.ad_domains(), ", ")));
   compare("display_name", "name", before.display_name(), after.display_name());
+  compare("session_lifetime", "session lifetime", LimitText(before.session_lifetime()),
+          LimitText(after.session_lifetime()));
+  compare("session_idle_timeout", "session idle timeout", LimitText(before.session_idle_timeout()),
+          LimitText(after.session_idle_timeout()));
+  compare("factor_self_enrollment", "self-enrollment of second factors",
+          OnOff(before.factor_self_enrollment()), OnOff(after.factor_self_enrollment()));
   return changes;
 }
 
@@ -72,6 +84,34 @@ absl::Status MalformedDomains() {
                   "corp.example.com",
                   kAdDomainsMax),
       "domains");
+}
+
+// In whole minutes, so that every form of a setting says the same.
+absl::Status CheckSessionLimit(const google::protobuf::Duration& limit, const char* field) {
+  const std::chrono::seconds value(limit.seconds());
+  const bool usual = limit.seconds() == 0 && limit.nanos() == 0;
+  const bool within = limit.nanos() == 0 && limit.seconds() % 60 == 0 &&
+                      value >= kSessionLimitMin && value <= kSessionLimitMax;
+  if (usual || within) return absl::OkStatus();
+  return MalformedSetting("a limit of sessions is 5 minutes to 7 days, in whole minutes", field);
+}
+
+void EditSessions(const v1::PolicySettings& wish, v1::OrgSettings& settings) {
+  if (wish.has_session_lifetime()) {
+    settings.clear_session_lifetime();
+    if (const std::int64_t seconds = wish.session_lifetime().seconds(); seconds != 0) {
+      settings.mutable_session_lifetime()->set_seconds(seconds);
+    }
+  }
+  if (wish.has_session_idle_timeout()) {
+    settings.clear_session_idle_timeout();
+    if (const std::int64_t seconds = wish.session_idle_timeout().seconds(); seconds != 0) {
+      settings.mutable_session_idle_timeout()->set_seconds(seconds);
+    }
+  }
+  if (wish.has_factor_self_enrollment()) {
+    settings.set_factor_self_enrollment(wish.factor_self_enrollment());
+  }
 }
 
 absl::Status EditAdIntegration(const v1::PolicySettings& wish, v1::OrgSettings& settings) {
@@ -133,6 +173,8 @@ absl::Status CheckSettings(const v1::PolicySettings& wish) {
                     kDisplayNameBytesMax),
         "display_name");
   }
+  DT_RETURN_IF_ERROR(CheckSessionLimit(wish.session_lifetime(), "session_lifetime"));
+  DT_RETURN_IF_ERROR(CheckSessionLimit(wish.session_idle_timeout(), "session_idle_timeout"));
   const auto& domains = wish.ad_domains();
   const bool named = domains.size() <= kAdDomainsMax && std::ranges::all_of(domains, IsDnsName);
   return named ? absl::OkStatus() : MalformedDomains();
@@ -161,6 +203,7 @@ absl::Status EditSettings(const SettingsWish& wish, const OrgState& before,
   }
   if (wish.settings.has_read_only()) settings.set_read_only(wish.settings.read_only());
   if (wish.settings.has_display_name()) settings.set_display_name(wish.settings.display_name());
+  EditSessions(wish.settings, settings);
   DT_RETURN_IF_ERROR(EditAdIntegration(wish.settings, settings));
 
   if (InForce(settings) && !InForce(before.settings)) {
@@ -188,6 +231,10 @@ v1::PolicySettings PolicySettingsOf(const v1::OrgSettings& settings) {
   policy.set_read_only(settings.read_only());
   policy.set_ad_integration_active(settings.ad_integration_active());
   *policy.mutable_ad_domains() = settings.ad_domains();
+  // Said also where they are usual, so that a document puts them back.
+  policy.mutable_session_lifetime()->set_seconds(settings.session_lifetime().seconds());
+  policy.mutable_session_idle_timeout()->set_seconds(settings.session_idle_timeout().seconds());
+  policy.set_factor_self_enrollment(settings.factor_self_enrollment());
   return policy;
 }
 

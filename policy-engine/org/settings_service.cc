@@ -48,4 +48,19 @@ grpc::Status SettingsService::SetDisplayName(grpc::ServerContext* context,
                      [this](const auto&... call) { return settings_.SetDisplayName(call...); });
 }
 
+grpc::Status SettingsService::SetSessionLimits(grpc::ServerContext* context,
+                                               const v1::SetSessionLimitsRequest* request,
+                                               v1::SetSessionLimitsResponse* response) {
+  return AnswerAdmin(*context, *request, response,
+                     [this](const auto&... call) { return settings_.SetSessionLimits(call...); });
+}
+
+grpc::Status SettingsService::SetFactorSelfEnrollment(
+    grpc::ServerContext* context, const v1::SetFactorSelfEnrollmentRequest* request,
+    v1::SetFactorSelfEnrollmentResponse* response) {
+  return AnswerAdmin(*context, *request, response, [this](const auto&... call) {
+    return settings_.SetFactorSelfEnrollment(call...);
+  });
+}
+
 }  // namespace devicetrust::policy

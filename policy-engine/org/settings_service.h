@@ -26,6 +26,12 @@ class SettingsService final : public org::v1::SettingsService::Service {
   grpc::Status SetDisplayName(grpc::ServerContext* context,
                               const org::v1::SetDisplayNameRequest* request,
                               org::v1::SetDisplayNameResponse* response) override;
+  grpc::Status SetSessionLimits(grpc::ServerContext* context,
+                                const org::v1::SetSessionLimitsRequest* request,
+                                org::v1::SetSessionLimitsResponse* response) override;
+  grpc::Status SetFactorSelfEnrollment(grpc::ServerContext* context,
+                                       const org::v1::SetFactorSelfEnrollmentRequest* request,
+                                       org::v1::SetFactorSelfEnrollmentResponse* response) override;
 
  private:
   SettingsAdmin& settings_;

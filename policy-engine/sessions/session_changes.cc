@@ -6,6 +6,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/sessions/session_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -53,6 +54,7 @@ SessionChanges::SessionChanges(db::Database& database)
 
 absl::Status SessionChanges::AppendEnded(db::Transaction& txn, const std::string& session_id,
                                          WallTime at) {
+  DT_RETURN_IF_ERROR(MarkSessionEnded(txn, session_id));
   DT_ASSIGN_OR_RETURN(const auto inserted,
                       txn.Run("INSERT INTO ended_sessions (session_id, ended_at_ms)"
                               " VALUES ($1, $2) ON CONFLICT (session_id) DO NOTHING"
@@ -87,6 +89,7 @@ absl::StatusOr<SessionChanges::Following> SessionChanges::After(std::int64_t aft
                                 " WHERE sequence > $1 ORDER BY sequence LIMIT $2",
                                 {after, std::int64_t{limit}}));
     Following following;
+    DT_ASSIGN_OR_RETURN(following.oldest_session_at, OldestSessionStart(txn));
     for (const db::Row& row : rows) following.changes.push_back(ChangeFromRow(row));
     following.sequence = following.changes.empty() ? after : following.changes.back().sequence();
     return following;
@@ -94,8 +97,11 @@ absl::StatusOr<SessionChanges::Following> SessionChanges::After(std::int64_t aft
 }
 
 absl::Status SessionChanges::Prune(WallTime now) {
-  const std::int64_t limit = UnixMillis(now - kSessionLifetime);
   return database_.Write([&](db::Transaction& txn) -> absl::Status {
+    DT_RETURN_IF_ERROR(PruneSessions(txn, now));
+    DT_ASSIGN_OR_RETURN(const std::optional<WallTime> oldest, OldestSessionStart(txn));
+    const WallTime usual = now - kSessionLifetime;
+    const std::int64_t limit = UnixMillis(oldest ? std::min(*oldest, usual) : usual);
     DT_RETURN_IF_ERROR(
         txn.Run("DELETE FROM ended_sessions WHERE ended_at_ms < $1", {limit}).status());
     return txn.Run("DELETE FROM session_changes WHERE kind = 1 AND at_ms < $1", {limit}).status();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,12 @@ class SessionChanges {
   struct Following {
     std::vector<org::v1::SessionChange> changes;
     std::int64_t sequence = 0;
+    std::optional<WallTime> oldest_session_at;  // Of those that are kept.
   };
   absl::StatusOr<Following> After(std::int64_t after, int limit);
 
-  // Forgets what no live session can need: ended sessions older than kSessionLifetime.
+  // Forgets what no live session can need: sessions whose time is over, and of ended ones that they
+  // ended, once no older one is live.
   absl::Status Prune(WallTime now);
 
   // Fires after each commit of a change.

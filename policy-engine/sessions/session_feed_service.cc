@@ -1,5 +1,6 @@
 #include "policy-engine/sessions/session_feed_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -22,11 +23,13 @@ constexpr std::chrono::minutes kForgetMargin{5};
 
 v1::WatchSessionsResponse MessageOf(SessionChanges::Following following, WallTime now) {
   v1::WatchSessionsResponse message;
+  const WallTime usual = now - kSessionLifetime;
+  const WallTime oldest = std::min(following.oldest_session_at.value_or(usual), usual);
   for (v1::SessionChange& change : following.changes) *message.add_changes() = std::move(change);
   message.set_sequence(following.sequence);
   message.set_more(message.changes_size() == kChangesPerMessage);
   *message.mutable_sent_at() = rpc::ToTimestamp(now);
-  *message.mutable_oldest_session_at() = rpc::ToTimestamp(now - kSessionLifetime - kForgetMargin);
+  *message.mutable_oldest_session_at() = rpc::ToTimestamp(oldest - kForgetMargin);
   return message;
 }
 

@@ -2,10 +2,29 @@
 
 #include <chrono>
 
+#include "devicetrust/org/v1/settings.pb.h"
+
 namespace devicetrust::policy {
 
-// A session is over this long after its password, whatever happened in it. Gateways learn the
-// moment with each session (StartSessionResponse.expires_at).
+// How long a session lasts where an admin has not said otherwise, counted from its password.
+// Gateways learn the moment with each session (StartSessionResponse.expires_at).
 inline constexpr std::chrono::hours kSessionLifetime{12};
+// What an admin may say.
+inline constexpr std::chrono::minutes kSessionLimitMin{5};
+inline constexpr std::chrono::days kSessionLimitMax{7};
+
+struct SessionLimits {
+  std::chrono::seconds lifetime = kSessionLifetime;
+  std::chrono::seconds idle{0};  // Zero: sessions do not end by being left alone.
+};
+
+inline SessionLimits SessionLimitsOf(const org::v1::OrgSettings& settings) {
+  SessionLimits limits;
+  if (settings.has_session_lifetime()) {
+    limits.lifetime = std::chrono::seconds(settings.session_lifetime().seconds());
+  }
+  limits.idle = std::chrono::seconds(settings.session_idle_timeout().seconds());
+  return limits;
+}
 
 }  // namespace devicetrust::policy

@@ -244,4 +244,9 @@ absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id, v1::Us
       .status();
 }
 
+absl::Status WriteSessionsFrom(db::Transaction& txn, const std::string& id, WallTime at) {
+  return txn.Run("UPDATE users SET sessions_from_ms = $2 WHERE id = $1", {id, UnixMillis(at)})
+      .status();
+}
+
 }  // namespace devicetrust::policy

@@ -96,5 +96,7 @@ absl::Status FillNameKeys(db::Transaction& txn);
 absl::Status WriteUserStatus(db::Transaction& txn, const std::string& id,
                              org::v1::UserStatus status, WallTime at,
                              DeactivatedBy by = DeactivatedBy::kAdmin);
+// Sessions that began before `at` are over.
+absl::Status WriteSessionsFrom(db::Transaction& txn, const std::string& id, WallTime at);
 
 }  // namespace devicetrust::policy

@@ -36,6 +36,7 @@ struct AppOptions {
   bool client_conditions = false;
   bool allow_unknown = false;
   bool replace = false;
+  bool none = false;
   bool yes = false;
   bool json = false;
 };
@@ -190,6 +191,24 @@ int RemoveApp(AdminClient& client, const AppOptions& options) {
   return Print(options.json, *app, fmt::format("App {} removed.\n", app->id()));
 }
 
+constexpr std::size_t kLogoBytesMax = 1024 * 1024;  // The org takes less, and says how much.
+
+int SetLogo(AdminClient& client, const AppOptions& options) {
+  if (options.file.empty() != options.none) return Usage("name a PNG file, or give --none");
+  org::v1::SetAppLogoRequest request;
+  request.set_app_id(options.id);
+  if (!options.none) {
+    auto png = ReadInput(options.file, kLogoBytesMax);
+    if (!png.ok()) return Failed(png.status());
+    request.set_png(*std::move(png));
+  }
+  const auto answer = client.SetAppLogo(request);
+  if (!answer.ok()) return Failed(answer.status());
+  return Print(options.json, *answer,
+               fmt::format("App {} {}.\n", options.id,
+                           options.none ? "has no logo now" : "has this logo now"));
+}
+
 void AddApp(CLI::App& app, Action& chosen) {
   const auto options = std::make_shared<AppOptions>();
   CLI::App* const verb = app.add_subcommand("app", "The apps that people sign in to");
@@ -261,6 +280,11 @@ void AddApp(CLI::App& app, Action& chosen) {
   for (CLI::App* const one : {show, remove}) {
     one->add_option("id", options->id, "The app's id, as `app list` shows it")->required();
   }
+  CLI::App* const logo = add(
+      "logo", "The picture beside its name: PNG, at most 64 KiB and 512 x 512 pixels", &SetLogo);
+  logo->add_option("id", options->id, "The app's id, as `app list` shows it")->required();
+  logo->add_option("file", options->file, "A PNG image; - is standard input");
+  logo->add_flag("--none", options->none, "Take it away");
   remove->add_flag("--yes", options->yes, "Don't ask first");
   verb->footer(
       "Examples:\n"

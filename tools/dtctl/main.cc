@@ -120,6 +120,7 @@ int Main(int argc, char** argv) {
       ->type_name("FILE");
   service::Options options = service::OptionsOf(connection);
   const service::Flags flags(app, options);
+  AddSessionVerbs(app, action);
   AddSettingsVerbs(app, action);
   AddAppVerbs(app, action);
   AddHistoryVerbs(app, action);

@@ -106,6 +106,15 @@ void AddSwitches(CLI::App& app, Action& chosen) {
             "  dtctl capability off    takes Device Trust out of force, whatever the org has set\n"
             "  dtctl capability on     lists the rules that come into force",
             chosen, [](AdminClient& client, bool on) { return client.SetCapability(on); });
+  AddSwitch(app, "self-enrollment", "Whether people enroll their first second factor by themselves",
+            "With the password alone, at a sign-in that asks for it or from their dashboard",
+            "An administrator gives people their first one",
+            "Examples:\n"
+            "  dtctl self-enrollment on     for a while, when second factors are introduced\n"
+            "  dtctl self-enrollment off    from then on `dtctl factor enroll`\n"
+            "Whoever has one and shows it may replace it in any case.",
+            chosen,
+            [](AdminClient& client, bool on) { return client.SetFactorSelfEnrollment(on); });
 }
 
 void AddAdIntegration(CLI::App& app, Action& chosen) {
@@ -241,7 +250,9 @@ void AddSettingsVerbs(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  dtctl settings\n"
       "  dtctl settings --json | jq .device_trust_enabled\n"
-      "Change them with device-trust, capability, read-only, ad-integration and org-name; "
+      "Change them with device-trust, capability, read-only, ad-integration, org-name, sessions "
+      "limits "
+      "and self-enrollment; "
       "`dtctl history list\n"
       "settings` shows who did.");
   settings->callback([json, &chosen] {

@@ -35,6 +35,7 @@ void AddAnalysisVerbs(CLI::App& app, Action& chosen);     // what-if, and of rul
 void AddHistoryVerbs(CLI::App& app, Action& chosen);      // history, and of rules; after the apps'
 void AddUserVerbs(CLI::App& app, Action& chosen);         // people, factor
 void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its switches, iwa
+void AddSessionVerbs(CLI::App& app, Action& chosen);      // sessions
 void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
 void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
 void AddHookVerbs(CLI::App& app, Action& chosen);         // hooks
