@@ -118,6 +118,33 @@ class SignIn(unittest.TestCase):
         self.assertIn("CERTIFICATE_NOT_PRESENTED", text)
         self.assertIn("What to do", text)
 
+    def test_the_dashboard_locks_after_a_refused_try_and_opens_on_a_trusted_computer(self):
+        device, user = self.environment.device_and_user()
+        org = self.endpoints["org_url"]
+        unmanaged = self.browser()
+        page = sign_in(unmanaged, org + "/", user)
+        self.assertIn("Your apps", page.body)
+        self.assertNotIn("Locked", page.body)
+        self.refused(unmanaged.get(f"{org}/open/{self.app['id']}"))
+        page = unmanaged.get(org + "/")
+        self.assertIn("Why is an app locked?", page.body)
+        # The other session of the same person is on a computer that is trusted.
+        trusted = self.browser(device)
+        sign_in(trusted, org + "/", user)
+        opened = sign_in(trusted, f"{org}/open/{self.app['id']}", user)
+        self.assertIsNotNone(saml_response(opened), opened.body)
+        page = trusted.get(org + "/sessions")
+        self.assertIn("trusted by your organization", page.body)
+        self.assertIn("not verified", page.body)
+        end = page.form_with(lambda form: form.fields.get("id"))
+        trusted.submit(page, end)
+        for _ in range(20):
+            page = unmanaged.get(org + "/sessions")
+            if "type=\"password\"" in page.body:
+                break
+        self.assertIn("type=\"password\"", page.body)
+        self.assertNotIn("not verified", trusted.get(org + "/sessions").body)
+
     def test_certificate_of_another_user_is_not_trusted(self):
         device, _ = self.environment.device_and_user()
         other = next(u for u in self.endpoints["users"]

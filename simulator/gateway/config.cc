@@ -20,6 +20,11 @@ void DescribeOrgHost(Config& config, service::Options& options) {
                "Name of the organization on its pages (default: --org)");
   options.Text("org-mark", config.org_mark, "FILE",
                "Image beside that name, PNG or SVG of at most 64 KiB (default: a letter)");
+  options.Text("downloads", config.downloads, "FOLDER",
+               "Packages that it serves: agents/iwa/NAME-x.y.z.EXT and devicetrust/NAME-x.y.z.EXT "
+               "in it (default: none)");
+  options.Number("downloads-mib", config.downloads_mib, 1, 1 << 14,
+                 "What packages may take in all, in memory, MiB");
 }
 
 void DescribeMtlsHost(Config& config, service::Options& options) {

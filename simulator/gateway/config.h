@@ -22,6 +22,10 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   std::string org_name;  // On pages: "Acme". Empty: as `org`.
   std::string org_mark;  // On pages: a PNG or SVG file of at most kMarkBytesMax; empty: a letter.
 
+  // Packages for computers and IWA servers (downloads/package_folder.h); empty: none.
+  std::string downloads;
+  std::size_t downloads_mib = 512;  // What they may take, in memory.
+
   // Device challenge. The certificate is for `mtls_host` and, with fresh names, *.mtls_host,
   // and must not cover org_host.
   std::string mtls_listen = "127.0.0.1:8444";

@@ -72,6 +72,7 @@ class FakeOrg final : public OrgClient {
                              ? org::v1::OUTCOME_FACTOR_REQUIRED
                              : org::v1::OUTCOME_ALLOWED);
     if (no_authenticator) response.set_factor_reason(reason::v1::REASON_FACTOR_NOT_ENROLLED);
+    response.set_may_enroll_factor(may_enroll);
     waiting_[response.code()] = response;
     if (response.outcome() == org::v1::OUTCOME_ALLOWED) {
       opened_[request.session().session_id()].insert(request.app_id());
@@ -129,6 +130,7 @@ class FakeOrg final : public OrgClient {
   bool unavailable = false;
   bool ask_factor = false;
   bool no_authenticator = false;  // Of anybody.
+  bool may_enroll = false;        // Who has none.
   absl::Status factor_refusal;    // Not OK: of every code.
   bool allow_legacy = false;      // Whatever the device.
   std::set<std::string> ended;

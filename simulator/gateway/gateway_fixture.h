@@ -16,6 +16,7 @@
 #include "libs/testing/status.h"
 #include "libs/throwaway/seeded_random.h"
 #include "libs/throwaway/throwaway_pki.h"
+#include "simulator/gateway/fake_account.h"
 #include "simulator/gateway/fake_org.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
@@ -89,7 +90,7 @@ struct Gateway {
           std::chrono::milliseconds age_max = minutes{10})
       : revocations(age_max),
         site{"acme", "org.localhost", std::string(kOrigin), "mtls.localhost", 8444, true},
-        org_host(site, snapshots, revocations, org, clock, random),
+        org_host(site, snapshots, revocations, org, account, packages, clock, random),
         mtls_host(site, snapshots, revocations, clock, random) {
     snapshots.keys.Set(std::make_shared<const Keyring>(ToKeyring("acme", SharedKeys()).value()));
     snapshots.apps.Set(std::make_shared<const AppDirectory>(NewApps()));
@@ -107,6 +108,8 @@ struct Gateway {
     revocations.Apply(message);
   }
 
+  FakeAccount account;
+  PackageFolder packages{"", 1 << 20};
   OrgSnapshots snapshots;
   RevocationState revocations;
   Site site;

@@ -183,6 +183,8 @@ struct GatewayServer::Parts {
   RevocationState revocations;
   std::shared_ptr<grpc::Channel> org_channel;
   std::unique_ptr<OrgClient> org;
+  std::unique_ptr<AccountClient> account;
+  std::unique_ptr<PackageFolder> packages;
   Site site;  // Constant once `serving` is set.
   std::unique_ptr<OrgHost> org_host;
   std::unique_ptr<MtlsHost> mtls_host;
@@ -272,7 +274,10 @@ void GatewayServer::Parts::MakeHosts() {
   site = DescribeSite();
   org_channel = rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name));
   org = NewOrgClient(org_channel);
-  org_host = std::make_unique<OrgHost>(site, snapshots, revocations, *org, clock, random);
+  account = NewAccountClient(org_channel);
+  packages = std::make_unique<PackageFolder>(config.downloads, config.downloads_mib << 20);
+  org_host = std::make_unique<OrgHost>(site, snapshots, revocations, *org, *account, *packages,
+                                       clock, random);
   mtls_host = std::make_unique<MtlsHost>(site, snapshots, revocations, clock, random);
   serving = true;
 }

@@ -18,9 +18,15 @@ namespace {
 
 constexpr std::string_view kDiscoveryPath = "/.well-known/device-trust";
 // Paths without a form. All paths take HEAD where they take GET (RFC 9110, section 9.1).
-constexpr std::string_view kReadPaths[] = {"/",        "/continue",      "/proof",
-                                           "/refused", "/saml/metadata", kFederationMetadataPath,
-                                           kMarkPath,  kDiscoveryPath};
+constexpr std::string_view kReadPaths[] = {"/",
+                                           "/dashboard/version",
+                                           "/continue",
+                                           "/proof",
+                                           "/refused",
+                                           "/saml/metadata",
+                                           kFederationMetadataPath,
+                                           kMarkPath,
+                                           kDiscoveryPath};
 
 }  // namespace
 
@@ -33,6 +39,11 @@ Task<http::Response> OrgHost::Serve(const http::Request& request) const {
   const bool post = request.method == "POST";
   if (request.path.starts_with(kAssetsPath)) {
     co_return post ? RenderMethodNotAllowed(site_) : ServeAsset(request);
+  }
+  if (request.path.starts_with(kDownloadsPath)) {
+    if (post) co_return RenderMethodNotAllowed(site_);
+    auto package = ServePackage(packages_, request);
+    co_return package ? *std::move(package) : RenderNotFound(site_, "There is no such package.");
   }
   if (post && std::ranges::count(kReadPaths, request.path) > 0) {
     co_return RenderMethodNotAllowed(site_);
@@ -50,6 +61,7 @@ Task<http::Response> OrgHost::Serve(const http::Request& request) const {
     co_return co_await BeginSignOn(context, wsfed_);
   }
   if (WsFedActiveEndpoint::Serves(request.path)) co_return co_await wsfed_active_.Answer(context);
+  if (Account::Serves(request.path)) co_return co_await account_.Handle(context);
   if (request.path == "/signout") co_return co_await forms_.SignOut(context);
   if (post) co_return co_await Post(context);
   co_return co_await Get(context);
@@ -64,7 +76,6 @@ Task<http::Response> OrgHost::Post(const RequestContext& context) const {
 
 Task<http::Response> OrgHost::Get(const RequestContext& context) const {
   const std::string& path = context.request.path;
-  if (path == "/") co_return co_await Home(context);
   if (path == "/signin") co_return forms_.ShowSignIn(context);
   if (path == "/factor") co_return co_await forms_.ShowFactor(context);
   if (path == "/continue") co_return co_await Continue(context);
@@ -114,17 +125,6 @@ Task<http::Response> OrgHost::Continue(const RequestContext& context) const {
   std::optional<Transaction> transaction;
   if (id.ok()) transaction = cookies_.FindTransaction(context, *id);
   if (!transaction) co_return flow_.TransactionOver(context, query);
-  co_return co_await flow_.Advance(context, *std::move(transaction));
-}
-
-Task<http::Response> OrgHost::Home(const RequestContext& context) const {
-  if (const std::optional<Session> session = cookies_.CurrentSession(context)) {
-    co_return RenderHome(site_, session->principal);
-  }
-  absl::StatusOr<Transaction> transaction = NewTransaction(context.now, random_);
-  if (!transaction.ok()) {
-    co_return ProblemResponse(site_, transaction.status(), {.ways = {{"Try again", "/"}}});
-  }
   co_return co_await flow_.Advance(context, *std::move(transaction));
 }
 

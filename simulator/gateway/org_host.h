@@ -10,7 +10,9 @@
 //   /saml/metadata                   saml/saml_front_end.h
 //   /assets/                         assets/assets.h
 //   /FederationMetadata/…            wsfed/wsfed_front_end.h
-//   /, /mark, /.well-known/device-trust     here
+//   /, /open, /logo, /sessions, /second-factor, /downloads     account/account.h
+//   /static/                         downloads/downloads.h
+//   /mark, /.well-known/device-trust        here
 //
 // One sign-on is one Transaction, kept in a cookie of its own (sso/browser_state.h).
 #pragma once
@@ -19,12 +21,15 @@
 #include "libs/base/random.h"
 #include "libs/base/task.h"
 #include "libs/http/message.h"
+#include "simulator/gateway/account/account.h"
+#include "simulator/gateway/downloads/downloads.h"
 #include "simulator/gateway/saml/saml_front_end.h"
 #include "simulator/gateway/sso/authentication_forms.h"
 #include "simulator/gateway/sso/browser_cookies.h"
 #include "simulator/gateway/sso/request_context.h"
 #include "simulator/gateway/sso/site.h"
 #include "simulator/gateway/sso/sso_flow.h"
+#include "simulator/gateway/upstream/account_client.h"
 #include "simulator/gateway/upstream/org_client.h"
 #include "simulator/gateway/upstream/org_snapshots.h"
 #include "simulator/gateway/upstream/revocation_state.h"
@@ -37,17 +42,19 @@ class OrgHost {
  public:
   // All outlive this. Thread-safe.
   OrgHost(const Site& site, const OrgSnapshots& snapshots, const RevocationState& revocations,
-          OrgClient& org, const Clock& clock, Random& random)
+          OrgClient& org, AccountClient& account, const PackageFolder& packages, const Clock& clock,
+          Random& random)
       : site_(site),
         snapshots_(snapshots),
+        packages_(packages),
         clock_(clock),
-        random_(random),
         cookies_(revocations, random),
         saml_(site, random),
         wsfed_(site, random),
         wsfed_active_(site, org, random),
         flow_(site, cookies_, revocations, org, {&saml_, &wsfed_}, random),
-        forms_(site, cookies_, revocations, org, flow_) {}
+        forms_(site, cookies_, revocations, org, flow_),
+        account_(site, cookies_, flow_, account, packages, {&saml_, &wsfed_}, random) {}
 
   Task<http::Response> Handle(const http::Request& request) const;
 
@@ -59,20 +66,20 @@ class OrgHost {
                                    const ProtocolFrontEnd& front_end) const;
   Task<http::Response> SignOutByApp(const RequestContext& context) const;
   Task<http::Response> Continue(const RequestContext& context) const;
-  Task<http::Response> Home(const RequestContext& context) const;
   http::Response Discovery() const;
   http::Response Mark() const;
 
   const Site& site_;
   const OrgSnapshots& snapshots_;
+  const PackageFolder& packages_;
   const Clock& clock_;
-  Random& random_;
   const BrowserCookies cookies_;
   const SamlFrontEnd saml_;
   const WsFedFrontEnd wsfed_;
   const WsFedActiveEndpoint wsfed_active_;
   const SsoFlow flow_;
   const AuthenticationForms forms_;
+  const Account account_;
 };
 
 }  // namespace devicetrust::gateway

@@ -15,14 +15,15 @@ namespace devicetrust::gateway {
 namespace {
 
 // The first octet of what is sealed; one number for each form that ever was.
-constexpr std::uint8_t kSessionVersion = 4;
-constexpr std::uint8_t kTransactionVersion = 5;
+constexpr std::uint8_t kSessionVersion = 8;
+constexpr std::uint8_t kTransactionVersion = 9;
 constexpr std::uint8_t kChallengeVersion = 6;
-constexpr std::uint8_t kRefusalVersion = 7;
+constexpr std::uint8_t kRefusalVersion = 10;
 
 void Pack(Packer& packer, const Session& session) {
   packer.Text(session.id).Text(session.user_id).Text(session.principal);
-  packer.Time(session.authenticated_at).Time(session.expires_at);
+  // To the millisecond: it is compared with when a person signed out everywhere.
+  packer.Number(UnixMillis(session.authenticated_at)).Time(session.expires_at);
   packer.Flag(session.factor_at.has_value());
   if (session.factor_at) packer.Time(*session.factor_at);
   packer.Text(session.last_serial);
@@ -33,7 +34,7 @@ Session UnpackSession(Unpacker& unpacker) {
   session.id = unpacker.Text();
   session.user_id = unpacker.Text();
   session.principal = unpacker.Text();
-  session.authenticated_at = unpacker.Time();
+  session.authenticated_at = AtUnixMillis(unpacker.Number());
   session.expires_at = unpacker.Time();
   if (unpacker.Flag()) session.factor_at = unpacker.Time();
   session.last_serial = unpacker.Text();
@@ -113,7 +114,8 @@ absl::StatusOr<std::string> StateSealer::Seal(const Challenge& challenge, Random
 absl::StatusOr<std::string> StateSealer::Seal(const Refusal& refusal, Random& random) const {
   Packer packer(kRefusalVersion);
   packer.Text(refusal.transaction_id).Text(refusal.app_id).Text(refusal.code);
-  packer.Flag(refusal.security_message).Flag(refusal.lacks_factor).Text(refusal.learn_more_url);
+  packer.Flag(refusal.security_message).Flag(refusal.lacks_factor);
+  packer.Flag(refusal.may_enroll_factor).Text(refusal.learn_more_url);
   packer.Time(refusal.made_at);
   return SealBytes("refusal", packer.Take(), random);
 }
@@ -181,6 +183,7 @@ std::optional<Refusal> StateSealer::OpenRefusal(std::string_view text, WallTime 
   refusal.code = unpacker.Text();
   refusal.security_message = unpacker.Flag();
   refusal.lacks_factor = unpacker.Flag();
+  refusal.may_enroll_factor = unpacker.Flag();
   refusal.learn_more_url = unpacker.Text();
   refusal.made_at = unpacker.Time();
   if (!unpacker.Done() || !IsBetween(refusal.made_at, refusal.made_at + kRefusalLifetime, now)) {

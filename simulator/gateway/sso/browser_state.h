@@ -82,7 +82,8 @@ struct Refusal {
   std::string app_id = {};
   std::string code = {};  // Of the decision.
   bool security_message = false;
-  bool lacks_factor = false;  // The person has no second factor, and the app asks for one.
+  bool lacks_factor = false;       // The person has no second factor, and the app asks for one.
+  bool may_enroll_factor = false;  // And may set one up.
   std::string learn_more_url = {};
   WallTime made_at = {};
 };

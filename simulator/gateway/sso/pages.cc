@@ -167,6 +167,8 @@ std::string SignOutForm(std::string_view button) {
 
 }  // namespace
 
+std::string ForeignHtml(std::string_view text) { return Foreign(text); }
+
 http::Response RenderSignIn(const Site& site, const SignInPage& page) {
   const std::string why =
       page.again ? "<p>Give your password again: the app wants a fresh sign-in.</p>\n" : "";
@@ -231,8 +233,12 @@ http::Response RenderRefusal(const Site& site, const RefusalPage& page) {
         "<p><a href=\"{}\" rel=\"noreferrer\">Learn more about trusted devices</a></p>\n",
         EscapeHtml(page.learn_more_url));
   }
-  content +=
-      Ways({{"Try again", std::string(page.retry_url)}}) + Who(page.principal, page.switch_url);
+  std::vector<Link> ways;
+  if (!page.enroll_url.empty()) {
+    ways.push_back({"Set up an authenticator app now", std::string(page.enroll_url)});
+  }
+  ways.push_back({"Try again", std::string(page.retry_url)});
+  content += Ways(ways) + Who(page.principal, page.switch_url);
   return Page(site, 403, "Access refused", content, "'none'");
 }
 
@@ -291,16 +297,6 @@ http::Response RenderMalformed(const Site& site, const http::Refusal& refusal) {
   const std::string detail = fmt::format("HTTP {}, {}", refusal.status, refusal.reason);
   return RenderProblem(
       site, {.status = refusal.status, .title = title, .sentence = remedy, .detail = detail});
-}
-
-http::Response RenderHome(const Site& site, std::string_view principal) {
-  return Page(
-      site, 200, "Signed in",
-      fmt::format("<h1>Signed in</h1>\n<p>You are {}. Open an app to continue: you will not "
-                  "be asked for your password again.</p>\n{}",
-                  Foreign(principal),
-                  SignOutForm("<button class=\"quiet\" type=\"submit\">Sign out</button>")),
-      "'self'");
 }
 
 http::Response RenderSignOut(const Site& site, std::string_view principal) {

@@ -22,6 +22,9 @@
 namespace devicetrust::gateway {
 
 inline constexpr std::size_t kShownCharactersMax = 80;
+// Text that others chose, as HTML: its first characters, none of them hidden, escaped, and with a
+// direction of writing of its own.
+std::string ForeignHtml(std::string_view text);
 
 // A way on: text of a link, and where it leads.
 struct Link {
@@ -69,6 +72,7 @@ struct RefusalPage {
   std::string_view principal = {};       // Who is signed in; empty: nobody.
   std::string_view switch_url = {};      // To be somebody else.
   std::string_view retry_url = {};
+  std::string_view enroll_url = {};  // Where the second factor that is missing is set up.
 };
 // 403.
 http::Response RenderRefusal(const Site& site, const RefusalPage& page);
@@ -109,9 +113,7 @@ http::Response RenderMethodNotAllowed(const Site& site);
 // known.
 http::Response RenderMalformed(const Site& site, const http::Refusal& refusal);
 
-// The org's front door for a signed-in person, the question whether to leave, and the page
-// after that.
-http::Response RenderHome(const Site& site, std::string_view principal);
+// The question whether to leave, and the page after that.
 http::Response RenderSignOut(const Site& site, std::string_view principal);
 
 struct SignedOutPage {

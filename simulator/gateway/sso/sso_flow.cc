@@ -191,7 +191,10 @@ http::Response SsoFlow::ApplyDecision(const RequestContext& context, Transaction
       if (transaction.passive) return Fail(context, transaction, SsoFailure::kInteractionNeeded);
       // Who has none need not be asked for a code.
       if (decision.factor_reason() == reason::v1::REASON_FACTOR_NOT_ENROLLED) {
-        return Refuse(context, transaction, {.code = decision.code(), .lacks_factor = true});
+        return Refuse(context, transaction,
+                      {.code = decision.code(),
+                       .lacks_factor = true,
+                       .may_enroll_factor = decision.may_enroll_factor()});
       }
       transaction.decision_code = decision.code();
       transaction.decision_trusts = trusted;
@@ -235,19 +238,24 @@ http::Response SsoFlow::ShowRefusal(const RequestContext& context) const {
   const std::string retry_url = StepUrl("/continue", refusal->transaction_id, refusal->app_id);
   const std::string switch_url =
       StepUrl("/signin", refusal->transaction_id, refusal->app_id) + "&other=1";
+  const std::string enroll_url = "/second-factor?next=" + http::PercentEncode(retry_url);
   return RenderRefusal(
       site_,
       {.app_label = app == nullptr ? std::string_view() : std::string_view(app->label()),
        .code = refusal->code,
        .security_message = refusal->security_message,
        .learn_more_url = refusal->learn_more_url,
-       .detail = refusal->lacks_factor
+       .detail = refusal->may_enroll_factor
+                     ? "This app asks for a verification code, and you have no authenticator set "
+                       "up yet."
+                 : refusal->lacks_factor
                      ? "This app asks for a verification code, and you have no authenticator set "
                        "up. Contact your administrator."
                      : "",
        .principal = session ? std::string_view(session->principal) : std::string_view(),
        .switch_url = switch_url,
-       .retry_url = retry_url});
+       .retry_url = retry_url,
+       .enroll_url = refusal->may_enroll_factor ? enroll_url : std::string()});
 }
 
 http::Response SsoFlow::TransactionOver(const RequestContext& context,
