@@ -184,6 +184,7 @@ absl::StatusOr<Certificate> Certificate::FromDer(std::span<const std::uint8_t> d
 
 X509* Certificate::get() const {
   const State& state = *state_;
+  if (!state.parts) return state.x509.get();
   std::call_once(state.once, [&state] {
     if (state.x509 == nullptr) state.x509 = ReadX509(state.der);
     DT_CHECK(state.x509 != nullptr);  // Its parts parsed: only memory can be missing.

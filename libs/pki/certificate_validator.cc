@@ -6,7 +6,9 @@
 #include <cstring>
 #include <optional>
 
+#include "libs/pki/der.h"
 #include "libs/pki/openssl.h"
+#include "libs/pki/p256.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -50,6 +52,24 @@ bool IsIssuedBy(const Certificate& certificate, const Certificate& issuer) {
   return issued;
 }
 
+struct CertificateValidator::Issuer {
+  explicit Issuer(const Certificate& anchor) : certificate(anchor) {
+    if (const absl::StatusOr<PublicKey> key = anchor.public_key(); key.ok()) {
+      table = P256Table::For(key->get());
+    }
+  }
+
+  bool Signed(X509* leaf, const Bytes& der) const {
+    const auto parts = table == nullptr ? std::nullopt : SplitEcdsaSigned(der);
+    if (parts) return table->Verify(Sha256(parts->content), parts->signature);
+    const EVP_PKEY* key = X509_get0_pubkey(certificate.get());  // Borrowed.
+    return X509_verify(leaf, const_cast<EVP_PKEY*>(key)) == 1;
+  }
+
+  Certificate certificate;
+  std::unique_ptr<const P256Table> table;  // Null: not a P-256 key.
+};
+
 std::size_t CertificateValidator::DigestHash::operator()(const Sha256Digest& digest) const {
   std::size_t hash = 0;  // Any eight octets of a SHA-256 are as good as a hash.
   std::memcpy(&hash, digest.data(), sizeof(hash));
@@ -58,7 +78,11 @@ std::size_t CertificateValidator::DigestHash::operator()(const Sha256Digest& dig
 
 CertificateValidator::CertificateValidator(std::vector<Certificate> trust_anchors,
                                            const Clock& clock, std::size_t cache_max)
-    : trust_anchors_(std::move(trust_anchors)), clock_(clock), cache_entries_max_(cache_max) {}
+    : trust_anchors_(std::move(trust_anchors)),
+      issuers_(trust_anchors_.begin(), trust_anchors_.end()),
+      clock_(clock),
+      cache_entries_max_(cache_max) {}
+CertificateValidator::~CertificateValidator() = default;
 
 absl::StatusOr<std::unique_ptr<CertificateValidator>> CertificateValidator::Create(
     std::vector<Certificate> trust_anchors, const Clock& clock, std::size_t cache_entries_max) {
@@ -99,7 +123,7 @@ CertificateVerdict CertificateValidator::Check(const Certificate& leaf) const {
     if (const Validity* found = Find(digest)) validity = *found;
   }
   if (!validity) {
-    const CertificateVerdict verdict = CheckUncached(leaf);
+    const CertificateVerdict verdict = CheckUncached(leaf, der);
     ClearErrors();
     if (verdict != CertificateVerdict::kValid) return verdict;
     validity = Validity{leaf.not_before(), leaf.not_after()};
@@ -113,7 +137,8 @@ CertificateVerdict CertificateValidator::Check(const Certificate& leaf) const {
   return CertificateVerdict::kValid;
 }
 
-CertificateVerdict CertificateValidator::CheckUncached(const Certificate& leaf) const {
+CertificateVerdict CertificateValidator::CheckUncached(const Certificate& leaf,
+                                                       const Bytes& der) const {
   X509* x509 = leaf.get();
   const std::uint32_t flags = X509_get_extension_flags(x509);
   if ((flags & EXFLAG_INVALID) != 0) return CertificateVerdict::kMalformed;
@@ -124,13 +149,11 @@ CertificateVerdict CertificateValidator::CheckUncached(const Certificate& leaf) 
   }
 
   CertificateVerdict verdict = CertificateVerdict::kUnknownIssuer;
-  for (const Certificate& issuer : trust_anchors_) {
+  for (const Issuer& issuer : issuers_) {
     // Names, key identifiers, and that the issuer may sign certificates.
-    if (X509_check_issued(issuer.get(), x509) != X509_V_OK) continue;
-    const EVP_PKEY* key = X509_get0_pubkey(issuer.get());  // Borrowed.
-    verdict = X509_verify(x509, const_cast<EVP_PKEY*>(key)) == 1
-                  ? CertificateVerdict::kValid
-                  : CertificateVerdict::kBadSignature;
+    if (X509_check_issued(issuer.certificate.get(), x509) != X509_V_OK) continue;
+    verdict =
+        issuer.Signed(x509, der) ? CertificateVerdict::kValid : CertificateVerdict::kBadSignature;
     if (verdict == CertificateVerdict::kValid) break;
   }
   if (verdict != CertificateVerdict::kValid) return verdict;

@@ -53,9 +53,10 @@ class CertificateValidator {
   static absl::StatusOr<std::unique_ptr<CertificateValidator>> Create(
       std::vector<Certificate> trust_anchors, const Clock& clock,
       std::size_t cache_entries_max = kCacheEntriesMax);
+  ~CertificateValidator();
 
-  // Cost: one signature verification for a certificate seen for the first time, else one
-  // SHA-256. Leaves OpenSSL's error queue empty.
+  // Cost: one signature verification for a certificate seen for the first time (by P256Table when
+  // the issuer's key is P-256), else one SHA-256. Leaves OpenSSL's error queue empty.
   CertificateVerdict Check(const Certificate& leaf) const;
 
   const std::vector<Certificate>& trust_anchors() const { return trust_anchors_; }
@@ -68,16 +69,18 @@ class CertificateValidator {
   struct DigestHash {
     std::size_t operator()(const Sha256Digest& digest) const;
   };
+  struct Issuer;  // A trust anchor, ready to verify by.
   using Cache = std::unordered_map<Sha256Digest, Validity, DigestHash>;
 
   CertificateValidator(std::vector<Certificate> trust_anchors, const Clock& clock,
                        std::size_t cache_max);
 
-  CertificateVerdict CheckUncached(const Certificate& leaf) const;
+  CertificateVerdict CheckUncached(const Certificate& leaf, const Bytes& der) const;
   const Validity* Find(const Sha256Digest& digest) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remember(const Sha256Digest& digest, Validity validity) const;
 
   const std::vector<Certificate> trust_anchors_;
+  const std::vector<Issuer> issuers_;  // Of those, in their order.
   const Clock& clock_;
   const std::size_t cache_entries_max_;
 

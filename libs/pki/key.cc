@@ -179,7 +179,7 @@ bool operator==(const PublicKey& a, const PublicKey& b) {
 
 absl::StatusOr<PrivateKey> PrivateKey::Generate(KeyType type) {
   EvpPkeyPtr key = type == KeyType::kRsa2048 ? EvpPkeyPtr(EVP_RSA_gen(2048))
-                   : type == KeyType::kP384  ? EvpPkeyPtr(EVP_EC_gen("P-384"))
+                   : type == KeyType::kP384  ? EvpPkeyPtr(EVP_EC_gen(SN_secp384r1))
                                              : P256Generate();
   if (key == nullptr) return OpenSslError(absl::StatusCode::kInternal, "key generation");
   return PrivateKey(std::move(key));
@@ -191,7 +191,11 @@ absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
   EvpPkeyPtr parsed(PEM_read_bio_PrivateKey(bio.get(), nullptr, &NoPassword, nullptr));
   DT_ASSIGN_OR_RETURN(EvpPkeyPtr key,
                       Checked(std::move(parsed), "not an unencrypted PEM private key"));
-  return PrivateKey(std::move(key));
+  PrivateKey read(std::move(key));
+  Bytes secret = read.Pkcs8();
+  EvpPkeyPtr quick = P256FromPkcs8(secret);
+  Wipe(secret);
+  return quick == nullptr ? std::move(read) : PrivateKey(std::move(quick));
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::FromPkcs8(std::span<const std::uint8_t> der) {

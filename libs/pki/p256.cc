@@ -3,6 +3,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "libs/pki/p256.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "libs/base/check.h"
 
@@ -17,6 +19,9 @@ namespace devicetrust::pki {
 namespace {
 
 using EcKeyPtr = Owned<EC_KEY, &EC_KEY_free>;
+using BnCtxPtr = Owned<BN_CTX, &BN_CTX_free>;
+using EcdsaSigPtr = Owned<ECDSA_SIG, &ECDSA_SIG_free>;
+using EcGroupPtr = Owned<EC_GROUP, &EC_GROUP_free>;
 using EcPointPtr = Owned<EC_POINT, &EC_POINT_free>;
 
 // SubjectPublicKeyInfo of id-ecPublicKey on prime256v1, up to the point's octets.
@@ -163,6 +168,86 @@ bool P256Verify(const EVP_PKEY* key, std::span<const std::uint8_t> digest,
                                 static_cast<int>(signature.size()), const_cast<EC_KEY*>(ec));
   ERR_pop_to_mark();
   return good == 1;
+}
+
+struct P256Table::State {
+  // The curve with the key's point as its generator.
+  EcGroupPtr key_group;
+};
+
+P256Table::P256Table(std::unique_ptr<const State> state) : state_(std::move(state)) {}
+P256Table::~P256Table() = default;
+
+std::unique_ptr<const P256Table> P256Table::For(const EVP_PKEY* key) {
+  if (!IsShortP256(key)) return nullptr;
+  const EC_KEY* ec = EVP_PKEY_get0_EC_KEY(key);  // Borrowed.
+  auto state = std::make_unique<State>();
+  state->key_group.reset(EC_GROUP_dup(P256Group()));
+  EC_GROUP* group = state->key_group.get();
+  const bool made =
+      group != nullptr &&
+      EC_GROUP_set_generator(group, EC_KEY_get0_public_key(ec), EC_GROUP_get0_order(P256Group()),
+                             EC_GROUP_get0_cofactor(P256Group())) == 1 &&
+      EC_GROUP_precompute_mult(group, nullptr) == 1 && EC_GROUP_have_precompute_mult(group) == 1;
+  ERR_clear_error();
+  if (!made) return nullptr;
+  return std::unique_ptr<const P256Table>(new P256Table(std::move(state)));
+}
+
+namespace {
+
+// SEC 1, section 4.1.4, from its step 3 on; r and s are in their range.
+bool Satisfies(const EC_GROUP* key_group, std::span<const std::uint8_t> digest, const BIGNUM* r,
+               const BIGNUM* s) {
+  const BnCtxPtr numbers(BN_CTX_new());
+  BN_CTX* scratch = numbers.get();
+  if (scratch == nullptr) return false;
+  BN_CTX_start(scratch);
+  const BIGNUM* order = EC_GROUP_get0_order(P256Group());
+  BIGNUM* inverse = BN_CTX_get(scratch);
+  BIGNUM* hash = BN_CTX_get(scratch);
+  BIGNUM* of_generator = BN_CTX_get(scratch);
+  BIGNUM* of_key = BN_CTX_get(scratch);
+  BIGNUM* x = BN_CTX_get(scratch);  // Null when one before is.
+  const EcPointPtr sum(EC_POINT_new(P256Group()));
+  const EcPointPtr part(EC_POINT_new(key_group));
+  const std::size_t hash_size = std::min(digest.size(), kScalarBytes);  // Its leftmost bits.
+  const bool satisfies =
+      x != nullptr && sum != nullptr && part != nullptr &&
+      BN_bin2bn(digest.data(), static_cast<int>(hash_size), hash) != nullptr &&
+      BN_mod_inverse(inverse, s, order, scratch) != nullptr &&
+      BN_mod_mul(of_generator, hash, inverse, order, scratch) == 1 &&
+      BN_mod_mul(of_key, r, inverse, order, scratch) == 1 &&
+      EC_POINT_mul(P256Group(), sum.get(), of_generator, nullptr, nullptr, scratch) == 1 &&
+      EC_POINT_mul(key_group, part.get(), of_key, nullptr, nullptr, scratch) == 1 &&
+      EC_POINT_add(P256Group(), sum.get(), sum.get(), part.get(), scratch) == 1 &&
+      EC_POINT_is_at_infinity(P256Group(), sum.get()) == 0 &&
+      EC_POINT_get_affine_coordinates(P256Group(), sum.get(), x, nullptr, scratch) == 1 &&
+      BN_nnmod(x, x, order, scratch) == 1 && BN_cmp(x, r) == 0;
+  BN_CTX_end(scratch);
+  return satisfies;
+}
+
+bool InRange(const BIGNUM* number) {
+  return !BN_is_zero(number) && !BN_is_negative(number) &&
+         BN_ucmp(number, EC_GROUP_get0_order(P256Group())) < 0;
+}
+
+}  // namespace
+
+bool P256Table::Verify(std::span<const std::uint8_t> digest,
+                       std::span<const std::uint8_t> signature) const {
+  if (signature.size() > 2 * kP256PointBytes) return false;  // No signature is as long.
+  ERR_set_mark();
+  const auto parts = FromDer<EcdsaSigPtr>(signature, &d2i_ECDSA_SIG);
+  // OpenSSL reads BER too.
+  const bool good =
+      parts != nullptr && std::ranges::equal(ToDer(parts.get(), &i2d_ECDSA_SIG), signature) &&
+      InRange(ECDSA_SIG_get0_r(parts.get())) && InRange(ECDSA_SIG_get0_s(parts.get())) &&
+      Satisfies(state_->key_group.get(), digest, ECDSA_SIG_get0_r(parts.get()),
+                ECDSA_SIG_get0_s(parts.get()));
+  ERR_pop_to_mark();
+  return good;
 }
 
 }  // namespace devicetrust::pki

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -45,5 +46,25 @@ Bytes P256Sign(const EVP_PKEY* key, const Sha256Digest& digest);
 // `digest`: of any hash. Leaves OpenSSL's error queue as it was.
 bool P256Verify(const EVP_PKEY* key, std::span<const std::uint8_t> digest,
                 std::span<const std::uint8_t> signature);
+
+// A key that many signatures are verified by. OpenSSL keeps a table of multiples of the generator
+// of a group; with one of the key's point too, a signature costs half: 29 us instead of 59. The
+// table has 150 KB. Thread-safe.
+class P256Table {
+ public:
+  // Null when IsShortP256() is false, or memory is gone.
+  static std::unique_ptr<const P256Table> For(const EVP_PKEY* key);
+  ~P256Table();
+  P256Table(const P256Table&) = delete;
+  P256Table& operator=(const P256Table&) = delete;
+
+  // As P256Verify().
+  bool Verify(std::span<const std::uint8_t> digest, std::span<const std::uint8_t> signature) const;
+
+ private:
+  struct State;
+  explicit P256Table(std::unique_ptr<const State> state);
+  std::unique_ptr<const State> state_;
+};
 
 }  // namespace devicetrust::pki

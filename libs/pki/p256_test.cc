@@ -255,13 +255,43 @@ TEST(P256Test, VerifiesLikeOpensslAndWycheproof) {
     ASSERT_NE(read, nullptr) << group["publicKeyDer"];
     const PublicKey quick(std::move(read));
     const PublicKey slow(OpenSslWay(spki));
+    const auto table = P256Table::For(quick.get());
+    ASSERT_NE(table, nullptr);
     for (const auto& test : group["tests"]) {
       const Bytes message = HexDecode(test["msg"].get<std::string>()).value();
       const Bytes signature = HexDecode(test["sig"].get<std::string>()).value();
+      EXPECT_EQ(table->Verify(Sha256(message), signature), test["result"] == "valid")
+          << test["tcId"];
       EXPECT_EQ(quick.Verify(message, signature), test["result"] == "valid") << test["tcId"];
       EXPECT_EQ(slow.Verify(message, signature), test["result"] == "valid") << test["tcId"];
     }
   }
+}
+
+TEST(P256Test, ATableVerifiesWhatTheKeyVerifies) {
+  for (int i = 0; i < 5; ++i) {
+    const PrivateKey pair = PrivateKey::Generate().value();
+    const auto table = P256Table::For(pair.public_key().get());
+    ASSERT_NE(table, nullptr);
+    const Bytes signature = pair.Sign(AsBytes("message")).value();
+    EXPECT_TRUE(table->Verify(Sha256("message"), signature));
+    EXPECT_FALSE(table->Verify(Sha256("massage"), signature));
+    EXPECT_FALSE(table->Verify(Sha256("message"), {}));
+    EXPECT_FALSE(
+        P256Table::For(PrivateKey::Generate()->get())->Verify(Sha256("message"), signature));
+    testing::ForEachMutation(signature, 100, 1, [&](const Bytes& mutated) {
+      EXPECT_EQ(table->Verify(Sha256("message"), mutated),
+                P256Verify(pair.get(), Sha256("message"), mutated));
+    });
+    // A longer hash counts by its leftmost bits (FIPS 186-5, section 6.4.2).
+    const Bytes longer = HashOf(HashType::kSha384, AsBytes("message"));
+    Sha256Digest cut{};
+    std::copy_n(longer.begin(), cut.size(), cut.begin());
+    EXPECT_TRUE(table->Verify(longer, P256Sign(pair.get(), cut)));
+    EXPECT_EQ(ERR_peek_error(), 0UL);
+  }
+  EXPECT_EQ(P256Table::For(PrivateKey::Generate(KeyType::kP384)->get()), nullptr);
+  EXPECT_EQ(P256Table::For(PrivateKey::Generate(KeyType::kRsa2048)->get()), nullptr);
 }
 
 // PKCS#8 as OpenSSL writes a key that it made itself.
@@ -278,7 +308,7 @@ EvpPkeyPtr OpenSslFromPkcs8(const Bytes& der) {
 
 TEST(P256Test, ReadsPrivateKeysThatOpensslWroteAndSignsWithThem) {
   for (int i = 0; i < 20; ++i) {
-    const EvpPkeyPtr made(EVP_EC_gen("P-256"));
+    const EvpPkeyPtr made(EVP_EC_gen(SN_X9_62_prime256v1));
     EXPECT_FALSE(IsShortP256(made.get()));
     const Bytes pkcs8 = OpenSslPkcs8(made.get());
     const EvpPkeyPtr quick = P256FromPkcs8(pkcs8);
@@ -318,7 +348,7 @@ TEST(P256Test, MakesKeysThatOpensslFindsSound) {
 }
 
 TEST(P256Test, LeavesOtherPrivateKeysToOpenssl) {
-  const EvpPkeyPtr made(EVP_EC_gen("P-256"));
+  const EvpPkeyPtr made(EVP_EC_gen(SN_X9_62_prime256v1));
   const Bytes good = OpenSslPkcs8(made.get());
   Bytes cut = good;
   cut.pop_back();
@@ -326,7 +356,7 @@ TEST(P256Test, LeavesOtherPrivateKeysToOpenssl) {
   off_curve.back() ^= 1;
   for (const Bytes& other :
        {Bytes(), cut, Joined({good, {0x00}}), off_curve, ToDer(made.get(), &i2d_PrivateKey),
-        OpenSslPkcs8(EvpPkeyPtr(EVP_EC_gen("P-384")).get()),
+        OpenSslPkcs8(EvpPkeyPtr(EVP_EC_gen(SN_secp384r1)).get()),
         OpenSslPkcs8(EvpPkeyPtr(EVP_EC_gen("secp256k1")).get())}) {
     EXPECT_EQ(P256FromPkcs8(other), nullptr) << other.size();
     EXPECT_EQ(ERR_peek_error(), 0U);

@@ -118,7 +118,8 @@ struct TlsContext::State {
   Mutex mutex;
   std::map<Sha256Digest, Period> servers ABSL_GUARDED_BY(mutex);
 
-  static absl::StatusOr<std::unique_ptr<State>> Create(const SSL_METHOD* method);
+  static absl::StatusOr<std::unique_ptr<State>> Create(OSSL_LIB_CTX* library,
+                                                       const SSL_METHOD* method);
   bool VerifyChain(X509_STORE_CTX* chain);
   bool IsKnown(const Sha256Digest& leaf, WallTime now);
 
@@ -142,9 +143,9 @@ struct TlsContext::State {
 };
 
 absl::StatusOr<std::unique_ptr<TlsContext::State>> TlsContext::State::Create(
-    const SSL_METHOD* method) {
+    OSSL_LIB_CTX* library, const SSL_METHOD* method) {
   auto state = std::make_unique<State>();
-  state->ssl_ctx.reset(SSL_CTX_new_ex(TlsLibrary(), nullptr, method));
+  state->ssl_ctx.reset(SSL_CTX_new_ex(library, nullptr, method));
   SSL_CTX* context = state->ssl_ctx.get();
   if (context == nullptr || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
       SSL_CTX_set_ciphersuites(context, kCiphers13) != 1 ||
@@ -209,7 +210,8 @@ TlsContext& TlsContext::operator=(TlsContext&&) noexcept = default;
 TlsContext::~TlsContext() = default;
 
 absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
-  DT_ASSIGN_OR_RETURN(std::unique_ptr<State> state, State::Create(TLS_server_method()));
+  DT_ASSIGN_OR_RETURN(std::unique_ptr<State> state,
+                      State::Create(config.plain ? nullptr : TlsLibrary(), TLS_server_method()));
   SSL_CTX* context = state->ssl_ctx.get();
   DT_RETURN_IF_ERROR(Use(context, config.identity));
   state->certificate = config.identity.certificate;
@@ -236,7 +238,8 @@ absl::StatusOr<TlsContext> TlsContext::ForClient(TlsClientConfig config) {
   if (!config.exactly && (config.clock == nullptr || config.trusted.empty())) {
     return absl::InvalidArgumentError("a TLS client needs a clock and a trusted certificate");
   }
-  DT_ASSIGN_OR_RETURN(std::unique_ptr<State> state, State::Create(TLS_client_method()));
+  DT_ASSIGN_OR_RETURN(std::unique_ptr<State> state,
+                      State::Create(TlsLibrary(), TLS_client_method()));
   SSL_CTX* context = state->ssl_ctx.get();
   state->client = true;
   state->clock = config.clock;

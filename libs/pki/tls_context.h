@@ -27,10 +27,12 @@ struct TlsServerConfig {
   // saying so, and refused by kHttp2.
   enum class Protocol { kHttp11, kHttp2 };
   Protocol protocol = Protocol::kHttp11;
+  // Through OpenSSL as it comes, without tls_library.h: what to compare with, and a way out.
+  bool plain = false;
 };
 
 struct TlsClientConfig {
-  std::vector<Certificate> trusted;       // Anchors for the server's chain.
+  std::vector<Certificate> trusted;  // Anchors for the server's chain.
   // Instead: the server must show this one, whatever its names and dates.
   std::optional<Certificate> exactly = {};
   std::string host = {};                  // Of NewSession(): see NewClientSession().

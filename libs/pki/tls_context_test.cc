@@ -4,13 +4,16 @@
 #include <openssl/err.h>
 #include <openssl/sslerr.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/check.h"
 #include "libs/pki/openssl.h"
+#include "libs/pki/quick_ec.h"
 #include "libs/testing/settable_clock.h"
 #include "libs/testing/status.h"
 #include "libs/throwaway/throwaway_pki.h"
@@ -202,6 +205,82 @@ TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   EXPECT_EQ(Verdict(&device), CertificateVerdict::kValid);
 }
 
+// Whatever way TLS takes through OpenSSL, it says the same of every client.
+TEST_F(TlsContextTest, EveryWayJudgesAlike) {
+  const Identity foreign_ca = throwaway::NewCa("Corporate CA", kConnectedAt);
+  const auto issue = [&](const CertificateSpec& spec, const Identity& issuer) {
+    const PrivateKey key = PrivateKey::Generate().value();
+    return Identity{SignCertificate(spec, key.public_key(), issuer).value(), key};
+  };
+  const CertificateSpec good{.common_name = "PC",
+                             .serial_hex = "07",
+                             .not_before = kConnectedAt - std::chrono::hours(2),
+                             .not_after = kConnectedAt + std::chrono::hours(2)};
+  CertificateSpec ended = good;
+  ended.not_after = kConnectedAt - std::chrono::hours(1);
+  CertificateSpec later = good;
+  later.not_before = kConnectedAt + std::chrono::hours(1);
+  CertificateSpec for_servers = good;
+  for_servers.usage = Usage::kServerAuth;
+  CertificateSpec ca = good;
+  ca.usage = Usage::kCa;
+  Identity forged = issue(good, device_ca_);
+  Bytes der = forged.certificate.der();
+  der[der.size() - 3] ^= 1;
+  forged.certificate = Certificate::FromDer(der).value();
+  Identity appended = issue(good, foreign_ca);
+  appended.intermediates = {issue(good, device_ca_).certificate};
+
+  const std::vector<std::pair<std::optional<Identity>, CertificateVerdict>> clients = {
+      {issue(good, device_ca_), CertificateVerdict::kValid},
+      {std::nullopt, CertificateVerdict::kNone},
+      {issue(good, foreign_ca), CertificateVerdict::kUnknownIssuer},
+      {appended, CertificateVerdict::kUnknownIssuer},
+      {forged, CertificateVerdict::kBadSignature},
+      {issue(ended, device_ca_), CertificateVerdict::kExpired},
+      {issue(later, device_ca_), CertificateVerdict::kNotYetValid},
+      {issue(for_servers, device_ca_), CertificateVerdict::kWrongUsage},
+      {issue(ca, device_ca_), CertificateVerdict::kWrongUsage}};
+  const auto judge = [&](bool plain) {
+    validator_ = CertificateValidator::Create({device_ca_.certificate}, clock_).value();
+    const TlsContext server =
+        TlsContext::ForServer({.identity = pki_.Server("mtls", {"*.mtls.localhost"}),
+                               .client_validator = validator_,
+                               .plain = plain})
+            .value();
+    const SslCtxPtr client(SSL_CTX_new(TLS_client_method()));  // OpenSSL as it comes.
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      // The second makes the server ask for another key share (HelloRetryRequest).
+      for (const char* groups : {"X25519:P-256", "X448:X25519:P-256", "P-256"}) {
+        for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+          for (int again = 0; again < 2; ++again) {  // Then from the cache.
+            SCOPED_TRACE(absl::StrCat(i, " ", groups, " ", version, " ", again));
+            SslPtr session(SSL_new(client.get()));
+            if (const auto& shown = clients[i].first) {
+              ASSERT_EQ(SSL_use_certificate(session.get(), shown->certificate.get()), 1);
+              ASSERT_EQ(SSL_use_PrivateKey(session.get(), shown->key.get()), 1);
+              for (const Certificate& behind : shown->intermediates) {
+                ASSERT_EQ(SSL_add1_chain_cert(session.get(), behind.get()), 1);
+              }
+            }
+            ASSERT_EQ(SSL_set1_groups_list(session.get(), groups), 1);
+            SSL_set_min_proto_version(session.get(), version);
+            SSL_set_max_proto_version(session.get(), version);
+            Connection connection(server.NewSession(), std::move(session));
+            EXPECT_TRUE(connection.Talk());
+            EXPECT_EQ(PeerVerdict(connection.server.get()), clients[i].second);
+            EXPECT_EQ(ERR_peek_error(), 0UL);
+          }
+        }
+      }
+    }
+  };
+  judge(/*plain=*/true);
+  judge(/*plain=*/false);
+  ASSERT_TRUE(UseQuickEcKeys());
+  judge(/*plain=*/false);
+}
+
 // A person's other certificates: whatever key they hold, the page and not a cut connection.
 TEST_F(TlsContextTest, LetsEveryKindOfForeignKeyFinish) {
   const TlsContext server = NewServer(true);
@@ -215,9 +294,9 @@ TEST_F(TlsContextTest, LetsEveryKindOfForeignKeyFinish) {
       EXPECT_EQ(ERR_peek_error(), 0UL);
     }
   };
-  expect({"EC", "P-256"}, CertificateVerdict::kUnknownIssuer);
-  expect({"EC", "P-384"}, CertificateVerdict::kUnknownIssuer);
-  expect({"EC", "P-521"}, CertificateVerdict::kUnknownIssuer);
+  expect({"EC", "prime256v1"}, CertificateVerdict::kUnknownIssuer);
+  expect({"EC", "secp384r1"}, CertificateVerdict::kUnknownIssuer);
+  expect({"EC", "secp521r1"}, CertificateVerdict::kUnknownIssuer);
   expect({"RSA"}, CertificateVerdict::kUnknownIssuer);
   expect({"RSA-PSS"}, CertificateVerdict::kUnknownIssuer);
   expect({"ED25519"}, CertificateVerdict::kUnknownIssuer);
@@ -227,7 +306,7 @@ TEST_F(TlsContextTest, LetsEveryKindOfForeignKeyFinish) {
 // Every version, group and cipher that the header promises, and no other.
 TEST_F(TlsContextTest, SpeaksWithForeignPeers) {
   const TlsContext server = NewServer(true);
-  const ForeignPeer foreign({"EC", "P-256"});
+  const ForeignPeer foreign({"EC", "prime256v1"});
   const auto talks = [&](int version, const char* groups, const char* cipher) {
     SslPtr session = foreign.NewSession(version);
     EXPECT_EQ(SSL_set1_groups_list(session.get(), groups), 1);
@@ -254,8 +333,9 @@ TEST_F(TlsContextTest, SpeaksWithForeignPeers) {
 }
 
 TEST_F(TlsContextTest, TrustsForeignServersByTheirCertificate) {
-  const std::vector<std::vector<std::string>> kinds = {
-      {"EC", "P-256"}, {"EC", "P-384"}, {"EC", "P-521"}, {"RSA"}, {"RSA-PSS"}, {"ED25519"}};
+  const std::vector<std::vector<std::string>> kinds = {{"EC", "prime256v1"}, {"EC", "secp384r1"},
+                                                       {"EC", "secp521r1"},  {"RSA"},
+                                                       {"RSA-PSS"},          {"ED25519"}};
   for (const auto& kind : kinds) {
     const ForeignPeer foreign(kind);
     const TlsContext doubtful = TlsContext::ForClient(ClientConfig()).value();

@@ -3,7 +3,9 @@
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +16,8 @@
 #include <vector>
 
 #include "libs/pki/openssl.h"
+#include "libs/pki/tls_key_schedule.h"
+#include "libs/pki/tls_x25519.h"
 
 namespace devicetrust::pki {
 namespace {
@@ -59,6 +63,16 @@ bool IsOffered(int operation, const OSSL_ALGORITHM& algorithm) {
   }
 }
 
+// `algorithm` as it is offered: with functions of our own where they are quicker.
+OSSL_ALGORITHM AsOffered(int operation, OSSL_ALGORITHM algorithm) {
+  if (operation == OSSL_OP_KDF && IsOneOf(algorithm, {"TLS13-KDF"})) {
+    algorithm.implementation = Tls13KdfFunctions();
+  } else if (operation == OSSL_OP_MAC) {
+    algorithm.implementation = HmacFunctions();
+  }
+  return algorithm;
+}
+
 constexpr std::array kOperations = {OSSL_OP_DIGEST,    OSSL_OP_CIPHER,  OSSL_OP_MAC,
                                     OSSL_OP_KDF,       OSSL_OP_KEYMGMT, OSSL_OP_KEYEXCH,
                                     OSSL_OP_SIGNATURE, OSSL_OP_RAND,    OSSL_OP_DECODER};
@@ -68,6 +82,9 @@ struct Offer {
   OSSL_PROVIDER* provider = nullptr;
   // By operation, each ended by an entry without names, as OpenSSL wants it.
   std::array<std::vector<OSSL_ALGORITHM>, kOperations.size()> algorithms;
+
+  // X25519 as a KEM, ended in the same way; empty when it cannot be made.
+  std::vector<OSSL_ALGORITHM> kems;
 
   static const Offer& Get() {
     static const Offer offer;
@@ -82,24 +99,75 @@ struct Offer {
       const OSSL_ALGORITHM* algorithm =
           OSSL_PROVIDER_query_operation(provider, kOperations[i], &no_cache);
       for (; algorithm != nullptr && algorithm->algorithm_names != nullptr; ++algorithm) {
-        if (IsOffered(kOperations[i], *algorithm)) algorithms[i].push_back(*algorithm);
+        if (!IsOffered(kOperations[i], *algorithm)) continue;
+        algorithms[i].push_back(AsOffered(kOperations[i], *algorithm));
       }
       algorithms[i].push_back({});
     }
+    const OSSL_ALGORITHM* keys = Find(OSSL_OP_KEYMGMT, "X25519");
+    const OSSL_ALGORITHM* exchange = Find(OSSL_OP_KEYEXCH, "X25519");
+    if (keys == nullptr || exchange == nullptr) return;
+    const OSSL_DISPATCH* functions =
+        X25519KemFunctions(keys->implementation, exchange->implementation);
+    if (functions == nullptr) return;
+    kems = {{"X25519", "provider=devicetrust-tls", functions, nullptr}, {}};
+  }
+
+  const OSSL_ALGORITHM* Find(int operation, std::string_view name) const {
+    const auto* const at = std::ranges::find(kOperations, operation);
+    for (const OSSL_ALGORITHM& algorithm :
+         algorithms[static_cast<std::size_t>(at - kOperations.begin())]) {
+      if (algorithm.algorithm_names != nullptr && IsOneOf(algorithm, {name})) return &algorithm;
+    }
+    return nullptr;
   }
 };
 
 const OSSL_ALGORITHM* Query(void* /*context*/, int operation, int* no_cache) noexcept {
   *no_cache = 0;
+  if (operation == OSSL_OP_KEM && !Offer::Get().kems.empty()) return Offer::Get().kems.data();
   const auto* const found = std::ranges::find(kOperations, operation);
   if (found == kOperations.end()) return nullptr;
   return Offer::Get().algorithms[static_cast<std::size_t>(found - kOperations.begin())].data();
 }
 
+// A group of TLS on its way to libssl.
+struct Group {
+  OSSL_CALLBACK* take;
+  void* argument;
+};
+
+// X25519 as a KEM, which in libssl is for TLS 1.3 alone; other groups as they are.
+int Describe(const OSSL_PARAM params[], void* argument) noexcept {
+  constexpr std::size_t kParamsMax = 16;
+  const Group& group = *static_cast<Group*>(argument);
+  const OSSL_PARAM* name = OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_NAME);
+  const bool x25519 = name != nullptr && name->data_type == OSSL_PARAM_UTF8_STRING &&
+                      static_cast<const char*>(name->data) == std::string_view("x25519");
+  if (!x25519 || Offer::Get().kems.empty()) return group.take(params, group.argument);
+  unsigned int is_kem = 1;
+  int version_min = TLS1_3_VERSION;
+  std::array<OSSL_PARAM, kParamsMax> changed;
+  std::size_t size = 0;
+  for (const OSSL_PARAM* param = params; param->key != nullptr; ++param) {
+    if (size + 2 > changed.size()) return 0;
+    const std::string_view key = param->key;
+    if (key == OSSL_CAPABILITY_TLS_GROUP_IS_KEM) continue;
+    changed[size++] = key == OSSL_CAPABILITY_TLS_GROUP_MIN_TLS
+                          ? OSSL_PARAM_construct_int(param->key, &version_min)
+                          : *param;
+  }
+  if (size + 2 > changed.size()) return 0;
+  changed[size++] = OSSL_PARAM_construct_uint(OSSL_CAPABILITY_TLS_GROUP_IS_KEM, &is_kem);
+  changed[size] = OSSL_PARAM_construct_end();
+  return group.take(changed.data(), group.argument);
+}
+
 // Which groups of TLS there are; libssl leaves out those whose algorithm is not offered.
 int Capabilities(void* /*context*/, const char* what, OSSL_CALLBACK* take,
                  void* argument) noexcept {
-  return OSSL_PROVIDER_get_capabilities(Offer::Get().provider, what, take, argument);
+  Group group{take, argument};
+  return OSSL_PROVIDER_get_capabilities(Offer::Get().provider, what, &Describe, &group);
 }
 
 using Function = void (*)();  // What OpenSSL casts each entry of a table from.
