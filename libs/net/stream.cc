@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "libs/base/check.h"
@@ -37,6 +38,12 @@ class PlainStream final : public Stream {
   Task<error_code> Write(std::string_view data) override {
     const auto [error, size] =
         co_await asio::async_write(socket_, asio::buffer(data.data(), data.size()), kAsTuple);
+    co_return error;
+  }
+
+  Task<error_code> Finish(std::string_view data) override {
+    const error_code error = co_await Write(data);
+    if (!error) co_await Close();
     co_return error;
   }
 
@@ -171,6 +178,22 @@ class TlsStream final : public Stream {
     co_return error_code();
   }
 
+  Task<error_code> Finish(std::string_view data) override {
+    const std::size_t last = std::min<std::size_t>(data.size(), kRecordBytesMax);
+    error_code error = co_await Write(data.substr(0, data.size() - last));
+    if (error) co_return error;
+    gathers_ = true;
+    error = co_await Write(data.substr(data.size() - last));
+    if (!error) {
+      ERR_clear_error();
+      SSL_shutdown(tls());
+      ERR_clear_error();
+    }
+    gathers_ = false;
+    if (!error) error = co_await SendGathered();
+    co_return error;
+  }
+
   Task<void> Close() override {
     co_await Drive([this] {
       const int said = SSL_shutdown(tls());
@@ -231,6 +254,26 @@ class TlsStream final : public Stream {
     }
   }
 
+  Task<error_code> SendGathered() {
+    std::string_view rest = gathered_;
+    while (!rest.empty()) {
+      const ssize_t put = send(socket_.native_handle(), rest.data(), rest.size(), MSG_NOSIGNAL);
+      if (put > 0) {
+        rest.remove_prefix(static_cast<std::size_t>(put));
+        continue;
+      }
+      if (put < 0 && errno != EAGAIN && errno != EINTR) {
+        co_return error_code(errno, asio::error::get_system_category());
+      }
+      if (!std::exchange(writes_part_, true) && !NoteHeld()) {
+        co_return asio::error::no_buffer_space;
+      }
+      const auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, kAsTuple);
+      if (error) co_return error;
+    }
+    co_return error_code();
+  }
+
   static error_code Failure(int why) {
     const int system_error = errno;
     const unsigned long tls_error = ERR_get_error();
@@ -277,6 +320,15 @@ class TlsStream final : public Stream {
   static int WriteSocket(BIO* bio, const char* data, int size) noexcept {
     auto& stream = *static_cast<TlsStream*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
+    if (stream.gathers_) {
+      try {
+        stream.gathered_.append(data, static_cast<std::size_t>(size));
+        return size;
+      } catch (...) {
+        errno = ENOMEM;
+        return -1;
+      }
+    }
     const ssize_t put =
         send(stream.socket_.native_handle(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
     if (put < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
@@ -300,6 +352,9 @@ class TlsStream final : public Stream {
   bool reads_part_ = false;   // OpenSSL holds a record that came in part.
   bool writes_part_ = false;  // OpenSSL holds a record that did not leave as a whole.
   std::size_t reads_ = 0;
+  // Records that leave together, of Finish().
+  bool gathers_ = false;
+  std::string gathered_;
 };
 
 }  // namespace
@@ -307,11 +362,15 @@ class TlsStream final : public Stream {
 Task<error_code> WaitForClientHello(tcp::socket& socket) {
   std::size_t marked = 1;
   error_code error;
-  while (true) {
-    const auto [failed] = co_await socket.async_wait(tcp::socket::wait_read, kAsTuple);
-    if (failed) co_return failed;
+  for (bool first = true;; first = false) {
+    // At first it is looked at without waiting: the record often comes with the connection.
+    if (!first) {
+      const auto [failed] = co_await socket.async_wait(tcp::socket::wait_read, kAsTuple);
+      if (failed) co_return failed;
+    }
     std::array<unsigned char, kRecordHead> head;
-    const ssize_t got = recv(socket.native_handle(), head.data(), head.size(), MSG_PEEK);
+    const ssize_t got =
+        recv(socket.native_handle(), head.data(), head.size(), MSG_PEEK | MSG_DONTWAIT);
     if (got == 0) co_return asio::error::eof;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
     if (got < 0) co_return error_code(errno, asio::error::get_system_category());

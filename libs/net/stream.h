@@ -31,6 +31,10 @@ class Stream {
   virtual Task<Transfer> Read(boost::asio::mutable_buffer into) = 0;
   // Writes all of `data`, which must outlive the call.
   virtual Task<boost::system::error_code> Write(std::string_view data) = 0;
+  // Writes all of `data` as Write() does and says goodbye with it, in one packet when it is short.
+  // Waits for no answer: for who has read all that the peer sent, since a socket that is closed
+  // with octets unread makes the peer lose what it has not read yet.
+  virtual Task<boost::system::error_code> Finish(std::string_view data) = 0;
   // Says goodbye (TLS close_notify) and waits for the peer's, under the caller's deadline.
   virtual Task<void> Close() = 0;
 
