@@ -4,17 +4,22 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <thread>
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/deadline.h"
 #include "libs/base/log.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/base/mutex.h"
+#include "libs/net/proxy_header.h"
 
 namespace devicetrust::net {
 namespace {
@@ -27,10 +32,46 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPauseMin{10};
 constexpr milliseconds kPauseMax{200};
 constexpr std::chrono::seconds kFailureLogPause{60};
+constexpr milliseconds kProxyHeaderMax{5000};
 
 std::size_t ShareOf(std::size_t all, std::size_t threads) {
   return all == 0 ? 0 : std::max<std::size_t>(1, all / threads);
 }
+
+// What a proxy says before it passes its client's octets on. Takes no octet of those.
+class ProxySession final : public Session {
+ public:
+  explicit ProxySession(Tcp::socket& socket) : socket_(socket), deadline_(socket) {}
+
+  Task<void> Run() override {
+    deadline_.Set(kProxyHeaderMax);
+    std::array<std::uint8_t, kProxyHeadBytes> head{};
+    const auto [head_error, head_size] =
+        co_await asio::async_read(socket_, asio::buffer(head), kAsTuple);
+    if (head_error) co_return Refuse(absl::UnavailableError("the PROXY header did not come"));
+    const absl::StatusOr<std::size_t> size = ProxyRestBytes(head);
+    if (!size.ok()) co_return Refuse(size.status());
+    std::vector<std::uint8_t> rest(*size);
+    const auto [rest_error, rest_size] =
+        co_await asio::async_read(socket_, asio::buffer(rest), kAsTuple);
+    if (rest_error) co_return Refuse(absl::UnavailableError("the PROXY header ended early"));
+    client_ = ProxyClient(head, rest);
+  }
+  void CloseWhenIdle() override { Cut(); }
+  void Cut() override {
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
+  const absl::StatusOr<std::optional<Tcp::endpoint>>& client() const { return client_; }
+
+ private:
+  void Refuse(const absl::Status& why) { client_ = why; }
+
+  Tcp::socket& socket_;
+  Deadline deadline_;
+  absl::StatusOr<std::optional<Tcp::endpoint>> client_ = absl::UnknownError("not read");
+};
 
 }  // namespace
 
@@ -166,6 +207,10 @@ class Worker {
   Task<void> Serve(std::size_t index, Tcp::socket socket, Tcp::endpoint peer,
                    std::unique_ptr<Admission> admission) {
     try {
+      if (listeners_[index].proxies.Contain(peer.address())) {
+        admission = co_await AdmitClient(index, socket, peer, std::move(admission));
+        if (admission == nullptr) co_return;
+      }
       const std::unique_ptr<Session> session =
           listeners_[index].new_session({std::move(socket), std::move(peer), index_, *admission});
       if (!ConnectionTable::Attach(*admission, *session)) co_return;
@@ -181,6 +226,37 @@ class Worker {
       admission.reset();
     } catch (...) {
     }
+  }
+
+  // The place of the client whom the proxy `peer` names, and who is `peer` from then on, in place
+  // of the proxy's. Null: none was named, or there is no room.
+  Task<std::unique_ptr<Admission>> AdmitClient(std::size_t index, Tcp::socket& socket,
+                                               Tcp::endpoint& peer,
+                                               std::unique_ptr<Admission> admission) {
+    ProxySession reading(socket);
+    if (!ConnectionTable::Attach(*admission, reading)) co_return nullptr;
+    sessions_.insert(&reading);
+    if (draining_) reading.CloseWhenIdle();
+    try {
+      co_await reading.Run();
+    } catch (...) {
+      // Out of memory: no client is known.
+    }
+    sessions_.erase(&reading);
+    admission.reset();
+    if (!reading.client().ok()) {
+      ++listeners_[index].counts->connections_refused;
+      LogSparsely(LogLevel::kWarning, "net.proxy.refused", peer.address().to_string(),
+                  {{"listener", listeners_[index].flag},
+                   {"from", peer.address().to_string()},
+                   {"reason", std::string(reading.client().status().message())}});
+      co_return nullptr;
+    }
+    if (const auto& client = *reading.client()) peer = *client;
+    std::unique_ptr<Admission> own = tables_[index]->Admit(peer.address());
+    UpdateCounts(index);
+    if (own == nullptr) ++listeners_[index].counts->connections_refused;
+    co_return own;
   }
 
   // What the table cut for others since it was last asked.

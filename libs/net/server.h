@@ -19,6 +19,7 @@
 #include "libs/base/status.h"
 #include "libs/net/connection_table.h"
 #include "libs/net/endpoint.h"
+#include "libs/net/networks.h"
 
 namespace devicetrust::net {
 
@@ -34,7 +35,8 @@ struct Counts {
 // What a session is made of, on the thread that it will live on.
 struct Connection {
   Tcp::socket socket;
-  Tcp::endpoint peer;      // An IPv4 address is one even on an IPv6 socket.
+  // An IPv4 address is one even on an IPv6 socket. Behind a proxy the client's, as it says.
+  Tcp::endpoint peer;
   std::size_t thread = 0;  // 0 to threads - 1: for what sessions of one thread share.
   Admission& admission;    // Outlives the session.
 };
@@ -50,6 +52,9 @@ struct ListenerConfig {
   // What connections may hold of memory together, by what they say (Admission::Hold()). A thread
   // gets kMemoryShareMin at least.
   std::size_t memory_bytes_max = std::size_t{32} << 20;
+  // Whose connections begin with a header of the PROXY protocol (proxy_header.h), and are closed
+  // without one; nobody else's is looked at for one. Its client counts by the address in it.
+  Networks proxies;
   std::function<std::unique_ptr<Session>(Connection connection)> new_session;
   Counts* counts = nullptr;  // Outlives the server.
 };

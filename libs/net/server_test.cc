@@ -24,10 +24,13 @@ namespace asio = boost::asio;
 // Says "hello", then waits for the other side's end.
 class HelloSession final : public Session {
  public:
-  explicit HelloSession(Connection connection)
-      : admission_(connection.admission), stream_(NewPlainStream(std::move(connection.socket))) {}
+  HelloSession(Connection connection, bool says_peer)
+      : peer_(says_peer ? " " + AddressOf(connection.peer) : ""),
+        admission_(connection.admission),
+        stream_(NewPlainStream(std::move(connection.socket))) {}
   Task<void> Run() override {
     if (co_await stream_->Write("hello")) co_return;
+    if (co_await stream_->Write(peer_)) co_return;
     admission_.Idle();
     std::array<char, 16> rest;
     co_await stream_->Read(asio::buffer(rest));
@@ -39,6 +42,7 @@ class HelloSession final : public Session {
   }
 
  private:
+  const std::string peer_;
   Admission& admission_;
   std::unique_ptr<Stream> stream_;
 };
@@ -50,8 +54,11 @@ class NetServerTest : public ::testing::Test {
     listener.address = "127.0.0.1:0";
     listener.flag = "--test-listen";
     listener.counts = &counts_;
-    listener.new_session = [](Connection connection) -> std::unique_ptr<Session> {
-      return std::make_unique<HelloSession>(std::move(connection));
+    listener.proxies = proxies_;
+    listener.connections_per_address_max = per_address_max_;
+    const bool says_peer = !proxies_.empty();
+    listener.new_session = [says_peer](Connection connection) -> std::unique_ptr<Session> {
+      return std::make_unique<HelloSession>(std::move(connection), says_peer);
     };
     std::vector<ListenerConfig> listeners;
     listeners.push_back(std::move(listener));
@@ -59,6 +66,8 @@ class NetServerTest : public ::testing::Test {
   }
 
   Counts counts_;
+  Networks proxies_;
+  std::size_t per_address_max_ = 0;
   std::unique_ptr<Server> server_;
   asio::io_context io_;
 };
@@ -68,6 +77,83 @@ std::string Hello(Tcp::socket& socket) {
   boost::system::error_code error;
   asio::read(socket, asio::buffer(hello), error);
   return error ? error.message() : std::string(hello.begin(), hello.end());
+}
+
+// A header of the PROXY protocol for that client.
+std::string HeaderFor(const asio::ip::address_v4& client) {
+  std::string header("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16);
+  for (const unsigned char octet : client.to_bytes()) header += static_cast<char>(octet);
+  return header + std::string("\x7f\0\0\1\x04\0\x20\0", 8);
+}
+
+// What the server says to that first, up to `size` octets or its end.
+std::string Answer(Tcp::socket& socket, std::string_view sent, std::size_t size) {
+  boost::system::error_code error;
+  asio::write(socket, asio::buffer(sent.data(), sent.size()), error);
+  std::string answer(size, '\0');
+  answer.resize(asio::read(socket, asio::buffer(answer), error));
+  return answer;
+}
+
+TEST_F(NetServerTest, TakesAClientsAddressFromAProxyAlone) {
+  const std::string header = HeaderFor(asio::ip::make_address_v4("192.0.2.7"));
+  const std::string expected = "hello 192.0.2.7:1024";
+  {
+    proxies_ = Networks::Parse({"127.0.0.0/8"}, "--from").value();
+    Start();
+    Tcp::socket socket(io_);
+    socket.connect(server_->endpoint(0));
+    EXPECT_EQ(Answer(socket, header, expected.size()), expected);
+    Tcp::socket in_pieces(io_);
+    in_pieces.connect(server_->endpoint(0));
+    EXPECT_EQ(Answer(in_pieces, header.substr(0, 7), 0), "");
+    EXPECT_EQ(Answer(in_pieces, header.substr(7), expected.size()), expected);
+    for (const std::string& wrong :
+         {std::string("GET / HTTP/1.1\r\nhost: a\r\n\r\n"), std::string(28, '\0'),
+          "PROXY TCP4 192.0.2.7 127.0.0.1 1024 8192\r\n" + std::string()}) {
+      Tcp::socket stranger(io_);
+      stranger.connect(server_->endpoint(0));
+      EXPECT_EQ(Answer(stranger, wrong, 1), "") << wrong;
+    }
+    // The proxy looks whether we are well.
+    Tcp::socket local(io_);
+    local.connect(server_->endpoint(0));
+    const std::string own = "hello " + AddressOf(local.local_endpoint());
+    EXPECT_EQ(Answer(local, std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16), own.size()), own);
+    server_.reset();
+  }
+  // Who is no proxy speaks for himself, whatever he sends.
+  proxies_ = Networks::Parse({"192.0.2.0/24"}, "--from").value();
+  Start();
+  Tcp::socket socket(io_);
+  socket.connect(server_->endpoint(0));
+  const std::string own = "hello " + AddressOf(socket.local_endpoint());
+  EXPECT_EQ(Answer(socket, header, own.size()), own);
+}
+
+TEST_F(NetServerTest, CountsTheClientsOfAProxyByTheirOwnAddresses) {
+  proxies_ = Networks::Parse({"127.0.0.1"}, "--from").value();
+  per_address_max_ = 2;  // One on each thread.
+  Start();
+  std::vector<Tcp::socket> sockets;
+  for (unsigned i = 0; i < 16; ++i) {
+    Tcp::socket& socket = sockets.emplace_back(io_);
+    socket.connect(server_->endpoint(0));
+    EXPECT_EQ(Answer(socket, HeaderFor(asio::ip::address_v4(0xc0000200 + i)), 5), "hello");
+  }
+  EXPECT_EQ(counts_.connections_open, 16U);
+  EXPECT_EQ(counts_.connections_evicted, 0U);
+}
+
+// Who says nothing holds a place of the proxy, and goes first.
+TEST_F(NetServerTest, EndsWhileAProxyIsSilent) {
+  proxies_ = Networks::Parse({"127.0.0.1"}, "--from").value();
+  Start();
+  Tcp::socket silent(io_);
+  silent.connect(server_->endpoint(0));
+  while (counts_.connections_open == 0U) std::this_thread::yield();
+  server_->Stop(std::chrono::milliseconds{0});
+  EXPECT_EQ(Answer(silent, "", 1), "");
 }
 
 TEST_F(NetServerTest, ServesOnOnceThereAreDescriptorsAgain) {
