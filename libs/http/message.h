@@ -40,9 +40,10 @@ class Fields {
   std::vector<Field> fields_;
 };
 
-// What is known of the connection that brought a request. Nothing here comes from a header.
+// What is known of the connection that brought a request. Nothing here comes from a header but,
+// of a proxy that the operator named, the address.
 struct Connection {
-  boost::asio::ip::address peer_address;  // Of the socket.
+  boost::asio::ip::address peer_address;  // Of the socket, or of the proxy's client.
   bool tls = false;
   std::string server_name;  // SNI, lower case; empty without.
   // The client certificate of the handshake. The client has proven that it holds the key;

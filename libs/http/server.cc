@@ -43,6 +43,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config) {
     listener.connections_max = given.limits.connections_max;
     listener.connections_per_address_max = given.limits.connections_per_address_max;
     listener.memory_bytes_max = given.limits.memory_bytes_max;
+    listener.proxies = given.proxies;
     listener.counts = &state->listeners.back()->counts;
     listener.new_session = [&shared = *state->listeners.back(), clock = state->config.clock](
                                net::Connection connection) -> std::unique_ptr<net::Session> {

@@ -29,6 +29,7 @@
 #include "libs/http/message.h"
 #include "libs/http/parser.h"
 #include "libs/net/endpoint.h"
+#include "libs/net/networks.h"
 #include "libs/pki/tls_context.h"
 
 namespace devicetrust::http {
@@ -63,6 +64,11 @@ struct ListenerConfig {
   std::shared_ptr<const pki::TlsContext> tls;  // Null: plain TCP. See also ReplaceTls().
   Handler handler;
   RefusalPage refusal_page;  // Null: plain text.
+  net::Networks proxies;     // See net::ListenerConfig.
+  // Proxies that speak HTTP, and the field in which they write their client's address, as the last
+  // of its list. A request of theirs without it is refused with 400; nobody else's is looked at.
+  net::Networks header_proxies;
+  std::string client_address_field;
   Limits limits;
   bool close_always = false;  // One request per connection (the mTLS hosts).
 };

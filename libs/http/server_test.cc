@@ -52,6 +52,9 @@ Task<Response> Echo(const Request& request) {
     response.shared_body = {kLong, *kLong};
     co_return response;
   }
+  if (request.path == "/peer") {
+    co_return Text(200, request.connection.peer_address.to_string());
+  }
   if (request.path == "/throw") throw std::runtime_error("a fault of the handler");
   if (request.path == "/csp") {
     Response response = Html(200, "");
@@ -75,6 +78,8 @@ class ServerTest : public ::testing::Test {
     listener.refusal_page = refusal_page_;
     listener.limits = limits_;
     listener.close_always = close_always_;
+    listener.header_proxies = header_proxies_;
+    listener.client_address_field = "X-Forwarded-For";
     if (with_tls) listener.tls = NewTls();
     server_ = Server::Start({.listeners = {listener}, .threads = 2, .clock = &clock_}).value();
   }
@@ -127,6 +132,7 @@ class ServerTest : public ::testing::Test {
       pki::CertificateValidator::Create({ca_.certificate}, clock_).value();
   pki::TlsContext client_tls_ =
       pki::TlsContext::ForClient({.trusted = {ca_.certificate}, .clock = &clock_}).value();
+  net::Networks header_proxies_;
   Limits limits_;
   RefusalPage refusal_page_;
   bool close_always_ = false;
@@ -229,6 +235,31 @@ TEST_F(ServerTest, PlainAnswersCarryNoHsts) {
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(answer, HasSubstr("\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"));
   EXPECT_THAT(answer, ::testing::Not(HasSubstr("strict-transport-security")));
+}
+
+TEST_F(ServerTest, TakesAClientsAddressFromTheFieldOfAProxyAlone) {
+  const auto ask = [this](std::string_view fields) {
+    return Talk(
+        fmt::format("GET /peer HTTP/1.1\r\nhost: a\r\n{}connection: close\r\n\r\n", fields));
+  };
+  Start(false);
+  EXPECT_THAT(ask("x-forwarded-for: 192.0.2.7\r\n"), HasSubstr("\r\n\r\n127.0.0.1"));
+  EXPECT_THAT(ask(""), HasSubstr("\r\n\r\n127.0.0.1"));
+  server_.reset();
+
+  header_proxies_ = net::Networks::Parse({"127.0.0.1"}, "--from").value();
+  Start(false);
+  EXPECT_THAT(ask("X-Forwarded-For: 192.0.2.7\r\n"), HasSubstr("\r\n\r\n192.0.2.7"));
+  // The proxy adds its own word behind what the client wrote.
+  EXPECT_THAT(ask("x-forwarded-for: 10.0.0.1, 2001:db8::7\r\n"), HasSubstr("\r\n\r\n2001:db8::7"));
+  EXPECT_THAT(ask("x-forwarded-for: ::ffff:192.0.2.7\r\n"), HasSubstr("\r\n\r\n192.0.2.7"));
+  for (const char* fields :
+       {"", "x-forwarded-for:\r\n", "x-forwarded-for: 192.0.2.7,\r\n", "x-forwarded-for: a\r\n",
+        "x-forwarded-for: 192.0.2.7:80\r\n", "x-forwarded-for: fe80::1%lo\r\n",
+        "x-forwarded-for: 192.0.2.7\r\nx-forwarded-for: 192.0.2.8\r\n",
+        "forwarded: for=192.0.2.7\r\n", "client-ip: 192.0.2.7\r\n"}) {
+    EXPECT_THAT(ask(fields), StartsWith("HTTP/1.1 400")) << fields;
+  }
 }
 
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {

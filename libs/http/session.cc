@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "libs/base/ascii.h"
@@ -48,6 +49,21 @@ std::unique_ptr<net::Stream> NewStream(net::Connection& connection, const pki::T
 Response PlainError(int status, std::string_view words = "") {
   return Text(status, fmt::format("{} {}{}{}\n", status, ReasonPhrase(status),
                                   words.empty() ? "" : ": ", words));
+}
+
+// Whom a proxy's request comes from, by the last address in its field; nothing when the field is
+// not there once, or ends with none.
+std::optional<asio::ip::address> ClientOf(const Request& request, std::string_view field) {
+  if (request.fields.Count(field) != 1) return std::nullopt;
+  std::string_view last = *request.fields.Find(field);
+  last.remove_prefix(std::min(last.size(), last.rfind(',') + 1));
+  constexpr std::string_view kBlanks = " \t";
+  last.remove_prefix(std::min(last.size(), last.find_first_not_of(kBlanks)));
+  error_code error;
+  const asio::ip::address address = asio::ip::make_address(std::string(last), error);
+  // A scope is one of the proxy's own interfaces.
+  if (error || (address.is_v6() && address.to_v6().scope_id() != 0)) return std::nullopt;
+  return net::Unmapped(address);
 }
 
 }  // namespace
@@ -156,14 +172,25 @@ Task<void> Session::Run() {
     admission_.Busy();
     Request request = parser.Take();
     request.connection = connection_;
+    if (listener_.header_proxies.Contain(connection_.peer_address)) {
+      const auto client = ClientOf(request, listener_.client_address_field);
+      if (!client) {
+        co_await Refuse({400, "the proxy names no client"});
+        co_return;
+      }
+      request.connection.peer_address = *client;
+    }
     Response response = co_await Answer(request);
     const bool keep_alive = request.keep_alive && !response.close && !closing_ &&
                             !listener_.close_always && response.status != 400 &&
                             served < listener_.limits.requests_per_connection_max;
     // Who takes an answer slowly holds no place that others need.
     admission_.Idle();
-    const bool written = co_await Write(std::move(response), request.method == "HEAD", keep_alive);
-    if (!written) co_return;
+    // Octets of another request would be lost unread: then the peer is waited for.
+    const bool finishes = !keep_alive && pending_.empty();
+    const bool written =
+        co_await Write(std::move(response), request.method == "HEAD", keep_alive, finishes);
+    if (!written || finishes) co_return;
     if (!keep_alive) break;
     if (!Hold(0)) co_return;
   }
@@ -223,12 +250,15 @@ Task<Response> Session::Answer(const Request& request) {
   co_return response;
 }
 
-Task<bool> Session::Write(Response response, bool head_only, bool keep_alive) {
+Task<bool> Session::Write(Response response, bool head_only, bool keep_alive, bool finishes) {
   const std::string text =
       FormatResponse(response, connection_.tls, head_only, keep_alive, clock_.Now());
   if (!Hold(text.size())) co_return false;
-  error_code error = co_await stream_->Write(text);
-  if (!error && !head_only) error = co_await stream_->Write(response.shared_body.octets);
+  const std::string_view shared = head_only ? std::string_view() : response.shared_body.octets;
+  error_code error;
+  if (!finishes || !shared.empty()) error = co_await stream_->Write(text);
+  if (!error && !shared.empty() && !finishes) error = co_await stream_->Write(shared);
+  if (!error && finishes) error = co_await stream_->Finish(shared.empty() ? text : shared);
   co_return !error;
 }
 
@@ -240,7 +270,7 @@ Task<void> Session::Refuse(const Refusal& refusal) {
   Response words = listener_.refusal_page ? listener_.refusal_page(refusal)
                                           : PlainError(refusal.status, refusal.reason);
   words.status = refusal.status;
-  const bool written = co_await Write(std::move(words), false, false);
+  const bool written = co_await Write(std::move(words), false, false, false);
   if (!written) co_return;
   co_await stream_->Close();
   error_code error;

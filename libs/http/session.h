@@ -47,7 +47,8 @@ class Session final : public net::Session {
   bool Hold(std::size_t message_bytes);
   Task<ReadEnd> ReadRequest(RequestParser& parser);
   Task<Response> Answer(const Request& request);
-  Task<bool> Write(Response response, bool head_only, bool keep_alive);
+  // `finishes`: says goodbye with it and waits for no answer.
+  Task<bool> Write(Response response, bool head_only, bool keep_alive, bool finishes);
   Task<void> Refuse(const Refusal& refusal);
 
   static constexpr std::size_t kBufferBytes = 8192;
