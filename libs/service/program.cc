@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -21,6 +22,7 @@ namespace devicetrust::service {
 namespace {
 
 constexpr std::chrono::seconds kWaitingPause{1};
+constexpr std::chrono::hours kSignalPause{1};
 
 struct ProcessConfig {
   std::string ready_file;
@@ -102,12 +104,21 @@ absl::Status ReadConfigFile(const std::string& path, Options& options) {
       fmt::format("--config {}: {}", path, std::string(status.message())));
 }
 
+// A signal that ends the service, after at most `timeout`; else 0. SIGHUP is one only for a service
+// that has nothing to read again.
+int WaitForEnd(const Service& service, std::chrono::milliseconds timeout) {
+  const int signal = WaitForStopSignal(timeout);
+  if (signal != SIGHUP || !service.reload) return signal;
+  service.reload();
+  return 0;
+}
+
 // The signal that came before the service was ready, else 0.
 int WaitUntilReady(const Service& service) {
   if (!service.wait_until_ready) return 0;
   while (!service.wait_until_ready(kWaitingPause)) {
     Log(LogLevel::kInfo, "process.waiting", {{"for", service.waits_for}});
-    if (const int signal = WaitForStopSignal(std::chrono::milliseconds(0)); signal != 0) {
+    if (const int signal = WaitForEnd(service, std::chrono::milliseconds(0)); signal != 0) {
       return signal;
     }
   }
@@ -134,7 +145,7 @@ absl::Status Serve(const ProgramInfo& info, const Steps& steps, const ProcessCon
   if (signal == 0) {
     DT_RETURN_IF_ERROR(WriteReadyFile(process.ready_file, service.addresses));
     Log(LogLevel::kInfo, "process.ready", {{"addresses", Joined(service.addresses)}});
-    signal = WaitForStopSignal();
+    while (signal == 0) signal = WaitForEnd(service, kSignalPause);
   }
   Log(LogLevel::kInfo, "process.stopping", {{"signal", signal}});
   service.stop();

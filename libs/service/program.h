@@ -23,6 +23,8 @@ struct Service {
   // Waits at most that long for `waits_for`; null: it is ready already.
   std::function<bool(std::chrono::milliseconds)> wait_until_ready;
   std::string waits_for;
+  // What SIGHUP asks for; null: it ends the service like the other signals.
+  std::function<void()> reload = {};
 };
 
 // What a program does with its configuration. Both are called after the options are parsed.
@@ -48,16 +50,17 @@ absl::Status ReadServiceConfig(const std::string& path, Options options);
 // spellings (--org and `org = …`). Adds the options of the process itself to `options`, which are
 // bound to variables that outlive the call.
 //
-// Serves until SIGINT, SIGTERM or SIGHUP, which also ends the wait for a service that is not ready
-// yet. `check-config` checks and `print-config` prints what flags, file and defaults come to,
-// without starting. Returns the exit code: 0 clean stop, help or good configuration, 1 failure, 2
-// usage. Call it first in main, before any thread exists.
+// Serves until SIGINT, SIGTERM or, without a `reload`, SIGHUP, which also ends the wait for a
+// service that is not ready yet. `check-config` checks and `print-config` prints what flags, file
+// and defaults come to, without starting. Returns the exit code: 0 clean stop, help or good
+// configuration, 1 failure, 2 usage. Call it first in main, before any thread exists.
 int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int argc,
                const char* const* argv);
 
 // The main function of a component of the usual shape: Describe(config, options) and
 // CheckConfig(config) beside its Config, Server::Create(config, clock, random), addresses(),
-// Stop(), and when it waits for others WaitUntilReady(limit) and WaitsFor(config).
+// Stop(), when it waits for others WaitUntilReady(limit) and WaitsFor(config), and Reload() when it
+// can read files again.
 template <typename Server, typename Config>
 int RunService(const ProgramInfo& info, int argc, const char* const* argv) {
   Config config;
@@ -67,6 +70,9 @@ int RunService(const ProgramInfo& info, int argc, const char* const* argv) {
     DT_ASSIGN_OR_RETURN(const std::shared_ptr<Server> server,
                         Server::Create(config, clock, random));
     Service service{server->addresses(), [server] { server->Stop(); }, {}, {}};
+    if constexpr (requires { server->Reload(); }) {
+      service.reload = [server] { server->Reload(); };
+    }
     if constexpr (requires { WaitsFor(config); }) {
       service.wait_until_ready = [server](auto limit) { return server->WaitUntilReady(limit); };
       service.waits_for = WaitsFor(config);

@@ -107,6 +107,22 @@ TEST_F(ProgramTest, ASignalEndsTheWaitForOthersToo) {
   DT_EXPECT_CODE(ReadFile(ready), kNotFound);
 }
 
+TEST_F(ProgramTest, AHangUpReadsFilesAgainWhereThereAreAny) {
+  int reloads = 0;
+  steps_.start = [&](const Clock&, Random&) -> absl::StatusOr<Service> {
+    raise(SIGHUP);
+    Service service{{}, [this] { ++stopped_; }, {}, {}};
+    service.reload = [&reloads] {
+      ++reloads;
+      raise(SIGTERM);
+    };
+    return service;
+  };
+  EXPECT_EQ(RunWith({}), 0) << error_;
+  EXPECT_EQ(reloads, 1);
+  EXPECT_EQ(stopped_, 1);
+}
+
 TEST_F(ProgramTest, FlagsGoBeforeTheFileAndTheFileBeforeDefaults) {
   const std::string file = Path("config.toml");
   DT_ASSERT_OK(WriteFileAtomically(file,
