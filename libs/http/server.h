@@ -129,6 +129,7 @@ class Server {
 };
 
 using net::AddressOf;
+using net::Networks;
 using net::ParseEndpoint;
 
 }  // namespace devicetrust::http

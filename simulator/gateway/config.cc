@@ -42,8 +42,21 @@ void DescribeMtlsHost(Config& config, service::Options& options) {
                  "A host name for each challenge, or one for all");
 }
 
+void DescribeProxies(Config& config, service::Options& options) {
+  options.Heading("Load balancers in front");
+  options.Texts("proxy-protocol-from", config.proxy_protocol_from, "NETWORK",
+                "They pass TCP on to any listener, each connection with a PROXY header, version 2");
+  options.Texts("client-address-from", config.client_address_from, "NETWORK",
+                "They speak HTTPS to the org host and name their client by the next option");
+  options.Text("client-address-field", config.client_address_field, "NAME",
+               "Header field whose last address is the client's; from others it is ignored");
+}
+
 void DescribeLimits(Config& config, service::Options& options) {
   options.Heading("Limits");
+  options.Choice(
+      "tls", config.tls, {"quick", "shared", "plain"},
+      "Way through OpenSSL: quick; without what holds for the whole process; as it comes");
   options.Number("threads", config.threads, 0, 256,
                  "Serving threads of each listener, 0: one per core");
   options.Number("revocation-age-max-ms", config.revocation_age_max_ms, 1000, 600'000,
@@ -66,6 +79,7 @@ void Describe(Config& config, service::Options& options) {
   options.Text("edge-ca-bundle", config.edge_ca_bundle, "FILE",
                "Who signs the servers that agents call, PEM; told to agents",
                service::Need::kRequired);
+  DescribeProxies(config, options);
   DescribeLimits(config, options);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "libs/service/config.h"
 
@@ -38,6 +39,18 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   std::string mtls_names = "fresh";
 
   std::string edge_ca_bundle;  // Who signs the edge listeners of CA and IWA: for agents.
+
+  // How TLS goes through OpenSSL. "quick": the short way, where EC keys of the whole process take
+  // it too (libs/pki/quick_ec.h). "shared": without that, for a process that is not the gateway's
+  // alone. "plain": OpenSSL as it comes. What is accepted and refused is the same.
+  std::string tls = "quick";
+
+  // Networks of load balancers. Those of the first pass TCP on and say by the PROXY protocol whose
+  // it is, to each listener; those of the second speak HTTPS to the org host and write the client's
+  // address into a field.
+  std::vector<std::string> proxy_protocol_from;
+  std::vector<std::string> client_address_from;
+  std::string client_address_field = "X-Forwarded-For";
 
   std::size_t threads = 0;             // Of each listener. 0: one per core.
   int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.

@@ -1,17 +1,21 @@
 #include "simulator/gateway/gateway_server.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
 #include <optional>
 #include <thread>
 
+#include "libs/base/background_loop.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
+#include "libs/base/mutex.h"
 #include "libs/http/client.h"
 #include "libs/http/server.h"
 #include "libs/pki/certificate_validator.h"
+#include "libs/pki/quick_ec.h"
 #include "libs/pki/tls_context.h"
 #include "libs/rpc/channel.h"
 #include "libs/service/component.h"
@@ -34,6 +38,8 @@ struct Files {
   pki::Identity mtls;
   std::string edge_ca_bundle;
   SiteMark mark;
+  http::Networks proxies;         // That speak the PROXY protocol.
+  http::Networks header_proxies;  // That name their client in a field.
   service::Component component;
 };
 
@@ -43,6 +49,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kStartGrace{5000};
 constexpr milliseconds kDrainGrace{3000};
+constexpr milliseconds kWatchEvery{1000};
 // A browser with many tabs brings a cookie for each sign-on in hand (kTransactionBytesMax).
 constexpr std::size_t kOrgHeadBytesMax = 64 * 1024;
 constexpr std::size_t kOrgBodyBytesMax = 128 * 1024;  // A SAML request as base64, escaped.
@@ -93,7 +100,13 @@ bool Covers(const pki::Certificate& certificate, std::string_view host) {
   });
 }
 
-absl::Status CheckNames(const Config& config, const Files& files) {
+// What the listeners show.
+struct Identities {
+  pki::Identity org;
+  pki::Identity mtls;
+};
+
+absl::Status CheckNames(const Config& config, const Identities& files) {
   if (config.mtls_names != "fresh" && config.mtls_names != "fixed") {
     return absl::InvalidArgumentError(
         fmt::format("--mtls-names: \"{}\" is neither fresh nor fixed", config.mtls_names));
@@ -118,27 +131,59 @@ absl::Status CheckNames(const Config& config, const Files& files) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Files> LoadFiles(const Config& config) {
+absl::StatusOr<Identities> LoadIdentities(const Config& config) {
   DT_ASSIGN_OR_RETURN(pki::Identity org,
                       LoadServerIdentity("org", config.org_cert, config.org_key));
   DT_ASSIGN_OR_RETURN(pki::Identity mtls,
                       LoadServerIdentity("mtls", config.mtls_cert, config.mtls_key));
+  Identities identities{std::move(org), std::move(mtls)};
+  DT_RETURN_IF_ERROR(CheckNames(config, identities));
+  return identities;
+}
+
+// What changes when one of their files does.
+std::string StampOf(const Config& config) {
+  std::string stamp;
+  for (const std::string& path :
+       {config.org_cert, config.org_key, config.mtls_cert, config.mtls_key}) {
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) status = {};
+    stamp += fmt::format("{} {} {} {}.{};", status.st_dev, status.st_ino, status.st_size,
+                         status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  }
+  return stamp;
+}
+
+absl::StatusOr<Files> LoadFiles(const Config& config) {
+  DT_ASSIGN_OR_RETURN(Identities identities, LoadIdentities(config));
+  DT_ASSIGN_OR_RETURN(http::Networks proxies,
+                      http::Networks::Parse(config.proxy_protocol_from, "--proxy-protocol-from"));
+  DT_ASSIGN_OR_RETURN(http::Networks header_proxies,
+                      http::Networks::Parse(config.client_address_from, "--client-address-from"));
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
   DT_ASSIGN_OR_RETURN(SiteMark mark, LoadMark(config.org_mark));
   DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config, "gateway"));
-  Files files{std::move(org), std::move(mtls), std::move(bundle), std::move(mark),
-              std::move(component)};
-  DT_RETURN_IF_ERROR(CheckNames(config, files));
-  return files;
+  return Files{std::move(identities.org), std::move(identities.mtls), std::move(bundle),
+               std::move(mark),           std::move(proxies),         std::move(header_proxies),
+               std::move(component)};
 }
 
 // `devices`: null while nobody is known to sign device certificates; then none is asked for.
 absl::StatusOr<std::shared_ptr<const pki::TlsContext>> NewTls(
-    pki::Identity identity, std::shared_ptr<const pki::CertificateValidator> devices) {
+    const Config& config, pki::Identity identity,
+    std::shared_ptr<const pki::CertificateValidator> devices) {
   DT_ASSIGN_OR_RETURN(pki::TlsContext context,
                       pki::TlsContext::ForServer({.identity = std::move(identity),
-                                                  .client_validator = std::move(devices)}));
+                                                  .client_validator = std::move(devices),
+                                                  .plain = config.tls == "plain"}));
   return std::make_shared<const pki::TlsContext>(std::move(context));
+}
+
+// Of a Reload() that changed nothing.
+void LogRefused(const absl::Status& status) {
+  if (status.ok()) return;
+  Log(LogLevel::kWarning, "gateway.certificates.refused",
+      {{"status", std::string(status.ToString())}});
 }
 
 void NoteExpiry(std::string_view option, const pki::Certificate& certificate) {
@@ -155,8 +200,13 @@ struct GatewayServer::Parts {
         files(std::move(read)),
         clock(time),
         random(source),
+        identities{files.org, files.mtls},
         revocations(milliseconds(config.revocation_age_max_ms)) {}
   ~Parts() { Stop(); }
+
+  // Reads the certificates and keys of the listeners again; those before stay when they are bad.
+  absl::Status Reload();
+  void Watch();  // Reload() when a file has changed.
 
   absl::Status Listen();
   void MakeHosts();
@@ -169,7 +219,7 @@ struct GatewayServer::Parts {
     return config.org_name.empty() ? config.org : config.org_name;
   }
   Site DescribeSite() const;
-  absl::Status UseIssuers(const DeviceIssuers& issuers) const;
+  absl::Status UseIssuers(const DeviceIssuers& issuers);
   // Answers until the ports are known, which the site's names need.
   http::Response Malformed(const http::Refusal& refusal) const;
   static Task<http::Response> Starting() { co_return http::Text(503, "starting\n"); }
@@ -178,6 +228,11 @@ struct GatewayServer::Parts {
   const Files files;
   const Clock& clock;
   Random& random;
+
+  Mutex tls_mutex;
+  // What the next contexts are made of.
+  Identities identities ABSL_GUARDED_BY(tls_mutex);
+  std::shared_ptr<const pki::CertificateValidator> devices ABSL_GUARDED_BY(tls_mutex);
 
   OrgSnapshots snapshots;
   RevocationState revocations;
@@ -194,6 +249,7 @@ struct GatewayServer::Parts {
   std::unique_ptr<http::Server> org_server;
   std::unique_ptr<http::Server> mtls_server;
   std::unique_ptr<Feeds> feeds;  // Hands issuers to the mTLS hosts.
+  std::unique_ptr<BackgroundLoop> watch;
   std::optional<service::SelfCheck> self_check;
 };
 
@@ -215,8 +271,11 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::OrgListener() {
   listener.limits.parser.head_bytes_max = kOrgHeadBytesMax;
   listener.limits.parser.target_bytes_max = kOrgHeadBytesMax / 2;
   listener.limits.parser.body_bytes_max = kOrgBodyBytesMax;
+  listener.proxies = files.proxies;
+  listener.header_proxies = files.header_proxies;
+  listener.client_address_field = config.client_address_field;
   NoteExpiry("org-cert", files.org.certificate);
-  DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.org, nullptr));
+  DT_ASSIGN_OR_RETURN(listener.tls, NewTls(config, files.org, nullptr));
   listener.handler = [this](const http::Request& request) {
     return serving ? org_host->Handle(request) : Starting();
   };
@@ -232,8 +291,9 @@ absl::StatusOr<http::ListenerConfig> GatewayServer::Parts::MtlsListener() {
   listener.limits.connections_per_address_max = config.connections_per_address_max;
   listener.limits.memory_bytes_max = config.memory_mib << 20;
   listener.close_always = true;
+  listener.proxies = files.proxies;
   NoteExpiry("mtls-cert", files.mtls.certificate);
-  DT_ASSIGN_OR_RETURN(listener.tls, NewTls(files.mtls, nullptr));
+  DT_ASSIGN_OR_RETURN(listener.tls, NewTls(config, files.mtls, nullptr));
   listener.handler = [this](const http::Request& request) {
     return serving ? mtls_host->Handle(request) : Starting();
   };
@@ -295,16 +355,48 @@ void GatewayServer::Parts::Follow() {
 }
 
 // New handshakes of the mTLS hosts hint at these issuers, and are judged by them.
-absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) const {
-  DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::CertificateValidator> devices,
+absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) {
+  DT_ASSIGN_OR_RETURN(std::shared_ptr<const pki::CertificateValidator> validator,
                       pki::CertificateValidator::Create(issuers.certificates, clock));
-  DT_ASSIGN_OR_RETURN(auto tls, NewTls(files.mtls, std::move(devices)));
-  mtls_server->ReplaceTls(0, std::move(tls));
+  {
+    const MutexLock lock(tls_mutex);
+    DT_ASSIGN_OR_RETURN(auto tls, NewTls(config, identities.mtls, validator));
+    devices = std::move(validator);
+    mtls_server->ReplaceTls(0, std::move(tls));
+  }
   Log(LogLevel::kInfo, "gateway.issuers.changed", {{"issuers", issuers.certificates.size()}});
   return absl::OkStatus();
 }
 
+absl::Status GatewayServer::Parts::Reload() {
+  DT_ASSIGN_OR_RETURN(Identities read, LoadIdentities(config));
+  const MutexLock lock(tls_mutex);
+  DT_ASSIGN_OR_RETURN(auto org_tls, NewTls(config, read.org, nullptr));
+  DT_ASSIGN_OR_RETURN(auto mtls_tls, NewTls(config, read.mtls, devices));
+  org_server->ReplaceTls(0, std::move(org_tls));
+  mtls_server->ReplaceTls(0, std::move(mtls_tls));
+  NoteExpiry("org-cert", read.org.certificate);
+  NoteExpiry("mtls-cert", read.mtls.certificate);
+  Log(LogLevel::kInfo, "gateway.certificates.changed",
+      {{"org", read.org.certificate.serial_hex()}, {"mtls", read.mtls.certificate.serial_hex()}});
+  identities = std::move(read);
+  return absl::OkStatus();
+}
+
+void GatewayServer::Parts::Watch() {
+  // A file may be replaced before the other that belongs to it: that is seen as one more change.
+  watch = std::make_unique<BackgroundLoop>(
+      kWatchEvery, [this, seen = StampOf(config)]() mutable -> BackgroundLoop::Pause {
+        std::string now = StampOf(config);
+        if (now == seen) return kWatchEvery;
+        seen = std::move(now);
+        LogRefused(Reload());
+        return kWatchEvery;
+      });
+}
+
 void GatewayServer::Parts::Stop() {
+  watch.reset();
   self_check.reset();
   // A sign-on in hand may still need a device check.
   if (org_server != nullptr) org_server->Stop(kDrainGrace);
@@ -319,10 +411,15 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Create(const Confi
                                                                      const Clock& clock,
                                                                      Random& random) {
   DT_ASSIGN_OR_RETURN(Files files, LoadFiles(config));
+  if (config.tls == "quick" && !pki::UseQuickEcKeys()) {
+    Log(LogLevel::kWarning, "gateway.tls.slow",
+        {{"reason", "OpenSSL takes no methods for EC keys"}});
+  }
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Listen());
   parts->MakeHosts();
   parts->Follow();
+  parts->Watch();
   parts->self_check.emplace(
       std::vector<rpc::Server*>(),
       std::vector<const http::Server*>{parts->org_server.get(), parts->mtls_server.get()});
@@ -341,6 +438,8 @@ bool GatewayServer::WaitUntilReady(milliseconds timeout) const {
 }
 
 void GatewayServer::Stop() { parts_->Stop(); }
+
+void GatewayServer::Reload() { LogRefused(parts_->Reload()); }
 
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(http::ParseEndpoint(config.org_listen, "--org-listen").status());

@@ -36,6 +36,10 @@ class GatewayServer {
   Addresses addresses() const;
   // Org, CA and both streams have spoken.
   bool WaitUntilReady(std::chrono::milliseconds timeout) const;
+  // Reads certificates and keys of the listeners again, as a change of their files makes it do by
+  // itself: connections from now on use them, those that are open go on. Bad ones are logged, and
+  // change nothing.
+  void Reload();
   // Drains. Idempotent.
   void Stop();
 

@@ -5,6 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+#include <vector>
+
 #include "libs/base/files.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
@@ -167,6 +171,75 @@ TEST_F(GatewayServerTest, FollowsARolloverOfIssuers) {
                 {.trusted = {pki_.web_ca().certificate}, .clock = &clock_, .ignores_hint = true})
                 .value();
   EXPECT_TRUE(check(old_device, "CERTIFICATE_OF_ANOTHER_CA"));
+}
+
+// The answers of one connection to a request before `between` and one after it.
+Task<std::vector<int>> AskTwice(http::ClientOptions options, std::function<void()> between) {
+  std::vector<int> answers;
+  const auto client = co_await http::Client::Connect(std::move(options));
+  if (!client.ok()) co_return answers;
+  for (int i = 0; i < 2; ++i) {
+    http::ClientRequest request;
+    request.target = "/saml/metadata";
+    const auto answer = co_await (*client)->Send(std::move(request));
+    answers.push_back(answer.ok() ? answer->status : 0);
+    if (i == 0) between();
+  }
+  co_return answers;
+}
+
+// Certificates and keys are replaced as files are: a connection that is open goes on.
+TEST_F(GatewayServerTest, ShowsNewCertificatesWithoutDroppingAConnection) {
+  StartBackend();
+  DT_ASSERT_OK(Start());
+  EXPECT_THAT(Check(), HasSubstr("\"trusted\":true"));
+  // Of another CA, so that who trusts that one alone sees the change.
+  throwaway::ThrowawayPki next("acme", clock_.Now());
+  next.Server("org", {"org.localhost"});
+  next.Server("mtls", {"mtls.localhost", "*.mtls.localhost"});
+  const testing::TempFolder folder;
+  DT_ASSERT_OK(next.WriteTo(folder.path()));
+  const auto replace = [&](const std::string& file) {
+    const std::string text = ReadFile(folder / file).value();
+    DT_ASSERT_OK(WriteFileAtomically(folder_ / file, text));
+  };
+  const pki::TlsContext before = std::exchange(
+      client_,
+      pki::TlsContext::ForClient({.trusted = {next.web_ca().certificate}, .clock = &clock_})
+          .value());
+  const auto change = [&] {
+    // The certificate before its key, as an operator may: what does not fit changes nothing.
+    replace("org.pem");
+    gateway_->Reload();
+    DT_EXPECT_CODE(Get("org", "org.localhost", "/saml/metadata"), kUnauthenticated);
+    for (const char* file : {"org.key", "mtls.pem", "mtls.key"}) replace(file);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    while (!Get("org", "org.localhost", "/saml/metadata").ok() &&
+           std::chrono::steady_clock::now() < end) {
+    }
+    EXPECT_EQ(Get("org", "org.localhost", "/saml/metadata")->status, 200);
+    EXPECT_TRUE(CheckBecomes("\"trusted\":true"));
+  };
+  EXPECT_EQ(RunTask(AskTwice({.address = gateway_->addresses().front().second,
+                              .host = "org.localhost",
+                              .tls = &before},
+                             change)),
+            (std::vector<int>{200, 200}));
+
+  // Issuers that come later meet the new certificate.
+  backend_.SetIssuers({throwaway::NewCa("Next Certificate Authority", clock_.Now())});
+  EXPECT_TRUE(CheckBecomes("CERTIFICATE_NOT_PRESENTED"));
+}
+
+// Each way through OpenSSL serves the same.
+TEST_F(GatewayServerTest, ServesByEveryWayThroughOpenssl) {
+  StartBackend();
+  for (const char* way : {"plain", "shared", "quick"}) {
+    config_.tls = way;
+    DT_ASSERT_OK(Start());
+    EXPECT_THAT(Check(), HasSubstr("\"trusted\":true")) << way;
+    EXPECT_EQ(Get("org", "org.localhost", "/saml/metadata")->status, 200) << way;
+  }
 }
 
 TEST_F(GatewayServerTest, WithoutIssuersServesTheOrgHostAndTrustsNobody) {
