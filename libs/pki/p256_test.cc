@@ -114,11 +114,17 @@ TEST_P(OtherFormTest, IsNotReadTheShortWay) {
   EXPECT_EQ(ERR_peek_error(), 0U);
 }
 
+// The same key by x alone, and whether y is odd (SEC 1, section 2.3.3).
 Bytes Compressed(Bytes spki) {
-  const EvpPkeyPtr key = OpenSslWay(spki);
-  EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-                                 "compressed");
-  return ToDer(key.get(), &i2d_PUBKEY);
+  constexpr std::size_t kHalf = 32;
+  constexpr std::size_t kBitsLengthAt = kPointAt - 2;
+  const std::uint8_t odd = spki.back() & 1;
+  spki.resize(spki.size() - kHalf);
+  for (const std::size_t length : {std::size_t{1}, kBitsLengthAt}) {
+    spki[length] = static_cast<std::uint8_t>(spki[length] - kHalf);
+  }
+  spki[kPointAt] = static_cast<std::uint8_t>(POINT_CONVERSION_COMPRESSED | odd);
+  return spki;
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -13,6 +13,7 @@
 #include "libs/base/encoding.h"
 #include "libs/pki/key.h"
 #include "libs/pki/openssl.h"
+#include "libs/testing/mutation.h"
 #include "libs/testing/vectors.h"
 
 namespace devicetrust::pki {
@@ -87,6 +88,43 @@ TEST(QuickEcTest, SignsAndVerifiesWithEveryCurveAndHash) {
     }
   }
   EXPECT_EQ(ERR_peek_error(), 0UL);
+}
+
+// What OpenSSL says of a key that it reads: the octets it writes of it, empty when it takes none.
+Bytes Rewritten(const Bytes& spki) {
+  const auto key = FromDer<EvpPkeyPtr>(spki, &d2i_PUBKEY);
+  ClearErrors();
+  return key == nullptr ? Bytes() : ToDer(key.get(), &i2d_PUBKEY);
+}
+
+TEST(QuickEcTest, ReadsAndWritesKeysAsBefore) {
+  std::vector<Bytes> keys = {testing::ReadVectorBytes("openssl/spki-explicit-curve.der")};
+  for (const char* curve :
+       {SN_X9_62_prime256v1, SN_secp384r1, SN_secp521r1, SN_secp256k1, "brainpoolP256r1"}) {
+    keys.push_back(ToDer(EvpPkeyPtr(EVP_EC_gen(curve)).get(), &i2d_PUBKEY));
+  }
+  Bytes compressed = keys[1];
+  compressed.resize(compressed.size() - 32);
+  compressed[1] = static_cast<std::uint8_t>(compressed[1] - 32);
+  compressed[24] = static_cast<std::uint8_t>(compressed[24] - 32);
+  compressed[26] = static_cast<std::uint8_t>(0x02 | (keys[1].back() & 1));
+  keys.push_back(compressed);
+  std::vector<Bytes> inputs = keys;
+  for (const Bytes& key : keys) {
+    testing::ForEachMutation(key, 200, 1, [&inputs](const Bytes& bad) { inputs.push_back(bad); });
+  }
+  std::vector<Bytes> before;
+  for (const Bytes& input : inputs) before.push_back(Rewritten(input));
+  for (std::size_t i = 1; i < keys.size(); ++i) EXPECT_EQ(before[i], keys[i]) << i;
+  ASSERT_TRUE(UseQuickEcKeys());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_EQ(HexEncode(Rewritten(inputs[i])), HexEncode(before[i])) << HexEncode(inputs[i]);
+  }
+  const auto one = FromDer<EvpPkeyPtr>(keys[1], &d2i_PUBKEY);
+  const auto other = FromDer<EvpPkeyPtr>(keys[2], &d2i_PUBKEY);
+  EXPECT_EQ(EVP_PKEY_eq(one.get(), FromDer<EvpPkeyPtr>(compressed, &d2i_PUBKEY).get()), 1);
+  EXPECT_NE(EVP_PKEY_eq(one.get(), other.get()), 1);
+  EXPECT_EQ(EVP_PKEY_get_bits(other.get()), 384);
 }
 
 TEST(QuickEcTest, JudgesTheVectorsOfWycheproof) {

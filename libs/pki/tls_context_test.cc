@@ -205,7 +205,8 @@ TEST_F(TlsContextTest, LetsEveryOtherClientFinishWithTheReason) {
   EXPECT_EQ(Verdict(&device), CertificateVerdict::kValid);
 }
 
-// Whatever way TLS takes through OpenSSL, it says the same of every client.
+// Whatever way TLS takes through OpenSSL, it says the same of every client. Attack 6 among them: an
+// attacker's certificate with a good one behind it.
 TEST_F(TlsContextTest, EveryWayJudgesAlike) {
   const Identity foreign_ca = throwaway::NewCa("Corporate CA", kConnectedAt);
   const auto issue = [&](const CertificateSpec& spec, const Identity& issuer) {
@@ -373,6 +374,8 @@ TEST_F(TlsContextTest, EndsAHandshakeWithoutTheKey) {
   ERR_clear_error();
 }
 
+// Attacks 2, 3 and 17: without resumption no ticket reaches another host, a revocation or the day
+// after the certificate's last.
 TEST_F(TlsContextTest, NeverResumes) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
