@@ -237,6 +237,7 @@ TEST_F(ServerTest, PlainAnswersCarryNoHsts) {
   EXPECT_THAT(answer, ::testing::Not(HasSubstr("strict-transport-security")));
 }
 
+// Attacks 8 and 9: an address in a field is a stranger's word, and may be none.
 TEST_F(ServerTest, TakesAClientsAddressFromTheFieldOfAProxyAlone) {
   const auto ask = [this](std::string_view fields) {
     return Talk(

@@ -95,6 +95,7 @@ std::string Answer(Tcp::socket& socket, std::string_view sent, std::size_t size)
   return answer;
 }
 
+// Attack 8: an address that a stranger writes shadows the one of the socket.
 TEST_F(NetServerTest, TakesAClientsAddressFromAProxyAlone) {
   const std::string header = HeaderFor(asio::ip::make_address_v4("192.0.2.7"));
   const std::string expected = "hello 192.0.2.7:1024";
