@@ -91,7 +91,7 @@ std::vector<rpc::MethodAccess> InternalAccess() {
           {package + "CertificateAdminService.UnblockDevice", {"admin"}},
           {package + "CertificateAdminService.ListBlockedDevices", {"admin"}},
           {package + "CertificateAdminService.ListBlockedKeys", {"admin"}},
-          {package + "CertificateAdminService.ListCertificates", {"admin"}},
+          {package + "CertificateAdminService.ListCertificates", {"policy", "admin"}},
           {package + "RevocationFeedService.WatchRevocations", {"gateway"}},
           {package + "IssuerService.GetIssuers", {rpc::kAnyComponent, "admin"}},
           {package + "IssuerAdminService.ListIssuers", {"admin"}},

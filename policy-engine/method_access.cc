@@ -36,6 +36,7 @@ std::vector<ServiceMethods> AccessTable() {
       {"PolicyDocumentService", {"ExportPolicy", "ApplyPolicy"}, {kAdmin}},
       {"DecisionService", {"Evaluate", "CompleteFactor"}, {kGateway, kAdmin}},
       {"DecisionService", {"ExplainDecision"}, {kAdmin}},
+      {"DiagnosticsService", {"Diagnose"}, {kAdmin}},
       {"FactorService", {"BeginTotpEnrollment", "ConfirmTotpEnrollment", "ShowFactor"}, {kGateway}},
       {"FactorService", {"MakeRecoveryCodes"}, {kGateway, kAdmin}},
       {"FactorService", {"GetFactorStatus"}, {kAdmin}},

@@ -30,6 +30,7 @@
 #include "policy-engine/decisions/factor_service.h"
 #include "policy-engine/decisions/policy_analysis_service.h"
 #include "policy-engine/decisions/session_service.h"
+#include "policy-engine/diagnostics/diagnostics_service.h"
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
@@ -216,6 +217,7 @@ struct PolicyServer::Parts {
   std::optional<UserSessions> user_sessions;
   std::optional<Dashboard> dashboard;
   std::optional<DecisionHistory> history;
+  std::optional<Diagnostics> diagnostics;
   std::optional<PolicyDrafts> drafts;
   std::optional<PolicyAnalysis> analysis;
 
@@ -298,6 +300,8 @@ void PolicyServer::Parts::MakeRooms() {
   dashboard.emplace(Dashboard::Parts{*database, *store, clock});
   user_sessions.emplace(UserSessions::Parts{*database, *store, *events, clock});
   history.emplace(*database, *store, *log);
+  diagnostics.emplace(Diagnostics::Parts{*database, *store, *log, *iwas, *history, *ca, clock,
+                                         [this] { return people->Get(); }});
   drafts.emplace(*store, *references);
   analysis.emplace(*database, *drafts, clock);
 }
@@ -324,6 +328,7 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<EnrollmentService>(*enrollments));
   services.push_back(std::make_unique<AuthenticationService>(*authenticator));
   services.push_back(std::make_unique<DecisionService>(*sign_on, *factor_completion, *history));
+  services.push_back(std::make_unique<DiagnosticsService>(*diagnostics));
   services.push_back(std::make_unique<FactorService>(*factor_enrollment));
   services.push_back(std::make_unique<PolicyAnalysisService>(*analysis, *drafts, *database, clock));
   services.push_back(std::make_unique<DashboardService>(*dashboard));

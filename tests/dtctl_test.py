@@ -208,6 +208,32 @@ class Dtctl(EnvironmentTest):
         self.assertIn("Nothing was done", result.stderr)
         self.assertIn("certificate", result.stderr)
 
+    def test_doctor_names_the_first_check_that_fails(self):
+        def doctor(*subject):
+            run = self.environment.dtctl("doctor", *subject, "--json", check=False)
+            diagnosis = json.loads(run.stdout)
+            first = diagnosis.get("first_failed", "")
+            self.assertEqual(run.returncode, 1 if first else 0, run.stderr)
+            return first, diagnosis
+
+        device, user = self.environment.device_and_user(number=1)
+        first, diagnosis = doctor("--user", user["principal"])
+        self.assertEqual(first, "", diagnosis)
+        device_id = diagnosis["certificates"][0]["device_id"]
+        first, diagnosis = doctor("--device", device_id)
+        self.assertEqual((first, diagnosis["user"]["principal"]), ("", user["principal"]))
+        self.assertIn("pki.cert.issue", [event["type"] for event in diagnosis["events"]])
+
+        revoked = self.environment.device("revoked")
+        self.assertEqual(doctor("--user", revoked["principal"])[0], "certificate_good")
+        without = next(d for d in self.endpoints["devices"] if d["state"] == "none")
+        self.assertEqual(doctor("--user", without["principal"])[0], "agent")
+        self.assertEqual(doctor("--user", "nobody@corp.test")[0], "user_present")
+        text = self.environment.dtctl("doctor", "--user", "nobody@corp.test", check=False).stdout
+        self.assertTrue(text.startswith("The user is in the org does not hold: nobody@corp.test "), text)
+        for wrong in ([], ["--user", "a", "--device", "b"]):
+            self.assertEqual(self.environment.dtctl("doctor", *wrong, check=False).returncode, 2)
+
     def test_revoke_by_user_is_idempotent(self):
         device = [d for d in self.endpoints["devices"] if d["state"] == "enrolled"][-1]
         user = self.environment.user(device["user"])

@@ -117,6 +117,11 @@ class SignIn(unittest.TestCase):
         text = self.environment.dtctl("explain", pasted).stdout
         self.assertIn("CERTIFICATE_NOT_PRESENTED", text)
         self.assertIn("What to do", text)
+        doctor = self.environment.dtctl("doctor", "--code", code, check=False)
+        self.assertEqual(doctor.returncode, 1, doctor.stderr)
+        self.assertTrue(doctor.stdout.startswith("The certificate reaches the mTLS host does not hold: "),
+                        doctor.stdout)
+        self.assertIn("CERTIFICATE_NOT_PRESENTED", doctor.stdout)
 
     def test_the_dashboard_locks_after_a_refused_try_and_opens_on_a_trusted_computer(self):
         device, user = self.environment.device_and_user()

@@ -300,6 +300,10 @@ absl::StatusOr<v1::Decision> AdminClient::ExplainDecision(const std::string& cod
   return answer.decision();
 }
 
+absl::StatusOr<v1::DiagnoseResponse> AdminClient::Diagnose(const v1::DiagnoseRequest& request) {
+  return stubs_->Org(stubs_->diagnostics, &v1::DiagnosticsService::Stub::Diagnose, request);
+}
+
 void AdminClient::WaitForOrg(std::chrono::milliseconds limit) {
   if (stubs_->org_channel == nullptr) return;
   stubs_->org_channel->WaitForConnected(

@@ -17,6 +17,7 @@
 #include "devicetrust/ca/v1/ca.pb.h"
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/diagnostics.pb.h"
 #include "devicetrust/org/v1/event_hooks.pb.h"
 #include "devicetrust/org/v1/factors.pb.h"
 #include "devicetrust/org/v1/history.pb.h"
@@ -137,6 +138,7 @@ class AdminClient {
                                              std::span<const std::string> domains);
 
   absl::StatusOr<org::v1::Decision> ExplainDecision(const std::string& code);
+  absl::StatusOr<org::v1::DiagnoseResponse> Diagnose(const org::v1::DiagnoseRequest& request);
 
   // What rules would do, saved or not. An analysis may take longer than other calls, and a replay
   // as long as it takes: `flip` is called with each flip, until it returns false.

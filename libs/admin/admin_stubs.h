@@ -11,6 +11,7 @@
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/org/v1/apps.grpc.pb.h"
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
+#include "devicetrust/org/v1/diagnostics.grpc.pb.h"
 #include "devicetrust/org/v1/event_hooks.grpc.pb.h"
 #include "devicetrust/org/v1/factors.grpc.pb.h"
 #include "devicetrust/org/v1/history.grpc.pb.h"
@@ -73,6 +74,7 @@ struct AdminClient::Stubs {
         org_channel(channels.org),
         apps(StubOf<org::v1::AppService>(channels.org)),
         decisions(StubOf<org::v1::DecisionService>(channels.org)),
+        diagnostics(StubOf<org::v1::DiagnosticsService>(channels.org)),
         documents(StubOf<org::v1::PolicyDocumentService>(channels.org)),
         factors(StubOf<org::v1::FactorService>(channels.org)),
         history(StubOf<org::v1::HistoryService>(channels.org)),
@@ -122,6 +124,7 @@ struct AdminClient::Stubs {
   const std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
   const std::unique_ptr<org::v1::AppService::Stub> apps;
   const std::unique_ptr<org::v1::DecisionService::Stub> decisions;
+  const std::unique_ptr<org::v1::DiagnosticsService::Stub> diagnostics;
   const std::unique_ptr<org::v1::PolicyDocumentService::Stub> documents;
   const std::unique_ptr<org::v1::FactorService::Stub> factors;
   const std::unique_ptr<org::v1::HistoryService::Stub> history;

@@ -129,6 +129,7 @@ int Main(int argc, char** argv) {
   AddUserVerbs(app, action);
   AddCertificateVerbs(app, action);
   AddIssuerVerbs(app, action);
+  AddDoctorVerb(app, action);
   AddLogVerbs(app, action, local);
   AddHookVerbs(app, action);
   service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state", "display-name"});

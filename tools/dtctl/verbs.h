@@ -38,6 +38,7 @@ void AddSettingsVerbs(CLI::App& app, Action& chosen);     // settings and its sw
 void AddSessionVerbs(CLI::App& app, Action& chosen);      // sessions
 void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revoke, device
 void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
+void AddDoctorVerb(CLI::App& app, Action& chosen);        // doctor
 void AddHookVerbs(CLI::App& app, Action& chosen);         // hooks
 void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local);     // log, explain
 void AddPolicyVerbs(CLI::App& app, Action& chosen, LocalAction& local);  // policy
