@@ -226,6 +226,18 @@ TEST_F(UserSessionsTest, AnEndedSessionStaysEndedForAsLongAsAnyIsOpen) {
   EXPECT_EQ(WhyNot("gone"), reason::v1::REASON_SESSION_EXPIRED);
 }
 
+// As a replica of the release before does, which knows no rows of sessions.
+TEST_F(UserSessionsTest, AreOverWhenAnOlderReplicaEndedThem) {
+  Open("session-2");
+  DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+    return txn
+        .Run("INSERT INTO ended_sessions (session_id, ended_at_ms) VALUES ('session-2', 1)", {})
+        .status();
+  }));
+  EXPECT_EQ(WhyNot("session-2"), reason::v1::REASON_SESSION_ENDED);
+  EXPECT_EQ(List()->sessions_size(), 1);
+}
+
 TEST_F(UserSessionsTest, KnowWhatWasOpenedInThem) {
   EXPECT_TRUE(PutApp(SamlApp("wiki")).ok());
   v1::EvaluateRequest wiki = At(Request());

@@ -41,12 +41,15 @@ absl::Status StoreSession(db::Transaction& txn, const StoredSession& session) {
       .status();
 }
 
+// A replica of the release before ends sessions in its own table alone.
 absl::StatusOr<std::optional<StoredSession>> FindSession(db::Transaction& txn,
                                                          const std::string& id) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,
       txn.Run("SELECT id, user_id, started_at_ms, expires_at_ms, used_at_ms, address, user_agent,"
-              " trust, device_id, serial, tried_secured, ended FROM sessions WHERE id = $1",
+              " trust, device_id, serial, tried_secured, CASE WHEN ended <> 0 OR EXISTS (SELECT 1"
+              " FROM ended_sessions WHERE session_id = $1) THEN 1 ELSE 0 END FROM sessions"
+              " WHERE id = $1",
               {id}));
   if (rows.empty()) return std::nullopt;
   return SessionFromRow(rows.front());
@@ -59,7 +62,8 @@ absl::StatusOr<std::vector<StoredSession>> ListSessionsOf(db::Transaction& txn,
       const auto rows,
       txn.Run("SELECT id, user_id, started_at_ms, expires_at_ms, used_at_ms, address, user_agent,"
               " trust, device_id, serial, tried_secured, ended FROM sessions WHERE user_id = $1"
-              " AND started_at_ms >= $2 AND ended = 0 ORDER BY used_at_ms DESC, id",
+              " AND started_at_ms >= $2 AND ended = 0 AND NOT EXISTS (SELECT 1 FROM ended_sessions"
+              " WHERE session_id = id) ORDER BY used_at_ms DESC, id",
               {user_id, UnixMillis(from)}));
   std::vector<StoredSession> sessions;
   sessions.reserve(rows.size());
