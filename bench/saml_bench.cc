@@ -86,10 +86,11 @@ void Check(benchmark::State& state, const std::string& xml, std::string_view ref
   for (auto _ : state) {
     saml::Message message;
     message.xml = xml;
-    const auto received = saml::ReceivedRequest::Parse(std::move(message));
+    const auto received = saml::ReceivedMessage::Parse(std::move(message));
     const absl::Status status =
-        received.ok() ? saml::CheckSignOnRequest(*received, provider, kSso, kRequestTime).status()
-                      : received.status();
+        received.ok()
+            ? saml::CheckSignOnRequest(*received, provider, {kSso, kSso}, kRequestTime).status()
+            : received.status();
     if (std::string(status.message()).find(refusal) == std::string::npos) {
       return state.SkipWithError(status.ToString().c_str());
     }

@@ -131,6 +131,19 @@ absl::Status VerifyQuerySignature(const Message& message,
                          AsBytes(message.signature));
 }
 
+absl::StatusOr<std::string> EncodeRedirect(std::string_view url, std::string_view name,
+                                           std::string_view xml, std::string_view relay_state,
+                                           const pki::Identity& signer) {
+  DT_ASSIGN_OR_RETURN(const std::string_view method, SignatureMethodOf(signer));
+  std::string query =
+      fmt::format("{}={}", name, http::PercentEncode(Base64Encode(AsBytes(Deflate(xml)))));
+  if (!relay_state.empty()) query += "&RelayState=" + http::PercentEncode(relay_state);
+  query += fmt::format("&SigAlg={}", http::PercentEncode(method));
+  DT_ASSIGN_OR_RETURN(const Bytes value, SignRaw(query, signer));
+  return fmt::format("{}{}{}&Signature={}", url, url.find('?') == url.npos ? "?" : "&", query,
+                     http::PercentEncode(Base64Encode(value)));
+}
+
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max) {
   z_stream stream{};
   if (inflateInit2(&stream, kRawDeflate) != Z_OK) return absl::ResourceExhaustedError("inflate");

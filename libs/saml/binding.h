@@ -43,6 +43,12 @@ absl::StatusOr<std::string> RelayStateOf(const http::Parameters& parameters);
 absl::Status VerifyQuerySignature(const Message& message,
                                   const std::vector<pki::Certificate>& certificates);
 
+// The address that carries `xml` as `name`, with RelayState unless empty, signed over the query by
+// `signer` (SAML bindings, section 3.4.4.1). Errors: those of SignRaw().
+absl::StatusOr<std::string> EncodeRedirect(std::string_view url, std::string_view name,
+                                           std::string_view xml, std::string_view relay_state,
+                                           const pki::Identity& signer);
+
 // Raw DEFLATE (RFC 1951). kInvalidArgument: no such data, or something follows it. kOutOfRange:
 // more than `bytes_max` come out.
 absl::StatusOr<std::string> Inflate(std::string_view deflated, std::size_t bytes_max);

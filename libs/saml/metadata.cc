@@ -11,7 +11,7 @@
 #include "libs/base/encoding.h"
 #include "libs/base/utc_time.h"
 #include "libs/http/client.h"
-#include "libs/saml/request.h"
+#include "libs/saml/subject_name.h"
 #include "libs/saml/xml.h"
 #include "libs/saml/xml_signature.h"
 
@@ -38,13 +38,12 @@ absl::Status BadMetadata(std::string_view why) {
   return absl::InvalidArgumentError(fmt::format("service provider metadata: {}", why));
 }
 
-absl::Status CheckAcsUrl(const std::string& url) {
+absl::Status CheckServiceUrl(std::string_view service, const std::string& url) {
   const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
   if (!parsed.ok() || url.size() > kUrlBytesMax || url.find('#') != std::string::npos ||
       (!parsed->https && !parsed->IsLoopback())) {
-    return BadMetadata(
-        fmt::format("the AssertionConsumerService {} must be an https URL, or http on loopback",
-                    url.substr(0, kUrlBytesMax)));
+    return BadMetadata(fmt::format("the {} {} must be an https URL, or http on loopback", service,
+                                   url.substr(0, kUrlBytesMax)));
   }
   return absl::OkStatus();
 }
@@ -65,7 +64,7 @@ absl::Status ReadAcs(XmlElement descriptor, org::v1::SamlServiceProvider& provid
   for (const XmlElement& element : descriptor.Children(kMetadataNs, "AssertionConsumerService")) {
     if (element.TrimmedAttribute("Binding") != kMetadataPostBinding) continue;
     const std::string location = element.TrimmedAttribute("Location").value_or("");
-    DT_RETURN_IF_ERROR(CheckAcsUrl(location));
+    DT_RETURN_IF_ERROR(CheckServiceUrl("AssertionConsumerService", location));
     const std::string text = element.TrimmedAttribute("index").value_or("0");
     int index = -1;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), index);
@@ -98,22 +97,82 @@ absl::StatusOr<pki::Certificate> CertificateOf(XmlElement element) {
   return certificate;
 }
 
-absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provider) {
-  for (const XmlElement& element : descriptor.Children(kMetadataNs, "KeyDescriptor")) {
-    if (element.Attribute("use").value_or("signing") != "signing") continue;
-    for (const XmlElement& info : element.Children(kDsigNs, "KeyInfo")) {
-      for (const XmlElement& data : info.Children(kDsigNs, "X509Data")) {
-        for (const XmlElement& listed : data.Children(kDsigNs, "X509Certificate")) {
-          DT_ASSIGN_OR_RETURN(const pki::Certificate certificate, CertificateOf(listed));
-          // Providers list keys for others too, that verify nothing here.
-          if (!certificate.public_key().ok()) continue;
-          if (provider.signing_certificates_der_size() == static_cast<int>(kSigningKeysMax)) {
-            return BadMetadata(fmt::format("more than {} signing keys", kSigningKeysMax));
-          }
-          provider.add_signing_certificates_der(ToString(certificate.der()));
-        }
+// Of a KeyDescriptor. Providers list keys for others too, of kinds that are of no use here.
+absl::StatusOr<std::vector<pki::Certificate>> CertificatesOf(XmlElement descriptor) {
+  std::vector<pki::Certificate> certificates;
+  for (const XmlElement& info : descriptor.Children(kDsigNs, "KeyInfo")) {
+    for (const XmlElement& data : info.Children(kDsigNs, "X509Data")) {
+      for (const XmlElement& listed : data.Children(kDsigNs, "X509Certificate")) {
+        DT_ASSIGN_OR_RETURN(pki::Certificate certificate, CertificateOf(listed));
+        if (certificate.public_key().ok()) certificates.push_back(std::move(certificate));
       }
     }
+  }
+  return certificates;
+}
+
+absl::Status AddSigningKeys(const std::vector<pki::Certificate>& certificates,
+                            org::v1::SamlServiceProvider& provider) {
+  for (const pki::Certificate& certificate : certificates) {
+    if (provider.signing_certificates_der_size() == static_cast<int>(kSigningKeysMax)) {
+      return BadMetadata(fmt::format("more than {} signing keys", kSigningKeysMax));
+    }
+    provider.add_signing_certificates_der(ToString(certificate.der()));
+  }
+  return absl::OkStatus();
+}
+
+// The first RSA key of all counts: whoever has two reads by both.
+absl::Status SetEncryptionKey(XmlElement descriptor,
+                              const std::vector<pki::Certificate>& certificates,
+                              org::v1::SamlServiceProvider& provider) {
+  if (provider.has_encryption_key()) return absl::OkStatus();
+  const auto rsa = std::ranges::find_if(certificates, [](const pki::Certificate& each) {
+    return each.public_key()->type() == pki::KeyType::kRsa2048;
+  });
+  if (rsa == certificates.end()) return absl::OkStatus();
+  org::v1::SamlEncryptionKey& key = *provider.mutable_encryption_key();
+  key.set_certificate_der(ToString(rsa->der()));
+  for (const XmlElement& method : descriptor.Children(kMetadataNs, "EncryptionMethod")) {
+    if (key.methods_size() == static_cast<int>(kEncryptionMethodsMax)) {
+      return BadMetadata(fmt::format("more than {} EncryptionMethods", kEncryptionMethodsMax));
+    }
+    key.add_methods(method.TrimmedAttribute("Algorithm").value_or(""));
+  }
+  return absl::OkStatus();
+}
+
+// Without a use, a key is for both (SAML metadata, section 2.4.1.1).
+absl::Status ReadKeys(XmlElement descriptor, org::v1::SamlServiceProvider& provider) {
+  for (const XmlElement& element : descriptor.Children(kMetadataNs, "KeyDescriptor")) {
+    const std::string use = element.TrimmedAttribute("use").value_or("");
+    DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> certificates, CertificatesOf(element));
+    if (use.empty() || use == "signing") {
+      DT_RETURN_IF_ERROR(AddSigningKeys(certificates, provider));
+    }
+    if (use.empty() || use == "encryption") {
+      DT_RETURN_IF_ERROR(SetEncryptionKey(element, certificates, provider));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Those with a binding that we speak.
+absl::Status ReadSingleLogout(XmlElement descriptor, org::v1::SamlServiceProvider& provider) {
+  for (const XmlElement& element : descriptor.Children(kMetadataNs, "SingleLogoutService")) {
+    const std::string binding = element.TrimmedAttribute("Binding").value_or("");
+    const bool post = binding == kMetadataPostBinding;
+    if (!post && binding != kRedirectBinding) continue;
+    if (provider.single_logout_size() == static_cast<int>(kLogoutServicesMax)) {
+      return BadMetadata(fmt::format("more than {} SingleLogoutServices", kLogoutServicesMax));
+    }
+    org::v1::SingleLogoutService& service = *provider.add_single_logout();
+    service.set_binding(post ? org::v1::SAML_BINDING_POST : org::v1::SAML_BINDING_REDIRECT);
+    service.set_url(element.TrimmedAttribute("Location").value_or(""));
+    service.set_response_url(element.TrimmedAttribute("ResponseLocation").value_or(""));
+    DT_RETURN_IF_ERROR(CheckServiceUrl("SingleLogoutService", service.url()));
+    if (service.response_url().empty()) continue;
+    DT_RETURN_IF_ERROR(CheckServiceUrl("SingleLogoutService", service.response_url()));
   }
   return absl::OkStatus();
 }
@@ -189,6 +248,10 @@ absl::StatusOr<ServiceProviderMetadata> ParseServiceProvider(std::string_view me
   DT_RETURN_IF_ERROR(CheckValidUntil(descriptor, now));
   DT_RETURN_IF_ERROR(ReadAcs(descriptor, provider));
   DT_RETURN_IF_ERROR(ReadKeys(descriptor, provider));
+  DT_RETURN_IF_ERROR(ReadSingleLogout(descriptor, provider));
+  DT_ASSIGN_OR_RETURN(const bool wants_signed,
+                      descriptor.BooleanAttribute("WantAssertionsSigned", false));
+  provider.set_wants_assertions_signed(wants_signed);
   DT_ASSIGN_OR_RETURN(const bool requests_signed,
                       descriptor.BooleanAttribute("AuthnRequestsSigned", false));
   if (requests_signed && provider.signing_certificates_der_size() == 0) {
@@ -232,14 +295,22 @@ std::string BuildIdpMetadata(const IdpDescription& idp) {
        {kNameIdUnspecified, kNameIdEmail, kNameIdPersistent, kNameIdTransient}) {
     formats += fmt::format("    <md:NameIDFormat>{}</md:NameIDFormat>\n", format);
   }
+  std::string logout;
+  if (!idp.sign_out_url.empty()) {
+    logout = service("SingleLogoutService", kRedirectBinding, idp.sign_out_url) +
+             service("SingleLogoutService", kMetadataPostBinding, idp.sign_out_url);
+  }
   // The order of the children is the schema's.
   return fmt::format(
              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-             "<md:EntityDescriptor xmlns:md=\"{}\" entityID=\"{}\">\n"
+             "<md:EntityDescriptor xmlns:md=\"{}\" entityID=\"{}\" validUntil=\"{}\""
+             " cacheDuration=\"PT{}H\">\n"
              "  <md:IDPSSODescriptor WantAuthnRequestsSigned=\"false\""
              " protocolSupportEnumeration=\"{}\">\n",
-             kMetadataNs, EscapeXmlAttribute(idp.entity_id), kSamlpNs) +
-         extensions + keys + formats +
+             kMetadataNs, EscapeXmlAttribute(idp.entity_id),
+             FormatUtc(std::chrono::floor<std::chrono::days>(idp.now) + kIdpMetadataLifetime),
+             kIdpMetadataCached.count(), kSamlpNs) +
+         extensions + keys + logout + formats +
          service("SingleSignOnService", kRedirectBinding, idp.sign_on_url) +
          service("SingleSignOnService", kMetadataPostBinding, idp.sign_on_url) +
          "  </md:IDPSSODescriptor>\n</md:EntityDescriptor>\n";

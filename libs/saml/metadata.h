@@ -22,26 +22,37 @@ struct ServiceProviderMetadata {
   std::string display_name;
 };
 inline constexpr std::size_t kDisplayNameBytesMax = 200;
+inline constexpr std::size_t kEncryptionMethodsMax = 20;
+inline constexpr std::size_t kLogoutServicesMax = 10;
 
 // Reads a service provider's EntityDescriptor, in UTF-8 or UTF-16.
 //
 // Takes the assertion consumer services with the POST binding (others can't be answered),
 // their indexes, and marks the default one; the certificates of KeyDescriptors for signing or
-// for any use; AuthnRequestsSigned; the NameIDFormats. A signature of the file is not looked
-// at: who registers it vouches for it.
+// for any use; the first RSA certificate for encryption or for any use, with its EncryptionMethods;
+// the SingleLogoutServices by Redirect and POST; AuthnRequestsSigned and WantAssertionsSigned; the
+// NameIDFormats. A signature of the file is not looked at: who registers it vouches for it.
 //
 // kInvalidArgument, saying what to add: no XML (see XmlDocument), no EntityDescriptor with
 // an entityID, no SPSSODescriptor of SAML 2.0, a validUntil before `now`, no usable
-// AssertionConsumerService, one that is neither https nor http on loopback, a certificate that
-// is broken or whose key verifies nothing, more than kSigningKeysMax usable ones.
+// AssertionConsumerService, a service that is neither https nor http on loopback, a certificate
+// that is broken or whose key verifies nothing, more than kSigningKeysMax usable ones, more than
+// kEncryptionMethodsMax or kLogoutServicesMax.
 absl::StatusOr<ServiceProviderMetadata> ParseServiceProvider(std::string_view metadata,
                                                              WallTime now);
 
 struct IdpDescription {
   std::string entity_id;
   std::string sign_on_url;                             // Redirect and POST.
-  std::vector<pki::Certificate> signing_certificates;  // Newest first.
+  std::string sign_out_url;                            // The same; empty: there is none.
+  std::vector<pki::Certificate> signing_certificates;  // Those in use first.
+  WallTime now;
 };
+
+// A service provider that can't fetch the metadata for a while goes on with what it has; the keys
+// are told apart by rotation, not by a date in here.
+inline constexpr std::chrono::hours kIdpMetadataLifetime{365 * 24};
+inline constexpr std::chrono::hours kIdpMetadataCached{24};
 
 // Names the algorithms that requests may be signed with, too: some service providers sign with
 // SHA-1 unless told (SAML v2.0 Metadata Profile for Algorithm Support).

@@ -101,6 +101,57 @@ TEST(SamlMetadataTest, ReadsAServiceProvider) {
   EXPECT_EQ(provider.name_id_formats(0), "urn:x");
 }
 
+TEST(SamlMetadataTest, ReadsWhomToEncryptTo) {
+  const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
+  const std::string certificate = Certificate();
+  const auto key = [&](std::string_view attributes, std::string_view methods) {
+    std::string text = KeyDescriptor(certificate);
+    text.replace(0, 18, fmt::format("<md:KeyDescriptor {}>", attributes));
+    return text.insert(text.find("</md:KeyDescriptor>"), methods);
+  };
+  const auto provider = Parse(Metadata(key("use=\"signing\"", "") +
+                                       key("use=\"encryption\"",
+                                           "<md:EncryptionMethod Algorithm=\" urn:a \"/>"
+                                           "<md:EncryptionMethod Algorithm=\"urn:b\"/>") +
+                                       key("use=\"encryption\"", "") + acs));
+  DT_ASSERT_OK(provider);
+  EXPECT_EQ(Base64Encode(AsBytes(provider->encryption_key().certificate_der())), certificate);
+  ASSERT_EQ(provider->encryption_key().methods_size(), 2);
+  EXPECT_EQ(provider->encryption_key().methods(0), "urn:a");
+  EXPECT_EQ(provider->signing_certificates_der_size(), 1);
+  EXPECT_TRUE(Parse(Metadata(key("", "") + acs))->has_encryption_key());
+  EXPECT_FALSE(Parse(Metadata(key("use=\"signing\"", "") + acs))->has_encryption_key());
+}
+
+TEST(SamlMetadataTest, ReadsWhereToSignOut) {
+  const auto service = [](std::string_view binding, std::string_view location,
+                          std::string_view more = "") {
+    return fmt::format(
+        "<md:SingleLogoutService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:{}\""
+        " Location=\"{}\" {}/>",
+        binding, location, more);
+  };
+  const std::string acs = Acs("https://sp.example/acs", "index=\"1\"");
+  const auto provider =
+      Parse(Metadata(service("SOAP", "https://sp.example/soap") +
+                         service("HTTP-POST", "https://sp.example/slo",
+                                 "ResponseLocation=\"https://sp.example/slo/done\"") +
+                         service("HTTP-Redirect", "https://sp.example/slo") + acs,
+                     "WantAssertionsSigned=\"true\""));
+  DT_ASSERT_OK(provider);
+  EXPECT_TRUE(provider->wants_assertions_signed());
+  ASSERT_EQ(provider->single_logout_size(), 2);
+  EXPECT_EQ(provider->single_logout(0).binding(), org::v1::SAML_BINDING_POST);
+  EXPECT_EQ(provider->single_logout(0).response_url(), "https://sp.example/slo/done");
+  EXPECT_EQ(provider->single_logout(1).binding(), org::v1::SAML_BINDING_REDIRECT);
+  DT_EXPECT_CODE(Parse(Metadata(service("HTTP-POST", "http://sp.example/slo") + acs)),
+                 kInvalidArgument);
+  DT_EXPECT_CODE(Parse(Metadata(service("HTTP-POST", "https://sp.example/slo",
+                                        "ResponseLocation=\"javascript:alert(1)\"") +
+                                acs)),
+                 kInvalidArgument);
+}
+
 TEST(SamlMetadataTest, ReadsBothWordsOfABoolean) {
   const std::string content = KeyDescriptor(Certificate()) +
                               Acs("https://sp.example/1", "index=\"1\" isDefault=\"0\"") +
@@ -262,11 +313,19 @@ TEST(SamlMetadataTest, DescribesTheIdentityProvider) {
                      .not_after = WallTime{} + std::chrono::hours{1}},
                     key)
           .value();
-  const std::string text = BuildIdpMetadata(
-      {"https://org.localhost/saml/metadata", "https://org.localhost/sso/saml?a&b", {certificate}});
+  const std::string text = BuildIdpMetadata({"https://org.localhost/saml/metadata",
+                                             "https://org.localhost/sso/saml?a&b",
+                                             "https://org.localhost/signout/saml",
+                                             {certificate, certificate},
+                                             kReadAt + std::chrono::hours{5}});
   const XmlDocument document = XmlDocument::Parse(text).value();
   const XmlElement idp = document.root().Child(kMetadataNs, "IDPSSODescriptor")->value();
-  EXPECT_EQ(idp.Children(kMetadataNs, "KeyDescriptor").size(), 1U);
+  EXPECT_EQ(document.root().Attribute("validUntil"), "2027-01-01T00:00:00Z");
+  EXPECT_EQ(document.root().Attribute("cacheDuration"), "PT24H");
+  EXPECT_EQ(idp.Children(kMetadataNs, "KeyDescriptor").size(), 2U);
+  EXPECT_EQ(idp.Children(kMetadataNs, "SingleLogoutService")[1].Attribute("Location"),
+            "https://org.localhost/signout/saml");
+  EXPECT_EQ(idp.Children(kMetadataNs, "NameIDFormat").size(), 4U);
   EXPECT_EQ(idp.Children(kMetadataNs, "SingleSignOnService")[1].Attribute("Location"),
             "https://org.localhost/sso/saml?a&b");
   // SAML v2.0 Metadata Profile for Algorithm Support, section 2.3: in the order of preference.

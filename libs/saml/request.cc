@@ -34,47 +34,9 @@ constexpr std::pair<std::string_view, int> kContextStrengths[] = {
     {"SmartcardPKI", 6},
 };
 constexpr int kOurStrength = 3;  // What we say is PasswordProtectedTransport.
-constexpr std::size_t kIdBytesMax = 256;
 
 absl::Status BadRequest(std::string_view why, std::string foreign = {}) {
-  return Error(reason::v1::REASON_SAML_REQUEST_MALFORMED, fmt::format("AuthnRequest: {}", why),
-               std::move(foreign));
-}
-
-// xs:NCName, in the characters that anybody uses.
-bool IsId(std::string_view text) {
-  if (text.empty() || text.size() > kIdBytesMax) return false;
-  if (!IsAlpha(text.front()) && text.front() != '_') return false;
-  return IsAll(text, [](char c) { return IsBase64Url(c) || c == '.'; });
-}
-
-absl::StatusOr<std::vector<pki::Certificate>> ProviderKeys(
-    const org::v1::SamlServiceProvider& provider) {
-  std::vector<pki::Certificate> keys;
-  for (const std::string& der : provider.signing_certificates_der()) {
-    DT_ASSIGN_OR_RETURN(pki::Certificate certificate, pki::Certificate::FromDer(AsBytes(der)));
-    keys.push_back(std::move(certificate));
-  }
-  return keys;
-}
-
-bool IsSigned(const Message& message, XmlElement root) {
-  return message.redirect ? message.query_signed : !root.Children(kDsigNs, "Signature").empty();
-}
-
-absl::Status CheckSignature(const Message& message, const XmlDocument& document,
-                            const org::v1::SamlServiceProvider& provider) {
-  if (!IsSigned(message, document.root())) {
-    if (!provider.requests_signed()) return absl::OkStatus();
-    return Error(
-        reason::v1::REASON_SAML_SIGNATURE_INVALID,
-        "the request is not signed, though the service provider's metadata says that it signs");
-  }
-  DT_ASSIGN_OR_RETURN(const std::vector<pki::Certificate> keys, ProviderKeys(provider));
-  // Without a key in the metadata nothing can be said for or against a signature.
-  if (keys.empty() && !provider.requests_signed()) return absl::OkStatus();
-  return message.redirect ? VerifyQuerySignature(message, keys)
-                          : VerifyRootSignature(document, keys);
+  return BadMessage("AuthnRequest", why, std::move(foreign));
 }
 
 absl::StatusOr<std::string> ChooseAcs(XmlElement root,
@@ -126,7 +88,7 @@ absl::Status ReadNameIdPolicy(XmlElement root, const org::v1::SamlServiceProvide
 // The answer must be about this subject and name it in the same way (SAML core, sections 3.3.4
 // and 3.4.1.4). A name without a format is compared in the one that the answer has.
 absl::Status ReadSubject(XmlElement root, const org::v1::SamlServiceProvider& provider,
-                         SignOnRequest& request) {
+                         std::string_view idp_entity_id, SignOnRequest& request) {
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> subject, root.Child(kSamlNs, "Subject"));
   if (!subject) return absl::OkStatus();
   const std::vector<XmlElement> parts = subject->Children();
@@ -136,13 +98,13 @@ absl::Status ReadSubject(XmlElement root, const org::v1::SamlServiceProvider& pr
   }
   const XmlElement name_id = parts.front();
   request.subject = name_id.Text();
-  request.subject_qualifier = name_id.Attribute("NameQualifier").value_or("");
+  const std::string qualifier = name_id.Attribute("NameQualifier").value_or("");
   const std::string format = name_id.TrimmedAttribute("Format").value_or("");
   const bool any_format = format.empty() || format == kNameIdUnspecified;
   if (!any_format && request.name_id_format.empty()) request.name_id_format = format;
   const bool possible =
       (any_format || (IsSupportedNameId(format) && format == request.name_id_format)) &&
-      IsOwnQualifier(name_id, provider);
+      IsOwnQualifier(name_id, provider) && (qualifier.empty() || qualifier == idp_entity_id);
   if (!possible) request.failure = Failure::kUnknownPrincipal;
   return absl::OkStatus();
 }
@@ -187,61 +149,27 @@ absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status CheckEnvelope(const Message& message, XmlElement root, std::string_view sso_url,
-                           WallTime now) {
-  if (!root.Is(kSamlpNs, "AuthnRequest")) return BadRequest("the message is none", root.Name());
-  const std::string version = root.Attribute("Version").value_or("");
-  if (version != "2.0") return BadRequest("Version is not 2.0", version);
-  if (!IsId(root.Attribute("ID").value_or(""))) return BadRequest("ID is missing or malformed");
-  const std::string destination = root.TrimmedAttribute("Destination").value_or("");
-  if (!destination.empty() && destination != sso_url) {
-    return BadRequest(fmt::format("Destination is not {}", sso_url), destination);
-  }
-  // Else what was signed for another could be sent to us (SAML bindings, sections 3.4.5.2 and
-  // 3.5.5.2).
-  if (destination.empty() && IsSigned(message, root)) {
-    return BadRequest("a signed request needs a Destination");
-  }
-  const std::optional<std::string> binding = root.TrimmedAttribute("ProtocolBinding");
-  if (binding && *binding != kPostBinding) {
-    return BadRequest("answers go by HTTP-POST only; ProtocolBinding is another", *binding);
-  }
-  const absl::StatusOr<WallTime> issued =
-      ParseUtc(root.TrimmedAttribute("IssueInstant").value_or(""));
-  if (!issued.ok()) return BadRequest("IssueInstant is missing or malformed");
-  if (*issued < now - kRequestAgeMax || *issued > now + kRequestAgeMax) {
-    return Error(
-        reason::v1::REASON_SAML_REQUEST_EXPIRED,
-        fmt::format("the request was issued more than {} minutes ago, or the clocks of the "
-                    "app and of this service differ",
-                    kRequestAgeMax.count()),
-        root.TrimmedAttribute("IssueInstant").value_or(""));
-  }
+// SAML core, section 3.4.1.2: by whom the person may be authenticated. We are asked ourselves, and
+// ask nobody else, so ProxyCount and RequesterID are kept whatever they say.
+absl::Status ReadScoping(XmlElement root, std::string_view idp_entity_id, SignOnRequest& request) {
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> scoping, root.Child(kSamlpNs, "Scoping"));
+  if (!scoping) return absl::OkStatus();
+  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> list, scoping->Child(kSamlpNs, "IDPList"));
+  if (!list) return absl::OkStatus();
+  const std::vector<XmlElement> entries = list->Children(kSamlpNs, "IDPEntry");
+  const bool named = std::any_of(entries.begin(), entries.end(), [&](const XmlElement& entry) {
+    return entry.TrimmedAttribute("ProviderID") == idp_entity_id;
+  });
+  if (!named) request.failure = Failure::kNoSupportedIdp;
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ReadIssuer(const XmlDocument& document) {
-  DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> issuer,
-                      document.root().Child(kSamlNs, "Issuer"));
-  if (!issuer) return BadRequest("Issuer is missing");
-  return issuer->Text();
-}
-
-absl::StatusOr<SignOnRequest> ReadRequest(const ReceivedRequest& received,
+absl::StatusOr<SignOnRequest> ReadRequest(const ReceivedMessage& received,
                                           const org::v1::SamlServiceProvider& provider,
-                                          std::string_view sso_url, WallTime now) {
-  const Message& message = received.message();
-  const XmlDocument& document = received.document();
-  const XmlElement root = document.root();
-  DT_RETURN_IF_ERROR(CheckEnvelope(message, root, sso_url, now));
-  if (received.issuer() != provider.entity_id()) {
-    return Error(reason::v1::REASON_SAML_UNKNOWN_SERVICE_PROVIDER,
-                 fmt::format("the request's Issuer is not the entity id that the app is registered "
-                             "with, {}",
-                             provider.entity_id()),
-                 received.issuer());
-  }
-  DT_RETURN_IF_ERROR(CheckSignature(message, document, provider));
+                                          const IdpAddress& idp, WallTime now) {
+  DT_RETURN_IF_ERROR(CheckEnvelope(received, "AuthnRequest", provider, idp.url, now));
+  DT_RETURN_IF_ERROR(CheckSignature(received, provider, provider.requests_signed()));
+  const XmlElement root = received.document().root();
 
   SignOnRequest request;
   request.id = *root.Attribute("ID");
@@ -250,22 +178,23 @@ absl::StatusOr<SignOnRequest> ReadRequest(const ReceivedRequest& received,
   DT_ASSIGN_OR_RETURN(request.is_passive, root.BooleanAttribute("IsPassive", false));
   DT_RETURN_IF_ERROR(ReadContext(root, request));
   DT_RETURN_IF_ERROR(ReadNameIdPolicy(root, provider, request));
-  DT_RETURN_IF_ERROR(ReadSubject(root, provider, request));
+  DT_RETURN_IF_ERROR(ReadSubject(root, provider, idp.entity_id, request));
+  DT_RETURN_IF_ERROR(ReadScoping(root, idp.entity_id, request));
+  // Of the services in the metadata those with this binding alone are registered.
+  if (root.TrimmedAttribute("ProtocolBinding").value_or(std::string(kPostBinding)) !=
+      kPostBinding) {
+    request.failure = Failure::kUnsupportedBinding;
+  }
+  if (root.Attribute("Version") != "2.0") request.failure = Failure::kVersionMismatch;
   return request;
 }
 
 }  // namespace
 
-absl::StatusOr<ReceivedRequest> ReceivedRequest::Parse(Message message) {
-  DT_ASSIGN_OR_RETURN(XmlDocument document, Typed(XmlDocument::Parse(message.xml)));
-  DT_ASSIGN_OR_RETURN(std::string issuer, Typed(ReadIssuer(document)));
-  return ReceivedRequest(std::move(message), std::move(document), std::move(issuer));
-}
-
-absl::StatusOr<SignOnRequest> CheckSignOnRequest(const ReceivedRequest& request,
+absl::StatusOr<SignOnRequest> CheckSignOnRequest(const ReceivedMessage& request,
                                                  const org::v1::SamlServiceProvider& provider,
-                                                 std::string_view sso_url, WallTime now) {
-  return Typed(ReadRequest(request, provider, sso_url, now));
+                                                 const IdpAddress& idp, WallTime now) {
+  return Typed(ReadRequest(request, provider, idp, now));
 }
 
 absl::StatusOr<std::string> DefaultAcs(const org::v1::SamlServiceProvider& provider) {
@@ -280,11 +209,6 @@ absl::StatusOr<std::string> DefaultAcs(const org::v1::SamlServiceProvider& provi
 bool IsRegisteredAcs(const org::v1::SamlServiceProvider& provider, std::string_view url) {
   return std::any_of(provider.acs().begin(), provider.acs().end(),
                      [&](const auto& acs) { return acs.url() == url; });
-}
-
-bool IsSupportedNameId(std::string_view format) {
-  return format == kNameIdUnspecified || format == kNameIdEmail || format == kNameIdPersistent ||
-         format == kNameIdTransient;
 }
 
 }  // namespace devicetrust::saml

@@ -22,6 +22,7 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 constexpr WallTime kNow{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr std::string_view kIdp = "https://org.localhost:8443/saml/metadata";
 constexpr std::string_view kSso = "https://org.localhost:8443/sso/saml";
 constexpr std::string_view kDestination = " Destination=\"https://org.localhost:8443/sso/saml\"";
 
@@ -60,8 +61,8 @@ std::string RequestXml(std::string_view attributes = "", std::string_view conten
 }
 
 absl::StatusOr<SignOnRequest> Check(Message message, const org::v1::SamlServiceProvider& provider) {
-  DT_ASSIGN_OR_RETURN(const ReceivedRequest received, ReceivedRequest::Parse(std::move(message)));
-  return CheckSignOnRequest(received, provider, kSso, kNow);
+  DT_ASSIGN_OR_RETURN(const ReceivedMessage received, ReceivedMessage::Parse(std::move(message)));
+  return CheckSignOnRequest(received, provider, {kIdp, kSso}, kNow);
 }
 
 absl::StatusOr<SignOnRequest> Check(std::string xml,
@@ -217,12 +218,35 @@ TEST(SamlRequestTest, ComparesContexts) {
                 kMalformed);
 }
 
+// The standard wants the app to be told (SAML core, sections 3.2.2.2, 3.4.1.2 and 4.1.3.2).
+TEST(SamlRequestTest, TellsTheAppWhatCantBeDone) {
+  const auto check = [](std::string_view attributes, std::string_view idp) {
+    std::string xml = "<samlp:Scoping ProxyCount=\"0\"/>";
+    if (!idp.empty()) {
+      xml = fmt::format(
+          "<samlp:Scoping><samlp:IDPList><samlp:IDPEntry ProviderID=\"{}\"/>"
+          "</samlp:IDPList></samlp:Scoping>",
+          idp);
+    }
+    return Check(RequestXml(std::string(attributes), xml))->failure;
+  };
+  constexpr std::string_view kBinding =
+      " ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-";
+  EXPECT_EQ(check("", ""), std::nullopt);
+  EXPECT_EQ(check("", kIdp), std::nullopt);
+  EXPECT_EQ(check("", "urn:another"), Failure::kNoSupportedIdp);
+  EXPECT_EQ(check(fmt::format("{}POST\"", kBinding), ""), std::nullopt);
+  EXPECT_EQ(check(fmt::format("{}Artifact\"", kBinding), ""), Failure::kUnsupportedBinding);
+  std::string old = RequestXml();
+  old.replace(old.find("Version=\"2.0\""), 13, "Version=\"1.1\"");
+  EXPECT_EQ(Check(old)->failure, Failure::kVersionMismatch);
+}
+
 TEST(SamlRequestTest, RefusesMalformedRequests) {
   const std::string bad[] = {
       "<a/>",
       fmt::format("<samlp:LogoutRequest xmlns:samlp=\"{}\" ID=\"_1\"/>", kSamlpNs),
       RequestXml(" Destination=\"https://other.example/sso\""),
-      RequestXml(" ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact\""),
       RequestXml(" ForceAuthn=\"yes\""),
       RequestXml(" AssertionConsumerServiceIndex=\"x\""),
       RequestXml(" AssertionConsumerServiceIndex=\"0\""
@@ -233,7 +257,7 @@ TEST(SamlRequestTest, RefusesMalformedRequests) {
     ExpectRefused(Check(xml), kMalformed);
   }
   std::string xml = RequestXml();
-  xml.replace(xml.find("Version=\"2.0\""), 13, "Version=\"1.1\"");
+  xml.replace(xml.find(" Version=\"2.0\""), 14, "");
   ExpectRefused(Check(xml), kMalformed);
   xml = RequestXml();
   xml.replace(xml.find("_r1"), 3, "1&#10;x");

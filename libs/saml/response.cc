@@ -2,67 +2,33 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <span>
-#include <vector>
-
-#include "libs/base/encoding.h"
-#include "libs/base/random_id.h"
 #include "libs/base/utc_time.h"
-#include "libs/pki/digest.h"
-#include "libs/saml/request.h"
+#include "libs/saml/encryption.h"
+#include "libs/saml/message_writer.h"
 #include "libs/saml/xml.h"
-#include "libs/saml/xml_signature.h"
-
-// Elements are written in exclusive canonical form from the start (namespace declarations,
-// then attributes in order; no empty-element tags; see EscapeXml*): what is signed is what
-// is sent, and no canonicalisation runs. Tests let xmlsec1 confirm it.
 
 namespace devicetrust::saml {
 namespace {
 
-absl::StatusOr<std::string> NewXmlId(Random& random) {
-  DT_ASSIGN_OR_RETURN(const std::string id, NewRandomHex(20, random));
-  return "_" + id;  // An xs:ID may not begin with a digit.
-}
-
-std::string Element(std::string_view name, std::string_view attributes, std::string_view content) {
-  return fmt::format("<{}{}>{}</{}>", name, attributes, content, name);
-}
-
-std::string TextElement(std::string_view name, std::string_view text) {
-  return Element(name, "", EscapeXmlText(text));
-}
-
-std::string XmlAttribute(std::string_view name, std::string_view value) {
-  return fmt::format(" {}=\"{}\"", name, EscapeXmlAttribute(value));
-}
-
-std::string SamlDeclaration() { return fmt::format(" xmlns:saml=\"{}\"", kSamlNs); }
-
-std::string AttributeStatement(const org::v1::User& user) {
-  const auto attribute = [](std::string_view name, const std::vector<std::string>& values) {
-    if (values.empty() || values.front().empty()) return std::string();
-    std::string content;
-    for (const std::string& value : values) content += TextElement("saml:AttributeValue", value);
-    return Element(
+std::string AttributeStatement(const std::vector<Attribute>& attributes) {
+  if (attributes.empty()) return {};  // The schema wants one at least.
+  std::string content;
+  for (const Attribute& attribute : attributes) {
+    std::string values;
+    for (const std::string& value : attribute.values) {
+      values += TextElement("saml:AttributeValue", value);
+    }
+    content += Element(
         "saml:Attribute",
-        XmlAttribute("Name", name) +
-            XmlAttribute("NameFormat", "urn:oasis:names:tc:SAML:2.0:attrname-format:basic"),
-        content);
-  };
-  return Element("saml:AttributeStatement", "",
-                 attribute("principal", {user.principal()}) + attribute("email", {user.email()}) +
-                     attribute("displayName", {user.display_name()}) +
-                     attribute("givenName", {user.given_name()}) +
-                     attribute("surname", {user.surname()}) +
-                     attribute("groups", {user.groups().begin(), user.groups().end()}));
+        XmlAttribute("Name", attribute.name) + XmlAttribute("NameFormat", attribute.name_format),
+        values);
+  }
+  return Element("saml:AttributeStatement", "", content);
 }
 
-std::string SubjectElement(const Answer& answer, std::string_view format,
-                           std::string_view name_id) {
+std::string SubjectElement(const Answer& answer, const NameId& name_id) {
   const std::string name =
-      Element("saml:NameID", XmlAttribute("Format", format), EscapeXmlText(name_id));
+      Element("saml:NameID", XmlAttribute("Format", name_id.format), EscapeXmlText(name_id.value));
   std::string data;
   if (!answer.in_response_to.empty()) data = XmlAttribute("InResponseTo", answer.in_response_to);
   data += XmlAttribute("NotOnOrAfter", FormatUtc(answer.now + kAssertionLifetime));
@@ -92,99 +58,104 @@ std::string AuthnStatement(const Subject& subject) {
                           "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport")));
 }
 
-// An element whose signature stands between its Issuer and the rest.
-absl::StatusOr<std::string> SignedElement(std::string_view name, std::string_view attributes,
-                                          std::string_view issuer, std::string_view rest,
-                                          std::string_view id, const pki::Identity& signer) {
-  const std::string unsigned_form = Element(name, attributes, fmt::format("{}{}", issuer, rest));
-  DT_ASSIGN_OR_RETURN(const std::string signature, SignatureOf(unsigned_form, id, signer));
-  return Element(name, attributes, fmt::format("{}{}{}", issuer, signature, rest));
-}
-
-absl::StatusOr<std::string> SignedResponse(const Answer& answer, std::string_view status,
-                                           std::string_view assertion, const pki::Identity& signer,
-                                           Random& random) {
+absl::StatusOr<std::string> ResponseMessage(const Answer& answer, std::string_view content,
+                                            const pki::Identity* signer, Random& random) {
   DT_ASSIGN_OR_RETURN(const std::string id, NewXmlId(random));
-  std::string attributes = fmt::format(" xmlns:samlp=\"{}\"", kSamlpNs);
-  attributes += XmlAttribute("Destination", answer.acs_url) + XmlAttribute("ID", id);
-  if (!answer.in_response_to.empty()) {
-    attributes += XmlAttribute("InResponseTo", answer.in_response_to);
-  }
-  attributes += XmlAttribute("IssueInstant", FormatUtc(answer.now));
-  attributes += XmlAttribute("Version", "2.0");
-  const std::string issuer =
-      Element("saml:Issuer", SamlDeclaration(), EscapeXmlText(answer.idp_entity_id));
-  return SignedElement("samlp:Response", attributes, issuer, fmt::format("{}{}", status, assertion),
-                       id, signer);
+  return ProtocolMessage({"samlp:Response", id, answer.idp_entity_id, answer.acs_url,
+                          answer.in_response_to, answer.now},
+                         content, signer);
 }
 
-std::string StatusCode(std::string_view value, std::string_view inner) {
-  return Element("samlp:StatusCode",
-                 XmlAttribute("Value", fmt::format("urn:oasis:names:tc:SAML:2.0:status:{}", value)),
-                 inner);
+absl::StatusOr<std::string> AssertionElement(const Answer& answer, const Subject& subject,
+                                             const org::v1::SamlServiceProvider& provider,
+                                             const pki::Identity* signer, Random& random) {
+  DT_ASSIGN_OR_RETURN(const std::string id, NewXmlId(random));
+  const std::string attributes = SamlDeclaration() + XmlAttribute("ID", id) +
+                                 XmlAttribute("IssueInstant", FormatUtc(answer.now)) +
+                                 XmlAttribute("Version", "2.0");
+  return IssuedElement(
+      "saml:Assertion", attributes, TextElement("saml:Issuer", answer.idp_entity_id),
+      SubjectElement(answer, subject.name_id) + Conditions(answer) + AuthnStatement(subject) +
+          AttributeStatement(AttributesOf(subject.user, provider)),
+      id, signer);
+}
+
+struct SignedParts {
+  bool response;
+  bool assertion;
+};
+
+SignedParts SignedPartsOf(const org::v1::SamlServiceProvider& provider) {
+  switch (provider.settings().signed_part()) {
+    case org::v1::SAML_SIGNED_PART_RESPONSE:
+      return {true, false};
+    case org::v1::SAML_SIGNED_PART_ASSERTION:
+      return {false, true};
+    case org::v1::SAML_SIGNED_PART_BOTH:
+      return {true, true};
+    default:
+      // One signature covers all either way, and is most of what a sign-on costs.
+      return {!provider.wants_assertions_signed(), provider.wants_assertions_signed()};
+  }
 }
 
 }  // namespace
 
-std::string SessionIndexOf(std::string_view session_id, std::string_view sp_entity_id) {
-  const pki::Sha256Digest digest = pki::Sha256(fmt::format("{}\n{}", session_id, sp_entity_id));
-  return HexEncode(std::span(digest).first(16));
-}
-
-absl::StatusOr<std::string> NameIdOf(const org::v1::User& user, std::string_view format,
-                                     const Answer& answer, Random& random) {
-  if (format == kNameIdEmail && !user.email().empty()) return user.email();
-  if (format == kNameIdTransient) return NewXmlId(random);
-  if (format == kNameIdPersistent) {
-    // The user's id is random and known to nobody outside, so the hash can't be tried out.
-    return HexEncode(pki::Sha256(
-        fmt::format("{}\n{}\n{}", answer.idp_entity_id, answer.sp_entity_id, user.id())));
-  }
-  return user.principal();
+bool Encrypts(const org::v1::SamlServiceProvider& provider) {
+  return provider.has_encryption_key() &&
+         provider.settings().encryption() != org::v1::SAML_ENCRYPTION_NEVER;
 }
 
 absl::StatusOr<std::string> BuildResponse(const Answer& answer, const Subject& subject,
+                                          const org::v1::SamlServiceProvider& provider,
                                           const pki::Identity& signer, Random& random) {
-  DT_ASSIGN_OR_RETURN(const std::string id, NewXmlId(random));
-  DT_ASSIGN_OR_RETURN(const std::string name_id,
-                      NameIdOf(subject.user, subject.name_id_format, answer, random));
-  const std::string attributes = SamlDeclaration() + XmlAttribute("ID", id) +
-                                 XmlAttribute("IssueInstant", FormatUtc(answer.now)) +
-                                 XmlAttribute("Version", "2.0");
-  DT_ASSIGN_OR_RETURN(
-      const std::string assertion,
-      SignedElement("saml:Assertion", attributes, TextElement("saml:Issuer", answer.idp_entity_id),
-                    SubjectElement(answer, subject.name_id_format, name_id) + Conditions(answer) +
-                        AuthnStatement(subject) + AttributeStatement(subject.user),
-                    id, signer));
-  return SignedResponse(answer, Element("samlp:Status", "", StatusCode("Success", "")), assertion,
-                        signer, random);
+  SignedParts parts = SignedPartsOf(provider);
+  const auto signer_if = [&signer](bool signs) { return signs ? &signer : nullptr; };
+  DT_ASSIGN_OR_RETURN(std::string assertion, AssertionElement(answer, subject, provider,
+                                                              signer_if(parts.assertion), random));
+  if (Encrypts(provider)) {
+    const org::v1::SamlEncryptionKey& key = provider.encryption_key();
+    DT_ASSIGN_OR_RETURN(const EncryptionChoice choice, ChooseEncryption(key));
+    parts.response = parts.response || choice.needs_signature_outside;
+    DT_ASSIGN_OR_RETURN(assertion, EncryptAssertion(assertion, key, random));
+  }
+  return ResponseMessage(answer, StatusElement("Success", "") + assertion,
+                         signer_if(parts.response), random);
 }
 
 absl::StatusOr<std::string> BuildFailure(const Answer& answer, Failure failure,
                                          const pki::Identity& signer, Random& random) {
-  std::string code;
+  std::string status;
   switch (failure) {
     case Failure::kNoPassive:
-      code = StatusCode("Responder", StatusCode("NoPassive", ""));
+      status = StatusElement("Responder", "NoPassive");
       break;
     case Failure::kRequestDenied:
-      code = StatusCode("Responder", StatusCode("RequestDenied", ""));
+      status = StatusElement("Responder", "RequestDenied");
       break;
     case Failure::kInvalidNameIdPolicy:
-      code = StatusCode("Requester", StatusCode("InvalidNameIDPolicy", ""));
+      status = StatusElement("Requester", "InvalidNameIDPolicy");
       break;
     case Failure::kNoAuthnContext:
-      code = StatusCode("Requester", StatusCode("NoAuthnContext", ""));
+      status = StatusElement("Requester", "NoAuthnContext");
+      break;
+    case Failure::kNoSupportedIdp:
+      status = StatusElement("Requester", "NoSupportedIDP");
       break;
     case Failure::kUnknownPrincipal:
-      code = StatusCode("Responder", StatusCode("UnknownPrincipal", ""));
+      status = StatusElement("Responder", "UnknownPrincipal");
       break;
     case Failure::kRequestUnsupported:
-      code = StatusCode("Responder", StatusCode("RequestUnsupported", ""));
+      status = StatusElement("Responder", "RequestUnsupported");
+      break;
+    case Failure::kUnsupportedBinding:
+      status = StatusElement("Requester", "UnsupportedBinding");
+      break;
+    case Failure::kVersionMismatch:
+      status = StatusElement("VersionMismatch", "");
       break;
   }
-  return SignedResponse(answer, Element("samlp:Status", "", code), "", signer, random);
+  return ResponseMessage(answer, status, &signer, random);
 }
 
 }  // namespace devicetrust::saml

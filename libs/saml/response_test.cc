@@ -26,8 +26,8 @@ constexpr std::string_view kNasty = "Zo\xc3\xab <b>&amp;]]></saml:NameID>\"'\r\n
 
 class SamlResponseTest : public ::testing::Test {
  protected:
-  static pki::Identity NewSigner() {
-    const pki::PrivateKey key = pki::PrivateKey::Generate(pki::KeyType::kRsa2048).value();
+  static pki::Identity NewSigner(pki::KeyType type = pki::KeyType::kRsa2048) {
+    const pki::PrivateKey key = pki::PrivateKey::Generate(type).value();
     return {pki::SignSelf({.common_name = "org",
                            .serial_hex = "01",
                            .usage = pki::Usage::kCa,
@@ -46,14 +46,21 @@ class SamlResponseTest : public ::testing::Test {
     subject.user.set_display_name(std::string(kNasty));
     subject.user.add_groups("R&D");
     subject.user.add_groups("<admins>");
-    subject.name_id_format = kNameIdUnspecified;
+    subject.name_id =
+        NameIdOf(subject.user, kNameIdUnspecified, {answer_.idp_entity_id, provider_, "s"});
     subject.session_index = "s-1";
     subject.authenticated_at = kIssuedAt - std::chrono::minutes{3};
     subject.session_ends_at = kIssuedAt + std::chrono::hours{12};
     return subject;
   }
 
-  std::string Build() { return BuildResponse(answer_, NewSubject(), signer_, random_).value(); }
+  std::string Build() {
+    return BuildResponse(answer_, NewSubject(), provider_, signer_, random_).value();
+  }
+  std::string Build(org::v1::SamlSignedPart part) {
+    provider_.mutable_settings()->set_signed_part(part);
+    return Build();
+  }
 
   // Exit status of xmlsec1 over the signature at `xpath`.
   int XmlSec(const std::string& xml, const std::string& xpath) {
@@ -68,7 +75,14 @@ class SamlResponseTest : public ::testing::Test {
     return std::system(command.c_str());
   }
 
+  static org::v1::SamlServiceProvider NewProvider() {
+    org::v1::SamlServiceProvider provider;
+    provider.set_entity_id("https://sp.example/a?b&c");
+    return provider;
+  }
+
   pki::Identity signer_ = NewSigner();
+  org::v1::SamlServiceProvider provider_ = NewProvider();
   throwaway::SeededRandom random_{7};
   Answer answer_{"https://org.localhost:8443/saml/metadata", "https://sp.example/a?b&c",
                  "https://sp.example/acs?x=1&y=2", "_r1", kIssuedAt};
@@ -78,20 +92,46 @@ constexpr const char* kResponseSignature = "/*/*[local-name()='Signature']";
 constexpr const char* kAssertionSignature =
     "/*/*[local-name()='Assertion']/*[local-name()='Signature']";
 
-TEST_F(SamlResponseTest, BothSignaturesVerifyWithXmlsec1) {
-  std::string xml = Build();
-  EXPECT_EQ(XmlSec(xml, kResponseSignature), 0);
-  EXPECT_EQ(XmlSec(xml, kAssertionSignature), 0);
-  xml.replace(xml.find("zoe@corp.test"), 3, "eve");
-  EXPECT_NE(XmlSec(xml, kResponseSignature), 0);
-  EXPECT_NE(XmlSec(xml, kAssertionSignature), 0);
-  const std::string failure = BuildFailure(answer_, Failure::kNoPassive, signer_, random_).value();
-  EXPECT_EQ(XmlSec(failure, kResponseSignature), 0);
+TEST_F(SamlResponseTest, SignaturesOfBothKindsOfKeyVerifyWithXmlsec1) {
+  for (const pki::KeyType type : {pki::KeyType::kRsa2048, pki::KeyType::kP256}) {
+    signer_ = NewSigner(type);
+    std::string xml = Build(org::v1::SAML_SIGNED_PART_BOTH);
+    EXPECT_EQ(XmlSec(xml, kResponseSignature), 0);
+    EXPECT_EQ(XmlSec(xml, kAssertionSignature), 0);
+    xml.replace(xml.find("zoe@corp.test"), 3, "eve");
+    EXPECT_NE(XmlSec(xml, kResponseSignature), 0);
+    EXPECT_NE(XmlSec(xml, kAssertionSignature), 0);
+    const std::string failure =
+        BuildFailure(answer_, Failure::kNoPassive, signer_, random_).value();
+    EXPECT_EQ(XmlSec(failure, kResponseSignature), 0);
+  }
+  signer_ = NewSigner(pki::KeyType::kP384);
+  DT_EXPECT_CODE(BuildResponse(answer_, NewSubject(), provider_, signer_, random_),
+                 kFailedPrecondition);
+}
+
+// One signature is enough, and most of the cost.
+TEST_F(SamlResponseTest, SignsWhatTheAppWants) {
+  const auto signatures = [](const std::string& xml) {
+    const XmlDocument document = XmlDocument::Parse(xml).value();
+    const XmlElement assertion = document.root().Child(kSamlNs, "Assertion")->value();
+    return std::pair(document.root().Children(kDsigNs, "Signature").size(),
+                     assertion.Children(kDsigNs, "Signature").size());
+  };
+  using Count = std::pair<std::size_t, std::size_t>;
+  EXPECT_EQ(signatures(Build()), Count(1, 0));
+  provider_.set_wants_assertions_signed(true);
+  EXPECT_EQ(signatures(Build()), Count(0, 1));
+  EXPECT_EQ(XmlSec(Build(), kAssertionSignature), 0);
+  EXPECT_EQ(signatures(Build(org::v1::SAML_SIGNED_PART_RESPONSE)), Count(1, 0));
+  EXPECT_EQ(XmlSec(Build(), kResponseSignature), 0);
+  EXPECT_EQ(signatures(Build(org::v1::SAML_SIGNED_PART_BOTH)), Count(1, 1));
+  EXPECT_EQ(signatures(Build(org::v1::SAML_SIGNED_PART_ASSERTION)), Count(0, 1));
 }
 
 // What we write is canonical already, so what was signed is what is sent.
 TEST_F(SamlResponseTest, IsInCanonicalForm) {
-  const std::string xml = Build();
+  const std::string xml = Build(org::v1::SAML_SIGNED_PART_BOTH);
   const XmlDocument document = XmlDocument::Parse(xml).value();
   EXPECT_EQ(Canonicalize(document, document.root(), std::nullopt).value(), xml);
   DT_EXPECT_OK(VerifyRootSignature(document, {signer_.certificate}));
@@ -137,15 +177,70 @@ TEST_F(SamlResponseTest, UnsolicitedNamesNoRequest) {
 }
 
 TEST_F(SamlResponseTest, NameIdsDifferAsTheirFormatsSay) {
-  const auto name_id = [&](std::string_view format, const Answer& answer) {
-    return NameIdOf(NewSubject().user, format, answer, random_).value();
+  org::v1::SamlServiceProvider other;
+  other.set_entity_id("https://other.example");
+  const auto name_id = [&](std::string_view format, const org::v1::SamlServiceProvider& provider,
+                           std::string_view session = "s-1") {
+    return NameIdOf(NewSubject().user, format, {answer_.idp_entity_id, provider, session}).value;
   };
-  Answer other = answer_;
-  other.sp_entity_id = "https://other.example";
-  EXPECT_EQ(name_id(kNameIdEmail, answer_), "zoe@corp.test");
-  EXPECT_EQ(name_id(kNameIdPersistent, answer_), name_id(kNameIdPersistent, answer_));
-  EXPECT_NE(name_id(kNameIdPersistent, answer_), name_id(kNameIdPersistent, other));
-  EXPECT_NE(name_id(kNameIdTransient, answer_), name_id(kNameIdTransient, answer_));
+  EXPECT_EQ(name_id(kNameIdEmail, provider_), "zoe@corp.test");
+  EXPECT_EQ(name_id(kNameIdUnspecified, provider_), "zo\xc3\xab@corp.test");
+  EXPECT_EQ(name_id(kNameIdPersistent, provider_), name_id(kNameIdPersistent, provider_, "s-2"));
+  EXPECT_NE(name_id(kNameIdPersistent, provider_), name_id(kNameIdPersistent, other));
+  // The same at sign-out, and another in another session.
+  EXPECT_EQ(name_id(kNameIdTransient, provider_), name_id(kNameIdTransient, provider_));
+  EXPECT_NE(name_id(kNameIdTransient, provider_), name_id(kNameIdTransient, other));
+  EXPECT_NE(name_id(kNameIdTransient, provider_), name_id(kNameIdTransient, provider_, "s-2"));
+  provider_.mutable_settings()->set_name_id_field(org::v1::USER_FIELD_USER_ID);
+  EXPECT_EQ(name_id(kNameIdUnspecified, provider_), "u-1");
+  // Who has no such thing is named all the same.
+  provider_.mutable_settings()->set_name_id_field(org::v1::USER_FIELD_SID);
+  EXPECT_EQ(name_id(kNameIdEmail, provider_), "zo\xc3\xab@corp.test");
+}
+
+TEST_F(SamlResponseTest, TheFormatIsTheRequestsThenTheAppsThenTheMetadatasThenTheOrgs) {
+  EXPECT_EQ(NameIdFormatFor("", provider_, ""), kNameIdUnspecified);
+  EXPECT_EQ(NameIdFormatFor("", provider_, kNameIdEmail), kNameIdEmail);
+  provider_.add_name_id_formats("urn:x");
+  provider_.add_name_id_formats(std::string(kNameIdTransient));
+  EXPECT_EQ(NameIdFormatFor("", provider_, kNameIdEmail), kNameIdTransient);
+  provider_.mutable_settings()->set_name_id_format(std::string(kNameIdPersistent));
+  EXPECT_EQ(NameIdFormatFor("", provider_, kNameIdEmail), kNameIdPersistent);
+  EXPECT_EQ(NameIdFormatFor(kNameIdEmail, provider_, ""), kNameIdEmail);
+}
+
+TEST_F(SamlResponseTest, AnAppIsToldWhatItsSettingsSay) {
+  const auto add = [&](const char* name) {
+    org::v1::AttributeMapping& mapping = *provider_.mutable_settings()->add_attributes();
+    mapping.set_name(name);
+    return &mapping;
+  };
+  org::v1::AttributeMapping* const mail = add("urn:oid:0.9.2342.19200300.100.1.3");
+  mail->set_field(org::v1::USER_FIELD_EMAIL);
+  mail->set_name_format(org::v1::ATTRIBUTE_NAME_FORMAT_URI);
+  add("role")->set_value("a \"value\" & more");
+  org::v1::AttributeMapping* const groups = add("memberOf");
+  groups->set_field(org::v1::USER_FIELD_GROUPS);
+  groups->set_group_prefix("R&");
+  add("none")->set_field(org::v1::USER_FIELD_SID);  // The user has none.
+  const XmlDocument document = XmlDocument::Parse(Build()).value();
+  const std::vector<XmlElement> attributes = document.root()
+                                                 .Child(kSamlNs, "Assertion")
+                                                 ->value()
+                                                 .Child(kSamlNs, "AttributeStatement")
+                                                 ->value()
+                                                 .Children();
+  ASSERT_EQ(attributes.size(), 3U);
+  EXPECT_EQ(attributes[0].Attribute("NameFormat"),
+            "urn:oasis:names:tc:SAML:2.0:attrname-format:uri");
+  EXPECT_EQ(attributes[1].Text(), "a \"value\" & more");
+  EXPECT_EQ(attributes[1].Attribute("NameFormat"),
+            "urn:oasis:names:tc:SAML:2.0:attrname-format:basic");
+  ASSERT_EQ(attributes[2].Children().size(), 1U);
+  EXPECT_EQ(attributes[2].Text(), "R&D");
+  // The schema has no empty statement.
+  provider_.mutable_settings()->mutable_attributes()->DeleteSubrange(0, 3);
+  EXPECT_THAT(Build(), Not(HasSubstr("AttributeStatement")));
 }
 
 TEST_F(SamlResponseTest, SessionIndexesDifferAtEachServiceProvider) {

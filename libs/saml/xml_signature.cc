@@ -136,11 +136,26 @@ bool IsRsa(const pki::PublicKey& key) { return key.type() == pki::KeyType::kRsa2
 
 }  // namespace
 
+absl::StatusOr<std::string_view> SignatureMethodOf(const pki::Identity& signer) {
+  switch (signer.key.type()) {
+    case pki::KeyType::kRsa2048:
+      return kRsaSha256;
+    case pki::KeyType::kP256:
+      return kEcdsaSha256;
+    case pki::KeyType::kP384:
+      break;
+  }
+  return absl::FailedPreconditionError("SAML is signed with an RSA or a P-256 key");
+}
+
+absl::StatusOr<Bytes> SignRaw(std::string_view message, const pki::Identity& signer) {
+  DT_ASSIGN_OR_RETURN(const std::string_view method, SignatureMethodOf(signer));
+  return method == kRsaSha256 ? signer.key.Sign(AsBytes(message)) : signer.key.SignEs256(message);
+}
+
 absl::StatusOr<std::string> SignatureOf(std::string_view canonical, std::string_view id,
                                         const pki::Identity& signer) {
-  if (signer.key.type() != pki::KeyType::kRsa2048) {
-    return absl::FailedPreconditionError("SAML is signed with an RSA key");
-  }
+  DT_ASSIGN_OR_RETURN(const std::string_view method, SignatureMethodOf(signer));
   // In canonical form: attributes and namespaces in order, no empty-element tags. Alone,
   // SignedInfo declares the prefix; inside Signature it has it from there.
   const auto signed_info = [&](std::string_view declaration) {
@@ -153,11 +168,11 @@ absl::StatusOr<std::string> SignatureOf(std::string_view canonical, std::string_
         "<ds:Transform Algorithm=\"{}\"></ds:Transform></ds:Transforms>"
         "<ds:DigestMethod Algorithm=\"{}\"></ds:DigestMethod>"
         "<ds:DigestValue>{}</ds:DigestValue></ds:Reference></ds:SignedInfo>",
-        declaration, kExcC14n, kRsaSha256, EscapeXmlAttribute(id), kEnvelopedUri, kExcC14n,
-        kSha256Uri, Base64Encode(pki::Sha256(canonical)));
+        declaration, kExcC14n, method, EscapeXmlAttribute(id), kEnvelopedUri, kExcC14n, kSha256Uri,
+        Base64Encode(pki::Sha256(canonical)));
   };
   const std::string declaration = fmt::format(" xmlns:ds=\"{}\"", kDsigNs);
-  DT_ASSIGN_OR_RETURN(const Bytes value, signer.key.Sign(AsBytes(signed_info(declaration))));
+  DT_ASSIGN_OR_RETURN(const Bytes value, SignRaw(signed_info(declaration), signer));
   return fmt::format(
       "<ds:Signature{}>{}<ds:SignatureValue>{}</ds:SignatureValue><ds:KeyInfo><ds:X509Data>"
       "<ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>",

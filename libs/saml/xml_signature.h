@@ -21,10 +21,14 @@ inline constexpr std::string_view kEcdsaSha256 =
 //
 // `canonical` is that element in exclusive canonical form, without the signature; `id` is
 // its ID attribute. What comes back is itself canonical when it stands in an ancestor that
-// does not use the prefix ds. RSA-SHA256 with `signer`'s key; its certificate goes along.
-// kFailedPrecondition when the key is not RSA.
+// does not use the prefix ds. SHA-256 with `signer`'s key; its certificate goes along.
+// kFailedPrecondition when the key is neither RSA nor P-256.
 absl::StatusOr<std::string> SignatureOf(std::string_view canonical, std::string_view id,
                                         const pki::Identity& signer);
+
+// The same over octets, as a signed query has it: the algorithm's URI, and the value in its form.
+absl::StatusOr<std::string_view> SignatureMethodOf(const pki::Identity& signer);
+absl::StatusOr<Bytes> SignRaw(std::string_view message, const pki::Identity& signer);
 
 // More keys of one service provider are not tried: each costs a signature check.
 inline constexpr std::size_t kSigningKeysMax = 4;

@@ -46,10 +46,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CheckCanonicalForm(input.Text());
   saml::Message message;
   message.xml = input.Text();
-  const auto received = saml::ReceivedRequest::Parse(std::move(message));
+  const auto received = saml::ReceivedMessage::Parse(std::move(message));
   if (!received.ok()) return 0;
-  const auto request = saml::CheckSignOnRequest(*received, *provider,
-                                                "https://org.localhost/app/mail/sso/saml", kNow);
+  const auto request = saml::CheckSignOnRequest(
+      *received, *provider,
+      {"https://org.localhost/saml/metadata", "https://org.localhost/app/mail/sso/saml"}, kNow);
   if (request.ok()) DT_CHECK(saml::IsRegisteredAcs(*provider, request->acs_url));
   return 0;
 }
