@@ -223,6 +223,17 @@ db::Migration Sessions() {
            "ALTER TABLE settings ADD COLUMN factor_self_enrollment BIGINT NOT NULL DEFAULT 0"}};
 }
 
+// Several SAML keys of a kind: from when on each signs, and when it leaves the metadata (0: not
+// known, and of a release that had one key: always). And by which NameID format apps name people.
+db::Migration SamlKeyTimes() {
+  return {13,
+          "saml keys",
+          {},
+          {"ALTER TABLE gateway_keys ADD COLUMN signs_from BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE gateway_keys ADD COLUMN retires_at BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE settings ADD COLUMN name_id_format TEXT NOT NULL DEFAULT ''"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
@@ -237,7 +248,8 @@ std::vector<db::Migration> OrgMigrations() {
           PeopleSyncs(),
           Versions(),
           FactorEnrollments(),
-          Sessions()};
+          Sessions(),
+          SamlKeyTimes()};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -34,6 +34,7 @@
 #include "policy-engine/enrollment/enrollment_service.h"
 #include "policy-engine/enrollment/iwa_registry_service.h"
 #include "policy-engine/gateway_keys/gateway_key_service.h"
+#include "policy-engine/gateway_keys/saml_key_service.h"
 #include "policy-engine/log/event_hook_service.h"
 #include "policy-engine/log/system_log_service.h"
 #include "policy-engine/method_access.h"
@@ -193,6 +194,7 @@ struct PolicyServer::Parts {
   std::optional<EventSink> events;
   std::unique_ptr<OrgStore> store;
   std::unique_ptr<GatewayKeys> keys;
+  std::unique_ptr<SamlKeys> saml_keys;
   std::optional<CaLink> ca;
   std::optional<SessionChanges> sessions;
   std::optional<TotpFactors> factors;
@@ -259,6 +261,8 @@ absl::Status PolicyServer::Parts::Open() {
   DT_ASSIGN_OR_RETURN(store, OrgStore::Create(*database, *events, defaults));
   log->NameZones([this](std::string_view address) { return ZoneNames(*store->state(), address); });
   DT_ASSIGN_OR_RETURN(keys, GatewayKeys::Create(*database, files.kek, config.org, clock, random));
+  DT_ASSIGN_OR_RETURN(saml_keys,
+                      SamlKeys::Create({*database, *events, clock, random}, files.kek, config.org));
   return absl::OkStatus();
 }
 
@@ -334,7 +338,8 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<DashboardService>(*dashboard));
   services.push_back(std::make_unique<SessionService>(*user_sessions));
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
-  services.push_back(std::make_unique<GatewayKeyService>(*keys));
+  services.push_back(std::make_unique<GatewayKeyService>(*keys, *saml_keys));
+  services.push_back(std::make_unique<SamlKeyService>(*saml_keys));
   services.push_back(std::make_unique<EventHookService>(*hooks));
   services.push_back(std::make_unique<SystemLogService>(*log, *log_heads));
 }

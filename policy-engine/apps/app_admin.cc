@@ -129,6 +129,7 @@ v1::ListAppsResponse AppAdmin::ListApps(const v1::ListAppsRequest& request) cons
   response.set_version(state->version);
   response.set_unchanged(request.known_version() == state->version);
   if (response.unchanged()) return response;
+  response.set_default_name_id_format(state->settings.default_name_id_format());
   for (const auto& [id, app] : state->apps) *response.add_apps() = ListedApp(*state, app);
   return response;
 }

@@ -189,6 +189,55 @@ TEST_F(AppAdminTest, RefusesAnAppThatCouldNotWork) {
   }
 }
 
+TEST_F(AppAdminTest, RefusesSamlSettingsThatCouldNotWork) {
+  const auto with = [](const std::function<void(v1::SamlSettings&)>& edit) {
+    return [edit](v1::App& app) { edit(*app.mutable_saml()->mutable_settings()); };
+  };
+  const auto attribute = [&with](const char* name, v1::UserField field, const char* value) {
+    return with([=](v1::SamlSettings& settings) {
+      v1::AttributeMapping& mapping = *settings.add_attributes();
+      mapping.set_name(name);
+      mapping.set_field(field);
+      mapping.set_value(value);
+      if (name == std::string("twice")) *settings.add_attributes() = mapping;
+    });
+  };
+  const std::pair<const char*, std::function<void(v1::App&)>> bad[] = {
+      {"saml.settings.name_id_format", with([](auto& s) { s.set_name_id_format("urn:x"); })},
+      {"saml.settings.name_id_field",
+       with([](auto& s) { s.set_name_id_field(v1::USER_FIELD_GROUPS); })},
+      {"saml.settings",
+       with([](auto& s) { s.set_signed_part(static_cast<v1::SamlSignedPart>(9)); })},
+      {"saml.settings.encryption",
+       with([](auto& s) { s.set_encryption(v1::SAML_ENCRYPTION_ALWAYS); })},
+      {"saml.settings.attributes", attribute("", v1::USER_FIELD_EMAIL, "")},
+      {"saml.settings.attributes", attribute("a\nb", v1::USER_FIELD_EMAIL, "")},
+      {"saml.settings.attributes", attribute("mail", v1::USER_FIELD_UNSPECIFIED, "")},
+      {"saml.settings.attributes", attribute("mail", v1::USER_FIELD_EMAIL, "both")},
+      {"saml.settings.attributes", attribute("twice", v1::USER_FIELD_EMAIL, "")},
+      {"saml.encryption_key",
+       [](v1::App& app) {
+         app.mutable_saml()->mutable_encryption_key()->set_certificate_der("junk");
+       }},
+      {"saml.single_logout",
+       [](v1::App& app) { app.mutable_saml()->add_single_logout()->set_url("https://a.example"); }},
+  };
+  for (std::size_t i = 0; i < std::size(bad); ++i) {
+    v1::App app = SamlApp("mail");
+    bad[i].second(app);
+    const absl::Status status = PutApp(app);
+    EXPECT_EQ(ReasonOf(status), reason::v1::REASON_MALFORMED_REQUEST) << i;
+    EXPECT_EQ(rpc::DetailOf(status)->subject(), bad[i].first) << i;
+  }
+  v1::App good = SamlApp("mail");
+  attribute("mail", v1::USER_FIELD_EMAIL, "")(good);
+  attribute("tenant", v1::USER_FIELD_UNSPECIFIED, "42")(good);
+  good.mutable_saml()->mutable_settings()->set_signing_key(v1::SAML_KEY_KIND_ECDSA);
+  DT_EXPECT_OK(PutApp(good));
+  // Gateways get all of it.
+  EXPECT_EQ(List().apps(0).saml().settings().attributes_size(), 2);
+}
+
 v1::App WsFedApp(const std::string& id) {
   v1::App app;
   app.set_id(id);

@@ -1,6 +1,7 @@
 #include "policy-engine/apps/app_validation.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -11,6 +12,7 @@
 #include "libs/http/url.h"
 #include "libs/pki/certificate.h"
 #include "libs/rpc/error.h"
+#include "policy-engine/org/name_id_format.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -58,6 +60,98 @@ absl::Status ValidateAcs(const v1::SamlServiceProvider& saml) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateEncryption(const v1::SamlServiceProvider& saml) {
+  if (!saml.has_encryption_key()) {
+    if (saml.settings().encryption() != v1::SAML_ENCRYPTION_ALWAYS) return absl::OkStatus();
+    return AppError("saml.settings.encryption",
+                    "assertions can't be encrypted: the metadata has no RSA key for it");
+  }
+  const v1::SamlEncryptionKey& key = saml.encryption_key();
+  const auto certificate = pki::Certificate::FromDer(AsBytes(key.certificate_der()));
+  const auto public_key = certificate.ok() ? certificate->public_key()
+                                           : absl::StatusOr<pki::PublicKey>(certificate.status());
+  if (!public_key.ok() || public_key->type() != pki::KeyType::kRsa2048) {
+    return AppError("saml.encryption_key",
+                    "the certificate to encrypt to must be X.509 with an RSA key of 2048 to 4096 "
+                    "bits");
+  }
+  if (key.methods_size() > kEncryptionMethodsMax) {
+    return AppError("saml.encryption_key",
+                    fmt::format("at most {} encryption methods", kEncryptionMethodsMax));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateLogout(const v1::SamlServiceProvider& saml) {
+  if (saml.single_logout_size() > kLogoutServicesMax) {
+    return AppError("saml.single_logout", fmt::format("at most {} services", kLogoutServicesMax));
+  }
+  for (const v1::SingleLogoutService& service : saml.single_logout()) {
+    const bool known = service.binding() == v1::SAML_BINDING_REDIRECT ||
+                       service.binding() == v1::SAML_BINDING_POST;
+    const bool good = IsReplyUrl(service.url()) &&
+                      (service.response_url().empty() || IsReplyUrl(service.response_url()));
+    if (known && good) continue;
+    return AppError("saml.single_logout",
+                    fmt::format("'{}' is no logout address: by Redirect or POST, https or http on "
+                                "this computer",
+                                service.url().substr(0, 200)));
+  }
+  return absl::OkStatus();
+}
+
+// What is wrong with a mapping; empty: nothing.
+std::string_view ProblemOf(const v1::AttributeMapping& mapping) {
+  constexpr std::size_t kBytesMax = 256;
+  if (mapping.name().empty() || mapping.name().size() > kBytesMax || HasControl(mapping.name())) {
+    return "its name must be 1 to 256 printable bytes";
+  }
+  if (mapping.value().size() > kBytesMax || mapping.group_prefix().size() > kBytesMax ||
+      HasControl(mapping.value()) || HasControl(mapping.group_prefix())) {
+    return "a value or group prefix has at most 256 printable bytes";
+  }
+  const bool has_field = mapping.field() != v1::USER_FIELD_UNSPECIFIED;
+  if (has_field == !mapping.value().empty()) return "it needs a field or a value, and not both";
+  if (!v1::UserField_IsValid(mapping.field()) ||
+      !v1::AttributeNameFormat_IsValid(mapping.name_format())) {
+    return "its field or name format is not known";
+  }
+  if (!mapping.group_prefix().empty() && mapping.field() != v1::USER_FIELD_GROUPS) {
+    return "a group prefix is for groups";
+  }
+  return {};
+}
+
+absl::Status ValidateSettings(const v1::SamlSettings& settings) {
+  if (!IsNameIdFormatOrEmpty(settings.name_id_format())) {
+    return AppError("saml.settings.name_id_format",
+                    fmt::format("a NameID format is one of {}", fmt::join(kNameIdFormats, ", ")));
+  }
+  if (!v1::UserField_IsValid(settings.name_id_field()) ||
+      settings.name_id_field() == v1::USER_FIELD_GROUPS) {
+    return AppError("saml.settings.name_id_field", "a person is named by a field with one value");
+  }
+  if (!v1::SamlSignedPart_IsValid(settings.signed_part()) ||
+      !v1::SamlKeyKind_IsValid(settings.signing_key()) ||
+      !v1::SamlEncryption_IsValid(settings.encryption())) {
+    return AppError("saml.settings", "a choice that this release does not know");
+  }
+  if (settings.attributes_size() > kAttributesPerAppMax) {
+    return AppError("saml.settings.attributes",
+                    fmt::format("at most {} attributes", kAttributesPerAppMax));
+  }
+  std::set<std::string> names;
+  for (const v1::AttributeMapping& mapping : settings.attributes()) {
+    std::string_view problem = ProblemOf(mapping);
+    // Several libraries keep the last of one name only.
+    if (!names.insert(mapping.name()).second) problem = "another one has its name";
+    if (problem.empty()) continue;
+    return AppError("saml.settings.attributes",
+                    fmt::format("attribute '{}': {}", CutText(mapping.name(), 200), problem));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateSaml(const v1::SamlServiceProvider& saml) {
   if (saml.entity_id().empty() || saml.entity_id().size() > 1024 || HasControl(saml.entity_id())) {
     return AppError("saml.entity_id", "the entity id must be 1 to 1024 printable bytes");
@@ -85,7 +179,9 @@ absl::Status ValidateSaml(const v1::SamlServiceProvider& saml) {
   if (saml.name_id_formats_size() > 20 || saml.default_relay_state().size() > 1024) {
     return AppError("saml", "at most 20 name id formats, and 1024 bytes of default relay state");
   }
-  return absl::OkStatus();
+  DT_RETURN_IF_ERROR(ValidateEncryption(saml));
+  DT_RETURN_IF_ERROR(ValidateLogout(saml));
+  return ValidateSettings(saml.settings());
 }
 
 // An absolute URI (RFC 3986, section 4.3) in characters that need no escape where it is shown.

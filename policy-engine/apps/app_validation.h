@@ -10,6 +10,9 @@ inline constexpr int kAcsPerAppMax = 64;
 inline constexpr int kSigningCertificatesMax = 4;
 inline constexpr int kReplyUrlsPerAppMax = 64;
 inline constexpr int kClaimsPerAppMax = 64;
+inline constexpr int kEncryptionMethodsMax = 20;
+inline constexpr int kLogoutServicesMax = 10;
+inline constexpr int kAttributesPerAppMax = 64;
 
 // Checks what is registered of an app, rules aside. kInvalidArgument, MALFORMED_REQUEST: the
 // subject names the field.

@@ -8,9 +8,7 @@
 
 #include "libs/base/encoding.h"
 #include "libs/base/random_id.h"
-#include "libs/pki/certificate.h"
 #include "libs/token/names.h"
-#include "policy-engine/metrics.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -19,16 +17,12 @@ namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::string_view kCookie = "cookie";
 constexpr std::string_view kProof = "proof";
-constexpr std::string_view kSaml = "saml";
 constexpr std::size_t kCookieKeysKept = 2;
-constexpr std::chrono::years kSamlCertificateLifetime{10};
 
-v1::SigningKey SigningMessage(const std::string& kid, const Bytes& pem,
-                              const std::string& certificate_pem) {
+v1::SigningKey SigningMessage(const std::string& kid, const Bytes& pem) {
   v1::SigningKey message;
   message.set_kid(kid);
   message.set_private_key_pem(ToString(pem));
-  message.set_certificate_pem(certificate_pem);
   return message;
 }
 
@@ -56,8 +50,9 @@ absl::Status GatewayKeys::Load() {
       const auto rows,
       database_.Read([](db::Transaction& txn) -> absl::StatusOr<std::vector<db::Row>> {
         return txn.Run(
-            "SELECT kid, kind, created_at, sealed, certificate_pem FROM gateway_keys"
-            " ORDER BY created_at DESC, kid");
+            "SELECT kid, kind, created_at, sealed FROM gateway_keys WHERE kind IN ($1, $2)"
+            " ORDER BY created_at DESC, kid",
+            {std::string(kCookie), std::string(kProof)});
       }));
   for (const db::Row& row : rows) {
     const std::string& kid = db::Text(row[0]);
@@ -74,9 +69,7 @@ absl::Status GatewayKeys::Load() {
       cookie_keys_.push_back({kid, *std::move(secret), AtUnixSeconds(db::Int(row[2]))});
       continue;
     }
-    const v1::SigningKey message = SigningMessage(kid, *secret, db::Text(row[4]));
-    if (kind == kSaml) DT_RETURN_IF_ERROR(AddSamlKey(message));
-    if (kind != kProof) continue;
+    const v1::SigningKey message = SigningMessage(kid, *secret);
     DT_ASSIGN_OR_RETURN(const auto key, pki::PrivateKey::FromPem(message.private_key_pem()));
     proof_keys_.Add(kid, token::ProofIssuer(org_id_), key.public_key());
     proof_messages_.push_back(message);
@@ -87,14 +80,12 @@ absl::Status GatewayKeys::Load() {
 absl::Status GatewayKeys::MakeMissing() {
   if (cookie_keys_.empty()) DT_RETURN_IF_ERROR(MakeCookieKey());
   if (proof_messages_.empty()) DT_RETURN_IF_ERROR(MakeProofKey());
-  if (saml_messages_.empty()) DT_RETURN_IF_ERROR(MakeSamlKey());
   return absl::OkStatus();
 }
 
 // Seals and stores a secret under a new random name, which it returns.
 absl::StatusOr<std::string> GatewayKeys::Store(const std::string& kind,
-                                               std::span<const std::uint8_t> secret,
-                                               const std::string& certificate_pem) {
+                                               std::span<const std::uint8_t> secret) {
   DT_ASSIGN_OR_RETURN(const std::string random_id, NewRandomHex(12, random_));
   const std::string kid = fmt::format("{}-{}", kind, random_id);
   DT_ASSIGN_OR_RETURN(const Bytes sealed, pki::Seal(kek_, Purpose(kind, kid), secret, random_));
@@ -103,8 +94,8 @@ absl::StatusOr<std::string> GatewayKeys::Store(const std::string& kind,
     return txn
         .Run(
             "INSERT INTO gateway_keys (kid, kind, created_at, sealed, certificate_pem)"
-            " VALUES ($1, $2, $3, $4, $5)",
-            {kid, kind, now, sealed, certificate_pem})
+            " VALUES ($1, $2, $3, $4, '')",
+            {kid, kind, now, sealed})
         .status();
   }));
   return kid;
@@ -113,7 +104,7 @@ absl::StatusOr<std::string> GatewayKeys::Store(const std::string& kind,
 absl::Status GatewayKeys::MakeCookieKey() {
   Bytes secret(pki::kAeadKeyBytes);
   DT_RETURN_IF_ERROR(random_.Fill(secret));
-  DT_ASSIGN_OR_RETURN(std::string kid, Store(std::string(kCookie), secret, {}));
+  DT_ASSIGN_OR_RETURN(std::string kid, Store(std::string(kCookie), secret));
   cookie_keys_.insert(cookie_keys_.begin(), {std::move(kid), std::move(secret), clock_.Now()});
   return absl::OkStatus();
 }
@@ -121,39 +112,15 @@ absl::Status GatewayKeys::MakeCookieKey() {
 absl::Status GatewayKeys::MakeProofKey() {
   DT_ASSIGN_OR_RETURN(const auto key, pki::PrivateKey::Generate(pki::KeyType::kP256));
   const std::string pem = key.Pem();
-  DT_ASSIGN_OR_RETURN(const std::string kid, Store(std::string(kProof), AsBytes(pem), {}));
+  DT_ASSIGN_OR_RETURN(const std::string kid, Store(std::string(kProof), AsBytes(pem)));
   proof_keys_.Add(kid, token::ProofIssuer(org_id_), key.public_key());
-  proof_messages_.push_back(SigningMessage(kid, Bytes(pem.begin(), pem.end()), {}));
-  return absl::OkStatus();
-}
-
-absl::Status GatewayKeys::MakeSamlKey() {
-  DT_ASSIGN_OR_RETURN(const auto key, pki::PrivateKey::Generate(pki::KeyType::kRsa2048));
-  pki::CertificateSpec spec;
-  spec.common_name = fmt::format("{} SAML signing", org_id_);
-  DT_ASSIGN_OR_RETURN(spec.serial_hex, pki::NewSerial(clock_.Now(), random_));
-  spec.usage = pki::Usage::kServerAuth;  // Service providers read the key, not the usage.
-  spec.not_before = clock_.Now() - std::chrono::hours(1);
-  spec.not_after = clock_.Now() + kSamlCertificateLifetime;
-  DT_ASSIGN_OR_RETURN(const auto certificate, pki::SignSelf(spec, key));
-  const std::string pem = key.Pem();
-  DT_ASSIGN_OR_RETURN(const std::string kid,
-                      Store(std::string(kSaml), AsBytes(pem), certificate.Pem()));
-  return AddSamlKey(SigningMessage(kid, Bytes(pem.begin(), pem.end()), certificate.Pem()));
-}
-
-absl::Status GatewayKeys::AddSamlKey(v1::SigningKey message) {
-  DT_ASSIGN_OR_RETURN(const auto certificate, pki::Certificate::FromPem(message.certificate_pem()));
-  const std::int64_t ends = UnixSeconds(certificate.not_after());
-  kSamlKeyExpiry.With({message.kid()}).Set(static_cast<double>(ends));
-  saml_messages_.push_back(std::move(message));
+  proof_messages_.push_back(SigningMessage(kid, Bytes(pem.begin(), pem.end())));
   return absl::OkStatus();
 }
 
 absl::StatusOr<v1::GetGatewayKeysResponse> GatewayKeys::Current() {
   v1::GetGatewayKeysResponse message;
   for (const v1::SigningKey& key : proof_messages_) *message.add_proof_keys() = key;
-  for (const v1::SigningKey& key : saml_messages_) *message.add_saml_keys() = key;
 
   const MutexLock lock(mutex_);
   const WallTime now = clock_.Now();

@@ -20,17 +20,17 @@ inline constexpr std::chrono::hours kCookieKeyLifetime{24 * 7};
 // A new key is handed out this long before it seals, so that every gateway has it by then.
 inline constexpr std::chrono::minutes kCookieKeyLead{5};
 
-// The keys that all gateways share: made here, sealed in the store under the
-// key-encryption key, handed to gateways over the internal listener. Thread-safe.
+// The keys that all gateways share, but for those of SAML (saml_keys.h): made here, sealed in the
+// store under the key-encryption key, handed to gateways over the internal listener. Thread-safe.
 class GatewayKeys {
  public:
-  // Loads the keys, or makes the first ones: an RSA-2048 key takes up to a second.
+  // Loads the keys, or makes the first ones.
   // kPermissionDenied, kNotFound: sealed under another key-encryption key; the message says so.
   static absl::StatusOr<std::unique_ptr<GatewayKeys>> Create(db::Database& database,
                                                              pki::AeadKey kek, std::string org_id,
                                                              const Clock& clock, Random& random);
 
-  // For GetGatewayKeys. Makes a new cookie key when one is due.
+  // For GetGatewayKeys, without those of SAML. Makes a new cookie key when one is due.
   absl::StatusOr<org::v1::GetGatewayKeysResponse> Current();
 
   // What proofs are verified with.
@@ -53,12 +53,9 @@ class GatewayKeys {
 
   absl::Status Load() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeMissing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::string> Store(const std::string& kind, std::span<const std::uint8_t> secret,
-                                    const std::string& certificate_pem);
+  absl::StatusOr<std::string> Store(const std::string& kind, std::span<const std::uint8_t> secret);
   absl::Status MakeCookieKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeProofKey();
-  absl::Status MakeSamlKey();
-  absl::Status AddSamlKey(org::v1::SigningKey message);
   std::string Purpose(std::string_view kind, std::string_view kid) const;
 
   db::Database& database_;
@@ -69,7 +66,6 @@ class GatewayKeys {
 
   token::KeySet proof_keys_;                         // Constant after Create().
   std::vector<org::v1::SigningKey> proof_messages_;  // Newest first, these too.
-  std::vector<org::v1::SigningKey> saml_messages_;
   Mutex mutex_;
   std::vector<CookieKey> cookie_keys_ ABSL_GUARDED_BY(mutex_);  // Newest first.
 };

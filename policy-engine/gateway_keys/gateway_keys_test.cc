@@ -1,11 +1,7 @@
 #include "policy-engine/gateway_keys/gateway_keys.h"
 
-#include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/metrics/metrics.h"
-#include "libs/pki/certificate.h"
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
 #include "policy-engine/sessions/session_limits.h"
@@ -29,21 +25,6 @@ TEST_F(GatewayKeysTest, AreThereFromTheStartAndFitTogether) {
   EXPECT_EQ(keys.cookie_keys(0).key().size(), 32u);
   ASSERT_EQ(keys.proof_keys_size(), 1);
   EXPECT_NE(keys_->proof_keys().Find(keys.proof_keys(0).kid()), nullptr);
-  ASSERT_EQ(keys.saml_keys_size(), 1);
-  const auto key = pki::PrivateKey::FromPem(keys.saml_keys(0).private_key_pem()).value();
-  const auto certificate = pki::Certificate::FromPem(keys.saml_keys(0).certificate_pem()).value();
-  EXPECT_EQ(key.type(), pki::KeyType::kRsa2048);
-  EXPECT_TRUE(certificate.public_key().value() == key.public_key());
-  EXPECT_EQ(certificate.common_name(), "acme SAML signing");
-}
-
-TEST_F(GatewayKeysTest, TellWhenASamlKeyEnds) {
-  const auto keys = keys_->Current().value();
-  const auto certificate = pki::Certificate::FromPem(keys.saml_keys(0).certificate_pem()).value();
-  EXPECT_THAT(metrics::Exposition(),
-              ::testing::HasSubstr(
-                  fmt::format("\ndt_policy_saml_key_expiry_timestamp_seconds{{kid=\"{}\"}} {}\n",
-                              keys.saml_keys(0).kid(), UnixSeconds(certificate.not_after()))));
 }
 
 TEST_F(GatewayKeysTest, SurviveARestart) {

@@ -105,4 +105,11 @@ absl::StatusOr<v1::SetFactorSelfEnrollmentResponse> SettingsAdmin::SetFactorSelf
   return Apply<v1::SetFactorSelfEnrollmentResponse>(admin, wish, request.expected_version());
 }
 
+absl::StatusOr<v1::SetDefaultNameIdFormatResponse> SettingsAdmin::SetDefaultNameIdFormat(
+    const rpc::Caller& admin, const v1::SetDefaultNameIdFormatRequest& request) {
+  v1::PolicySettings wish;
+  wish.set_default_name_id_format(request.format());
+  return Apply<v1::SetDefaultNameIdFormatResponse>(admin, wish, request.expected_version());
+}
+
 }  // namespace devicetrust::policy

@@ -35,6 +35,8 @@ class SettingsAdmin {
       const rpc::Caller& admin, const org::v1::SetSessionLimitsRequest& request);
   absl::StatusOr<org::v1::SetFactorSelfEnrollmentResponse> SetFactorSelfEnrollment(
       const rpc::Caller& admin, const org::v1::SetFactorSelfEnrollmentRequest& request);
+  absl::StatusOr<org::v1::SetDefaultNameIdFormatResponse> SetDefaultNameIdFormat(
+      const rpc::Caller& admin, const org::v1::SetDefaultNameIdFormatRequest& request);
 
  private:
   // One change of the settings; the System Log says of each what it was and what it is. Answers

@@ -12,6 +12,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/org/learn_more.h"
+#include "policy-engine/org/name_id_format.h"
 #include "policy-engine/sessions/session_limits.h"
 
 namespace devicetrust::policy {
@@ -70,6 +71,8 @@ std::vector<v1::Target> ChangesOf(const v1::OrgSettings& before, const v1::OrgSe
           LimitText(after.session_idle_timeout()));
   compare("factor_self_enrollment", "self-enrollment of second factors",
           OnOff(before.factor_self_enrollment()), OnOff(after.factor_self_enrollment()));
+  compare("default_name_id_format", "NameID format", before.default_name_id_format(),
+          after.default_name_id_format());
   return changes;
 }
 
@@ -175,6 +178,11 @@ absl::Status CheckSettings(const v1::PolicySettings& wish) {
   }
   DT_RETURN_IF_ERROR(CheckSessionLimit(wish.session_lifetime(), "session_lifetime"));
   DT_RETURN_IF_ERROR(CheckSessionLimit(wish.session_idle_timeout(), "session_idle_timeout"));
+  if (!IsNameIdFormatOrEmpty(wish.default_name_id_format())) {
+    return MalformedSetting(
+        fmt::format("a NameID format is one of {}", fmt::join(kNameIdFormats, ", ")),
+        "default_name_id_format");
+  }
   const auto& domains = wish.ad_domains();
   const bool named = domains.size() <= kAdDomainsMax && std::ranges::all_of(domains, IsDnsName);
   return named ? absl::OkStatus() : MalformedDomains();
@@ -204,6 +212,9 @@ absl::Status EditSettings(const SettingsWish& wish, const OrgState& before,
   if (wish.settings.has_read_only()) settings.set_read_only(wish.settings.read_only());
   if (wish.settings.has_display_name()) settings.set_display_name(wish.settings.display_name());
   EditSessions(wish.settings, settings);
+  if (wish.settings.has_default_name_id_format()) {
+    settings.set_default_name_id_format(wish.settings.default_name_id_format());
+  }
   DT_RETURN_IF_ERROR(EditAdIntegration(wish.settings, settings));
 
   if (InForce(settings) && !InForce(before.settings)) {
@@ -225,6 +236,7 @@ absl::Status EditSettings(const SettingsWish& wish, const OrgState& before,
 v1::PolicySettings PolicySettingsOf(const v1::OrgSettings& settings) {
   v1::PolicySettings policy;
   policy.set_display_name(settings.display_name());
+  policy.set_default_name_id_format(settings.default_name_id_format());
   policy.set_device_trust_enabled(settings.device_trust_enabled());
   policy.set_learn_more_url(settings.learn_more_url());
   policy.set_capability_enabled(settings.capability_enabled());

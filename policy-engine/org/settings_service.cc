@@ -63,4 +63,12 @@ grpc::Status SettingsService::SetFactorSelfEnrollment(
   });
 }
 
+grpc::Status SettingsService::SetDefaultNameIdFormat(
+    grpc::ServerContext* context, const v1::SetDefaultNameIdFormatRequest* request,
+    v1::SetDefaultNameIdFormatResponse* response) {
+  return AnswerAdmin(*context, *request, response, [this](const auto&... call) {
+    return settings_.SetDefaultNameIdFormat(call...);
+  });
+}
+
 }  // namespace devicetrust::policy

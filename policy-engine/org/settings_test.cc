@@ -261,5 +261,22 @@ TEST_F(SettingsTest, AnOrgHasANameThatAuthenticatorAppsCanShow) {
   DT_EXPECT_OK(name(""));
 }
 
+TEST_F(SettingsTest, AnOrgSaysHowAppsNamePeople) {
+  const auto format = [this](const std::string& text) {
+    v1::SetDefaultNameIdFormatRequest request;
+    request.set_format(text);
+    return settings_->SetDefaultNameIdFormat(admin_, request).status();
+  };
+  const std::string persistent = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent";
+  DT_EXPECT_OK(format(persistent));
+  EXPECT_EQ(settings_->Get().settings().default_name_id_format(), persistent);
+  EXPECT_EQ(apps_->ListApps({}).default_name_id_format(), persistent);  // What gateways ask.
+  EXPECT_EQ(documents_->Export({})->document().settings().default_name_id_format(), persistent);
+  EXPECT_EQ(ReasonOf(format("persistent")), reason::v1::REASON_MALFORMED_REQUEST);
+  EXPECT_EQ(EventsOf("org.settings.change").back().targets(0).display_name(),
+            "NameID format from none to " + persistent);
+  DT_EXPECT_OK(format(""));
+}
+
 }  // namespace
 }  // namespace devicetrust::policy
