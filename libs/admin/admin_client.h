@@ -20,6 +20,7 @@
 #include "devicetrust/org/v1/diagnostics.pb.h"
 #include "devicetrust/org/v1/event_hooks.pb.h"
 #include "devicetrust/org/v1/factors.pb.h"
+#include "devicetrust/org/v1/gateway_keys.pb.h"
 #include "devicetrust/org/v1/history.pb.h"
 #include "devicetrust/org/v1/iwa_registry.pb.h"
 #include "devicetrust/org/v1/people_sync.pb.h"
@@ -79,6 +80,14 @@ class AdminClient {
   absl::StatusOr<org::v1::ListSessionsResponse> ListSessions(const std::string& user_id);
   absl::StatusOr<org::v1::EndSessionsResponse> EndSessions(
       const org::v1::EndSessionsRequest& request);
+  absl::StatusOr<org::v1::OrgSettings> SetDefaultNameIdFormat(const std::string& format);
+
+  // Keys that SAML answers are signed with.
+  absl::StatusOr<org::v1::ListSamlKeysResponse> ListSamlKeys();
+  absl::StatusOr<org::v1::RotateSamlKeyResponse> RotateSamlKey(
+      const org::v1::RotateSamlKeyRequest& request);
+  absl::StatusOr<org::v1::ActivateSamlKeyResponse> ActivateSamlKey(const std::string& kid);
+  absl::Status RetireSamlKey(const std::string& kid);
 
   // Versions of settings, zones and apps. ListVersions: the newest `count`, newest first; of all
   // objects without one.

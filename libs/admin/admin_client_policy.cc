@@ -44,6 +44,37 @@ absl::StatusOr<v1::EndSessionsResponse> AdminClient::EndSessions(
   return stubs_->Org(stubs_->sessions, &v1::SessionService::Stub::EndSessions, request);
 }
 
+absl::StatusOr<v1::OrgSettings> AdminClient::SetDefaultNameIdFormat(const std::string& format) {
+  v1::SetDefaultNameIdFormatRequest request;
+  request.set_format(format);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetDefaultNameIdFormatResponse answer,
+      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetDefaultNameIdFormat, request));
+  return answer.settings();
+}
+
+absl::StatusOr<v1::ListSamlKeysResponse> AdminClient::ListSamlKeys() {
+  return stubs_->Org(stubs_->saml_keys, &v1::SamlKeyService::Stub::ListSamlKeys,
+                     v1::ListSamlKeysRequest());
+}
+
+absl::StatusOr<v1::RotateSamlKeyResponse> AdminClient::RotateSamlKey(
+    const v1::RotateSamlKeyRequest& request) {
+  return stubs_->Org(stubs_->saml_keys, &v1::SamlKeyService::Stub::RotateSamlKey, request);
+}
+
+absl::StatusOr<v1::ActivateSamlKeyResponse> AdminClient::ActivateSamlKey(const std::string& kid) {
+  v1::ActivateSamlKeyRequest request;
+  request.set_kid(kid);
+  return stubs_->Org(stubs_->saml_keys, &v1::SamlKeyService::Stub::ActivateSamlKey, request);
+}
+
+absl::Status AdminClient::RetireSamlKey(const std::string& kid) {
+  v1::RetireSamlKeyRequest request;
+  request.set_kid(kid);
+  return stubs_->Org(stubs_->saml_keys, &v1::SamlKeyService::Stub::RetireSamlKey, request).status();
+}
+
 absl::StatusOr<std::vector<v1::ObjectVersion>> AdminClient::ListVersions(
     const std::optional<v1::ObjectName>& object, int count) {
   v1::ListVersionsRequest request;

@@ -14,6 +14,7 @@
 #include "devicetrust/org/v1/diagnostics.grpc.pb.h"
 #include "devicetrust/org/v1/event_hooks.grpc.pb.h"
 #include "devicetrust/org/v1/factors.grpc.pb.h"
+#include "devicetrust/org/v1/gateway_keys.grpc.pb.h"
 #include "devicetrust/org/v1/history.grpc.pb.h"
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "devicetrust/org/v1/people_sync.grpc.pb.h"
@@ -83,6 +84,7 @@ struct AdminClient::Stubs {
         log(StubOf<org::v1::SystemLogService>(channels.org)),
         people_sync(StubOf<org::v1::PeopleSyncService>(channels.org)),
         policies(StubOf<org::v1::PolicyAnalysisService>(channels.org)),
+        saml_keys(StubOf<org::v1::SamlKeyService>(channels.org)),
         sessions(StubOf<org::v1::SessionService>(channels.org)),
         settings(StubOf<org::v1::SettingsService>(channels.org)),
         users(StubOf<org::v1::UserService>(channels.org)),
@@ -133,6 +135,7 @@ struct AdminClient::Stubs {
   const std::unique_ptr<org::v1::SystemLogService::Stub> log;
   const std::unique_ptr<org::v1::PeopleSyncService::Stub> people_sync;
   const std::unique_ptr<org::v1::PolicyAnalysisService::Stub> policies;
+  const std::unique_ptr<org::v1::SamlKeyService::Stub> saml_keys;
   const std::unique_ptr<org::v1::SessionService::Stub> sessions;
   const std::unique_ptr<org::v1::SettingsService::Stub> settings;
   const std::unique_ptr<org::v1::UserService::Stub> users;

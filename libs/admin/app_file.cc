@@ -3,7 +3,10 @@
 #include <utility>
 
 #include "libs/base/ascii.h"
+#include "libs/rpc/error.h"
+#include "libs/saml/encryption.h"
 #include "libs/saml/metadata.h"
+#include "libs/saml/response.h"
 #include "libs/wsfed/metadata.h"
 
 namespace devicetrust::admin {
@@ -63,6 +66,15 @@ org::v1::App AppOfRealm(const std::string& realm, const std::vector<std::string>
   app.mutable_ws_fed()->set_realm(realm);
   for (const std::string& url : reply_urls) app.mutable_ws_fed()->add_reply_urls(url);
   return app;
+}
+
+absl::Status CheckEncryption(const org::v1::SamlServiceProvider& saml) {
+  if (!saml::Encrypts(saml)) return absl::OkStatus();
+  const auto choice = saml::ChooseEncryption(saml.encryption_key());
+  if (choice.ok()) return absl::OkStatus();
+  return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CONFLICTING_STATE,
+                        std::string(choice.status().message()), saml.entity_id(),
+                        "Let the app list other methods, or go without: --encryption never.");
 }
 
 }  // namespace devicetrust::admin

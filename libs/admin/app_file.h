@@ -27,4 +27,8 @@ absl::StatusOr<org::v1::App> AppFromFederationMetadata(const std::string& file,
 // part of the realm: "urn:federation:MicrosoftOnline" gives "microsoftonline".
 org::v1::App AppOfRealm(const std::string& realm, const std::vector<std::string>& reply_urls);
 
+// kFailedPrecondition, CONFLICTING_STATE: assertions would be encrypted, and the app's metadata
+// lists no method for it that we have.
+absl::Status CheckEncryption(const org::v1::SamlServiceProvider& saml);
+
 }  // namespace devicetrust::admin

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/admin/saml_words.h"
 #include "libs/admin/times.h"
 #include "libs/base/names.h"
 #include "libs/base/printable.h"
@@ -121,6 +122,9 @@ std::string SamlLines(const v1::App& app) {
       saml.requests_signed() ? "only signed ones are taken" : "may come without a signature");
   out +=
       fmt::format("  {:<17}{} of the app\n", "certificates", saml.signing_certificates_der_size());
+  for (const auto& [name, value] : SamlSettingLines(saml)) {
+    out += fmt::format("  {:<17}{}\n", name, value);
+  }
   out += fmt::format("  {:<17}{}\n", "sign-on page",
                      fmt::format("/app/{}/sso/saml at the org host", app.id()));
   return out;
@@ -340,6 +344,10 @@ std::string SettingsText(const v1::OrgSettings& settings) {
                      settings.factor_self_enrollment()
                          ? "people enroll their first second factor with the password alone"
                          : "no: an administrator gives people their second factor");
+  if (!settings.default_name_id_format().empty()) {
+    out += fmt::format("NameID        {}, unless an app says otherwise\n",
+                       NameIdWordOf(settings.default_name_id_format()));
+  }
   if (settings.disabled_while_in_use()) {
     out +=
         "warning: switched off by force while rules ask for trust. Those rules match nobody, and\n"

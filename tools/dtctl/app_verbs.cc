@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "libs/admin/app_file.h"
 #include "libs/admin/rules_file.h"
@@ -14,32 +14,13 @@
 #include "libs/base/printable.h"
 #include "libs/rpc/error.h"
 #include "libs/service/command_line.h"
+#include "tools/dtctl/app_settings.h"
 #include "tools/dtctl/verbs.h"
 
 namespace devicetrust::ctl {
 namespace {
 
 using admin::AdminClient;
-
-struct AppOptions {
-  std::string id;
-  std::string file;
-  std::string wsfed_file;
-  std::string realm;
-  std::vector<std::string> reply_urls;
-  std::string token;  // "saml1.1", "saml2.0"; empty: not given.
-  bool office365 = false;
-  std::optional<std::string> label;
-  std::string rules_file;
-  std::optional<std::string> relay_state;  // Empty text: none.
-  std::int64_t expected_version = 0;
-  bool client_conditions = false;
-  bool allow_unknown = false;
-  bool replace = false;
-  bool none = false;
-  bool yes = false;
-  bool json = false;
-};
 
 // The default rule lets everybody in, which nobody should find out by accident.
 void WarnIfOpen(const org::v1::App& app) {
@@ -95,34 +76,6 @@ absl::StatusOr<org::v1::App> Described(const AppOptions& options) {
       InputName(path), metadata, SystemClock().Now());
 }
 
-// What new metadata says nothing of: it stays as it was.
-void KeepSettings(const org::v1::App& before, org::v1::App& app) {
-  app.set_label(before.label());
-  app.set_has_client_conditions(before.has_client_conditions());
-  if (app.has_saml() && before.has_saml()) {
-    app.mutable_saml()->set_default_relay_state(before.saml().default_relay_state());
-  }
-  if (app.has_ws_fed() && before.has_ws_fed()) {
-    app.mutable_ws_fed()->set_token_type(before.ws_fed().token_type());
-    app.mutable_ws_fed()->set_claims(before.ws_fed().claims());
-    *app.mutable_ws_fed()->mutable_attributes() = before.ws_fed().attributes();
-  }
-}
-
-void ChangeSettings(const AppOptions& options, org::v1::App& app) {
-  using Party = org::v1::WsFedRelyingParty;
-  if (options.label.has_value()) app.set_label(*options.label);
-  if (options.relay_state.has_value()) {
-    app.mutable_saml()->set_default_relay_state(*options.relay_state);
-  }
-  if (options.client_conditions || options.office365) app.set_has_client_conditions(true);
-  if (options.office365) app.mutable_ws_fed()->set_claims(Party::CLAIMS_OFFICE_365);
-  if (!options.token.empty()) {
-    app.mutable_ws_fed()->set_token_type(options.token == "saml2.0" ? Party::TOKEN_TYPE_SAML_2_0
-                                                                    : Party::TOKEN_TYPE_SAML_1_1);
-  }
-}
-
 absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options) {
   DT_ASSIGN_OR_RETURN(org::v1::App app, Described(options));
   const bool has_name = app.label() != app.id();
@@ -145,7 +98,7 @@ absl::StatusOr<org::v1::App> Add(AdminClient& client, const AppOptions& options)
     DT_ASSIGN_OR_RETURN(const org::v1::App before, client.GetApp(app.id()));
     KeepSettings(before, app);
   }
-  ChangeSettings(options, app);
+  DT_RETURN_IF_ERROR(ChangeSettings(options, app));
   org::v1::PutAppRequest request;
   *request.mutable_app() = std::move(app);
   request.set_expected_version(known.version());  // Nobody has added it meanwhile.
@@ -159,6 +112,55 @@ int AddApp(AdminClient& client, const AppOptions& options) {
   if (!app.ok()) return Failed(app.status());
   WarnIfOpen(*app);
   return Print(options.json, *app, admin::AppText(*app));
+}
+
+// Changes an app that is there by `edit`, if nobody else does meanwhile.
+template <typename Edit>
+int Change(AdminClient& client, const AppOptions& options, Edit edit) {
+  const auto change = [&]() -> absl::StatusOr<org::v1::App> {
+    DT_ASSIGN_OR_RETURN(const org::v1::ListAppsResponse known, client.ListApps());
+    org::v1::PutAppRequest request;
+    DT_ASSIGN_OR_RETURN(*request.mutable_app(), client.GetApp(options.id));
+    request.set_expected_version(known.version());
+    DT_RETURN_IF_ERROR(edit(*request.mutable_app()));
+    DT_RETURN_IF_ERROR(ChangeSettings(options, *request.mutable_app()));
+    return client.PutApp(request);
+  };
+  const auto app = change();
+  if (!app.ok()) return Failed(app.status());
+  return Print(options.json, *app, admin::AppText(*app));
+}
+
+int SetApp(AdminClient& client, const AppOptions& options) {
+  return Change(client, options, [&options](const org::v1::App& app) {
+    if (app.has_saml() || !HasSamlFlags(options)) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        fmt::format("{} is no SAML app: of those flags it takes --attribute alone", app.id()));
+  });
+}
+
+// New metadata; what the administrator chose stays.
+int RefreshApp(AdminClient& client, const AppOptions& options) {
+  return Change(client, options, [&options](org::v1::App& app) -> absl::Status {
+    DT_ASSIGN_OR_RETURN(const std::string metadata, ReadInput(options.file));
+    DT_ASSIGN_OR_RETURN(org::v1::App read, admin::AppFromMetadata(InputName(options.file), metadata,
+                                                                  SystemClock().Now()));
+    if (!app.has_saml()) {
+      return absl::FailedPreconditionError(
+          fmt::format("{} is no SAML app: dtctl app add --replace takes its metadata", app.id()));
+    }
+    if (read.saml().entity_id() != app.saml().entity_id()) {
+      return rpc::MakeError(
+          absl::StatusCode::kFailedPrecondition, reason::v1::REASON_CONFLICTING_STATE,
+          fmt::format("the metadata is of {}, and {} is {}", Printable(read.saml().entity_id()),
+                      app.id(), Printable(app.saml().entity_id())),
+          app.id(), "Give the metadata of this app, or add the other one.");
+    }
+    read.mutable_saml()->set_default_relay_state(app.saml().default_relay_state());
+    *read.mutable_saml()->mutable_settings() = app.saml().settings();
+    *app.mutable_saml() = std::move(*read.mutable_saml());
+    return absl::OkStatus();
+  });
 }
 
 int ListApps(AdminClient& client, const AppOptions& options) {
@@ -257,10 +259,7 @@ void AddApp(CLI::App& app, Action& chosen) {
       ->type_name("NAME");
   put->add_option("--rules", options->rules_file, "JSON of its sign-on rules; see dtctl rules")
       ->type_name("FILE");
-  put->add_option("--default-relay-state", options->relay_state,
-                  "Of SAML: RelayState when the sign-in begins at the org; \"\" removes it")
-      ->type_name("TEXT")
-      ->needs(file);
+  AddSamlFlags(*put, *options, file);
   put->add_flag("--client-conditions", options->client_conditions,
                 "Its rules may tell browsers, modern and legacy clients apart");
   put->add_flag("--replace", options->replace,
@@ -277,7 +276,10 @@ void AddApp(CLI::App& app, Action& chosen) {
   add("list", "List all apps", &ListApps);
   CLI::App* const show = add("show", "One app with its rules", &ShowApp);
   CLI::App* const remove = add("remove", "Remove an app with its rules", &RemoveApp);
-  for (CLI::App* const one : {show, remove}) {
+  CLI::App* const set = add("set", "Change what an app is told and by whom it is signed", &SetApp);
+  CLI::App* const refresh =
+      add("refresh", "Take an app's metadata of today; all that was chosen stays", &RefreshApp);
+  for (CLI::App* const one : {show, remove, set, refresh}) {
     one->add_option("id", options->id, "The app's id, as `app list` shows it")->required();
   }
   CLI::App* const logo = add(
@@ -285,11 +287,27 @@ void AddApp(CLI::App& app, Action& chosen) {
   logo->add_option("id", options->id, "The app's id, as `app list` shows it")->required();
   logo->add_option("file", options->file, "A PNG image; - is standard input");
   logo->add_flag("--none", options->none, "Take it away");
+  AddSamlFlags(*set, *options, nullptr);
+  set->add_option("--label", options->label, "Name that people see")->type_name("NAME");
+  set->add_flag("--client-conditions", options->client_conditions,
+                "Its rules may tell browsers, modern and legacy clients apart");
+  set->footer(
+      "FIELD is principal, email, display-name, given-name, surname, groups, account-name, sid or\n"
+      "user-id, or groups:PREFIX for groups whose names begin so, or text:VALUE.\n"
+      "Examples:\n"
+      "  dtctl app set mail --name-id persistent --sign both\n"
+      "  dtctl app set wiki --attribute urn:oid:0.9.2342.19200300.100.1.3=email --attribute-format "
+      "uri\n"
+      "  dtctl app set crm --attribute role=groups:CRM- --attribute tenant=text:42");
+  refresh->add_option("--metadata", options->file, "Its SAML 2.0 metadata; - is standard input")
+      ->type_name("FILE")
+      ->required();
   remove->add_flag("--yes", options->yes, "Don't ask first");
   verb->footer(
       "Examples:\n"
       "  dtctl app add mail.xml --label Mail\n"
       "  dtctl app list\n"
+      "  dtctl app refresh mail --metadata mail.xml\n"
       "  dtctl app remove mail");
 }
 

@@ -132,6 +132,7 @@ int Main(int argc, char** argv) {
   AddDoctorVerb(app, action);
   AddLogVerbs(app, action, local);
   AddHookVerbs(app, action);
+  AddSamlVerbs(app, action);
   service::RefuseEmptyTexts(app, {"--learn-more-url", "--default-relay-state", "display-name"});
   app.footer(
       "Examples:\n"

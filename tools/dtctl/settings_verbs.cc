@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "libs/admin/saml_words.h"
 #include "libs/admin/text.h"
 #include "libs/base/printable.h"
 #include "tools/dtctl/verbs.h"
@@ -239,6 +240,27 @@ void AddOrgName(CLI::App& app, Action& chosen) {
   });
 }
 
+void AddNameIdFormat(CLI::App& app, Action& chosen) {
+  struct Options {
+    std::string format;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const verb =
+      app.add_subcommand("name-id", "By which NameID format SAML apps name people that don't say");
+  verb->add_option("format", options->format, "Of what an app gets that asks for none")
+      ->required()
+      ->check(CLI::IsMember(admin::NameIdWords()));
+  verb->add_flag("--json", options->json, "Print the settings as JSON");
+  verb->footer("Examples:\n  dtctl name-id email     one app: dtctl app set mail --name-id email");
+  verb->callback([options, &chosen] {
+    chosen = [options](AdminClient& client) {
+      return Changed(client.SetDefaultNameIdFormat(admin::NameIdFormatOf(options->format)),
+                     options->json);
+    };
+  });
+}
+
 }  // namespace
 
 void AddSettingsVerbs(CLI::App& app, Action& chosen) {
@@ -262,6 +284,7 @@ void AddSettingsVerbs(CLI::App& app, Action& chosen) {
   AddSwitches(app, chosen);
   AddAdIntegration(app, chosen);
   AddOrgName(app, chosen);
+  AddNameIdFormat(app, chosen);
   AddIwa(app, chosen);
 }
 

@@ -40,6 +40,7 @@ void AddCertificateVerbs(CLI::App& app, Action& chosen);  // certificates, revok
 void AddIssuerVerbs(CLI::App& app, Action& chosen);       // issuers
 void AddDoctorVerb(CLI::App& app, Action& chosen);        // doctor
 void AddHookVerbs(CLI::App& app, Action& chosen);         // hooks
+void AddSamlVerbs(CLI::App& app, Action& chosen);         // saml-key
 void AddLogVerbs(CLI::App& app, Action& chosen, LocalAction& local);     // log, explain
 void AddPolicyVerbs(CLI::App& app, Action& chosen, LocalAction& local);  // policy
 
