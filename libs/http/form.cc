@@ -13,15 +13,17 @@ namespace {
 constexpr OctetClass kUnreserved([](char c) { return IsBase64Url(c) || c == '.' || c == '~'; });
 
 // RFC 6265, section 4.1.1: cookie-octet.
-constexpr OctetClass kCookieOctet(
-    [](char c) { return IsVisible(c) && c != '"' && c != ',' && c != ';' && c != '\\'; });
+constexpr OctetClass kCookieOctet([](char c) {
+  return IsVisible(c) && c != '"' && c != ',' && c != ';' && c != '\\';
+});
 
 constexpr OctetClass kCookieNameChar([](char c) {
   return kUnreserved(c) || std::string_view("!#$%&'*+^`|").find(c) != std::string_view::npos;
 });
 
-constexpr OctetClass kPlainInHtml(
-    [](char c) { return std::string_view("&<>\"'").find(c) == std::string_view::npos; });
+constexpr OctetClass kPlainInHtml([](char c) {
+  return std::string_view("&<>\"'").find(c) == std::string_view::npos;
+});
 
 }  // namespace
 
@@ -142,8 +144,8 @@ std::vector<std::pair<std::string, std::string>> ParseCookies(std::string_view f
 }
 
 std::string FormatCookie(const SetCookie& cookie) {
-  std::string text =
-      fmt::format("{}={}; Path=/; Secure; HttpOnly; SameSite=", cookie.name, cookie.value);
+  std::string text = fmt::format("{}={}; Path={}; Secure; HttpOnly; SameSite=", cookie.name,
+                                 cookie.value, cookie.path);
   switch (cookie.same_site) {
     case SetCookie::SameSite::kStrict:
       text += "Strict";

@@ -65,9 +65,10 @@ struct SetCookie {
   std::string value;                         // Cookie octets only: base64url and the like.
   std::optional<long> max_age_seconds = {};  // Absent: until the browser closes; 0 deletes.
   enum class SameSite { kStrict, kLax, kNone } same_site = SameSite::kLax;
+  std::string path = "/";  // What lies below gets it; __Host- demands this one.
 };
 
-// The Set-Cookie value: always Secure, HttpOnly, Path=/.
+// The Set-Cookie value: always Secure, HttpOnly.
 std::string FormatCookie(const SetCookie& cookie);
 
 // Text safe as HTML content and inside a double-quoted attribute.

@@ -156,9 +156,13 @@ class Browser {
       request.connection.peer_verdict = verdict;
     }
     std::string line;
-    for (const auto& [name, value] : cookies) {
-      line += fmt::format("{}{}={}", line.empty() ? "" : "; ", name, value);
-    }
+    const auto add = [&line](const std::map<std::string, std::string>& jar) {
+      for (const auto& [name, value] : jar) {
+        line += fmt::format("{}{}={}", line.empty() ? "" : "; ", name, value);
+      }
+    };
+    add(cookies);
+    if (request.path.starts_with(kSignOutPath)) add(sign_out_cookies);
     if (!line.empty() && host == "org.localhost") request.fields.Set("cookie", line);
     return request;
   }
@@ -170,10 +174,11 @@ class Browser {
     for (const http::Field& field : response.fields.all()) {
       if (field.name != "set-cookie") continue;
       const std::string name = field.value.substr(0, field.value.find('='));
+      auto& jar = Between(field.value, "; Path=", ";") == "/" ? cookies : sign_out_cookies;
       if (field.value.find("Max-Age=0") != std::string::npos) {
-        cookies.erase(name);
+        jar.erase(name);
       } else {
-        cookies[name] = Between(field.value, "=", ";");
+        jar[name] = Between(field.value, "=", ";");
       }
     }
     return response;
@@ -196,6 +201,7 @@ class Browser {
   }
 
   std::map<std::string, std::string> cookies;
+  std::map<std::string, std::string> sign_out_cookies;  // Of that path alone.
   std::optional<pki::Certificate> certificate;
   pki::CertificateVerdict verdict = pki::CertificateVerdict::kNone;
 };

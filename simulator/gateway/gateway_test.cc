@@ -276,6 +276,43 @@ TEST_F(GatewayTest, PassiveAndForcedRequests) {
   ExpectSignedResponse(browser_.Follow(gateway_, browser_.SignIn(gateway_, page)), "_r4");
 }
 
+// What can't be done is the app's to know, at the address of its metadata and nowhere else; without
+// such an address it is a page.
+TEST_F(GatewayTest, WhatCantBeDoneIsAStatusForTheApp) {
+  const auto url = [this](std::string_view attributes, std::string_view content) {
+    return SsoUrl(attributes, content);
+  };
+  constexpr std::string_view kContext =
+      "<samlp:RequestedAuthnContext "
+      "Comparison=\"{}\"><saml:AuthnContextClassRef>urn:oasis:names:tc:"
+      "SAML:2.0:ac:classes:{}</saml:AuthnContextClassRef></samlp:RequestedAuthnContext>";
+  constexpr std::string_view kArtifact =
+      " ProtocolBinding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact\"";
+  const std::pair<std::string, const char*> table[] = {
+      {url("", fmt::format(kContext, "exact", "Smartcard")), "NoAuthnContext"},
+      {url("", fmt::format(kContext, "minimum", "X509")), "NoAuthnContext"},
+      {url("", fmt::format(kContext, "better", "PasswordProtectedTransport")), "NoAuthnContext"},
+      {url("", "<samlp:NameIDPolicy Format=\"urn:x\"/>"), "InvalidNameIDPolicy"},
+      {url("",
+           "<samlp:Scoping><samlp:IDPList><samlp:IDPEntry ProviderID=\"urn:x\"/>"
+           "</samlp:IDPList></samlp:Scoping>"),
+       "NoSupportedIDP"},
+      {url(kArtifact, ""), "UnsupportedBinding"},
+      {url(" IsPassive=\"1\"", ""), "NoPassive"},
+  };
+  for (const auto& [address, status] : table) {
+    const http::Response page = browser_.Follow(gateway_, browser_.Get(gateway_, address));
+    EXPECT_THAT(page.body, HasSubstr("action=\"https://sp.example/acs?a=1&amp;b=2\"")) << status;
+    EXPECT_THAT(ResponseXml(page), HasSubstr(fmt::format("status:{}\"", status)));
+    EXPECT_THAT(ResponseXml(page), Not(HasSubstr("saml:Assertion")));
+  }
+  const http::Response page = browser_.Get(
+      gateway_, SsoUrl(fmt::format("{} AssertionConsumerServiceURL=\"https://evil.example/acs\"",
+                                   kArtifact)));
+  EXPECT_EQ(page.status, 400);
+  EXPECT_THAT(page.body, Not(HasSubstr("<form")));
+}
+
 TEST_F(GatewayTest, AnswersOnlyAboutTheSubjectThatWasAskedFor) {
   const auto subject = [](std::string_view name_id) {
     return fmt::format("<saml:Subject>{}</saml:Subject>", name_id);

@@ -62,7 +62,7 @@ Task<http::Response> OrgHost::Serve(const http::Request& request) const {
   }
   if (WsFedActiveEndpoint::Serves(request.path)) co_return co_await wsfed_active_.Answer(context);
   if (Account::Serves(request.path)) co_return co_await account_.Handle(context);
-  if (request.path == "/signout") co_return co_await forms_.SignOut(context);
+  if (SignOutFlow::Serves(request.path)) co_return co_await sign_out_.Handle(context);
   if (post) co_return co_await Post(context);
   co_return co_await Get(context);
 }
@@ -116,7 +116,7 @@ Task<http::Response> OrgHost::SignOutByApp(const RequestContext& context) const 
   }
   const bool by_window = request.fields.Find("sec-fetch-dest").value_or("document") == "document";
   if (request.method != "GET" || !by_window) co_return RenderSignedOut(site_);
-  co_return co_await forms_.EndSession(context, wsfed_.WayBack(context));
+  co_return co_await sign_out_.Begin(context, wsfed_.WayBack(context));
 }
 
 Task<http::Response> OrgHost::Continue(const RequestContext& context) const {

@@ -6,7 +6,8 @@
 //                                    sso/authentication_forms.h
 //   …/sso/wsfed/active               wsfed/active_endpoint.h
 //   /continue, /proof, /refused      sso/sso_flow.h
-//   /signin, /factor, /signout       sso/authentication_forms.h
+//   /signin, /factor                 sso/authentication_forms.h
+//   /signout, /signout/…             sso/sign_out_flow.h
 //   /saml/metadata                   saml/saml_front_end.h
 //   /assets/                         assets/assets.h
 //   /FederationMetadata/…            wsfed/wsfed_front_end.h
@@ -27,6 +28,7 @@
 #include "simulator/gateway/sso/authentication_forms.h"
 #include "simulator/gateway/sso/browser_cookies.h"
 #include "simulator/gateway/sso/request_context.h"
+#include "simulator/gateway/sso/sign_out_flow.h"
 #include "simulator/gateway/sso/site.h"
 #include "simulator/gateway/sso/sso_flow.h"
 #include "simulator/gateway/upstream/account_client.h"
@@ -53,6 +55,7 @@ class OrgHost {
         wsfed_(site, random),
         wsfed_active_(site, org, random),
         flow_(site, cookies_, revocations, org, {&saml_, &wsfed_}, random),
+        sign_out_(site, cookies_, org, flow_, {&saml_, &wsfed_}, random),
         forms_(site, cookies_, revocations, org, flow_),
         account_(site, cookies_, flow_, account, packages, {&saml_, &wsfed_}, random) {}
 
@@ -78,6 +81,7 @@ class OrgHost {
   const WsFedFrontEnd wsfed_;
   const WsFedActiveEndpoint wsfed_active_;
   const SsoFlow flow_;
+  const SignOutFlow sign_out_;
   const AuthenticationForms forms_;
   const Account account_;
 };

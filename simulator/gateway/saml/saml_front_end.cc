@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -16,6 +17,11 @@
 #include "simulator/gateway/sso/pages.h"
 
 namespace devicetrust::gateway {
+
+const pki::Identity& SignerFor(const RequestContext& context, const org::v1::App& app) {
+  return context.keys->SamlSigner(app.saml().settings().signing_key());
+}
+
 namespace {
 
 constexpr std::uint8_t kStateVersion = 1;
@@ -34,12 +40,9 @@ std::optional<std::string> AppOfPath(std::string_view path) {
   return std::string(id);
 }
 
-std::string FormatFor(std::string_view asked, const org::v1::App& app) {
-  if (!asked.empty()) return std::string(asked);
-  for (const std::string& format : app.saml().name_id_formats()) {
-    if (saml::IsSupportedNameId(format)) return format;
-  }
-  return std::string(saml::kNameIdUnspecified);
+std::string FormatFor(const RequestContext& context, std::string_view asked,
+                      const org::v1::App& app) {
+  return saml::NameIdFormatFor(asked, app.saml(), context.apps->default_name_id_format());
 }
 
 saml::Failure InSaml(SsoFailure failure) {
@@ -95,17 +98,18 @@ http::Response SamlFrontEnd::PostPage(const State& state, const org::v1::App& ap
                          .app_label = app.label()});
 }
 
-std::string SamlFrontEnd::EntityId() const { return site_.org_origin + "/saml/metadata"; }
-
 std::string SamlFrontEnd::SsoUrl(std::string_view path) const {
   return fmt::format("{}{}", site_.org_origin, path);
 }
 
 http::Response SamlFrontEnd::Metadata(const RequestContext& context) const {
+  const bool curves = std::ranges::any_of(context.apps->all(), [](const auto& each) {
+    return each.second.saml().settings().signing_key() == org::v1::SAML_KEY_KIND_ECDSA;
+  });
   http::Response response;
   response.fields.Set("content-type", "application/samlmetadata+xml; charset=utf-8");
-  response.body =
-      saml::BuildIdpMetadata({EntityId(), SsoUrl(kSsoPath), context.keys->saml_certificates});
+  response.body = saml::BuildIdpMetadata({EntityId(), SsoUrl(kSsoPath), SloUrl(),
+                                          context.keys->SamlCertificates(curves), context.now});
   return response;
 }
 
@@ -140,8 +144,8 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& co
   DT_ASSIGN_OR_RETURN(saml::Message message, post
                                                  ? saml::DecodePost(parameters, "SAMLRequest")
                                                  : saml::DecodeRedirect(parameters, "SAMLRequest"));
-  DT_ASSIGN_OR_RETURN(const saml::ReceivedRequest received,
-                      saml::ReceivedRequest::Parse(std::move(message)));
+  DT_ASSIGN_OR_RETURN(const saml::ReceivedMessage received,
+                      saml::ReceivedMessage::Parse(std::move(message)));
   if (app != nullptr) return BeginRequested(context, *app, received, SsoUrl(request.path));
   app = context.apps->FindByEntityId(received.issuer());
   if (app == nullptr) {
@@ -154,16 +158,15 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::Begin(const RequestContext& co
 }
 
 absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(
-    const RequestContext& context, const org::v1::App& app, const saml::ReceivedRequest& request,
+    const RequestContext& context, const org::v1::App& app, const saml::ReceivedMessage& request,
     const std::string& sso_url) const {
-  DT_ASSIGN_OR_RETURN(const saml::SignOnRequest checked,
-                      saml::CheckSignOnRequest(request, app.saml(), sso_url, context.now));
+  DT_ASSIGN_OR_RETURN(
+      const saml::SignOnRequest checked,
+      saml::CheckSignOnRequest(request, app.saml(), {EntityId(), sso_url}, context.now));
   const State state{checked.acs_url, checked.id, request.message().relay_state,
-                    checked.name_id_format, checked.subject ? HashName(*checked.subject) : ""};
+                    FormatFor(context, checked.name_id_format, app),
+                    checked.subject ? HashName(*checked.subject) : ""};
   if (checked.failure) return PostFailure(context, state, app, *checked.failure);
-  if (!checked.subject_qualifier.empty() && checked.subject_qualifier != EntityId()) {
-    return PostFailure(context, state, app, saml::Failure::kUnknownPrincipal);
-  }
   DT_ASSIGN_OR_RETURN(Transaction transaction, NewTransaction(context.now, random_));
   transaction.protocol = Protocol::kSaml;
   transaction.app_id = app.id();
@@ -177,6 +180,7 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginUnsolicited(const Request
                                                                    const org::v1::App& app,
                                                                    std::string relay_state) const {
   State state;
+  state.name_id_format = FormatFor(context, "", app);
   DT_ASSIGN_OR_RETURN(state.acs_url, saml::DefaultAcs(app.saml()));
   state.relay_state =
       !relay_state.empty() ? std::move(relay_state) : app.saml().default_relay_state();
@@ -193,23 +197,29 @@ bool SamlFrontEnd::IsStillRegistered(const Transaction& transaction,
          saml::IsRegisteredAcs(app.saml(), State::Unpack(transaction.protocol_state).acs_url);
 }
 
+saml::NameId SamlFrontEnd::NameOf(const State& state, const org::v1::App& app,
+                                  const org::v1::User& user, const Session& session) const {
+  return saml::NameIdOf(user, state.name_id_format, {EntityId(), app.saml(), session.id});
+}
+
 bool SamlFrontEnd::IsExpectedUser(const State& state, const org::v1::App& app,
-                                  const org::v1::User& user) const {
-  if (state.subject_hash.empty()) return true;
-  const absl::StatusOr<std::string> name_id = saml::NameIdOf(
-      user, FormatFor(state.name_id_format, app), AnswerTo(state, app, WallTime{}), random_);
-  return name_id.ok() && HashName(*name_id) == state.subject_hash;
+                                  const org::v1::User& user, const Session& session) const {
+  return state.subject_hash.empty() ||
+         HashName(NameOf(state, app, user, session).value) == state.subject_hash;
 }
 
 bool SamlFrontEnd::ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
                                     const Session& session) const {
   const State state = State::Unpack(transaction.protocol_state);
-  // The session does not tell its user's address.
-  if (FormatFor(state.name_id_format, app) == saml::kNameIdEmail) return false;
+  const std::string& format = state.name_id_format;
+  // The session knows no more of its user, and a name may be made of that.
+  const bool known = format == saml::kNameIdPersistent || format == saml::kNameIdTransient ||
+                     (format == saml::kNameIdUnspecified &&
+                      app.saml().settings().name_id_field() == org::v1::USER_FIELD_UNSPECIFIED);
   org::v1::User user;
   user.set_id(session.user_id);
   user.set_principal(session.principal);
-  return !IsExpectedUser(state, app, user);
+  return known && !IsExpectedUser(state, app, user, session);
 }
 
 saml::Answer SamlFrontEnd::AnswerTo(const State& state, const org::v1::App& app,
@@ -222,20 +232,26 @@ absl::StatusOr<http::Response> SamlFrontEnd::ReplyAllowed(const RequestContext& 
                                                           const org::v1::App& app,
                                                           const org::v1::User& user) const {
   const State state = State::Unpack(transaction.protocol_state);
-  if (!IsExpectedUser(state, app, user)) {
+  const Session& session = *transaction.session;
+  if (!IsExpectedUser(state, app, user, session)) {
     return PostFailure(context, state, app, saml::Failure::kUnknownPrincipal);
   }
-  const Session& session = *transaction.session;
   const saml::Answer answer = AnswerTo(state, app, context.now);
   saml::Subject subject;
   subject.user = user;
-  subject.name_id_format = FormatFor(state.name_id_format, app);
+  subject.name_id = NameOf(state, app, user, session);
   subject.session_index = saml::SessionIndexOf(session.id, answer.sp_entity_id);
   subject.authenticated_at = session.authenticated_at;
   subject.session_ends_at = session.expires_at;
-  DT_ASSIGN_OR_RETURN(const std::string xml,
-                      saml::BuildResponse(answer, subject, context.keys->saml_signer, random_));
+  DT_ASSIGN_OR_RETURN(const std::string xml, saml::BuildResponse(answer, subject, app.saml(),
+                                                                 SignerFor(context, app), random_));
   return PostPage(state, app, xml);
+}
+
+std::string SamlFrontEnd::ParticipationOf(const Transaction& transaction, const org::v1::App& app,
+                                          const org::v1::User& user) const {
+  const State state = State::Unpack(transaction.protocol_state);
+  return PackName(NameOf(state, app, user, *transaction.session));
 }
 
 absl::StatusOr<http::Response> SamlFrontEnd::ReplyFailure(const RequestContext& context,
@@ -256,7 +272,7 @@ absl::StatusOr<http::Response> SamlFrontEnd::PostFailure(const RequestContext& c
                                                          saml::Failure failure) const {
   DT_ASSIGN_OR_RETURN(const std::string xml,
                       saml::BuildFailure(AnswerTo(state, app, context.now), failure,
-                                         context.keys->saml_signer, random_));
+                                         SignerFor(context, app), random_));
   return PostPage(state, app, xml);
 }
 

@@ -3,10 +3,12 @@
 // libs/saml's; this ties them to apps, transactions and pages.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "libs/base/random.h"
+#include "libs/saml/logout.h"
 #include "libs/saml/request.h"
 #include "libs/saml/response.h"
 #include "simulator/gateway/sso/protocol_front_end.h"
@@ -14,11 +16,18 @@
 
 namespace devicetrust::gateway {
 
+// Who signs what the app is sent.
+const pki::Identity& SignerFor(const RequestContext& context, const org::v1::App& app);
+
+// By what name an app knows a person, as a Participation keeps it; empty when it is too long.
+std::string PackName(const saml::NameId& name);
+
 // Thread-safe.
 class SamlFrontEnd final : public ProtocolFrontEnd {
  public:
   // Both outlive this.
-  SamlFrontEnd(const Site& site, Random& random) : site_(site), random_(random) {}
+  SamlFrontEnd(const Site& site, Random& random)
+      : site_(site), entity_id_(site.org_origin + "/saml/metadata"), random_(random) {}
 
   // GET /saml/metadata: us as an identity provider.
   http::Response Metadata(const RequestContext& context) const;
@@ -44,18 +53,40 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
                                               const org::v1::App& app,
                                               SsoFailure failure) const override;
 
+  // /signout/saml: saml_sign_out.cc.
+  std::string ParticipationOf(const Transaction& transaction, const org::v1::App& app,
+                              const org::v1::User& user) const override;
+  bool ServesSignOut(std::string_view path) const override;
+  absl::StatusOr<SignOutMessage> ReadSignOut(const RequestContext& context) const override;
+  bool MeansSession(const std::string& state, const org::v1::App& app, const Session& session,
+                    const std::string& detail) const override;
+  absl::StatusOr<std::optional<SignOutQuestion>> AskToSignOut(
+      const RequestContext& context, const org::v1::App& app, const std::string& session_id,
+      const std::string& detail) const override;
+  absl::StatusOr<std::optional<http::Response>> AnswerSignOut(const RequestContext& context,
+                                                              const org::v1::App& app,
+                                                              const std::string& state,
+                                                              SignOutEnd end) const override;
+
  private:
-  std::string EntityId() const;  // Ours: where our metadata is.
+  const std::string& EntityId() const { return entity_id_; }
   std::string SsoUrl(std::string_view path) const;
+  std::string SloUrl() const;
+  saml::LogoutSender SenderTo(const RequestContext& context, const org::v1::App& app) const;
+  // Sends the browser on its way with a logout message.
+  http::Response Carry(const saml::OutgoingMessage& message, const org::v1::App& app) const;
 
   struct State;  // Of a transaction, packed in Transaction::protocol_state.
 
   absl::StatusOr<Begun> BeginRequested(const RequestContext& context, const org::v1::App& app,
-                                       const saml::ReceivedRequest& request,
+                                       const saml::ReceivedMessage& request,
                                        const std::string& sso_url) const;
   absl::StatusOr<Begun> BeginUnsolicited(const RequestContext& context, const org::v1::App& app,
                                          std::string relay_state) const;
-  bool IsExpectedUser(const State& state, const org::v1::App& app, const org::v1::User& user) const;
+  bool IsExpectedUser(const State& state, const org::v1::App& app, const org::v1::User& user,
+                      const Session& session) const;
+  saml::NameId NameOf(const State& state, const org::v1::App& app, const org::v1::User& user,
+                      const Session& session) const;
   saml::Answer AnswerTo(const State& state, const org::v1::App& app, WallTime now) const;
   absl::StatusOr<http::Response> PostFailure(const RequestContext& context, const State& state,
                                              const org::v1::App& app, saml::Failure failure) const;
@@ -65,6 +96,7 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
                           const std::string& xml) const;
 
   const Site& site_;
+  const std::string entity_id_;  // Ours: where our metadata is.
   Random& random_;
 };
 

@@ -240,38 +240,4 @@ http::Response AuthenticationForms::FactorNotTaken(const RequestContext& context
   return flow_.Problem(context, status, transaction);
 }
 
-Task<http::Response> AuthenticationForms::SignOut(const RequestContext& context) const {
-  const std::optional<Session> session = cookies_.CurrentSession(context);
-  // GET is safe (RFC 9110, section 9.2.1), so a link only asks.
-  if (context.request.method != "POST") {
-    co_return session ? RenderSignOut(site_, session->principal) : RenderSignedOut(site_);
-  }
-  if (!IsSameOrigin(site_, context.request)) {
-    co_return flow_.TransactionOver(context, http::Parameters());
-  }
-  co_return co_await EndSession(context, std::nullopt);
-}
-
-Task<http::Response> AuthenticationForms::EndSession(const RequestContext& context,
-                                                     std::optional<Link> back) const {
-  const std::optional<Session> session = cookies_.CurrentSession(context);
-  SignedOutPage page{.back = std::move(back)};
-  if (session) {
-    org::v1::EndSessionRequest end;
-    end.set_session_id(session->id);
-    end.set_user_id(session->user_id);
-    const auto ended = co_await org_.EndSession(std::move(end));
-    if (!ended.ok()) {
-      co_return ProblemResponse(site_, ended.status(),
-                                {.ways = {{"Try again", "/signout"}},
-                                 .sentence = "You are still signed in. Try to sign out again in a "
-                                             "moment."});
-    }
-    page.images = flow_.SignOutImages(context, ended->app_ids());
-  }
-  http::Response response = RenderSignedOut(site_, page);
-  BrowserCookies::ClearSession(response);
-  co_return response;
-}
-
 }  // namespace devicetrust::gateway

@@ -1,4 +1,4 @@
-// The forms a person fills in: password, one-time code, sign-out. It reads forms, asks the org
+// The forms a person fills in: password and one-time code. It reads forms, asks the org
 // client and hands what comes of it to the flow; it knows no protocol.
 //
 // Forms need the cookie of their transaction or session (SameSite=Lax, so no other site's form
@@ -35,14 +35,6 @@ class AuthenticationForms {
   Task<http::Response> SubmitSignIn(const RequestContext& context) const;
   Task<http::Response> ShowFactor(const RequestContext& context) const;
   Task<http::Response> SubmitFactor(const RequestContext& context) const;
-
-  // /signout: GET asks, since any site can link to it; POST ends the session.
-  Task<http::Response> SignOut(const RequestContext& context) const;
-
-  // Ends the browser's session, if it has one, at the wish of an app or of the person. The page
-  // after it tells the apps that were opened in the session, as far as they can be told, and has
-  // `back` as a way on.
-  Task<http::Response> EndSession(const RequestContext& context, std::optional<Link> back) const;
 
  private:
   http::Response SignInForm(const RequestContext& context, const Transaction& transaction,

@@ -60,6 +60,19 @@ std::vector<std::pair<std::string, HeldTransaction>> HeldTransactions(
   return held;
 }
 
+void ClearSignOutCookie(std::string name, http::Response& response) {
+  response.fields.Add("set-cookie", http::FormatCookie({.name = std::move(name),
+                                                        .value = "",
+                                                        .max_age_seconds = 0,
+                                                        .path = std::string(kSignOutPath)}));
+}
+
+std::string ParticipationCookie(const std::string& app_id) {
+  constexpr std::size_t kHashCharacters = 12;
+  return fmt::format("{}{}", kParticipationCookiePrefix,
+                     HashName(app_id).substr(0, kHashCharacters));
+}
+
 }  // namespace
 
 std::string TransactionCookie(std::string_view transaction_id, std::size_t part) {
@@ -140,6 +153,71 @@ bool BrowserCookies::SetsSession(const http::Response& response) {
   return std::any_of(all.begin(), all.end(), [](const http::Field& field) {
     return field.name == "set-cookie" && field.value.starts_with(kSessionCookie);
   });
+}
+
+void BrowserCookies::AddParticipation(const RequestContext& context,
+                                      const Participation& participation, Session& session,
+                                      http::Response& response) const {
+  ++session.participations;
+  if (session.participations > kParticipationsMax) return;
+  const absl::StatusOr<std::string> sealed = context.sealer().Seal(participation, random_);
+  if (!sealed.ok()) return;
+  const auto left =
+      std::chrono::duration_cast<std::chrono::seconds>(session.expires_at - context.now);
+  response.fields.Add("set-cookie",
+                      http::FormatCookie({.name = ParticipationCookie(participation.app_id),
+                                          .value = *sealed,
+                                          .max_age_seconds = left.count(),
+                                          .path = std::string(kSignOutPath)}));
+}
+
+std::vector<Participation> BrowserCookies::Participations(const RequestContext& context,
+                                                          std::string_view session_id) {
+  const StateSealer sealer = context.sealer();
+  const std::string session_hash = HashName(session_id);
+  std::vector<Participation> all;
+  int cookies = 0;
+  for (const auto& [name, value] :
+       http::ParseCookies(context.request.fields.Find("cookie").value_or(""))) {
+    if (!name.starts_with(kParticipationCookiePrefix)) continue;
+    if (++cookies > 2 * kParticipationsMax) break;  // Not ours; a stranger may send thousands.
+    std::optional<Participation> participation = sealer.OpenParticipation(value);
+    // Of an earlier session, or a cookie copied to another app's name.
+    if (!participation || participation->session_hash != session_hash ||
+        name != ParticipationCookie(participation->app_id)) {
+      continue;
+    }
+    all.push_back(*std::move(participation));
+  }
+  return all;
+}
+
+void BrowserCookies::ClearParticipation(const std::string& app_id, http::Response& response) {
+  ClearSignOutCookie(ParticipationCookie(app_id), response);
+}
+
+std::optional<SignOut> BrowserCookies::FindSignOut(const RequestContext& context) const {
+  const std::optional<std::string> cookie = context.request.Cookie(std::string(kSignOutCookie));
+  if (!cookie) return std::nullopt;
+  return context.sealer().OpenSignOut(*cookie, context.now);
+}
+
+absl::Status BrowserCookies::SetSignOut(const RequestContext& context, const SignOut& sign_out,
+                                        http::Response& response) const {
+  DT_ASSIGN_OR_RETURN(const std::string sealed, context.sealer().Seal(sign_out, random_));
+  if (sealed.size() > kCookieBytesMax) {
+    return absl::InvalidArgumentError("what the app sent is too long to be carried");
+  }
+  const std::chrono::seconds lifetime = kSignOutLifetime;
+  response.fields.Add("set-cookie", http::FormatCookie({.name = std::string(kSignOutCookie),
+                                                        .value = sealed,
+                                                        .max_age_seconds = lifetime.count(),
+                                                        .path = std::string(kSignOutPath)}));
+  return absl::OkStatus();
+}
+
+void BrowserCookies::ClearSignOut(http::Response& response) {
+  ClearSignOutCookie(std::string(kSignOutCookie), response);
 }
 
 bool BrowserCookies::IsOver(const Session& session) const {

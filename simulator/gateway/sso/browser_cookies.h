@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/random.h"
 #include "libs/base/status.h"
@@ -19,6 +20,12 @@ namespace devicetrust::gateway {
 
 inline constexpr std::string_view kSessionCookie = "__Host-dt-session";
 inline constexpr std::string_view kTransactionCookiePrefix = "__Host-dt-t-";
+// Of a sign-out and of the apps that it has to ask. Browsers send them below kSignOutPath alone, so
+// that they cost no other request anything.
+inline constexpr std::string_view kSignOutPath = "/signout";
+inline constexpr std::string_view kSignOutCookie = "__Secure-dt-signout";
+inline constexpr std::string_view kParticipationCookiePrefix = "__Secure-dt-app-";
+inline constexpr int kParticipationsMax = 100;
 // How many transactions one browser keeps, and how many bytes their cookies' names and values
 // have together. Beyond that the oldest go: tabs left behind would fill the request's head, and
 // the browser would get nothing but refusals.
@@ -60,6 +67,21 @@ class BrowserCookies {
   void SetSession(const RequestContext& context, const Session& session,
                   http::Response& response) const;
   static void ClearSession(http::Response& response);
+
+  // Notes that an app was told of `session`, which counts it. Not beyond kParticipationsMax, nor
+  // without randomness: a sign-out will say that it is partial.
+  void AddParticipation(const RequestContext& context, const Participation& participation,
+                        Session& session, http::Response& response) const;
+  // Those of the session, in no particular order.
+  static std::vector<Participation> Participations(const RequestContext& context,
+                                                   std::string_view session_id);
+  static void ClearParticipation(const std::string& app_id, http::Response& response);
+
+  std::optional<SignOut> FindSignOut(const RequestContext& context) const;
+  // kInternal when the random source fails; kInvalidArgument when it is too long for a cookie.
+  absl::Status SetSignOut(const RequestContext& context, const SignOut& sign_out,
+                          http::Response& response) const;
+  static void ClearSignOut(http::Response& response);
   static bool SetsSession(const http::Response& response);
 
  private:

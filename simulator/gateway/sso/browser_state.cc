@@ -19,6 +19,9 @@ constexpr std::uint8_t kSessionVersion = 8;
 constexpr std::uint8_t kTransactionVersion = 9;
 constexpr std::uint8_t kChallengeVersion = 6;
 constexpr std::uint8_t kRefusalVersion = 10;
+constexpr std::uint8_t kParticipationVersion = 11;
+constexpr std::uint8_t kSignOutVersion = 12;
+constexpr std::uint8_t kSignOutAnswerVersion = 13;
 
 void Pack(Packer& packer, const Session& session) {
   packer.Text(session.id).Text(session.user_id).Text(session.principal);
@@ -26,7 +29,7 @@ void Pack(Packer& packer, const Session& session) {
   packer.Number(UnixMillis(session.authenticated_at)).Time(session.expires_at);
   packer.Flag(session.factor_at.has_value());
   if (session.factor_at) packer.Time(*session.factor_at);
-  packer.Text(session.last_serial);
+  packer.Text(session.last_serial).Number(session.participations);
 }
 
 Session UnpackSession(Unpacker& unpacker) {
@@ -38,6 +41,7 @@ Session UnpackSession(Unpacker& unpacker) {
   session.expires_at = unpacker.Time();
   if (unpacker.Flag()) session.factor_at = unpacker.Time();
   session.last_serial = unpacker.Text();
+  session.participations = unpacker.Number();
   return session;
 }
 
@@ -120,6 +124,34 @@ absl::StatusOr<std::string> StateSealer::Seal(const Refusal& refusal, Random& ra
   return SealBytes("refusal", packer.Take(), random);
 }
 
+absl::StatusOr<std::string> StateSealer::Seal(const Participation& participation,
+                                              Random& random) const {
+  DT_CHECK(participation.detail.size() <= kParticipationBytesMax);
+  Packer packer(kParticipationVersion);
+  packer.Text(participation.session_hash).Text(participation.app_id);
+  packer.Number(static_cast<std::int64_t>(participation.protocol)).Text(participation.detail);
+  return SealBytes("participation", packer.Take(), random);
+}
+
+absl::StatusOr<std::string> StateSealer::Seal(const SignOut& sign_out, Random& random) const {
+  DT_CHECK(sign_out.asking_state.size() <= kProtocolStateBytesMax);
+  Packer packer(kSignOutVersion);
+  packer.Time(sign_out.started_at).Text(sign_out.asking_app_id);
+  packer.Number(static_cast<std::int64_t>(sign_out.asking_protocol)).Text(sign_out.asking_state);
+  packer.Text(sign_out.session_id).Flag(sign_out.partial).Number(sign_out.asked);
+  packer.Text(sign_out.waiting_app_id).Text(sign_out.waiting_id);
+  packer.Text(sign_out.back_text).Text(sign_out.back_url);
+  packer.Number(static_cast<std::int64_t>(sign_out.image_app_ids.size()));
+  for (const std::string& id : sign_out.image_app_ids) packer.Text(id);
+  return SealBytes("sign-out", packer.Take(), random);
+}
+
+absl::StatusOr<std::string> StateSealer::Seal(const SignOutAnswer& answer, Random& random) const {
+  Packer packer(kSignOutAnswerVersion);
+  packer.Text(answer.app_id).Text(answer.in_response_to).Flag(answer.success);
+  return SealBytes("sign-out-answer", packer.Take(), random);
+}
+
 std::optional<Session> StateSealer::OpenSession(std::string_view text, WallTime now) const {
   const std::optional<Bytes> plain = OpenBytes("session", text);
   if (!plain) return std::nullopt;
@@ -190,6 +222,56 @@ std::optional<Refusal> StateSealer::OpenRefusal(std::string_view text, WallTime 
     return std::nullopt;
   }
   return refusal;
+}
+
+std::optional<Participation> StateSealer::OpenParticipation(std::string_view text) const {
+  const std::optional<Bytes> plain = OpenBytes("participation", text);
+  if (!plain) return std::nullopt;
+  Unpacker unpacker(*plain, kParticipationVersion);
+  Participation participation;
+  participation.session_hash = unpacker.Text();
+  participation.app_id = unpacker.Text();
+  participation.protocol = static_cast<Protocol>(unpacker.Number());
+  participation.detail = unpacker.Text();
+  if (!unpacker.Done()) return std::nullopt;
+  return participation;
+}
+
+std::optional<SignOut> StateSealer::OpenSignOut(std::string_view text, WallTime now) const {
+  const std::optional<Bytes> plain = OpenBytes("sign-out", text);
+  if (!plain) return std::nullopt;
+  Unpacker unpacker(*plain, kSignOutVersion);
+  SignOut sign_out;
+  sign_out.started_at = unpacker.Time();
+  sign_out.asking_app_id = unpacker.Text();
+  sign_out.asking_protocol = static_cast<Protocol>(unpacker.Number());
+  sign_out.asking_state = unpacker.Text();
+  sign_out.session_id = unpacker.Text();
+  sign_out.partial = unpacker.Flag();
+  sign_out.asked = static_cast<int>(unpacker.Number());
+  sign_out.waiting_app_id = unpacker.Text();
+  sign_out.waiting_id = unpacker.Text();
+  sign_out.back_text = unpacker.Text();
+  sign_out.back_url = unpacker.Text();
+  const std::int64_t images = unpacker.Number();
+  for (std::int64_t i = 0; i < images; ++i) sign_out.image_app_ids.push_back(unpacker.Text());
+  if (!unpacker.Done() ||
+      !IsBetween(sign_out.started_at, sign_out.started_at + kSignOutLifetime, now)) {
+    return std::nullopt;
+  }
+  return sign_out;
+}
+
+std::optional<SignOutAnswer> StateSealer::OpenSignOutAnswer(std::string_view text) const {
+  const std::optional<Bytes> plain = OpenBytes("sign-out-answer", text);
+  if (!plain) return std::nullopt;
+  Unpacker unpacker(*plain, kSignOutAnswerVersion);
+  SignOutAnswer answer;
+  answer.app_id = unpacker.Text();
+  answer.in_response_to = unpacker.Text();
+  answer.success = unpacker.Flag();
+  if (!unpacker.Done()) return std::nullopt;
+  return answer;
 }
 
 }  // namespace devicetrust::gateway

@@ -22,6 +22,8 @@ inline constexpr std::chrono::minutes kTransactionLifetime{30};
 inline constexpr std::chrono::seconds kChallengeLifetime{60};
 inline constexpr std::chrono::hours kRefusalLifetime{24};
 inline constexpr std::size_t kProtocolStateBytesMax = 8 * 1024;
+inline constexpr std::chrono::minutes kSignOutLifetime{30};
+inline constexpr std::size_t kParticipationBytesMax = 512;
 
 // A signed-in person.
 struct Session {
@@ -33,6 +35,8 @@ struct Session {
   std::optional<WallTime> factor_at;
   // Serial number of the certificate proved last; when it is revoked, the session is over.
   std::string last_serial;
+  // How many answers to apps were noted as Participations, so that there are not too many.
+  std::int64_t participations = 0;
 };
 
 // In which protocol a sign-on began and will be answered. The numbers are in browsers' cookies.
@@ -88,6 +92,44 @@ struct Refusal {
   WallTime made_at = {};
 };
 
+// That an app was told of a session: whom a sign-out has to ask. Kept where sign-outs alone see it.
+struct Participation {
+  std::string session_hash;  // HashName() of the session's id.
+  std::string app_id;
+  Protocol protocol = Protocol::kNone;
+  // What the protocol needs to ask the app, e.g. by what name it knows the person. At most
+  // kParticipationBytesMax.
+  std::string detail;
+};
+
+// A sign-out on its way from app to app.
+struct SignOut {
+  WallTime started_at;
+  // Who wants it; no app: the person, at the org itself.
+  std::string asking_app_id;
+  Protocol asking_protocol = Protocol::kNone;
+  std::string asking_state;  // For the answer; the protocol's own, at most kProtocolStateBytesMax.
+  // Once the org has ended the session: its id. Before that the browser's session must be looked
+  // at.
+  std::string session_id;
+  bool partial = false;  // An app could not be asked, or has not ended its session.
+  int asked = 0;         // Apps.
+  // Apps that the last page tells of it, by images; and a way on from there.
+  std::vector<std::string> image_app_ids;
+  std::string back_text;
+  std::string back_url;
+  // The app whose answer is awaited, and the name of the question.
+  std::string waiting_app_id;
+  std::string waiting_id;
+};
+
+// What an app has answered, on its way through the browser (SameSite).
+struct SignOutAnswer {
+  std::string app_id;
+  std::string in_response_to;
+  bool success = false;
+};
+
 // base64url(SHA-256(text)), as proofs name transactions and sessions.
 std::string HashName(std::string_view text);
 
@@ -103,12 +145,19 @@ class StateSealer {
   absl::StatusOr<std::string> Seal(const Transaction& transaction, Random& random) const;
   absl::StatusOr<std::string> Seal(const Challenge& challenge, Random& random) const;
   absl::StatusOr<std::string> Seal(const Refusal& refusal, Random& random) const;
+  absl::StatusOr<std::string> Seal(const Participation& participation, Random& random) const;
+  absl::StatusOr<std::string> Seal(const SignOut& sign_out, Random& random) const;
+  absl::StatusOr<std::string> Seal(const SignOutAnswer& answer, Random& random) const;
 
   // Nothing when the text was not sealed by us as this, was changed, or is too old by `now`.
   std::optional<Session> OpenSession(std::string_view text, WallTime now) const;
   std::optional<Transaction> OpenTransaction(std::string_view text, WallTime now) const;
   std::optional<Challenge> OpenChallenge(std::string_view text, WallTime now) const;
   std::optional<Refusal> OpenRefusal(std::string_view text, WallTime now) const;
+  // Of any age: it is worth what its session is, or the SignOut that waits for it.
+  std::optional<Participation> OpenParticipation(std::string_view text) const;
+  std::optional<SignOut> OpenSignOut(std::string_view text, WallTime now) const;
+  std::optional<SignOutAnswer> OpenSignOutAnswer(std::string_view text) const;
 
  private:
   absl::StatusOr<std::string> SealBytes(std::string_view kind, const Bytes& plain,

@@ -310,16 +310,16 @@ http::Response RenderSignOut(const Site& site, std::string_view principal) {
 }
 
 http::Response RenderSignedOut(const Site& site, const SignedOutPage& page) {
-  std::string content =
-      "<h1>Signed out</h1>\n<p>Apps that you opened may keep sessions of their own; sign out there "
-      "too.</p>\n";
+  std::string content = fmt::format(
+      "<h1>Signed out</h1>\n<p>{}</p>\n",
+      page.partial ? "Apps that you opened may keep sessions of their own; sign out there too."
+                   : "That goes for the apps that you opened, too.");
   std::string sources;
   for (const std::string& url : page.images) {
     const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
     if (!parsed.ok()) continue;
     // Not seen and not spoken of: what comes back is the app's affair.
-    content += fmt::format("<img src=\"{}\" alt=\"\" width=\"1\" height=\"1\">\n",
-                           EscapeHtml(url));
+    content += fmt::format("<img src=\"{}\" alt=\"\" width=\"1\" height=\"1\">\n", EscapeHtml(url));
     sources += " " + parsed->Origin();
   }
   std::vector<Link> ways;
@@ -327,6 +327,20 @@ http::Response RenderSignedOut(const Site& site, const SignedOutPage& page) {
   ways.push_back({"Sign in again", "/"});
   http::Response response = Page(site, 200, "Signed out", content + Ways(ways), "'none'");
   response.fields.Set("content-security-policy", Policy(site, "'none'", false, sources));
+  return response;
+}
+
+http::Response RenderLeaving(const Site& site, std::string_view url, std::string_view app_label) {
+  http::Response response =
+      Page(site, 200, "Signing out",
+           fmt::format(
+               "<h1>Signing out of {}</h1>\n<p class=\"soft\">Press Continue if nothing "
+               "happens.</p>\n{}",
+               app_label.empty() ? "the app" : Foreign(app_label),
+               Ways({{"Continue", std::string(url)}, {"Leave this app out", "/signout/continue"}})),
+           "'none'");
+  response.fields.Set("refresh", fmt::format("0; url={}", url));
+  response.fields.Set("referrer-policy", "strict-origin");
   return response;
 }
 

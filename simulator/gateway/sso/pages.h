@@ -119,8 +119,11 @@ http::Response RenderSignOut(const Site& site, std::string_view principal);
 struct SignedOutPage {
   // Images whose loading tells apps of it: addresses of registered apps, https or loopback.
   std::vector<std::string> images = {};
+  bool partial = true;            // Apps may have sessions still.
   std::optional<Link> back = {};  // To the app that asked for it.
 };
 http::Response RenderSignedOut(const Site& site, const SignedOutPage& page = {});
+// Sends the browser on to an app, as a redirect would.
+http::Response RenderLeaving(const Site& site, std::string_view url, std::string_view app_label);
 
 }  // namespace devicetrust::gateway

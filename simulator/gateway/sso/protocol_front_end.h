@@ -4,6 +4,7 @@
 // pages; it keeps nothing itself and never sees the org client or a cookie.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -22,6 +23,28 @@ enum class SsoFailure {
   kInteractionNeeded,  // The app forbade it (Transaction::passive).
   kDenied,             // The app forbade to show the person a refusal.
   kOtherUserExpected,  // The app asked for somebody else.
+};
+
+// What came in at an address where apps speak of signing out: a request, or the answer to one.
+struct SignOutMessage {
+  std::string app_id;
+  bool is_answer = false;
+  std::string state;           // Of a request: see SignOut::asking_state.
+  std::string in_response_to;  // Of an answer.
+  bool success = false;
+};
+
+// Where a browser is sent to ask an app, and how the question is called.
+struct SignOutQuestion {
+  std::string id;
+  http::Response response;
+};
+
+// How a sign-out that an app had asked for has ended.
+enum class SignOutEnd {
+  kDone,
+  kPartial,       // Perhaps not of every other app.
+  kOtherSession,  // It named a session that is not this browser's.
 };
 
 // All are thread-safe.
@@ -74,6 +97,43 @@ class ProtocolFrontEnd {
                                                       const Transaction& transaction,
                                                       const org::v1::App& app,
                                                       SsoFailure failure) const = 0;
+
+  // Signing out (sign_out_flow.h); a protocol without it leaves these as they are.
+
+  // What a sign-out will need to know of ReplyAllowed()'s answer: Participation::detail.
+  virtual std::string ParticipationOf(const Transaction& /*transaction*/,
+                                      const org::v1::App& /*app*/,
+                                      const org::v1::User& /*user*/) const {
+    return {};
+  }
+
+  // Whether `path`, below kSignOutPath, is where apps send sign-out messages of this protocol.
+  virtual bool ServesSignOut(std::string_view /*path*/) const { return false; }
+
+  // Checks such a message. Errors: as of Begin().
+  virtual absl::StatusOr<SignOutMessage> ReadSignOut(const RequestContext& /*context*/) const {
+    return absl::UnimplementedError("no sign-out");
+  }
+
+  // Whether the request with this `state` means `session`, of which the app knows `detail`.
+  virtual bool MeansSession(const std::string& /*state*/, const org::v1::App& /*app*/,
+                            const Session& /*session*/, const std::string& /*detail*/) const {
+    return false;
+  }
+
+  // Asks an app to end its part of a session. Nothing: it takes no such requests.
+  virtual absl::StatusOr<std::optional<SignOutQuestion>> AskToSignOut(
+      const RequestContext& /*context*/, const org::v1::App& /*app*/,
+      const std::string& /*session_id*/, const std::string& /*detail*/) const {
+    return std::nullopt;
+  }
+
+  // Answers the app's request with this `state`. Nothing: it wants, or can have, no answer.
+  virtual absl::StatusOr<std::optional<http::Response>> AnswerSignOut(
+      const RequestContext& /*context*/, const org::v1::App& /*app*/, const std::string& /*state*/,
+      SignOutEnd /*end*/) const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace devicetrust::gateway

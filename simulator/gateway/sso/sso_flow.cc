@@ -186,6 +186,10 @@ http::Response SsoFlow::ApplyDecision(const RequestContext& context, Transaction
     case org::v1::OUTCOME_ALLOWED:
       response = Finish(context, transaction,
                         front_end->ReplyAllowed(context, transaction, app, decision.user()));
+      cookies_.AddParticipation(context,
+                                {HashName(session.id), app.id(), transaction.protocol,
+                                 front_end->ParticipationOf(transaction, app, decision.user())},
+                                session, response);
       break;
     case org::v1::OUTCOME_FACTOR_REQUIRED:
       if (transaction.passive) return Fail(context, transaction, SsoFailure::kInteractionNeeded);

@@ -27,7 +27,7 @@ struct FeedsConfig {
   std::chrono::milliseconds apps_every{500};
   std::chrono::milliseconds iwas_every{5000};  // While there is none: apps_every.
   std::chrono::milliseconds issuers_every{1000};
-  std::chrono::milliseconds keys_every{60'000};
+  std::chrono::milliseconds keys_every{10'000};
 };
 
 class Feeds {

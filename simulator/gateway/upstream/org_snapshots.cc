@@ -10,6 +10,24 @@
 
 namespace devicetrust::gateway {
 
+namespace {
+
+// An org that is older than this gateway does not say which sign: the first does.
+absl::Status AddSamlKeys(const org::v1::GetGatewayKeysResponse& keys, Keyring& keyring) {
+  const bool says = std::ranges::any_of(keys.saml_keys(), &org::v1::SigningKey::signs);
+  for (const org::v1::SigningKey& key : keys.saml_keys()) {
+    DT_ASSIGN_OR_RETURN(pki::Certificate certificate,
+                        pki::Certificate::FromPem(key.certificate_pem()));
+    keyring.saml_certificates.push_back(certificate);
+    if (says ? !key.signs() : !keyring.saml_signers.empty()) continue;
+    DT_ASSIGN_OR_RETURN(pki::PrivateKey secret, pki::PrivateKey::FromPem(key.private_key_pem()));
+    keyring.saml_signers.push_back({std::move(certificate), std::move(secret)});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<Keyring> ToKeyring(std::string_view org,
                                   const org::v1::GetGatewayKeysResponse& keys) {
   if (keys.cookie_keys().empty() || keys.proof_keys().empty() || keys.saml_keys().empty()) {
@@ -29,23 +47,36 @@ absl::StatusOr<Keyring> ToKeyring(std::string_view org,
                         pki::PrivateKey::FromPem(key.private_key_pem()));
     proof_keys.Add(key.kid(), token::ProofIssuer(org), parsed.public_key());
   }
-  std::vector<pki::Certificate> certificates;
-  for (const org::v1::SigningKey& key : keys.saml_keys()) {
-    DT_ASSIGN_OR_RETURN(pki::Certificate certificate,
-                        pki::Certificate::FromPem(key.certificate_pem()));
-    certificates.push_back(std::move(certificate));
-  }
-  DT_ASSIGN_OR_RETURN(pki::PrivateKey saml_key,
-                      pki::PrivateKey::FromPem(keys.saml_keys(0).private_key_pem()));
-  return Keyring{std::string(org),
-                 std::move(cookie_keys),
-                 token::SigningKey{newest.kid(), std::move(proof_key)},
-                 std::move(proof_keys),
-                 pki::Identity{certificates.front(), std::move(saml_key)},
-                 certificates};
+  Keyring keyring{std::string(org),
+                  std::move(cookie_keys),
+                  token::SigningKey{newest.kid(), std::move(proof_key)},
+                  std::move(proof_keys),
+                  {},
+                  {}};
+  DT_RETURN_IF_ERROR(AddSamlKeys(keys, keyring));
+  return keyring;
 }
 
-AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps) : version_(apps.version()) {
+const pki::Identity& Keyring::SamlSigner(org::v1::SamlKeyKind kind) const {
+  const pki::KeyType type =
+      kind == org::v1::SAML_KEY_KIND_ECDSA ? pki::KeyType::kP256 : pki::KeyType::kRsa2048;
+  for (const pki::Identity& signer : saml_signers) {
+    if (signer.key.type() == type) return signer;
+  }
+  return saml_signers.front();
+}
+
+std::vector<pki::Certificate> Keyring::SamlCertificates(bool curves) const {
+  std::vector<pki::Certificate> certificates;
+  for (const pki::Certificate& each : saml_certificates) {
+    const absl::StatusOr<pki::PublicKey> key = each.public_key();
+    if (key.ok() && (curves || key->type() == pki::KeyType::kRsa2048)) certificates.push_back(each);
+  }
+  return certificates;
+}
+
+AppDirectory::AppDirectory(const org::v1::ListAppsResponse& apps)
+    : version_(apps.version()), default_name_id_format_(apps.default_name_id_format()) {
   for (const org::v1::App& app : apps.apps()) {
     by_id_.emplace(app.id(), app);
     if (app.has_saml()) id_by_entity_id_.emplace(app.saml().entity_id(), app.id());

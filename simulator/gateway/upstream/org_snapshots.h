@@ -26,8 +26,15 @@ struct Keyring {
   std::vector<pki::AeadKey> cookie_keys;  // Not empty; the first seals, all open.
   token::SigningKey proof_key;
   token::KeySet proof_keys;  // Of all gateways.
-  pki::Identity saml_signer;
-  std::vector<pki::Certificate> saml_certificates;  // All in the metadata, newest first.
+  // Who signs SAML now, one of a kind at most, RSA first; not empty.
+  std::vector<pki::Identity> saml_signers;
+  std::vector<pki::Certificate> saml_certificates;  // All that sign, will sign or have signed.
+
+  // The signer of that kind; of RSA when the org has none.
+  const pki::Identity& SamlSigner(org::v1::SamlKeyKind kind) const;
+  // For metadata, RSA alone unless curves are wanted: some apps stumble over a key of a kind that
+  // they don't know.
+  std::vector<pki::Certificate> SamlCertificates(bool curves) const;
 };
 
 // kInvalidArgument: a kind of key is missing, or one does not parse.
@@ -45,9 +52,12 @@ class AppDirectory {
   const org::v1::App* FindByRealm(const std::string& realm) const;
   // All, by id.
   const std::map<std::string, org::v1::App>& all() const { return by_id_; }
+  // By which NameID format SAML apps name people unless told otherwise; empty: unspecified.
+  const std::string& default_name_id_format() const { return default_name_id_format_; }
 
  private:
   std::int64_t version_;
+  std::string default_name_id_format_;
   std::map<std::string, org::v1::App> by_id_;
   std::map<std::string, std::string> id_by_entity_id_;
   std::map<std::string, std::string> id_by_realm_;

@@ -155,7 +155,8 @@ absl::StatusOr<std::string> WsFedActiveEndpoint::Envelope(const RequestContext& 
                              request.token_type.value_or(app.ws_fed().token_type()), context.now};
   DT_ASSIGN_OR_RETURN(
       const std::string token,
-      wsfed::BuildToken(answer, app.ws_fed(), subject, context.keys->saml_signer, random_));
+      wsfed::BuildToken(answer, app.ws_fed(), subject,
+                        context.keys->SamlSigner(org::v1::SAML_KEY_KIND_RSA), random_));
   return wsfed::BuildTokenEnvelope(
       request, wsfed::BuildTokenResponse(request.trust_ns, answer, app.ws_fed().realm(), token));
 }

@@ -75,8 +75,8 @@ http::Response WsFedFrontEnd::Metadata(const RequestContext& context) const {
          .passive_url = fmt::format("{}{}", site_.org_origin, kWsFedPath),
          .active_url = fmt::format("{}{}", site_.org_origin, kWsFedActivePath),
          .name = site_.org_name,
-         .signing_certificates = context.keys->saml_certificates},
-        context.keys->saml_signer);
+         .signing_certificates = context.keys->SamlCertificates(/*curves=*/false)},
+        context.keys->SamlSigner(org::v1::SAML_KEY_KIND_RSA));
     if (!xml.ok()) return RenderNotFound(site_, "There is no federation metadata just now.");
     made = std::make_shared<const SignedMetadata>(SignedMetadata{context.keys, *xml});
     metadata_.Set(made);
@@ -187,7 +187,8 @@ absl::StatusOr<http::Response> WsFedFrontEnd::ReplyAllowed(const RequestContext&
   const wsfed::Subject subject{user, session.authenticated_at, session.factor_at.has_value()};
   DT_ASSIGN_OR_RETURN(
       const std::string token,
-      wsfed::BuildToken(answer, app.ws_fed(), subject, context.keys->saml_signer, random_));
+      wsfed::BuildToken(answer, app.ws_fed(), subject,
+                        context.keys->SamlSigner(org::v1::SAML_KEY_KIND_RSA), random_));
   const std::string result =
       wsfed::BuildTokenResponse(wsfed::kTrust2005Ns, answer, app.ws_fed().realm(), token);
   const std::array<std::pair<std::string_view, std::string_view>, 3> fields = {
