@@ -336,6 +336,60 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(gone.returncode, 1)
         self.assertIn("APP_UNKNOWN", gone.stderr)
 
+    def test_what_a_saml_app_is_told_is_set(self):
+        dtctl = self.environment.dtctl
+        metadata = self.environment.folder / "settings-app.xml"
+        metadata.write_text(METADATA.replace("time.example.com", "settings.example.com"))
+        shown = dtctl("app", "add", metadata, "--name-id", "persistent", "--sign", "both").stdout
+        self.assertRegex(shown, r"NameID +persistent")
+        self.assertRegex(shown, r"signed +both, by the org's RSA key")
+        self.assertRegex(shown, r"encrypted +no: its metadata has no key for it")
+        shown = dtctl("app", "set", "settings-app", "--attribute", "mail=email", "--attribute",
+                      "role=groups:CRM-", "--attribute", "tenant=text:42", "--key", "ecdsa").stdout
+        self.assertRegex(shown, r"attributes +mail=email, role=groups:CRM-, tenant=text:42")
+        self.assertRegex(shown, r"signed +both, by the org's ECDSA key")  # That stays.
+        refused = dtctl("app", "set", "settings-app", "--attribute", "mail=colour", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("account-name", refused.stderr)
+        refused = dtctl("app", "set", "settings-app", "--encryption", "always", check=False)
+        self.assertIn("the metadata has no RSA key for it", refused.stderr)
+        self.assertEqual(dtctl("app", "set", "settings-app", "--sign", "all", check=False).returncode, 2)
+
+        metadata.write_text(metadata.read_text().replace("/acs", "/new-acs"))
+        shown = dtctl("app", "refresh", "settings-app", "--metadata", metadata).stdout
+        self.assertIn("/new-acs", shown)
+        self.assertIn("tenant=text:42", shown)
+        other = self.environment.folder / "other.xml"
+        other.write_text(METADATA)
+        refused = dtctl("app", "refresh", "settings-app", "--metadata", other, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("CONFLICTING_STATE", refused.stderr)
+        exported = json.loads(dtctl("policy", "export").stdout)
+        app = next(each for each in exported["apps"] if each["id"] == "settings-app")
+        self.assertEqual(len(app["saml"]["settings"]["attributes"]), 3)
+        dtctl("app", "remove", "settings-app", "--yes")
+
+        self.assertIn("email", dtctl("name-id", "email").stdout)
+        dtctl("name-id", "default")
+
+    def test_saml_keys_follow_one_another(self):
+        dtctl = self.environment.dtctl
+        before = json.loads(dtctl("saml-key", "list", "--json").stdout)["keys"]
+        self.assertEqual({key["state"] for key in before}, {"SAML_KEY_STATE_SIGNING"})
+        new = json.loads(dtctl("saml-key", "rotate", "--json").stdout)["key"]["kid"]
+        again = dtctl("saml-key", "rotate", check=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("activate", again.stderr)
+        self.assertIn("published; signs from", dtctl("saml-key", "list").stdout)
+        dtctl("saml-key", "activate", new)
+        old = next(key["kid"] for key in before if key["kind"] == "SAML_KEY_KIND_RSA")
+        self.assertRegex(dtctl("saml-key", "list").stdout, rf"{old} +RSA +retiring")
+        self.assertIn("signs", dtctl("saml-key", "retire", new, "--yes", check=False).stderr)
+        asked = dtctl("saml-key", "retire", old, check=False)
+        self.assertEqual(asked.returncode, 2)
+        dtctl("saml-key", "retire", old, "--yes")
+        self.assertNotIn(old, dtctl("saml-key", "list").stdout)
+
     def test_an_app_whose_rules_are_refused_is_not_registered(self):
         folder = self.environment.run_dir.parent
         metadata = folder / "half-app.xml"

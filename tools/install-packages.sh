@@ -30,6 +30,7 @@ fi
 if command -v systemctl >/dev/null; then
   for package in "${needed[@]}"; do
     case "$package" in
+      libapache2-mod-shib) systemctl disable -q shibd.service || true ;;
       krb5-kdc) systemctl disable -q krb5-kdc.service || true ;;
       nginx-light) systemctl disable -q nginx.service || true ;;
       samba) systemctl disable -q samba-ad-dc.service smbd.service nmbd.service || true ;;

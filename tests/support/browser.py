@@ -87,11 +87,16 @@ class Browser:
     def once(self, method, url, body=None, headers=None):
         """One request, no redirect followed."""
         parts = urllib.parse.urlsplit(url)
-        connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=15,
-                                                 context=self.context)
+        tls = parts.scheme == "https"  # Apps may be without it on loopback.
+        if tls:
+            connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=15,
+                                                     context=self.context)
+        else:
+            connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=15)
         port = next(self.ports[connection.port]) if connection.port in self.ports else connection.port
         raw = socket.create_connection(("127.0.0.1", port), 15, (self.source, 0))
-        connection.sock = self.context.wrap_socket(raw, server_hostname=parts.hostname)
+        connection.sock = (self.context.wrap_socket(raw, server_hostname=parts.hostname) if tls
+                           else raw)
         try:
             target = parts.path or "/"
             if parts.query:

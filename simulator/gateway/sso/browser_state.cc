@@ -15,8 +15,8 @@ namespace devicetrust::gateway {
 namespace {
 
 // The first octet of what is sealed; one number for each form that ever was.
-constexpr std::uint8_t kSessionVersion = 8;
-constexpr std::uint8_t kTransactionVersion = 9;
+constexpr std::uint8_t kSessionVersion = 14;
+constexpr std::uint8_t kTransactionVersion = 15;
 constexpr std::uint8_t kChallengeVersion = 6;
 constexpr std::uint8_t kRefusalVersion = 10;
 constexpr std::uint8_t kParticipationVersion = 11;
