@@ -218,6 +218,92 @@ absl::StatusOr<Credentials> Credentials::FromPassword(const std::string& princip
   return Credentials(std::move(state));
 }
 
+absl::StatusOr<Credentials> Credentials::FromKeytab(const std::string& path,
+                                                    const std::string& principal) {
+  auto state = std::make_unique<State>();
+  state->principal = principal;
+  state->cache = NewMemoryName();
+  const auto get = [&](krb5_context context, krb5_principal client,
+                       krb5_get_init_creds_opt* options, krb5_creds* creds) {
+    KrbKeytab keytab(context);
+    const krb5_error_code code = krb5_kt_resolve(context, ("FILE:" + path).c_str(), keytab.out());
+    if (code != 0) return code;
+    return krb5_get_init_creds_keytab(context, creds, client, keytab.get(), 0, nullptr, options);
+  };
+  DT_RETURN_IF_ERROR(GetInitialTicket(principal, ENCTYPE_NULL, get, state->cache, state->ticket));
+  return Credentials(std::move(state));
+}
+
+absl::StatusOr<Credentials> Credentials::FromCache(const std::string& name) {
+  DT_ASSIGN_OR_RETURN(std::string principal, PrincipalOfCache(name));
+  krb5_context context = ThreadContext();
+  auto state = std::make_unique<State>();
+  state->principal = std::move(principal);
+  state->cache = NewMemoryName();
+  KrbCache from(context);
+  KrbCache to(context);
+  KrbPrincipal owner(context);
+  krb5_error_code code = krb5_cc_resolve(context, name.c_str(), from.out());
+  if (code == 0) code = krb5_cc_get_principal(context, from.get(), owner.out());
+  if (code == 0) code = krb5_cc_resolve(context, state->cache.c_str(), to.out());
+  if (code == 0) code = krb5_cc_initialize(context, to.get(), owner.get());
+  if (code == 0) code = krb5_cc_copy_creds(context, from.get(), to.get());
+  if (code != 0) return KrbError(context, code, "credential cache " + name);
+  return Credentials(std::move(state));
+}
+
+absl::StatusOr<std::string> PrincipalOfCache(const std::string& name) {
+  DT_RETURN_IF_ERROR(RequireConfig());
+  krb5_context context = ThreadContext();
+  if (context == nullptr) {
+    return MakeFailure(Failure::kMisconfigured, "libkrb5 refuses the file that KRB5_CONFIG names");
+  }
+  KrbCache cache(context);
+  KrbPrincipal owner(context);
+  krb5_error_code code = krb5_cc_resolve(context, name.c_str(), cache.out());
+  if (code == 0) code = krb5_cc_get_principal(context, cache.get(), owner.out());
+  char* text = nullptr;
+  if (code == 0) code = krb5_unparse_name(context, owner.get(), &text);
+  if (code != 0) {
+    return MakeFailure(Failure::kTicketExpired,
+                       fmt::format("no tickets in {}: log on to the domain, or run kinit", name));
+  }
+  std::string principal = text;
+  krb5_free_unparsed_name(context, text);
+  return principal;
+}
+
+absl::StatusOr<std::string> ComputerOf(const std::string& path) {
+  DT_RETURN_IF_ERROR(RequireConfig());
+  krb5_context context = ThreadContext();
+  if (context == nullptr) {
+    return MakeFailure(Failure::kMisconfigured, "libkrb5 refuses the file that KRB5_CONFIG names");
+  }
+  KrbKeytab keytab(context);
+  krb5_kt_cursor cursor{};
+  krb5_error_code code = krb5_kt_resolve(context, ("FILE:" + path).c_str(), keytab.out());
+  if (code == 0) code = krb5_kt_start_seq_get(context, keytab.get(), &cursor);
+  if (code != 0) {
+    return MakeFailure(Failure::kUnknownAccount,
+                       fmt::format("the computer's keytab {} cannot be read", path));
+  }
+  std::string found;
+  krb5_keytab_entry entry{};
+  while (found.empty() && krb5_kt_next_entry(context, keytab.get(), &entry, &cursor) == 0) {
+    char* text = nullptr;
+    if (krb5_unparse_name(context, entry.principal, &text) == 0) {
+      const std::string principal = text;
+      krb5_free_unparsed_name(context, text);
+      if (principal.find("$@") != std::string::npos) found = principal;
+    }
+    krb5_free_keytab_entry_contents(context, &entry);
+  }
+  krb5_kt_end_seq_get(context, keytab.get(), &cursor);
+  if (!found.empty()) return found;
+  return MakeFailure(Failure::kUnknownAccount,
+                     fmt::format("{} has no key of a computer (NAME$@REALM)", path));
+}
+
 std::vector<Ticket> Credentials::tickets() const {
   std::vector<Ticket> tickets;
   krb5_context context = ThreadContext();

@@ -1,5 +1,6 @@
 // The client's side of Negotiate: a ticket-granting ticket and what is made from it. All in
-// memory; no credential cache or keytab of the machine is read or written.
+// memory; a credential cache or a keytab of the machine is read where a call names it, and never
+// written.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,13 @@ class Credentials {
                                              const std::string& service = {});
   static absl::StatusOr<Credentials> FromPassword(const std::string& principal,
                                                   const std::string& password);
+  // With the keys of `principal` in a keytab file of the machine. Errors as FromKey(), and
+  // kUnknownAccount when the file has none of it, or cannot be read.
+  static absl::StatusOr<Credentials> FromKeytab(const std::string& path,
+                                                const std::string& principal);
+  // A copy of the tickets in a credential cache, as kinit or a logon left them. kTicketExpired:
+  // there is no such cache, or nothing in it.
+  static absl::StatusOr<Credentials> FromCache(const std::string& name);
   Credentials(Credentials&&) noexcept;
   Credentials& operator=(Credentials&&) noexcept;
   ~Credentials();
@@ -61,6 +69,13 @@ class Credentials {
   explicit Credentials(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// The computer that a keytab is for: the first principal in it that ends in '$', with its realm.
+// kUnknownAccount: there is none, or the file cannot be read.
+absl::StatusOr<std::string> ComputerOf(const std::string& keytab);
+
+// Whose tickets are in a cache. kTicketExpired: as Credentials::FromCache().
+absl::StatusOr<std::string> PrincipalOfCache(const std::string& name);
 
 // One exchange with one service.
 class Initiator {

@@ -146,6 +146,20 @@ absl::Status UseConfig(const std::string& krb5_config) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> UseMachineConfig() {
+  const char* const named = std::getenv("KRB5_CONFIG");
+  const std::string config = named != nullptr && *named != '\0' ? named : "/etc/krb5.conf";
+  krb5_context context = nullptr;
+  std::string cache;
+  if (krb5_init_context(&context) == 0) {
+    const char* const name = krb5_cc_default_name(context);
+    if (name != nullptr) cache = name;
+    krb5_free_context(context);
+  }
+  DT_RETURN_IF_ERROR(UseConfig(config));
+  return cache;
+}
+
 absl::Status RequireConfig() {
   const char* config = std::getenv("KRB5_CONFIG");
   if (config != nullptr && *config != '\0') return absl::OkStatus();

@@ -17,6 +17,12 @@ namespace devicetrust::kerberos {
 // Errors: kNotFound the file is unreadable.
 absl::Status UseConfig(const std::string& krb5_config);
 
+// The same for a program that runs on a computer of the domain as one of its users: that computer's
+// own configuration (KRB5_CONFIG, else /etc/krb5.conf). Returns the name of the credential cache
+// that the user's logon filled (KRB5CCNAME, else as the configuration says), which is out of use
+// for all but who names it.
+absl::StatusOr<std::string> UseMachineConfig();
+
 // Sends what this library asks a KDC of one of `realms` to 127.0.0.1:`port`, over one UDP socket
 // per thread that stays open: libkrb5 by itself opens one for each question and looks the KDC up
 // again, which costs a process full of virtual computers more than the ticket. Whatever is not
