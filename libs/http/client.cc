@@ -1,8 +1,10 @@
 #include "libs/http/client.h"
 
 #include <fmt/format.h>
+#include <boost/asio/read.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -41,26 +43,61 @@ Task<absl::StatusOr<tcp::endpoint>> ResolveAddress(std::string address) {
   co_return found.begin()->endpoint();
 }
 
+// Leaves the socket where the tunnel begins: octet by octet, since what follows the proxy's answer
+// is the server's.
+Task<absl::Status> OpenTunnel(tcp::socket& socket, const ClientOptions& options) {
+  constexpr std::size_t kAnswerMax = 8 * 1024;
+  std::string text = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", options.address);
+  if (!options.proxy_authorization.empty()) {
+    text += fmt::format("Proxy-Authorization: {}\r\n", options.proxy_authorization);
+  }
+  text += "\r\n";
+  auto [error, sent] = co_await asio::async_write(socket, asio::buffer(text), kAsTuple);
+  std::string answer;
+  while (!error && !answer.ends_with("\r\n\r\n") && answer.size() < kAnswerMax) {
+    char octet = 0;
+    const auto [failed, got] = co_await asio::async_read(socket, asio::buffer(&octet, 1), kAsTuple);
+    error = failed;
+    if (!error) answer += octet;
+  }
+  if (error) {
+    co_return absl::UnavailableError(fmt::format("proxy {}: {}", options.proxy, error.message()));
+  }
+  const std::string line = answer.substr(0, answer.find("\r\n"));
+  if (line.starts_with("HTTP/1.") && line.size() > 10 && line[8] == ' ' && line[9] == '2') {
+    co_return absl::OkStatus();
+  }
+  const bool http = line.starts_with("HTTP/1.") && line.size() > 9;
+  co_return absl::PermissionDeniedError(
+      fmt::format("proxy {} opens no tunnel to {}: {}", options.proxy, options.address,
+                  http ? line.substr(9, 80) : "it answers no HTTP"));
+}
+
 }  // namespace
 
 Client::Client(ClientOptions options, std::unique_ptr<net::Stream> stream)
     : options_(std::move(options)), stream_(std::move(stream)), deadline_(stream_->socket()) {}
 
 Task<absl::StatusOr<std::unique_ptr<Client>>> Client::Connect(ClientOptions options) {
-  const absl::StatusOr<tcp::endpoint> endpoint = co_await ResolveAddress(options.address);
+  const absl::StatusOr<tcp::endpoint> endpoint =
+      co_await ResolveAddress(options.proxy.empty() ? options.address : options.proxy);
   if (!endpoint.ok()) co_return endpoint.status();
 
   tcp::socket socket(co_await asio::this_coro::executor);
   std::unique_ptr<net::Stream> stream =
       options.tls == nullptr
           ? net::NewPlainStream(std::move(socket))
-          : net::NewTlsClientStream(
-                std::move(socket), options.tls->NewClientSession(options.host, options.identity));
+          : net::NewTlsClientStream(std::move(socket),
+                                    options.tls->NewClientSession(options.host, options.identity));
   std::unique_ptr<Client> client(new Client(std::move(options), std::move(stream)));
   client->deadline_.Set(client->options_.connect);
   auto [error] = co_await client->stream_->socket().async_connect(*endpoint, kAsTuple);
   if (!error) {
     client->stream_->socket().set_option(tcp::no_delay(true), error);
+    if (!client->options_.proxy.empty()) {
+      const absl::Status tunnel = co_await OpenTunnel(client->stream_->socket(), client->options_);
+      if (!tunnel.ok() && !client->deadline_.expired()) co_return tunnel;
+    }
     error = co_await client->stream_->Handshake();
     if (error && !client->deadline_.expired() &&
         error.category() == asio::error::get_ssl_category()) {

@@ -32,6 +32,10 @@ struct ClientOptions {
   // The client certificate for this connection; null: the context's own, if any. Needed
   // during Connect() only.
   const pki::Identity* identity = nullptr;
+  // "HOST:PORT" of a proxy that is asked for a tunnel to `address` (RFC 9110, section 9.3.6), and
+  // what it is told in Proxy-Authorization; empty: none.
+  std::string proxy = {};
+  std::string proxy_authorization = {};
   ParserLimits parser{.body_bytes_max = 4 * 1024 * 1024};
   std::chrono::milliseconds connect{5'000};    // TCP and TLS together.
   std::chrono::milliseconds exchange{30'000};  // One request with its answer.
@@ -50,6 +54,7 @@ class Client {
   // Errors:
   //   kUnavailable       name not found, connection refused or lost.
   //   kDeadlineExceeded  options.connect passed.
+  //   kPermissionDenied  the proxy opens no tunnel; the message has its status.
   //   kUnauthenticated   the handshake failed: one side refused the other's certificate,
   //                      or they share no version; the message holds OpenSSL's reason.
   static Task<absl::StatusOr<std::unique_ptr<Client>>> Connect(ClientOptions options);

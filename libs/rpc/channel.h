@@ -20,6 +20,9 @@ struct ChannelConfig {
   std::string server_name;           // Checked against the server's certificate; empty: the host.
   std::string trust_pem;             // CA certificates of the server.
   std::optional<Identity> identity;  // For internal listeners.
+  // "http://[USER:PASSWORD@]HOST:PORT", reached by CONNECT (RFC 9110, section 9.3.6); empty: none.
+  // What the environment says of proxies is not looked at.
+  std::string http_proxy = {};
 };
 
 // Connects when first used and again after each failure, at least once in two seconds.
