@@ -347,6 +347,7 @@ void GatewayServer::Parts::Follow() {
       FeedsConfig{
           .org = config.org,
           .ca_bundle = files.edge_ca_bundle,
+          .mtls_host = config.mtls_host,
           .org_channel = org_channel,
           .ca_channel =
               rpc::NewChannel(files.component.Peer(config.ca_address, config.ca_server_name)),

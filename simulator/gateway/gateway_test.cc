@@ -431,15 +431,16 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
     iwa->set_enabled(std::string_view(name) != "off");
     iwa->set_device_trust_capable(true);
   }
-  gateway_.snapshots.discovery.Set(
-      std::make_shared<const std::string>(DiscoveryJson("acme", iwas, "127.0.0.1:2", "PEM\n\"")));
+  gateway_.snapshots.discovery.Set(std::make_shared<const std::string>(
+      DiscoveryJson("acme", iwas, "127.0.0.1:2", "PEM\n\"", "mtls.localhost")));
   EXPECT_EQ(browser_.Get(gateway_, "/.well-known/device-trust").body,
             "{\"org\":\"acme\",\"iwas\":["
             "{\"name\":\"main\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
             "\"domains\":[\"corp.test\"],\"primary\":true},"
             "{\"name\":\"backup\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
             "\"domains\":[\"corp.test\"],\"primary\":false}],"
-            "\"ca_address\":\"127.0.0.1:2\",\"ca_bundle\":\"PEM\\n\\\"\"}");
+            "\"ca_address\":\"127.0.0.1:2\",\"ca_bundle\":\"PEM\\n\\\"\","
+            "\"mtls_host\":\"mtls.localhost\"}");
 }
 
 }  // namespace

@@ -197,8 +197,8 @@ struct Feeds::State {
   void PublishDiscovery() {
     const auto issuers = snapshots.issuers.Get();
     if (!iwas || issuers == nullptr) return;
-    snapshots.discovery.Set(std::make_shared<const std::string>(
-        DiscoveryJson(config.org, *iwas, issuers->edge_address, config.ca_bundle)));
+    snapshots.discovery.Set(std::make_shared<const std::string>(DiscoveryJson(
+        config.org, *iwas, issuers->edge_address, config.ca_bundle, config.mtls_host)));
   }
 
   // Until the first IWA has registered, ask often: agents wait for it.

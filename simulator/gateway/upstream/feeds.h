@@ -18,7 +18,8 @@ namespace devicetrust::gateway {
 
 struct FeedsConfig {
   std::string org;
-  std::string ca_bundle;  // PEM, for DiscoveryJson().
+  std::string ca_bundle;  // PEM, for DiscoveryJson(), as the next.
+  std::string mtls_host = {};
   std::shared_ptr<grpc::Channel> org_channel;
   std::shared_ptr<grpc::Channel> ca_channel;
   // Takes issuers that differ from those before, on a thread of the feeds; afterwards they are in

@@ -128,7 +128,8 @@ std::vector<std::string> VouchedDomains(const org::v1::Iwa& iwa) {
 }
 
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
-                          std::string_view ca_address, std::string_view ca_bundle) {
+                          std::string_view ca_address, std::string_view ca_bundle,
+                          std::string_view mtls_host) {
   std::vector<const org::v1::Iwa*> usable;
   for (const org::v1::Iwa& iwa : iwas.iwas()) {
     if (IsUsable(iwa)) usable.push_back(&iwa);
@@ -146,8 +147,9 @@ std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse&
                     list.empty() ? "" : ",", JsonQuote(iwa->name()), JsonQuote(iwa->address()),
                     JsonQuote(iwa->spn()), domains, iwa->primary());
   }
-  return fmt::format("{{\"org\":{},\"iwas\":[{}],\"ca_address\":{},\"ca_bundle\":{}}}",
-                     JsonQuote(org), list, JsonQuote(ca_address), JsonQuote(ca_bundle));
+  return fmt::format(
+      "{{\"org\":{},\"iwas\":[{}],\"ca_address\":{},\"ca_bundle\":{},\"mtls_host\":{}}}",
+      JsonQuote(org), list, JsonQuote(ca_address), JsonQuote(ca_bundle), JsonQuote(mtls_host));
 }
 
 }  // namespace devicetrust::gateway

@@ -81,10 +81,12 @@ bool IsUsable(const org::v1::Iwa& iwa);
 std::vector<std::string> VouchedDomains(const org::v1::Iwa& iwa);
 
 // What computers need before they have a certificate: the body of /.well-known/device-trust, JSON
-// {"org", "iwas":[{"name","address","spn","domains":[…],"primary"}], "ca_address", "ca_bundle"}.
-// Only usable IWAs; the primary first.
+// {"org", "iwas":[{"name","address","spn","domains":[…],"primary"}], "ca_address", "ca_bundle",
+// "mtls_host"}. Only usable IWAs; the primary first. `mtls_host`: it and the names below it are
+// where browsers show certificates.
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
-                          std::string_view ca_address, std::string_view ca_bundle);
+                          std::string_view ca_address, std::string_view ca_bundle,
+                          std::string_view mtls_host);
 
 // Each null until it first arrived.
 struct OrgSnapshots {
