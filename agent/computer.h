@@ -36,9 +36,12 @@ enum class EventLevel { kInformation, kWarning, kError };
 inline constexpr int kEventEnrolled = 1000;
 inline constexpr int kEventNothingToDo = 1001;  // A certificate is there already.
 inline constexpr int kEventRenewed = 1002;      // It took the place of another.
+inline constexpr int kEventPrepared = 1003;     // What was missing on the computer was installed.
 inline constexpr int kEventNotNow = 2000;       // No network, no user: at the next run.
 inline constexpr int kEventTryAgain = 2001;     // Something did not answer.
 inline constexpr int kEventRefused = 3000;      // Somebody has to act.
+inline constexpr int kEventSharedTerminal = 3001;  // Several people log on to the computer.
+inline constexpr int kEventUnsupported = 3002;     // By its operating system, or what it lacks.
 
 struct Event {
   int id = 0;
@@ -80,6 +83,10 @@ class Computer {
  public:
   virtual ~Computer() = default;
 
+  // What the task needs of the computer before it can run: the operating system, and what it may
+  // install by itself. kFailedPrecondition: it cannot run there.
+  virtual absl::Status Prepare() { return absl::OkStatus(); }
+
   virtual std::string name() const = 0;    // "PC0042".
   virtual std::string domain() const = 0;  // "corp.test"; empty: not joined to one.
   virtual NetworkPlace network_place() const = 0;
@@ -120,6 +127,18 @@ class Computer {
   // As `account`, with `service` ("HTTP/iwa.corp.test"). Errors as in libs/kerberos.
   virtual absl::StatusOr<std::unique_ptr<Negotiation>> Negotiate(
       Account account, std::string_view service, const kerberos::Bindings& bindings) = 0;
+
+  // Where another program keeps the computer's account, which the user may not use: the device
+  // token of that IWA for that key, from the device task. Nothing: Negotiate(Account::kComputer)
+  // does.
+  virtual std::optional<absl::StatusOr<std::string>> DeviceTokenFor(
+      const std::string& iwa_name, const std::string& key_thumbprint) {
+    static_cast<void>(iwa_name), static_cast<void>(key_thumbprint);
+    return std::nullopt;
+  }
+  // The user that this computer was enrolled for, when it is not the one who is logged on: several
+  // people share it, which is not supported.
+  virtual std::optional<std::string> other_user() const { return std::nullopt; }
 
   virtual void WriteEvent(const Event& event) = 0;
 };

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "libs/base/ascii.h"
 
 namespace devicetrust::agent {
 namespace {
@@ -26,6 +29,11 @@ absl::StatusOr<std::string> Text(const json& object, const char* name, std::size
     return Wrong(fmt::format("\"{}\" is empty or too long", name));
   }
   return text;
+}
+
+// It goes into browsers' policies.
+bool IsHostName(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return IsAlnum(c) || c == '-' || c == '.'; });
 }
 
 absl::StatusOr<IwaEntry> ParseIwa(const json& object) {
@@ -59,6 +67,10 @@ absl::StatusOr<Discovery> ParseDiscovery(std::string_view text) {
   DT_ASSIGN_OR_RETURN(discovery.org, Text(document, "org", 128));
   DT_ASSIGN_OR_RETURN(discovery.ca_address, Text(document, "ca_address", 256));
   DT_ASSIGN_OR_RETURN(discovery.ca_bundle, Text(document, "ca_bundle", kDiscoveryBytesMax));
+  if (document.contains("mtls_host")) {
+    DT_ASSIGN_OR_RETURN(discovery.mtls_host, Text(document, "mtls_host", 253));
+    if (!IsHostName(discovery.mtls_host)) return Wrong("\"mtls_host\" is no host name");
+  }
   const auto iwas = document.find("iwas");
   if (iwas == document.end() || !iwas->is_array() || iwas->size() > kIwasMax) {
     return Wrong("\"iwas\" is missing, no list, or too long");

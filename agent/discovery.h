@@ -23,6 +23,9 @@ struct Discovery {
   std::vector<IwaEntry> iwas;  // As the org lists them: the primary first.
   std::string ca_address;      // host:port
   std::string ca_bundle;       // PEM: signs the certificates of IWAs and CA.
+  // It and the names below it are where browsers show certificates; empty: an older org does not
+  // say.
+  std::string mtls_host = {};
 };
 
 inline constexpr std::string_view kDiscoveryPath = "/.well-known/device-trust";

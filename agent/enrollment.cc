@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <tuple>
 
+#include "agent/proof.h"
 #include "agent/remedies.h"
 #include "agent/renewal.h"
-#include "libs/base/encoding.h"
 #include "libs/base/trace.h"
 #include "libs/base/utc_time.h"
 #include "libs/pki/csr.h"
@@ -49,21 +49,6 @@ std::chrono::milliseconds AskedPause(const absl::Status& status) {
   return std::chrono::seconds(std::clamp<std::int64_t>(detail->retry_after().seconds(), 0, 3600));
 }
 
-// The payload of a compact JWS, for people to read; nothing is decided by it.
-std::string Claims(const std::string& token) {
-  const std::size_t first = token.find('.');
-  const std::size_t second = token.find('.', first + 1);
-  if (first == std::string::npos || second == std::string::npos) return "not a token";
-  const auto payload =
-      Base64UrlDecode(std::string_view(token).substr(first + 1, second - first - 1));
-  return payload.ok() ? ToString(*payload) : "not a token";
-}
-
-bool Serves(const IwaEntry& iwa, const std::string& domain) {
-  return iwa.domains.empty() ||
-         std::find(iwa.domains.begin(), iwa.domains.end(), domain) != iwa.domains.end();
-}
-
 }  // namespace
 
 std::string_view StepName(Step step) {
@@ -99,6 +84,18 @@ std::optional<Outcome> Enrollment::CheckPreconditions() {
                           rpc::ReasonName(outcome.status), std::string(RemedyFor(why))});
     return outcome;
   };
+  if (const absl::Status prepared = computer_.Prepare(); !prepared.ok()) {
+    Outcome outcome;
+    outcome.kind = Outcome::Kind::kRefused;
+    outcome.status = prepared;
+    computer_.WriteEvent(
+        {kEventUnsupported,
+         EventLevel::kError,
+         Text(prepared),
+         {},
+         "Give the user a computer that is supported, or install what is missing."});
+    return outcome;
+  }
   const auto not_joined = [&] {
     return not_now(reason::v1::REASON_NOT_DOMAIN_JOINED,
                    "This computer is not joined to a domain, so it cannot prove itself.");
@@ -106,6 +103,9 @@ std::optional<Outcome> Enrollment::CheckPreconditions() {
   if (!computer_.logged_on_user()) {  // Whose store it would be.
     if (computer_.domain().empty()) return not_joined();
     return not_now(reason::v1::REASON_NOT_A_USER, "Nobody is logged on.");
+  }
+  if (const std::optional<std::string> other = computer_.other_user()) {
+    return SharedTerminal(*other);
   }
   step_ = Step::kInstall;  // The one that is about the store.
   auto early = CheckStore();
@@ -162,6 +162,23 @@ absl::StatusOr<std::optional<Outcome>> Enrollment::CheckStore() {
                                    RenewableFrom(newest->certificate));
   if (clock_.Now() >= moment) return std::nullopt;
   return NothingToDo(*newest);
+}
+
+Outcome Enrollment::SharedTerminal(const std::string& other) {
+  const auto why = reason::v1::REASON_SHARED_TERMINAL;
+  const std::string remedy(RemedyFor(why));
+  const std::string message = fmt::format(
+      "This computer was enrolled for {}, and {} is logged on: a computer that several people "
+      "share "
+      "is not supported.",
+      other, computer_.logged_on_user().value_or("another user"));
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kRefused;
+  outcome.status =
+      rpc::MakeError(absl::StatusCode::kFailedPrecondition, why, message, computer_.name(), remedy);
+  computer_.WriteEvent(
+      {kEventSharedTerminal, EventLevel::kError, message, rpc::ReasonName(why), remedy});
+  return outcome;
 }
 
 absl::Status Enrollment::RemoveAllBut(const pki::Certificate& kept) {
@@ -241,57 +258,38 @@ absl::Status Enrollment::MakeKey() {
   return absl::OkStatus();
 }
 
-// One Kerberos exchange with the chosen IWA, both sides proved, good for this request alone.
-absl::StatusOr<TokenAnswer> Enrollment::Prove(Account account, const token::BoundRequest& request) {
-  std::vector<const IwaEntry*> serving;
-  for (const IwaEntry& iwa : discovery_->iwas) {
-    if (Serves(iwa, computer_.domain())) serving.push_back(&iwa);
-  }
-  if (serving.empty()) {
-    return rpc::MakeError(
-        absl::StatusCode::kFailedPrecondition, reason::v1::REASON_UNTRUSTED_FOREST,
-        fmt::format("No IWA of the org serves {}.", computer_.domain()), computer_.domain(),
-        std::string(RemedyFor(reason::v1::REASON_UNTRUSTED_FOREST)));
-  }
-  const IwaEntry& iwa = *serving[iwa_choice_ % serving.size()];
-  token::BoundRequest bound = request;
-  bound.iwa = iwa.name;
-  bound.key_thumbprint = thumbprint_;
-  auto negotiation = computer_.Negotiate(account, iwa.spn, token::BindingsOf(bound));
-  if (!negotiation.ok()) return FromKerberos(negotiation.status(), account);
-
-  absl::StatusOr<TokenAnswer> answer =
-      account == Account::kComputer
-          ? services_.IssueDeviceToken(*discovery_, iwa, (*negotiation)->token(), thumbprint_)
-          : services_.IssueUserToken(*discovery_, iwa, (*negotiation)->token(), thumbprint_,
-                                     device_token_);
-  if (!answer.ok()) {
-    if (IsTransient(answer.status())) ++iwa_choice_;
-    return answer;
-  }
-  if (const absl::Status proved = (*negotiation)->Finish(answer->spnego_reply); !proved.ok()) {
-    return rpc::MakeError(absl::StatusCode::kUnauthenticated, reason::v1::REASON_TICKET_INVALID,
-                          Text(proved), iwa.name,
-                          "Something between this computer and the IWA answers in its name.");
-  }
-  if (detailed()) {
-    detail_ = fmt::format("{} at {}\n{}\n{}", iwa.name, iwa.address, (*negotiation)->Describe(),
-                          Claims(answer->token));
-  }
+absl::StatusOr<TokenAnswer> Enrollment::ProveTo(const IwaEntry& iwa, Account account) {
+  auto answer = Prove(computer_, services_, *discovery_, iwa,
+                      {account, thumbprint_, account == Account::kUser ? device_token_ : ""},
+                      detailed() ? &detail_ : nullptr);
+  if (!answer.ok() && IsTransient(answer.status())) ++iwa_choice_;
   return answer;
+}
+
+absl::StatusOr<const IwaEntry*> Enrollment::ChosenIwa() const {
+  DT_ASSIGN_OR_RETURN(const auto serving, IwasFor(*discovery_, computer_.domain()));
+  return serving[iwa_choice_ % serving.size()];
 }
 
 absl::Status Enrollment::GetDeviceToken() {
   tokens_since_ = clock_.Now();
-  DT_ASSIGN_OR_RETURN(TokenAnswer answer,
-                      Prove(Account::kComputer, {"IssueDeviceToken", {}, {}, {}}));
+  DT_ASSIGN_OR_RETURN(const IwaEntry* const iwa, ChosenIwa());
+  if (auto brought = computer_.DeviceTokenFor(iwa->name, thumbprint_)) {
+    if (!brought->ok() && IsTransient(brought->status())) ++iwa_choice_;
+    DT_ASSIGN_OR_RETURN(device_token_, *std::move(brought));
+    if (detailed()) {
+      detail_ = fmt::format("{} by the device task\n{}", iwa->name, ClaimsForPeople(device_token_));
+    }
+    return absl::OkStatus();
+  }
+  DT_ASSIGN_OR_RETURN(TokenAnswer answer, ProveTo(*iwa, Account::kComputer));
   device_token_ = std::move(answer.token);
   return absl::OkStatus();
 }
 
 absl::Status Enrollment::GetUserToken() {
-  DT_ASSIGN_OR_RETURN(TokenAnswer answer,
-                      Prove(Account::kUser, {"IssueUserToken", {}, {}, device_token_}));
+  DT_ASSIGN_OR_RETURN(const IwaEntry* const iwa, ChosenIwa());
+  DT_ASSIGN_OR_RETURN(TokenAnswer answer, ProveTo(*iwa, Account::kUser));
   user_token_ = std::move(answer.token);
   return absl::OkStatus();
 }

@@ -18,7 +18,6 @@
 #include "agent/version.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
-#include "libs/token/bound_request.h"
 
 namespace devicetrust::agent {
 
@@ -84,11 +83,13 @@ class Enrollment {
   absl::Status Install();
   absl::Status CheckInstalled(const pki::Certificate& certificate);
   absl::Status Run(Step step, absl::Status (Enrollment::*body)());
-  absl::StatusOr<TokenAnswer> Prove(Account account, const token::BoundRequest& request);
+  absl::StatusOr<const IwaEntry*> ChosenIwa() const;
+  absl::StatusOr<TokenAnswer> ProveTo(const IwaEntry& iwa, Account account);
   std::optional<Outcome> CheckPreconditions();
   absl::StatusOr<std::optional<Outcome>> CheckStore();
   absl::StatusOr<std::vector<PersonalCertificate>> OurCertificates() const;
   absl::Status RemoveAllBut(const pki::Certificate& kept);
+  Outcome SharedTerminal(const std::string& other);
   Outcome NothingToDo(const PersonalCertificate& present);
   Outcome Conclude(const absl::Status& status);
   Outcome Enrolled();

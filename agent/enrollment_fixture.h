@@ -19,6 +19,7 @@
 #include "libs/testing/status.h"
 #include "libs/throwaway/seeded_random.h"
 #include "libs/throwaway/throwaway_pki.h"
+#include "libs/token/bound_request.h"
 
 namespace devicetrust::agent {
 
@@ -39,7 +40,7 @@ class FakeNegotiation final : public Negotiation {
   Bytes token_;
 };
 
-class FakeComputer final : public Computer {
+class FakeComputer : public Computer {
  public:
   std::string name() const override { return "PC1"; }
   std::string domain() const override { return domain_name; }
@@ -114,6 +115,12 @@ class FakeComputer final : public Computer {
     return std::make_unique<FakeNegotiation>(fmt::format(
         "{}|{}|{}", account == Account::kComputer ? "PC1$" : "ada", service, HexEncode(bindings)));
   }
+  std::optional<absl::StatusOr<std::string>> DeviceTokenFor(
+      const std::string& iwa_name, const std::string& thumbprint) override {
+    if (!device_task) return std::nullopt;
+    return device_task(iwa_name, thumbprint);
+  }
+  std::optional<std::string> other_user() const override { return other; }
   void WriteEvent(const Event& event) override { events.push_back(event); }
   void Reached(const char* where) const {
     if (reached) reached(where);
@@ -132,6 +139,9 @@ class FakeComputer final : public Computer {
   std::vector<Installed> store;
   std::set<std::string> keys;  // Ids of all that the keeper has.
   std::optional<DeviceKey> pending;
+  std::function<absl::StatusOr<std::string>(const std::string& iwa, const std::string& thumbprint)>
+      device_task;
+  std::optional<std::string> other;
   int keys_made = 0;
   absl::Status key_status;  // Of CreateKey().
   absl::Status store_status;

@@ -219,6 +219,39 @@ TEST_F(EnrollmentTest, ACertificateForAnotherKeyIsNotInstalled) {
   EXPECT_TRUE(computer_.store.empty());
 }
 
+TEST_F(EnrollmentTest, TheDeviceTaskBringsItsTokenWhereTheUserMayNotBeTheComputer) {
+  std::string asked;
+  computer_.device_task = [&](const std::string& iwa, const std::string& thumbprint) {
+    asked = iwa + " " + thumbprint;
+    return fmt::format("d.{}.0", thumbprint);
+  };
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kEnrolled);
+  EXPECT_TRUE(asked.starts_with("iwa-1 "));
+  const std::vector<std::string> calls = {"discover", "user@iwa-1", "enroll"};
+  EXPECT_EQ(services_.calls, calls);
+}
+
+TEST_F(EnrollmentTest, ADeviceTaskThatRefusesIsHeard) {
+  computer_.device_task = [&](const std::string&, const std::string&) {
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_COMPUTER_DISABLED,
+                          "disabled", "PC1$", "Enable it.");
+  };
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kRefused);
+  EXPECT_EQ(computer_.events.back().reason, "COMPUTER_DISABLED");
+  EXPECT_EQ(computer_.events.back().remedy, "Enable it.");
+}
+
+TEST_F(EnrollmentTest, ASecondUsersLogonIsRefusedWithAnEventOfItsOwn) {
+  computer_.other = "bob@CORP.TEST";
+  Enrollment enrollment = New();
+  EXPECT_EQ(enrollment.Attempt().kind, Kind::kRefused);
+  EXPECT_EQ(computer_.events.back().id, kEventSharedTerminal);
+  EXPECT_NE(computer_.events.back().message.find("bob@CORP.TEST"), std::string::npos);
+  EXPECT_TRUE(services_.calls.empty());
+}
+
 TEST_F(EnrollmentTest, NoIwaServesThisForest) {
   services_.iwas = {{"iwa-1", "iwa:1", "HTTP/iwa", {"elsewhere.test"}, true}};
   Enrollment enrollment = New();

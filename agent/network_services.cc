@@ -28,7 +28,8 @@ absl::StatusOr<std::shared_ptr<const Discovery>> NetworkServices::Discover(
       return kept->second.discovery;
     }
   }
-  DT_ASSIGN_OR_RETURN(Discovery fetched, FetchDiscovery(org_url, config_.org_trust_pem, clock_));
+  DT_ASSIGN_OR_RETURN(Discovery fetched,
+                      FetchDiscovery(org_url, config_.org_trust_pem, clock_, config_.http_proxy));
   auto discovery = std::make_shared<const Discovery>(std::move(fetched));
   if (config_.discovery_kept.count() > 0) {
     const MutexLock lock(mutex_);
@@ -45,6 +46,7 @@ std::shared_ptr<grpc::Channel> NetworkServices::ChannelTo(const std::string& add
     rpc::ChannelConfig channel;
     channel.address = address;
     channel.trust_pem = trust_pem;
+    channel.http_proxy = config_.http_proxy;
     server.channels.push_back(rpc::NewChannel(channel));
     return server.channels.back();
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/install_options.h"
+#include "libs/base/encoding.h"
 #include "libs/base/run_task.h"
 #include "libs/http/client.h"
 #include "libs/rpc/error.h"
@@ -9,7 +11,7 @@
 namespace devicetrust::agent {
 
 absl::StatusOr<Discovery> FetchDiscovery(const std::string& org_url, const std::string& trust_pem,
-                                         const Clock& clock) {
+                                         const Clock& clock, const std::string& http_proxy) {
   DT_ASSIGN_OR_RETURN(const http::Url url, http::ParseUrl(org_url));
   if (!url.https) {
     return absl::InvalidArgumentError("the org's URL must begin with https://: " + org_url);
@@ -25,6 +27,13 @@ absl::StatusOr<Discovery> FetchDiscovery(const std::string& org_url, const std::
   options.port = url.port == 443 ? std::uint16_t{0} : url.port;
   options.tls = &tls;
   options.parser.body_bytes_max = kDiscoveryBytesMax;
+  if (!http_proxy.empty()) {
+    DT_ASSIGN_OR_RETURN(const HttpProxy proxy, ParseHttpProxy(http_proxy));
+    options.proxy = proxy.address;
+    if (!proxy.user_and_password.empty()) {
+      options.proxy_authorization = "Basic " + Base64Encode(AsBytes(proxy.user_and_password));
+    }
+  }
   http::ClientRequest request;
   request.target = std::string(kDiscoveryPath);
 

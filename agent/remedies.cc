@@ -25,6 +25,11 @@ std::string_view RemedyFor(Reason reason) {
     case REASON_USER_NOT_IN_DOMAIN:
     case REASON_NOT_A_USER:
       return "Log on with an account of the domain.";
+    case REASON_SHARED_TERMINAL:
+      return "Give each person a computer of their own; where this one changed hands, install the "
+             "agent again.";
+    case REASON_TICKET_EXPIRED:
+      return "Log on again, or run kinit.";
     case REASON_UNTRUSTED_FOREST:
       return "Let an IWA of the org serve this forest, or trust it in Active Directory.";
     case REASON_CLOCK_SKEW:
