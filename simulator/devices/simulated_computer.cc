@@ -36,6 +36,27 @@ SimulatedComputer::SimulatedComputer(ComputerWorld& world,
                                      std::optional<std::uint32_t> user_slot)
     : world_(&world), computer_slot_(computer_slot), user_slot_(user_slot) {}
 
+void SimulatedComputer::set_windows(const WindowsSpec* spec) {
+  windows_ = spec;
+  dot_net_ = spec == nullptr ? 0 : spec->dot_net;
+}
+
+absl::Status SimulatedComputer::Prepare() {
+  if (windows_ == nullptr) return absl::OkStatus();
+  bool installed = false;
+  DT_RETURN_IF_ERROR(CheckPrerequisites(*windows_, dot_net_, installed));
+  if (installed) {
+    WriteEvent({agent::kEventPrepared, agent::EventLevel::kInformation,
+                ".NET Framework 4.5.2 was installed; the user saw its windows."});
+  }
+  return absl::OkStatus();
+}
+
+std::optional<std::string> SimulatedComputer::other_user() const {
+  if (!enrolled_slot_ || !user_slot_ || *enrolled_slot_ == *user_slot_) return std::nullopt;
+  return PrincipalOf(world_->accounts(), world_->accounts().Read(*enrolled_slot_).account);
+}
+
 std::string SimulatedComputer::name() const {
   if (!computer_slot_) return "unmanaged";
   std::string name = world_->accounts().Read(*computer_slot_).account.name.str();
@@ -80,6 +101,7 @@ absl::Status SimulatedComputer::InstallPersonal(const std::vector<pki::Certifica
   store_.push_back({chain.front().der(), std::move(pending_key_),
                     world_->Share({chain.begin() + 1, chain.end()}), renew_at});
   pending_key_.clear();
+  enrolled_slot_ = user_slot_;
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 #include "agent/computer.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "simulator/devices/windows.h"
 #include "simulator/forest/account_table.h"
 
 namespace devicetrust::simulator {
@@ -53,9 +54,19 @@ class SimulatedComputer final : public agent::Computer {
   SimulatedComputer(ComputerWorld& world, std::optional<std::uint32_t> computer_slot,
                     std::optional<std::uint32_t> user_slot);
 
+  // What it runs, shared with others that are alike; null: a current Windows with all it needs.
+  void set_windows(const WindowsSpec* spec);
+  // Somebody else logs on, or nobody is left; the computer knows who it was enrolled for.
+  void LogOn(std::optional<std::uint32_t> user_slot) { user_slot_ = user_slot; }
+  void set_network_place(agent::NetworkPlace place) { place_ = place; }
+  agent::AgentVersion agent_version() const {
+    return windows_ == nullptr ? agent::kThisVersion : windows_->agent;
+  }
+
+  absl::Status Prepare() override;
   std::string name() const override;
   std::string domain() const override;
-  agent::NetworkPlace network_place() const override { return agent::NetworkPlace::kCorporate; }
+  agent::NetworkPlace network_place() const override { return place_; }
   std::optional<std::string> logged_on_user() const override;
   std::optional<std::string> RegistryValue(std::string_view name) const override;
   absl::StatusOr<std::vector<agent::PersonalCertificate>> PersonalCertificates() const override;
@@ -70,6 +81,7 @@ class SimulatedComputer final : public agent::Computer {
   absl::StatusOr<std::unique_ptr<agent::Negotiation>> Negotiate(
       agent::Account account, std::string_view service,
       const kerberos::Bindings& bindings) override;
+  std::optional<std::string> other_user() const override;
   void WriteEvent(const agent::Event& event) override;
 
   // The certificate that a browser on this computer finds in the user's store; nothing: none. A
@@ -87,6 +99,10 @@ class SimulatedComputer final : public agent::Computer {
 
   ComputerWorld* world_;
   std::optional<std::uint32_t> computer_slot_, user_slot_;
+  std::optional<std::uint32_t> enrolled_slot_;  // The user that it was enrolled for.
+  const WindowsSpec* windows_ = nullptr;
+  int dot_net_ = 0;
+  agent::NetworkPlace place_ = agent::NetworkPlace::kCorporate;
   std::vector<Stored> store_;
   Bytes pending_key_;  // PKCS#8; empty: none.
   std::vector<LoggedEvent> events_;

@@ -58,6 +58,23 @@ TEST_F(SimulatedComputerTest, AuthenticatesAsComputerAndAsUser) {
   EXPECT_EQ(computer.RegistryValue(agent::kOrgUrlValue), "https://acme.test");
 }
 
+// As the agent on a real computer does it.
+TEST_F(SimulatedComputerTest, ItsKeytabIsEnoughToBeIt) {
+  const std::vector<std::string> principals = {"HTTP/iwa.corp.test@CORP.TEST", "PC1$@CORP.TEST"};
+  DT_ASSERT_OK(forest_->WriteKeytab(folder_ / "pc1.keytab", principals));
+  const auto computer = kerberos::ComputerOf(folder_ / "pc1.keytab");
+  DT_ASSERT_OK(computer);
+  EXPECT_EQ(*computer, "PC1$@CORP.TEST");
+  const auto credentials = kerberos::Credentials::FromKeytab(folder_ / "pc1.keytab", *computer);
+  DT_ASSERT_OK(credentials);
+  DT_EXPECT_OK(kerberos::Initiator::Start(*credentials, "HTTP/iwa.corp.test", {}));
+  EXPECT_EQ(kerberos::FailureOf(kerberos::ComputerOf(folder_ / "none").status()),
+            kerberos::Failure::kUnknownAccount);
+  EXPECT_EQ(
+      kerberos::FailureOf(kerberos::Credentials::FromCache("FILE:" + (folder_ / "none")).status()),
+      kerberos::Failure::kTicketExpired);
+}
+
 TEST_F(SimulatedComputerTest, AnUnmanagedOneHasNoDomain) {
   SimulatedComputer computer(*world_, std::nullopt, slot_ + 1);
   EXPECT_EQ(computer.domain(), "");
@@ -109,6 +126,33 @@ TEST_F(SimulatedComputerTest, AKeyThatIsDeletedOrReplacedIsGone) {
   EXPECT_FALSE(first->signer.public_key() == second->signer.public_key());
   computer.DeletePendingKey();
   EXPECT_FALSE(computer.OpenPendingKey());
+}
+
+TEST_F(SimulatedComputerTest, ASecondUsersLogonIsSeen) {
+  const pki::Identity ca = throwaway::NewCa(std::string(agent::kIssuerCommonName), clock_.Now());
+  SimulatedComputer computer(*world_, slot_, slot_ + 1);
+  const auto key = computer.CreateKey();
+  DT_ASSERT_OK(key);
+  EXPECT_FALSE(computer.other_user());
+  DT_ASSERT_OK(computer.InstallPersonal({ca.certificate}, *key, clock_.Now()));
+  EXPECT_FALSE(computer.other_user());
+  computer.LogOn(slot_);
+  EXPECT_EQ(computer.other_user(), "ada@CORP.TEST");
+  computer.LogOn(std::nullopt);
+  EXPECT_FALSE(computer.other_user());
+}
+
+TEST_F(SimulatedComputerTest, AnOldWindowsIsRefusedAndDotNetInstalled) {
+  const WindowsSpec old{.release = WindowsRelease::k8};
+  SimulatedComputer computer(*world_, slot_, slot_ + 1);
+  DT_EXPECT_OK(computer.Prepare());
+  computer.set_windows(&old);
+  EXPECT_FALSE(computer.Prepare().ok());
+  const WindowsSpec bare{.dot_net = kNoDotNet, .agent = {1, 2, 2}};
+  computer.set_windows(&bare);
+  DT_EXPECT_OK(computer.Prepare());
+  EXPECT_NE(computer.events().back().event.message.find(".NET"), std::string::npos);
+  EXPECT_EQ(computer.agent_version(), (agent::AgentVersion{1, 2, 2}));
 }
 
 TEST_F(SimulatedComputerTest, TheEventLogIsBounded) {

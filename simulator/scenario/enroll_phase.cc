@@ -75,7 +75,8 @@ std::unique_ptr<EnrollPhase::Job> EnrollPhase::NewJob(std::size_t device,
     if (more) more(step, took, detail);
   };
   job->enrollment.emplace(computers_[device], services_, *config_.clock, *config_.random,
-                          agent::EnrollmentOptions{.trace_details = static_cast<bool>(more)},
+                          agent::EnrollmentOptions{.version = computers_[device].agent_version(),
+                                                   .trace_details = static_cast<bool>(more)},
                           std::move(trace));
   return job;
 }
