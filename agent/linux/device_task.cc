@@ -1,0 +1,201 @@
+#include "agent/linux/device_task.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "agent/proof.h"
+#include "agent/remedies.h"
+#include "libs/base/ascii.h"
+#include "libs/base/files.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::agent {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::seconds kAnswerWithin{60};
+constexpr std::chrono::seconds kRequestWithin{5};
+constexpr std::size_t kThumbprintLength = 43;  // RFC 7638 with SHA-256, base64url.
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+absl::StatusOr<std::string> ReadLine(int fd, std::chrono::milliseconds within) {
+  const auto end = std::chrono::steady_clock::now() + within;
+  std::string line;
+  while (line.size() < kDeviceTaskLineMax) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    pollfd wait{fd, POLLIN, 0};
+    if (left.count() <= 0 || ::poll(&wait, 1, static_cast<int>(left.count())) <= 0) {
+      return absl::DeadlineExceededError("no line came in time");
+    }
+    char buffer[1024];
+    const ssize_t got = ::read(fd, buffer, sizeof(buffer));
+    if (got <= 0) return absl::UnavailableError("the connection ended before a line did");
+    line.append(buffer, static_cast<std::size_t>(got));
+    const std::size_t newline = line.find('\n');
+    if (newline != std::string::npos) return line.substr(0, newline);
+  }
+  return absl::InvalidArgumentError("the line is too long");
+}
+
+absl::Status WriteLine(int fd, const json& object) {
+  const std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  std::size_t sent = 0;
+  while (sent < text.size()) {
+    const ssize_t put = ::send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+    if (put <= 0) return absl::UnavailableError("the other end is gone");
+    sent += static_cast<std::size_t>(put);
+  }
+  return absl::OkStatus();
+}
+
+std::string Member(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+json ErrorAnswer(const absl::Status& status) {
+  const auto detail = rpc::DetailOf(status);
+  return {{"code", static_cast<int>(status.code())},
+          {"reason", static_cast<int>(rpc::ReasonOf(status))},
+          {"message", std::string(status.message())},
+          {"remedy", detail ? detail->remedy() : ""}};
+}
+
+absl::Status SharedTerminal(const std::string& enrolled) {
+  return rpc::MakeError(absl::StatusCode::kFailedPrecondition, reason::v1::REASON_SHARED_TERMINAL,
+                        fmt::format("This computer was enrolled for {}.", enrolled), enrolled,
+                        std::string(RemedyFor(reason::v1::REASON_SHARED_TERMINAL)));
+}
+
+absl::StatusOr<DeviceTokenRequest> ReadRequest(int fd) {
+  DT_ASSIGN_OR_RETURN(const std::string line, ReadLine(fd, kRequestWithin));
+  const json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return absl::InvalidArgumentError("the request is no JSON object");
+  DeviceTokenRequest request{Member(object, "iwa"), Member(object, "key"), Member(object, "user")};
+  if (request.key_thumbprint.size() != kThumbprintLength ||
+      !std::ranges::all_of(request.key_thumbprint, IsBase64Url)) {
+    return absl::InvalidArgumentError("\"key\" is no thumbprint");
+  }
+  if (request.user.empty() || request.user.size() > 512 || HasControl(request.user) ||
+      request.user.find('@') == std::string::npos) {
+    return absl::InvalidArgumentError("\"user\" is no name@REALM");
+  }
+  return request;
+}
+
+absl::StatusOr<std::string> GetToken(const DeviceTokenRequest& request, const Paths& paths,
+                                     Computer& computer, Services& services) {
+  const std::optional<std::string> org_url = computer.RegistryValue(kOrgUrlValue);
+  if (!org_url) return absl::FailedPreconditionError("the agent has no OrgURL");
+  if (computer.domain().empty()) {
+    const auto why = reason::v1::REASON_NOT_DOMAIN_JOINED;
+    return rpc::MakeError(absl::StatusCode::kFailedPrecondition, why,
+                          "This computer is not joined to a domain, so it cannot prove itself.",
+                          computer.name(), std::string(RemedyFor(why)));
+  }
+  // Not the address that the user names: whom the computer proves itself to, the org says.
+  DT_ASSIGN_OR_RETURN(const auto discovery, services.Discover(*org_url));
+  DT_ASSIGN_OR_RETURN(const auto serving, IwasFor(*discovery, computer.domain()));
+  const auto chosen = std::ranges::find_if(
+      serving, [&](const IwaEntry* iwa) { return iwa->name == request.iwa_name; });
+  if (chosen == serving.end()) {
+    return absl::UnavailableError(
+        fmt::format("the org names no IWA \"{}\" for {}", request.iwa_name, computer.domain()));
+  }
+  DT_RETURN_IF_ERROR(NoteEnrolledUser(paths, request.user));
+  DT_ASSIGN_OR_RETURN(TokenAnswer answer,
+                      Prove(computer, services, *discovery, **chosen,
+                            {Account::kComputer, request.key_thumbprint, {}}, nullptr));
+  return std::move(answer.token);
+}
+
+}  // namespace
+
+// One computer, one user: the first one.
+absl::Status NoteEnrolledUser(const Paths& paths, const std::string& user) {
+  const auto text = ReadFile(paths.enrolled_user());
+  if (text.ok() && !text->empty()) {
+    const std::string enrolled = text->substr(0, text->find('\n'));
+    return EqualIgnoringCase(enrolled, user) ? absl::OkStatus() : SharedTerminal(enrolled);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(paths.machine_state(), error);
+  return WriteFileAtomically(paths.enrolled_user(), user + "\n", 0644);
+}
+
+absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,
+                                          const DeviceTokenRequest& request) {
+  const auto unavailable = [&](const std::string& why) {
+    return absl::UnavailableError(fmt::format("the device task ({}): {}", socket_path, why));
+  };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket_path.size() >= sizeof(address.sun_path)) return unavailable("the path is too long");
+  std::memcpy(address.sun_path, socket_path.c_str(), socket_path.size());
+  const Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0 ||
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return unavailable(std::strerror(errno));
+  }
+  const absl::Status sent = WriteLine(
+      fd.get(),
+      {{"iwa", request.iwa_name}, {"key", request.key_thumbprint}, {"user", request.user}});
+  if (!sent.ok()) return unavailable(std::string(sent.message()));
+  const auto line = ReadLine(fd.get(), kAnswerWithin);
+  if (!line.ok()) return unavailable(std::string(line.status().message()));
+  const json answer = json::parse(*line, nullptr, /*allow_exceptions=*/false);
+  if (!answer.is_object()) return unavailable("its answer is no JSON object");
+  if (const std::string token = Member(answer, "token"); !token.empty()) return token;
+  const auto number = [&](const char* name) {
+    return answer.contains(name) && answer[name].is_number_integer() ? answer[name].get<int>() : 0;
+  };
+  const int code = number("code");
+  const int reason = number("reason");
+  if (code <= 0 || code > 16) return unavailable("its answer has no token");
+  return rpc::MakeError(static_cast<absl::StatusCode>(code),
+                        reason::v1::Reason_IsValid(reason) ? static_cast<reason::v1::Reason>(reason)
+                                                           : reason::v1::REASON_UNSPECIFIED,
+                        Member(answer, "message"), {}, Member(answer, "remedy"));
+}
+
+absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Services& services) {
+  const auto request = ReadRequest(fd);
+  const auto token = request.ok() ? GetToken(*request, paths, computer, services)
+                                  : absl::StatusOr<std::string>(request.status());
+  if (!token.ok()) {
+    computer.WriteEvent({kEventRefused, EventLevel::kError,
+                         "No device token: " + std::string(token.status().message()),
+                         rpc::ReasonName(token.status()),
+                         ErrorAnswer(token.status())["remedy"].get<std::string>()});
+    DT_RETURN_IF_ERROR(WriteLine(fd, ErrorAnswer(token.status())));
+    return token.status();
+  }
+  return WriteLine(fd, {{"token", *token}});
+}
+
+}  // namespace devicetrust::agent

@@ -1,0 +1,40 @@
+// The device task: it alone may use the computer's account, and gets device tokens for the user
+// task. One request and one answer a connection, a line of JSON each, over a socket that systemd
+// listens on:
+//
+//   {"iwa":"iwa-1","key":"THUMBPRINT","user":"ada@CORP.TEST"}
+//   {"token":"…"}   or   {"code":7,"reason":"COMPUTER_DISABLED","message":"…","remedy":"…"}
+//
+// A user gets nothing from it but a token that is good for one key, at the IWAs that the org names.
+#pragma once
+
+#include <string>
+
+#include "agent/computer.h"
+#include "agent/linux/paths.h"
+#include "agent/services.h"
+#include "libs/base/status.h"
+
+namespace devicetrust::agent {
+
+struct DeviceTokenRequest {
+  std::string iwa_name;
+  std::string key_thumbprint;
+  std::string user;
+};
+
+inline constexpr std::size_t kDeviceTaskLineMax = 16 * 1024;
+
+// The user task's side. kUnavailable: the device task does not listen or answer; else what it says.
+absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,
+                                          const DeviceTokenRequest& request);
+
+// The device task's side: answers the one request of the connection `fd`, for the logged-on user at
+// the other end. The first user is the computer's from then on (Paths::enrolled_user()); another
+// one is refused with SHARED_TERMINAL.
+absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Services& services);
+
+// Notes whose computer it is, unless it is somebody's already. SHARED_TERMINAL: it is another's.
+absl::Status NoteEnrolledUser(const Paths& paths, const std::string& user);
+
+}  // namespace devicetrust::agent

@@ -1,0 +1,47 @@
+#include "agent/program/session.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "libs/base/files.h"
+#include "libs/kerberos/environment.h"
+
+namespace devicetrust::agent {
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(Task task, const Paths& paths) {
+  auto session = std::make_unique<Session>();
+  session->paths = paths;
+  DT_ASSIGN_OR_RETURN(session->install, InstallState::Read(paths));
+  const InstallOptions& options = session->install.options();
+  DT_ASSIGN_OR_RETURN(
+      session->trust_pem,
+      ReadFile(options.trust_bundle.empty() ? paths.system_trust() : options.trust_bundle));
+  DT_ASSIGN_OR_RETURN(std::string cache, kerberos::UseMachineConfig());
+
+  const std::string keytab = options.keytab.empty() ? paths.keytab() : options.keytab;
+  if (task == Task::kUser) {
+    session->ticket_cache = std::move(cache);
+    session->asks_device_task = ::access(keytab.c_str(), R_OK) != 0;
+    if (options.store.empty()) {
+      auto browsers = std::make_unique<NssStore>(paths.home, paths.renewals(), session->random);
+      session->browsers = browsers.get();
+      session->store = std::move(browsers);
+    } else {
+      session->store = std::make_unique<FileStore>(options.store, paths.renewals());
+    }
+  }
+  session->computer = std::make_unique<LinuxComputer>(
+      LinuxComputerConfig{paths, session->install, session->ticket_cache,
+                          session->asks_device_task},
+      session->store.get(), session->clock);
+  NetworkConfig network;
+  network.org_trust_pem = session->trust_pem;
+  if (task == Task::kUser || DeviceTaskUsesProxy(options, kThisVersion)) {
+    network.http_proxy = options.http_proxy;
+  }
+  session->services = std::make_unique<NetworkServices>(std::move(network), session->clock);
+  return session;
+}
+
+}  // namespace devicetrust::agent
