@@ -60,7 +60,7 @@ class Browser(EnvironmentTest):
 
     def test_a_trusted_computer_reaches_the_app(self):
         device, user = self.environment.device_and_user()
-        self.tool.make_store(self.home, self.endpoints, device)
+        self.tool.make_store(self.home, self.endpoints, device, user)
         with Chromium(self.home) as browser:
             self.sign_in(browser, user)
             browser.wait_for("location.host.startsWith('apps.') && "

@@ -38,6 +38,7 @@ namespace {
 constexpr std::chrono::milliseconds kCheckEvery{200};
 constexpr std::chrono::milliseconds kCommandCheckEvery{20};
 constexpr std::chrono::seconds kRefusedWithin{10};
+constexpr std::size_t kKeytabsMax = 1000;
 constexpr const char* kAppsHost = "apps.localhost";
 
 // Somebody else's may lie there by now.
@@ -113,7 +114,7 @@ class Up {
     DT_RETURN_IF_ERROR(EnrollDevices());
     DT_RETURN_IF_ERROR(DescribeDevices());
     DescribePeopleAndApps();
-    DT_RETURN_IF_ERROR(WriteComputerKeytab());
+    DT_RETURN_IF_ERROR(WriteComputerKeytabs());
     DT_RETURN_IF_ERROR(Announce());
     if (!options_.command.empty()) return RunCommand();
     while (WaitForStopSignal(kCheckEvery) == 0) DT_RETURN_IF_ERROR(environment_->Check());
@@ -285,12 +286,15 @@ class Up {
     return last_revoked.has_value() ? WaitUntilRefused(*last_revoked) : absl::OkStatus();
   }
 
-  // So that kinit can be a computer, too.
-  absl::Status WriteComputerKeytab() {
-    const std::string principal = fleet_.PrincipalOf(fleet_.devices.front());
-    const std::string path = folder_.File("computer.keytab");
-    DT_RETURN_IF_ERROR(environment_->forests().WriteKeytab(path, {&principal, 1}));
-    endpoints_.keytabs[principal] = path;
+  // So that kinit can be a computer, and dt-agent run as on one.
+  absl::Status WriteComputerKeytabs() {
+    for (std::size_t i = 0; i < std::min(fleet_.domain_joined, kKeytabsMax); ++i) {
+      const std::string principal = fleet_.PrincipalOf(fleet_.devices[i]);
+      const std::string name = fleet_.users[fleet_.devices[i].user].account_name;
+      const std::string path = folder_.File(fmt::format("devices/{}.keytab", name));
+      DT_RETURN_IF_ERROR(environment_->forests().WriteKeytab(path, {&principal, 1}));
+      endpoints_.keytabs[principal] = path;
+    }
     return absl::OkStatus();
   }
 
