@@ -1,14 +1,20 @@
 // Sign-on decisions by a hundred rules, whole: over gRPC, each kept and durable with its event
-// before the answer (arguments: callers at once); and a million that are kept, replayed under other
-// rules.
+// before the answer, beside a gRPC server that only answers (arguments: calls at once); and a
+// million that are kept, replayed under other rules.
 #include <benchmark/benchmark.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
 
+#include <atomic>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bench/hundred_rules.h"
 #include "libs/base/check.h"
+#include "libs/base/mutex.h"
 #include "libs/db/outbox.h"
 #include "libs/pki/aead.h"
 #include "libs/rpc/channel.h"
@@ -58,6 +64,20 @@ v1::Rule MessageOf(const Rule& rule) {
   return message;
 }
 
+std::vector<std::shared_ptr<grpc::Channel>> ChannelsTo(const std::string& address,
+                                                       throwaway::ThrowawayPki& pki) {
+  const pki::ExportableIdentity& gateway = pki.Component("gateway-1");
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  for (int i = 0; i < 2; ++i) {
+    channels.push_back(
+        rpc::NewChannel({.address = address,
+                         .server_name = {},
+                         .trust_pem = pki.deployment_ca().certificate.Pem(),
+                         .identity = rpc::Identity{gateway.certificate.Pem(), gateway.key.Pem()}}));
+  }
+  return channels;
+}
+
 // The rooms of the org that decide, over stores on disk, behind one listener.
 struct Org {
   Org() {
@@ -82,14 +102,7 @@ struct Org {
                            {&*service},
                            {{"devicetrust.org.v1.DecisionService.Evaluate", {rpc::kAnyComponent}}})
             .value();
-    const pki::ExportableIdentity& gateway = pki.Component("gateway-1");
-    for (int i = 0; i < 2; ++i) {
-      channels.push_back(rpc::NewChannel(
-          {.address = server->address(),
-           .server_name = {},
-           .trust_pem = trust,
-           .identity = rpc::Identity{gateway.certificate.Pem(), gateway.key.Pem()}}));
-    }
+    channels = ChannelsTo(server->address(), pki);
   }
   ~Org() {
     server->Stop();
@@ -182,18 +195,130 @@ v1::EvaluateRequest RequestOf(int j) {
   return request;
 }
 
-void BM_EvaluateOverGrpc(benchmark::State& state) {
-  static Org org;
-  const auto thread = static_cast<std::size_t>(state.thread_index());
-  v1::DecisionService::Stub stub(org.channels[thread % org.channels.size()]);
-  int j = static_cast<int>(thread) * 100'000;
-  for (auto _ : state) {
-    const auto answer = rpc::Call(stub, &v1::DecisionService::Stub::Evaluate, RequestOf(++j));
-    if (!answer.ok()) return state.SkipWithError(answer.status().ToString().c_str());
+// Some calls at once, each followed by the next on its answer, as a gateway makes them: no thread
+// waits for one.
+class Load {
+ public:
+  explicit Load(const std::vector<std::shared_ptr<grpc::Channel>>& channels) {
+    for (const auto& channel : channels) stubs_.push_back(v1::DecisionService::NewStub(channel));
+  }
+
+  // Makes `count` calls, `at_once` of them at a time.
+  grpc::Status Run(std::int64_t count, std::int64_t at_once) {
+    end_ += count;
+    under_way_ = at_once;
+    for (std::int64_t i = 0; i < at_once; ++i) Next(static_cast<std::size_t>(i) % stubs_.size());
+    const MutexLock lock(mutex_);
+    while (!over_) all_over_.Wait(mutex_);
+    over_ = false;
+    return failure_;
+  }
+
+ private:
+  struct Call {
+    grpc::ClientContext context;
+    v1::EvaluateRequest request;
+    v1::EvaluateResponse response;
+  };
+
+  void Next(std::size_t stub) {
+    const std::int64_t j = next_++;
+    if (j >= end_) {
+      --next_;
+      if (--under_way_ > 0) return;
+      const MutexLock lock(mutex_);
+      over_ = true;
+      return all_over_.NotifyOne();
+    }
+    auto* const call = new Call;
+    call->request = RequestOf(static_cast<int>(j));
+    rpc::PrepareCall(call->context, rpc::kCallTimeout);
+    stubs_[stub]->async()->Evaluate(&call->context, &call->request, &call->response,
+                                    [this, stub, call](const grpc::Status& status) {
+                                      delete call;
+                                      if (!status.ok()) {
+                                        const MutexLock lock(mutex_);
+                                        failure_ = status;
+                                      }
+                                      Next(stub);
+                                    });
+  }
+
+  std::vector<std::unique_ptr<v1::DecisionService::Stub>> stubs_;
+  std::atomic<std::int64_t> next_ = 0;
+  std::int64_t end_ = 0;
+  std::atomic<std::int64_t> under_way_ = 0;
+  Mutex mutex_;
+  CondVar all_over_;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+void Drive(benchmark::State& state, Load& load) {
+  while (state.KeepRunningBatch(8192)) {
+    const grpc::Status status = load.Run(8192, state.range(0));
+    if (!status.ok()) return state.SkipWithError(status.error_message().c_str());
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(BM_EvaluateOverGrpc)->MeasureProcessCPUTime()->UseRealTime()->Threads(16)->Threads(64);
+
+void BM_EvaluateOverGrpc(benchmark::State& state) {
+  static Org org;
+  static Load load(org.channels);
+  Drive(state, load);
+}
+
+// The same messages over the same TLS, from gRPC's own server, which does nothing for them.
+struct BareServer {
+  class Echo final : public v1::DecisionService::CallbackService {
+    grpc::ServerUnaryReactor* Evaluate(grpc::CallbackServerContext* context,
+                                       const v1::EvaluateRequest* request,
+                                       v1::EvaluateResponse* response) override {
+      v1::SignOnResult& result = *response->mutable_result();
+      result.set_outcome(v1::OUTCOME_ALLOWED);
+      result.set_code("0123-4567");
+      result.set_rule_name("Rule 1 of a hundred");
+      result.mutable_user()->set_id(request->session().user_id());
+      result.mutable_user()->set_principal("user-1@corp.test");
+      for (int i = 0; i < 8; ++i) result.mutable_user()->add_groups("a group of the directory");
+      grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+      reactor->Finish(grpc::Status::OK);
+      return reactor;
+    }
+  };
+
+  BareServer() {
+    const pki::ExportableIdentity& policy = pki.Component("policy");
+    grpc::SslServerCredentialsOptions tls(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    tls.pem_root_certs = pki.deployment_ca().certificate.Pem();
+    tls.pem_key_cert_pairs.push_back({policy.key.Pem(), policy.certificate.Pem()});
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), &port);
+    builder.RegisterService(&echo);
+    server = builder.BuildAndStart();
+    DT_CHECK(server != nullptr);
+    channels = ChannelsTo(fmt::format("127.0.0.1:{}", port), pki);
+  }
+
+  throwaway::ThrowawayPki pki{"acme", SystemClock().Now()};
+  Echo echo;
+  std::unique_ptr<grpc::Server> server;
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+};
+
+void BM_BareGrpc(benchmark::State& state) {
+  static BareServer bare;
+  static Load load(bare.channels);
+  Drive(state, load);
+}
+
+void CallsAtOnce(benchmark::internal::Benchmark* benchmark) {
+  benchmark->MeasureProcessCPUTime()->UseRealTime()->Arg(16)->Arg(64)->Arg(256);
+}
+BENCHMARK(BM_EvaluateOverGrpc)->Apply(CallsAtOnce);
+BENCHMARK(BM_BareGrpc)->Apply(CallsAtOnce);
 
 constexpr int kKept = 1'000'000;
 

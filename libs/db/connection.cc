@@ -49,6 +49,14 @@ absl::StatusOr<std::vector<Row>> Transaction::Run(std::string_view sql,
   return std::move(result->rows);
 }
 
+absl::StatusOr<bool> Transaction::Change(std::string_view sql, std::initializer_list<Value> args) {
+  DT_CHECK(connection_ != nullptr);
+  DT_ASSIGN_OR_RETURN(const Connection::Result result,
+                      connection_->Execute(sql, std::span<const Value>(args.begin(), args.size())));
+  changed_ = changed_ || result.changed;
+  return result.changed;
+}
+
 void Transaction::Announce(std::string_view topic) {
   if (std::ranges::find(topics_, topic) == topics_.end()) topics_.push_back(topic);
 }

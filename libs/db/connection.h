@@ -57,6 +57,11 @@ class Transaction {
     return Run(sql, std::span<const Value>(args.begin(), args.size()));
   }
 
+  // The same for a statement that returns no rows: whether it changed any, which is how an
+  // ON CONFLICT DO NOTHING says what it found. SQLite builds a table for a RETURNING, which costs
+  // as much as a small insertion.
+  absl::StatusOr<bool> Change(std::string_view sql, std::initializer_list<Value> args);
+
   // Once the transaction is durable, those hear of it who watch `topic`, a constant of the
   // program (Database::WatchTopic). Nobody does when it is undone.
   void Announce(std::string_view topic);

@@ -47,14 +47,14 @@ absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const
     decision.record.set_code(code);
     const std::string record = decision.record.SerializeAsString();
     DT_ASSIGN_OR_RETURN(
-        const auto inserted,
-        txn.Run("INSERT INTO decisions (code, decided_at_ms, session_id, app_id, app_revision,"
-                " zones_revision, record) VALUES ($1, $2, $3, $4, $5, $6, $7)"
-                " ON CONFLICT (code) DO NOTHING RETURNING code",
-                {code, UnixMillis(rpc::FromTimestamp(decision.record.at())), decision.session_id,
-                 decision.record.app_id(), decision.app_revision, decision.zones_revision,
-                 Bytes(record.begin(), record.end())}));
-    if (!inserted.empty()) return code;
+        const bool inserted,
+        txn.Change("INSERT INTO decisions (code, decided_at_ms, session_id, app_id, app_revision,"
+                   " zones_revision, record) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+                   " ON CONFLICT (code) DO NOTHING",
+                   {code, UnixMillis(rpc::FromTimestamp(decision.record.at())), decision.session_id,
+                    decision.record.app_id(), decision.app_revision, decision.zones_revision,
+                    Bytes(record.begin(), record.end())}));
+    if (inserted) return code;
   }
   return absl::AbortedError("no free decision code; try again");
 }
@@ -120,11 +120,11 @@ absl::StatusOr<bool> IsProofSpent(db::Transaction& txn, const std::string& id) {
 }
 
 absl::Status SpendProof(db::Transaction& txn, const std::string& id, WallTime expires_at) {
-  DT_ASSIGN_OR_RETURN(const auto inserted,
-                      txn.Run("INSERT INTO used_proofs (id, expires_at) VALUES ($1, $2)"
-                              " ON CONFLICT (id) DO NOTHING RETURNING id",
-                              {id, UnixSeconds(expires_at)}));
-  if (!inserted.empty()) return absl::OkStatus();
+  DT_ASSIGN_OR_RETURN(const bool inserted,
+                      txn.Change("INSERT INTO used_proofs (id, expires_at) VALUES ($1, $2)"
+                                 " ON CONFLICT (id) DO NOTHING",
+                                 {id, UnixSeconds(expires_at)}));
+  if (inserted) return absl::OkStatus();
   return absl::AbortedError("the proof was spent meanwhile");
 }
 

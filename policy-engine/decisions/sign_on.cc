@@ -115,7 +115,7 @@ absl::StatusOr<ReadySignOn> SignOn::MakeReady(const v1::EvaluateRequest& request
     LogSparsely(LogLevel::kWarning, "decision.proof.refused", request.session().user_id(),
                 {{"app", request.app_id()}, {"why", input.proof.detail}});
   }
-  DT_ASSIGN_OR_RETURN(RecordIds ids, RecordIds::New(parts_.events, parts_.random));
+  DT_ASSIGN_OR_RETURN(RecordIds ids, RecordIds::New(input.now, parts_.random));
   return ReadySignOn{std::move(input), std::move(ids), CurrentTraceId()};
 }
 
@@ -128,8 +128,8 @@ SignOn::Response SignOn::Evaluate(const v1::EvaluateRequest& request) {
   return std::move(DecideAll({&ready, 1}).front());
 }
 
-absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn,
-                                                  const ReadySignOn& ready) const {
+absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn, const ReadySignOn& ready,
+                                                  std::vector<v1::Event>& events) {
   const TraceScope trace(ready.trace);
   DT_ASSIGN_OR_RETURN(SignOnFacts facts, GatherFacts(txn, ready.input));
   v1::Decision decision = facts.known;
@@ -137,7 +137,7 @@ absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn,
     const metrics::Stopwatch stopwatch(kEvaluationSeconds.With());
     Decide(*ready.input.app->policy, decision);
   }
-  DT_RETURN_IF_ERROR(RecordSignOn(txn, parts_.events, ready.input, ready.ids, facts, decision));
+  DT_RETURN_IF_ERROR(RecordSignOn(txn, ready.input, ready.ids, facts, decision, events));
   return Decided{std::move(decision), std::move(facts.user)};
 }
 
@@ -146,13 +146,19 @@ std::vector<SignOn::Response> SignOn::DecideAll(std::span<const ReadySignOn> all
   const auto decide = [&](db::Transaction& txn) -> absl::StatusOr<Results> {
     Results results;
     results.reserve(all.size());
-    for (const ReadySignOn& ready : all) {
-      results.push_back(DecideOne(txn, ready));
-      const absl::Status& status = results.back().status();
-      if (status.ok() || IsRefusal(status)) continue;
-      // What it has changed must be undone, and is only with all the rest.
+    std::vector<v1::Event> events;
+    events.reserve(2 * all.size());
+    // What a failed one has changed must be undone, and is only with all the rest.
+    const auto failure = [&all](const absl::Status& status) {
       return all.size() == 1 ? status : absl::CancelledError("each must be decided alone");
+    };
+    for (const ReadySignOn& ready : all) {
+      results.push_back(DecideOne(txn, ready, events));
+      const absl::Status& status = results.back().status();
+      if (!status.ok() && !IsRefusal(status)) return failure(status);
     }
+    const absl::Status appended = parts_.events.AppendAll(txn, events);
+    if (!appended.ok()) return failure(appended);
     return results;
   };
   const absl::StatusOr<Results> decided = parts_.database.Write(decide);

@@ -65,7 +65,9 @@ class SignOn {
   absl::Status EndSession(const org::v1::EvaluateRequest& request, const absl::Status& why);
 
   struct Decided;
-  absl::StatusOr<Decided> DecideOne(db::Transaction& txn, const ReadySignOn& ready) const;
+  // Its events are added to `events`.
+  static absl::StatusOr<Decided> DecideOne(db::Transaction& txn, const ReadySignOn& ready,
+                                           std::vector<org::v1::Event>& events);
   static org::v1::SignOnResult AnswerOf(const SignOnInput& input, const Decided& decided);
 
   const Parts parts_;

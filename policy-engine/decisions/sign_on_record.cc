@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "libs/base/encoding.h"
@@ -17,6 +20,22 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr int kCodesTried = 3;
+
+// Random octets that were asked for together: the kernel takes longer to be asked than to answer.
+class DrawnOctets final : public Random {
+ public:
+  absl::Status Draw(Random& random) { return random.Fill(octets_); }
+  absl::Status Fill(std::span<std::uint8_t> out) override {
+    if (out.size() > left_.size()) return absl::InternalError("too few random octets were drawn");
+    std::ranges::copy(left_.first(out.size()), out.begin());
+    left_ = left_.subspan(out.size());
+    return absl::OkStatus();
+  }
+
+ private:
+  std::array<std::uint8_t, 64> octets_;
+  std::span<const std::uint8_t> left_ = octets_;
+};
 
 EventResult EventResultOf(v1::Outcome outcome) {
   switch (outcome) {
@@ -100,19 +119,22 @@ absl::Status RecordSession(db::Transaction& txn, const StoredSession& session,
 
 }  // namespace
 
-absl::StatusOr<RecordIds> RecordIds::New(EventSink& events, Random& random) {
+absl::StatusOr<RecordIds> RecordIds::New(WallTime now, Random& random) {
+  DrawnOctets drawn;
+  DT_RETURN_IF_ERROR(drawn.Draw(random));
   RecordIds ids;
   for (int i = 0; i < kCodesTried; ++i) {
-    DT_ASSIGN_OR_RETURN(std::string code, NewDecisionCode(random));
+    DT_ASSIGN_OR_RETURN(std::string code, NewDecisionCode(drawn));
     ids.codes.push_back(std::move(code));
   }
-  DT_RETURN_IF_ERROR(events.Identify(ids.device_event));
-  DT_RETURN_IF_ERROR(events.Identify(ids.sign_on_event));
+  DT_ASSIGN_OR_RETURN(ids.device_event, NewEventId(now, drawn));
+  DT_ASSIGN_OR_RETURN(ids.sign_on_event, NewEventId(now, drawn));
   return ids;
 }
 
-absl::Status RecordSignOn(db::Transaction& txn, EventSink& events, const SignOnInput& input,
-                          const RecordIds& ids, const SignOnFacts& facts, v1::Decision& decided) {
+absl::Status RecordSignOn(db::Transaction& txn, const SignOnInput& input, const RecordIds& ids,
+                          const SignOnFacts& facts, v1::Decision& decided,
+                          std::vector<v1::Event>& events) {
   if (facts.spends_proof) {
     DT_RETURN_IF_ERROR(SpendProof(txn, input.proof.id, input.proof.expires_at));
   }
@@ -127,14 +149,13 @@ absl::Status RecordSignOn(db::Transaction& txn, EventSink& events, const SignOnI
   const std::string platform(Name(EffectivePlatform(decided)));
   const bool evaluated = decided.trust() != v1::TRUST_STATE_UNSPECIFIED;
   if (evaluated && input.proof.valid && !input.proof.serial.empty()) {
-    v1::Event event = DeviceEvent(decided, platform, input.now);
-    event.set_id(ids.device_event.id());
-    DT_RETURN_IF_ERROR(events.Append(txn, event));
+    events.push_back(DeviceEvent(decided, platform, input.now));
+    events.back().set_id(ids.device_event);
   }
   if (facts.session) DT_RETURN_IF_ERROR(RecordSession(txn, *facts.session, decided, input.now));
-  v1::Event event = SignOnEvent(decided, facts.user, platform, input.now);
-  event.set_id(ids.sign_on_event.id());
-  return events.Append(txn, event);
+  events.push_back(SignOnEvent(decided, facts.user, platform, input.now));
+  events.back().set_id(ids.sign_on_event);
+  return absl::OkStatus();
 }
 
 }  // namespace devicetrust::policy

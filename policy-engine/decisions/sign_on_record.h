@@ -1,4 +1,4 @@
-// Keeping a sign-on decision: the spent proof, the row, the events, in one transaction.
+// Keeping a sign-on decision: the spent proof, the row, the events of it.
 #pragma once
 
 #include <string>
@@ -17,17 +17,18 @@ namespace devicetrust::policy {
 // same.
 struct RecordIds {
   std::vector<std::string> codes;  // The first that is free becomes the decision's.
-  org::v1::Event device_event;     // Of these two only the ids are set.
-  org::v1::Event sign_on_event;
+  std::string device_event;        // The ids of its events.
+  std::string sign_on_event;
 
-  static absl::StatusOr<RecordIds> New(EventSink& events, Random& random);
+  static absl::StatusOr<RecordIds> New(WallTime now, Random& random);
 };
 
-// Spends the proof that `facts` rest on, stores the decision and appends its events. `decided`:
-// the known fields of `facts` with what followed from them; gets its code here.
+// Spends the proof that `facts` rest on and stores the decision. `decided`: the known fields of
+// `facts` with what followed from them; gets its code here. Its events are added to `events`, which
+// belong to the same transaction.
 // kAborted: no code is free.
-absl::Status RecordSignOn(db::Transaction& txn, EventSink& events, const SignOnInput& input,
-                          const RecordIds& ids, const SignOnFacts& facts,
-                          org::v1::Decision& decided);
+absl::Status RecordSignOn(db::Transaction& txn, const SignOnInput& input, const RecordIds& ids,
+                          const SignOnFacts& facts, org::v1::Decision& decided,
+                          std::vector<org::v1::Event>& events);
 
 }  // namespace devicetrust::policy

@@ -2,6 +2,7 @@
 // what they tell of, delivered afterwards (LOG-2).
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,10 @@ class EventBuilder {
   org::v1::Event event_;
 };
 
+// Ids of events sort by their time, so that those made together lie together in the indexes of
+// outbox and log.
+absl::StatusOr<std::string> NewEventId(WallTime at, Random& random);
+
 // Thread-safe.
 class EventSink {
  public:
@@ -47,6 +52,8 @@ class EventSink {
   absl::Status Identify(org::v1::Event& event);
   // Adds an identified event to the transaction.
   absl::Status Append(db::Transaction& txn, const org::v1::Event& event);
+  // The same for several, in their order, which then share rows of the outbox.
+  absl::Status AppendAll(db::Transaction& txn, std::span<org::v1::Event> events);
 
  private:
   db::Outbox& outbox_;

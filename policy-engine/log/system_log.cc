@@ -106,11 +106,11 @@ Bytes WithLink(const EventRecord& record, const eventlog::Hash& previous,
 absl::StatusOr<bool> Insert(db::Transaction& txn, const EventRecord& record, std::int64_t sequence,
                             Bytes message) {
   DT_ASSIGN_OR_RETURN(
-      const auto stored,
-      txn.Run("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
-              " ON CONFLICT (id) DO NOTHING RETURNING sequence",
-              {sequence, record.id, record.type, record.at_ms, std::move(message)}));
-  if (stored.empty()) return false;
+      const bool stored,
+      txn.Change("INSERT INTO events (sequence, id, type, at_ms, event) VALUES ($1, $2, $3, $4, $5)"
+                 " ON CONFLICT (id) DO NOTHING",
+                 {sequence, record.id, record.type, record.at_ms, std::move(message)}));
+  if (!stored) return false;
   std::vector<db::Value> arguments = {sequence};
   const std::vector<std::string>& subjects = record.subjects;
   for (auto subject = subjects.begin(); subject != subjects.end();) {
