@@ -20,9 +20,11 @@ namespace devicetrust::policy {
 
 inline constexpr std::chrono::days kDecisionRetention{90};
 
-// Eight characters of an alphabet without look-alikes, 40 random bits: "7F3K-9QXD". It finds a
-// decision; what may be done with it needs an admin or the decision's own session.
-absl::StatusOr<std::string> NewDecisionCode(Random& random);
+// Eight characters of an alphabet without look-alikes: "7F3K-9QXD". It finds a decision; what may
+// be done with it needs an admin or the decision's own session. The first four are of the time, and
+// come again after some hours, so that codes made together lie together in the store; the rest are
+// 20 random bits.
+absl::StatusOr<std::string> NewDecisionCode(WallTime at, Random& random);
 
 // The form in which codes are stored, of one that a person typed (libs/base/names.h). nullopt: no
 // code at all.

@@ -46,6 +46,19 @@ TEST_F(DecisionStoreTest, FindsWhatWasStoredHoweverTheCodeIsTyped) {
   }
 }
 
+TEST_F(DecisionStoreTest, CodesThatAreMadeTogetherLieTogether) {
+  using std::chrono::milliseconds;
+  const auto code = [this](WallTime at) { return NewDecisionCode(at, random_).value(); };
+  const WallTime at = AtUnixSeconds(1'780'272'000);
+  const std::string one = code(at);
+  EXPECT_EQ(NormalizeDecisionCode(one), one);
+  EXPECT_EQ(code(at).substr(0, 5), one.substr(0, 5));
+  EXPECT_NE(code(at), one);
+  EXPECT_LT(one, code(at + milliseconds(16)));
+  EXPECT_LT(code(at + milliseconds(16)), code(at + std::chrono::seconds(60)));
+  EXPECT_EQ(code(AtUnixSeconds(-5)).size(), one.size());
+}
+
 TEST_F(DecisionStoreTest, TakesTheFirstFreeCode) {
   EXPECT_EQ(Insert({"0000-0001"}, kTestStart).value(), "0000-0001");
   EXPECT_EQ(Insert({"0000-0001", "0000-0002"}, kTestStart).value(), "0000-0002");

@@ -124,7 +124,7 @@ absl::StatusOr<RecordIds> RecordIds::New(WallTime now, Random& random) {
   DT_RETURN_IF_ERROR(drawn.Draw(random));
   RecordIds ids;
   for (int i = 0; i < kCodesTried; ++i) {
-    DT_ASSIGN_OR_RETURN(std::string code, NewDecisionCode(drawn));
+    DT_ASSIGN_OR_RETURN(std::string code, NewDecisionCode(now, drawn));
     ids.codes.push_back(std::move(code));
   }
   DT_ASSIGN_OR_RETURN(ids.device_event, NewEventId(now, drawn));
