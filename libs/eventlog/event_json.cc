@@ -75,6 +75,11 @@ class JsonWriter {
   void Text(std::string_view text) {
     out_ += '"';
     for (std::size_t i = 0; i < text.size();) {
+      std::size_t plain = i;  // Most texts are nothing else.
+      while (plain < text.size() && IsPlain(text[plain])) ++plain;
+      out_ += text.substr(i, plain - i);
+      if (plain == text.size()) break;
+      i = plain;
       const auto octet = static_cast<unsigned char>(text[i]);
       if (octet >= 0x80) {
         const std::size_t length = Utf8Length(text.substr(i));
@@ -85,6 +90,10 @@ class JsonWriter {
       Ascii(text[i++]);
     }
     out_ += '"';
+  }
+  static bool IsPlain(char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet >= 0x20 && octet < 0x80 && c != '"' && c != '\\';
   }
   void Ascii(char c) {
     switch (c) {
@@ -111,11 +120,7 @@ class JsonWriter {
       default:
         break;
     }
-    if (static_cast<unsigned char>(c) >= 0x20) {
-      out_ += c;
-    } else {
-      fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
-    }
+    fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
   }
 
   std::string& out_;
