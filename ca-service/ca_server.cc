@@ -226,8 +226,10 @@ absl::Status CaServer::Parts::Listen() {
                                {{"devicetrust.ca.v1.EnrollmentService.Enroll", {rpc::kAnyone}}}));
   issuer_service->set_edge_address(config.edge_address.empty() ? edge->address()
                                                                : config.edge_address);
+  rpc::ListenerConfig listener = files.component.InternalListener(config);
+  DT_ASSIGN_OR_RETURN(listener.grants, files.component.Grants(clock));
   DT_ASSIGN_OR_RETURN(
-      internal, rpc::Server::Start(files.component.InternalListener(config),
+      internal, rpc::Server::Start(std::move(listener),
                                    {admin_service.get(), feed_service.get(), issuer_service.get(),
                                     issuer_admin_service.get()},
                                    InternalAccess()));

@@ -234,6 +234,21 @@ db::Migration SamlKeyTimes() {
            "ALTER TABLE settings ADD COLUMN name_id_format TEXT NOT NULL DEFAULT ''"}};
 }
 
+// Who administers the org, and sessions of them, by the hash of their ids. Times in seconds; a
+// factor_at of 0: the console is closed.
+db::Migration Admins() {
+  return {14,
+          "admins",
+          {{.name = "admin_roles",
+            .columns = "user_id TEXT PRIMARY KEY, role BIGINT NOT NULL, granted_by TEXT NOT NULL,"
+                       " granted_at BIGINT NOT NULL"},
+           {.name = "console_sessions",
+            .columns = "session_key TEXT PRIMARY KEY, user_id TEXT NOT NULL,"
+                       " begun_at BIGINT NOT NULL, factor_at BIGINT NOT NULL,"
+                       " used_at BIGINT NOT NULL",
+            .clustered = true}}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
@@ -249,7 +264,8 @@ std::vector<db::Migration> OrgMigrations() {
           Versions(),
           FactorEnrollments(),
           Sessions(),
-          SamlKeyTimes()};
+          SamlKeyTimes(),
+          Admins()};
 }
 
 std::vector<db::Migration> LogMigrations() {

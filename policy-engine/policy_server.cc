@@ -24,6 +24,7 @@
 #include "policy-engine/apps/zone_service.h"
 #include "policy-engine/authentication/authentication_service.h"
 #include "policy-engine/ca_link.h"
+#include "policy-engine/console/console_service.h"
 #include "policy-engine/decisions/dashboard_service.h"
 #include "policy-engine/decisions/decision_service.h"
 #include "policy-engine/decisions/decision_store.h"
@@ -42,6 +43,8 @@
 #include "policy-engine/org/settings_service.h"
 #include "policy-engine/people_sync/people_sync_service.h"
 #include "policy-engine/sessions/session_feed_service.h"
+#include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/pending_factor.h"
 #include "policy-engine/users/user_service.h"
 
@@ -173,6 +176,7 @@ struct PolicyServer::Parts {
 
   absl::Status Open();
   void MakeRooms();
+  absl::Status MakeConsole();
   absl::Status ApplyCapability();
   void MakeServices();
   absl::Status Listen();
@@ -222,6 +226,8 @@ struct PolicyServer::Parts {
   std::optional<Diagnostics> diagnostics;
   std::optional<PolicyDrafts> drafts;
   std::optional<PolicyAnalysis> analysis;
+  std::optional<AdminRoles> admin_roles;
+  std::optional<Console> console;
 
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<rpc::Server> server;
@@ -310,6 +316,14 @@ void PolicyServer::Parts::MakeRooms() {
   analysis.emplace(*database, *drafts, clock);
 }
 
+absl::Status PolicyServer::Parts::MakeConsole() {
+  DT_ASSIGN_OR_RETURN(rpc::GrantSigner signer, files.component.GrantSigner());
+  admin_roles.emplace(AdminRoles::Parts{*database, *events, clock});
+  console.emplace(
+      Console::Parts{*database, *store, *events, *factors, clock, config.org, std::move(signer)});
+  return absl::OkStatus();
+}
+
 // The flag of an operator counts at each start; without it the store's value stays.
 absl::Status PolicyServer::Parts::ApplyCapability() {
   if (!config.capability) return absl::OkStatus();
@@ -340,6 +354,8 @@ void PolicyServer::Parts::MakeServices() {
   services.push_back(std::make_unique<SessionFeedService>(*sessions, clock));
   services.push_back(std::make_unique<GatewayKeyService>(*keys, *saml_keys));
   services.push_back(std::make_unique<SamlKeyService>(*saml_keys));
+  services.push_back(std::make_unique<AdminRoleService>(*admin_roles));
+  services.push_back(std::make_unique<ConsoleService>(*console));
   services.push_back(std::make_unique<EventHookService>(*hooks));
   services.push_back(std::make_unique<SystemLogService>(*log, *log_heads));
 }
@@ -347,8 +363,9 @@ void PolicyServer::Parts::MakeServices() {
 absl::Status PolicyServer::Parts::Listen() {
   std::vector<grpc::Service*> served;
   for (const auto& service : services) served.push_back(service.get());
-  DT_ASSIGN_OR_RETURN(server, rpc::Server::Start(files.component.InternalListener(config), served,
-                                                 InternalAccess()));
+  rpc::ListenerConfig listener = files.component.InternalListener(config);
+  DT_ASSIGN_OR_RETURN(listener.grants, files.component.Grants(clock));
+  DT_ASSIGN_OR_RETURN(server, rpc::Server::Start(std::move(listener), served, InternalAccess()));
   self_check.emplace(std::vector{server.get()});
   DT_RETURN_IF_ERROR(people->ReleaseOthers());
   people->Start();
@@ -390,6 +407,9 @@ void PolicyServer::Parts::Prune() {
   LogFailure("org.prune.failed", database->Write([now](db::Transaction& txn) {
     return PrunePendingFactors(txn, now);
   }));
+  LogFailure("org.prune.failed", database->Write([now](db::Transaction& txn) {
+    return PruneConsoleSessions(txn, now - kSessionLimitMax);
+  }));
 }
 
 void PolicyServer::Parts::Stop() {
@@ -424,6 +444,7 @@ absl::StatusOr<std::unique_ptr<PolicyServer>> PolicyServer::Create(const Config&
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
   parts->MakeRooms();
+  DT_RETURN_IF_ERROR(parts->MakeConsole());
   DT_RETURN_IF_ERROR(parts->ApplyCapability());
   parts->MakeServices();
   DT_RETURN_IF_ERROR(parts->Listen());

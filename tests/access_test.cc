@@ -2,6 +2,7 @@
 // authorizer. Every method that a service has, asked of the service itself, is called as every
 // kind of caller; and every enum of every request is given a value that it does not have.
 #include <absl/strings/ascii.h>
+#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/message.h>
@@ -13,8 +14,11 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/clock.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/grant.h"
+#include "libs/rpc/timestamps.h"
 #include "libs/testing/status.h"
 #include "tests/test_deployment.h"
 
@@ -56,6 +60,9 @@ const std::map<std::string, std::set<std::string>>& OrgAccess() {
   static const std::set<std::string> kComponents = {"ca", "gateway-1", "iwa-1", "policy"};
   static const std::set<std::string> kAll = {"admin", "ca", "gateway-1", "iwa-1", "policy"};
   static const std::map<std::string, std::set<std::string>> kTable = {
+      {"AdminRoleService.GrantRole", {"admin"}},
+      {"AdminRoleService.ListAdmins", {"admin"}},
+      {"AdminRoleService.RevokeRole", {"admin"}},
       {"AppService.GetApp", {"admin"}},
       {"AppService.ListApps", {"admin", "gateway-1"}},
       {"AppService.PutApp", {"admin"}},
@@ -64,6 +71,10 @@ const std::map<std::string, std::set<std::string>>& OrgAccess() {
       {"AppService.SetRules", {"admin"}},
       {"AuthenticationService.EndSession", {"gateway-1"}},
       {"AuthenticationService.StartSession", {"gateway-1"}},
+      {"ConsoleService.AuthorizeCall", {"gateway-1"}},
+      {"ConsoleService.CloseConsole", {"gateway-1"}},
+      {"ConsoleService.GetConsole", {"gateway-1"}},
+      {"ConsoleService.OpenConsole", {"gateway-1"}},
       {"DashboardService.GetAppLogo", {"gateway-1"}},
       {"DashboardService.GetDashboard", {"gateway-1"}},
       {"DashboardService.NoteAppOpened", {"gateway-1"}},
@@ -139,10 +150,12 @@ const std::map<std::string, std::set<std::string>>& OrgAccess() {
 
 // One message there, one back: also of a method that would stream more.
 absl::StatusOr<std::string> Exchange(const std::shared_ptr<grpc::Channel>& channel,
-                                     const std::string& method, const std::string& request) {
+                                     const std::string& method, const std::string& request,
+                                     const std::string& grant = {}) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   rpc::PrepareCall(context, kCallMax);
+  if (!grant.empty()) context.AddMetadata(rpc::kGrantHeader, grant);
   grpc::CompletionQueue queue;
   const auto call = stub.PrepareCall(&context, method, &queue);
   const auto wait = [&queue] {
@@ -274,6 +287,73 @@ class AccessTest : public ::testing::Test {
 
   static inline std::unique_ptr<TestDeployment> deployment_;
 };
+
+// The org's word that a super admin asks, as `signer` would give it.
+std::string GrantFor(const pki::ExportableIdentity& signer, const std::string& method,
+                     access::v1::Role role = access::v1::ROLE_SUPER_ADMIN,
+                     std::chrono::seconds lifetime = rpc::kGrantLifetime) {
+  access::v1::Grant grant;
+  grant.set_org("acme");
+  grant.set_method(method);
+  grant.set_role(role);
+  grant.set_user_id("u1");
+  grant.set_principal("ada@corp.test");
+  *grant.mutable_expires_at() = rpc::ToTimestamp(SystemClock().Now() + lifetime);
+  return rpc::GrantSigner::Create({signer.certificate.Pem(), signer.key.Pem()})
+      ->Sign(grant)
+      .value();
+}
+
+// Whether a listener refused the call before its method.
+bool IsRefused(const absl::StatusOr<std::string>& answer) {
+  const std::string_view message(answer.status().message().data(),
+                                 answer.status().message().size());
+  for (const std::string_view words : {"grant", "with that role"}) {
+    if (message.find(words) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// A gateway that is not what it should be: without the org's word for this very call it can do
+// nothing that an administrator can.
+TEST_F(AccessTest, AGatewayDoesWhatAnAdministratorMayByTheOrgsGrantAlone) {
+  const pki::ExportableIdentity& org = deployment_->component("policy");
+  const pki::ExportableIdentity& gateway = deployment_->component("gateway-1");
+  const std::string elsewhere = "/devicetrust.org.v1.ConsoleService/GetConsole";
+  int exposed = 0;
+  for (const bool ca : {true, false}) {
+    const auto connect = [ca](const pki::ExportableIdentity& who) {
+      return ca ? deployment_->CaAs(who) : deployment_->OrgAs(who);
+    };
+    const auto as_gateway = connect(gateway);
+    for (const auto& [name, callers] : ca ? CaAccess() : OrgAccess()) {
+      std::string path = fmt::format("/devicetrust.{}.v1.{}", ca ? "ca" : "org", name);
+      path[path.rfind('.')] = '/';
+      const auto* method = rpc::FindMethod(path);
+      ASSERT_NE(method, nullptr) << path;
+      const access::v1::Access* access = rpc::ConsoleAccess(*method);
+      const std::string genuine = GrantFor(org, path);
+      const bool opens = !IsRefused(Exchange(as_gateway, path, "", genuine));
+      EXPECT_EQ(opens, access != nullptr) << path;
+      if (access == nullptr) continue;
+      ++exposed;
+      EXPECT_TRUE(callers.contains("admin")) << path;
+      for (const std::string& grant :
+           {std::string("nonsense"), GrantFor(gateway, path), GrantFor(org, elsewhere),
+            GrantFor(org, path, access::v1::ROLE_SUPER_ADMIN, -std::chrono::seconds{60}),
+            GrantFor(org, path, access::v1::ROLE_UNSPECIFIED)}) {
+        EXPECT_TRUE(IsRefused(Exchange(as_gateway, path, "", grant))) << path;
+      }
+      const bool read = rpc::MayCall(*access, access::v1::ROLE_READ_ONLY);
+      const std::string reader = GrantFor(org, path, access::v1::ROLE_READ_ONLY);
+      EXPECT_EQ(IsRefused(Exchange(as_gateway, path, "", reader)), !read) << path;
+      // Nobody else brings one.
+      EXPECT_TRUE(IsRefused(Exchange(connect(deployment_->component("iwa-1")), path, "", genuine)));
+      EXPECT_TRUE(IsRefused(Exchange(connect(deployment_->admin()), path, "", genuine)));
+    }
+  }
+  EXPECT_GT(exposed, 30);
+}
 
 TEST_F(AccessTest, EachMethodOfTheCaHasItsCallers) { CheckTable(CaCallers(), CaAccess()); }
 TEST_F(AccessTest, EachMethodOfTheOrgHasItsCallers) { CheckTable(OrgCallers(), OrgAccess()); }

@@ -753,6 +753,24 @@ class Dtctl(EnvironmentTest):
         self.assertIn("not a PNG image", refused.stderr)
         self.assertIn("has no logo now", self.environment.dtctl("app", "logo", "mail", "--none").stdout)
 
+    def test_roles_of_administrators_come_and_go(self):
+        user = next(user for user in self.endpoints["users"] if not user["totp_secret"])
+        granted = self.environment.dtctl("admin", "grant", user["principal"], "help-desk")
+        self.assertIn("help-desk from the next sign-in on", granted.stdout)
+        self.assertIn("no second factor", granted.stderr)
+        self.assertRegex(self.environment.dtctl("admin", "list").stdout, r"help-desk +.*no second factor")
+        unknown = self.environment.dtctl("admin", "grant", user["principal"], "god", check=False)
+        self.assertEqual(unknown.returncode, 2)
+        nobody = self.environment.dtctl("admin", "grant", "nobody@corp.test", "read-only", check=False)
+        self.assertIn("USER_UNKNOWN", nobody.stderr)
+        asked = self.environment.dtctl("admin", "revoke", user["principal"], check=False)
+        self.assertEqual(asked.returncode, 2)
+        self.assertIn("Nothing was done", asked.stderr)
+        revoked = self.environment.dtctl("admin", "revoke", user["principal"], "--yes").stdout
+        self.assertIn("administers nothing any more", revoked)
+        again = self.environment.dtctl("admin", "revoke", user["principal"], "--yes").stdout
+        self.assertIn("had no role", again)
+
     def test_iwas_zones_and_switches(self):
         self.assertIn("disabled", self.environment.dtctl("iwa", "disable", "iwa-1").stdout)
         self.assertIn("enabled", self.environment.dtctl("iwa", "enable", "iwa-1").stdout)

@@ -16,6 +16,7 @@
 
 #include "devicetrust/ca/v1/ca.pb.h"
 #include "devicetrust/org/v1/apps.pb.h"
+#include "devicetrust/org/v1/console.pb.h"
 #include "devicetrust/org/v1/decisions.pb.h"
 #include "devicetrust/org/v1/diagnostics.pb.h"
 #include "devicetrust/org/v1/event_hooks.pb.h"
@@ -132,6 +133,12 @@ class AdminClient {
   // Ten new recovery codes instead of those of before.
   absl::StatusOr<org::v1::MakeRecoveryCodesResponse> MakeRecoveryCodes(const std::string& user_id);
   absl::StatusOr<org::v1::GetFactorStatusResponse> GetFactorStatus(const std::string& user_id);
+
+  // Who administers the org in the console. `user` as in GetUser().
+  absl::StatusOr<org::v1::GrantRoleResponse> GrantRole(const std::string& user,
+                                                       access::v1::Role role);
+  absl::StatusOr<org::v1::RevokeRoleResponse> RevokeRole(const std::string& user);
+  absl::StatusOr<org::v1::ListAdminsResponse> ListAdmins();
 
   // People of directories.
   absl::StatusOr<org::v1::GetPeopleSyncResponse> GetPeopleSync();

@@ -10,6 +10,7 @@
 
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "devicetrust/org/v1/apps.grpc.pb.h"
+#include "devicetrust/org/v1/console.grpc.pb.h"
 #include "devicetrust/org/v1/decisions.grpc.pb.h"
 #include "devicetrust/org/v1/diagnostics.grpc.pb.h"
 #include "devicetrust/org/v1/event_hooks.grpc.pb.h"
@@ -73,6 +74,7 @@ struct AdminClient::Stubs {
         org_peer{"org", "--org-address", config.org_address},
         ca_peer{"CA", "--ca-address", config.ca_address},
         org_channel(channels.org),
+        admin_roles(StubOf<org::v1::AdminRoleService>(channels.org)),
         apps(StubOf<org::v1::AppService>(channels.org)),
         decisions(StubOf<org::v1::DecisionService>(channels.org)),
         diagnostics(StubOf<org::v1::DiagnosticsService>(channels.org)),
@@ -124,6 +126,7 @@ struct AdminClient::Stubs {
   const Peer org_peer;
   const Peer ca_peer;
   const std::shared_ptr<grpc::Channel> org_channel;  // Null, as its stubs: no address.
+  const std::unique_ptr<org::v1::AdminRoleService::Stub> admin_roles;
   const std::unique_ptr<org::v1::AppService::Stub> apps;
   const std::unique_ptr<org::v1::DecisionService::Stub> decisions;
   const std::unique_ptr<org::v1::DiagnosticsService::Stub> diagnostics;

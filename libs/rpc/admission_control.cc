@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::string_view kHealthPrefix = "/grpc.health.v1.Health/";
 constexpr std::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
+constexpr std::string_view kAdminRole = "admin";
+constexpr std::string_view kGatewayRole = "gateway";
 constexpr std::string_view kReflectionPrefix = "/grpc.reflection.";
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
@@ -35,6 +37,7 @@ absl::StatusOr<std::shared_ptr<AdmissionControl>> AdmissionControl::Create(
   auto admission = std::make_shared<AdmissionControl>();
   admission->listener_ = config.name;
   admission->org_ = config.org;
+  admission->grants_ = config.grants;
   admission->mutual_ = !config.client_ca_pem.empty();
   admission->in_flight_max_ = config.in_flight_max;
   admission->streams_max_ = config.streams_max;
@@ -48,8 +51,9 @@ absl::StatusOr<std::shared_ptr<AdmissionControl>> AdmissionControl::Create(
     const std::string& method = found->name();
     const bool stream = found->server_streaming();
     admission->rules_[fmt::format("/{}/{}", service, method)] =
-        Rule{entry.roles, stream, service, method,
-             stream ? nullptr : &kServerSeconds.With({service, method})};
+        Rule{entry.roles, ConsoleAccess(*found),
+             stream,      service,
+             method,      stream ? nullptr : &kServerSeconds.With({service, method})};
   }
   const auto read = [](const std::atomic<std::size_t>& count) {
     return [&count] { return static_cast<double>(count.load()); };
@@ -64,13 +68,23 @@ const AdmissionControl::Rule* AdmissionControl::FindRule(std::string_view path) 
   return found == rules_.end() ? nullptr : &found->second;
 }
 
-absl::Status AdmissionControl::Admit(std::string_view path, const grpc::AuthContext* peer) const {
-  absl::Status status = Judge(path, peer);
+absl::Status AdmissionControl::Admit(std::string_view path,
+                                     const std::vector<std::string_view>& grants,
+                                     const grpc::AuthContext* peer) const {
+  absl::Status status = Judge(path, grants, peer);
   if (!status.ok()) kServerRefused.With({listener_, ReasonName(status)}).Add();
   return status;
 }
 
-absl::Status AdmissionControl::Judge(std::string_view path, const grpc::AuthContext* peer) const {
+absl::Status AdmissionControl::Judge(std::string_view path,
+                                     const std::vector<std::string_view>& grants,
+                                     const grpc::AuthContext* peer) const {
+  // Methods take whoever is in a grant for the caller (CallerOf), so one that is not good lets
+  // nothing through, whoever brings it.
+  if (!grants.empty()) {
+    DT_RETURN_IF_ERROR(AuthorizeGrant(FindRule(path), path, grants, peer));
+    return CheckRoom(*FindRule(path));
+  }
   // A stranger who watches would keep a connection, which is then never cut for another.
   if (path.starts_with(kHealthPrefix) && (mutual_ || path == kHealthCheck)) return absl::OkStatus();
   if (mutual_ && path.starts_with(kReflectionPrefix)) return CallerOf(peer).status();
@@ -79,12 +93,40 @@ absl::Status AdmissionControl::Judge(std::string_view path, const grpc::AuthCont
     return NotAllowed(fmt::format("{} is not offered on this listener", path));
   }
   DT_RETURN_IF_ERROR(Authorize(*rule, path, peer));
+  return CheckRoom(*rule);
+}
+
+absl::Status AdmissionControl::CheckRoom(const Rule& rule) const {
   if (draining_) return DrainingError();
-  const bool full = rule->stream ? streams_ >= streams_max_ : unary_ >= in_flight_max_;
+  const bool full = rule.stream ? streams_ >= streams_max_ : unary_ >= in_flight_max_;
   if (full) {
     return MakeError(absl::StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
                      "too many calls at once: try again in a moment");
   }
+  return absl::OkStatus();
+}
+
+absl::Status AdmissionControl::AuthorizeGrant(const Rule* rule, std::string_view path,
+                                              const std::vector<std::string_view>& grants,
+                                              const grpc::AuthContext* peer) const {
+  const auto admin_calls = [rule] {
+    return std::ranges::find(rule->roles, kAdminRole) != rule->roles.end();
+  };
+  if (rule == nullptr || rule->console == nullptr || grants_ == nullptr || grants.size() != 1 ||
+      !admin_calls()) {
+    return NotAllowed(fmt::format("{} takes no grant on this listener", path));
+  }
+  DT_ASSIGN_OR_RETURN(const Caller gateway, CallerOf(peer));
+  if (gateway.org != org_ || gateway.kind != Caller::Kind::kComponent ||
+      gateway.role != kGatewayRole) {
+    return NotAllowed(fmt::format("{} may not bring a grant", gateway.ToString()));
+  }
+  DT_ASSIGN_OR_RETURN(const access::v1::Grant grant, grants_->Check(grants.front(), path));
+  if (!MayCall(*rule->console, grant.role())) {
+    return NotAllowed(fmt::format("{} may not call {} with that role", grant.principal(), path));
+  }
+  Log(LogLevel::kInfo, "rpc.admin.call",
+      {{"caller", AdminOf(grant).ToString()}, {"method", path}, {"via", gateway.ToString()}});
   return absl::OkStatus();
 }
 
@@ -145,8 +187,11 @@ class AdmissionProcessor final : public grpc::AuthMetadataProcessor {
                        OutputMetadata* /*consumed*/, OutputMetadata* /*response*/) override {
     const TraceScope scope(TraceOf(headers));
     const auto path = headers.find(":path");
-    const absl::Status status =
-        admission_->Admit(path == headers.end() ? std::string_view() : View(path->second), peer);
+    std::vector<std::string_view> grants;
+    const auto sent = headers.equal_range(kGrantHeader);
+    for (auto at = sent.first; at != sent.second; ++at) grants.push_back(View(at->second));
+    const absl::Status status = admission_->Admit(
+        path == headers.end() ? std::string_view() : View(path->second), grants, peer);
     if (status.ok()) return grpc::Status::OK;
     return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
   }

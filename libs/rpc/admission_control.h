@@ -18,6 +18,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/metrics/metrics.h"
+#include "libs/rpc/grant.h"
 #include "libs/rpc/handover.h"
 #include "libs/rpc/server.h"
 
@@ -30,8 +31,10 @@ class AdmissionControl {
   static absl::StatusOr<std::shared_ptr<AdmissionControl>> Create(
       const ListenerConfig& config, const std::vector<MethodAccess>& access);
 
-  // `path` as on the wire: "/devicetrust.ca.v1.EnrollmentService/Enroll".
-  absl::Status Admit(std::string_view path, const grpc::AuthContext* peer) const;
+  // `path` as on the wire: "/devicetrust.ca.v1.EnrollmentService/Enroll". `grants`: what the call
+  // brings under kGrantHeader (grant.h).
+  absl::Status Admit(std::string_view path, const std::vector<std::string_view>& grants,
+                     const grpc::AuthContext* peer) const;
 
   // Refuses new calls and returns when those under way have ended, at the latest after
   // `at_most`. Streams that do not end by themselves are cancelled before.
@@ -44,6 +47,7 @@ class AdmissionControl {
   friend class ObservedCall;
   struct Rule {
     std::vector<std::string_view> roles;
+    const access::v1::Access* console = nullptr;  // Null: not with a grant.
     bool stream = false;
     std::string service;                    // "devicetrust.ca.v1.EnrollmentService"
     std::string method;                     // "Enroll"
@@ -51,13 +55,19 @@ class AdmissionControl {
   };
 
   const Rule* FindRule(std::string_view path) const;
-  absl::Status Judge(std::string_view path, const grpc::AuthContext* peer) const;
+  absl::Status CheckRoom(const Rule& rule) const;
+  absl::Status Judge(std::string_view path, const std::vector<std::string_view>& grants,
+                     const grpc::AuthContext* peer) const;
   absl::Status Authorize(const Rule& rule, std::string_view path,
                          const grpc::AuthContext* peer) const;
+  absl::Status AuthorizeGrant(const Rule* rule, std::string_view path,
+                              const std::vector<std::string_view>& grants,
+                              const grpc::AuthContext* peer) const;
 
   Newcomers newcomers_;
   std::string listener_;
   std::string org_;
+  std::shared_ptr<const GrantVerifier> grants_;  // Null: no grant is good here.
   bool mutual_ = false;
   std::size_t in_flight_max_ = 0;
   std::size_t streams_max_ = 0;

@@ -27,6 +27,8 @@
 
 namespace devicetrust::rpc {
 
+class GrantVerifier;
+
 inline constexpr int kEdgeMessageBytesMax = 64 * 1024;
 inline constexpr int kInternalMessageBytesMax = 4 * 1024 * 1024;
 
@@ -53,6 +55,8 @@ struct ListenerConfig {
   // PEM. Set: callers need a certificate of this CA. Empty: server TLS only.
   std::string client_ca_pem;
   std::string org;  // Callers of another org are refused.
+  // Checks what gateways bring of administrators; null: none is good here.
+  std::shared_ptr<const GrantVerifier> grants = nullptr;
 
   // A longer message is RESOURCE_EXHAUSTED before it reaches a method.
   int message_bytes_max = kInternalMessageBytesMax;

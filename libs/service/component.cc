@@ -129,6 +129,15 @@ rpc::ListenerConfig Component::InternalListener(const InternalListenerConfig& co
                       .memory_bytes_max = config.internal_memory_mib << 20}};
 }
 
+absl::StatusOr<std::shared_ptr<const rpc::GrantVerifier>> Component::Grants(
+    const Clock& clock) const {
+  return rpc::GrantVerifier::Create(org_, deployment_ca_pem_, clock);
+}
+
+absl::StatusOr<rpc::GrantSigner> Component::GrantSigner() const {
+  return rpc::GrantSigner::Create(identity_);
+}
+
 absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,
                                                  const EdgeListenerConfig& config) {
   DT_ASSIGN_OR_RETURN(rpc::Identity identity,

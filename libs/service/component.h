@@ -2,12 +2,15 @@
 // (missing, or not what it should be), kNotFound, kFailedPrecondition (others may read a key).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/pki/aead.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/grant.h"
 #include "libs/rpc/server.h"
 #include "libs/service/config.h"
 
@@ -22,6 +25,11 @@ class Component {
   // To call the internal listener of another component.
   rpc::ChannelConfig Peer(std::string address, std::string server_name) const;
   rpc::ListenerConfig InternalListener(const InternalListenerConfig& config) const;
+
+  // Of administrators for whom gateways call (libs/rpc/grant.h): whoever is called checks the
+  // org's word, and the org gives it.
+  absl::StatusOr<std::shared_ptr<const rpc::GrantVerifier>> Grants(const Clock& clock) const;
+  absl::StatusOr<rpc::GrantSigner> GrantSigner() const;
 
  private:
   std::string org_;

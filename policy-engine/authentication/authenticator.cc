@@ -17,6 +17,7 @@
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/sessions/session_limits.h"
 #include "policy-engine/sessions/session_store.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/known_networks.h"
 #include "policy-engine/users/user_store.h"
 
@@ -334,6 +335,7 @@ absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const
       DT_RETURN_IF_ERROR(
           RememberNetwork(txn, attempt.user->id(), Shown::kPassword, attempt.guess.network, now));
       DT_RETURN_IF_ERROR(StoreSession(txn, NewSession(request, response)));
+      DT_RETURN_IF_ERROR(NoteAdminSession(txn, response.session_id(), attempt.user->id(), now));
     }
     return parts_.events.Append(txn, event);
   });

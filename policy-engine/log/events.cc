@@ -57,7 +57,7 @@ EventBuilder::EventBuilder(std::string_view type, std::string_view message, Wall
 EventBuilder& EventBuilder::Actor(const rpc::Caller& caller) {
   event_.mutable_actor()->set_type(caller.kind == rpc::Caller::Kind::kAdmin ? "Admin"
                                                                             : "Component");
-  event_.mutable_actor()->set_id(caller.name);
+  event_.mutable_actor()->set_id(caller.user_id.empty() ? caller.name : caller.user_id);
   event_.mutable_actor()->set_display_name(caller.ToString());
   return *this;
 }

@@ -10,6 +10,7 @@
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/sessions/session_changes.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/recovery_codes.h"
 #include "policy-engine/users/totp.h"
 #include "policy-engine/users/user_store.h"
@@ -258,6 +259,7 @@ absl::StatusOr<v1::User> UserAdmin::ChangeStatus(db::Transaction& txn,
   const bool activate = request.status() == v1::USER_STATUS_ACTIVE;
   DT_ASSIGN_OR_RETURN(StoredUser found, FindUserById(txn, request.user_id()));
   v1::User& user = found.user;
+  DT_RETURN_IF_ERROR(CheckMayChange(txn, admin, user.id()));
   const bool changes = user.status() != request.status();
   user.set_status(request.status());
   // Asked again, a deactivation is promised again: perhaps a certificate has slipped in.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "libs/testing/status.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/totp.h"
 #include "policy-engine/users/user_admin_fixture.h"
 
@@ -34,6 +35,29 @@ TEST_F(UserAdminTest, ImportsAndUpdatesByKeepingIdAndStatus) {
   EXPECT_EQ(user->status(), v1::USER_STATUS_DEACTIVATED);
   EXPECT_THAT(user->groups(), ElementsAre("Staff", "Admins"));
   EXPECT_EQ(GetByPrincipal("ann@corp.test").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(UserAdminTest, AHelpDeskShutsNoAdministratorOut) {
+  ASSERT_TRUE(Import({NewUser("ann", 1), NewUser("bob", 2), NewUser("eve", 3)}).ok());
+  const auto give = [&](int user, access::v1::Role role) {
+    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+      return StoreAdminRole(txn, {imported_.user_ids(user), role, "admin:test", clock_.Now()});
+    }));
+  };
+  give(0, access::v1::ROLE_HELP_DESK);
+  give(1, access::v1::ROLE_READ_ONLY);
+  rpc::Caller ann{rpc::Caller::Kind::kAdmin, "ann@corp.test", "admin", "acme",
+                  imported_.user_ids(0)};
+  v1::SetUserStatusRequest request;
+  request.set_status(v1::USER_STATUS_DEACTIVATED);
+  request.set_user_id(imported_.user_ids(1));
+  EXPECT_EQ(ReasonOf(users_->SetStatus(ann, request).status()),
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
+  request.set_user_id(imported_.user_ids(2));
+  DT_EXPECT_OK(users_->SetStatus(ann, request));
+  give(0, access::v1::ROLE_SUPER_ADMIN);
+  request.set_user_id(imported_.user_ids(1));
+  DT_EXPECT_OK(users_->SetStatus(ann, request));
 }
 
 TEST_F(UserAdminTest, ListsInPages) {

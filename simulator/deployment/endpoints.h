@@ -41,6 +41,12 @@ struct EndpointApp {
   std::string home_url;      // The app's own page, where a browser begins; empty: not ours.
 };
 
+// Who administers the org in the console.
+struct EndpointAdmin {
+  std::string url;
+  EndpointUser user;
+};
+
 struct Endpoints {
   std::string version;  // Of dt-sim.
   std::string org_url, mtls_url, mtls_check_url, mtls_host_pattern;
@@ -54,6 +60,7 @@ struct Endpoints {
   std::string learn_more_url;
   // Chromium's managed policy that makes it choose the device certificate by itself, JSON.
   std::string browser_policy;
+  EndpointAdmin admin;
   std::vector<EndpointUser> users;
   std::vector<EndpointDevice> devices;
   std::vector<EndpointApp> apps;

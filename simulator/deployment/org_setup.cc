@@ -103,6 +103,21 @@ absl::Status GrantDomains(admin::AdminClient& admin, const Fleet& fleet,
   return admin.SetIwaDomains(iwa_name, domains).status();
 }
 
+absl::Status NameAdmin(admin::AdminClient& admin, Endpoints& endpoints) {
+  const auto user = std::ranges::find_if(
+      endpoints.users, [](const EndpointUser& one) { return !one.totp_secret.empty(); });
+  if (user == endpoints.users.end()) return absl::OkStatus();
+  endpoints.admin.user = *user;
+  return Annotate(admin.GrantRole(user->principal, access::v1::ROLE_SUPER_ADMIN).status(),
+                  "super admin");
+}
+
+std::string AdminText(const EndpointAdmin& admin) {
+  if (admin.user.principal.empty()) return "";
+  return fmt::format("console    {}  as {} / {}, codes of the secret {}\n", admin.url,
+                     admin.user.principal, admin.user.password, admin.user.totp_secret);
+}
+
 absl::Status RegisterApp(admin::AdminClient& admin, const v1::App& app) {
   v1::PutAppRequest put;
   *put.mutable_app() = app;

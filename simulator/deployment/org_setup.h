@@ -7,6 +7,7 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "libs/admin/admin_client.h"
 #include "libs/base/status.h"
+#include "simulator/deployment/endpoints.h"
 #include "simulator/devices/fleet.h"
 
 namespace devicetrust::simulator {
@@ -29,5 +30,12 @@ absl::Status GrantDomains(admin::AdminClient& admin, const Fleet& fleet,
 
 // Registers `app` with the rules that it holds.
 absl::Status RegisterApp(admin::AdminClient& admin, const org::v1::App& app);
+
+// Gives the console to the first user with a second factor, without which it stays closed, as a
+// super admin: `admin.user` of the endpoints.
+absl::Status NameAdmin(admin::AdminClient& admin, Endpoints& endpoints);
+
+// The line about it for people; nothing without such a user.
+std::string AdminText(const EndpointAdmin& admin);
 
 }  // namespace devicetrust::simulator

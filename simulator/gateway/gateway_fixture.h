@@ -17,6 +17,7 @@
 #include "libs/throwaway/seeded_random.h"
 #include "libs/throwaway/throwaway_pki.h"
 #include "simulator/gateway/fake_account.h"
+#include "simulator/gateway/fake_admin_backend.h"
 #include "simulator/gateway/fake_org.h"
 #include "simulator/gateway/mtls_host.h"
 #include "simulator/gateway/org_host.h"
@@ -90,7 +91,7 @@ struct Gateway {
           std::chrono::milliseconds age_max = minutes{10})
       : revocations(age_max),
         site{"acme", "org.localhost", std::string(kOrigin), "mtls.localhost", 8444, true},
-        org_host(site, snapshots, revocations, org, account, packages, clock, random),
+        org_host(site, snapshots, revocations, org, account, packages, admins, clock, random),
         mtls_host(site, snapshots, revocations, clock, random) {
     snapshots.keys.Set(std::make_shared<const Keyring>(ToKeyring("acme", SharedKeys()).value()));
     snapshots.apps.Set(std::make_shared<const AppDirectory>(NewApps()));
@@ -112,6 +113,7 @@ struct Gateway {
   PackageFolder packages{"", 1 << 20};
   OrgSnapshots snapshots;
   RevocationState revocations;
+  FakeAdminBackend admins;
   Site site;
   OrgHost org_host;
   MtlsHost mtls_host;

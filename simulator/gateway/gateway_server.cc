@@ -25,6 +25,7 @@
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/site.h"
+#include "simulator/gateway/upstream/admin_backend.h"
 #include "simulator/gateway/upstream/feeds.h"
 #include "simulator/gateway/upstream/org_client.h"
 #include "simulator/gateway/upstream/org_snapshots.h"
@@ -237,9 +238,11 @@ struct GatewayServer::Parts {
   OrgSnapshots snapshots;
   RevocationState revocations;
   std::shared_ptr<grpc::Channel> org_channel;
+  std::shared_ptr<grpc::Channel> ca_channel;
   std::unique_ptr<OrgClient> org;
   std::unique_ptr<AccountClient> account;
   std::unique_ptr<PackageFolder> packages;
+  std::unique_ptr<AdminBackend> admins;
   Site site;  // Constant once `serving` is set.
   std::unique_ptr<OrgHost> org_host;
   std::unique_ptr<MtlsHost> mtls_host;
@@ -333,11 +336,13 @@ Site GatewayServer::Parts::DescribeSite() const {
 void GatewayServer::Parts::MakeHosts() {
   site = DescribeSite();
   org_channel = rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name));
+  ca_channel = rpc::NewChannel(files.component.Peer(config.ca_address, config.ca_server_name));
   org = NewOrgClient(org_channel);
   account = NewAccountClient(org_channel);
   packages = std::make_unique<PackageFolder>(config.downloads, config.downloads_mib << 20);
+  admins = NewAdminBackend(org_channel, ca_channel);
   org_host = std::make_unique<OrgHost>(site, snapshots, revocations, *org, *account, *packages,
-                                       clock, random);
+                                       *admins, clock, random);
   mtls_host = std::make_unique<MtlsHost>(site, snapshots, revocations, clock, random);
   serving = true;
 }
@@ -349,8 +354,7 @@ void GatewayServer::Parts::Follow() {
           .ca_bundle = files.edge_ca_bundle,
           .mtls_host = config.mtls_host,
           .org_channel = org_channel,
-          .ca_channel =
-              rpc::NewChannel(files.component.Peer(config.ca_address, config.ca_server_name)),
+          .ca_channel = ca_channel,
           .use_issuers = [this](const DeviceIssuers& issuers) { return UseIssuers(issuers); }},
       snapshots, revocations);
 }

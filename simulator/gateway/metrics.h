@@ -18,6 +18,9 @@ inline const metrics::Gauges kFeedAge(
 inline const metrics::Counters kFeedFailures(
     "dt_gateway_feed_failures_total",
     "Streams that ended and answers that did not come; both are asked for again.", {"feed"});
+inline const metrics::Counters kConsoleCalls(
+    "dt_gateway_console_calls_total",
+    "Calls of the console by what came of them: OK, or the reason why not.", {"result"});
 inline const metrics::Gauges kRevokedKept("dt_gateway_revoked_certificates",
                                           "Revoked certificates that the gateway knows.");
 inline const metrics::Gauges kSessionsEnded("dt_gateway_ended_sessions",

@@ -9,6 +9,7 @@
 
 #include "libs/http/form.h"
 #include "simulator/gateway/assets/assets.h"
+#include "simulator/gateway/sso/app_page.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/problems.h"
 #include "simulator/gateway/wsfed/addresses.h"
@@ -18,15 +19,10 @@ namespace {
 
 constexpr std::string_view kDiscoveryPath = "/.well-known/device-trust";
 // Paths without a form. All paths take HEAD where they take GET (RFC 9110, section 9.1).
-constexpr std::string_view kReadPaths[] = {"/",
-                                           "/dashboard/version",
-                                           "/continue",
-                                           "/proof",
-                                           "/refused",
-                                           "/saml/metadata",
-                                           kFederationMetadataPath,
-                                           kMarkPath,
-                                           kDiscoveryPath};
+constexpr std::string_view kReadPaths[] = {
+    "/",       "/dashboard/version", kConsolePath,     "/continue",
+    "/proof",  "/refused",           "/saml/metadata", kFederationMetadataPath,
+    kMarkPath, kDiscoveryPath};
 
 }  // namespace
 
@@ -55,6 +51,7 @@ Task<http::Response> OrgHost::Serve(const http::Request& request) const {
     co_return ProblemResponse(site_, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
                               {.ways = {{"Try again", "/"}}});
   }
+  if (request.path.starts_with(kConsoleApiPath)) co_return co_await api_.Serve(context);
   if (saml_.Serves(request.path)) co_return co_await BeginSignOn(context, saml_);
   if (wsfed_.Serves(request.path)) {
     if (WsFedFrontEnd::AsksToSignOut(request)) co_return co_await SignOutByApp(context);
@@ -76,6 +73,7 @@ Task<http::Response> OrgHost::Post(const RequestContext& context) const {
 
 Task<http::Response> OrgHost::Get(const RequestContext& context) const {
   const std::string& path = context.request.path;
+  if (path == kConsolePath) co_return co_await Console(context);
   if (path == "/signin") co_return forms_.ShowSignIn(context);
   if (path == "/factor") co_return co_await forms_.ShowFactor(context);
   if (path == "/continue") co_return co_await Continue(context);
@@ -126,6 +124,23 @@ Task<http::Response> OrgHost::Continue(const RequestContext& context) const {
   if (id.ok()) transaction = cookies_.FindTransaction(context, *id);
   if (!transaction) co_return flow_.TransactionOver(context, query);
   co_return co_await flow_.Advance(context, *std::move(transaction));
+}
+
+// Whoever is signed in sees the frame; all that fills it comes by json_api.h.
+Task<http::Response> OrgHost::Console(const RequestContext& context) const {
+  if (!cookies_.CurrentSession(context)) {
+    absl::StatusOr<Transaction> transaction = NewTransaction(context.now, random_);
+    if (!transaction.ok()) {
+      co_return ProblemResponse(site_, transaction.status(),
+                                {.ways = {{"Try again", std::string(kConsolePath)}}});
+    }
+    transaction->protocol_state = kConsolePath;
+    co_return co_await flow_.Advance(context, *std::move(transaction));
+  }
+  co_return RenderAppPage(site_, {.title = "Console",
+                                  .script = "console/main.js",
+                                  .styles = {"console/console.css"},
+                                  .content = "<div id=\"app\"></div>"});
 }
 
 // Pages of the mTLS hosts show it, too.

@@ -13,6 +13,7 @@
 //   /FederationMetadata/…            wsfed/wsfed_front_end.h
 //   /, /open, /logo, /sessions, /second-factor, /downloads     account/account.h
 //   /static/                         downloads/downloads.h
+//   /console, /console/api/          console/json_api.h
 //   /mark, /.well-known/device-trust        here
 //
 // One sign-on is one Transaction, kept in a cookie of its own (sso/browser_state.h).
@@ -23,6 +24,7 @@
 #include "libs/base/task.h"
 #include "libs/http/message.h"
 #include "simulator/gateway/account/account.h"
+#include "simulator/gateway/console/json_api.h"
 #include "simulator/gateway/downloads/downloads.h"
 #include "simulator/gateway/saml/saml_front_end.h"
 #include "simulator/gateway/sso/authentication_forms.h"
@@ -44,12 +46,13 @@ class OrgHost {
  public:
   // All outlive this. Thread-safe.
   OrgHost(const Site& site, const OrgSnapshots& snapshots, const RevocationState& revocations,
-          OrgClient& org, AccountClient& account, const PackageFolder& packages, const Clock& clock,
-          Random& random)
+          OrgClient& org, AccountClient& account, const PackageFolder& packages,
+          AdminBackend& admins, const Clock& clock, Random& random)
       : site_(site),
         snapshots_(snapshots),
         packages_(packages),
         clock_(clock),
+        random_(random),
         cookies_(revocations, random),
         saml_(site, random),
         wsfed_(site, random),
@@ -57,7 +60,8 @@ class OrgHost {
         flow_(site, cookies_, revocations, org, {&saml_, &wsfed_}, random),
         sign_out_(site, cookies_, org, flow_, {&saml_, &wsfed_}, random),
         forms_(site, cookies_, revocations, org, flow_),
-        account_(site, cookies_, flow_, account, packages, {&saml_, &wsfed_}, random) {}
+        account_(site, cookies_, flow_, account, packages, {&saml_, &wsfed_}, random),
+        api_(site, cookies_, admins) {}
 
   Task<http::Response> Handle(const http::Request& request) const;
 
@@ -69,6 +73,7 @@ class OrgHost {
                                    const ProtocolFrontEnd& front_end) const;
   Task<http::Response> SignOutByApp(const RequestContext& context) const;
   Task<http::Response> Continue(const RequestContext& context) const;
+  Task<http::Response> Console(const RequestContext& context) const;
   http::Response Discovery() const;
   http::Response Mark() const;
 
@@ -76,6 +81,7 @@ class OrgHost {
   const OrgSnapshots& snapshots_;
   const PackageFolder& packages_;
   const Clock& clock_;
+  Random& random_;
   const BrowserCookies cookies_;
   const SamlFrontEnd saml_;
   const WsFedFrontEnd wsfed_;
@@ -84,6 +90,7 @@ class OrgHost {
   const SignOutFlow sign_out_;
   const AuthenticationForms forms_;
   const Account account_;
+  const JsonApi api_;
 };
 
 }  // namespace devicetrust::gateway

@@ -114,6 +114,8 @@ class Up {
     DT_RETURN_IF_ERROR(EnrollDevices());
     DT_RETURN_IF_ERROR(DescribeDevices());
     DescribePeopleAndApps();
+    endpoints_.admin.url = environment_->org_origin() + "/console";
+    DT_RETURN_IF_ERROR(NameAdmin(environment_->admin(), endpoints_));
     DT_RETURN_IF_ERROR(WriteComputerKeytabs());
     DT_RETURN_IF_ERROR(Announce());
     if (!options_.command.empty()) return RunCommand();
@@ -399,6 +401,7 @@ class Up {
           PadRight(app.id(), 10), SignOnUrl(environment_->org_origin(), app),
           app.has_ws_fed() ? endpoints_.wsfed_metadata_url : endpoints_.saml_metadata_file);
     }
+    text += AdminText(endpoints_.admin);
     text += SuggestionText();
     text += fmt::format(
         "names      curl and browsers find *.localhost by themselves; other programs need the "

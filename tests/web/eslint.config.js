@@ -26,7 +26,7 @@ export default [
   },
   {
     // Their functions run in the browser.
-    files: ["tests/web/stories/**/*.js"],
+    files: ["tests/web/stories/**/*.js", "tests/web/screenshots.js"],
     languageOptions: { globals: { ...globals.node, ...globals.browser } },
   },
 ];

@@ -127,6 +127,7 @@ int Main(int argc, char** argv) {
   AddPolicyVerbs(app, action, local);
   AddAnalysisVerbs(app, action);
   AddUserVerbs(app, action);
+  AddAdminVerbs(app, action);
   AddCertificateVerbs(app, action);
   AddIssuerVerbs(app, action);
   AddDoctorVerb(app, action);

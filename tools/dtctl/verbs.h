@@ -30,6 +30,7 @@ using LocalAction = std::function<int()>;
 
 // Each declares verbs below `app`. The one that the command line names puts its action into
 // `chosen`, which must outlive the parsing.
+void AddAdminVerbs(CLI::App& app, Action& chosen);        // admin
 void AddAppVerbs(CLI::App& app, Action& chosen);          // app, rules, zones
 void AddAnalysisVerbs(CLI::App& app, Action& chosen);     // what-if, and of rules; after the apps'
 void AddHistoryVerbs(CLI::App& app, Action& chosen);      // history, and of rules; after the apps'

@@ -80,7 +80,10 @@ Task<http::Response> SsoFlow::Advance(const RequestContext& context,
   if (!transaction.session || fresh_wanted) {
     co_return AskToSignIn(context, std::move(transaction));
   }
-  if (transaction.app_id.empty()) co_return Finish(context, transaction, http::SeeOther("/"));
+  if (transaction.app_id.empty()) {
+    const bool console = transaction.protocol_state == kConsolePath;
+    co_return Finish(context, transaction, http::SeeOther(console ? kConsolePath : "/"));
+  }
   const org::v1::App* app = context.AppOf(transaction);
   // The app may have been unregistered while the person was signing in.
   if (app == nullptr || front_end == nullptr || !front_end->IsStillRegistered(transaction, *app)) {

@@ -35,6 +35,9 @@
 
 namespace devicetrust::gateway {
 
+// In the protocol_state of a transaction without app and protocol: where it leads, when not to "/".
+inline constexpr std::string_view kConsolePath = "/console";
+
 // Thread-safe.
 class SsoFlow {
  public:

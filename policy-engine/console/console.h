@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "devicetrust/org/v1/console.pb.h"
+#include "libs/base/clock.h"
+#include "libs/db/database.h"
+#include "libs/rpc/grant.h"
+#include "policy-engine/log/events.h"
+#include "policy-engine/org/org_store.h"
+#include "policy-engine/users/admin_store.h"
+#include "policy-engine/users/factor_check.h"
+#include "policy-engine/users/user_store.h"
+
+namespace devicetrust::policy {
+
+inline constexpr std::chrono::minutes kConsoleIdleMax{30};
+inline constexpr std::chrono::hours kConsoleOpenMax{8};
+inline constexpr std::chrono::minutes kConsoleFactorFreshFor{15};
+
+// What administrators do in the browser, call by call. A gateway says which session its browser
+// has; all else the org knows by itself. Thread-safe.
+class Console {
+ public:
+  // All outlive this.
+  struct Parts {
+    db::Database& database;
+    const OrgStore& store;  // For how long sessions last.
+    EventSink& events;
+    FactorCheck& factors;
+    const Clock& clock;
+    std::string org;
+    rpc::GrantSigner signer;
+  };
+  explicit Console(Parts parts) : parts_(std::move(parts)) {}
+
+  // The contract (devicetrust.org.v1.ConsoleService) says what each does and refuses.
+  absl::StatusOr<org::v1::GetConsoleResponse> Get(const org::v1::GetConsoleRequest& request) const;
+  absl::StatusOr<org::v1::OpenConsoleResponse> Open(const org::v1::OpenConsoleRequest& request);
+  absl::StatusOr<org::v1::CloseConsoleResponse> Close(const org::v1::CloseConsoleRequest& request);
+  absl::StatusOr<org::v1::AuthorizeCallResponse> Authorize(
+      const org::v1::AuthorizeCallRequest& request);
+
+ private:
+  // An administrator with a session that goes on.
+  struct Known {
+    ConsoleSession session;
+    AdminRow role;
+    StoredUser user;
+  };
+  absl::StatusOr<Known> Find(db::Transaction& txn, const std::string& session_id) const;
+  static org::v1::ConsoleState StateOf(const Known& known, WallTime now);
+  absl::Status TellRefused(const org::v1::AuthorizeCallRequest& request, const Known& known,
+                           WallTime now);
+
+  Parts parts_;
+};
+
+}  // namespace devicetrust::policy
