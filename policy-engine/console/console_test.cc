@@ -10,9 +10,6 @@ namespace devicetrust::policy {
 namespace {
 
 namespace v1 = ::devicetrust::org::v1;
-using std::chrono::hours;
-using std::chrono::minutes;
-using std::chrono::seconds;
 using ::testing::HasSubstr;
 
 constexpr char kListApps[] = "/devicetrust.org.v1.AppService/ListApps";
@@ -160,10 +157,10 @@ TEST_F(ConsoleTest, WhatIsNotExposedIsNotThere) {
 TEST_F(ConsoleTest, ItClosesWhenIdleAfterADayAndWhenAsked) {
   Begin(access::v1::ROLE_READ_ONLY);
   for (int i = 0; i < 15; ++i) {  // 7 hours and a half, with a call now and then.
-    clock_.Advance(kConsoleIdleMax - seconds{1});
+    clock_.Advance(kConsoleIdleMax - std::chrono::seconds{1});
     DT_EXPECT_OK(Ask(kListApps)) << i;
   }
-  clock_.Advance(kConsoleOpenMax - 15 * (kConsoleIdleMax - seconds{1}));
+  clock_.Advance(kConsoleOpenMax - 15 * (kConsoleIdleMax - std::chrono::seconds{1}));
   EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
   DT_ASSERT_OK(Open());
   clock_.Advance(kConsoleIdleMax);
@@ -178,9 +175,9 @@ TEST_F(ConsoleTest, ItClosesWhenIdleAfterADayAndWhenAsked) {
 
 TEST_F(ConsoleTest, APageThatOnlyListensKeepsNothingOpen) {
   Begin(access::v1::ROLE_READ_ONLY);
-  clock_.Advance(kConsoleIdleMax - minutes{1});
+  clock_.Advance(kConsoleIdleMax - std::chrono::minutes{1});
   DT_EXPECT_OK(Ask("/devicetrust.org.v1.SystemLogService/TailEvents"));
-  clock_.Advance(minutes{1});
+  clock_.Advance(std::chrono::minutes{1});
   EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
 }
 
