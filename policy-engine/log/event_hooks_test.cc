@@ -191,8 +191,8 @@ TEST_F(EventHooksTest, BothKeysSignUntilTheOldOneExpires) {
   EXPECT_EQ(ids(), new_id + " " + old_id + " ");
   clock_.Advance(std::chrono::hours(2));
   EXPECT_EQ(ids(), new_id + " ");
-  for (const int hours : {-1, 721}) {
-    request.set_overlap_hours(hours);
+  for (const int overlap_hours : {-1, 721}) {
+    request.set_overlap_hours(overlap_hours);
     DT_EXPECT_CODE(hooks_->RotateKey(admin_, request), kInvalidArgument);
   }
 }
