@@ -221,7 +221,7 @@ grpc::Status AdminService::BlockDevice(grpc::ServerContext* context,
     DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
     DT_RETURN_IF_ERROR(CheckReason(request->reason()));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
-    return blocks_.Block(device, request->reason(), by);
+    return blocks_.Block(device, request->reason(), by, request->allow_unknown());
   };
   const auto blocked = block();
   if (!blocked.ok()) return rpc::ToGrpc(blocked.status());

@@ -18,20 +18,24 @@ constexpr std::size_t kDeviceIdOctets = 16;
 }  // namespace
 
 absl::StatusOr<DeviceName> DeviceBlocks::FindOrAdd(db::Transaction& txn, const DeviceName& device,
-                                                   const std::string& new_id) {
+                                                   const std::optional<std::string>& new_id) {
   DT_ASSIGN_OR_RETURN(auto found, BlockStore(txn).FindDevice(device));
   if (found) return *std::move(found);
-  if (device.computer_sid.empty()) return UnknownDevice(device);
-  DT_RETURN_IF_ERROR(CertificateStore(txn).AddDevice(device.computer_sid, new_id));
-  return DeviceName{new_id, device.computer_sid};
+  if (device.computer_sid.empty() || !new_id) return UnknownDevice(device);
+  DT_RETURN_IF_ERROR(CertificateStore(txn).AddDevice(device.computer_sid, *new_id));
+  return DeviceName{*new_id, device.computer_sid};
 }
 
 absl::StatusOr<DeviceBlocks::BlockResult> DeviceBlocks::Block(const DeviceName& device,
                                                               v1::RevocationReason reason,
-                                                              const std::string& requested_by) {
+                                                              const std::string& requested_by,
+                                                              bool allow_unknown) {
   const WallTime now = clock_.Now();
+  std::optional<std::string> new_id;
   // Not an ordered one: it must not tell when the computer came to be known.
-  DT_ASSIGN_OR_RETURN(const std::string new_id, NewRandomHex(kDeviceIdOctets, random_));
+  if (allow_unknown) {
+    DT_ASSIGN_OR_RETURN(new_id, NewRandomHex(kDeviceIdOctets, random_));
+  }
   DT_ASSIGN_OR_RETURN(const std::string event_id, NewOrderedId(kDeviceIdOctets, now, random_));
   auto result = database_.Write([&](db::Transaction& txn) -> absl::StatusOr<BlockResult> {
     DT_ASSIGN_OR_RETURN(const DeviceName found, FindOrAdd(txn, device, new_id));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,10 +34,10 @@ class DeviceBlocks {
     Revocations::DeviceRevocation revocation;
   };
   // Blocks the computer and revokes its certificates, or puts them on hold: `reason` says which.
-  // One that has never enrolled is named by its SID. Idempotent. kNotFound: no computer has that
-  // device id.
+  // One that has never enrolled is named by its SID, and taken with `allow_unknown`. Idempotent.
+  // kNotFound: no computer has that device id, or none of that SID has enrolled.
   absl::StatusOr<BlockResult> Block(const DeviceName& device, v1::RevocationReason reason,
-                                    const std::string& requested_by);
+                                    const std::string& requested_by, bool allow_unknown = false);
 
   struct UnblockResult {
     std::string device_id;
@@ -47,9 +48,10 @@ class DeviceBlocks {
   absl::StatusOr<UnblockResult> Unblock(const DeviceName& device, const std::string& requested_by);
 
  private:
-  // The computer with both names, with a new device id where it had none.
+  // The computer with both names, with a new device id where it had none. Without `new_id` one
+  // that had none is unknown.
   absl::StatusOr<DeviceName> FindOrAdd(db::Transaction& txn, const DeviceName& device,
-                                       const std::string& new_id);
+                                       const std::optional<std::string>& new_id);
 
   db::Database& database_;
   db::Outbox& outbox_;

@@ -51,8 +51,13 @@ TEST_F(DeviceBlocksTest, ABlockedComputerEnrollsNoMore) {
 
 TEST_F(DeviceBlocksTest, AComputerThatNeverEnrolledIsBlockedByItsSid) {
   DeviceBlocks blocks = Blocks();
-  const auto blocked =
-      blocks.Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_SUPERSEDED, "admin:ada").value();
+  const auto slip =
+      blocks.Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_SUPERSEDED, "admin:ada").status();
+  EXPECT_EQ(rpc::ReasonOf(slip), reason::v1::REASON_UNKNOWN_SUBJECT);
+  const auto blocked = blocks
+                           .Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_SUPERSEDED,
+                                  "admin:ada", /*allow_unknown=*/true)
+                           .value();
   ExpectRefused(TryNew().status(), reason::v1::REASON_DEVICE_BLOCKED);
   const auto list =
       database_->Read([](db::Transaction& txn) { return BlockStore(txn).Devices("", 10); }).value();
@@ -69,8 +74,8 @@ TEST_F(DeviceBlocksTest, AComputerThatNeverEnrolledIsBlockedByItsSid) {
 TEST_F(DeviceBlocksTest, AnEnrollmentInFlightIsRefused) {
   DeviceBlocks blocks = Blocks();
   org_.during_authorize = [&] {
-    DT_EXPECT_OK(
-        blocks.Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_UNSPECIFIED, "admin:ada"));
+    DT_EXPECT_OK(blocks.Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_UNSPECIFIED,
+                              "admin:ada", /*allow_unknown=*/true));
   };
   ExpectRefused(TryNew().status(), reason::v1::REASON_DEVICE_BLOCKED);
   EXPECT_EQ(CountCertificates(), 0);

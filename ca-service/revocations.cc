@@ -38,7 +38,10 @@ absl::Status UnknownDevice(const DeviceName& name) {
   return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_UNKNOWN_SUBJECT,
                         by_sid ? fmt::format("no computer with SID {} has enrolled", text)
                                : fmt::format("no computer has device id {}", text),
-                        text, "`dtctl certificates` lists device ids.");
+                        text,
+                        by_sid ? "Check the SID. `dtctl device block` takes a computer that has"
+                                 " never enrolled with --allow-unknown."
+                               : "`dtctl certificates` lists device ids.");
 }
 
 Revocations::Revocations(db::Database& database, db::Outbox& outbox, const Clock& clock)

@@ -218,7 +218,8 @@ class AdminClient {
                                                                   ca::v1::RevocationReason reason);
   absl::StatusOr<ca::v1::ReleaseHoldResponse> ReleaseHold(const std::string& serial);
   absl::StatusOr<ca::v1::BlockDeviceResponse> BlockDevice(const std::string& device,
-                                                          ca::v1::RevocationReason reason);
+                                                          ca::v1::RevocationReason reason,
+                                                          bool allow_unknown);
   absl::StatusOr<ca::v1::UnblockDeviceResponse> UnblockDevice(const std::string& device);
   absl::StatusOr<std::vector<ca::v1::BlockedDevice>> ListBlockedDevices();
   absl::StatusOr<std::vector<ca::v1::BlockedKey>> ListBlockedKeys();

@@ -65,10 +65,11 @@ absl::StatusOr<ca::v1::ReleaseHoldResponse> AdminClient::ReleaseHold(const std::
 }
 
 absl::StatusOr<ca::v1::BlockDeviceResponse> AdminClient::BlockDevice(
-    const std::string& device, ca::v1::RevocationReason reason) {
+    const std::string& device, ca::v1::RevocationReason reason, bool allow_unknown) {
   ca::v1::BlockDeviceRequest request;
   *request.mutable_device() = DeviceNameOf(device);
   request.set_reason(reason);
+  request.set_allow_unknown(allow_unknown);
   request.set_requested_by(stubs_->config.name);
   return stubs_->Ca(stubs_->certificates, &Certificates::Stub::BlockDevice, request);
 }

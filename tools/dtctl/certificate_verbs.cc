@@ -30,6 +30,7 @@ struct RevokeOptions {
 struct DeviceOptions {
   std::string device;
   std::string reason = "privilege-withdrawn";
+  bool allow_unknown = false;
   bool yes = false;
   bool json = false;
 };
@@ -162,7 +163,8 @@ int Block(AdminClient& client, const DeviceOptions& options) {
   const std::string act = fmt::format("keep {} from enrolling, and {}", computer,
                                       Act(options.reason, "all its certificates"));
   if (const int code = Confirm(act, options.yes); code != kDone) return code;
-  const auto answer = client.BlockDevice(options.device, ReasonWords().at(options.reason));
+  const auto answer =
+      client.BlockDevice(options.device, ReasonWords().at(options.reason), options.allow_unknown);
   if (!answer.ok()) return Failed(answer.status());
   return Print(options.json, *answer,
                fmt::format("Computer {} {}; {} {}.\n", answer->device_id(),
@@ -310,6 +312,8 @@ void AddDevice(CLI::App& app, Action& chosen) {
       "--reason", options->reason, "Why, for its certificates; hold puts them on hold");
   reason->capture_default_str();
   service::MustBeOneOf(*reason, RevocationReasons());
+  block->add_flag("--allow-unknown", options->allow_unknown,
+                  "Take the SID of a computer that has never enrolled");
   block->add_flag("--yes", options->yes, "Don't ask first");
   add("blocked", "List them", &ListBlockedDevices);
   add("blocked-keys", "List keys that get no certificate: reported as compromised",
