@@ -12,6 +12,7 @@
 #include "policy-engine/rules/analysis.h"
 #include "policy-engine/rules/finding_words.h"
 #include "policy-engine/rules/platform_evidence.h"
+#include "policy-engine/rules_wire/analysis_messages.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 #include "policy-engine/users/user_store.h"
 
@@ -101,29 +102,6 @@ absl::StatusOr<v1::Decision> KnownOf(const v1::WhatIfRequest& request, const Dra
   return known;
 }
 
-v1::SupposedSignIn ToMessage(const SignIn& sign_in) {
-  v1::SupposedSignIn message;
-  message.set_user(sign_in.principal.empty() ? sign_in.user_id : sign_in.principal);
-  for (const std::string& group : sign_in.groups) message.add_groups(group);
-  if (sign_in.address) message.set_address(sign_in.address->ToString());
-  message.set_client_kind(ToMessage(sign_in.client));
-  message.set_claimed_platform(ToMessage(sign_in.claimed_platform));
-  if (sign_in.verified_platform) {
-    message.set_verified_platform(ToMessage(*sign_in.verified_platform));
-  }
-  message.set_trust(ToMessage(sign_in.trust));
-  if (sign_in.authenticated_ago.count() > 0) {
-    message.mutable_password_age()->set_seconds(sign_in.authenticated_ago.count());
-  }
-  if (sign_in.factor_ago) message.mutable_factor_age()->set_seconds(sign_in.factor_ago->count());
-  return message;
-}
-
-void Refer(const CompiledPolicy& policy, std::size_t rule, v1::RuleReference& reference) {
-  reference.set_index(static_cast<std::int32_t>(rule + 1));
-  reference.set_name(policy.rule(rule).name);
-}
-
 // Of the rules as a whole, not of one.
 bool IsOfAll(FindingKind kind) {
   return kind == FindingKind::kUntrustedNeverDenied || kind == FindingKind::kLocksEverybodyOut;
@@ -190,10 +168,10 @@ v1::PolicyFinding ToMessage(const CompiledPolicy& policy, const Finding& finding
   v1::PolicyFinding message;
   message.set_kind(ToMessage(finding.kind));
   message.set_warning(SeverityOf(finding.kind) == Severity::kWarning);
-  if (!IsOfAll(finding.kind)) Refer(policy, finding.rule, *message.mutable_rule());
-  for (const std::size_t other : finding.others) Refer(policy, other, *message.add_others());
+  if (!IsOfAll(finding.kind)) *message.mutable_rule() = ReferenceTo(policy, finding.rule);
+  for (const std::size_t other : finding.others) *message.add_others() = ReferenceTo(policy, other);
   message.set_message(Describe(policy, finding));
-  *message.mutable_example() = ToMessage(finding.example);
+  *message.mutable_example() = policy::ToMessage(finding.example);
   message.set_example_text(finding.example.Describe());
   return message;
 }
@@ -262,19 +240,7 @@ absl::StatusOr<v1::ComparePoliciesResponse> PolicyAnalysis::Compare(
     for (Difference& difference : comparison.differences) NamePerson(txn, difference.example);
     return absl::OkStatus();
   }));
-  v1::ComparePoliciesResponse response;
-  response.set_equivalent(comparison.Equivalent());
-  for (const Difference& one : comparison.differences) {
-    v1::PolicyDifference& message = *response.add_differences();
-    Refer(*before.policy, one.before, *message.mutable_before());
-    Refer(*after.policy, one.after, *message.mutable_after());
-    message.set_outcome_before(policy::ToMessage(one.outcome_before));
-    message.set_outcome_after(policy::ToMessage(one.outcome_after));
-    *message.mutable_example() = ToMessage(one.example);
-    message.set_example_text(one.example.Describe());
-  }
-  response.set_bound(comparison.bound);
-  return response;
+  return policy::ToMessage(*before.policy, *after.policy, comparison);
 }
 
 }  // namespace devicetrust::policy

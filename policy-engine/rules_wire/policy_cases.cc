@@ -8,6 +8,7 @@
 #include "libs/base/names.h"
 #include "policy-engine/rules/explanation.h"
 #include "policy-engine/rules/platform_evidence.h"
+#include "policy-engine/rules_wire/analysis_messages.h"
 #include "policy-engine/rules_wire/rule_messages.h"
 
 namespace devicetrust::policy {
@@ -150,6 +151,20 @@ absl::StatusOr<TestVerdict> PolicyUnderTest::Run(const v1::PolicyTestCase& test)
     verdict.why = fmt::format("rule '{}' makes of it: {}", verdict.rule, Name(decision.outcome));
   }
   return verdict;
+}
+
+absl::StatusOr<v1::ComparePoliciesResponse> PolicyUnderTest::Compare(
+    const PolicyUnderTest& after, const std::string& app_id) const {
+  const auto one = apps_.find(app_id);
+  const auto other = after.apps_.find(app_id);
+  if (one == apps_.end() || other == after.apps_.end()) {
+    return absl::NotFoundError(fmt::format("app '{}' is not in both policies", app_id));
+  }
+  if (one->second->kind() != other->second->kind()) {
+    return absl::FailedPreconditionError(
+        fmt::format("app '{}' tells clients apart in one of the policies alone", app_id));
+  }
+  return ToMessage(*one->second, *other->second, policy::Compare(*one->second, *other->second));
 }
 
 }  // namespace devicetrust::policy

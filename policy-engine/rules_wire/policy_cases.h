@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "devicetrust/org/v1/policy_analysis.pb.h"
 #include "devicetrust/org/v1/policy_document.pb.h"
 #include "libs/base/status.h"
 #include "policy-engine/rules/evaluation.h"
@@ -30,6 +31,12 @@ class PolicyUnderTest {
 
   // kInvalidArgument: the case makes no sense; the message says what of it.
   absl::StatusOr<TestVerdict> Run(const org::v1::PolicyTestCase& test) const;
+
+  // Which sign-ins to an app come out otherwise by `after`, exactly (rules/analysis.h). People are
+  // named by their principals. kNotFound: one of the two has no such app. kFailedPrecondition: one
+  // of them tells clients apart and the other does not.
+  absl::StatusOr<org::v1::ComparePoliciesResponse> Compare(const PolicyUnderTest& after,
+                                                           const std::string& app_id) const;
 
  private:
   bool device_trust_ = false;  // Both switches are on.

@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <memory>
 
 #include "libs/admin/message_diff.h"
 #include "libs/admin/policy_file.h"
+#include "libs/admin/policy_text.h"
 #include "libs/admin/text.h"
 #include "libs/base/files.h"
 #include "libs/base/printable.h"
@@ -61,15 +63,49 @@ void TakeAbsentSettings(const org::v1::PolicySettings& from, org::v1::PolicySett
   to = std::move(merged);
 }
 
-std::string DiffOf(const org::v1::PolicyDocument& before, org::v1::PolicyDocument after) {
-  TakeAbsentSettings(before.settings(), *after.mutable_settings());
-  return admin::DiffText(before, after);
+org::v1::PolicyDocument Completed(org::v1::PolicyDocument wanted,
+                                  const org::v1::PolicyDocument& of_org) {
+  TakeAbsentSettings(of_org.settings(), *wanted.mutable_settings());
+  return wanted;
+}
+
+// Which sign-ins come out otherwise, of each app whose rules, or the zones that they name, differ.
+std::string SignInsText(const org::v1::PolicyDocument& before,
+                        const org::v1::PolicyDocument& after) {
+  const auto one = policy::PolicyUnderTest::Compile(before);
+  const auto other = policy::PolicyUnderTest::Compile(after);
+  for (const absl::Status& status : {one.status(), other.status()}) {
+    if (status.ok()) continue;
+    std::cerr << fmt::format("dtctl: which sign-ins come out otherwise is not known: {}\n",
+                             Printable(std::string(status.message())));
+    return "";
+  }
+  std::string text;
+  for (const org::v1::App& app : after.apps()) {
+    const auto was = std::ranges::find(before.apps(), app.id(), &org::v1::App::id);
+    if (was == before.apps().end()) continue;
+    const auto compared = one->Compare(*other, app.id());
+    if (!compared.ok()) {
+      text += fmt::format("\nSign-ins to app {} can't be compared: {}\n", Printable(app.id()),
+                          Printable(std::string(compared.status().message())));
+      continue;
+    }
+    org::v1::App rules_before, rules_after;
+    *rules_before.mutable_rules() = was->rules();
+    *rules_after.mutable_rules() = app.rules();
+    if (compared->equivalent() && admin::DiffText(rules_before, rules_after).empty()) continue;
+    text += fmt::format("\nSign-ins to app {}:\n{}", Printable(app.id()),
+                        admin::ComparisonText(*compared));
+  }
+  return text;
 }
 
 // Exit code as of diff(1).
-int Differ(const std::string& text) {
-  std::cout << text;
-  return text.empty() ? Nothing("they are the same") : kFailed;
+int Differ(const org::v1::PolicyDocument& before, const org::v1::PolicyDocument& after) {
+  const std::string text = admin::DiffText(before, after);
+  if (text.empty()) return Nothing("they are the same");
+  std::cout << text << SignInsText(before, after);
+  return kFailed;
 }
 
 int DiffPolicy(AdminClient& client, const PolicyOptions& options) {
@@ -77,7 +113,7 @@ int DiffPolicy(AdminClient& client, const PolicyOptions& options) {
   if (!wanted.ok()) return Failed(wanted.status());
   const auto policy = client.ExportPolicy();
   if (!policy.ok()) return Failed(policy.status());
-  return Differ(DiffOf(policy->document(), *wanted));
+  return Differ(policy->document(), Completed(*wanted, policy->document()));
 }
 
 int DiffFiles(const PolicyOptions& options) {
@@ -85,7 +121,7 @@ int DiffFiles(const PolicyOptions& options) {
   if (!before.ok()) return Failed(before.status());
   const auto after = ReadPolicy(options.other);
   if (!after.ok()) return Failed(after.status());
-  return Differ(admin::DiffText(*before, *after));
+  return Differ(*before, *after);
 }
 
 // The problems of a document, if there are any.
@@ -120,7 +156,7 @@ int ApplyPolicy(AdminClient& client, const PolicyOptions& options) {
   if (!answer.ok()) return Failed(answer.status());
   if (answer->problems_size() > 0) return Refused(options, *wanted, *answer);
   WarnOf(*answer);
-  std::cerr << DiffOf(policy->document(), *wanted);
+  std::cerr << admin::DiffText(policy->document(), Completed(*wanted, policy->document()));
   if (answer->changed().empty()) {
     return options.json ? Print(true, *answer, "")
                         : Nothing("the org has this policy already; nothing is to be done");
