@@ -166,9 +166,11 @@ class Dtctl(EnvironmentTest):
         self.assertNotIn("paused", dtctl("hooks", "resume", "siem").stdout)
         self.assertIn("no dead letter", dtctl("hooks", "dead-letters", "siem").stderr)
         self.assertIn("0 dead letters", dtctl("hooks", "resend", "siem").stdout)
+        again = json.loads(dtctl("hooks", "resend", "siem", "--json").stdout)
+        self.assertEqual(again.get("count", 0), 0)
         asked = dtctl("hooks", "remove", "siem", check=False)
         self.assertEqual(asked.returncode, 2)
-        dtctl("hooks", "remove", "siem", "--yes")
+        self.assertEqual(json.loads(dtctl("hooks", "remove", "siem", "--yes", "--json").stdout), {})
         self.assertEqual(dtctl("hooks", "remove", "siem", "--yes", check=False).returncode, 1)
         told = dtctl("log", "--type", "org.hook.change").stdout
         self.assertIn("siem added: https://siem.invalid/events", told)
@@ -271,6 +273,13 @@ class Dtctl(EnvironmentTest):
         self.assertEqual(final.returncode, 1)
         self.assertIn("CONFLICTING_STATE", final.stderr)
         self.assertIn("may enroll again", dtctl("device", "unblock", record["device_id"]).stdout)
+        slip = dtctl("device", "block", "S-1-5-21-9-9-9-9", "--yes", check=False)
+        self.assertEqual(slip.returncode, 1)
+        self.assertIn("no computer with SID S-1-5-21-9-9-9-9 has enrolled", slip.stderr)
+        self.assertIn("--allow-unknown", slip.stderr)
+        beforehand = dtctl("device", "block", "S-1-5-21-9-9-9-9", "--allow-unknown", "--yes")
+        self.assertIn("is blocked; 0 certificates revoked", beforehand.stdout)
+        self.assertIn("S-1-5-21-9-9-9-9", dtctl("device", "blocked").stdout)
         unknown = dtctl("revoke", "--device", "0a0b", "--yes", check=False)
         self.assertIn("no computer has device id 0a0b", unknown.stderr)
 
@@ -288,6 +297,9 @@ class Dtctl(EnvironmentTest):
                                  (["log", "--since", "1m", "--until", "15m"], "--since 1m"),
                                  (["log", "--limit", "0"], "--limit is 0, not 1..100000"),
                                  (["explain", ""], "code is empty"),
+                                 (["log", "--type", "pki.cert.revoked"],
+                                  '--type is "pki.cert.revoked", which is none that there is; '
+                                  "did you mean pki.cert.revoke?"),
                                  (["people", "show", " "], "who is empty"),
                                  (["revoke", "--user", ""], "--user is empty"),
                                  (["revoke"], "one of --user, --serial, --device is missing"),
@@ -449,10 +461,14 @@ class Dtctl(EnvironmentTest):
         self.assertIn("Example Inc.", self.environment.dtctl("settings").stdout)
         first = self.environment.dtctl("history", "diff", "settings", "1", check=False).stdout
         self.assertIn('display_name: none -> "Example Inc."', first)
+        self.assertNotIn("changed_", first)
         # Attack 23: the way back would switch Device Trust off while rules use it.
         off = self.environment.dtctl("history", "rollback", "settings", "1", "--yes", check=False)
         self.assertEqual(off.returncode, 1)
         self.assertIn("SETTING_IN_USE", off.stderr)
+        # It shows what would change: not who changed it, and when.
+        self.assertIn("device_trust_enabled", off.stderr)
+        self.assertNotIn("changed_", off.stderr)
 
     def test_a_policy_lives_in_a_file(self):
         folder = self.environment.folder
@@ -487,6 +503,26 @@ class Dtctl(EnvironmentTest):
         refused_file.write_text(json.dumps(wrong))
         off = self.environment.dtctl("policy", "apply", refused_file, "--yes", check=False)
         self.assertIn("can't be switched off while", off.stderr)
+
+        # Other words for the same rules, and rules that decide otherwise.
+        app = next(one for one in json.loads(text)["apps"] if len(one.get("rules", [])) > 2)["id"]
+        changed = json.loads(text)
+        rules = next(one for one in changed["apps"] if one["id"] == app)["rules"]
+        rules.insert(0, {"name": "Nobody", "active": True, "people": {"everyone": True},
+                         "location": {"kind": "KIND_IN_ZONES", "zones": ["nowhere"]},
+                         "action": {"access": "ACCESS_DENIED"}})
+        changed.setdefault("zones", []).append({"name": "nowhere", "cidr": ["203.0.113.9/32"]})
+        new = folder / "new.json"
+        new.write_text(json.dumps(changed))
+        otherwise = self.environment.dtctl("policy", "diff", new, check=False).stdout
+        self.assertIn(f"Sign-ins to app {app}:\n", otherwise)
+        self.assertRegex(otherwise, r"→ DENIED: rule \d+ \".*\" before, rule 1 \"Nobody\" after\n"
+                                    r" +for example .*203\.0\.113\.9")
+        rules[0]["active"] = False
+        new.write_text(json.dumps(changed))
+        same = self.environment.dtctl("policy", "diff", new, check=False).stdout
+        self.assertIn(f"Sign-ins to app {app}:\nEquivalent: every sign-in comes out as before.\n",
+                      same)
 
         changed = json.loads(text)
         changed["zones"].append({"name": "annex", "cidr": ["10.77.0.0/16"]})

@@ -40,6 +40,8 @@ class SystemLogPage(unittest.TestCase):
         explained = set(re.findall(r"^`([a-z._]+)`: ", PAGE, re.M))
         self.assertEqual(written, explained)
         self.assertEqual(explained, {example["eventType"] for example in examples()})
+        known = (ROOT / "libs/eventlog/event_types.h").read_text()
+        self.assertEqual(explained, set(re.findall(r'^    "([a-z._]+)",$', known, re.M)))
 
     def test_examples_meet_the_schema(self):
         for example in examples():

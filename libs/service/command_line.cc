@@ -357,6 +357,14 @@ void MustBeOneOf(CLI::Option& option, std::vector<std::string> choices) {
   });
 }
 
+void MustBeKnown(CLI::Option& option, const std::string& form, std::vector<std::string> choices) {
+  Check(option, form, [choices = std::move(choices)](const std::string& text) -> std::string {
+    if (std::ranges::count(choices, text) > 0) return "";
+    return fmt::format("is {}, which is none that there is{}", ShownWord(text),
+                       Suggestion(text, choices));
+  });
+}
+
 void RefuseEmptyTexts(CLI::App& app, const std::vector<std::string>& may_be_empty) {
   for (CLI::Option* const option : app.get_options()) {
     if (TakesNoValue(*option)) continue;

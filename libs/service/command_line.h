@@ -40,6 +40,8 @@ int RefuseCommandLine(const CLI::App& app, const absl::Status& status);
 // their own.
 void MustBeNumber(CLI::Option& option, std::int64_t min, std::int64_t max);
 void MustBeOneOf(CLI::Option& option, std::vector<std::string> choices);
+// The same of choices too many to list: `form` stands for them, and an error names the nearest.
+void MustBeKnown(CLI::Option& option, const std::string& form, std::vector<std::string> choices);
 // Every option and operand of `app` and its verbs that takes a text must be given one that is not
 // empty or blank, but those that `may_be_empty` names ("--learn-more-url").
 void RefuseEmptyTexts(CLI::App& app, const std::vector<std::string>& may_be_empty);

@@ -110,12 +110,21 @@ int ShowVersion(AdminClient& client, const HistoryOptions& options) {
   }
 }
 
-// The versions of `options`, in their order.
+// Who made a version, and when, is told beside it and is no content of it.
+void ClearAuthor(org::v1::GetVersionResponse& version) {
+  if (!version.has_settings()) return;
+  version.mutable_settings()->clear_device_trust_changed_by();
+  version.mutable_settings()->clear_device_trust_changed_at();
+}
+
+// The versions of `options`, in their order, to be compared.
 absl::StatusOr<std::pair<org::v1::GetVersionResponse, org::v1::GetVersionResponse>> Two(
     AdminClient& client, const org::v1::ObjectName& object, std::int64_t first,
     std::int64_t second) {
   DT_ASSIGN_OR_RETURN(org::v1::GetVersionResponse one, client.GetVersion(object, first));
   DT_ASSIGN_OR_RETURN(org::v1::GetVersionResponse other, client.GetVersion(object, second));
+  ClearAuthor(one);
+  ClearAuthor(other);
   return std::pair(std::move(one), std::move(other));
 }
 

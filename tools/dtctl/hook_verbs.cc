@@ -80,8 +80,8 @@ int RemoveHook(AdminClient& client, const HookOptions& options) {
   if (answer != kDone) return answer;
   const absl::Status removed = client.RemoveHook(options.name);
   if (!removed.ok()) return Failed(removed);
-  std::cout << fmt::format("Hook {} is removed.\n", Printable(options.name));
-  return kDone;
+  return Print(options.json, org::v1::RemoveHookResponse(),
+               fmt::format("Hook {} is removed.\n", Printable(options.name)));
 }
 
 int TestHook(AdminClient& client, const HookOptions& options) {
@@ -106,9 +106,11 @@ int ListDeadLetters(AdminClient& client, const HookOptions& options) {
 int ResendLetters(AdminClient& client, const HookOptions& options) {
   const auto count = client.ResendDeadLetters(options.name, options.id);
   if (!count.ok()) return Failed(count.status());
-  std::cout << fmt::format("{} to be sent again.\n",
-                           admin::Plural(static_cast<std::size_t>(*count), "dead letter"));
-  return kDone;
+  org::v1::ResendDeadLettersResponse answer;
+  answer.set_count(*count);
+  return Print(options.json, answer,
+               fmt::format("{} to be sent again.\n",
+                           admin::Plural(static_cast<std::size_t>(*count), "dead letter")));
 }
 
 int EnableHook(AdminClient& client, const HookOptions& options, bool enabled) {
@@ -169,9 +171,10 @@ void AddHookVerbs(CLI::App& app, Action& chosen) {
                             return EnableHook(client, o, true);
                           }),
               options);
-  AddHookWord(*verb, "remove", "Forget it, its keys and its dead letters", options, chosen,
-              &RemoveHook)
-      ->add_flag("--yes", options->yes, "Don't ask first");
+  CLI::App* const remove = AddHookWord(*verb, "remove", "Forget it, its keys and its dead letters",
+                                       options, chosen, &RemoveHook);
+  remove->add_flag("--yes", options->yes, "Don't ask first");
+  AddHookJson(remove, options);
   CLI::App* const rotate =
       AddHookWord(*verb, "rotate-key", "A new key; both sign until the old one expires", options,
                   chosen, &RotateKey);
@@ -184,8 +187,10 @@ void AddHookVerbs(CLI::App& app, Action& chosen) {
   AddHookJson(AddHookWord(*verb, "dead-letters", "Deliveries that were given up", options, chosen,
                           &ListDeadLetters),
               options);
-  AddHookWord(*verb, "resend", "Send dead letters again", options, chosen, &ResendLetters)
-      ->add_option("--id", options->id, "This one (default: all)");
+  CLI::App* const resend =
+      AddHookWord(*verb, "resend", "Send dead letters again", options, chosen, &ResendLetters);
+  resend->add_option("--id", options->id, "This one (default: all)");
+  AddHookJson(resend, options);
   verb->footer(
       "Examples:\n"
       "  dtctl hooks add siem https://siem.example.com/events > siem.key\n"

@@ -12,6 +12,7 @@
 #include "libs/base/printable.h"
 #include "libs/base/utc_time.h"
 #include "libs/eventlog/event_json.h"
+#include "libs/eventlog/event_types.h"
 #include "libs/rpc/timestamps.h"
 #include "libs/service/command_line.h"
 #include "tools/dtctl/log_file_verbs.h"
@@ -126,8 +127,10 @@ void AddExplain(CLI::App& app, Action& chosen) {
 }  // namespace
 
 void AddEventOptions(CLI::App& verb, EventOptions& options) {
-  verb.add_option("--type", options.types, "Only this event type; may be given again")
-      ->type_name("TYPE");
+  service::MustBeKnown(
+      *verb.add_option("--type", options.types,
+                       "Only this event type, of docs/system-log.md; may be given again"),
+      "TYPE", {eventlog::kEventTypes.begin(), eventlog::kEventTypes.end()});
   verb.add_option("--user", options.user, "Only events by or about this person: principal or id")
       ->type_name("WHO");
   verb.add_option("--device", options.device, "Only events of this device id")->type_name("ID");
