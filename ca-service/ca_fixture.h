@@ -26,7 +26,7 @@
 namespace devicetrust::ca {
 
 // An org with one IWA, "iwa-1", whose tokens `iwa_key` signs.
-class FakeOrg final : public OrgClient {
+class FakeOrg : public OrgClient {
  public:
   explicit FakeOrg(const token::SigningKey& iwa_key) {
     org::v1::Iwa& iwa = *iwas.add_iwas();

@@ -74,8 +74,8 @@ TEST_F(DeviceBlocksTest, AComputerThatNeverEnrolledIsBlockedByItsSid) {
 TEST_F(DeviceBlocksTest, AnEnrollmentInFlightIsRefused) {
   DeviceBlocks blocks = Blocks();
   org_.during_authorize = [&] {
-    DT_EXPECT_OK(blocks.Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_UNSPECIFIED,
-                              "admin:ada", /*allow_unknown=*/true));
+    DT_EXPECT_OK(blocks.Block({{}, kAlicesComputer}, v1::REVOCATION_REASON_UNSPECIFIED, "admin:ada",
+                              /*allow_unknown=*/true));
   };
   ExpectRefused(TryNew().status(), reason::v1::REASON_DEVICE_BLOCKED);
   EXPECT_EQ(CountCertificates(), 0);
@@ -135,6 +135,35 @@ TEST(DeliverEventsTest, OneThatDoesNotParseHoldsUpNoOther) {
   ASSERT_EQ(org.log().size(), 2U);
   EXPECT_EQ(org.log()[0].id(), "before");
   EXPECT_EQ(org.log()[1].id(), "behind");
+}
+
+// Refuses one type, as an org whose release did not know it.
+class OlderOrg final : public FakeOrg {
+ public:
+  using FakeOrg::FakeOrg;
+  absl::Status Append(const org::v1::AppendEventsRequest& request) override {
+    for (const auto& event : request.events()) {
+      if (event.type() != kUnblockEvent) continue;
+      return rpc::MakeError(absl::StatusCode::kPermissionDenied,
+                            reason::v1::REASON_CALLER_NOT_ALLOWED, "may not write", event.type());
+    }
+    return FakeOrg::Append(request);
+  }
+};
+
+TEST(DeliverEventsTest, AnEventThatAnOlderOrgDoesNotKnowIsToldApart) {
+  const token::SigningKey iwa_key("k1", pki::PrivateKey::Generate().value());
+  OlderOrg org(iwa_key);
+  const WallTime now = SystemClock().Now();
+  const Change known = DeviceBlockEvent({}, true, "known", "admin:ada", now);
+  const Change unknown = DeviceBlockEvent({}, false, "unknown", "admin:ada", now);
+  const std::vector<db::OutboxEvent> waiting = {{1, "known", known.payload},
+                                                {2, "unknown", unknown.payload}};
+  DT_EXPECT_CODE(DeliverEvents(org, waiting), kUnimplemented);
+  EXPECT_TRUE(org.log().empty());
+  DT_EXPECT_OK(DeliverEvents(org, std::span(waiting).first(1)));
+  org.set_log_down(true);
+  DT_EXPECT_CODE(DeliverEvents(org, std::span(waiting).first(1)), kUnavailable);
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "devicetrust/org/v1/system_log.pb.h"
 #include "libs/base/log.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/enum_name.h"
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::ca {
@@ -169,7 +171,15 @@ absl::Status DeliverEvents(OrgClient& org, std::span<const db::OutboxEvent> even
       Log(LogLevel::kError, "ca.event.dropped", {{"event_id", event.event_id}});
     }
   }
-  return org.Append(request);
+  absl::Status appended = org.Append(request);
+  const auto detail = rpc::DetailOf(appended);
+  const bool is_of_type = detail && detail->reason() == reason::v1::REASON_CALLER_NOT_ALLOWED &&
+                          std::ranges::any_of(request.events(), [&detail](const Event& event) {
+                            return event.type() == detail->subject();
+                          });
+  // The org is of a release that knew no such event of ours.
+  if (is_of_type) return absl::UnimplementedError(std::string(appended.message()));
+  return appended;
 }
 
 }  // namespace devicetrust::ca

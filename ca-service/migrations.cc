@@ -134,6 +134,13 @@ std::vector<db::Migration> Migrations() {
        {},
        {"ALTER TABLE planned_certificates ADD COLUMN renews TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE planned_certificates ADD COLUMN forced BIGINT NOT NULL DEFAULT 0"}});
+  steps.push_back(db::Outbox::ParkedTables(9));
+  // Whom to forget among the revoked.
+  steps.push_back({10,
+                   "revoked expiry",
+                   {},
+                   {"CREATE INDEX certificates_revoked_expiry ON certificates (not_after, serial)"
+                    " WHERE revocation_sequence IS NOT NULL"}});
   return steps;
 }
 

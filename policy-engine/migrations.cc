@@ -265,7 +265,8 @@ std::vector<db::Migration> OrgMigrations() {
           FactorEnrollments(),
           Sessions(),
           SamlKeyTimes(),
-          Admins()};
+          Admins(),
+          db::Outbox::ParkedTables(15)};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -19,6 +19,8 @@ inline const metrics::Gauges kWritesWaiting("dt_db_writes_waiting",
                                             "Calls that wait for the writer.", {"store"});
 inline const metrics::Gauges kOutboxWaiting(
     "dt_db_outbox_waiting", "Events that are committed and not yet delivered to the System Log.");
+inline const metrics::Gauges kOutboxParked(
+    "dt_db_outbox_parked", "Events that the System Log's release does not take yet.");
 inline const metrics::Counters kOutboxDelivered("dt_db_outbox_delivered_total",
                                                 "Events delivered to the System Log.");
 inline const metrics::Counters kOutboxFailures(

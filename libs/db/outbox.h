@@ -30,17 +30,23 @@ struct OutboxOptions {
   std::chrono::milliseconds linger{50};      // Waited for company before a delivery.
   std::chrono::milliseconds retry_min{100};  // After a failure; doubles up to the next.
   std::chrono::milliseconds retry_max{5'000};
+  std::chrono::milliseconds parked_retry{3'600'000};  // Between attempts at what is parked.
 };
 
 // Thread-safe. Owns one thread, which delivers.
 class Outbox {
  public:
   // The receiver has all of `events` durably once this returns OK; after an error all of
-  // them come again. Should end within some seconds: it holds up Stop().
+  // them come again. kUnimplemented: one of them is of a kind that the receiver does not know,
+  // being of an older release, and none was taken; that one is found and parked. Should end within
+  // some seconds: it holds up Stop().
   using Deliver = std::function<absl::Status(std::span<const OutboxEvent> events)>;
 
-  // The outbox's table, as a schema step of the component that has one.
+  // The outbox's tables, as schema steps of the component that has one.
   static Migration Tables(int version);
+  // Of what is parked: it holds up nobody, and is tried again after a start, and each
+  // `parked_retry`, since the receiver may be of another release by then.
+  static Migration ParkedTables(int version);
 
   // Begins with what an earlier run left behind. `database` must outlive it.
   Outbox(Database& database, OutboxOptions options, Deliver deliver);
@@ -56,7 +62,8 @@ class Outbox {
   // must never stop (a revocation) does not ask.
   absl::Status RefuseWhenFull(Transaction& txn) const;
 
-  absl::StatusOr<std::int64_t> Pending();  // Committed and not yet delivered.
+  absl::StatusOr<std::int64_t> Pending();  // Committed, not parked, and not yet delivered.
+  absl::StatusOr<std::int64_t> Parked();
 
   // True once nothing waits; false after `timeout`. Not after Stop().
   bool WaitUntilEmpty(std::chrono::milliseconds timeout);
@@ -65,21 +72,28 @@ class Outbox {
   void Stop();
 
  private:
-  std::chrono::milliseconds Step();
+  BackgroundLoop::Pause Step();
   absl::StatusOr<std::vector<OutboxEvent>> NextBatch();
-  // The number delivered; 0 when nothing waits.
+  // The number that wait no more; 0 when nothing waits.
   absl::StatusOr<std::size_t> DeliverBatch();
+  absl::Status Finish(std::span<const OutboxEvent> events);
+  absl::Status DeliverOneByOne(std::span<const OutboxEvent> events);
+  absl::Status Park(const OutboxEvent& event, const absl::Status& why);
+  // Tries what is parked, once it is time for that. Returns when it is again.
+  absl::StatusOr<BackgroundLoop::Pause> DeliverParked();
 
   Database& database_;
   const OutboxOptions options_;
   const Deliver deliver_;
-  // Of the loop's thread alone, as the next two.
+  // Of the loop's thread alone, as the next three.
   Backoff retry_;
   bool failing_ = false;
   bool lingered_ = false;
+  std::chrono::steady_clock::time_point parked_tried_at_{};
   BackgroundLoop loop_;
   const Watch appended_;
   const metrics::Reading waiting_;
+  const metrics::Reading parked_;
 };
 
 }  // namespace devicetrust::db

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "libs/base/mutex.h"
+#include "libs/base/wait_until.h"
 #include "libs/db/store_fixture.h"
 
 namespace devicetrust::db {
@@ -19,6 +20,9 @@ class FakeLog {
   absl::Status Take(std::span<const OutboxEvent> events) {
     const MutexLock lock(mutex_);
     if (down_) return absl::UnavailableError("down");
+    for (const OutboxEvent& event : events) {
+      if (event.event_id == unknown_) return absl::UnimplementedError("unknown " + unknown_);
+    }
     for (const OutboxEvent& event : events) taken_.push_back(event.event_id);
     if (lose_answers_ > 0) {
       --lose_answers_;
@@ -29,6 +33,10 @@ class FakeLog {
   void set_down(bool down) {
     const MutexLock lock(mutex_);
     down_ = down;
+  }
+  void set_unknown(std::string event_id) {  // Empty: it knows all.
+    const MutexLock lock(mutex_);
+    unknown_ = std::move(event_id);
   }
   void LoseAnswers(int count) {
     const MutexLock lock(mutex_);
@@ -42,6 +50,7 @@ class FakeLog {
  private:
   Mutex mutex_;
   bool down_ ABSL_GUARDED_BY(mutex_) = false;
+  std::string unknown_ ABSL_GUARDED_BY(mutex_);
   int lose_answers_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::string> taken_ ABSL_GUARDED_BY(mutex_);
 };
@@ -55,7 +64,7 @@ class OutboxTest : public StoreTest {
   void Start(OutboxOptions options = {.linger = milliseconds(1), .retry_min = milliseconds(1)}) {
     outbox_.reset();
     database_.reset();
-    const std::array<Migration, 1> schema = {Outbox::Tables(1)};
+    const std::array<Migration, 2> schema = {Outbox::Tables(1), Outbox::ParkedTables(2)};
     database_ = Database::Open(Url(), schema).value();
     outbox_ = std::make_unique<Outbox>(*database_, options,
                                        [this](auto events) { return log_.Take(events); });
@@ -65,6 +74,11 @@ class OutboxTest : public StoreTest {
       DT_RETURN_IF_ERROR(outbox_->RefuseWhenFull(txn));
       return outbox_->Append(txn, id, Bytes{1});
     });
+  }
+
+  bool NothingIsParked() {
+    const auto none = [this]() -> absl::StatusOr<bool> { return *outbox_->Parked() == 0; };
+    return WaitUntil(none, milliseconds(2), seconds(10)).ok();
   }
 
   FakeLog log_;
@@ -89,6 +103,35 @@ TEST_P(OutboxTest, RepeatsWhatWasNotAcknowledged) {
   DT_ASSERT_OK(Append("a"));
   ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
   EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "a"}));
+}
+
+TEST_P(OutboxTest, WhatTheReceiverDoesNotKnowHoldsUpNoOtherAndIsNotLost) {
+  log_.set_unknown("b");
+  log_.set_down(true);
+  for (const char* id : {"a", "b", "c"}) DT_ASSERT_OK(Append(id));
+  log_.set_down(false);
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "c"}));
+  EXPECT_EQ(outbox_->Parked().value(), 1);
+  DT_ASSERT_OK(Append("d"));
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  EXPECT_EQ(outbox_->Parked().value(), 1);
+
+  // An org of a newer release.
+  log_.set_unknown("");
+  Start({.linger = milliseconds(1), .parked_retry = milliseconds(1)});
+  ASSERT_TRUE(NothingIsParked());
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"a", "c", "d", "b"}));
+}
+
+TEST_P(OutboxTest, WhatIsParkedIsTriedAgainAndAgain) {
+  Start({.linger = milliseconds(1), .retry_min = milliseconds(1), .parked_retry = milliseconds(5)});
+  log_.set_unknown("b");
+  DT_ASSERT_OK(Append("b"));
+  ASSERT_TRUE(outbox_->WaitUntilEmpty(seconds(10)));
+  log_.set_unknown("");
+  ASSERT_TRUE(NothingIsParked());
+  EXPECT_EQ(log_.taken(), (std::vector<std::string>{"b"}));
 }
 
 TEST_P(OutboxTest, SaysNoAtItsBoundAndRecoversWithTheReceiver) {
