@@ -317,6 +317,20 @@ absl::StatusOr<std::vector<StoredRevocation>> CertificateStore::RevokedAfter(std
   return changes;
 }
 
+absl::StatusOr<std::vector<CertificateStore::Ended>> CertificateStore::RevokedThatEnded(
+    const Ended& after, std::int64_t until, std::int64_t limit) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn_.Run("SELECT not_after, serial FROM certificates WHERE revocation_sequence IS NOT NULL"
+               " AND not_after >= $1 AND not_after < $2 AND (not_after > $1 OR serial > $3)"
+               " ORDER BY not_after, serial LIMIT $4",
+               {after.not_after, until, after.serial, limit}));
+  std::vector<Ended> ended;
+  ended.reserve(rows.size());
+  for (const Row& row : rows) ended.push_back({Int(row[0]), Text(row[1])});
+  return ended;
+}
+
 absl::StatusOr<std::int64_t> CertificateStore::LastRevocation() {
   return db::LastSequence(txn_, kRevocationSequence);
 }

@@ -150,6 +150,14 @@ class CertificateStore {
   // Changes in sequence order, after `sequence`, at most `limit`.
   absl::StatusOr<std::vector<StoredRevocation>> RevokedAfter(std::int64_t sequence,
                                                              std::int64_t limit);
+  // Revoked certificates that ended after the one of `after`, and before `until`: at most `limit`,
+  // in the order of their ends.
+  struct Ended {
+    std::int64_t not_after = 0;
+    std::string serial;
+  };
+  absl::StatusOr<std::vector<Ended>> RevokedThatEnded(const Ended& after, std::int64_t until,
+                                                      std::int64_t limit);
   // The sequence number of the last revocation; 0 when there is none.
   absl::StatusOr<std::int64_t> LastRevocation();
   absl::StatusOr<std::int64_t> LastRevocationOfUser(const std::string& user_id);

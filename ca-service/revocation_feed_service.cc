@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kHeartbeat{1000};
 constexpr std::int64_t kRevocationsPerMessageMax = 1000;
+constexpr std::chrono::hours kForgetEvery{1};
 constexpr std::size_t kKeysPerMessageMax = 50'000;  // 550 kB.
 
 void Fill(v1::Revocation& message, const StoredRevocation& revocation) {
@@ -27,6 +28,38 @@ void Fill(v1::Revocation& message, const StoredRevocation& revocation) {
 }
 
 }  // namespace
+
+// Of one stream: what its reader is told to forget.
+class RevocationFeedService::Forgetting {
+ public:
+  Forgetting(Revocations& revocations, const Clock& clock)
+      : revocations_(revocations), clock_(clock), due_(clock.Now() + kForgetEvery) {
+    last_.not_after = UnixSeconds(clock.Now() - kKeptAfterExpiry);
+  }
+
+  absl::Status AddTo(v1::WatchRevocationsResponse& message) {
+    const WallTime now = clock_.Now();
+    if (now < due_) return absl::OkStatus();
+    DT_ASSIGN_OR_RETURN(const auto ended, revocations_.Ended(last_, now - kKeptAfterExpiry,
+                                                             kRevocationsPerMessageMax));
+    for (const CertificateStore::Ended& one : ended) {
+      v1::Revocation& forgotten = *message.add_revocations();
+      forgotten.set_serial(one.serial);
+      forgotten.mutable_not_after()->set_seconds(one.not_after);
+      forgotten.set_expired(true);
+    }
+    if (!ended.empty()) last_ = ended.back();
+    // More of them come with the next message.
+    if (std::ssize(ended) < kRevocationsPerMessageMax) due_ = now + kForgetEvery;
+    return absl::OkStatus();
+  }
+
+ private:
+  Revocations& revocations_;
+  const Clock& clock_;
+  CertificateStore::Ended last_;
+  WallTime due_;
+};
 
 grpc::Status RevocationFeedService::SendEverything(
     grpc::ServerWriter<v1::WatchRevocationsResponse>& writer, std::int64_t& sequence) {
@@ -64,6 +97,7 @@ grpc::Status RevocationFeedService::WatchRevocations(
     const grpc::Status sent = SendEverything(*writer, sequence);
     if (!sent.ok()) return sent;
   }
+  Forgetting forgetting(revocations_, clock_);
   while (!context->IsCancelled() && !revocations_.committed().stopped()) {
     // Read before the store is: a commit in between ends the wait below at once.
     const std::uint64_t generation = revocations_.committed().Generation();
@@ -75,6 +109,10 @@ grpc::Status RevocationFeedService::WatchRevocations(
       sequence = revocation.sequence;
       if (revocation.released && !request->takes_set()) continue;  // It would take it for revoked.
       Fill(*message.add_revocations(), revocation);
+    }
+    if (request->takes_set()) {
+      const absl::Status forgotten = forgetting.AddTo(message);
+      if (!forgotten.ok()) return rpc::ToGrpc(forgotten);
     }
     message.set_sequence(sequence);
     message.mutable_sent_at()->set_seconds(UnixSeconds(clock_.Now()));

@@ -19,6 +19,8 @@ class RevocationFeedService final : public v1::RevocationFeedService::Service {
                                 grpc::ServerWriter<v1::WatchRevocationsResponse>* writer) override;
 
  private:
+  class Forgetting;
+
   // All that is revoked, in parts; `sequence` becomes that of the last change in it.
   grpc::Status SendEverything(grpc::ServerWriter<v1::WatchRevocationsResponse>& writer,
                               std::int64_t& sequence);

@@ -75,6 +75,34 @@ TEST_F(RevocationFeedTest, BeginsWithOneSetAndGoesOnWithChanges) {
   EXPECT_EQ(changes[0].revocations(0).serial(), held);
 }
 
+TEST_F(RevocationFeedTest, TellsWhichOfThemHaveExpired) {
+  const std::string serial = RevokeNew(v1::REVOCATION_REASON_SUPERSEDED);
+  grpc::ClientContext context;
+  v1::WatchRevocationsRequest request;
+  request.set_takes_set(true);
+  const auto reader = stub_->WatchRevocations(&context, request);
+  v1::WatchRevocationsResponse message;
+  do {
+    ASSERT_TRUE(reader->Read(&message));
+  } while (message.more());
+  const std::int64_t sequence = message.sequence();
+  clock_.Advance(std::chrono::days(365));  // Of its life; a gateway's clock may be behind.
+  ASSERT_TRUE(reader->Read(&message));
+  EXPECT_EQ(message.revocations_size(), 0);
+  clock_.Advance(std::chrono::days(2));
+  do {
+    ASSERT_TRUE(reader->Read(&message));
+  } while (message.revocations().empty());
+  ASSERT_EQ(message.revocations_size(), 1);
+  EXPECT_EQ(message.revocations(0).serial(), serial);
+  EXPECT_TRUE(message.revocations(0).expired());
+  EXPECT_EQ(message.sequence(), sequence);
+  ASSERT_TRUE(reader->Read(&message));
+  EXPECT_EQ(message.revocations_size(), 0);  // Once.
+  context.TryCancel();
+  static_cast<void>(reader->Finish());
+}
+
 // The release before would take the end of a hold for a revocation, and knows no set.
 TEST_F(RevocationFeedTest, AReaderOfTheReleaseBeforeGetsRevocationsAlone) {
   const std::string held = RevokeNew(v1::REVOCATION_REASON_CERTIFICATE_HOLD);

@@ -195,4 +195,13 @@ absl::StatusOr<std::vector<StoredRevocation>> Revocations::After(std::int64_t se
   return result;
 }
 
+absl::StatusOr<std::vector<CertificateStore::Ended>> Revocations::Ended(
+    const CertificateStore::Ended& after, WallTime until, std::int64_t limit) {
+  auto result = database_.Read([&](db::Transaction& txn) {
+    return CertificateStore(txn).RevokedThatEnded(after, UnixSeconds(until), limit);
+  });
+  if (!result.ok()) return rpc::StoreError(result.status());
+  return result;
+}
+
 }  // namespace devicetrust::ca

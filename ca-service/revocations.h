@@ -82,6 +82,10 @@ class Revocations {
   // kOutOfRange: the store has never got that far, so the reader knows another store.
   absl::StatusOr<std::vector<StoredRevocation>> After(std::int64_t sequence, std::int64_t limit);
 
+  // CertificateStore::RevokedThatEnded().
+  absl::StatusOr<std::vector<CertificateStore::Ended>> Ended(const CertificateStore::Ended& after,
+                                                             WallTime until, std::int64_t limit);
+
   // Fires at every commit that revoked or released something, before the call that did it returns.
   // Stopped at the end of the server: whoever waits for it then ends.
   ChangeSignal& committed() { return committed_; }

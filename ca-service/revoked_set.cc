@@ -1,6 +1,5 @@
 #include "ca-service/revoked_set.h"
 
-#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -11,14 +10,18 @@ namespace devicetrust::ca {
 namespace {
 
 constexpr std::int64_t kChangesPerRead = 10'000;
-// A gateway whose clock is behind takes an expired certificate for good that long.
-constexpr std::chrono::days kKeptAfterExpiry{1};
+constexpr std::chrono::days kReadAfresh{1};
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const RevokedSet::Contents>> RevokedSet::UpToDate() {
   const MutexLock lock(mutex_);
-  const std::int64_t expired = UnixSeconds(clock_.Now() - kKeptAfterExpiry);
+  const WallTime now = clock_.Now();
+  const std::int64_t expired = UnixSeconds(now - kKeptAfterExpiry);
+  if (contents_->sequence != 0 && now - read_at_ >= kReadAfresh) {
+    contents_ = std::make_shared<const Contents>();
+  }
+  if (contents_->sequence == 0) read_at_ = now;
   std::int64_t sequence = contents_->sequence;
   std::vector<pki::SerialSet::Change> changes;
   std::set<std::string> serials = contents_->serials;

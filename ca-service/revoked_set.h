@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -13,9 +14,12 @@
 
 namespace devicetrust::ca {
 
+// A gateway whose clock is behind takes an expired certificate for good that long.
+inline constexpr std::chrono::days kKeptAfterExpiry{1};
+
 // All that is revoked, in the form in which gateways that start get it. Read from the store when
-// it is first asked for, afterwards kept up to date by what changed since. Certificates that have
-// expired when it is read are left out. Thread-safe.
+// it is first asked for, afterwards kept up to date by what changed since, and read afresh once a
+// day: certificates that have expired when it is read are left out. Thread-safe.
 class RevokedSet {
  public:
   struct Contents {
@@ -34,6 +38,7 @@ class RevokedSet {
   db::Database& database_;
   const Clock& clock_;
   Mutex mutex_;
+  WallTime read_at_ ABSL_GUARDED_BY(mutex_);  // From the beginning on.
   std::shared_ptr<const Contents> contents_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<const Contents>();
 };

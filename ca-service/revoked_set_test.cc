@@ -47,6 +47,20 @@ TEST_F(RevokedSetTest, LeavesOutWhatHasExpired) {
   EXPECT_GT(contents->sequence, 0);
 }
 
+TEST_F(RevokedSetTest, ForgetsWhatExpiresWhileItIsKept) {
+  RevokedSet set(*database_, clock_);
+  RevokeNew();
+  const std::int64_t sequence = set.UpToDate().value()->sequence;
+  clock_.Advance(std::chrono::days(364));
+  const std::string later = RevokeNew();
+  EXPECT_EQ(set.UpToDate().value()->keys.size(), 2U);
+  clock_.Advance(std::chrono::days(3));
+  const auto contents = set.UpToDate().value();
+  EXPECT_EQ(contents->keys.size(), 1U);
+  EXPECT_TRUE(Has(*contents, later));
+  EXPECT_GT(contents->sequence, sequence);
+}
+
 // By 12 octets a gateway could not tell the two apart.
 TEST_F(RevokedSetTest, NoTwoCertificatesBeginWithTheSameTwelveOctets) {
   const auto issued = Enroll(Token(key_), key_).value();

@@ -105,7 +105,7 @@ bool RevocationState::Apply(const ca::v1::WatchRevocationsResponse& message) {
   std::vector<RevokedSerials::Change> changes;
   changes.reserve(static_cast<std::size_t>(message.revocations_size()));
   for (const ca::v1::Revocation& revocation : message.revocations()) {
-    changes.push_back({revocation.serial(), !revocation.released()});
+    changes.push_back({revocation.serial(), !revocation.released() && !revocation.expired()});
   }
   revoked_.Apply(changes);
   revocation_sequence_ = std::max<std::int64_t>(revocation_sequence_, message.sequence());

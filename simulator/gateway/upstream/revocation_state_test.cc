@@ -118,6 +118,23 @@ ca::v1::WatchRevocationsResponse Part(const std::vector<std::uint64_t>& numbers,
   return message;
 }
 
+TEST(RevocationStateTest, ForgetsWhatTheCaSaysHasExpired) {
+  RevocationState state(minutes{10});
+  EXPECT_TRUE(state.Apply(Part({1, 2}, 7)));
+  state.Apply(Revoked("0b", 8));
+  ca::v1::WatchRevocationsResponse message;
+  for (const std::string& serial : {LongSerial(1), std::string("0b")}) {
+    ca::v1::Revocation& expired = *message.add_revocations();
+    expired.set_serial(serial);
+    expired.set_expired(true);
+  }
+  EXPECT_TRUE(state.Apply(message));
+  EXPECT_FALSE(state.IsRevoked(LongSerial(1)));
+  EXPECT_FALSE(state.IsRevoked("0b"));
+  EXPECT_TRUE(state.IsRevoked(LongSerial(2)));
+  EXPECT_EQ(state.revocation_sequence(), 8);
+}
+
 TEST(RevocationStateTest, TakesASetWhenItsLastPartIsThere) {
   RevocationState state(minutes{10});
   state.Apply(org::v1::WatchSessionsResponse());
