@@ -8,8 +8,10 @@
 #include "ca-service/authority.h"
 #include "ca-service/metrics.h"
 #include "libs/base/log.h"
+#include "libs/base/printable.h"
 #include "libs/base/utc_time.h"
 #include "libs/pki/csr.h"
+#include "libs/pki/subject.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::ca {
@@ -306,6 +308,14 @@ absl::StatusOr<std::string> Issuers::Install(const std::vector<pki::Certificate>
   const WallTime now = clock_.Now();
   if (absl::Status fit = CheckIssuerCertificate(certificate, chain[1], now); !fit.ok()) {
     return Unfit(std::string(fit.message()));
+  }
+  // What `dt-ca root-init` made is of one org; roots of other software are of whatever they say.
+  const std::string organization = pki::OrganizationOf(chain[1]);
+  if (chain[1].common_name() == kRootName && organization != config_.org) {
+    return Unfit(
+        fmt::format("the root is of the org \"{}\", and this CA of \"{}\"", Printable(organization),
+                    config_.org),
+        fmt::format("Certify the request at the root of `dt-ca root-init --org {}`.", config_.org));
   }
   const bool is_first = Current()->all.empty();
   if (!is_first && certificate.subject_der() != Current()->active().certificate().subject_der()) {

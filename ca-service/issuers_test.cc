@@ -2,8 +2,12 @@
 
 #include <dlfcn.h>
 
+#include <filesystem>
+
 #include "ca-service/authority.h"
 #include "ca-service/ca_fixture.h"
+#include "libs/base/files.h"
+#include "libs/base/log.h"
 #include "libs/base/wait_until.h"
 #include "libs/pki/certificate_validator.h"
 #include "libs/testing/soft_hsm.h"
@@ -251,6 +255,37 @@ TEST_F(OfflineRootTest, TheCaIssuesAndRollsOverWithoutItsKey) {
   EXPECT_EQ(*taken_back, std::vector{first});
 }
 
+TEST_F(OfflineRootTest, WarnsBeforeTheIssuerAndTheRootsListEnd) {
+  const std::string issuer =
+      issuers_->Install({Certified(issuers_->Request().value()), root_.certificate}).value();
+  const WallTime issuer_ends = issuers_->Current()->active().certificate().not_after();
+  const testing::TempFolder folder;
+  DT_ASSERT_OK(SetLogFile(folder / "log"));
+  constexpr days kValidity{90};
+  const auto warned = [&](const char* of) {
+    const std::size_t before = std::filesystem::file_size(folder / "log");
+    DT_EXPECT_OK(issuers_->Tend(kValidity));
+    return ReadFile(folder / "log")->substr(before).find(of) != std::string::npos;
+  };
+  const char* const kList = R"("event":"ca.root_crl.ends")";
+  const char* const kIssuer = R"("event":"ca.issuer.ends")";
+
+  EXPECT_TRUE(warned(R"("ends":"never brought")"));
+  DT_ASSERT_OK(issuers_->InstallRootCrl(RootCrl(7)));
+  const WallTime list_ends = AtUnixSeconds(issuers_->Report()->roots.at(0).list_ends_at);
+  clock_.Advance(list_ends - days(14) - seconds(1) - clock_.Now());
+  EXPECT_FALSE(warned(kList));
+  clock_.Advance(seconds(1));
+  EXPECT_TRUE(warned(kList));
+
+  // While it can still issue certificates of full length.
+  clock_.Advance(issuer_ends - days(30) - kValidity - clock_.Now());
+  EXPECT_FALSE(warned(kIssuer));
+  clock_.Advance(seconds(1));
+  EXPECT_TRUE(warned(kIssuer));
+  EXPECT_TRUE(warned(issuer.c_str()));
+}
+
 TEST_F(OfflineRootTest, TakesNoCertificateThatMayNotIssueHere) {
   const Bytes request = issuers_->Request().value();
   const pki::Certificate good = Certified(request);
@@ -268,6 +303,14 @@ TEST_F(OfflineRootTest, TakesNoCertificateThatMayNotIssueHere) {
                                                   {root, root}}) {
     DT_EXPECT_CODE(issuers_->Install(chain), kInvalidArgument);
   }
+  // Of another org's root, by the name that root-init gives it.
+  const pki::Identity foreign{MakeRoot("other", other_key, kStart, random_).value(), other_key};
+  const pki::Certificate by_foreign =
+      CertifyIssuer(foreign, "acme", pki::ParseCsr(request)->public_key, days(1), kStart, random_)
+          .value();
+  const auto mixed = issuers_->Install({by_foreign, foreign.certificate});
+  DT_EXPECT_CODE(mixed, kInvalidArgument);
+  EXPECT_NE(mixed.status().message().find("the root is of the org \"other\""), std::string::npos);
   DT_ASSERT_OK(issuers_->Install({good, root}));
   DT_EXPECT_CODE(issuers_->Install({good, root}), kInvalidArgument);  // Again.
   // The same words in another encoding, or another organization: no browser would offer both.

@@ -12,6 +12,7 @@
 #include "ca-service/authority.h"
 #include "ca-service/issuer.h"
 #include "libs/base/encoding.h"
+#include "libs/base/file_lock.h"
 #include "libs/base/files.h"
 #include "libs/pki/certificate_validator.h"
 #include "libs/pki/crl.h"
@@ -25,6 +26,7 @@ constexpr char kSealedFile[] = "root.key";
 constexpr char kUriFile[] = "root.uri";
 constexpr char kOrgFile[] = "org";
 constexpr char kLastListFile[] = "last-list";  // "NUMBER THIS_UPDATE".
+constexpr char kLockFile[] = "root.lock";
 constexpr char kIssuedFolder[] = "issued";
 constexpr char kRevokedFolder[] = "revoked";
 constexpr std::chrono::minutes kListBackdate{5};
@@ -96,17 +98,22 @@ absl::StatusOr<RootFolder> RootFolder::Create(const std::string& path, const std
                                               const RootKeyOptions& options, const Clock& clock,
                                               Random& random) {
   const auto file = [&path](const char* name) { return path + "/" + name; };
-  DT_ASSIGN_OR_RETURN(const bool made_before, Exists(file(kCertificateFile)));
-  if (made_before) {
+  const auto is_free = [&]() -> absl::Status {
+    DT_ASSIGN_OR_RETURN(const bool made_before, Exists(file(kCertificateFile)));
+    if (!made_before) return absl::OkStatus();
     return absl::AlreadyExistsError(
         fmt::format("{}: there is a root in this folder already", path));
-  }
+  };
+  DT_RETURN_IF_ERROR(is_free());
+  // Two at once would leave the key of one beside the certificate of the other.
+  DT_RETURN_IF_ERROR(MakeFolder(path));
+  DT_ASSIGN_OR_RETURN(const FileLock lock, FileLock::Acquire(file(kLockFile), path));
+  DT_RETURN_IF_ERROR(is_free());
   const bool sealed = options.key_uri.empty();
   DT_ASSIGN_OR_RETURN(const AuthorityKeys keys, KeysOf(org, options, sealed, random));
   DT_ASSIGN_OR_RETURN(AuthorityKeys::New made, keys.Make(options.key_uri));
   DT_ASSIGN_OR_RETURN(pki::Certificate certificate,
                       MakeRoot(org, made.key.signer, clock.Now(), random));
-  DT_RETURN_IF_ERROR(MakeFolder(path));
   DT_RETURN_IF_ERROR(MakeFolder(file(kIssuedFolder)));
   DT_RETURN_IF_ERROR(MakeFolder(file(kRevokedFolder)));
   DT_RETURN_IF_ERROR(WriteFileAtomically(file(kOrgFile), org + "\n"));

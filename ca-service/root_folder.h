@@ -26,7 +26,8 @@ struct RootKeyOptions {
 // the token. One process at a time.
 class RootFolder {
  public:
-  // Makes key, certificate and folder. kAlreadyExists: there is a root in it.
+  // Makes key, certificate and folder. kAlreadyExists: there is a root in it. kFailedPrecondition:
+  // somebody is making one.
   static absl::StatusOr<RootFolder> Create(const std::string& path, const std::string& org,
                                            const RootKeyOptions& options, const Clock& clock,
                                            Random& random);

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <future>
+#include <vector>
 
 #include "libs/base/files.h"
 #include "libs/pki/certificate_validator.h"
@@ -79,6 +81,22 @@ TEST_F(RootFolderTest, CertifiesIssuersAndListsThoseThatItTookBack) {
   EXPECT_EQ(list.revoked[0].serial_hex, first->serial_hex());
   EXPECT_GT(list.number, none.number);
   EXPECT_GT(list.this_update, none.this_update);
+}
+
+TEST_F(RootFolderTest, OfThoseWhoMakeItAtOnceOneDoes) {
+  std::vector<std::future<absl::Status>> tries;
+  for (int i = 0; i < 4; ++i) {
+    tries.push_back(std::async(std::launch::async, [this] { return Create().status(); }));
+  }
+  int made = 0;
+  for (auto& one : tries) {
+    const absl::Status status = one.get();
+    made += status.ok() ? 1 : 0;
+    EXPECT_TRUE(status.ok() || absl::IsAlreadyExists(status) || absl::IsFailedPrecondition(status))
+        << status;
+  }
+  EXPECT_EQ(made, 1);
+  DT_EXPECT_OK(Open());  // Its key is its certificate's.
 }
 
 TEST_F(RootFolderTest, KeepsItsKeyFromWhoHasNotTheKeyEncryptionKey) {
