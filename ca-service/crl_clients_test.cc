@@ -61,6 +61,10 @@ class CrlClientsTest : public CrlJudgedTest {
     return "LD_PRELOAD=" + library.substr(0, library.find('\n')) +
            " FAKETIME=" + fmt::format("{:+d}s ", offset_seconds);
   }
+  // At the end of a test: it passed where it could be made, which was not everywhere.
+  void SayWhatWasLeftOut() {
+    if (!OffBy(1)) GTEST_SKIP() << "only with right clocks: libfaketime is not installed";
+  }
 };
 
 constexpr int kOffsets[] = {0, -240, 240};
@@ -114,6 +118,7 @@ TEST_F(CrlClientsTest, Nginx) {
     EXPECT_EQ(said("held", "part2"), "FAILED:certificate revoked");
     EXPECT_EQ(Shell("kill $(cat " + name + ".pid)").first, 0);
   }
+  SayWhatWasLeftOut();
 }
 
 TEST_F(CrlClientsTest, OpenJdk) {
@@ -155,6 +160,7 @@ TEST_F(CrlClientsTest, OpenJdk) {
     std::getline(lines, answer);
     EXPECT_EQ(line.substr(0, line.find(": ") + 2) + answer, line);
   }
+  SayWhatWasLeftOut();
 }
 
 // It refuses lists of parts and delta lists; the complete one suffices.
@@ -188,6 +194,7 @@ TEST_F(CrlClientsTest, Nss) {
       expect(*clock + verify + state + ".pem", "Peer's Certificate has been revoked");
     }
   }
+  SayWhatWasLeftOut();
 }
 
 // It looks at no issuingDistributionPoint, and keeps one list of each issuer: it is given the
@@ -212,6 +219,7 @@ TEST_F(CrlClientsTest, GnuTls) {
           << output;
     }
   }
+  SayWhatWasLeftOut();
 }
 
 }  // namespace
