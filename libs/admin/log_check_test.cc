@@ -1,11 +1,15 @@
 #include "libs/admin/log_check.h"
 
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
 
+#include "devicetrust/org/v1/system_log.grpc.pb.h"
 #include "libs/eventlog/chain.h"
 #include "libs/eventlog/event_json.h"
+#include "libs/pki/key.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::admin {
@@ -96,6 +100,70 @@ TEST(LogCheckTest, AHeadThatWasKeptShowsACutTail) {
   other.set_hash(events[2].chain().hash());
   EXPECT_NE(CheckEvents(events, other).problem.find("not the one that was signed"),
             std::string::npos);
+}
+
+// An org whose log begins after one of its events, the earlier ones having been deleted.
+class PrunedLog final : public v1::SystemLogService::Service {
+ public:
+  PrunedLog(std::vector<v1::Event> events, std::size_t deleted)
+      : events_(std::move(events)), deleted_(deleted) {
+    for (const v1::Event& event : events_) heads.push_back(Signed(HeadAt(event)));
+  }
+  std::vector<v1::LogHead> heads;  // Of each event, also of those that were deleted.
+
+ private:
+  v1::LogHead Signed(v1::LogHead head) const {
+    const Bytes signature = key_.SignEs256(eventlog::HeadText(head)).value();
+    head.set_signature(std::string(signature.begin(), signature.end()));
+    return head;
+  }
+  grpc::Status GetLogChain(grpc::ServerContext* /*context*/,
+                           const v1::GetLogChainRequest* /*request*/,
+                           v1::GetLogChainResponse* response) override {
+    const v1::Event& anchor = events_[deleted_ - 1];
+    response->set_anchor_sequence(anchor.sequence());
+    response->set_anchor_hash(anchor.chain().hash());
+    *response->mutable_head() = heads.back();
+    const Bytes spki = key_.public_key().Spki();
+    response->set_public_key(std::string(spki.begin(), spki.end()));
+    return grpc::Status::OK;
+  }
+  grpc::Status ListLogHeads(grpc::ServerContext* /*context*/,
+                            const v1::ListLogHeadsRequest* /*request*/,
+                            v1::ListLogHeadsResponse* /*response*/) override {
+    return grpc::Status::OK;
+  }
+  grpc::Status TailEvents(grpc::ServerContext* /*context*/,
+                          const v1::TailEventsRequest* /*request*/,
+                          grpc::ServerWriter<v1::TailEventsResponse>* writer) override {
+    v1::TailEventsResponse message;
+    for (std::size_t i = deleted_; i < events_.size(); ++i) *message.add_events() = events_[i];
+    message.set_sequence(events_.back().sequence());
+    writer->Write(message);
+    return grpc::Status::OK;
+  }
+
+  const pki::PrivateKey key_ = pki::PrivateKey::Generate().value();
+  const std::vector<v1::Event> events_;
+  const std::size_t deleted_;
+};
+
+TEST(LogCheckTest, AHeadOlderThanTheLogShowsNothingAndIsRefused) {
+  PrunedLog log(ExportedEvents(6), 3);
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&log);
+  const auto server = builder.BuildAndStart();
+  AdminClient client({.org = server->InProcessChannel({}), .ca = nullptr}, {});
+  const auto check = [&](const v1::LogHead& kept) { return CheckLog(client, kept).value(); };
+  EXPECT_EQ(check(log.heads[3]).problem, "");
+  EXPECT_EQ(check(log.heads[3]).events, 3);
+  EXPECT_EQ(check(log.heads[2]).problem, "");  // Of the last one that was deleted.
+  const std::string old = check(log.heads[1]).problem;
+  EXPECT_NE(old.find("nothing is left to hold it against"), std::string::npos) << old;
+  EXPECT_NE(old.find("keep a newer head"), std::string::npos) << old;
+  v1::LogHead other = log.heads[2];
+  other.set_hash(log.heads[1].hash());
+  EXPECT_NE(check(other).problem, "");
 }
 
 TEST(LogCheckTest, AHeadIsReadBackAsWritten) {
