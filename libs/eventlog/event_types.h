@@ -6,9 +6,10 @@
 
 namespace devicetrust::eventlog {
 
-inline constexpr std::array<std::string_view, 45> kEventTypes = {
+inline constexpr std::array<std::string_view, 47> kEventTypes = {
     "application.lifecycle.delete",
     "application.lifecycle.update",
+    "application.logo.change",
     "ca.certificate.release",
     "ca.device.block",
     "ca.device.unblock",
@@ -49,6 +50,7 @@ inline constexpr std::array<std::string_view, 45> kEventTypes = {
     "user.mfa.factor.lock",
     "user.mfa.factor.reset_all",
     "user.mfa.recovery_codes.make",
+    "user.session.clear",
     "user.session.end",
     "user.session.refuse",
     "user.session.start",
