@@ -6,7 +6,11 @@
 
 namespace devicetrust::eventlog {
 
-inline constexpr std::array<std::string_view, 47> kEventTypes = {
+inline constexpr std::array<std::string_view, 54> kEventTypes = {
+    "admin.call.refuse",
+    "admin.console.open",
+    "admin.role.grant",
+    "admin.role.revoke",
     "application.lifecycle.delete",
     "application.lifecycle.update",
     "application.logo.change",
@@ -25,6 +29,9 @@ inline constexpr std::array<std::string_view, 47> kEventTypes = {
     "org.iwa.enable",
     "org.iwa.grant",
     "org.iwa.register",
+    "org.saml_key.activate",
+    "org.saml_key.retire",
+    "org.saml_key.rotate",
     "org.settings.change",
     "org.zones.change",
     "people.sync",
