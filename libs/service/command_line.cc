@@ -235,6 +235,22 @@ std::string WhatIsMissing(const std::vector<const CLI::App*>& path) {
                      fmt::join(VerbNames(*path.back()), ", "));
 }
 
+// Of an option that wants another one, or can't stand it.
+std::optional<std::string> Misfit(const std::vector<const CLI::App*>& path) {
+  for (const CLI::Option* const option : OptionsOn(path)) {
+    if (option->count() == 0) continue;
+    for (const CLI::Option* const other : option->get_needs()) {
+      if (other->count() > 0) continue;
+      return fmt::format("{} goes with {}: give both", option->get_name(), other->get_name());
+    }
+    for (const CLI::Option* const other : option->get_excludes()) {
+      if (other->count() == 0) continue;
+      return fmt::format("{} does not go with {}", option->get_name(), other->get_name());
+    }
+  }
+  return std::nullopt;
+}
+
 // CLI11 tells of an option by its name alone, which begins or is in the middle of its text.
 const CLI::Option* OptionIn(const std::vector<const CLI::App*>& path, const std::string& text) {
   const CLI::Option* found = nullptr;
@@ -267,6 +283,11 @@ std::string Explanation(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<const CLI::App*> path = PathOf(app);
   if (auto unknown = UnknownWord(path)) return *unknown;
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return WhatIsMissing(path);
+  const bool pair = dynamic_cast<const CLI::RequiresError*>(&error) != nullptr ||
+                    dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr;
+  if (pair) {
+    if (auto misfit = Misfit(path)) return *misfit;
+  }
   if (const CLI::Option* const option = OptionIn(path, error.what())) {
     return WhatIsWrongWith(*option, error);
   }

@@ -43,13 +43,15 @@ class CommandLineTest : public ::testing::Test {
     CLI::App* const revoke = app_.add_subcommand("revoke", "Revokes");
     revoke->add_option("app", app_name_, "The app's id")->required();
     revoke->add_option("file", file_, "JSON")->required();
-    MustBeNumber(*revoke->add_option("--limit", limit_, "At most so many"), 1, 100);
+    CLI::Option* const limit = revoke->add_option("--limit", limit_, "At most so many");
+    MustBeNumber(*limit, 1, 100);
     MustBeOneOf(*revoke->add_option("--reason", reason_, "Why"), {"lost", "stolen"});
     revoke->add_option("--url", url_, "Where; \"\" removes it");
     revoke->add_flag("--yes", yes_, "Don't ask");
     auto* const which = revoke->add_option_group("Which")->require_option(1);
     which->add_option("--user", user_, "Whose");
-    which->add_option("--serial", serial_, "Which");
+    CLI::Option* const serial = which->add_option("--serial", serial_, "Which");
+    revoke->add_flag("--all", all_, "Everything of the user")->needs(limit)->excludes(serial);
     RefuseEmptyTexts(app_, {"--url"});
   }
 
@@ -88,6 +90,7 @@ class CommandLineTest : public ::testing::Test {
   std::string app_name_, file_, reason_, url_, user_, serial_;
   int limit_ = 0;
   bool yes_ = false;
+  bool all_ = false;
   std::string out_;
   std::string error_;
 };
@@ -151,6 +154,13 @@ TEST_F(CommandLineTest, WhatIsMissingComesAllAtOnce) {
   EXPECT_EQ(Complaint({"revoke", "mail", "f"}), "one of --user, --serial is missing");
   EXPECT_EQ(Complaint({"revoke", "mail", "f", "--user", "a", "--serial", "1"}),
             "--user and --serial exclude one another: give one");
+}
+
+TEST_F(CommandLineTest, OptionsThatWantOneAnotherOrDoNotAreNamed) {
+  EXPECT_EQ(Complaint({"revoke", "mail", "f", "--user", "a", "--all"}),
+            "--all goes with --limit: give both");
+  EXPECT_EQ(Complaint({"revoke", "mail", "f", "--serial", "1", "--all", "--limit", "5"}),
+            "--all does not go with --serial");
 }
 
 TEST_F(CommandLineTest, AnEmptyTextIsNone) {

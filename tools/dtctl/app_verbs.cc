@@ -243,11 +243,11 @@ void AddApp(CLI::App& app, Action& chosen) {
           ->type_name("URL")
           ->needs(realm);
   realm->needs(reply);
-  put->add_option("--token", options->token,
-                  "Of WS-Federation: saml1.1, which relying parties expect, or saml2.0")
-      ->check(CLI::IsMember({"saml1.1", "saml2.0"}))
-      ->type_name("KIND")
-      ->excludes(file);
+  CLI::Option* const token =
+      put->add_option("--token", options->token,
+                      "Of WS-Federation: saml1.1, which relying parties expect, or saml2.0")
+          ->excludes(file);
+  service::MustBeOneOf(*token, {"saml1.1", "saml2.0"});
   put->add_flag("--office365", options->office365,
                 "Of WS-Federation: the claims of Office 365, and --client-conditions")
       ->excludes(file);
