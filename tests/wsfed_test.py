@@ -214,6 +214,20 @@ class WsFed(unittest.TestCase):
         stored = json.loads(self.environment.dtctl("app", "show", "o365", "--json").stdout)
         self.assertTrue(stored["has_client_conditions"])
         self.assertEqual(stored["ws_fed"]["claims"], "CLAIMS_OFFICE_365")
+        # New reply URLs; the rest stays.
+        self.environment.dtctl("app", "add", "--realm", "urn:federation:MicrosoftOnline", "--id", "o365",
+                               "--replace", "--reply", "https://login.microsoftonline.com/new")
+        stored = json.loads(self.environment.dtctl("app", "show", "o365", "--json").stdout)
+        self.assertEqual(stored["ws_fed"]["claims"], "CLAIMS_OFFICE_365")
+        self.assertEqual(stored["ws_fed"]["reply_urls"], ["https://login.microsoftonline.com/new"])
+
+    def test_dtctl_says_which_options_go_together(self):
+        for words, said in ((("--realm", "urn:a"), "--realm goes with --reply"),
+                            (("app.xml", "--office365"), "does not go with"),
+                            (("--realm", "urn:a", "--reply", "https://a", "--token", "jwt"), "--token")):
+            refused = self.environment.dtctl("app", "add", *words, check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(said, refused.stderr)
 
 
 if __name__ == "__main__":
