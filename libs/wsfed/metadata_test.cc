@@ -1,6 +1,7 @@
 #include "libs/wsfed/metadata.h"
 
 #include "libs/saml/xml_signature.h"
+#include "libs/testing/mutation.h"
 #include "libs/wsfed/names.h"
 #include "libs/wsfed/wsfed_fixture.h"
 
@@ -94,6 +95,16 @@ TEST_F(WsFedMetadataTest, OursIsSignedAndXmlsec1AndOurOwnVerifierAgree) {
   std::string changed = xml;
   changed.replace(changed.find("/sso/wsfed<"), 10, "/sso/other");
   EXPECT_NE(XmlSec(changed, "ID", std::string(saml::kMetadataNs) + ":EntityDescriptor"), 0);
+}
+
+TEST_F(WsFedMetadataTest, TakesAnyBytes) {
+  const Bytes octets(kPartyMetadata.begin(), kPartyMetadata.end());
+  testing::ForEachMutation(octets, 5'000, 5, [](const Bytes& bad) {
+    const auto read = ParseRelyingParty(ToString(bad), kIssuedAt);
+    if (read.ok()) {
+      ASSERT_FALSE(read->party.realm().empty() || read->party.reply_urls().empty());
+    }
+  });
 }
 
 }  // namespace

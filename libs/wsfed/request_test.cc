@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/rpc/error.h"
+#include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 
 namespace devicetrust::wsfed {
@@ -135,6 +136,24 @@ TEST(WsFedRequestTest, AnAppMayAskForAKindOfToken) {
 TEST(WsFedRequestTest, FollowsNoPointer) {
   EXPECT_EQ(RefusalOf({{"wreqptr", "http://169.254.169.254/"}}),
             reason::v1::REASON_WSFED_REQUEST_MALFORMED);
+}
+
+// Whatever comes is refused or leads to a registered address.
+TEST(WsFedRequestTest, TakesAnyBytes) {
+  const Party party = NewParty();
+  const std::string good =
+      "wa=wsignin1.0&wtrealm=urn%3Aexample%3Amail&wreply=https%3A%2F%2Fmail.example%2Fwsfed&wctx=a%"
+      "26b"
+      "&wfresh=60&wauth=urn%3Aoasis%3Anames%3Atc%3ASAML%3A1.0%3Aam%3Apassword";
+  const Bytes octets(good.begin(), good.end());
+  testing::ForEachMutation(octets, 5'000, 9, [&party](const Bytes& bad) {
+    const auto parameters = http::ParseParameters(ToString(bad));
+    if (!parameters.ok()) return;
+    const auto request = CheckSignIn(*parameters, party);
+    if (request.ok()) {
+      ASSERT_TRUE(IsRegisteredReply(party, request->reply_url));
+    }
+  });
 }
 
 }  // namespace

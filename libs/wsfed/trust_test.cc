@@ -6,6 +6,7 @@
 
 #include "libs/rpc/error.h"
 #include "libs/saml/xml.h"
+#include "libs/testing/mutation.h"
 #include "libs/testing/status.h"
 #include "libs/wsfed/names.h"
 
@@ -107,6 +108,21 @@ TEST(WsTrustTest, AnswersAreEnvelopes) {
   EXPECT_THAT(fault, HasSubstr("c:FailedAuthentication"));
   EXPECT_THAT(fault, HasSubstr("a &lt;b&gt; &amp; c"));
   EXPECT_THAT(BuildFault(Fault::kUnavailable, ""), HasSubstr("s:Receiver"));
+}
+
+// Whatever comes is refused or has what a token request needs, and does not break the answer.
+TEST(WsTrustTest, TakesAnyBytes) {
+  const std::string good = Envelope();
+  const Bytes octets(good.begin(), good.end());
+  testing::ForEachMutation(octets, 5'000, 3, [](const Bytes& bad) {
+    const auto request = ParseTokenRequest(ToString(bad), kNow);
+    if (!request.ok()) {
+      ASSERT_EQ(rpc::ReasonOf(request.status()), reason::v1::REASON_WSFED_REQUEST_MALFORMED);
+      return;
+    }
+    ASSERT_FALSE(request->user_name.empty() || request->password.empty());
+    DT_ASSERT_OK(saml::XmlDocument::Parse(BuildTokenEnvelope(*request, "<t></t>")));
+  });
 }
 
 }  // namespace
