@@ -56,6 +56,15 @@ v1::ClientInfo Plain(const v1::ClientInfo& sent) {
   return client;
 }
 
+v1::Event LockedEvent(const v1::User& user, const v1::ClientInfo& client, WallTime now) {
+  return EventBuilder("user.mfa.factor.lock", "Second factor locked: too many wrong codes", now)
+      .ActorUser(user.id(), user.principal())
+      .Client(client)
+      .Target("User", user.id(), user.principal())
+      .Outcome(v1::EventOutcome::RESULT_FAILURE, reason::v1::REASON_FACTOR_LOCKED)
+      .Take();
+}
+
 absl::Status StatusOfCode(const FactorAnswer& answer, const std::string& principal) {
   using absl::StatusCode;
   switch (answer.verdict) {
@@ -144,7 +153,9 @@ absl::StatusOr<v1::OpenConsoleResponse> Console::Open(const v1::OpenConsoleReque
   const bool recovery = request.has_recovery_code();
   const v1::ClientInfo client = Plain(request.client());
   v1::Event event;
+  v1::Event locked;
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  DT_RETURN_IF_ERROR(parts_.events.Identify(locked));
 
   struct Tried {
     absl::Status status;
@@ -178,6 +189,11 @@ absl::StatusOr<v1::OpenConsoleResponse> Console::Open(const v1::OpenConsoleReque
                          .Take();
     told.set_id(event.id());
     DT_RETURN_IF_ERROR(parts_.events.Append(txn, told));
+    if (answer.locks) {
+      v1::Event lock = LockedEvent(user, client, now);
+      lock.set_id(locked.id());
+      DT_RETURN_IF_ERROR(parts_.events.Append(txn, lock));
+    }
     return tried;
   };
   DT_ASSIGN_OR_RETURN(Tried tried, parts_.database.Write(open));

@@ -125,6 +125,20 @@ TEST_F(ConsoleTest, WithoutASecondFactorItStaysClosed) {
   EXPECT_EQ(EventsOf("admin.console.open").size(), 2U);
 }
 
+TEST_F(ConsoleTest, TheCodeThatLocksTheFactorIsTold) {
+  DT_ASSERT_OK(Give(access::v1::ROLE_READ_ONLY));
+  SignIn();
+  scripted_factors_.verdict = FactorVerdict::kWrong;
+  EXPECT_EQ(ReasonOf(Open()), reason::v1::REASON_FACTOR_WRONG);
+  EXPECT_TRUE(EventsOf("user.mfa.factor.lock").empty());
+  scripted_factors_.locks = true;
+  EXPECT_EQ(ReasonOf(Open()), reason::v1::REASON_FACTOR_WRONG);
+  const auto events = EventsOf("user.mfa.factor.lock");
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].actor().id(), user_id_);
+  EXPECT_EQ(events[0].client().address(), "203.0.113.5");
+}
+
 TEST_F(ConsoleTest, EachRoleMayWhatItsMethodsSay) {
   struct Row {
     access::v1::Role role;
