@@ -13,6 +13,7 @@
 #include "policy-engine/log/plain_text.h"
 #include "policy-engine/rules/platform_evidence.h"
 #include "policy-engine/rules_wire/rule_messages.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/recovery_codes.h"
 
 namespace devicetrust::policy {
@@ -53,6 +54,7 @@ absl::StatusOr<v1::GetDashboardResponse> Dashboard::Get(const v1::GetDashboardRe
   v1::GetDashboardResponse response;
   std::optional<StoredSession> session;
   std::map<std::string, std::string> logos;
+  bool administers = false;
   const auto read = [&](db::Transaction& txn) -> absl::Status {
     DT_ASSIGN_OR_RETURN(OpenSession open,
                         CheckSession(txn, ClaimOf(request.session()), limits, now));
@@ -61,6 +63,8 @@ absl::StatusOr<v1::GetDashboardResponse> Dashboard::Get(const v1::GetDashboardRe
     DT_ASSIGN_OR_RETURN(logos, ListLogos(txn));
     DT_ASSIGN_OR_RETURN(const std::int32_t left, CountRecoveryCodes(txn, response.user().id()));
     response.set_recovery_codes_left(left);
+    DT_ASSIGN_OR_RETURN(const auto role, FindAdminRole(txn, response.user().id()));
+    administers = role.has_value();
     return absl::OkStatus();
   };
   DT_RETURN_IF_ERROR(parts_.database.Read(read));
@@ -93,7 +97,8 @@ absl::StatusOr<v1::GetDashboardResponse> Dashboard::Get(const v1::GetDashboardRe
   });
   response.set_learn_more_url(org->settings.learn_more_url());
   response.set_has_factor(!response.user().factors().empty());
-  response.set_may_enroll_factor(!response.has_factor() && org->settings.factor_self_enrollment());
+  response.set_may_enroll_factor(!response.has_factor() && !administers &&
+                                 org->settings.factor_self_enrollment());
   return response;
 }
 

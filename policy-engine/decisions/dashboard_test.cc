@@ -6,6 +6,7 @@
 #include "policy-engine/apps/png.h"
 #include "policy-engine/decisions/sign_on_fixture.h"
 #include "policy-engine/sessions/session_store.h"
+#include "policy-engine/users/admin_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -119,6 +120,12 @@ TEST_F(DashboardTest, SaysWhetherAFactorMayBeEnrolled) {
   DT_ASSERT_OK(settings_->SetFactorSelfEnrollment(admin_, request));
   EXPECT_TRUE(Get().may_enroll_factor());
   EXPECT_FALSE(Get().has_factor());
+  // An administrator's comes from another one.
+  DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+    return StoreAdminRole(txn,
+                          {user_id_, access::v1::ROLE_READ_ONLY, admin_.ToString(), clock_.Now()});
+  }));
+  EXPECT_FALSE(Get().may_enroll_factor());
 }
 
 TEST_F(DashboardTest, IsNobodysOnceTheSessionHasEnded) {

@@ -13,6 +13,7 @@
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/log/plain_text.h"
 #include "policy-engine/rules/platform_evidence.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/pending_factor.h"
 #include "policy-engine/users/recovery_codes.h"
 #include "policy-engine/users/totp.h"
@@ -49,6 +50,13 @@ absl::Status SelfEnrollmentOff() {
                         "Ask an administrator for one.");
 }
 
+absl::Status AdministratorNeedsAnother(const v1::User& user) {
+  return rpc::MakeError(absl::StatusCode::kFailedPrecondition,
+                        reason::v1::REASON_FACTOR_SELF_ENROLLMENT_OFF,
+                        "administrators do not enroll their first factor by themselves",
+                        user.principal(), "Ask another administrator for one.");
+}
+
 // The user of the session, who has no factor or has just shown it.
 absl::StatusOr<StoredUser> CheckOwner(db::Transaction& txn, const v1::SessionInfo& session,
                                       const SessionLimits& limits, WallTime now) {
@@ -57,12 +65,16 @@ absl::StatusOr<StoredUser> CheckOwner(db::Transaction& txn, const v1::SessionInf
   return std::move(open.user);
 }
 
-// The same, of who is about to get a factor.
+// The same, of who is about to get a factor. The console opens with it, so that no password alone
+// gets one for an administrator.
 absl::StatusOr<StoredUser> CheckEnroller(db::Transaction& txn, const v1::SessionInfo& session,
                                          const v1::OrgSettings& settings, WallTime now) {
   DT_ASSIGN_OR_RETURN(StoredUser owner, CheckOwner(txn, session, SessionLimitsOf(settings), now));
-  if (!owner.user.factors().empty() || settings.factor_self_enrollment()) return owner;
-  return SelfEnrollmentOff();
+  if (!owner.user.factors().empty()) return owner;
+  if (!settings.factor_self_enrollment()) return SelfEnrollmentOff();
+  DT_ASSIGN_OR_RETURN(const auto role, FindAdminRole(txn, owner.user.id()));
+  if (role) return AdministratorNeedsAnother(owner.user);
+  return owner;
 }
 
 v1::Event OwningUserEvent(std::string_view type, std::string_view message, const v1::User& user,

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "policy-engine/decisions/sign_on_fixture.h"
+#include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/pending_factor.h"
 #include "policy-engine/users/totp.h"
 
@@ -234,6 +235,27 @@ TEST_F(FactorEnrollmentTest, TheFirstFactorIsEnrolledWhereTheOrgLetsPeople) {
   LetPeopleEnroll(false);
   *session_.mutable_factor_at() = rpc::ToTimestamp(clock_.Now());
   DT_ASSERT_OK(Begin());
+}
+
+// With the password alone it would open the console.
+TEST_F(FactorEnrollmentTest, AnAdministratorsFirstFactorComesFromAnother) {
+  DT_ASSERT_OK(Begin());
+  DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+    return StoreAdminRole(txn,
+                          {user_id_, access::v1::ROLE_READ_ONLY, admin_.ToString(), clock_.Now()});
+  }));
+  EXPECT_EQ(ReasonOf(Confirm(Code())), reason::v1::REASON_FACTOR_SELF_ENROLLMENT_OFF);
+  EXPECT_EQ(ReasonOf(Begin()), reason::v1::REASON_FACTOR_SELF_ENROLLMENT_OFF);
+  DT_ASSERT_OK(database_->Write(
+      [&](db::Transaction& txn) { return RemoveAdminRole(txn, user_id_).status(); }));
+  Enroll();
+  // Who has one replaces it as anybody does.
+  DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+    return StoreAdminRole(txn,
+                          {user_id_, access::v1::ROLE_READ_ONLY, admin_.ToString(), clock_.Now()});
+  }));
+  *session_.mutable_factor_at() = rpc::ToTimestamp(clock_.Now());
+  DT_EXPECT_OK(Begin());
 }
 
 TEST_F(FactorEnrollmentTest, AFactorIsShownOutsideOfASignOn) {
