@@ -8,8 +8,8 @@
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
-#include "policy-engine/log/plain_text.h"
 #include "policy-engine/decisions/session_check.h"
+#include "policy-engine/log/plain_text.h"
 #include "policy-engine/rules/platform_evidence.h"
 #include "policy-engine/sessions/session_limits.h"
 
@@ -114,7 +114,7 @@ absl::StatusOr<Console::Known> Console::Find(db::Transaction& txn,
                           open.user.user.principal(),
                           "Ask a super admin for a role: dtctl admin grant.");
   }
-  return Known{*std::move(session), *std::move(role), std::move(open.user)};
+  return Known{*std::move(session), *std::move(role), std::move(open.user), std::move(open.stored)};
 }
 
 v1::ConsoleState Console::StateOf(const Known& known, WallTime now) {
@@ -212,6 +212,20 @@ absl::StatusOr<v1::CloseConsoleResponse> Console::Close(const v1::CloseConsoleRe
   return v1::CloseConsoleResponse();
 }
 
+absl::Status Console::Touch(const v1::AuthorizeCallRequest& request, const Known& known,
+                            WallTime now) {
+  const v1::ClientInfo client = Plain(request.client());
+  const SessionUse use{client.address(), client.user_agent()};
+  const bool due = now - known.session.used_at >= kTouchedAfter ||
+                   (known.stored && IsTouchDue(*known.stored, use, now));
+  if (!due) return absl::OkStatus();
+  return parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+    DT_RETURN_IF_ERROR(TouchConsoleSession(txn, request.session_id(), now));
+    if (!known.stored) return absl::OkStatus();
+    return TouchSession(txn, *known.stored, use, now);
+  });
+}
+
 absl::Status Console::TellRefused(const v1::AuthorizeCallRequest& request, const Known& known,
                                   WallTime now) {
   const v1::User& user = known.user.user;
@@ -253,10 +267,7 @@ absl::StatusOr<v1::AuthorizeCallResponse> Console::Authorize(
     return FactorNeeded("this asks for a second factor that was shown in the last 15 minutes");
   }
   // A page that only listens keeps nobody's console open.
-  if (!method->server_streaming() && now - known.session.used_at >= kTouchedAfter) {
-    DT_RETURN_IF_ERROR(parts_.database.Write(
-        [&](db::Transaction& txn) { return TouchConsoleSession(txn, request.session_id(), now); }));
-  }
+  if (!method->server_streaming()) DT_RETURN_IF_ERROR(Touch(request, known, now));
   access::v1::Grant grant;
   grant.set_org(parts_.org);
   grant.set_method(request.method());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "devicetrust/org/v1/console.pb.h"
@@ -9,6 +10,7 @@
 #include "libs/rpc/grant.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_store.h"
+#include "policy-engine/sessions/session_store.h"
 #include "policy-engine/users/admin_store.h"
 #include "policy-engine/users/factor_check.h"
 #include "policy-engine/users/user_store.h"
@@ -48,9 +50,13 @@ class Console {
     ConsoleSession session;
     AdminRow role;
     StoredUser user;
+    std::optional<StoredSession> stored;  // Nothing: an earlier release opened it.
   };
   absl::StatusOr<Known> Find(db::Transaction& txn, const std::string& session_id) const;
   static org::v1::ConsoleState StateOf(const Known& known, WallTime now);
+  // A call counts as a use of the console, and of its session.
+  absl::Status Touch(const org::v1::AuthorizeCallRequest& request, const Known& known,
+                     WallTime now);
   absl::Status TellRefused(const org::v1::AuthorizeCallRequest& request, const Known& known,
                            WallTime now);
 

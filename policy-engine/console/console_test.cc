@@ -5,6 +5,8 @@
 #include "libs/throwaway/throwaway_pki.h"
 #include "policy-engine/console/admin_roles.h"
 #include "policy-engine/decisions/sign_on_fixture.h"
+#include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/sessions/session_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -193,6 +195,29 @@ TEST_F(ConsoleTest, APageThatOnlyListensKeepsNothingOpen) {
   DT_EXPECT_OK(Ask("/devicetrust.org.v1.SystemLogService/TailEvents"));
   clock_.Advance(std::chrono::minutes{1});
   EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
+}
+
+TEST_F(ConsoleTest, ACallKeepsItsSessionFromBeingIdle) {
+  v1::SetSessionLimitsRequest limits;
+  limits.mutable_idle_timeout()->set_seconds(seconds(minutes{5}).count());
+  DT_ASSERT_OK(settings_->SetSessionLimits(admin_, limits));
+  StoredSession session;
+  session.id = "session-a";
+  session.user_id = user_id_;
+  session.started_at = clock_.Now();
+  session.expires_at = clock_.Now() + kSessionLifetime;
+  session.used_at = clock_.Now();
+  DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) { return StoreSession(txn, session); }));
+  Begin(access::v1::ROLE_READ_ONLY);
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(minutes{4});
+    DT_EXPECT_OK(Ask(kListApps)) << i;
+  }
+  // As one that only listens does not.
+  clock_.Advance(minutes{4});
+  DT_EXPECT_OK(Ask("/devicetrust.org.v1.SystemLogService/TailEvents"));
+  clock_.Advance(minutes{4});
+  EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_SESSION_EXPIRED);
 }
 
 TEST_F(ConsoleTest, WhatCannotBeTakenBackAsksForTheFactorAgain) {
