@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/rpc/timestamps.h"
 #include "libs/testing/status.h"
 #include "policy-engine/org_fixture.h"
 #include "policy-engine/sessions/session_limits.h"
@@ -107,6 +108,26 @@ TEST_F(SessionChangesTest, ForgetsWhatNoLiveSessionNeeds) {
   const auto left = sessions_->After(0, 10).value();
   ASSERT_EQ(left.changes.size(), 1u);
   EXPECT_EQ(left.changes[0].deactivated_user_id(), "u1");
+}
+
+TEST_F(SessionChangesTest, KeepsTheLastThatEachUserDid) {
+  const auto tell = [&](const std::string& user, bool active, std::chrono::minutes after) {
+    DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
+      return SessionChanges::AppendUserStatus(txn, user, active, kTestStart + after);
+    }));
+  };
+  for (const int minute : {0, 1, 2}) tell("u1", /*active=*/false, std::chrono::minutes(minute));
+  tell("u1", /*active=*/true, std::chrono::minutes(3));
+  tell("u2", /*active=*/false, std::chrono::minutes(4));
+  DT_ASSERT_OK(sessions_->Prune(kTestStart + kSessionLifetime));
+  EXPECT_EQ(sessions_->After(0, 10)->changes.size(), 5u);
+  DT_ASSERT_OK(sessions_->Prune(kTestStart + kSessionLifetime + std::chrono::hours(1)));
+  const auto left = sessions_->After(0, 10).value();
+  ASSERT_EQ(left.changes.size(), 3u);
+  EXPECT_EQ(left.changes[0].deactivated_user_id(), "u1");
+  EXPECT_EQ(rpc::FromTimestamp(left.changes[0].at()), kTestStart + std::chrono::minutes(2));
+  EXPECT_EQ(left.changes[1].activated_user_id(), "u1");
+  EXPECT_EQ(left.changes[2].deactivated_user_id(), "u2");
 }
 
 }  // namespace

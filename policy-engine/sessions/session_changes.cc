@@ -104,7 +104,14 @@ absl::Status SessionChanges::Prune(WallTime now) {
     const std::int64_t limit = UnixMillis(oldest ? std::min(*oldest, usual) : usual);
     DT_RETURN_IF_ERROR(
         txn.Run("DELETE FROM ended_sessions WHERE ended_at_ms < $1", {limit}).status());
-    return txn.Run("DELETE FROM session_changes WHERE kind = 1 AND at_ms < $1", {limit}).status();
+    DT_RETURN_IF_ERROR(
+        txn.Run("DELETE FROM session_changes WHERE kind = 1 AND at_ms < $1", {limit}).status());
+    // People sign out everywhere as often as they like: of each user the last says it all.
+    return txn
+        .Run("DELETE FROM session_changes WHERE kind <> 1 AND at_ms < $1 AND sequence NOT IN"
+             " (SELECT MAX(sequence) FROM session_changes WHERE kind <> 1 GROUP BY kind, subject)",
+             {limit})
+        .status();
   });
 }
 

@@ -40,7 +40,7 @@ class SessionChanges {
   absl::StatusOr<Following> After(std::int64_t after, int limit);
 
   // Forgets what no live session can need: sessions whose time is over, and of ended ones that they
-  // ended, once no older one is live.
+  // ended, once no older one is live; and then what users were before, of which the last stays.
   absl::Status Prune(WallTime now);
 
   // Fires after each commit of a change.
