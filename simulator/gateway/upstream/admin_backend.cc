@@ -85,8 +85,9 @@ class Listening final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::B
     {
       const MutexLock lock(mutex_);
       heard_ = true;
-      if (text && text->size() > kHeartbeatBytesMax) {
-        says = true;
+      if (text) {
+        // A short one may be no heartbeat, but the last word of a stream about to end: it is kept.
+        says = text->size() > kHeartbeatBytesMax;
         bytes_ += text->size();
         heard_messages_.messages.push_back(*std::move(text));
       }
