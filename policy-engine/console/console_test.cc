@@ -48,6 +48,16 @@ class ConsoleTest : public SignOnFixture {
     request.set_user(user_id_);
     return roles_.Revoke(by == nullptr ? admin_ : *by, request).status();
   }
+  void Store(const std::string& id) {
+    StoredSession session;
+    session.id = id;
+    session.user_id = user_id_;
+    session.started_at = clock_.Now();
+    session.expires_at = clock_.Now() + kSessionLifetime;
+    session.used_at = clock_.Now();
+    DT_ASSERT_OK(
+        database_->Write([&](db::Transaction& txn) { return StoreSession(txn, session); }));
+  }
   // As the authenticator notes it.
   void SignIn(const std::string& session = "session-a") {
     DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) {
@@ -201,13 +211,7 @@ TEST_F(ConsoleTest, ACallKeepsItsSessionFromBeingIdle) {
   v1::SetSessionLimitsRequest limits;
   limits.mutable_idle_timeout()->set_seconds(seconds(minutes{5}).count());
   DT_ASSERT_OK(settings_->SetSessionLimits(admin_, limits));
-  StoredSession session;
-  session.id = "session-a";
-  session.user_id = user_id_;
-  session.started_at = clock_.Now();
-  session.expires_at = clock_.Now() + kSessionLifetime;
-  session.used_at = clock_.Now();
-  DT_ASSERT_OK(database_->Write([&](db::Transaction& txn) { return StoreSession(txn, session); }));
+  Store("session-a");
   Begin(access::v1::ROLE_READ_ONLY);
   for (int i = 0; i < 3; ++i) {
     clock_.Advance(minutes{4});
@@ -252,6 +256,16 @@ TEST_F(ConsoleTest, AnEndedSessionOrADeactivatedUserOpensNothing) {
   }));
   EXPECT_EQ(ReasonOf(Ask(kListApps, "session-b")), reason::v1::REASON_SESSION_ENDED);
   EXPECT_EQ(ReasonOf(Give(access::v1::ROLE_HELP_DESK)), reason::v1::REASON_USER_DEACTIVATED);
+}
+
+TEST_F(ConsoleTest, ASignInWithinTheSecondOfASignOutEverywhereOpens) {
+  clock_.Set(kTestStart + std::chrono::milliseconds(500));
+  DT_ASSERT_OK(database_->Write(
+      [&](db::Transaction& txn) { return WriteSessionsFrom(txn, user_id_, clock_.Now()); }));
+  clock_.Set(kTestStart + std::chrono::milliseconds(800));
+  Store("session-a");
+  Begin(access::v1::ROLE_READ_ONLY);
+  DT_EXPECT_OK(Ask(kListApps));
 }
 
 TEST_F(ConsoleTest, NobodyChangesTheOwnRole) {

@@ -76,8 +76,8 @@ absl::StatusOr<OpenSession> CheckSession(db::Transaction& txn, const SessionClai
     DT_RETURN_IF_ERROR(CheckAge(claim.begun, std::min(limits.lifetime, usual), now));
   }
   DT_ASSIGN_OR_RETURN(open.user, FindUserById(txn, claim.user_id));
-  if (open.user.user.status() != org::v1::USER_STATUS_ACTIVE ||
-      claim.begun < open.user.sessions_from) {
+  const WallTime begun = open.stored ? open.stored->started_at : claim.begun;
+  if (open.user.user.status() != org::v1::USER_STATUS_ACTIVE || begun < open.user.sessions_from) {
     return SessionError(reason::v1::REASON_SESSION_ENDED,
                         "the user was deactivated or signed out everywhere");
   }
