@@ -19,6 +19,12 @@ class GatewaySignOutTest : public GatewayTest {
     SetUpApp(*apps_.mutable_apps(0), "mail", org::v1::SAML_BINDING_REDIRECT);
     SetUpApp(*apps_.add_apps(), "wiki", org::v1::SAML_BINDING_POST);
     SetUpApp(*apps_.add_apps(), "old", org::v1::SAML_BINDING_UNSPECIFIED);
+    org::v1::App& crm = *apps_.add_apps();
+    crm.set_id("crm");
+    crm.set_label("crm");
+    crm.set_needs_device_challenge(true);
+    crm.mutable_ws_fed()->set_realm("urn:crm");
+    crm.mutable_ws_fed()->add_reply_urls("https://crm.example/wsfed");
     UseApps();
   }
 
@@ -130,6 +136,20 @@ TEST_F(GatewaySignOutTest, AsksEveryAppThatWasOpened) {
   EXPECT_EQ(asked, (std::set<std::string>{"mail", "wiki"}));
   EXPECT_EQ(step.status, 200);
   EXPECT_THAT(step.body, HasSubstr("That goes for the apps that you opened, too."));
+  EXPECT_TRUE(browser_.sign_out_cookies.empty());
+}
+
+// By an app of WS-Federation: at its address browsers do not send what tells which apps to ask.
+TEST_F(GatewaySignOutTest, AnAppOfWsFederationSignsOutOfAll) {
+  Open("mail");
+  browser_.Follow(gateway_, browser_.Get(gateway_, "/app/crm/sso/wsfed"));
+  http::Response step = browser_.Get(gateway_, "/sso/wsfed?wa=wsignout1.0");
+  EXPECT_EQ(Location(step), "/signout/continue");
+  step = browser_.Get(gateway_, Location(step));
+  EXPECT_TRUE(org_.ended.contains("session-1"));
+  EXPECT_THAT(Location(step), StartsWith("https://sp.example/slo/mail?SAMLRequest="));
+  step = browser_.Get(gateway_, Answers("mail", IdIn(Carried(step, "SAMLRequest"))));
+  EXPECT_THAT(step.body, HasSubstr("src=\"https://crm.example/wsfed?wa=wsignoutcleanup1.0\""));
   EXPECT_TRUE(browser_.sign_out_cookies.empty());
 }
 

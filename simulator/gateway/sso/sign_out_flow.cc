@@ -63,7 +63,15 @@ Task<http::Response> SignOutFlow::Begin(const RequestContext& context,
     sign_out.back_text = back->text;
     sign_out.back_url = back->url;
   }
+  // Elsewhere browsers leave out the cookies that say which apps to ask.
+  if (!Serves(context.request.path)) co_return ComeBack(context, sign_out);
   co_return co_await Advance(context, std::move(sign_out));
+}
+
+http::Response SignOutFlow::ComeBack(const RequestContext& context, const SignOut& sign_out) const {
+  http::Response response = http::SeeOther(std::string(kContinuePath));
+  const absl::Status kept = cookies_.SetSignOut(context, sign_out, response);
+  return kept.ok() ? std::move(response) : ProblemResponse(site_, kept);
 }
 
 Task<http::Response> SignOutFlow::TakeMessage(const RequestContext& context,
@@ -89,9 +97,7 @@ Task<http::Response> SignOutFlow::TakeMessage(const RequestContext& context,
   sign_out.asking_protocol = front_end.protocol();
   sign_out.asking_state = message->state;
   if (!posted) co_return co_await Advance(context, std::move(sign_out));
-  http::Response response = http::SeeOther(kContinuePath);
-  const absl::Status kept = cookies_.SetSignOut(context, sign_out, response);
-  co_return kept.ok() ? std::move(response) : ProblemResponse(site_, kept);
+  co_return ComeBack(context, sign_out);
 }
 
 Task<http::Response> SignOutFlow::Continue(const RequestContext& context) const {

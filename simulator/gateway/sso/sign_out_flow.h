@@ -6,7 +6,8 @@
 //   POST /signout            begins
 //   /signout/…               what a front end serves: an app's request, or its answer
 //   GET  /signout/continue   goes on; here, too, come those that arrived by POST from another site,
-//                            without their SameSite=Lax cookies
+//                            without their SameSite=Lax cookies, and those from other paths,
+//                            without the cookies of this one
 //
 // What is under way is a SignOut, in a cookie. The org's session is over before the first app is
 // asked, so an app that never answers keeps nothing open but its own session.
@@ -55,6 +56,8 @@ class SignOutFlow {
   Task<http::Response> TakeMessage(const RequestContext& context,
                                    const ProtocolFrontEnd& front_end) const;
   Task<http::Response> Continue(const RequestContext& context) const;
+  // Goes on where the browser sends all cookies.
+  http::Response ComeBack(const RequestContext& context, const SignOut& sign_out) const;
   Task<http::Response> TakeAnswer(const RequestContext& context, const SignOutAnswer& answer) const;
 
   // The next step: ends the session when that is still to be done, asks the next app, or ends.

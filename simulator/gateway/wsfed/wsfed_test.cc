@@ -72,6 +72,14 @@ class WsFedGatewayTest : public GatewayTest {
         browser_.SignIn(gateway_, browser_.Follow(gateway_, browser_.Get(gateway_, url))));
   }
 
+  // A page of an app asks for it, which then goes on to `reply`.
+  http::Response SignOutByApp(std::string_view reply) {
+    return browser_.Follow(
+        gateway_,
+        browser_.Get(gateway_, "/sso/wsfed?" + http::EncodeParameters(
+                                                   {{"wa", "wsignout1.0"}, {"wreply", reply}})));
+  }
+
   static std::string TokenIn(const http::Response& page) {
     return Unescaped(Between(page.body, "name=\"wresult\" value=\"", "\""));
   }
@@ -336,9 +344,7 @@ TEST_F(WsFedGatewayTest, ASignOutEndsTheSessionAndTellsTheAppsOfIt) {
   ExpectToken(SignOn(Url()));
   ExpectToken(browser_.Follow(gateway_, browser_.Get(gateway_, "/app/office/sso/wsfed")),
               "urn:federation:MicrosoftOnline");
-  const http::Response page = browser_.Get(
-      gateway_,
-      "/sso/wsfed?" + http::EncodeParameters({{"wa", "wsignout1.0"}, {"wreply", kReply}}));
+  const http::Response page = SignOutByApp(kReply);
   EXPECT_EQ(page.status, 200);
   EXPECT_EQ(org_.ended.size(), 1U);
   EXPECT_FALSE(browser_.cookies.contains(std::string(kSessionCookie)));
@@ -350,7 +356,7 @@ TEST_F(WsFedGatewayTest, ASignOutEndsTheSessionAndTellsTheAppsOfIt) {
               AllOf(HasSubstr("img-src https://crm.example https://login.example"),
                     HasSubstr("default-src 'none'")));
   // Each app once, and nobody who was not there. Our own sign-out tells them, too.
-  EXPECT_THAT(browser_.Get(gateway_, "/sso/wsfed?wa=wsignout1.0").body, Not(HasSubstr("<img")));
+  EXPECT_THAT(SignOutByApp("").body, Not(HasSubstr("<img")));
   ExpectToken(SignOn(Url()));
   const http::Response own = browser_.Post(gateway_, "/signout", "");
   EXPECT_THAT(own.body, AllOf(HasSubstr("crm.example/wsfed"), Not(HasSubstr("login.example"))));
@@ -371,8 +377,7 @@ TEST_F(WsFedGatewayTest, ASignOutLeadsToRegisteredAddressesOnly) {
   for (const char* bad : {"https://evil.example/", "https://crm.example/", "javascript:alert(1)",
                           "//evil.example", "https://crm.example/wsfed?a=1&b=2#x"}) {
     ExpectToken(SignOn(Url()));
-    const http::Response page = browser_.Get(
-        gateway_, "/sso/wsfed?" + http::EncodeParameters({{"wa", "wsignout1.0"}, {"wreply", bad}}));
+    const http::Response page = SignOutByApp(bad);
     EXPECT_EQ(page.status, 200);
     EXPECT_EQ(page.fields.Count("location"), 0U);
     EXPECT_THAT(page.body, AllOf(Not(HasSubstr("Back to")), Not(HasSubstr("evil"))));
@@ -395,7 +400,7 @@ TEST_F(WsFedGatewayTest, ASignOutThatNoWindowAsksForEndsNothing) {
 TEST_F(WsFedGatewayTest, ASignOutThatTheOrgDidNotHearSaysSo) {
   ExpectToken(SignOn(Url()));
   org_.unavailable = true;
-  const http::Response page = browser_.Get(gateway_, "/sso/wsfed?wa=wsignout1.0");
+  const http::Response page = SignOutByApp("");
   EXPECT_EQ(page.status, 503);
   EXPECT_THAT(page.body, HasSubstr("still signed in"));
   EXPECT_TRUE(browser_.cookies.contains(std::string(kSessionCookie)));
