@@ -222,6 +222,26 @@ TEST_F(GatewaySignOutTest, AnAppMayAskByPostAndHearsWhatCouldNotBeEnded) {
   EXPECT_THAT(done.body, HasSubstr("name=\"RelayState\" value=\"r\""));
 }
 
+// Images tell apps of WS-Federation, on a page before the answer.
+TEST_F(GatewaySignOutTest, AnAppHearsOfItAfterThoseThatImagesTell) {
+  const std::string mail = Open("mail");
+  browser_.Follow(gateway_, browser_.Get(gateway_, "/app/crm/sso/wsfed"));
+  const http::Response page =
+      browser_.Get(gateway_, ByRedirect("mail", "samlp:LogoutRequest", "SAMLRequest",
+                                        Asks(NameIdIn(mail), SessionIndexIn(mail)), "", "r"));
+  EXPECT_TRUE(org_.ended.contains("session-1"));
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(page.body, HasSubstr("src=\"https://crm.example/wsfed?wa=wsignoutcleanup1.0\""));
+  EXPECT_THAT(std::string(page.fields.Find("content-security-policy").value_or("")),
+              HasSubstr("img-src https://crm.example"));
+  EXPECT_EQ(page.fields.Find("refresh").value_or(""), "0; url=/signout/continue");
+  const http::Response done = browser_.Get(other_, "/signout/continue");
+  EXPECT_THAT(Location(done), HasSubstr("&RelayState=r&"));
+  // Whether they did, nobody knows.
+  EXPECT_THAT(Carried(done, "SAMLResponse"), HasSubstr("status:PartialLogout"));
+  EXPECT_TRUE(browser_.sign_out_cookies.empty());
+}
+
 // Whoever asks for somebody else's session, or for one that is over, ends nobody's.
 TEST_F(GatewaySignOutTest, EndsOnlyTheSessionThatWasNamed) {
   const std::string mail = Open("mail");

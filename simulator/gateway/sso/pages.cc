@@ -161,6 +161,19 @@ std::string RefusalSentence(const RefusalPage& page) {
   return "Your organization's rules do not allow this sign-in.";
 }
 
+// Those that tell apps of a sign-out; adds their origins to `sources`, for Policy().
+std::string Images(const std::vector<std::string>& urls, std::string& sources) {
+  std::string content;
+  for (const std::string& url : urls) {
+    const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
+    if (!parsed.ok()) continue;
+    // Not seen and not spoken of: what comes back is the app's affair.
+    content += fmt::format("<img src=\"{}\" alt=\"\" width=\"1\" height=\"1\">\n", EscapeHtml(url));
+    sources += " " + parsed->Origin();
+  }
+  return content;
+}
+
 std::string SignOutForm(std::string_view button) {
   return fmt::format("<form method=\"post\" action=\"/signout\">{}</form>", button);
 }
@@ -315,18 +328,25 @@ http::Response RenderSignedOut(const Site& site, const SignedOutPage& page) {
       page.partial ? "Apps that you opened may keep sessions of their own; sign out there too."
                    : "That goes for the apps that you opened, too.");
   std::string sources;
-  for (const std::string& url : page.images) {
-    const absl::StatusOr<http::Url> parsed = http::ParseUrl(url);
-    if (!parsed.ok()) continue;
-    // Not seen and not spoken of: what comes back is the app's affair.
-    content += fmt::format("<img src=\"{}\" alt=\"\" width=\"1\" height=\"1\">\n", EscapeHtml(url));
-    sources += " " + parsed->Origin();
-  }
+  content += Images(page.images, sources);
   std::vector<Link> ways;
   if (page.back) ways.push_back(*page.back);
   ways.push_back({"Sign in again", "/"});
   http::Response response = Page(site, 200, "Signed out", content + Ways(ways), "'none'");
   response.fields.Set("content-security-policy", Policy(site, "'none'", false, sources));
+  return response;
+}
+
+http::Response RenderTelling(const Site& site, const std::vector<std::string>& images,
+                             std::string_view next) {
+  std::string sources;
+  const std::string content = fmt::format(
+      "<h1>Signing out</h1>\n<p class=\"soft\">Press Continue if nothing happens.</p>\n{}{}",
+      Images(images, sources), Ways({{"Continue", std::string(next)}}));
+  http::Response response = Page(site, 200, "Signing out", content, "'none'");
+  response.fields.Set("content-security-policy", Policy(site, "'none'", false, sources));
+  // Counted from when all images are there (HTML, section 4.2.5.3).
+  response.fields.Set("refresh", fmt::format("0; url={}", next));
   return response;
 }
 

@@ -123,6 +123,9 @@ struct SignedOutPage {
   std::optional<Link> back = {};  // To the app that asked for it.
 };
 http::Response RenderSignedOut(const Site& site, const SignedOutPage& page = {});
+// Lets such images tell apps of it, then sends the browser on to `next`, an address of ours.
+http::Response RenderTelling(const Site& site, const std::vector<std::string>& images,
+                             std::string_view next);
 // Sends the browser on to an app, as a redirect would.
 http::Response RenderLeaving(const Site& site, std::string_view url, std::string_view app_label);
 

@@ -240,6 +240,13 @@ http::Response SignOutFlow::Finish(const RequestContext& context, const SignOut&
   page.partial = end == SignOutEnd::kPartial || sign_out.session_id.empty();
   page.images =
       flow_.SignOutImages(context, {sign_out.image_app_ids.begin(), sign_out.image_app_ids.end()});
+  if (answer && !page.images.empty()) {
+    // The answer leads away from our pages, so the images get one of their own before it.
+    SignOut rest = sign_out;
+    rest.image_app_ids.clear();
+    http::Response telling = RenderTelling(site_, page.images, kContinuePath);
+    if (cookies_.SetSignOut(context, rest, telling).ok()) return telling;
+  }
   if (!sign_out.back_url.empty()) page.back = Link{sign_out.back_text, sign_out.back_url};
   http::Response response = answer     ? *std::move(answer)
                             : still_in ? http::SeeOther(std::string(kSignOutPath))
