@@ -173,7 +173,11 @@ TEST_F(GatewaySignOutTest, SaysWhenAnAppIsNotKnownToHaveEnded) {
   EXPECT_THAT(
       end([&](const http::Response&) { return browser_.Get(gateway_, "/signout/continue"); }),
       partial);
-  // One that can't be asked.
+  // One that can't be asked, and one of which the browser has forgotten how.
+  browser_.cookies.clear();
+  Open("mail");
+  browser_.sign_out_cookies.clear();
+  EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, partial);
   browser_.cookies.clear();
   Open("old");
   EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, partial);

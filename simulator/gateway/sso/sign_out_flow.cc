@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "libs/http/form.h"
@@ -15,6 +16,14 @@ namespace {
 constexpr std::string_view kContinuePath = "/signout/continue";
 // Browsers follow about twenty redirects without a page in between, and each app takes two.
 constexpr int kAppsWithoutAPage = 5;
+
+// Whether the org knows of an app in the session that the browser has no cookie of: it can't be
+// asked.
+bool MissesAnApp(const std::vector<Participation>& held, const org::v1::EndSessionResponse& ended) {
+  return std::ranges::any_of(ended.app_ids(), [&held](const std::string& id) {
+    return std::ranges::find(held, id, &Participation::app_id) == held.end();
+  });
+}
 
 }  // namespace
 
@@ -178,7 +187,8 @@ Task<http::Response> SignOutFlow::Advance(const RequestContext& context, SignOut
   }
   sign_out.session_id = session->id;
   sign_out.image_app_ids = AppsWithImages(context, *ended);
-  sign_out.partial = session->participations > kParticipationsMax;
+  sign_out.partial = session->participations > kParticipationsMax ||
+                     MissesAnApp(BrowserCookies::Participations(context, session->id), *ended);
   http::Response response = AskNext(context, std::move(sign_out));
   BrowserCookies::ClearSession(response);
   co_return response;
