@@ -284,8 +284,10 @@ absl::StatusOr<v1::ActivateSamlKeyResponse> SamlKeys::Activate(
                     "Rotate to make another one.");
   }
   const auto sooner = key->signs_from - now;
+  // Of an earlier rotation, one may be about to go already; that stays as it was.
   for (Key& other : after) {
-    if (other.kind == key->kind && other.retires_at) *other.retires_at -= sooner;
+    const bool waits = other.retires_at && *other.retires_at >= key->signs_from;
+    if (other.kind == key->kind && waits) *other.retires_at -= sooner;
   }
   key->signs_from = now;
   const Key active = *key;

@@ -137,6 +137,17 @@ TEST_F(SamlKeysTest, AKeyMaySignSoonerAndThePreviousOneThenGoesSooner) {
   EXPECT_EQ(EventsOf("org.saml_key.activate").size(), 1u);
 }
 
+TEST_F(SamlKeysTest, AKeyThatSignsSoonerHurriesNoneOfAnEarlierRotation) {
+  const std::string first = Rsa();
+  const std::string second = Rotate(hours(0), hours(5)).value();
+  clock_.Advance(hours(1));
+  const std::string third = Rotate(hours(10), hours(5)).value();
+  DT_ASSERT_OK(Activate(third));
+  EXPECT_EQ(Shown(), fmt::format("{}* {} {}", third, second, first));
+  clock_.Advance(hours(4));
+  EXPECT_EQ(Shown(), fmt::format("{}* {}", third, second));
+}
+
 // After a theft.
 TEST_F(SamlKeysTest, AKeyCanBeReplacedAtOnce) {
   const std::string first = Rsa();
