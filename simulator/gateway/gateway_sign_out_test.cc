@@ -165,6 +165,9 @@ TEST_F(GatewaySignOutTest, SaysWhenAnAppIsNotKnownToHaveEnded) {
                           Answers("mail", IdIn(Carried(step, "SAMLRequest")), status, inner));
     });
   };
+  const auto answer_mail = [&](const http::Response& step) {
+    return browser_.Get(gateway_, Answers("mail", IdIn(Carried(step, "SAMLRequest")))).body;
+  };
   const auto partial = HasSubstr("Apps that you opened may keep sessions of their own");
   EXPECT_THAT(answered("Success", ""), Not(partial));
   EXPECT_THAT(answered("Success", "PartialLogout"), partial);
@@ -178,6 +181,13 @@ TEST_F(GatewaySignOutTest, SaysWhenAnAppIsNotKnownToHaveEnded) {
   Open("mail");
   browser_.sign_out_cookies.clear();
   EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, partial);
+  // One that was opened before a fresh sign-in.
+  browser_.cookies.clear();
+  Open("wiki");
+  browser_.cookies.clear();
+  Open("mail");
+  EXPECT_THAT(answer_mail(browser_.Post(gateway_, "/signout", "")), partial);
+  EXPECT_TRUE(browser_.sign_out_cookies.empty());
   browser_.cookies.clear();
   Open("old");
   EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, partial);

@@ -73,6 +73,23 @@ std::string ParticipationCookie(const std::string& app_id) {
                      HashName(app_id).substr(0, kHashCharacters));
 }
 
+// Of whichever session.
+std::vector<Participation> AllParticipations(const RequestContext& context) {
+  const StateSealer sealer = context.sealer();
+  std::vector<Participation> all;
+  int cookies = 0;
+  for (const auto& [name, value] :
+       http::ParseCookies(context.request.fields.Find("cookie").value_or(""))) {
+    if (!name.starts_with(kParticipationCookiePrefix)) continue;
+    if (++cookies > 2 * kParticipationsMax) break;  // Not ours; a stranger may send thousands.
+    std::optional<Participation> participation = sealer.OpenParticipation(value);
+    // A cookie copied to another app's name.
+    if (!participation || name != ParticipationCookie(participation->app_id)) continue;
+    all.push_back(*std::move(participation));
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string TransactionCookie(std::string_view transaction_id, std::size_t part) {
@@ -173,22 +190,19 @@ void BrowserCookies::AddParticipation(const RequestContext& context,
 
 std::vector<Participation> BrowserCookies::Participations(const RequestContext& context,
                                                           std::string_view session_id) {
-  const StateSealer sealer = context.sealer();
-  const std::string session_hash = HashName(session_id);
-  std::vector<Participation> all;
-  int cookies = 0;
-  for (const auto& [name, value] :
-       http::ParseCookies(context.request.fields.Find("cookie").value_or(""))) {
-    if (!name.starts_with(kParticipationCookiePrefix)) continue;
-    if (++cookies > 2 * kParticipationsMax) break;  // Not ours; a stranger may send thousands.
-    std::optional<Participation> participation = sealer.OpenParticipation(value);
-    // Of an earlier session, or a cookie copied to another app's name.
-    if (!participation || participation->session_hash != session_hash ||
-        name != ParticipationCookie(participation->app_id)) {
-      continue;
-    }
-    all.push_back(*std::move(participation));
-  }
+  std::vector<Participation> all = AllParticipations(context);
+  std::erase_if(all, [hash = HashName(session_id)](const Participation& each) {
+    return each.session_hash != hash;
+  });
+  return all;
+}
+
+std::vector<Participation> BrowserCookies::OtherParticipations(const RequestContext& context,
+                                                               std::string_view session_id) {
+  std::vector<Participation> all = AllParticipations(context);
+  std::erase_if(all, [hash = HashName(session_id)](const Participation& each) {
+    return each.session_hash == hash;
+  });
   return all;
 }
 

@@ -75,6 +75,9 @@ class BrowserCookies {
   // Those of the session, in no particular order.
   static std::vector<Participation> Participations(const RequestContext& context,
                                                    std::string_view session_id);
+  // Those of other sessions: of before a fresh sign-in, or of somebody else.
+  static std::vector<Participation> OtherParticipations(const RequestContext& context,
+                                                        std::string_view session_id);
   static void ClearParticipation(const std::string& app_id, http::Response& response);
 
   std::optional<SignOut> FindSignOut(const RequestContext& context) const;

@@ -187,10 +187,13 @@ Task<http::Response> SignOutFlow::Advance(const RequestContext& context, SignOut
   }
   sign_out.session_id = session->id;
   sign_out.image_app_ids = AppsWithImages(context, *ended);
-  sign_out.partial = session->participations > kParticipationsMax ||
+  // Opened before a fresh sign-in: nothing here says any more how those sessions are called.
+  const std::vector<Participation> lost = BrowserCookies::OtherParticipations(context, session->id);
+  sign_out.partial = session->participations > kParticipationsMax || !lost.empty() ||
                      MissesAnApp(BrowserCookies::Participations(context, session->id), *ended);
   http::Response response = AskNext(context, std::move(sign_out));
   BrowserCookies::ClearSession(response);
+  for (const Participation& each : lost) BrowserCookies::ClearParticipation(each.app_id, response);
   co_return response;
 }
 
