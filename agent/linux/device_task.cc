@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -12,11 +13,15 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
 
 #include "agent/proof.h"
 #include "agent/remedies.h"
 #include "libs/base/ascii.h"
+#include "libs/base/file_lock.h"
 #include "libs/base/files.h"
+#include "libs/kerberos/credentials.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::agent {
@@ -27,6 +32,9 @@ using nlohmann::json;
 constexpr std::chrono::seconds kAnswerWithin{60};
 constexpr std::chrono::seconds kRequestWithin{5};
 constexpr std::size_t kThumbprintLength = 43;  // RFC 7638 with SHA-256, base64url.
+// Smaller ones, and that of nobody, are accounts of the system's.
+constexpr uid_t kFirstUid = 1000;
+constexpr uid_t kNobody = 65'534;
 
 class Descriptor {
  public:
@@ -92,6 +100,18 @@ absl::Status SharedTerminal(const std::string& enrolled) {
                         std::string(RemedyFor(reason::v1::REASON_SHARED_TERMINAL)));
 }
 
+// Empty: the computer is nobody's yet.
+absl::StatusOr<std::string> EnrolledUser(const Paths& paths) {
+  const auto text = ReadFile(paths.enrolled_user());
+  if (absl::IsNotFound(text.status())) return std::string();
+  if (!text.ok()) return text.status();
+  return text->substr(0, text->find('\n'));
+}
+
+absl::Status CheckSame(const std::string& enrolled, const std::string& user) {
+  return EqualIgnoringCase(enrolled, user) ? absl::OkStatus() : SharedTerminal(enrolled);
+}
+
 absl::StatusOr<DeviceTokenRequest> ReadRequest(int fd) {
   DT_ASSIGN_OR_RETURN(const std::string line, ReadLine(fd, kRequestWithin));
   const json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -108,7 +128,35 @@ absl::StatusOr<DeviceTokenRequest> ReadRequest(int fd) {
   return request;
 }
 
-absl::StatusOr<std::string> GetToken(const DeviceTokenRequest& request, const Paths& paths,
+absl::Status NotTheAccount(const std::string& user, uid_t uid) {
+  const auto why = reason::v1::REASON_NOT_A_USER;
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, why,
+                        fmt::format("The account with uid {} is not that of {}.", uid, user), user,
+                        std::string(RemedyFor(why)));
+}
+
+std::optional<uid_t> UidOf(const std::string& account) {
+  constexpr std::size_t kRoom = 64 * 1024;
+  std::vector<char> room(kRoom);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwnam_r(account.c_str(), &entry, room.data(), room.size(), &found) != 0 ||
+      found == nullptr) {
+    return std::nullopt;
+  }
+  return entry.pw_uid;
+}
+
+absl::Status CheckPeer(int fd, const std::string& user, const std::string& domain) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof(peer)) {
+    return absl::PermissionDeniedError("nobody knows who asks");
+  }
+  return CheckUserIs(user, domain, peer.uid);
+}
+
+absl::StatusOr<std::string> GetToken(int fd, const DeviceTokenRequest& request, const Paths& paths,
                                      Computer& computer, Services& services) {
   const std::optional<std::string> org_url = computer.RegistryValue(kOrgUrlValue);
   if (!org_url) return absl::FailedPreconditionError("the agent has no OrgURL");
@@ -118,6 +166,7 @@ absl::StatusOr<std::string> GetToken(const DeviceTokenRequest& request, const Pa
                           "This computer is not joined to a domain, so it cannot prove itself.",
                           computer.name(), std::string(RemedyFor(why)));
   }
+  DT_RETURN_IF_ERROR(CheckPeer(fd, request.user, computer.domain()));
   // Not the address that the user names: whom the computer proves itself to, the org says.
   DT_ASSIGN_OR_RETURN(const auto discovery, services.Discover(*org_url));
   DT_ASSIGN_OR_RETURN(const auto serving, IwasFor(*discovery, computer.domain()));
@@ -136,15 +185,34 @@ absl::StatusOr<std::string> GetToken(const DeviceTokenRequest& request, const Pa
 
 }  // namespace
 
+// The name comes from a cache that its owner may write anything into. Who runs the device task may
+// use the computer's keys without asking, and is whoever they say.
+absl::Status CheckUserIs(const std::string& user, const std::string& domain, uid_t uid) {
+  if (uid == ::geteuid()) return absl::OkStatus();
+  if (uid < kFirstUid || uid == kNobody) return NotTheAccount(user, uid);
+  if (UidOf(user) == uid) return absl::OkStatus();
+  const std::size_t at = user.rfind('@');
+  if (at == std::string::npos) return NotTheAccount(user, uid);
+  const std::string name = user.substr(0, at);
+  if (EqualIgnoringCase(user.substr(at + 1), domain) &&
+      (UidOf(name) == uid || UidOf(LowerCase(name)) == uid)) {
+    return absl::OkStatus();
+  }
+  const std::optional<std::string> account = kerberos::AccountOf(user);
+  return account && UidOf(*account) == uid ? absl::OkStatus() : NotTheAccount(user, uid);
+}
+
 // One computer, one user: the first one.
 absl::Status NoteEnrolledUser(const Paths& paths, const std::string& user) {
-  const auto text = ReadFile(paths.enrolled_user());
-  if (text.ok() && !text->empty()) {
-    const std::string enrolled = text->substr(0, text->find('\n'));
-    return EqualIgnoringCase(enrolled, user) ? absl::OkStatus() : SharedTerminal(enrolled);
-  }
+  DT_ASSIGN_OR_RETURN(const std::string before, EnrolledUser(paths));
+  if (!before.empty()) return CheckSame(before, user);
   std::error_code error;
   std::filesystem::create_directories(paths.machine_state(), error);
+  // Each connection has a process of its own: of two at once one is the first.
+  const auto lock = FileLock::Acquire(paths.enrolled_user() + ".lock", "the computer's user");
+  if (!lock.ok()) return absl::UnavailableError(lock.status().message());
+  DT_ASSIGN_OR_RETURN(const std::string meanwhile, EnrolledUser(paths));
+  if (!meanwhile.empty()) return CheckSame(meanwhile, user);
   return WriteFileAtomically(paths.enrolled_user(), user + "\n", 0644);
 }
 
@@ -185,7 +253,7 @@ absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,
 
 absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Services& services) {
   const auto request = ReadRequest(fd);
-  const auto token = request.ok() ? GetToken(*request, paths, computer, services)
+  const auto token = request.ok() ? GetToken(fd, *request, paths, computer, services)
                                   : absl::StatusOr<std::string>(request.status());
   if (!token.ok()) {
     computer.WriteEvent({kEventRefused, EventLevel::kError,

@@ -5,8 +5,11 @@
 //   {"iwa":"iwa-1","key":"THUMBPRINT","user":"ada@CORP.TEST"}
 //   {"token":"…"}   or   {"code":7,"reason":"COMPUTER_DISABLED","message":"…","remedy":"…"}
 //
-// A user gets nothing from it but a token that is good for one key, at the IWAs that the org names.
+// A user gets nothing from it but a token that is good for one key, at the IWAs that the org names,
+// and by the name of the account that asks alone.
 #pragma once
+
+#include <sys/types.h>
 
 #include <string>
 
@@ -34,7 +37,13 @@ absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,
 // one is refused with SHARED_TERMINAL.
 absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Services& services);
 
+// kPermissionDenied with NOT_A_USER: `user` ("ada@CORP.TEST") is none that the account `uid` may go
+// by: it is of the system's, or is called otherwise. Its name is the whole one, the one before the
+// @ for users of `domain`, or what krb5.conf makes of it (auth_to_local).
+absl::Status CheckUserIs(const std::string& user, const std::string& domain, uid_t uid);
+
 // Notes whose computer it is, unless it is somebody's already. SHARED_TERMINAL: it is another's.
+// kUnavailable: another one is being noted.
 absl::Status NoteEnrolledUser(const Paths& paths, const std::string& user);
 
 }  // namespace devicetrust::agent

@@ -99,6 +99,20 @@ TEST_F(DeviceTaskTest, GetsATokenForTheFirstUserAndNoneForAnother) {
   EXPECT_EQ(computer_.events.back().reason, "SHARED_TERMINAL");
 }
 
+TEST_F(DeviceTaskTest, TakesNoNameThatTheAccountHasNot) {
+  DT_EXPECT_OK(CheckUserIs("ada@CORP.TEST", "corp.test", ::geteuid()));
+  for (const uid_t uid : {uid_t{1}, uid_t{65'534}, uid_t{3'000'000'001}}) {
+    const absl::Status refused = CheckUserIs("ada@CORP.TEST", "corp.test", uid);
+    DT_EXPECT_CODE(refused, kPermissionDenied);
+    EXPECT_EQ(rpc::ReasonOf(refused), reason::v1::REASON_NOT_A_USER);
+  }
+}
+
+TEST_F(DeviceTaskTest, AUserThatCannotBeReadIsNobodysPlace) {
+  std::filesystem::create_directories(paths_.enrolled_user());
+  EXPECT_EQ(Serve(Request("ada@CORP.TEST")).find("\"token\""), std::string::npos);
+}
+
 TEST_F(DeviceTaskTest, ProvesTheComputerToNobodyButTheOrgsIwas) {
   EXPECT_EQ(Serve(Request("ada@CORP.TEST", "evil")).find("\"token\""), std::string::npos);
   for (const std::string bad :

@@ -273,6 +273,20 @@ absl::StatusOr<std::string> PrincipalOfCache(const std::string& name) {
   return principal;
 }
 
+std::optional<std::string> AccountOf(const std::string& principal) {
+  if (!RequireConfig().ok()) return std::nullopt;
+  krb5_context context = ThreadContext();
+  if (context == nullptr) return std::nullopt;
+  KrbPrincipal name(context);
+  std::array<char, 256> account{};
+  if (krb5_parse_name(context, principal.c_str(), name.out()) != 0 ||
+      krb5_aname_to_localname(context, name.get(), static_cast<int>(account.size()) - 1,
+                              account.data()) != 0) {
+    return std::nullopt;
+  }
+  return std::string(account.data());
+}
+
 absl::StatusOr<std::string> ComputerOf(const std::string& path) {
   DT_RETURN_IF_ERROR(RequireConfig());
   krb5_context context = ThreadContext();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,6 +74,10 @@ class Credentials {
 // The computer that a keytab is for: the first principal in it that ends in '$', with its realm.
 // kUnknownAccount: there is none, or the file cannot be read.
 absl::StatusOr<std::string> ComputerOf(const std::string& keytab);
+
+// The account of this machine that krb5.conf takes `principal` for (auth_to_local; without a rule
+// the first part of a principal of the default realm).
+std::optional<std::string> AccountOf(const std::string& principal);
 
 // Whose tickets are in a cache. kTicketExpired: as Credentials::FromCache().
 absl::StatusOr<std::string> PrincipalOfCache(const std::string& name);
