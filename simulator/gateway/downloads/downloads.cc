@@ -104,8 +104,9 @@ std::optional<http::Response> ServePackage(const PackageFolder& folder,
 }
 
 std::vector<std::shared_ptr<const Package>> ListedPackages(const PackageFolder& folder) {
+  const auto packages = folder.packages();  // Held: another look at the folder replaces it.
   std::vector<std::shared_ptr<const Package>> listed;
-  for (const auto& [path, package] : *folder.packages()) {
+  for (const auto& [path, package] : *packages) {
     if (!package->early_access) listed.push_back(package);
   }
   std::ranges::sort(listed, [](const auto& a, const auto& b) {
