@@ -374,8 +374,8 @@ absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) {
 }
 
 absl::Status GatewayServer::Parts::Reload() {
+  const MutexLock lock(tls_mutex);  // Also while it reads: what is read last is what stays.
   DT_ASSIGN_OR_RETURN(Identities read, LoadIdentities(config));
-  const MutexLock lock(tls_mutex);
   DT_ASSIGN_OR_RETURN(auto org_tls, NewTls(config, read.org, nullptr));
   DT_ASSIGN_OR_RETURN(auto mtls_tls, NewTls(config, read.mtls, devices));
   org_server->ReplaceTls(0, std::move(org_tls));
