@@ -18,7 +18,8 @@ absl::StatusOr<std::shared_ptr<const RevokedSet::Contents>> RevokedSet::UpToDate
   const MutexLock lock(mutex_);
   const WallTime now = clock_.Now();
   const std::int64_t expired = UnixSeconds(now - kKeptAfterExpiry);
-  if (contents_->sequence != 0 && now - read_at_ >= kReadAfresh) {
+  // Also when the clock was set back: by the time before, too much may have been left out.
+  if (contents_->sequence != 0 && (now < read_at_ || now - read_at_ >= kReadAfresh)) {
     contents_ = std::make_shared<const Contents>();
   }
   if (contents_->sequence == 0) read_at_ = now;

@@ -59,6 +59,8 @@ TEST_F(RevokedSetTest, ForgetsWhatExpiresWhileItIsKept) {
   EXPECT_EQ(contents->keys.size(), 1U);
   EXPECT_TRUE(Has(*contents, later));
   EXPECT_GT(contents->sequence, sequence);
+  clock_.Advance(-std::chrono::days(3));  // It was wrong, and is set.
+  EXPECT_EQ(set.UpToDate().value()->keys.size(), 2U);
 }
 
 // By 12 octets a gateway could not tell the two apart.
