@@ -202,7 +202,7 @@ struct GatewayServer::Parts {
         clock(time),
         random(source),
         identities{files.org, files.mtls},
-        revocations(milliseconds(config.revocation_age_max_ms)) {}
+        revocations(milliseconds(config.revocation_age_max_ms), clock) {}
   ~Parts() { Stop(); }
 
   // Reads the certificates and keys of the listeners again; those before stay when they are bad.

@@ -12,6 +12,8 @@ namespace devicetrust::gateway {
 namespace {
 
 constexpr std::size_t kRecentMax = 512;
+// How far this clock may be set back afterwards. Less than the CA waits before it says so.
+constexpr std::chrono::hours kForgottenAfter{12};
 
 void Merge(TimedSet::Map& into, const TimedSet::Map& changes) {
   for (const auto& [id, moment] : changes) {
@@ -74,8 +76,8 @@ std::size_t TimedSet::size() const {
   return generations->large->size() + generations->recent->size();
 }
 
-RevocationState::RevocationState(std::chrono::milliseconds age_max)
-    : age_max_(age_max), readings_([this] {
+RevocationState::RevocationState(std::chrono::milliseconds age_max, const Clock& clock)
+    : age_max_(age_max), clock_(clock), readings_([this] {
         std::vector<metrics::Reading> readings;
         readings.push_back(
             kFeedAge.Read({"revocations"}, [this] { return SecondsSince(revocations_at_); }));
@@ -87,6 +89,16 @@ RevocationState::RevocationState(std::chrono::milliseconds age_max)
             kSessionsEnded.Read({}, [this] { return static_cast<double>(ended_.size()); }));
         return readings;
       }()) {}
+
+const Clock& RevocationState::SystemTime() {
+  static const SystemClock clock;
+  return clock;
+}
+
+bool RevocationState::MayForget(const ca::v1::Revocation& expired) const {
+  return expired.has_not_after() &&
+         clock_.Now() >= rpc::FromTimestamp(expired.not_after()) + kForgottenAfter;
+}
 
 void RevocationState::BeginRevocationStream() {
   set_keys_ = {};
@@ -105,6 +117,7 @@ bool RevocationState::Apply(const ca::v1::WatchRevocationsResponse& message) {
   std::vector<RevokedSerials::Change> changes;
   changes.reserve(static_cast<std::size_t>(message.revocations_size()));
   for (const ca::v1::Revocation& revocation : message.revocations()) {
+    if (revocation.expired() && !MayForget(revocation)) continue;
     changes.push_back({revocation.serial(), !revocation.released() && !revocation.expired()});
   }
   revoked_.Apply(changes);

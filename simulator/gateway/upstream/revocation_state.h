@@ -50,8 +50,9 @@ class RevocationState {
  public:
   using Monotonic = std::chrono::steady_clock;
 
-  // `age_max`: how old the news may be for a device to be trusted.
-  explicit RevocationState(std::chrono::milliseconds age_max);
+  // `age_max`: how old the news may be for a device to be trusted. `clock`, which must outlive it,
+  // is the one that certificates are judged by: the sender's alone makes nothing forgotten.
+  explicit RevocationState(std::chrono::milliseconds age_max, const Clock& clock = SystemTime());
 
   // For the feeds: what arrived, now. A heartbeat is a message without changes. Parts of a set
   // count once the last one is there, whose message has a sequence number. False: one is
@@ -76,7 +77,12 @@ class RevocationState {
   bool IsFresh() const;
 
  private:
+  static const Clock& SystemTime();
+  // Whether one that the sender takes for expired is so here too, and stays it.
+  bool MayForget(const ca::v1::Revocation& expired) const;
+
   const std::chrono::milliseconds age_max_;
+  const Clock& clock_;
   RevokedSerials revoked_;
   std::vector<pki::SerialKey> set_keys_;  // Of parts that have come; of Apply() alone.
   std::vector<std::string> set_serials_;

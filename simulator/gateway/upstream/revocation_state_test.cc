@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "libs/testing/settable_clock.h"
+
 namespace devicetrust::gateway {
 namespace {
 
@@ -119,7 +121,8 @@ ca::v1::WatchRevocationsResponse Part(const std::vector<std::uint64_t>& numbers,
 }
 
 TEST(RevocationStateTest, ForgetsWhatTheCaSaysHasExpired) {
-  RevocationState state(minutes{10});
+  const testing::SettableClock clock(kBegin + std::chrono::days{1});
+  RevocationState state(minutes{10}, clock);
   EXPECT_TRUE(state.Apply(Part({1, 2}, 7)));
   state.Apply(Revoked("0b", 8));
   ca::v1::WatchRevocationsResponse message;
@@ -127,12 +130,28 @@ TEST(RevocationStateTest, ForgetsWhatTheCaSaysHasExpired) {
     ca::v1::Revocation& expired = *message.add_revocations();
     expired.set_serial(serial);
     expired.set_expired(true);
+    expired.mutable_not_after()->set_seconds(UnixSeconds(kBegin));
   }
   EXPECT_TRUE(state.Apply(message));
   EXPECT_FALSE(state.IsRevoked(LongSerial(1)));
   EXPECT_FALSE(state.IsRevoked("0b"));
   EXPECT_TRUE(state.IsRevoked(LongSerial(2)));
   EXPECT_EQ(state.revocation_sequence(), 8);
+}
+
+TEST(RevocationStateTest, ForgetsNothingThatIsGoodByItsOwnClock) {
+  const testing::SettableClock clock(kBegin);
+  RevocationState state(minutes{10}, clock);
+  state.Apply(Revoked("0b", 8));
+  state.Apply(Revoked("0c", 9));
+  ca::v1::WatchRevocationsResponse message;
+  message.add_revocations()->set_serial("0b");
+  message.add_revocations()->set_serial("0c");
+  for (ca::v1::Revocation& expired : *message.mutable_revocations()) expired.set_expired(true);
+  message.mutable_revocations(0)->mutable_not_after()->set_seconds(UnixSeconds(kBegin) - 60);
+  EXPECT_TRUE(state.Apply(message));
+  EXPECT_TRUE(state.IsRevoked("0b"));
+  EXPECT_TRUE(state.IsRevoked("0c"));  // Nobody says when it ended.
 }
 
 TEST(RevocationStateTest, TakesASetWhenItsLastPartIsThere) {
