@@ -114,6 +114,16 @@ absl::StatusOr<pki::PublicKey> PublicOf(SECKEYPublicKey* key) {
   return pki::PublicKey::FromSpki(BytesOf(*spki));
 }
 
+// In single quotes of a module's arguments, which a path from profiles.ini must not leave.
+std::string Quoted(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "'";
+}
+
 // SQLite's files start so; NSS takes others for locked ones.
 bool LooksDamaged(const std::string& folder) {
   for (const char* name : {"/cert9.db", "/key4.db"}) {
@@ -237,7 +247,7 @@ absl::StatusOr<NssDatabase> NssDatabase::Open(const std::string& folder, bool cr
   auto state = std::make_unique<State>(folder);
   if (!StartNss()) return state->Error("starting NSS");
   const std::string spec =
-      fmt::format("configDir='sql:{}' tokenDescription='Device Trust'", folder);
+      fmt::format("configDir={} tokenDescription='Device Trust'", Quoted("sql:" + folder));
   state->slot.reset(SECMOD_OpenUserDB(spec.c_str()));
   if (!state->slot) return state->Error("opening");
   if (PK11_NeedUserInit(state->slot.get()) == PR_TRUE &&

@@ -186,6 +186,13 @@ TEST_P(NssStoreTest, EveryFirefoxProfileGetsItAlsoALaterOne) {
   }
 }
 
+TEST_P(NssStoreTest, AProfileMayHaveAQuoteInItsName) {
+  const std::string profile = AddProfile("ada's one");
+  Install();
+  EXPECT_EQ(Usable(profile), 1u);
+  EXPECT_EQ(KeysIn(profile), 1u);
+}
+
 TEST_P(NssStoreTest, KeysThatAPowerCutLeftAreDeletedOthersStay) {
   Install();
   {
