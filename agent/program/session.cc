@@ -1,5 +1,7 @@
 #include "agent/program/session.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
@@ -8,10 +10,24 @@
 #include "libs/kerberos/environment.h"
 
 namespace devicetrust::agent {
+namespace {
+
+// Root in the home of somebody else, as sudo may leave it, would write wherever links there lead.
+absl::Status CheckHome(const std::string& home) {
+  struct stat facts {};
+  if (::geteuid() != 0 || ::stat(home.c_str(), &facts) != 0 || facts.st_uid == 0) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      fmt::format("{} is the home of another account: run this as that account", home));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(Task task, const Paths& paths) {
   auto session = std::make_unique<Session>();
   session->paths = paths;
+  if (task == Task::kUser) DT_RETURN_IF_ERROR(CheckHome(paths.home));
   DT_ASSIGN_OR_RETURN(session->install, InstallState::Read(paths));
   const InstallOptions& options = session->install.options();
   DT_ASSIGN_OR_RETURN(

@@ -19,7 +19,8 @@ enum class Task { kDevice, kUser };
 // Members must not be moved: each refers to those before it.
 struct Session {
   // Errors: kNotFound not installed; kInvalidArgument the installation makes no sense; kNotFound
-  // the trust bundle or the Kerberos configuration is not there.
+  // the trust bundle or the Kerberos configuration is not there; kFailedPrecondition root runs the
+  // user's task in the home of another account.
   static absl::StatusOr<std::unique_ptr<Session>> Open(Task task, const Paths& paths);
 
   Paths paths;
