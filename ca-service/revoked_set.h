@@ -14,8 +14,9 @@
 
 namespace devicetrust::ca {
 
-// A gateway whose clock is behind takes an expired certificate for good that long.
-inline constexpr std::chrono::days kKeptAfterExpiry{1};
+// A gateway whose clock is a day behind takes an expired certificate for good that long, and a
+// session that the certificate proved lasts 7 days at most: it must not come back.
+inline constexpr std::chrono::days kKeptAfterExpiry{8};
 
 // All that is revoked, in the form in which gateways that start get it. Read from the store when
 // it is first asked for, afterwards kept up to date by what changed since, and read afresh once a

@@ -9,7 +9,8 @@ namespace devicetrust::policy {
 // How long a session lasts where an admin has not said otherwise, counted from its password.
 // Gateways learn the moment with each session (StartSessionResponse.expires_at).
 inline constexpr std::chrono::hours kSessionLifetime{12};
-// What an admin may say.
+// What an admin may say. The CA keeps a revoked certificate for longer than that after its end
+// (ca-service/revoked_set.h): a session that it proved is over for as long.
 inline constexpr std::chrono::minutes kSessionLimitMin{5};
 inline constexpr std::chrono::days kSessionLimitMax{7};
 

@@ -12,8 +12,9 @@ namespace devicetrust::gateway {
 namespace {
 
 constexpr std::size_t kRecentMax = 512;
-// How far this clock may be set back afterwards. Less than the CA waits before it says so.
-constexpr std::chrono::hours kForgottenAfter{12};
+// As long as sessions last that it proved, and this clock may be set back afterwards. Less than the
+// CA waits before it says so.
+constexpr std::chrono::hours kForgottenAfter{7 * 24 + 12};
 
 void Merge(TimedSet::Map& into, const TimedSet::Map& changes) {
   for (const auto& [id, moment] : changes) {

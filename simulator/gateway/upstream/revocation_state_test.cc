@@ -121,7 +121,7 @@ ca::v1::WatchRevocationsResponse Part(const std::vector<std::uint64_t>& numbers,
 }
 
 TEST(RevocationStateTest, ForgetsWhatTheCaSaysHasExpired) {
-  const testing::SettableClock clock(kBegin + std::chrono::days{1});
+  const testing::SettableClock clock(kBegin + std::chrono::days{8});
   RevocationState state(minutes{10}, clock);
   EXPECT_TRUE(state.Apply(Part({1, 2}, 7)));
   state.Apply(Revoked("0b", 8));
@@ -148,6 +148,7 @@ TEST(RevocationStateTest, ForgetsNothingThatIsGoodByItsOwnClock) {
   message.add_revocations()->set_serial("0b");
   message.add_revocations()->set_serial("0c");
   for (ca::v1::Revocation& expired : *message.mutable_revocations()) expired.set_expired(true);
+  // A session that it proved may go on.
   message.mutable_revocations(0)->mutable_not_after()->set_seconds(UnixSeconds(kBegin) - 60);
   EXPECT_TRUE(state.Apply(message));
   EXPECT_TRUE(state.IsRevoked("0b"));
