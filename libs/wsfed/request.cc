@@ -27,7 +27,8 @@ constexpr std::array<std::string_view, 6> kPasswordMethods = {
     "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified",
     "http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password",
 };
-constexpr int kFreshMinutesMax = 1'000'000'000;  // Longer than any session.
+// Longer than any session, and short enough to be added to a time in nanoseconds.
+constexpr int kFreshMinutesMax = 10'000'000;
 
 absl::Status Malformed(std::string why, std::string foreign = {}) {
   return Error(reason::v1::REASON_WSFED_REQUEST_MALFORMED, std::move(why), std::move(foreign));
