@@ -45,6 +45,20 @@ absl::StatusOr<std::chrono::seconds> Wait(bool given, const google::protobuf::Du
                         "a key waits for whole seconds, from none to a year", field);
 }
 
+absl::StatusOr<v1::SamlKeyKind> KindOf(v1::SamlKeyKind asked) {
+  switch (asked) {
+    case v1::SAML_KEY_KIND_UNSPECIFIED:
+    case v1::SAML_KEY_KIND_RSA:
+      return v1::SAML_KEY_KIND_RSA;
+    case v1::SAML_KEY_KIND_ECDSA:
+      return v1::SAML_KEY_KIND_ECDSA;
+    default:
+      break;
+  }
+  return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+                        "a key of SAML is of RSA or of ECDSA", "kind");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SamlKeys>> SamlKeys::Create(Parts parts, pki::AeadKey kek,
@@ -207,13 +221,13 @@ absl::Status SamlKeys::WriteKey(db::Transaction& txn, const Key& key) const {
       .status();
 }
 
-absl::Status SamlKeys::Write(db::Transaction& txn, const Keys& after) const {
-  for (const Key& known : keys_) {
+absl::Status SamlKeys::Write(db::Transaction& txn, const Keys& before, const Keys& after) const {
+  for (const Key& known : before) {
     if (std::ranges::count(after, known.kid, &Key::kid) > 0) continue;
     DT_RETURN_IF_ERROR(txn.Run("DELETE FROM gateway_keys WHERE kid = $1", {known.kid}).status());
   }
   for (const Key& key : after) {
-    if (std::ranges::count(keys_, key.kid, &Key::kid) == 0) {
+    if (std::ranges::count(before, key.kid, &Key::kid) == 0) {
       DT_RETURN_IF_ERROR(WriteKey(txn, key));
       continue;
     }
@@ -234,8 +248,9 @@ absl::Status SamlKeys::Change(Keys after, v1::Event event) {
     return key.retires_at && *key.retires_at <= now && SignerOf(all, key.kind, now)->kid != key.kid;
   });
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  const Keys& before = keys_;
   const absl::Status written = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
-    DT_RETURN_IF_ERROR(Write(txn, after));
+    DT_RETURN_IF_ERROR(Write(txn, before, after));
     return parts_.events.Append(txn, event);
   });
   if (!written.ok()) return written;
@@ -249,9 +264,8 @@ absl::StatusOr<v1::RotateSamlKeyResponse> SamlKeys::Rotate(
                       Wait(request.has_use_after(), request.use_after(), "use_after"));
   DT_ASSIGN_OR_RETURN(const std::chrono::seconds retire_after,
                       Wait(request.has_retire_after(), request.retire_after(), "retire_after"));
-  DT_ASSIGN_OR_RETURN(Key key,
-                      MakeKey(request.kind() == v1::SAML_KEY_KIND_ECDSA ? v1::SAML_KEY_KIND_ECDSA
-                                                                        : v1::SAML_KEY_KIND_RSA));
+  DT_ASSIGN_OR_RETURN(const v1::SamlKeyKind kind, KindOf(request.kind()));
+  DT_ASSIGN_OR_RETURN(Key key, MakeKey(kind));
   key.signs_from += use_after;
   const MutexLock lock(mutex_);
   const WallTime now = parts_.clock.Now();

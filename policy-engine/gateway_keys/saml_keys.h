@@ -69,8 +69,8 @@ class SamlKeys {
   absl::StatusOr<Key> MakeKey(org::v1::SamlKeyKind kind) const;
   // Makes `after` what the store and this have, with `event`.
   absl::Status Change(Keys after, org::v1::Event event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Write(db::Transaction& txn, const Keys& after) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes `after` of the `before` that the store has.
+  absl::Status Write(db::Transaction& txn, const Keys& before, const Keys& after) const;
   absl::Status WriteKey(db::Transaction& txn, const Key& key) const;
   org::v1::SamlKey Message(const Keys& keys, const Key& key) const;
   org::v1::Event AdminEvent(std::string_view type, std::string_view message,
