@@ -42,6 +42,7 @@ std::vector<org::v1::App> AppSuite::Registrations(const std::vector<org::v1::Rul
     org::v1::AssertionConsumerService& acs = *registration.mutable_saml()->add_acs();
     acs.set_url(app->config().acs_url);
     acs.set_is_default(true);
+    registration.mutable_saml()->set_wants_assertions_signed(true);  // As its metadata says.
   }
   return registrations;
 }
