@@ -25,10 +25,10 @@ void Merge(TimedSet::Map& into, const TimedSet::Map& changes) {
 
 // NaN for never.
 double SecondsSince(const std::atomic<RevocationState::Monotonic::rep>& ticks) {
-  using Monotonic = RevocationState::Monotonic;
-  const Monotonic::time_point at{Monotonic::duration(ticks.load())};
-  if (at == Monotonic::time_point::min()) return std::nan("");
-  return std::chrono::duration<double>(Monotonic::now() - at).count();
+  using Steady = RevocationState::Monotonic;
+  const Steady::time_point at{Steady::duration(ticks.load())};
+  if (at == Steady::time_point::min()) return std::nan("");
+  return std::chrono::duration<double>(Steady::now() - at).count();
 }
 
 }  // namespace
