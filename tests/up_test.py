@@ -195,26 +195,28 @@ class FixedNames(unittest.TestCase):
 
 
 class OpenBrowser(unittest.TestCase):
-    """With programs in place of Chromium and certutil, so without a browser."""
+    """With programs in place of Chromium, certutil, kinit and dt-agent, so without a browser."""
 
     def test_signals_leave_no_policy_and_no_profile(self):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="dt-it-"))
         self.addCleanup(shutil.rmtree, folder)
-        for name, script in (("certutil", ""), ("pk12util", ""), ("chromium", "exec sleep 60")):
+        for name, script in (("certutil", ""), ("kinit", ""), ("dt-agent", ""), ("chromium", "exec sleep 60")):
             (folder / name).write_text(f"#!/bin/sh\n{script}\n")
             (folder / name).chmod(0o755)
         endpoints = folder / "endpoints.json"
         endpoints.write_text(json.dumps({
             "apps": [{"home_url": "https://apps.localhost/"}], "browser_policy": {}, "ca_bundle": "x",
             "users": [{"name": "Ada", "principal": "ada@corp.test", "password": "p", "totp_secret": ""}],
-            "devices": [{"user": "Ada", "state": "enrolled", "p12": "x", "p12_password": "x"}]}))
+            "org_url": "https://org.localhost/",
+            "kerberos": {"krb5_conf": "x", "keytabs": {"PC1$@CORP.TEST": "x"}},
+            "devices": [{"user": "Ada", "computer": "PC1$", "state": "enrolled"}]}))
         temporary = folder / "tmp"
         temporary.mkdir()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = subprocess.Popen(
                 [ROOT / "tools/open-browser", "--no-policy", "--endpoints", endpoints],
                 env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}",
-                     "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, text=True)
+                     "TMPDIR": str(temporary), "DT_BIN": str(folder)}, stdout=subprocess.PIPE, text=True)
             for line in process.stdout:
                 if line.startswith("opening"):
                     break
