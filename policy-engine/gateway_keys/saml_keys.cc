@@ -248,7 +248,7 @@ absl::Status SamlKeys::Change(Keys after, v1::Event event) {
     return key.retires_at && *key.retires_at <= now && SignerOf(all, key.kind, now)->kid != key.kid;
   });
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
-  const Keys& before = keys_;
+  const Keys before = keys_;
   const absl::Status written = parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
     DT_RETURN_IF_ERROR(Write(txn, before, after));
     return parts_.events.Append(txn, event);
