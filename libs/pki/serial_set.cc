@@ -16,6 +16,7 @@ constexpr std::size_t kWordOctets = 8;
 constexpr std::size_t kLargeSet = 5 * 65'536;
 constexpr int kLargeIndexBits = 16;
 constexpr int kSmallIndexBits = 8;
+constexpr std::size_t kKeysPerFilterWord = 12;
 constexpr std::size_t kWireOctets = 10;  // Of a key behind its first two.
 constexpr std::size_t kWireHead = 2;
 
@@ -85,6 +86,7 @@ class SerialSet::Builder {
     set_.octets_ = static_cast<std::size_t>(kKeyBits - set_.index_bits_) / 8;
     set_.begins_.reserve((std::size_t{1} << set_.index_bits_) + 1);
     set_.records_.resize(size_max * set_.octets_ + kWordOctets);
+    set_.filter_.resize(size_max / kKeysPerFilterWord + 1);
   }
 
   void Add(SerialKey key) {
@@ -99,6 +101,8 @@ class SerialSet::Builder {
     for (std::size_t i = kWordOctets; i < set_.octets_; ++i) {
       at[i] = static_cast<std::uint8_t>(rest.tail >> (kTailBits - 8 * (i - kWordOctets + 1)));
     }
+    const FilterPlace place = set_.PlaceOf(key);
+    set_.filter_[place.word] |= place.bits;
     ++set_.size_;
   }
 
@@ -113,6 +117,15 @@ class SerialSet::Builder {
  private:
   SerialSet set_;
 };
+
+// Only the first octets of a key are random, so that they are mixed into the bits below.
+SerialSet::FilterPlace SerialSet::PlaceOf(SerialKey key) const {
+  const std::uint64_t mixed = key.head * 0x9e3779b97f4a7c15U;
+  const std::uint64_t low = mixed ^ mixed >> 32;
+  const auto bit = [low](int shift) { return std::uint64_t{1} << (low >> shift & 63); };
+  return {static_cast<std::size_t>((mixed >> 32) * filter_.size() >> 32),
+          bit(0) | bit(6) | bit(12)};
+}
 
 std::uint64_t SerialSet::HeadAt(std::size_t index) const {
   return ReadWord(records_.data() + index * octets_);
@@ -205,7 +218,8 @@ SerialSet SerialSet::With(std::vector<Change> changes) const {
 }
 
 std::size_t SerialSet::memory_bytes() const {
-  return records_.capacity() + begins_.capacity() * sizeof(std::uint32_t);
+  return records_.capacity() + begins_.capacity() * sizeof(std::uint32_t) +
+         filter_.capacity() * sizeof(std::uint64_t);
 }
 
 std::vector<std::string> SerialSet::Encode(std::size_t keys_max) const {
