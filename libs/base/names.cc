@@ -3,7 +3,10 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 #include "libs/base/ascii.h"
@@ -83,15 +86,83 @@ class FoldedBytes {
   std::size_t size_ = 0;
 };
 
-// FNV-1a with a last mix.
+// Most names are ASCII, eight octets of which fold and compare at once.
+constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+constexpr std::uint64_t kOnes = 0x0101010101010101U;  // Times an octet: that octet everywhere.
+constexpr std::uint64_t kHighBits = 0x80 * kOnes;
+
+template <typename Word>
+std::uint64_t Load(const char* bytes) {
+  Word word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+// The 1 to kWordBytes octets at `bytes`, the first one lowest; zeros behind them. Loads that
+// overlap cost less than a loop.
+std::uint64_t WordOf(const char* bytes, std::size_t size) {
+  static_assert(std::endian::native == std::endian::little);
+  if (size == kWordBytes) return Load<std::uint64_t>(bytes);
+  const std::size_t half = size >= 4 ? 4 : 1;
+  const auto at = [bytes, half](std::size_t offset) {
+    return (half == 4 ? Load<std::uint32_t>(bytes + offset) : Load<std::uint8_t>(bytes + offset))
+           << (offset * 8);
+  };
+  return at(0) | at((size - half) / 2) | at(size - half);
+}
+
+bool IsAsciiWord(std::uint64_t word) { return (word & kHighBits) == 0; }
+
+// ToLower() of each octet of an ASCII word: those from 'A' carry into the high bit by the first
+// sum, those behind 'Z' by the second.
+std::uint64_t LowerWord(std::uint64_t word) {
+  const std::uint64_t from_a = word + (0x80 - 'A') * kOnes;
+  const std::uint64_t behind_z = word + (0x80 - ('Z' + 1)) * kOnes;
+  return word | ((from_a & ~behind_z & kHighBits) >> 2);
+}
+
+// Of a folded name, given word by word with zeros behind its end.
 class NameHasher {
  public:
-  void Add(char byte) { value_ = (value_ ^ static_cast<unsigned char>(byte)) * 1099511628211U; }
-  std::size_t Finish() const { return value_ ^ (value_ >> 32U); }
+  void Add(std::uint64_t word) { value_ = (std::rotl(value_, 5) ^ word) * 0x9e3779b97f4a7c15U; }
+  std::size_t Finish(std::size_t name_bytes) {
+    Add(name_bytes);
+    value_ ^= value_ >> 32U;
+    value_ *= 0xd6e8feb86659fd93U;
+    return value_ ^ (value_ >> 32U);
+  }
 
  private:
-  std::uint64_t value_ = 14695981039346656037U;
+  std::uint64_t value_ = 0;
 };
+
+// `name` in any alphabet.
+std::size_t HashFolded(std::string_view name) {
+  NameHasher hasher;
+  FoldedBytes folded(name);
+  char bytes[kWordBytes];
+  std::size_t size = 0;
+  std::size_t whole = 0;
+  while (const std::optional<char> byte = folded.Next()) {
+    bytes[size++] = *byte;
+    if (size < kWordBytes) continue;
+    hasher.Add(WordOf(bytes, size));
+    whole += size;
+    size = 0;
+  }
+  if (size > 0) hasher.Add(WordOf(bytes, size));
+  return hasher.Finish(whole + size);
+}
+
+bool SameFolded(std::string_view a, std::string_view b) {
+  FoldedBytes of_a(a);
+  FoldedBytes of_b(b);
+  while (true) {
+    const std::optional<char> byte = of_a.Next();
+    if (byte != of_b.Next()) return false;
+    if (!byte) return true;
+  }
+}
 
 }  // namespace
 
@@ -115,20 +186,29 @@ std::string FoldName(std::string_view name) {
 }
 
 bool SameName(std::string_view a, std::string_view b) {
-  FoldedBytes of_a(a);
-  FoldedBytes of_b(b);
-  while (true) {
-    const std::optional<char> byte = of_a.Next();
-    if (byte != of_b.Next()) return false;
-    if (!byte) return true;
+  while (!a.empty() && !b.empty()) {
+    const std::size_t of_a = std::min(a.size(), kWordBytes);
+    const std::size_t of_b = std::min(b.size(), kWordBytes);
+    const std::uint64_t word_a = WordOf(a.data(), of_a);
+    const std::uint64_t word_b = WordOf(b.data(), of_b);
+    if (!IsAsciiWord(word_a | word_b)) return SameFolded(a, b);
+    if (of_a != of_b || LowerWord(word_a) != LowerWord(word_b)) return false;
+    a.remove_prefix(of_a);
+    b.remove_prefix(of_b);
   }
+  return a.empty() && b.empty();
 }
 
 std::size_t NameHash::operator()(std::string_view name) const {
   NameHasher hasher;
-  FoldedBytes folded(name);
-  while (const std::optional<char> byte = folded.Next()) hasher.Add(*byte);
-  return hasher.Finish();
+  for (std::string_view left = name; !left.empty();) {
+    const std::size_t size = std::min(left.size(), kWordBytes);
+    const std::uint64_t word = WordOf(left.data(), size);
+    if (!IsAsciiWord(word)) return HashFolded(name);
+    hasher.Add(LowerWord(word));
+    left.remove_prefix(size);
+  }
+  return hasher.Finish(name.size());
 }
 
 std::string_view TrimName(std::string_view text) {

@@ -32,9 +32,16 @@ class PlaceIndex {
 
  private:
   struct Builder;
+  // An address as two numbers, which compare faster than its octets.
+  struct Key {
+    explicit Key(const IpAddress& address);
+    std::uint64_t high;
+    std::uint64_t low;
+  };
   // An interval reaches to the next one's first address.
   struct Table {
     std::vector<IpAddress> first;
+    std::vector<Key> keys;            // Of `first`.
     std::vector<std::uint32_t> sets;  // Beside `first`: numbers of sets_.
   };
 
