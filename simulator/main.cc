@@ -23,6 +23,7 @@
 #include "simulator/verbs/explain_command.h"
 #include "simulator/verbs/handshake_command.h"
 #include "simulator/verbs/run.h"
+#include "simulator/verbs/scenario_command.h"
 #include "simulator/verbs/up.h"
 
 namespace devicetrust::simulator {
@@ -81,6 +82,13 @@ void Describe(UpOptions& up, service::Options& options) {
                  "File descriptor that gets a line once every port answers");
   options.Flag("processes", up.processes, kProcessesHelp);
 }
+
+void Describe(ScenariosOptions& scenarios, service::Options& options) {
+  options.Flag("schema", scenarios.schema, "Print the JSON Schema of scenario files, for editors");
+  options.Flag("metrics", scenarios.metrics, "Print what a threshold may name");
+}
+
+void Describe(CheckOptions& /*check*/, service::Options& /*options*/) {}
 
 void Describe(ExplainOptions& explain, service::Options& options) {
   options.Text("run-dir", explain.run_dir, "FOLDER",
@@ -152,6 +160,7 @@ constexpr const char* kAbout =
 constexpr const char* kExamples =
     "  watch it work     dt-sim run\n"
     "  keep it running   dt-sim up --run-dir run\n"
+    "  check a scenario  dt-sim check mine.yaml\n"
     "  ask why           dt-sim explain 7F3K-9QXD";
 constexpr const char* kRunAbout =
     "Enrolls a fleet, signs everybody in, and checks that devices, org and System Log agree.";
@@ -188,6 +197,18 @@ constexpr const char* kHandshakeExamples =
     "Exit codes: 0 every connection came out as expected, 1 some did not, or nobody listens, 2 "
     "bad\n"
     "usage, 128 and the signal's number when one ended it (130 for Ctrl-C).";
+constexpr const char* kScenariosAbout = "Lists the scenarios that ship, or prints one.";
+constexpr const char* kScenariosExamples =
+    "Examples:\n"
+    "  dt-sim scenarios\n"
+    "  dt-sim scenarios quick-start > mine.yaml\n"
+    "  dt-sim scenarios --schema > scenario.schema.json";
+constexpr const char* kCheckAbout =
+    "Says whether a scenario file is good; else file, line, column and remedy.";
+constexpr const char* kCheckExamples =
+    "Examples:\n"
+    "  dt-sim check mine.yaml\n"
+    "Exit codes: 0 it is good, 2 it is not.";
 constexpr const char* kExplainAbout =
     "Shows why one sign-in was decided as it was: each rule, each condition, the first remedy.";
 constexpr const char* kExplainExamples =
@@ -277,6 +298,8 @@ int Main(int argc, char** argv) {
   UpOptions up;
   ExplainOptions explain;
   HandshakeOptions handshake;
+  ScenariosOptions scenarios;
+  CheckOptions check;
   run.bin_dir = up.bin_dir = ProgramFolder();
   up.version = DT_VERSION;
   run.version = DT_VERSION;
@@ -296,6 +319,11 @@ int Main(int argc, char** argv) {
   const Verb handshake_verb(app, "handshake", kHandshakeAbout, kHandshakeExamples, handshake);
   handshake_verb.cli->add_option("HOST:PORT", handshake.target,
                                  "The server (default: a running environment's mTLS host)");
+  const Verb scenarios_verb(app, "scenarios", kScenariosAbout, kScenariosExamples, scenarios);
+  scenarios_verb.cli->add_option("NAME", scenarios.name, "Of one to print (default: a list)");
+  const Verb check_verb(app, "check", kCheckAbout, kCheckExamples, check);
+  check_verb.cli->add_option("FILE", check.file, "A scenario, or the name of one that ships")
+      ->required();
   service::RefuseEmptyTexts(app, {});
   if (argc == 1) {
     std::fputs(app.help().c_str(), stdout);
@@ -306,7 +334,8 @@ int Main(int argc, char** argv) {
   const auto refuse = [&app](const absl::Status& status) {
     return service::RefuseCommandLine(app, status);
   };
-  for (const Verb* const verb : {&run_verb, &up_verb, &explain_verb, &handshake_verb}) {
+  for (const Verb* const verb :
+       {&run_verb, &up_verb, &explain_verb, &handshake_verb, &scenarios_verb, &check_verb}) {
     if (!verb->cli->parsed()) continue;
     if (const absl::Status set = verb->flags.Set(verb->options); !set.ok()) return refuse(set);
   }
@@ -319,6 +348,8 @@ int Main(int argc, char** argv) {
   }
 
   if (explain_verb.cli->parsed()) return Flushed(Report(Explain(explain, stdout)));
+  if (scenarios_verb.cli->parsed()) return Flushed(Report(ListScenarios(scenarios, stdout)));
+  if (check_verb.cli->parsed()) return Flushed(Report(CheckScenario(check.file, stdout)));
   if (const absl::Status enough = CheckOpenFiles(); !enough.ok()) return Report(enough);
   if (handshake_verb.cli->parsed()) return Flushed(Report(Handshake(handshake, stdout)));
   if (up_verb.cli->parsed()) {
