@@ -57,6 +57,40 @@ TEST(HistogramTest, TwoMergedAreTheHistogramOfBoth) {
   }
 }
 
+TEST(HistogramTest, IsMadeAgainOfItsBuckets) {
+  for (const int bits : {Histogram::kFine, Histogram::kCoarse}) {
+    Histogram histogram(bits);
+    for (int i = 1; i < 100'000; i += 7) histogram.Record(microseconds(i * i % 1'000'003));
+    Histogram again(bits);
+    ASSERT_TRUE(again.Restore(histogram.buckets(), histogram.sum(), histogram.max().count()));
+    EXPECT_EQ(again.count(), histogram.count());
+    EXPECT_EQ(again.Mean(), histogram.Mean());
+    for (const double percent : {0.0, 50.0, 99.0, 100.0}) {
+      EXPECT_EQ(again.Percentile(percent), histogram.Percentile(percent)) << percent;
+    }
+  }
+}
+
+TEST(HistogramTest, BucketsThatNoHistogramHasAreRefused) {
+  Histogram histogram;
+  EXPECT_FALSE(histogram.Restore({{5, 1}, {4, 1}}, 9, 5)) << "not ascending";
+  EXPECT_FALSE(histogram.Restore({{5, 1}}, 9, 6)) << "the largest lies elsewhere";
+  EXPECT_FALSE(histogram.Restore({{5, 0}}, 0, 5)) << "an empty bucket";
+  EXPECT_FALSE(histogram.Restore({{UINT32_MAX, 1}}, 9, 5)) << "no such bucket";
+  EXPECT_FALSE(histogram.Restore({}, 9, 0)) << "a sum of nothing";
+  EXPECT_TRUE(histogram.Restore({}, 0, 0));
+  EXPECT_EQ(histogram.count(), 0u);
+}
+
+TEST(HistogramTest, ACoarseOneIsExactToASixteenth) {
+  Histogram histogram(Histogram::kCoarse);
+  histogram.Record(microseconds(100'000));
+  histogram.Record(microseconds(200'000));
+  const double median = static_cast<double>(histogram.Percentile(50).count());
+  EXPECT_NEAR(median, 100'000, 100'000 / 16);
+  EXPECT_EQ(histogram.CountUpTo(microseconds(150'000)), 1u);
+}
+
 TEST(HistogramTest, ClampsWhatIsOutOfRange) {
   Histogram histogram;
   histogram.Record(microseconds(-5));

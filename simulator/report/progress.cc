@@ -20,13 +20,15 @@ void Meter::Start() {
   if (start_ == Monotonic::time_point{}) start_ = Monotonic::now();
 }
 
-void Meter::Done(std::chrono::microseconds took) {
+void Meter::Done(std::chrono::microseconds response, std::chrono::microseconds service) {
+  if (recorder_ != nullptr) recorder_->Done(name_, response, service);
   const MutexLock lock(mutex_);
   ++done_;
-  latency_.Record(took);
+  latency_.Record(response);
 }
 
 void Meter::Failed() {
+  if (recorder_ != nullptr) recorder_->Failed(name_);
   const MutexLock lock(mutex_);
   ++errors_;
 }

@@ -11,17 +11,22 @@
 #include "libs/base/mutex.h"
 #include "simulator/report/format.h"
 #include "simulator/report/histogram.h"
+#include "simulator/report/recorder.h"
 
 namespace devicetrust::simulator {
 
 // One kind of work: how much of it is done, how fast, how long each took. Thread-safe.
 class Meter {
  public:
-  // `total`: how many are to come.
-  Meter(std::string name, std::uint64_t total) : name_(std::move(name)), total_(total) {}
+  // `total`: how many are to come. `recorder`, which outlives this, is told of each one under
+  // `name`; null: nobody is.
+  Meter(std::string name, std::uint64_t total, Recorder* recorder = nullptr)
+      : name_(std::move(name)), total_(total), recorder_(recorder) {}
 
   void Start();  // The rate is counted from here; the first of several calls counts.
-  void Done(std::chrono::microseconds took);
+  void Done(std::chrono::microseconds took) { Done(took, took); }
+  // `response` counts from the moment that the schedule had for it, `service` from its begin.
+  void Done(std::chrono::microseconds response, std::chrono::microseconds service);
   void Failed();  // Counts towards the total, not into the latencies.
   void Stop();    // Ends the time that the rate is counted over.
 
@@ -31,7 +36,7 @@ class Meter {
     std::uint64_t done = 0;
     std::uint64_t errors = 0;
     double seconds = 0;  // From Start() to Stop() or now.
-    Histogram latency;
+    Histogram latency;   // Response times.
 
     double PerSecond() const { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
   };
@@ -41,6 +46,7 @@ class Meter {
   using Monotonic = std::chrono::steady_clock;
   const std::string name_;
   const std::uint64_t total_;
+  Recorder* const recorder_;
   mutable Mutex mutex_;
   std::uint64_t done_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t errors_ ABSL_GUARDED_BY(mutex_) = 0;

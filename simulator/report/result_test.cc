@@ -33,10 +33,11 @@ TEST(ResultTest, TheJsonHasExactlyItsFields) {
   const auto json = nlohmann::json::parse(ToJson(Sample()));
   std::vector<std::string> keys;
   for (const auto& item : json.items()) keys.push_back(item.key());
-  EXPECT_EQ(keys, (std::vector<std::string>{"challenge", "decisions", "devices", "enroll",
-                                            "machine", "resources", "seed", "separate_processes",
-                                            "signin", "started_at", "steps", "system_log", "valid",
-                                            "version", "violations"}));
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{"challenge", "decisions", "devices", "enroll", "machine",
+                                      "recording", "resources", "result_version", "scenario",
+                                      "seed", "separate_processes", "signin", "started_at", "steps",
+                                      "story", "system_log", "valid", "version", "violations"}));
   EXPECT_EQ(json["enroll"]["count"], 800);
   EXPECT_EQ(json["enroll"]["errors"], 0);
   EXPECT_DOUBLE_EQ(json["enroll"]["per_second"], 400);

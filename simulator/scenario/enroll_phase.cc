@@ -174,12 +174,34 @@ void EnrollPhase::Return(std::unique_ptr<Job> job, const agent::Outcome& outcome
   if (under_way_ == 0 || !waiting_.empty()) wake_.NotifyAll();
 }
 
+void EnrollPhase::TellSlowest(const Job& job) const {
+  StoryRecord story;
+  story.title = "The slowest enrollment";
+  story.took = Micros(Monotonic::now() - job.begun);
+  if (!config_.recorder->WantsStory(story.title, story.took)) return;
+  story.subject = config_.fleet->devices[job.device].computer_name;
+  story.outcome = "enrolled";
+  std::chrono::microseconds at{0};
+  for (std::size_t i = 0; i < agent::kStepCount; ++i) {
+    const std::chrono::microseconds took = Micros(job.took[i]);
+    if (took.count() == 0) continue;
+    story.steps.push_back(
+        {std::string(agent::StepName(static_cast<agent::Step>(i))), at, took, ""});
+    at += took;
+  }
+  config_.recorder->Tell(std::move(story));
+}
+
 void EnrollPhase::End(const Job& job, const agent::Outcome& outcome) {
   for (std::size_t i = 0; i < agent::kStepCount; ++i) {
     if (job.took[i].count() > 0) times_[i].Record(Micros(job.took[i]));
   }
   if (outcome.kind == agent::Outcome::Kind::kEnrolled) {
     ++enrolled_;
+    if (config_.recorder != nullptr) {
+      config_.recorder->Gauge("computers with a certificate", static_cast<double>(enrolled_));
+      TellSlowest(job);
+    }
     meter_.Done(Micros(Monotonic::now() - job.begun));
     return;
   }

@@ -33,6 +33,7 @@ struct EnrollConfig {
   const Clock* clock = nullptr;
   Random* random = nullptr;             // Thread-safe.
   std::function<absl::Status()> watch;  // Called now and then; an error ends the phase.
+  Recorder* recorder = nullptr;         // Is told how many hold a certificate, and of the slowest.
   std::size_t threads = 96;             // Computers under way at once: an attempt blocks.
 };
 
@@ -65,6 +66,7 @@ class EnrollPhase {
   std::unique_ptr<Job> NextJob();
   // Back from one attempt: ended, or to be tried again.
   void Return(std::unique_ptr<Job> job, const agent::Outcome& outcome);
+  void TellSlowest(const Job& job) const;
   void End(const Job& job, const agent::Outcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EnrollConfig config_;

@@ -30,6 +30,12 @@ microseconds Since(Monotonic::time_point begin) {
   return std::chrono::duration_cast<microseconds>(Monotonic::now() - begin);
 }
 
+// What a step answered, without what is secret in an address.
+std::string Address(const Page* page) {
+  if (page == nullptr) return {};
+  return fmt::format("{} {}", page->response.status, page->url.substr(0, page->url.find('?')));
+}
+
 Task<void> Pause() {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, kPoll);
   co_await timer.async_wait(kAsTuple);
@@ -242,14 +248,18 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
   visit.times = &worker.times;
   SignInTotals& totals = worker.totals;
   bool password_given = false;
-  visit.watch = [&password_given, watch](Step step, microseconds took, const Page* page) {
+  StoryRecord story;
+  const auto begin = Monotonic::now();
+  visit.watch = [&](Step step, microseconds took, const Page* page) {
     password_given = password_given || step == Step::kPassword;
+    story.steps.push_back({std::string(StepName(step)), Since(begin) - took, took, Address(page)});
     if (watch != nullptr && *watch) (*watch)(step, took, page);
   };
 
   Meter& meter = app == 0 ? signin_ : challenge_;
-  const auto begin = Monotonic::now();
   const absl::StatusOr<VisitEnd> end = co_await OpenApp(std::move(visit));
+  story.took = Since(begin);
+  TellVisit(std::move(story), user, app, end);
   VisitRecord& record = records_[user * apps() + app];
   if (password_given) ++totals.passwords;
   if (!end.ok()) {
@@ -266,6 +276,7 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
   record.end = end->allowed ? VisitRecord::End::kAllowed : VisitRecord::End::kDenied;
   record.challenged = end->challenged;
   record.code = end->code;
+  if (config_.visited) config_.visited(user, record);
   if (end->factor_asked) ++totals.factors;
   if (end->challenged) ++totals.challenges;
   if (end->allowed && end->assertion.name_id.empty()) {
@@ -273,6 +284,22 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
                       "the app was told of nobody: its assertion has an empty NameID");
   }
   co_return true;
+}
+
+void SignInPhase::TellVisit(StoryRecord story, std::size_t user, std::size_t app,
+                            const absl::StatusOr<VisitEnd>& end) const {
+  if (config_.recorder == nullptr) return;
+  story.title = !end.ok()      ? "A sign-in that failed"
+                : end->allowed ? "The slowest sign-in"
+                               : "A refused sign-in";
+  if (!config_.recorder->WantsStory(story.title, story.took)) return;
+  story.subject = fmt::format("{} opening {}", config_.fleet->users[user].principal,
+                              config_.apps[app]->config().id);
+  story.outcome = !end.ok()      ? std::string(end.status().message())
+                  : end->allowed ? "allowed"
+                                 : "denied";
+  if (end.ok()) story.code = end->code;
+  config_.recorder->Tell(std::move(story));
 }
 
 void SignInPhase::Merge(const Worker& worker) {

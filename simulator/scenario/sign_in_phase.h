@@ -48,6 +48,11 @@ struct SignInConfig {
   std::function<absl::Status()> revoke;  // Called once, halfway, on the thread of Run().
   std::function<absl::Status()> watch;   // Called now and then there; an error ends the phase.
 
+  // Is told the slowest visits step by step; may be null.
+  Recorder* recorder = nullptr;
+  // Called after each visit, on any thread; may be empty.
+  std::function<void(std::size_t user, const VisitRecord& visit)> visited;
+
   std::size_t threads = 2;
   std::size_t browsers_in_flight = 48;  // In all threads together.
 };
@@ -96,6 +101,8 @@ class SignInPhase {
   Task<bool> RunVisit(Worker& worker, Browser& browser, std::size_t user, std::size_t app,
                       const Watch* watch);
   Task<absl::Status> WaitUntilRefused(Worker& worker, const pki::Identity& identity);
+  void TellVisit(StoryRecord story, std::size_t user, std::size_t app,
+                 const absl::StatusOr<VisitEnd>& end) const;
   // With the cookies that the person's last one left.
   Browser NewBrowser(Worker& worker, std::size_t user, const pki::Identity* identity);
   std::unique_ptr<Worker> NewWorker() const;

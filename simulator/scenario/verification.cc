@@ -153,6 +153,13 @@ Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhas
   return seen;
 }
 
+std::pair<std::string, std::string> RuleOf(const FleetDevice& device, const VisitRecord& visit) {
+  static const std::vector<org::v1::Rule> rules = FiveRuleExample();
+  if (visit.end != VisitRecord::End::kAllowed) return {rules[3].name(), "denied"};
+  const bool domain = device.kind == DeviceKind::kDomainWindows;
+  return {rules[domain ? 1 : 2].name(), "allowed"};
+}
+
 absl::Status CompareWithLog(admin::AdminClient& admin, WallTime since, const Seen& seen,
                             RunResult& result, std::chrono::milliseconds delivery) {
   const Counts expected = Expected(seen);

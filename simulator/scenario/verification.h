@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/admin/admin_client.h"
@@ -37,6 +38,9 @@ struct Seen {
 // `result.violations`.
 Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhase& sign_in,
                  std::uint64_t revoked, RunResult& result);
+
+// The rule of the five that must have decided a visit, and how: for who counts while it goes on.
+std::pair<std::string, std::string> RuleOf(const FleetDevice& device, const VisitRecord& visit);
 
 // Waits until the System Log has as many events as `seen` implies, at most for `delivery`, then
 // compares; fills `decisions`, `system_log` and `violations`. Errors: of the calls.

@@ -9,6 +9,7 @@
 
 #include "libs/admin/environments.h"
 #include "libs/admin/text.h"
+#include "libs/base/background_loop.h"
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
 #include "libs/base/log.h"
@@ -33,6 +34,7 @@ using Monotonic = std::chrono::steady_clock;
 constexpr const char* kDecisionsFile = "decisions.jsonl";
 constexpr std::size_t kDecisionsKept = 5000;
 constexpr std::size_t kRevoked = 5;
+constexpr std::chrono::seconds kReadResourcesEvery{1};
 
 absl::Status WriteResult(const RunOptions& options, const RunResult& result) {
   if (options.json_path.empty()) return absl::OkStatus();
@@ -56,7 +58,7 @@ class Run {
 
   absl::Status Go() {
     DT_RETURN_IF_ERROR(Start());
-    DT_RETURN_IF_ERROR(RunPhases());
+    DT_RETURN_IF_ERROR(RunRecorded());
     DT_RETURN_IF_ERROR(Verify());
     const std::vector<org::v1::Decision> decisions = FetchDecisions();
     KeepPeak(result_.resources, ReadResources());
@@ -100,6 +102,20 @@ class Run {
     return absl::OkStatus();
   }
 
+  // The phases, and what they cost meanwhile.
+  absl::Status RunRecorded() {
+    absl::Status status;
+    {
+      const BackgroundLoop reading(std::chrono::milliseconds(0), [this] {
+        recorder_.Used(ReadResources());
+        return kReadResourcesEvery;
+      });
+      status = RunPhases();
+    }
+    result_.recording = recorder_.Read();
+    return status;
+  }
+
   absl::Status Watch() {
     signal_ = WaitForStopSignal(std::chrono::milliseconds(0));
     if (signal_ != 0) return absl::CancelledError("interrupted before the run was over");
@@ -114,6 +130,7 @@ class Run {
     config.org_trust_pem = web_trust_.front().Pem();
     config.clock = &clock_;
     config.random = &random_;
+    config.recorder = &recorder_;
     config.watch = [this] { return Watch(); };
     return config;
   }
@@ -126,6 +143,11 @@ class Run {
     config.web_trust = web_trust_;
     config.check_url = environment_->check_url();
     config.clock = &clock_;
+    config.recorder = &recorder_;
+    config.visited = [this](std::size_t user, const VisitRecord& visit) {
+      const auto [rule, outcome] = RuleOf(fleet_.devices[user], visit);
+      recorder_.Decided(rule, outcome);
+    };
     config.to_revoke = revoked_;
     config.revoke = [this] { return Revoke(); };
     config.watch = [this] { return Watch(); };
@@ -143,9 +165,9 @@ class Run {
       while (taken(at % joined)) ++at;
       revoked_.push_back(at % joined);
     }
-    Meter enroll("enroll", joined);
-    Meter signin("first app", fleet_.users.size());
-    Meter challenge("next apps", fleet_.users.size() * (apps_.pointers().size() - 1));
+    Meter enroll("enroll", joined, &recorder_);
+    Meter signin("first app", fleet_.users.size(), &recorder_);
+    Meter challenge("next apps", fleet_.users.size() * (apps_.pointers().size() - 1), &recorder_);
     enroll_.emplace(EnrollSettings(), enroll);
     sign_in_.emplace(SignInSettings(), signin, challenge);
     if (!options_.no_story) DT_RETURN_IF_ERROR(TellStory());
@@ -188,6 +210,7 @@ class Run {
 
   absl::Status Revoke() {
     revoked_at_ = Monotonic::now();
+    recorder_.Happened(fmt::format("{} revoked", Plural(revoked_.size(), "certificate")));
     for (const std::size_t device : revoked_) {
       const std::optional<pki::Identity> identity = enroll_->IdentityOf(device);
       if (!identity.has_value()) continue;  // Its enrollment failed, which is reported.
@@ -196,6 +219,7 @@ class Run {
                                                 ca::v1::REVOCATION_REASON_KEY_COMPROMISE)
                              .status());
       ++revocations_;
+      recorder_.Gauge("revoked certificates", static_cast<double>(revocations_));
     }
     return absl::OkStatus();
   }
@@ -317,6 +341,7 @@ class Run {
   const SystemClock clock_;
   SystemRandom random_;
   const Monotonic::time_point begun_ = Monotonic::now();
+  Recorder recorder_;
   const WallTime started_ = clock_.Now() - std::chrono::seconds(1);
   const Fleet fleet_;
   AppSuite apps_;
