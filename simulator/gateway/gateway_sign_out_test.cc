@@ -165,9 +165,6 @@ TEST_F(GatewaySignOutTest, SaysWhenAnAppIsNotKnownToHaveEnded) {
                           Answers("mail", IdIn(Carried(step, "SAMLRequest")), status, inner));
     });
   };
-  const auto answer_mail = [&](const http::Response& step) {
-    return browser_.Get(gateway_, Answers("mail", IdIn(Carried(step, "SAMLRequest")))).body;
-  };
   const auto partial = HasSubstr("Apps that you opened may keep sessions of their own");
   EXPECT_THAT(answered("Success", ""), Not(partial));
   EXPECT_THAT(answered("Success", "PartialLogout"), partial);
@@ -181,16 +178,84 @@ TEST_F(GatewaySignOutTest, SaysWhenAnAppIsNotKnownToHaveEnded) {
   Open("mail");
   browser_.sign_out_cookies.clear();
   EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, partial);
-  // One that was opened before a fresh sign-in.
-  browser_.cookies.clear();
-  Open("wiki");
-  browser_.cookies.clear();
-  Open("mail");
-  EXPECT_THAT(answer_mail(browser_.Post(gateway_, "/signout", "")), partial);
-  EXPECT_TRUE(browser_.sign_out_cookies.empty());
   browser_.cookies.clear();
   Open("old");
   EXPECT_THAT(browser_.Post(gateway_, "/signout", "").body, partial);
+}
+
+// A fresh sign-in begins another session, and the app goes on with what it was told.
+TEST_F(GatewaySignOutTest, AnAppOpenedBeforeAFreshSignInIsAskedTooAndMayAsk) {
+  const auto open_both = [&](std::string& wiki) {
+    browser_ = Browser();
+    browser_.certificate = device_.certificate;
+    browser_.verdict = pki::CertificateVerdict::kValid;
+    wiki = Open("wiki");
+    browser_.cookies.clear();
+    Open("mail");
+  };
+  std::string wiki;
+  open_both(wiki);
+  http::Response step = browser_.Post(gateway_, "/signout", "");
+  EXPECT_EQ(org_.ended, (std::set<std::string>{"session-1", "session-2"}));
+  std::string wiki_was_asked;
+  for (int app = 0; app < 2; ++app) {
+    const std::string xml = Carried(step, "SAMLRequest");
+    const bool redirect = step.status == 303;
+    if (!redirect) wiki_was_asked = xml;
+    step = browser_.Get(gateway_, Answers(redirect ? "mail" : "wiki", IdIn(xml)));
+  }
+  EXPECT_THAT(wiki_was_asked, HasSubstr("<samlp:SessionIndex>" + SessionIndexIn(wiki) + "<"));
+  EXPECT_THAT(step.body, HasSubstr("That goes for the apps that you opened, too."));
+  EXPECT_TRUE(browser_.sign_out_cookies.empty());
+  // It asks, by the session that it knows.
+  open_both(wiki);
+  step = browser_.Get(gateway_, ByRedirect("wiki", "samlp:LogoutRequest", "SAMLRequest",
+                                           Asks(NameIdIn(wiki), SessionIndexIn(wiki))));
+  EXPECT_TRUE(org_.ended.contains("session-3") && org_.ended.contains("session-4"));
+  step = browser_.Get(gateway_, Answers("mail", IdIn(Carried(step, "SAMLRequest"))));
+  EXPECT_THAT(Carried(step, "SAMLResponse"), Not(HasSubstr("PartialLogout")));
+}
+
+TEST_F(GatewaySignOutTest, WhatSomebodyElseLeftInTheBrowserIsSaid) {
+  Open("wiki");
+  browser_.cookies.clear();
+  const http::Response form =
+      browser_.Follow(gateway_, browser_.Get(gateway_, "/app/mail/sso/saml"));
+  const std::string id = Between(form.body, "name=\"t\" value=\"", "\"");
+  browser_.Follow(gateway_, browser_.Post(gateway_, "/signin",
+                                          http::EncodeParameters({{"t", id},
+                                                                  {"username", "bob@corp.test"},
+                                                                  {"password", "right"}})));
+  const http::Response step = browser_.Post(gateway_, "/signout", "");
+  EXPECT_EQ(org_.ended, (std::set<std::string>{"session-2"}));
+  const http::Response done =
+      browser_.Get(gateway_, Answers("mail", IdIn(Carried(step, "SAMLRequest"))));
+  EXPECT_THAT(done.body, HasSubstr("Apps that you opened may keep sessions of their own"));
+}
+
+TEST_F(GatewaySignOutTest, AnAppCountsOnceHoweverOftenItIsOpened) {
+  Session session;
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(NoteAppTold(session, "mail"));
+  for (std::size_t i = 1; i < kToldAppsMax; ++i) {
+    EXPECT_TRUE(NoteAppTold(session, fmt::format("app{}", i)));
+  }
+  EXPECT_FALSE(TooManyWereTold(session));
+  EXPECT_TRUE(NoteAppTold(session, "mail"));
+  EXPECT_FALSE(NoteAppTold(session, "one more"));
+  EXPECT_FALSE(NoteAppTold(session, "and another"));
+  EXPECT_TRUE(TooManyWereTold(session));
+}
+
+TEST_F(GatewaySignOutTest, AnAppThatGotNoAnswerIsNotAsked) {
+  Open("old");
+  browser_.sign_out_cookies.clear();
+  const http::Response refused = browser_.Follow(
+      gateway_, browser_.Get(gateway_,
+                             "/app/crm/sso/wsfed?wa=wsignin1.0&wtrealm=urn%3Acrm&wauth="
+                             "http%3A%2F%2Fschemas.microsoft.com%2Fclaims%2F"
+                             "multipleauthn"));
+  EXPECT_THAT(refused.body, HasSubstr("WSFED_AUTHENTICATION_NOT_POSSIBLE"));
+  EXPECT_TRUE(browser_.sign_out_cookies.empty());
 }
 
 TEST_F(GatewaySignOutTest, AnAppSignsOutOfAllAndHearsOfIt) {

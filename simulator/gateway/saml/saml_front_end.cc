@@ -248,9 +248,11 @@ absl::StatusOr<http::Response> SamlFrontEnd::ReplyAllowed(const RequestContext& 
   return PostPage(state, app, xml);
 }
 
-std::string SamlFrontEnd::ParticipationOf(const Transaction& transaction, const org::v1::App& app,
-                                          const org::v1::User& user) const {
+std::optional<std::string> SamlFrontEnd::ParticipationOf(const Transaction& transaction,
+                                                         const org::v1::App& app,
+                                                         const org::v1::User& user) const {
   const State state = State::Unpack(transaction.protocol_state);
+  if (!IsExpectedUser(state, app, user, *transaction.session)) return std::nullopt;
   return PackName(NameOf(state, app, user, *transaction.session));
 }
 

@@ -54,12 +54,13 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
                                               SsoFailure failure) const override;
 
   // /signout/saml: saml_sign_out.cc.
-  std::string ParticipationOf(const Transaction& transaction, const org::v1::App& app,
-                              const org::v1::User& user) const override;
+  std::optional<std::string> ParticipationOf(const Transaction& transaction,
+                                             const org::v1::App& app,
+                                             const org::v1::User& user) const override;
   bool ServesSignOut(std::string_view path) const override;
   absl::StatusOr<SignOutMessage> ReadSignOut(const RequestContext& context) const override;
-  bool MeansSession(const std::string& state, const org::v1::App& app, const Session& session,
-                    const std::string& detail) const override;
+  bool MeansSession(const std::string& state, const org::v1::App& app,
+                    const std::string& session_id, const std::string& detail) const override;
   absl::StatusOr<std::optional<SignOutQuestion>> AskToSignOut(
       const RequestContext& context, const org::v1::App& app, const std::string& session_id,
       const std::string& detail) const override;

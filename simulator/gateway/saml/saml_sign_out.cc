@@ -135,10 +135,10 @@ absl::StatusOr<SignOutMessage> SamlFrontEnd::ReadSignOut(const RequestContext& c
 }
 
 bool SamlFrontEnd::MeansSession(const std::string& state, const org::v1::App& app,
-                                const Session& session, const std::string& detail) const {
+                                const std::string& session_id, const std::string& detail) const {
   const saml::NameId name = UnpackName(detail);
   return !name.value.empty() && Asked::Unpack(state).request.Means(
-                                    name, saml::SessionIndexOf(session.id, app.saml().entity_id()));
+                                    name, saml::SessionIndexOf(session_id, app.saml().entity_id()));
 }
 
 saml::LogoutSender SamlFrontEnd::SenderTo(const RequestContext& context,

@@ -73,21 +73,23 @@ std::string ParticipationCookie(const std::string& app_id) {
                      HashName(app_id).substr(0, kHashCharacters));
 }
 
-// Of whichever session.
-std::vector<Participation> AllParticipations(const RequestContext& context) {
+// Of the user, or of everybody else.
+std::vector<Participation> HeldParticipations(const RequestContext& context,
+                                              std::string_view user_id, bool of_user) {
   const StateSealer sealer = context.sealer();
-  std::vector<Participation> all;
-  int cookies = 0;
+  std::vector<Participation> held;
+  std::size_t cookies = 0;
   for (const auto& [name, value] :
        http::ParseCookies(context.request.fields.Find("cookie").value_or(""))) {
     if (!name.starts_with(kParticipationCookiePrefix)) continue;
-    if (++cookies > 2 * kParticipationsMax) break;  // Not ours; a stranger may send thousands.
+    if (++cookies > 2 * kToldAppsMax) break;  // Not ours; a stranger may send thousands.
     std::optional<Participation> participation = sealer.OpenParticipation(value);
     // A cookie copied to another app's name.
     if (!participation || name != ParticipationCookie(participation->app_id)) continue;
-    all.push_back(*std::move(participation));
+    if ((participation->user_id == user_id) != of_user) continue;
+    held.push_back(*std::move(participation));
   }
-  return all;
+  return held;
 }
 
 }  // namespace
@@ -175,8 +177,7 @@ bool BrowserCookies::SetsSession(const http::Response& response) {
 void BrowserCookies::AddParticipation(const RequestContext& context,
                                       const Participation& participation, Session& session,
                                       http::Response& response) const {
-  ++session.participations;
-  if (session.participations > kParticipationsMax) return;
+  if (!NoteAppTold(session, participation.app_id)) return;
   const absl::StatusOr<std::string> sealed = context.sealer().Seal(participation, random_);
   if (!sealed.ok()) return;
   const auto left =
@@ -189,21 +190,13 @@ void BrowserCookies::AddParticipation(const RequestContext& context,
 }
 
 std::vector<Participation> BrowserCookies::Participations(const RequestContext& context,
-                                                          std::string_view session_id) {
-  std::vector<Participation> all = AllParticipations(context);
-  std::erase_if(all, [hash = HashName(session_id)](const Participation& each) {
-    return each.session_hash != hash;
-  });
-  return all;
+                                                          std::string_view user_id) {
+  return HeldParticipations(context, user_id, true);
 }
 
 std::vector<Participation> BrowserCookies::OtherParticipations(const RequestContext& context,
-                                                               std::string_view session_id) {
-  std::vector<Participation> all = AllParticipations(context);
-  std::erase_if(all, [hash = HashName(session_id)](const Participation& each) {
-    return each.session_hash == hash;
-  });
-  return all;
+                                                               std::string_view user_id) {
+  return HeldParticipations(context, user_id, false);
 }
 
 void BrowserCookies::ClearParticipation(const std::string& app_id, http::Response& response) {

@@ -25,7 +25,6 @@ inline constexpr std::string_view kTransactionCookiePrefix = "__Host-dt-t-";
 inline constexpr std::string_view kSignOutPath = "/signout";
 inline constexpr std::string_view kSignOutCookie = "__Secure-dt-signout";
 inline constexpr std::string_view kParticipationCookiePrefix = "__Secure-dt-app-";
-inline constexpr int kParticipationsMax = 100;
 // How many transactions one browser keeps, and how many bytes their cookies' names and values
 // have together. Beyond that the oldest go: tabs left behind would fill the request's head, and
 // the browser would get nothing but refusals.
@@ -68,16 +67,16 @@ class BrowserCookies {
                   http::Response& response) const;
   static void ClearSession(http::Response& response);
 
-  // Notes that an app was told of `session`, which counts it. Not beyond kParticipationsMax, nor
-  // without randomness: a sign-out will say that it is partial.
+  // Notes that an app was told of `session`, which counts it. Not beyond kToldAppsMax, nor without
+  // randomness: a sign-out will say that it is partial.
   void AddParticipation(const RequestContext& context, const Participation& participation,
                         Session& session, http::Response& response) const;
-  // Those of the session, in no particular order.
+  // Those of the user's sessions in this browser, in no particular order.
   static std::vector<Participation> Participations(const RequestContext& context,
-                                                   std::string_view session_id);
-  // Those of other sessions: of before a fresh sign-in, or of somebody else.
+                                                   std::string_view user_id);
+  // Those of somebody else.
   static std::vector<Participation> OtherParticipations(const RequestContext& context,
-                                                        std::string_view session_id);
+                                                        std::string_view user_id);
   static void ClearParticipation(const std::string& app_id, http::Response& response);
 
   std::optional<SignOut> FindSignOut(const RequestContext& context) const;

@@ -15,13 +15,15 @@ namespace devicetrust::gateway {
 namespace {
 
 // The first octet of what is sealed; one number for each form that ever was.
-constexpr std::uint8_t kSessionVersion = 14;
-constexpr std::uint8_t kTransactionVersion = 15;
+constexpr std::uint8_t kSessionVersion = 16;
+constexpr std::uint8_t kTransactionVersion = 17;
 constexpr std::uint8_t kChallengeVersion = 6;
 constexpr std::uint8_t kRefusalVersion = 10;
-constexpr std::uint8_t kParticipationVersion = 11;
-constexpr std::uint8_t kSignOutVersion = 12;
+constexpr std::uint8_t kParticipationVersion = 18;
+constexpr std::uint8_t kSignOutVersion = 19;
 constexpr std::uint8_t kSignOutAnswerVersion = 13;
+
+constexpr std::size_t kToldMarkBytes = 4;
 
 void Pack(Packer& packer, const Session& session) {
   packer.Text(session.id).Text(session.user_id).Text(session.principal);
@@ -29,7 +31,7 @@ void Pack(Packer& packer, const Session& session) {
   packer.Number(UnixMillis(session.authenticated_at)).Time(session.expires_at);
   packer.Flag(session.factor_at.has_value());
   if (session.factor_at) packer.Time(*session.factor_at);
-  packer.Text(session.last_serial).Number(session.participations);
+  packer.Text(session.last_serial).Text(session.told_apps);
 }
 
 Session UnpackSession(Unpacker& unpacker) {
@@ -41,7 +43,7 @@ Session UnpackSession(Unpacker& unpacker) {
   session.expires_at = unpacker.Time();
   if (unpacker.Flag()) session.factor_at = unpacker.Time();
   session.last_serial = unpacker.Text();
-  session.participations = unpacker.Number();
+  session.told_apps = unpacker.Text();
   return session;
 }
 
@@ -55,6 +57,22 @@ bool IsCurrent(const Session& session, WallTime now) {
 }
 
 }  // namespace
+
+// Two apps of one mark count as one, which happens in a session once in a million.
+bool NoteAppTold(Session& session, std::string_view app_id) {
+  const pki::Sha256Digest digest = pki::Sha256(app_id);
+  const std::string mark(digest.begin(), digest.begin() + kToldMarkBytes);
+  for (std::size_t at = 0; at < session.told_apps.size(); at += kToldMarkBytes) {
+    if (session.told_apps.compare(at, kToldMarkBytes, mark) == 0) return true;
+  }
+  if (TooManyWereTold(session)) return false;
+  session.told_apps += mark;
+  return !TooManyWereTold(session);
+}
+
+bool TooManyWereTold(const Session& session) {
+  return session.told_apps.size() > kToldAppsMax * kToldMarkBytes;
+}
 
 absl::StatusOr<Transaction> NewTransaction(WallTime now, Random& random) {
   std::array<std::uint8_t, 16> octets;
@@ -128,7 +146,7 @@ absl::StatusOr<std::string> StateSealer::Seal(const Participation& participation
                                               Random& random) const {
   DT_CHECK(participation.detail.size() <= kParticipationBytesMax);
   Packer packer(kParticipationVersion);
-  packer.Text(participation.session_hash).Text(participation.app_id);
+  packer.Text(participation.session_id).Text(participation.user_id).Text(participation.app_id);
   packer.Number(static_cast<std::int64_t>(participation.protocol)).Text(participation.detail);
   return SealBytes("participation", packer.Take(), random);
 }
@@ -138,7 +156,7 @@ absl::StatusOr<std::string> StateSealer::Seal(const SignOut& sign_out, Random& r
   Packer packer(kSignOutVersion);
   packer.Time(sign_out.started_at).Text(sign_out.asking_app_id);
   packer.Number(static_cast<std::int64_t>(sign_out.asking_protocol)).Text(sign_out.asking_state);
-  packer.Text(sign_out.session_id).Flag(sign_out.partial).Number(sign_out.asked);
+  packer.Text(sign_out.user_id).Flag(sign_out.partial).Number(sign_out.asked);
   packer.Text(sign_out.waiting_app_id).Text(sign_out.waiting_id);
   packer.Text(sign_out.back_text).Text(sign_out.back_url);
   packer.Number(static_cast<std::int64_t>(sign_out.image_app_ids.size()));
@@ -229,7 +247,8 @@ std::optional<Participation> StateSealer::OpenParticipation(std::string_view tex
   if (!plain) return std::nullopt;
   Unpacker unpacker(*plain, kParticipationVersion);
   Participation participation;
-  participation.session_hash = unpacker.Text();
+  participation.session_id = unpacker.Text();
+  participation.user_id = unpacker.Text();
   participation.app_id = unpacker.Text();
   participation.protocol = static_cast<Protocol>(unpacker.Number());
   participation.detail = unpacker.Text();
@@ -246,7 +265,7 @@ std::optional<SignOut> StateSealer::OpenSignOut(std::string_view text, WallTime 
   sign_out.asking_app_id = unpacker.Text();
   sign_out.asking_protocol = static_cast<Protocol>(unpacker.Number());
   sign_out.asking_state = unpacker.Text();
-  sign_out.session_id = unpacker.Text();
+  sign_out.user_id = unpacker.Text();
   sign_out.partial = unpacker.Flag();
   sign_out.asked = static_cast<int>(unpacker.Number());
   sign_out.waiting_app_id = unpacker.Text();

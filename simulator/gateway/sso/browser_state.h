@@ -35,9 +35,16 @@ struct Session {
   std::optional<WallTime> factor_at;
   // Serial number of the certificate proved last; when it is revoked, the session is over.
   std::string last_serial;
-  // How many answers to apps were noted as Participations, so that there are not too many.
-  std::int64_t participations = 0;
+  // Of each app that was told of it, the mark: so that there are not too many (NoteAppTold()).
+  std::string told_apps;
 };
+
+// How many apps may be told of one session, for a sign-out to ask them all.
+inline constexpr std::size_t kToldAppsMax = 100;
+// Counts an app, once. False when there are too many already.
+bool NoteAppTold(Session& session, std::string_view app_id);
+// Whether an app more was told than a sign-out can ask.
+bool TooManyWereTold(const Session& session);
 
 // In which protocol a sign-on began and will be answered. The numbers are in browsers' cookies.
 enum class Protocol : std::uint8_t {
@@ -94,7 +101,9 @@ struct Refusal {
 
 // That an app was told of a session: whom a sign-out has to ask. Kept where sign-outs alone see it.
 struct Participation {
-  std::string session_hash;  // HashName() of the session's id.
+  // Which may be one of before a fresh sign-in: the app knows that one, and goes on with it.
+  std::string session_id;
+  std::string user_id;
   std::string app_id;
   Protocol protocol = Protocol::kNone;
   // What the protocol needs to ask the app, e.g. by what name it knows the person. At most
@@ -109,9 +118,9 @@ struct SignOut {
   std::string asking_app_id;
   Protocol asking_protocol = Protocol::kNone;
   std::string asking_state;  // For the answer; the protocol's own, at most kProtocolStateBytesMax.
-  // Once the org has ended the session: its id. Before that the browser's session must be looked
-  // at.
-  std::string session_id;
+  // Once the org has ended the session: whose it was. Before that the browser's session must be
+  // looked at.
+  std::string user_id;
   bool partial = false;  // An app could not be asked, or has not ended its session.
   int asked = 0;         // Apps.
   // Apps that the last page tells of it, by images; and a way on from there.

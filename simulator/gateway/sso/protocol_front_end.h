@@ -100,11 +100,12 @@ class ProtocolFrontEnd {
 
   // Signing out (sign_out_flow.h); a protocol without it leaves these as they are.
 
-  // What a sign-out will need to know of ReplyAllowed()'s answer: Participation::detail.
-  virtual std::string ParticipationOf(const Transaction& /*transaction*/,
-                                      const org::v1::App& /*app*/,
-                                      const org::v1::User& /*user*/) const {
-    return {};
+  // What a sign-out will need to know of ReplyAllowed()'s answer: Participation::detail. Nothing:
+  // that answer tells the app of no session.
+  virtual std::optional<std::string> ParticipationOf(const Transaction& /*transaction*/,
+                                                     const org::v1::App& /*app*/,
+                                                     const org::v1::User& /*user*/) const {
+    return std::string();
   }
 
   // Whether `path`, below kSignOutPath, is where apps send sign-out messages of this protocol.
@@ -115,9 +116,10 @@ class ProtocolFrontEnd {
     return absl::UnimplementedError("no sign-out");
   }
 
-  // Whether the request with this `state` means `session`, of which the app knows `detail`.
+  // Whether the request with this `state` means the session, of which the app knows `detail`.
   virtual bool MeansSession(const std::string& /*state*/, const org::v1::App& /*app*/,
-                            const Session& /*session*/, const std::string& /*detail*/) const {
+                            const std::string& /*session_id*/,
+                            const std::string& /*detail*/) const {
     return false;
   }
 

@@ -17,12 +17,26 @@ constexpr std::string_view kContinuePath = "/signout/continue";
 // Browsers follow about twenty redirects without a page in between, and each app takes two.
 constexpr int kAppsWithoutAPage = 5;
 
-// Whether the org knows of an app in the session that the browser has no cookie of: it can't be
+// Sessions of before fresh sign-ins that are ended with the browser's.
+constexpr std::size_t kOldSessionsMax = 8;
+
+// Whether the org knows of an app in the sessions that the browser has no cookie of: it can't be
 // asked.
-bool MissesAnApp(const std::vector<Participation>& held, const org::v1::EndSessionResponse& ended) {
-  return std::ranges::any_of(ended.app_ids(), [&held](const std::string& id) {
+bool MissesAnApp(const std::vector<Participation>& held, const AppIds& opened) {
+  return std::ranges::any_of(opened, [&held](const std::string& id) {
     return std::ranges::find(held, id, &Participation::app_id) == held.end();
   });
+}
+
+// The sessions of `held`, but for `current`.
+std::vector<std::string> OldSessions(const std::vector<Participation>& held,
+                                     const std::string& current) {
+  std::vector<std::string> old;
+  for (const Participation& each : held) {
+    if (each.session_id == current || std::ranges::count(old, each.session_id) > 0) continue;
+    if (old.size() < kOldSessionsMax) old.push_back(each.session_id);
+  }
+  return old;
 }
 
 }  // namespace
@@ -135,13 +149,13 @@ Task<http::Response> SignOutFlow::TakeAnswer(const RequestContext& context,
   co_return co_await Advance(context, *std::move(sign_out));
 }
 
-std::vector<std::string> SignOutFlow::AppsWithImages(
-    const RequestContext& context, const org::v1::EndSessionResponse& ended) const {
+std::vector<std::string> SignOutFlow::AppsWithImages(const RequestContext& context,
+                                                     const AppIds& opened) const {
   constexpr std::size_t kBytesMax = 1500;  // All has to fit into one cookie.
   std::vector<std::string> apps;
   std::size_t bytes = 0;
-  for (const std::string& id : ended.app_ids()) {
-    google::protobuf::RepeatedPtrField<std::string> one;
+  for (const std::string& id : opened) {
+    AppIds one;
     *one.Add() = id;
     if (flow_.SignOutImages(context, one).empty()) continue;
     bytes += id.size() + 2;
@@ -151,33 +165,34 @@ std::vector<std::string> SignOutFlow::AppsWithImages(
 }
 
 Task<absl::StatusOr<org::v1::EndSessionResponse>> SignOutFlow::EndSession(
-    const Session& session) const {
+    const std::string& session_id, const std::string& user_id) const {
   org::v1::EndSessionRequest end;
-  end.set_session_id(session.id);
-  end.set_user_id(session.user_id);
+  end.set_session_id(session_id);
+  end.set_user_id(user_id);
   co_return co_await org_.EndSession(std::move(end));
 }
 
 Task<http::Response> SignOutFlow::Advance(const RequestContext& context, SignOut sign_out) const {
   sign_out.waiting_app_id.clear();
   sign_out.waiting_id.clear();
-  if (!sign_out.session_id.empty()) co_return AskNext(context, std::move(sign_out));
+  if (!sign_out.user_id.empty()) co_return AskNext(context, std::move(sign_out));
 
   const std::optional<Session> session = cookies_.CurrentSession(context);
   if (!session) co_return Finish(context, sign_out, SignOutEnd::kDone);  // Nothing is left to end.
+  const std::vector<Participation> held = BrowserCookies::Participations(context, session->user_id);
   const org::v1::App* const app = context.apps->Find(sign_out.asking_app_id);
   const ProtocolFrontEnd* const front_end = FrontEndOf(sign_out.asking_protocol);
   if (!sign_out.asking_app_id.empty()) {
     bool meant = false;
-    for (const Participation& each : BrowserCookies::Participations(context, session->id)) {
+    for (const Participation& each : held) {
       meant = meant ||
               (each.app_id == sign_out.asking_app_id && each.protocol == sign_out.asking_protocol &&
                app != nullptr && front_end != nullptr &&
-               front_end->MeansSession(sign_out.asking_state, *app, *session, each.detail));
+               front_end->MeansSession(sign_out.asking_state, *app, each.session_id, each.detail));
     }
     if (!meant) co_return Finish(context, sign_out, SignOutEnd::kOtherSession);
   }
-  const auto ended = co_await EndSession(*session);
+  auto ended = co_await EndSession(session->id, session->user_id);
   if (!ended.ok()) {
     http::Response problem = ProblemResponse(
         site_, ended.status(),
@@ -185,12 +200,25 @@ Task<http::Response> SignOutFlow::Advance(const RequestContext& context, SignOut
          .sentence = "You are still signed in. Try to sign out again in a moment."});
     co_return problem;
   }
-  sign_out.session_id = session->id;
-  sign_out.image_app_ids = AppsWithImages(context, *ended);
-  // Opened before a fresh sign-in: nothing here says any more how those sessions are called.
-  const std::vector<Participation> lost = BrowserCookies::OtherParticipations(context, session->id);
-  sign_out.partial = session->participations > kParticipationsMax || !lost.empty() ||
-                     MissesAnApp(BrowserCookies::Participations(context, session->id), *ended);
+  AppIds opened = std::move(*ended->mutable_app_ids());
+  const std::vector<std::string> old_sessions = OldSessions(held, session->id);
+  for (const std::string& old : old_sessions) {
+    const auto gone = co_await EndSession(old, session->user_id);
+    if (!gone.ok()) {
+      sign_out.partial = true;
+      continue;
+    }
+    for (const std::string& id : gone->app_ids()) {
+      if (std::ranges::find(opened, id) == opened.end()) *opened.Add() = id;
+    }
+  }
+  sign_out.user_id = session->user_id;
+  sign_out.image_app_ids = AppsWithImages(context, opened);
+  // Of somebody else, who was signed in here before and has not signed out.
+  const std::vector<Participation> lost =
+      BrowserCookies::OtherParticipations(context, session->user_id);
+  sign_out.partial =
+      sign_out.partial || TooManyWereTold(*session) || !lost.empty() || MissesAnApp(held, opened);
   http::Response response = AskNext(context, std::move(sign_out));
   BrowserCookies::ClearSession(response);
   for (const Participation& each : lost) BrowserCookies::ClearParticipation(each.app_id, response);
@@ -201,13 +229,13 @@ http::Response SignOutFlow::AskNext(const RequestContext& context, SignOut sign_
   std::vector<std::string> settled;
   std::optional<SignOutQuestion> question;
   std::string label;
-  for (const Participation& each : BrowserCookies::Participations(context, sign_out.session_id)) {
+  for (const Participation& each : BrowserCookies::Participations(context, sign_out.user_id)) {
     settled.push_back(each.app_id);
     if (each.app_id == sign_out.asking_app_id) continue;  // It has ended its own.
     const org::v1::App* const app = context.apps->Find(each.app_id);
     const ProtocolFrontEnd* const front_end = FrontEndOf(each.protocol);
     if (app != nullptr && front_end != nullptr) {
-      auto asked = front_end->AskToSignOut(context, *app, sign_out.session_id, each.detail);
+      auto asked = front_end->AskToSignOut(context, *app, each.session_id, each.detail);
       if (asked.ok()) question = *std::move(asked);
     }
     if (question) {
@@ -250,7 +278,7 @@ http::Response SignOutFlow::Finish(const RequestContext& context, const SignOut&
   }
   const bool still_in = end == SignOutEnd::kOtherSession;
   SignedOutPage page;
-  page.partial = end == SignOutEnd::kPartial || sign_out.session_id.empty();
+  page.partial = end == SignOutEnd::kPartial || sign_out.user_id.empty();
   page.images =
       flow_.SignOutImages(context, {sign_out.image_app_ids.begin(), sign_out.image_app_ids.end()});
   if (answer && !page.images.empty()) {

@@ -31,6 +31,8 @@
 
 namespace devicetrust::gateway {
 
+using AppIds = google::protobuf::RepeatedPtrField<std::string>;
+
 // Thread-safe.
 class SignOutFlow {
  public:
@@ -63,10 +65,11 @@ class SignOutFlow {
   // The next step: ends the session when that is still to be done, asks the next app, or ends.
   Task<http::Response> Advance(const RequestContext& context, SignOut sign_out) const;
   // What the org says after it has ended the session.
-  Task<absl::StatusOr<org::v1::EndSessionResponse>> EndSession(const Session& session) const;
+  Task<absl::StatusOr<org::v1::EndSessionResponse>> EndSession(const std::string& session_id,
+                                                               const std::string& user_id) const;
   // The apps of those that an image tells.
   std::vector<std::string> AppsWithImages(const RequestContext& context,
-                                          const org::v1::EndSessionResponse& ended) const;
+                                          const AppIds& opened) const;
   http::Response AskNext(const RequestContext& context, SignOut sign_out) const;
   http::Response Finish(const RequestContext& context, const SignOut& sign_out,
                         SignOutEnd end) const;

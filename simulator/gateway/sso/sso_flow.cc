@@ -186,14 +186,18 @@ http::Response SsoFlow::ApplyDecision(const RequestContext& context, Transaction
   if (trusted) session.last_serial = decision.certificate_serial();
   http::Response response;
   switch (decision.outcome()) {
-    case org::v1::OUTCOME_ALLOWED:
-      response = Finish(context, transaction,
-                        front_end->ReplyAllowed(context, transaction, app, decision.user()));
-      cookies_.AddParticipation(context,
-                                {HashName(session.id), app.id(), transaction.protocol,
-                                 front_end->ParticipationOf(transaction, app, decision.user())},
-                                session, response);
+    case org::v1::OUTCOME_ALLOWED: {
+      auto reply = front_end->ReplyAllowed(context, transaction, app, decision.user());
+      const auto detail =
+          reply.ok() ? front_end->ParticipationOf(transaction, app, decision.user()) : std::nullopt;
+      response = Finish(context, transaction, std::move(reply));
+      if (detail) {
+        const Participation told{session.id, session.user_id, app.id(), transaction.protocol,
+                                 *detail};
+        cookies_.AddParticipation(context, told, session, response);
+      }
       break;
+    }
     case org::v1::OUTCOME_FACTOR_REQUIRED:
       if (transaction.passive) return Fail(context, transaction, SsoFailure::kInteractionNeeded);
       // Who has none need not be asked for a code.
