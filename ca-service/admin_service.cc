@@ -144,7 +144,55 @@ void Fill(v1::CertificateRecord& record, const StoredCertificate& certificate) {
   record.set_certificate_der(ToString(certificate.der));
 }
 
+// Whom the call must not touch; nothing: anybody may be touched.
+std::optional<rpc::Caller> RestrictedCaller(const grpc::ServerContext* context) {
+  if (context == nullptr) return std::nullopt;
+  absl::StatusOr<rpc::Caller> caller = rpc::CallerOf(*context);
+  if (!caller.ok() || caller->protected_users.empty()) return std::nullopt;
+  return *std::move(caller);
+}
+
+absl::Status CheckMayTouchAll(const rpc::Caller& caller, const std::vector<std::string>& users) {
+  for (const std::string& user : users) {
+    if (caller.MayTouch(user)) continue;
+    return rpc::MakeError(
+        absl::StatusCode::kPermissionDenied, reason::v1::REASON_CALLER_NOT_ALLOWED,
+        "the certificates are, or one of them is, of an administrator", user, "Ask a super admin.");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status AdminService::CheckMayTouchUser(const grpc::ServerContext* context,
+                                             const std::string& user_id) const {
+  const auto caller = RestrictedCaller(context);
+  return caller ? CheckMayTouchAll(*caller, {user_id}) : absl::OkStatus();
+}
+
+absl::Status AdminService::CheckMayTouchCertificate(const grpc::ServerContext* context,
+                                                    const std::string& serial) const {
+  const auto caller = RestrictedCaller(context);
+  if (!caller) return absl::OkStatus();
+  const auto found = database_.Read(
+      [&](db::Transaction& txn) { return CertificateStore(txn).FindBySerial(serial); });
+  DT_RETURN_IF_ERROR(found.status());
+  return *found ? CheckMayTouchAll(*caller, {(*found)->user_id}) : absl::OkStatus();
+}
+
+absl::Status AdminService::CheckMayTouchDevice(const grpc::ServerContext* context,
+                                               const DeviceName& device) const {
+  const auto caller = RestrictedCaller(context);
+  if (!caller) return absl::OkStatus();
+  const auto users =
+      database_.Read([&](db::Transaction& txn) -> absl::StatusOr<std::vector<std::string>> {
+        DT_ASSIGN_OR_RETURN(const auto found, BlockStore(txn).FindDevice(device));
+        if (!found) return std::vector<std::string>();
+        return CertificateStore(txn).UsersOfDevice(found->device_id);
+      });
+  DT_RETURN_IF_ERROR(users.status());
+  return CheckMayTouchAll(*caller, *users);
+}
 
 grpc::Status AdminService::RevokeForUser(grpc::ServerContext* context,
                                          const v1::RevokeForUserRequest* request,
@@ -153,6 +201,7 @@ grpc::Status AdminService::RevokeForUser(grpc::ServerContext* context,
     if (request->user_id().empty() || request->user_id().size() > kIdBytesMax) {
       return Malformed("user_id must be 1 to 256 characters", "user_id");
     }
+    DT_RETURN_IF_ERROR(CheckMayTouchUser(context, request->user_id()));
     DT_RETURN_IF_ERROR(CheckReason(request->reason()));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
     return revocations_.RevokeForUser(request->user_id(), request->reason(), by);
@@ -169,6 +218,7 @@ grpc::Status AdminService::RevokeCertificate(grpc::ServerContext* context,
                                              v1::RevokeCertificateResponse* response) {
   const auto revoke = [&]() -> absl::StatusOr<Revocations::CertificateRevocation> {
     DT_ASSIGN_OR_RETURN(const std::string serial, CanonicalSerial(request->serial()));
+    DT_RETURN_IF_ERROR(CheckMayTouchCertificate(context, serial));
     DT_RETURN_IF_ERROR(CheckReason(request->reason()));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
     return revocations_.RevokeCertificate(serial, request->reason(), by);
@@ -187,6 +237,7 @@ grpc::Status AdminService::RevokeForDevice(grpc::ServerContext* context,
                                            v1::RevokeForDeviceResponse* response) {
   const auto revoke = [&]() -> absl::StatusOr<Revocations::DeviceRevocation> {
     DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
+    DT_RETURN_IF_ERROR(CheckMayTouchDevice(context, device));
     DT_RETURN_IF_ERROR(CheckReason(request->reason()));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
     return revocations_.RevokeForDevice(device, request->reason(), by);
@@ -204,6 +255,7 @@ grpc::Status AdminService::ReleaseHold(grpc::ServerContext* context,
                                        v1::ReleaseHoldResponse* response) {
   const auto release = [&]() -> absl::StatusOr<Revocations::HoldRelease> {
     DT_ASSIGN_OR_RETURN(const std::string serial, CanonicalSerial(request->serial()));
+    DT_RETURN_IF_ERROR(CheckMayTouchCertificate(context, serial));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
     return revocations_.ReleaseHold(serial, by);
   };
@@ -219,6 +271,7 @@ grpc::Status AdminService::BlockDevice(grpc::ServerContext* context,
                                        v1::BlockDeviceResponse* response) {
   const auto block = [&]() -> absl::StatusOr<DeviceBlocks::BlockResult> {
     DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
+    DT_RETURN_IF_ERROR(CheckMayTouchDevice(context, device));
     DT_RETURN_IF_ERROR(CheckReason(request->reason()));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
     return blocks_.Block(device, request->reason(), by, request->allow_unknown());
@@ -237,6 +290,7 @@ grpc::Status AdminService::UnblockDevice(grpc::ServerContext* context,
                                          v1::UnblockDeviceResponse* response) {
   const auto unblock = [&]() -> absl::StatusOr<DeviceBlocks::UnblockResult> {
     DT_ASSIGN_OR_RETURN(const DeviceName device, DeviceOf(request->device()));
+    DT_RETURN_IF_ERROR(CheckMayTouchDevice(context, device));
     DT_ASSIGN_OR_RETURN(const std::string by, RequestedBy(context, request->requested_by()));
     return blocks_.Unblock(device, by);
   };

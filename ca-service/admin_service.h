@@ -39,6 +39,15 @@ class AdminService final : public v1::CertificateAdminService::Service {
                                 v1::ListCertificatesResponse* response) override;
 
  private:
+  // kPermissionDenied, CALLER_NOT_ALLOWED: whom a call concerns, the administrator who asks must
+  // not touch (access.v1.Grant).
+  absl::Status CheckMayTouchUser(const grpc::ServerContext* context,
+                                 const std::string& user_id) const;
+  absl::Status CheckMayTouchCertificate(const grpc::ServerContext* context,
+                                        const std::string& serial) const;
+  absl::Status CheckMayTouchDevice(const grpc::ServerContext* context,
+                                   const DeviceName& device) const;
+
   Revocations& revocations_;
   DeviceBlocks& blocks_;
   db::Database& database_;

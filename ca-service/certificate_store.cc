@@ -195,6 +195,16 @@ absl::StatusOr<std::vector<StoredCertificate>> CertificateStore::List(
   return FromRows(std::move(rows));
 }
 
+absl::StatusOr<std::vector<std::string>> CertificateStore::UsersOfDevice(
+    const std::string& device_id) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn_.Run("SELECT DISTINCT user_id FROM certificates WHERE device_id = $1", {device_id}));
+  std::vector<std::string> users;
+  for (const db::Row& row : rows) users.push_back(db::Text(row[0]));
+  return users;
+}
+
 absl::StatusOr<CertificateStore::Recent> CertificateStore::IssuedToDevice(
     const std::string& device_id, std::int64_t after, std::int64_t limit) {
   return RecentOf(

@@ -121,6 +121,9 @@ class CertificateStore {
   absl::StatusOr<std::optional<StoredCertificate>> FindBySerial(const std::string& serial);
   absl::StatusOr<std::vector<StoredCertificate>> List(const CertificateFilter& filter);
 
+  // For whom the computer has enrolled, ever.
+  absl::StatusOr<std::vector<std::string>> UsersOfDevice(const std::string& device_id);
+
   // How many certificates were issued after a moment, counted up to a limit, and when the first
   // of those was.
   struct Recent {

@@ -75,12 +75,17 @@ absl::StatusOr<Caller> ParseCaller(std::string_view uri) {
   return caller;
 }
 
+bool Caller::MayTouch(std::string_view user) const {
+  return protected_users.empty() || std::ranges::count(protected_users, ProtectedUser(user)) == 0;
+}
+
 Caller AdminOf(const access::v1::Grant& grant) {
   return {.kind = Caller::Kind::kAdmin,
           .name = grant.principal(),
           .role = "admin",
           .org = grant.org(),
-          .user_id = grant.user_id()};
+          .user_id = grant.user_id(),
+          .protected_users = {grant.protected_users().begin(), grant.protected_users().end()}};
 }
 
 absl::StatusOr<Caller> CallerOf(const grpc::AuthContext* peer) {

@@ -5,8 +5,10 @@
 
 #include <grpcpp/server_context.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/status.h"
 
@@ -26,9 +28,12 @@ struct Caller {
   std::string role;  // "admin", or the component's name without a trailing "-<digits>".
   std::string org;
   std::string user_id = {};  // Of an administrator with a grant.
+  // Whom that one must not touch (Grant.protected_users).
+  std::vector<std::uint64_t> protected_users = {};
 
   // "component:gateway-2", "admin:ada": for the System Log.
   std::string ToString() const;
+  bool MayTouch(std::string_view user) const;
 };
 
 // Whether a component, an admin or an org may be called so: 1 to 64 of a-z 0-9 . _ -

@@ -5,6 +5,7 @@
 
 #include "libs/base/bytes.h"
 #include "libs/pki/certificate_validator.h"
+#include "libs/pki/digest.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
@@ -67,6 +68,13 @@ bool MayCall(const access::v1::Access& access, access::v1::Role role) {
     default:
       return false;
   }
+}
+
+std::uint64_t ProtectedUser(std::string_view user_id) {
+  const pki::Sha256Digest digest = pki::Sha256(user_id);
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < sizeof(number); ++i) number = number << 8 | digest[i];
+  return number;
 }
 
 const google::protobuf::MethodDescriptor* FindMethod(std::string_view path) {

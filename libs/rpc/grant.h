@@ -7,6 +7,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ inline constexpr std::chrono::seconds kGrantLifetime{30};
 // What the method's option says; null: the console may not call it.
 const access::v1::Access* ConsoleAccess(const google::protobuf::MethodDescriptor& method);
 bool MayCall(const access::v1::Access& access, access::v1::Role role);
+
+// How Grant.protected_users names a user.
+std::uint64_t ProtectedUser(std::string_view user_id);
 
 // "/devicetrust.org.v1.AppService/PutApp", as on the wire; null: the contracts linked in have none.
 const google::protobuf::MethodDescriptor* FindMethod(std::string_view path);
