@@ -48,6 +48,8 @@ void Describe(Config& config, service::Options& options) {
   options.Number("code-failures-max", config.code_failures_max, 5, 1'000'000,
                  "Wrong one-time codes of a user in a row, before the second factor is locked");
   options.Heading("Sessions");
+  options.Flag("ticket-sign-in", config.ticket_sign_in,
+               "Let gateways open sessions by Kerberos tickets that they have accepted");
   options.Number("session-check-minutes", config.session_check_minutes, 1, 720,
                  "A session asks the directory again whether its account is good, after so long");
   options.Number("session-check-grace-minutes", config.session_check_grace_minutes, 0, 720,

@@ -51,6 +51,8 @@ struct Config : service::ComponentConfig,
   std::uint32_t known_password_failures_max = 4;
   std::uint32_t network_failures_max = 200;
   std::int64_t failure_window_minutes = 30;
+  // Whether gateways may open sessions by Kerberos tickets that they have accepted.
+  bool ticket_sign_in = false;
   // Wrong codes of one user in a row that lock the second factor (users/totp_factors.h).
   std::int64_t code_failures_max = 100;
 

@@ -23,6 +23,10 @@ inline const metrics::Counters kFactors(
 inline const metrics::Counters kPasswords(
     "dt_policy_passwords_total", "Passwords checked, by result: OK, or the reason of the refusal.",
     {"result"});
+inline const metrics::Counters kTickets(
+    "dt_policy_tickets_total",
+    "Sessions asked for by Kerberos tickets, by result: OK, or the reason of the refusal.",
+    {"result"});
 inline const metrics::Counters kEnrollmentsAuthorized(
     "dt_policy_enrollments_authorized_total",
     "Enrollments that the CA asked about, by result: OK, or the reason of the refusal.",

@@ -227,6 +227,7 @@ struct PolicyServer::Parts {
   std::optional<PolicyDrafts> drafts;
   std::optional<PolicyAnalysis> analysis;
   std::optional<AdminRoles> admin_roles;
+  std::unique_ptr<service::GrantSource> grants;
   std::optional<Console> console;
 
   std::vector<std::unique_ptr<grpc::Service>> services;
@@ -301,7 +302,8 @@ void PolicyServer::Parts::MakeRooms() {
       *database, *store, *events, *files.directories, *accounts, clock, random,
       FailureLimits{config.password_failures_max, config.known_password_failures_max,
                     config.network_failures_max,
-                    std::chrono::minutes(config.failure_window_minutes)}});
+                    std::chrono::minutes(config.failure_window_minutes)},
+      config.ticket_sign_in});
   sign_on.emplace(
       SignOn::Parts{*database, *store, *events, keys->proof_keys(), *accounts, clock, random});
   factor_completion.emplace(FactorCompletion::Parts{*database, *store, *events, *factors, clock});
@@ -317,10 +319,11 @@ void PolicyServer::Parts::MakeRooms() {
 }
 
 absl::Status PolicyServer::Parts::MakeConsole() {
-  DT_ASSIGN_OR_RETURN(rpc::GrantSigner signer, files.component.GrantSigner());
+  DT_ASSIGN_OR_RETURN(grants, service::GrantSource::Create(config));
   admin_roles.emplace(AdminRoles::Parts{*database, *events, clock});
   console.emplace(
-      Console::Parts{*database, *store, *events, *factors, clock, config.org, std::move(signer)});
+      Console::Parts{*database, *store, *events, *factors, clock, config.org,
+                     [this](const access::v1::Grant& grant) { return grants->Sign(grant); }});
   return absl::OkStatus();
 }
 
@@ -379,6 +382,7 @@ absl::Status PolicyServer::Parts::Listen() {
   });
   refusals.emplace(kRefusalsToldEvery, [this] {
     LogFailure("org.refusals.untold", authenticator->TellRefused());
+    LogFailure("org.refusals.untold", console->TellRefusals());
     return kRefusalsToldEvery;
   });
   log_pruning.emplace(kPruneEvery, [this]() -> std::chrono::milliseconds {
@@ -426,6 +430,7 @@ void PolicyServer::Parts::Stop() {
     log_signing.reset();
     if (hooks) hooks->Stop();
     if (authenticator) LogFailure("org.refusals.untold", authenticator->TellRefused());
+    if (console) LogFailure("org.refusals.untold", console->TellRefusals());
     if (revoker != nullptr) revoker->Stop();
     if (outbox == nullptr) return;
     outbox->WaitUntilEmpty(kLastEventsWait);

@@ -11,6 +11,7 @@
 
 #include "libs/base/clock.h"
 #include "libs/base/files.h"
+#include "libs/base/log.h"
 #include "libs/pki/certificate.h"
 #include "libs/pki/certificate_validator.h"
 #include "libs/pki/sealed_file.h"
@@ -85,6 +86,14 @@ absl::Status NoteExpiry(std::string_view option, const std::string& certificate_
   return absl::OkStatus();
 }
 
+// What changes when the file does.
+std::string StampOf(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) status = {};
+  return fmt::format("{} {} {} {}.{};", status.st_dev, status.st_ino, status.st_size,
+                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+}
+
 }  // namespace
 
 absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::string_view self) {
@@ -134,8 +143,41 @@ absl::StatusOr<std::shared_ptr<const rpc::GrantVerifier>> Component::Grants(
   return rpc::GrantVerifier::Create(org_, deployment_ca_pem_, clock);
 }
 
-absl::StatusOr<rpc::GrantSigner> Component::GrantSigner() const {
-  return rpc::GrantSigner::Create(identity_);
+GrantSource::GrantSource(std::string cert, std::string key, std::string stamp,
+                         rpc::GrantSigner signer)
+    : cert_(std::move(cert)),
+      key_(std::move(key)),
+      stamp_(std::move(stamp)),
+      signer_(std::make_shared<const rpc::GrantSigner>(std::move(signer))) {}
+
+absl::StatusOr<std::unique_ptr<GrantSource>> GrantSource::Create(const ComponentConfig& config) {
+  std::string stamp = StampOf(config.internal_cert) + StampOf(config.internal_key);
+  DT_ASSIGN_OR_RETURN(const rpc::Identity identity,
+                      LoadIdentity("internal", config.internal_cert, config.internal_key));
+  DT_ASSIGN_OR_RETURN(rpc::GrantSigner signer, rpc::GrantSigner::Create(identity));
+  return std::unique_ptr<GrantSource>(new GrantSource(config.internal_cert, config.internal_key,
+                                                      std::move(stamp), std::move(signer)));
+}
+
+absl::StatusOr<std::string> GrantSource::Sign(const access::v1::Grant& grant) {
+  std::shared_ptr<const rpc::GrantSigner> signer;
+  {
+    const MutexLock lock(mutex_);
+    std::string stamp = StampOf(cert_) + StampOf(key_);
+    if (stamp != stamp_) {
+      stamp_ = std::move(stamp);  // One that is bad is not read with each call.
+      const auto identity = LoadIdentity("internal", cert_, key_);
+      auto fresh = identity.ok() ? rpc::GrantSigner::Create(*identity) : identity.status();
+      if (fresh.ok()) {
+        signer_ = std::make_shared<const rpc::GrantSigner>(*std::move(fresh));
+      } else {
+        Log(LogLevel::kWarning, "grants.certificate.refused",
+            {{"status", fresh.status().ToString()}});
+      }
+    }
+    signer = signer_;
+  }
+  return signer->Sign(grant);
 }
 
 absl::StatusOr<rpc::ListenerConfig> EdgeListener(const std::string& org,

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/pki/aead.h"
 #include "libs/rpc/channel.h"
@@ -27,14 +28,31 @@ class Component {
   rpc::ListenerConfig InternalListener(const InternalListenerConfig& config) const;
 
   // Of administrators for whom gateways call (libs/rpc/grant.h): whoever is called checks the
-  // org's word, and the org gives it.
+  // org's word. The org gives it by a GrantSource.
   absl::StatusOr<std::shared_ptr<const rpc::GrantVerifier>> Grants(const Clock& clock) const;
-  absl::StatusOr<rpc::GrantSigner> GrantSigner() const;
 
  private:
   std::string org_;
   rpc::Identity identity_;
   std::string deployment_ca_pem_;
+};
+
+// Signs grants, with the certificate and key that the files hold by then: a certificate that is
+// replaced in time makes no gap. Files that cannot be read, or do not belong together, leave those
+// before in use. Thread-safe.
+class GrantSource {
+ public:
+  static absl::StatusOr<std::unique_ptr<GrantSource>> Create(const ComponentConfig& config);
+  absl::StatusOr<std::string> Sign(const access::v1::Grant& grant);
+
+ private:
+  GrantSource(std::string cert, std::string key, std::string stamp, rpc::GrantSigner signer);
+
+  const std::string cert_;
+  const std::string key_;
+  Mutex mutex_;
+  std::string stamp_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const rpc::GrantSigner> signer_ ABSL_GUARDED_BY(mutex_);
 };
 
 // For agents, which have no certificate yet: server TLS, small messages.

@@ -45,6 +45,28 @@ class ComponentTest : public ::testing::Test {
   Config config_;
 };
 
+// What was read at the start would end with that certificate.
+TEST_F(ComponentTest, GrantsAreSignedWithTheCertificateOfTheMoment) {
+  SystemClock clock;
+  const auto source = GrantSource::Create(config_);
+  DT_ASSERT_OK(source);
+  const auto signer = [&] {
+    access::v1::SignedGrant grant;
+    EXPECT_TRUE(grant.ParseFromString((*source)->Sign(access::v1::Grant()).value()));
+    return pki::Certificate::FromDer(AsBytes(grant.chain_der(0))).value().serial_hex();
+  };
+  const std::string first = signer();
+  throwaway::ThrowawayPki next("acme", clock.Now());
+  const pki::ExportableIdentity& replaced = next.Component("ca");
+  DT_ASSERT_OK(WriteFileAtomically(config_.internal_cert, replaced.certificate.Pem()));
+  EXPECT_EQ(signer(), first);  // Its key is not there yet.
+  const std::string key = folder_ / "next.key";
+  DT_ASSERT_OK(WriteFileAtomically(key, replaced.key.Pem()));
+  ASSERT_EQ(::chmod(key.c_str(), 0600), 0);
+  ASSERT_EQ(::rename(key.c_str(), config_.internal_key.c_str()), 0);
+  EXPECT_EQ(signer(), replaced.certificate.serial_hex());
+}
+
 TEST_F(ComponentTest, ItsListenersStartAndItsPeersAreKnown) {
   const auto component = Component::Load(config_, "ca");
   DT_ASSERT_OK(component);

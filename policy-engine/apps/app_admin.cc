@@ -8,6 +8,8 @@
 
 #include "libs/base/encoding.h"
 #include "libs/rpc/error.h"
+#include "libs/saml/metadata.h"
+#include "libs/wsfed/metadata.h"
 #include "policy-engine/apps/app_validation.h"
 #include "policy-engine/apps/versioned_change.h"
 #include "policy-engine/rules_wire/rule_messages.h"
@@ -84,6 +86,44 @@ absl::StatusOr<std::vector<std::string>> NamesOf(const v1::SetRulesRequest& requ
   return names;
 }
 
+// What metadata says, in the place of what `app` says of it; what an administrator chose stays.
+absl::Status TakeMetadata(const std::string& metadata, WallTime now, v1::App& app) {
+  if (metadata.size() > kPreviewMetadataBytesMax) {
+    return rpc::MakeError(absl::StatusCode::kInvalidArgument, reason::v1::REASON_MALFORMED_REQUEST,
+                          fmt::format("the metadata has {} bytes, and {} are taken here",
+                                      metadata.size(), kPreviewMetadataBytesMax),
+                          "metadata", "Register the app by dtctl app add, which takes more.");
+  }
+  std::string name;
+  auto saml = saml::ParseServiceProvider(metadata, now);
+  if (saml.ok()) {
+    name = std::move(saml->display_name);
+    saml->saml.set_default_relay_state(app.saml().default_relay_state());
+    *saml->saml.mutable_settings() = app.saml().settings();
+    *app.mutable_saml() = std::move(saml->saml);
+  } else {
+    auto ws_fed = wsfed::ParseRelyingParty(metadata, now);
+    if (!ws_fed.ok()) {
+      return rpc::MakeError(absl::StatusCode::kInvalidArgument,
+                            reason::v1::REASON_MALFORMED_REQUEST,
+                            std::string(saml.status().message()), "metadata",
+                            "Give the metadata that the app publishes about itself.");
+    }
+    name = std::move(ws_fed->display_name);
+    ws_fed->party.set_token_type(app.ws_fed().token_type());
+    ws_fed->party.set_claims(app.ws_fed().claims());
+    *ws_fed->party.mutable_attributes() = app.ws_fed().attributes();
+    *app.mutable_ws_fed() = std::move(ws_fed->party);
+  }
+  if (app.label().empty()) app.set_label(name.empty() ? app.id() : name);
+  return absl::OkStatus();
+}
+
+// What the app's protocol knows it by.
+std::string NameInProtocol(const v1::App& app) {
+  return app.has_saml() ? app.saml().entity_id() : app.ws_fed().realm();
+}
+
 }  // namespace
 
 template <typename Response>
@@ -117,6 +157,35 @@ absl::StatusOr<v1::PutAppResponse> AppAdmin::PutApp(const rpc::Caller& admin,
   };
   DT_RETURN_IF_ERROR(store_.Change(std::move(event), change).status());
   return AppAnswer<v1::PutAppResponse>(app.id());
+}
+
+absl::StatusOr<v1::PreviewAppResponse> AppAdmin::PreviewApp(
+    const v1::PreviewAppRequest& request) const {
+  v1::App app = RegistrationOf(request.app());
+  if (!request.metadata().empty()) {
+    DT_RETURN_IF_ERROR(TakeMetadata(request.metadata(), clock_.Now(), app));
+  }
+  DT_RETURN_IF_ERROR(ValidateApp(app));
+  const std::shared_ptr<const OrgState> state = store_.state();
+  const AppState* known = state->FindApp(app.id());
+  if (known == nullptr) DT_RETURN_IF_ERROR(CheckCount(*state));
+  const RuleMessages rules = known == nullptr ? RuleMessages() : known->rules;
+  DT_RETURN_IF_ERROR(CheckRules(app, rules, state->zones));
+  DT_RETURN_IF_ERROR(CheckSize(app, rules, *state));
+  for (const auto& [id, other] : state->apps) {
+    if (id == app.id() || other.app.has_saml() != app.has_saml() ||
+        NameInProtocol(other.app) != NameInProtocol(app)) {
+      continue;
+    }
+    return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_ALREADY_EXISTS,
+                          fmt::format("the app '{}' is registered by this name", id),
+                          app.has_saml() ? "saml.entity_id" : "ws_fed.realm",
+                          "Edit that app, or remove it first.");
+  }
+  v1::PreviewAppResponse response;
+  *response.mutable_app() = std::move(app);
+  response.set_replaces(known != nullptr);
+  return response;
 }
 
 absl::StatusOr<v1::GetAppResponse> AppAdmin::GetApp(const v1::GetAppRequest& request) const {

@@ -11,6 +11,7 @@
 
 namespace devicetrust::policy {
 
+inline constexpr std::size_t kPreviewMetadataBytesMax = 64 * 1024;
 inline constexpr std::size_t kAppsMax = 5000;
 // Of all apps with their rules. They stay in memory, and gateways get them (without their rules)
 // in one message, of 16 MiB at most.
@@ -25,6 +26,8 @@ class AppAdmin {
   // The contract (devicetrust.org.v1.AppService) says what each does and refuses.
   absl::StatusOr<org::v1::PutAppResponse> PutApp(const rpc::Caller& admin,
                                                  const org::v1::PutAppRequest& request);
+  absl::StatusOr<org::v1::PreviewAppResponse> PreviewApp(
+      const org::v1::PreviewAppRequest& request) const;
   absl::StatusOr<org::v1::GetAppResponse> GetApp(const org::v1::GetAppRequest& request) const;
   org::v1::ListAppsResponse ListApps(const org::v1::ListAppsRequest& request) const;
   absl::StatusOr<org::v1::RemoveAppResponse> RemoveApp(const rpc::Caller& admin,

@@ -103,6 +103,41 @@ TEST_F(AppAdminTest, AChangeOfAnOlderVersionUndoesNothing) {
   DT_EXPECT_OK(apps_->RemoveApp(admin_, remove));
 }
 
+TEST_F(AppAdminTest, APreviewSaysWhatWouldBeRegisteredAndChangesNothing) {
+  v1::PreviewAppRequest request;
+  request.mutable_app()->set_id("wiki");
+  request.mutable_app()->mutable_saml()->mutable_settings()->set_signed_part(
+      v1::SAML_SIGNED_PART_BOTH);
+  request.set_metadata(
+      R"(<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://wiki/sp">)"
+      R"(<SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">)"
+      R"(<AssertionConsumerService index="0" Location="https://wiki.example/acs")"
+      R"( Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"/></SPSSODescriptor>)"
+      R"(</EntityDescriptor>)");
+  const std::int64_t version = List().version();
+  const auto preview = apps_->PreviewApp(request);
+  DT_ASSERT_OK(preview);
+  EXPECT_EQ(preview->app().label(), "wiki");
+  EXPECT_EQ(preview->app().saml().entity_id(), "https://wiki/sp");
+  EXPECT_EQ(preview->app().saml().acs(0).url(), "https://wiki.example/acs");
+  EXPECT_EQ(preview->app().saml().settings().signed_part(), v1::SAML_SIGNED_PART_BOTH);
+  EXPECT_FALSE(preview->replaces());
+  EXPECT_EQ(List().version(), version);
+  ASSERT_TRUE(PutApp(preview->app()).ok());
+  EXPECT_TRUE(apps_->PreviewApp(request)->replaces());
+  // The field that is wrong is named, as PutApp() would name it.
+  const auto refusal = [&](const std::function<void(v1::PreviewAppRequest&)>& change) {
+    v1::PreviewAppRequest changed = request;
+    change(changed);
+    const absl::Status status = apps_->PreviewApp(changed).status();
+    return rpc::DetailOf(status) ? rpc::DetailOf(status)->subject() : "";
+  };
+  EXPECT_EQ(refusal([](auto& r) { r.set_metadata("<html/>"); }), "metadata");
+  EXPECT_EQ(refusal([](auto& r) { r.set_metadata(std::string(70'000, ' ')); }), "metadata");
+  EXPECT_EQ(refusal([](auto& r) { r.mutable_app()->set_id("Not An Id"); }), "id");
+  EXPECT_EQ(refusal([](auto& r) { r.mutable_app()->set_id("other"); }), "saml.entity_id");
+}
+
 // Gateways that know a later version must not take another one for it.
 TEST_F(AppAdminTest, TheVersionGrowsAcrossARestoreFromABackup) {
   const auto restarted =

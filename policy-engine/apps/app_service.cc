@@ -12,6 +12,12 @@ grpc::Status AppService::PutApp(grpc::ServerContext* context, const v1::PutAppRe
                      [this](const auto&... call) { return apps_.PutApp(call...); });
 }
 
+grpc::Status AppService::PreviewApp(grpc::ServerContext* /*context*/,
+                                    const v1::PreviewAppRequest* request,
+                                    v1::PreviewAppResponse* response) {
+  return Answer(apps_.PreviewApp(*request), response);
+}
+
 grpc::Status AppService::GetApp(grpc::ServerContext* /*context*/, const v1::GetAppRequest* request,
                                 v1::GetAppResponse* response) {
   return Answer(apps_.GetApp(*request), response);

@@ -13,6 +13,8 @@ class AppService final : public org::v1::AppService::Service {
 
   grpc::Status PutApp(grpc::ServerContext* context, const org::v1::PutAppRequest* request,
                       org::v1::PutAppResponse* response) override;
+  grpc::Status PreviewApp(grpc::ServerContext* context, const org::v1::PreviewAppRequest* request,
+                          org::v1::PreviewAppResponse* response) override;
   grpc::Status GetApp(grpc::ServerContext* context, const org::v1::GetAppRequest* request,
                       org::v1::GetAppResponse* response) override;
   grpc::Status ListApps(grpc::ServerContext* context, const org::v1::ListAppsRequest* request,

@@ -18,6 +18,14 @@ grpc::Status AuthenticationService::StartSession(grpc::ServerContext* /*context*
   return Answer(std::move(started), response);
 }
 
+grpc::Status AuthenticationService::StartTicketSession(grpc::ServerContext* /*context*/,
+                                                       const v1::StartTicketSessionRequest* request,
+                                                       v1::StartTicketSessionResponse* response) {
+  auto started = authenticator_.StartTicketSession(*request);
+  kTickets.With({rpc::ResultLabel(started.status())}).Add();
+  return Answer(std::move(started), response);
+}
+
 grpc::Status AuthenticationService::EndSession(grpc::ServerContext* /*context*/,
                                                const v1::EndSessionRequest* request,
                                                v1::EndSessionResponse* response) {

@@ -13,6 +13,9 @@ class AuthenticationService final : public org::v1::AuthenticationService::Servi
   grpc::Status StartSession(grpc::ServerContext* context,
                             const org::v1::StartSessionRequest* request,
                             org::v1::StartSessionResponse* response) override;
+  grpc::Status StartTicketSession(grpc::ServerContext* context,
+                                  const org::v1::StartTicketSessionRequest* request,
+                                  org::v1::StartTicketSessionResponse* response) override;
   grpc::Status EndSession(grpc::ServerContext* context, const org::v1::EndSessionRequest* request,
                           org::v1::EndSessionResponse* response) override;
 

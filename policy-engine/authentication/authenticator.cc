@@ -1,5 +1,7 @@
 #include "policy-engine/authentication/authenticator.h"
 
+#include <absl/strings/str_join.h>
+
 #include <array>
 #include <chrono>
 #include <optional>
@@ -192,6 +194,7 @@ struct Authenticator::Attempt {
   std::optional<v1::User> user;         // The org knows one of this account.
   reason::v1::Reason precise_reason{};  // For the System Log; `status` may tell less.
   FailureThrottle::Attempt guess;       // For the throttle.
+  bool by_ticket = false;               // And without a password.
 };
 
 Authenticator::Authenticator(Parts parts)
@@ -221,9 +224,12 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
   }
   const Place place(throttle_, ClientNetwork(address));
   if (!place.entered()) return TooManyAtOnce();
-  const Attempt attempt = Judge(request);
-  const WallTime now = parts_.clock.Now();
+  return Conclude(request, Judge(request));
+}
 
+absl::StatusOr<v1::StartSessionResponse> Authenticator::Conclude(
+    const v1::StartSessionRequest& request, const Attempt& attempt) {
+  const WallTime now = parts_.clock.Now();
   v1::StartSessionResponse response;
   if (attempt.status.ok()) {
     DT_ASSIGN_OR_RETURN(*response.mutable_session_id(), NewRandomId(parts_.random));
@@ -240,6 +246,74 @@ absl::StatusOr<v1::StartSessionResponse> Authenticator::StartSession(
   if (!attempt.status.ok()) return attempt.status;
   parts_.accounts.Saw(attempt.user->id(), now);
   return response;
+}
+
+absl::StatusOr<v1::StartTicketSessionResponse> Authenticator::StartTicketSession(
+    const v1::StartTicketSessionRequest& request) {
+  if (!parts_.take_tickets) {
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied,
+                          reason::v1::REASON_CALLER_NOT_ALLOWED,
+                          "the org opens no sessions by Kerberos tickets", {},
+                          "Start dt-policy with --ticket-sign-in, or dt-gateway without a keytab.");
+  }
+  const std::string& address = request.client().address();
+  if (request.account_sid().size() > kNameBytesMax || request.realm().size() > kNameBytesMax) {
+    return MalformedSignIn("SID and realm have at most 256 bytes", "account_sid");
+  }
+  if (address.empty() || address.size() > kPeerAddressBytesMax) {
+    return MalformedSignIn("the client's address is missing", "client.address");
+  }
+  const Place place(throttle_, ClientNetwork(address));
+  if (!place.entered()) return TooManyAtOnce();
+  v1::StartSessionRequest opened;  // As far as it is told.
+  opened.set_principal(request.account_sid());
+  *opened.mutable_client() = request.client();
+  DT_ASSIGN_OR_RETURN(v1::StartSessionResponse started, Conclude(opened, JudgeTicket(request)));
+  v1::StartTicketSessionResponse response;
+  *response.mutable_user() = std::move(*started.mutable_user());
+  response.set_session_id(started.session_id());
+  *response.mutable_authenticated_at() = started.authenticated_at();
+  *response.mutable_expires_at() = started.expires_at();
+  return response;
+}
+
+// A ticket stays good for hours, whatever becomes of its account: the directory is asked now.
+Authenticator::Attempt Authenticator::JudgeTicket(const v1::StartTicketSessionRequest& request) {
+  Attempt attempt;
+  attempt.by_ticket = true;
+  attempt.principal = request.account_sid();
+  attempt.guess.network = ClientNetwork(request.client().address());
+  const auto refuse = [&attempt](const absl::Status& status) {
+    attempt.status = status;
+    attempt.precise_reason = rpc::ReasonOf(status);
+    return std::move(attempt);
+  };
+  const auto domain = parts_.directories.FindBySid(request.account_sid());
+  if (!domain.ok()) return refuse(domain.status());
+  const auto realm = parts_.directories.FindByRealm(request.realm());
+  if (!realm.ok()) return refuse(realm.status());
+  if (*realm != *domain) {
+    return refuse(rpc::MakeError(absl::StatusCode::kPermissionDenied,
+                                 reason::v1::REASON_UNTRUSTED_FOREST,
+                                 "the ticket's realm is not that of its account", request.realm()));
+  }
+  const auto person = parts_.database.Read(
+      [&](db::Transaction& txn) { return FindUserBySid(txn, request.account_sid()); });
+  if (!person.ok()) return refuse(person.status());
+  attempt.user = person->user;
+  attempt.principal = person->user.principal();
+  const auto account = parts_.directories.FindUser(request.account_sid());
+  if (absl::IsNotFound(account.status())) {
+    return refuse(RefusedSignIn(reason::v1::REASON_USER_NOT_IN_DOMAIN,
+                                "the account is no longer in Active Directory",
+                                "Ask your administrator."));
+  }
+  if (!account.ok()) return refuse(DirectoryAway(account.status()));
+  if (const auto status = CheckAccount(*account, parts_.clock.Now()); !status.ok()) {
+    return refuse(status);
+  }
+  return refuse(person->user.status() == v1::USER_STATUS_ACTIVE ? absl::OkStatus()
+                                                                : DeactivatedUser());
 }
 
 Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& request) {
@@ -317,6 +391,26 @@ Authenticator::Attempt Authenticator::Judge(const v1::StartSessionRequest& reque
   return refuse(status, rpc::ReasonOf(status));
 }
 
+absl::Status Authenticator::EndSurplus(db::Transaction& txn, const v1::User& user,
+                                       const std::string& event_id, WallTime now) {
+  DT_ASSIGN_OR_RETURN(const std::vector<std::string> surplus,
+                      ListSurplusSessions(txn, user.id(), now));
+  if (surplus.empty()) return absl::OkStatus();
+  for (const std::string& id : surplus) {
+    DT_RETURN_IF_ERROR(SessionChanges::AppendEnded(txn, id, now));
+  }
+  v1::Event event =
+      EventBuilder("user.session.end", "Sessions ended that were not used for longest", now)
+          .Actor(TheOrg())
+          .Target("User", user.id(), user.principal())
+          .Outcome(v1::EventOutcome::RESULT_SUCCESS)
+          .Debug("sessions_max", std::to_string(kSessionsOfUserMax))
+          .Debug("session_ids", absl::StrJoin(surplus, " "))
+          .Take();
+  event.set_id(event_id);
+  return parts_.events.Append(txn, event);
+}
+
 absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const Attempt& attempt,
                                    const v1::StartSessionResponse& response, WallTime now) {
   EventBuilder builder("user.session.start", "User login to the org", now);
@@ -328,13 +422,20 @@ absl::Status Authenticator::Record(const v1::StartSessionRequest& request, const
   } else {
     builder.Outcome(v1::EventOutcome::RESULT_FAILURE, attempt.precise_reason);
   }
-  v1::Event event = builder.Debug("session_id", response.session_id()).Take();
+  v1::Event event = builder.Debug("session_id", response.session_id())
+                        .Debug("credential", attempt.by_ticket ? "kerberos ticket" : "")
+                        .Take();
+  v1::Event surplus;
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
+  DT_RETURN_IF_ERROR(parts_.events.Identify(surplus));
   return parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
     if (attempt.status.ok()) {
-      DT_RETURN_IF_ERROR(
-          RememberNetwork(txn, attempt.user->id(), Shown::kPassword, attempt.guess.network, now));
+      if (!attempt.by_ticket) {
+        DT_RETURN_IF_ERROR(
+            RememberNetwork(txn, attempt.user->id(), Shown::kPassword, attempt.guess.network, now));
+      }
       DT_RETURN_IF_ERROR(StoreSession(txn, NewSession(request, response)));
+      DT_RETURN_IF_ERROR(EndSurplus(txn, *attempt.user, surplus.id(), now));
       DT_RETURN_IF_ERROR(NoteAdminSession(txn, response.session_id(), attempt.user->id(), now));
     }
     return parts_.events.Append(txn, event);

@@ -31,12 +31,15 @@ class Authenticator {
     const Clock& clock;
     Random& random;
     FailureLimits limits = {};
+    bool take_tickets = false;  // Sessions by a gateway's word on a Kerberos ticket.
   };
   explicit Authenticator(Parts parts);
 
   // The contract (devicetrust.org.v1.AuthenticationService) says what each does and refuses.
   absl::StatusOr<org::v1::StartSessionResponse> StartSession(
       const org::v1::StartSessionRequest& request);
+  absl::StatusOr<org::v1::StartTicketSessionResponse> StartTicketSession(
+      const org::v1::StartTicketSessionRequest& request);
   absl::StatusOr<org::v1::EndSessionResponse> EndSession(const org::v1::EndSessionRequest& request);
 
   // A flood of refused sign-ins has few events of its own: this writes the number of the others, by
@@ -51,6 +54,14 @@ class Authenticator {
 
   // What the directory and the org think of a name and a password.
   Attempt Judge(const org::v1::StartSessionRequest& request);
+  // And of an account that a ticket named.
+  Attempt JudgeTicket(const org::v1::StartTicketSessionRequest& request);
+  // The session that an attempt leads to, or why none; either is told.
+  absl::StatusOr<org::v1::StartSessionResponse> Conclude(
+      const org::v1::StartSessionRequest& request, const Attempt& attempt);
+  // A user with too many sessions loses those used longest ago.
+  absl::Status EndSurplus(db::Transaction& txn, const org::v1::User& user,
+                          const std::string& event_id, WallTime now);
   absl::Status Record(const org::v1::StartSessionRequest& request, const Attempt& attempt,
                       const org::v1::StartSessionResponse& response, WallTime now);
 

@@ -12,6 +12,7 @@
 #include "policy-engine/org_fixture.h"
 #include "policy-engine/sessions/session_feed_service.h"
 #include "policy-engine/sessions/session_limits.h"
+#include "policy-engine/sessions/session_store.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -51,6 +52,7 @@ class AuthenticatorTest : public OrgFixture {
     const std::string sid = "S-1-5-21-1-2-3-" + name;
     directory::User& user = directory.users[sid];
     user.sid = sid;
+    user.enabled = true;
     user.account_name = name;
     user.principal = upn;
     user.distinguished_name = "CN=" + name + "," + domain;
@@ -106,6 +108,93 @@ TEST_F(AuthenticatorTest, OpensASessionForTheRightPassword) {
   EXPECT_EQ(events[0].outcome().result(), v1::EventOutcome::RESULT_SUCCESS);
   EXPECT_EQ(events[0].actor().id(), "id-ada");
   EXPECT_EQ(events[0].debug_data().at("session_id"), first->session_id());
+}
+
+TEST_F(AuthenticatorTest, AUserHasAHundredSessionsAndTheOldestGoes) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < kSessionsOfUserMax + 2; ++i) {
+    clock_.Advance(std::chrono::seconds{1});
+    const auto session = SignIn("ada", "right");
+    DT_ASSERT_OK(session);
+    ids.push_back(session->session_id());
+  }
+  const auto ended = [&](const std::string& id) {
+    return database_->Read([&](db::Transaction& txn) { return SessionChanges::HasEnded(txn, id); })
+        .value();
+  };
+  EXPECT_TRUE(ended(ids[0]) && ended(ids[1]));
+  EXPECT_FALSE(ended(ids[2]) || ended(ids.back()));
+  const auto events = EventsOf("user.session.end");
+  ASSERT_THAT(events, SizeIs(2));
+  EXPECT_EQ(events[0].debug_data().at("session_ids"), ids[0]);
+}
+
+class TicketSignInTest : public AuthenticatorTest {
+ protected:
+  TicketSignInTest() {
+    AddAccount(*corp_, "1104", "carol@corp.test");
+    TakeTickets(true);
+  }
+  void TakeTickets(bool take) {
+    Authenticator::Parts parts{*database_,      *store_, *events_, *directories_,
+                               *account_watch_, clock_,  random_};
+    parts.take_tickets = take;
+    authenticator_.emplace(std::move(parts));
+  }
+  absl::StatusOr<v1::StartTicketSessionResponse> Show(const std::string& sid,
+                                                      const std::string& realm = "CORP.TEST") {
+    v1::StartTicketSessionRequest request;
+    request.set_account_sid(sid);
+    request.set_realm(realm);
+    request.mutable_client()->set_address("192.0.2.1");
+    return authenticator_->StartTicketSession(request);
+  }
+  reason::v1::Reason Why(const std::string& sid, const std::string& realm = "CORP.TEST") {
+    return rpc::ReasonOf(Show(sid, realm).status());
+  }
+};
+
+TEST_F(TicketSignInTest, OpensASessionOfTheAccount) {
+  const auto session = Show("S-1-5-21-1-2-3-1104");
+  DT_ASSERT_OK(session);
+  EXPECT_EQ(session->user().id(), "id-1104");
+  EXPECT_THAT(session->session_id(), SizeIs(22));
+  EXPECT_EQ(session->expires_at().seconds(), UnixSeconds(kTestStart + kSessionLifetime));
+  EXPECT_EQ(binds_, 0);  // No password.
+  const auto events = EventsOf("user.session.start");
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].actor().id(), "id-1104");
+  EXPECT_EQ(events[0].debug_data().at("credential"), "kerberos ticket");
+}
+
+// A ticket stays good for hours after the account has gone bad.
+TEST_F(TicketSignInTest, AsksWhatHasBecomeOfTheAccount) {
+  directory::User& carol = corp_->users["S-1-5-21-1-2-3-1104"];
+  carol.enabled = false;
+  EXPECT_EQ(Why(carol.sid), reason::v1::REASON_USER_DISABLED);
+  carol.enabled = true;
+  carol.locked = true;
+  EXPECT_EQ(Why(carol.sid), reason::v1::REASON_ACCOUNT_LOCKED);
+  corp_->users.erase("S-1-5-21-1-2-3-1104");
+  EXPECT_EQ(Why("S-1-5-21-1-2-3-1104"), reason::v1::REASON_USER_NOT_IN_DOMAIN);
+  const std::string gone = AddAccount(*corp_, "1105", "dave@corp.test");
+  DT_EXPECT_OK(database_->Write([&](db::Transaction& txn) {
+    return WriteUserStatus(txn, gone, v1::USER_STATUS_DEACTIVATED, clock_.Now());
+  }));
+  EXPECT_EQ(Why("S-1-5-21-1-2-3-1105"), reason::v1::REASON_USER_DEACTIVATED);
+}
+
+TEST_F(TicketSignInTest, NobodyOfAnotherDomainOrUnknownHereGetsIn) {
+  EXPECT_EQ(Why("S-1-5-21-1-2-3-9999"), reason::v1::REASON_USER_UNKNOWN);
+  EXPECT_EQ(Why("S-1-5-21-7-7-7-1104"), reason::v1::REASON_UNTRUSTED_FOREST);
+  EXPECT_EQ(Why("S-1-5-21-1-2-3-1104", "EVIL.TEST"), reason::v1::REASON_UNTRUSTED_FOREST);
+  EXPECT_EQ(Why("S-1-5-21-1-2-3-1104", "PARTNER.TEST"), reason::v1::REASON_UNTRUSTED_FOREST);
+  EXPECT_EQ(Why(""), reason::v1::REASON_MALFORMED_REQUEST);
+}
+
+TEST_F(TicketSignInTest, IsOffUntilTheOperatorTurnsItOn) {
+  TakeTickets(false);
+  EXPECT_EQ(Why("S-1-5-21-1-2-3-1104"), reason::v1::REASON_CALLER_NOT_ALLOWED);
 }
 
 TEST_F(AuthenticatorTest, AsksTheDirectoryOfTheUsersDomain) {

@@ -79,6 +79,7 @@ absl::StatusOr<v1::GrantRoleResponse> AdminRoles::Grant(const rpc::Caller& admin
     }
     if (before && before->role == request.role()) return response;
     DT_RETURN_IF_ERROR(StoreAdminRole(txn, row));
+    DT_RETURN_IF_ERROR(CloseConsoleSessionsOf(txn, user.id()));
     v1::Event told = RoleEvent(true, admin, user, now)
                          .Debug("before", before ? RoleName(before->role) : "none")
                          .Debug("after", RoleName(request.role()))
@@ -102,6 +103,7 @@ absl::StatusOr<v1::RevokeRoleResponse> AdminRoles::Revoke(const rpc::Caller& adm
     v1::RevokeRoleResponse response;
     if (!before) return response;
     DT_RETURN_IF_ERROR(RemoveAdminRole(txn, found.user.id()).status());
+    DT_RETURN_IF_ERROR(CloseConsoleSessionsOf(txn, found.user.id()));
     response.set_had_role(true);
     v1::Event told = RoleEvent(false, admin, found.user, now)
                          .Debug("before", RoleName(before->role))

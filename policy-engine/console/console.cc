@@ -7,9 +7,11 @@
 #include "libs/base/client_network.h"
 #include "libs/rpc/enum_name.h"
 #include "libs/rpc/error.h"
+#include "libs/rpc/grant.h"
 #include "libs/rpc/timestamps.h"
 #include "policy-engine/decisions/session_check.h"
 #include "policy-engine/log/plain_text.h"
+#include "policy-engine/log/system_log.h"
 #include "policy-engine/rules/platform_evidence.h"
 #include "policy-engine/sessions/session_limits.h"
 
@@ -20,6 +22,7 @@ namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::size_t kSessionIdBytesMax = 64;
 constexpr std::size_t kConsoleAddressBytesMax = 64;
+constexpr std::string_view kOwnPackage = "/devicetrust.org.";
 constexpr std::chrono::minutes kTouchedAfter{1};  // Less often the store is not written.
 
 absl::Status NoConsole(std::string message) {
@@ -93,6 +96,9 @@ absl::Status StatusOfCode(const FactorAnswer& answer, const std::string& princip
 }
 
 }  // namespace
+
+Console::Console(Parts parts)
+    : parts_(std::move(parts)), refused_({.each_max = 10, .all_max = 100, .keys_max = 32}) {}
 
 absl::StatusOr<Console::Known> Console::Find(db::Transaction& txn,
                                              const std::string& session_id) const {
@@ -229,6 +235,7 @@ absl::Status Console::Touch(const v1::AuthorizeCallRequest& request, const Known
 absl::Status Console::TellRefused(const v1::AuthorizeCallRequest& request, const Known& known,
                                   WallTime now) {
   const v1::User& user = known.user.user;
+  if (!refused_.Count(user.id())) return absl::OkStatus();
   v1::Event event =
       EventBuilder("admin.call.refuse", "An administrator's call refused: the role may not", now)
           .ActorUser(user.id(), user.principal())
@@ -241,6 +248,53 @@ absl::Status Console::TellRefused(const v1::AuthorizeCallRequest& request, const
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
   return parts_.database.Write(
       [&](db::Transaction& txn) { return parts_.events.Append(txn, event); });
+}
+
+absl::Status Console::TellRefusals() {
+  const WallTime now = parts_.clock.Now();
+  std::vector<v1::Event> events;
+  for (const Tally::Sum& sum : refused_.TakeSums()) {
+    EventBuilder builder("admin.call.refuse", "Refused calls of an administrator, counted", now);
+    builder.Actor(TheOrg()).Outcome(v1::EventOutcome::RESULT_DENY,
+                                    reason::v1::REASON_CALLER_NOT_ALLOWED);
+    if (!sum.key.empty()) builder.Target("User", sum.key, "");
+    events.push_back(builder.Debug("count", std::to_string(sum.untold)).Take());
+    DT_RETURN_IF_ERROR(parts_.events.Identify(events.back()));
+  }
+  if (events.empty()) return absl::OkStatus();
+  return parts_.database.Write([&](db::Transaction& txn) -> absl::Status {
+    for (const v1::Event& event : events) DT_RETURN_IF_ERROR(parts_.events.Append(txn, event));
+    return absl::OkStatus();
+  });
+}
+
+// What the org is asked itself, it judges itself (CheckMayChange()).
+absl::StatusOr<access::v1::Grant> Console::GrantFor(const v1::AuthorizeCallRequest& request,
+                                                    const Known& known, WallTime now) const {
+  access::v1::Grant grant;
+  grant.set_org(parts_.org);
+  grant.set_method(request.method());
+  grant.set_role(known.role.role);
+  grant.set_user_id(known.user.user.id());
+  grant.set_principal(known.user.user.principal());
+  *grant.mutable_expires_at() = rpc::ToTimestamp(now + rpc::kGrantLifetime);
+  if (known.role.role == access::v1::ROLE_SUPER_ADMIN ||
+      request.method().starts_with(kOwnPackage)) {
+    return grant;
+  }
+  DT_ASSIGN_OR_RETURN(
+      const std::vector<AdminRow> admins,
+      parts_.database.Read([](db::Transaction& txn) { return ListAdminRoles(txn); }));
+  if (admins.size() > kProtectedUsersMax) {
+    return rpc::MakeError(absl::StatusCode::kPermissionDenied,
+                          reason::v1::REASON_CALLER_NOT_ALLOWED,
+                          "the org has too many administrators to keep them from this call",
+                          known.user.user.principal(), "Ask a super admin.");
+  }
+  for (const AdminRow& admin : admins) {
+    grant.add_protected_users(rpc::ProtectedUser(admin.user_id));
+  }
+  return grant;
 }
 
 absl::StatusOr<v1::AuthorizeCallResponse> Console::Authorize(
@@ -268,15 +322,9 @@ absl::StatusOr<v1::AuthorizeCallResponse> Console::Authorize(
   }
   // A page that only listens keeps nobody's console open.
   if (!method->server_streaming()) DT_RETURN_IF_ERROR(Touch(request, known, now));
-  access::v1::Grant grant;
-  grant.set_org(parts_.org);
-  grant.set_method(request.method());
-  grant.set_role(known.role.role);
-  grant.set_user_id(known.user.user.id());
-  grant.set_principal(principal);
-  *grant.mutable_expires_at() = rpc::ToTimestamp(now + rpc::kGrantLifetime);
+  DT_ASSIGN_OR_RETURN(const access::v1::Grant grant, GrantFor(request, known, now));
   v1::AuthorizeCallResponse response;
-  DT_ASSIGN_OR_RETURN(*response.mutable_signed_grant(), parts_.signer.Sign(grant));
+  DT_ASSIGN_OR_RETURN(*response.mutable_signed_grant(), parts_.sign(grant));
   return response;
 }
 

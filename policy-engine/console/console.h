@@ -1,13 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "devicetrust/org/v1/console.pb.h"
 #include "libs/base/clock.h"
+#include "libs/base/tally.h"
 #include "libs/db/database.h"
-#include "libs/rpc/grant.h"
 #include "policy-engine/log/events.h"
 #include "policy-engine/org/org_store.h"
 #include "policy-engine/sessions/session_store.h"
@@ -20,6 +21,8 @@ namespace devicetrust::policy {
 inline constexpr std::chrono::minutes kConsoleIdleMax{30};
 inline constexpr std::chrono::hours kConsoleOpenMax{8};
 inline constexpr std::chrono::minutes kConsoleFactorFreshFor{15};
+// More administrators than a grant has room for: then nobody but super admins may touch a user.
+inline constexpr std::size_t kProtectedUsersMax = 500;
 
 // What administrators do in the browser, call by call. A gateway says which session its browser
 // has; all else the org knows by itself. Thread-safe.
@@ -33,9 +36,10 @@ class Console {
     FactorCheck& factors;
     const Clock& clock;
     std::string org;
-    rpc::GrantSigner signer;
+    // A signed grant (rpc::GrantSigner).
+    std::function<absl::StatusOr<std::string>(const access::v1::Grant&)> sign;
   };
-  explicit Console(Parts parts) : parts_(std::move(parts)) {}
+  explicit Console(Parts parts);
 
   // The contract (devicetrust.org.v1.ConsoleService) says what each does and refuses.
   absl::StatusOr<org::v1::GetConsoleResponse> Get(const org::v1::GetConsoleRequest& request) const;
@@ -43,6 +47,10 @@ class Console {
   absl::StatusOr<org::v1::CloseConsoleResponse> Close(const org::v1::CloseConsoleRequest& request);
   absl::StatusOr<org::v1::AuthorizeCallResponse> Authorize(
       const org::v1::AuthorizeCallRequest& request);
+
+  // Of many refused calls few have an event of their own: this writes the number of the others, by
+  // administrator. Every ten minutes and at the end.
+  absl::Status TellRefusals();
 
  private:
   // An administrator with a session that goes on.
@@ -60,7 +68,11 @@ class Console {
   absl::Status TellRefused(const org::v1::AuthorizeCallRequest& request, const Known& known,
                            WallTime now);
 
+  absl::StatusOr<access::v1::Grant> GrantFor(const org::v1::AuthorizeCallRequest& request,
+                                             const Known& known, WallTime now) const;
+
   Parts parts_;
+  Tally refused_;
 };
 
 }  // namespace devicetrust::policy

@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include "libs/rpc/grant.h"
 #include "libs/throwaway/throwaway_pki.h"
 #include "policy-engine/console/admin_roles.h"
 #include "policy-engine/decisions/sign_on_fixture.h"
 #include "policy-engine/sessions/session_limits.h"
 #include "policy-engine/sessions/session_store.h"
+#include "policy-engine/users/user_admin_fixture.h"
 
 namespace devicetrust::policy {
 namespace {
@@ -23,9 +25,10 @@ constexpr char kRevoke[] = "/devicetrust.ca.v1.CertificateAdminService/RevokeFor
 class ConsoleTest : public SignOnFixture {
  protected:
   ConsoleTest() : pki_("acme", clock_.Now()) {
-    console_.emplace(Console::Parts{*database_, *store_, *events_, scripted_factors_, clock_,
-                                    "acme",
-                                    rpc::GrantSigner::Create(IdentityOf(pki_, "policy")).value()});
+    console_.emplace(
+        Console::Parts{*database_, *store_, *events_, scripted_factors_, clock_, "acme",
+                       [signer = rpc::GrantSigner::Create(IdentityOf(pki_, "policy")).value()](
+                           const access::v1::Grant& grant) { return signer.Sign(grant); }});
     verifier_ =
         rpc::GrantVerifier::Create("acme", pki_.deployment_ca().certificate.Pem(), clock_).value();
   }
@@ -92,6 +95,11 @@ class ConsoleTest : public SignOnFixture {
 
   throwaway::ThrowawayPki pki_;
   AdminRoles roles_{AdminRoles::Parts{*database_, *events_, clock_}};
+  FakeCa ca_;
+  UserRevoker revoker_{*database_, ca_};
+  TotpFactors totp_{*kek_, random_};
+  UserAdmin users_{UserAdmin::Parts{*database_, *events_, revoker_, totp_, clock_, random_,
+                                    [this] { return store_->state()->DisplayName(); }}};
   std::optional<Console> console_;
   std::shared_ptr<const rpc::GrantVerifier> verifier_;
   v1::GrantRoleResponse granted_;
@@ -224,12 +232,17 @@ TEST_F(ConsoleTest, ACallKeepsItsSessionFromBeingIdle) {
   EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_SESSION_EXPIRED);
 }
 
-TEST_F(ConsoleTest, WhatCannotBeTakenBackAsksForTheFactorAgain) {
+TEST_F(ConsoleTest, WhatOpensDoorsAsksForTheFactorAgain) {
   Begin(access::v1::ROLE_SUPER_ADMIN);
   DT_EXPECT_OK(Ask(kSetDeviceTrust));
   clock_.Advance(kConsoleFactorFreshFor);
   EXPECT_FALSE(State().has_fresh_until());
-  EXPECT_EQ(ReasonOf(Ask(kSetDeviceTrust)), reason::v1::REASON_FACTOR_NEEDED);
+  for (const char* method :
+       {kSetDeviceTrust, kSetRules, kRevoke, "/devicetrust.org.v1.AppService/PutApp",
+        "/devicetrust.org.v1.UserService/ResetFactors",
+        "/devicetrust.org.v1.EventHookService/AddHook"}) {
+    EXPECT_EQ(ReasonOf(Ask(method)), reason::v1::REASON_FACTOR_NEEDED) << method;
+  }
   DT_EXPECT_OK(Ask(kListApps));
   DT_ASSERT_OK(Open());
   DT_EXPECT_OK(Ask(kSetDeviceTrust));
@@ -243,6 +256,77 @@ TEST_F(ConsoleTest, ARoleTakenAwayCountsAtOnce) {
   const auto events = EventsOf("admin.role.revoke");
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].debug_data().at("before"), "SUPER_ADMIN");
+}
+
+TEST_F(ConsoleTest, AChangeOfFactorOrRoleClosesIt) {
+  v1::ResetFactorsRequest reset;
+  reset.set_user_id(user_id_);
+  v1::EnrollFactorRequest enroll;
+  enroll.set_user_id(user_id_);
+  enroll.mutable_totp();
+  Begin(access::v1::ROLE_APP_ADMIN);
+  DT_EXPECT_OK(Ask(kListApps));
+  DT_ASSERT_OK(users_.ResetFactors(admin_, reset));
+  EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
+  DT_ASSERT_OK(Open());
+  DT_ASSERT_OK(users_.EnrollFactor(admin_, enroll));
+  EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
+  DT_ASSERT_OK(Open());
+  DT_ASSERT_OK(Give(access::v1::ROLE_SUPER_ADMIN));
+  EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
+  DT_ASSERT_OK(Open());
+  DT_ASSERT_OK(Take());
+  DT_ASSERT_OK(Give(access::v1::ROLE_SUPER_ADMIN));
+  EXPECT_EQ(ReasonOf(Ask(kListApps)), reason::v1::REASON_FACTOR_NEEDED);
+}
+
+// Attack: a help desk takes an administrator's factor away, and gives itself another.
+TEST_F(ConsoleTest, AHelpDeskResetsFactorsOfOrdinaryPeopleAlone) {
+  DT_ASSERT_OK(Give(access::v1::ROLE_SUPER_ADMIN));
+  const std::string help_id = AddUser("help", {});
+  v1::GrantRoleRequest grant;
+  grant.set_user("help@corp.test");
+  grant.set_role(access::v1::ROLE_HELP_DESK);
+  DT_ASSERT_OK(roles_.Grant(admin_, grant));
+  const rpc::Caller help{rpc::Caller::Kind::kAdmin, "help@corp.test", "admin", "acme", help_id};
+  v1::ResetFactorsRequest reset;
+  reset.set_user_id(user_id_);
+  EXPECT_EQ(ReasonOf(users_.ResetFactors(help, reset).status()),
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
+  reset.set_user_id(help_id);
+  EXPECT_EQ(ReasonOf(users_.ResetFactors(help, reset).status()),
+            reason::v1::REASON_CALLER_NOT_ALLOWED);
+  reset.set_user_id(AddUser("bob", {}));
+  DT_EXPECT_OK(users_.ResetFactors(help, reset));
+}
+
+TEST_F(ConsoleTest, AGrantNamesWhomTheCallMustNotTouch) {
+  Begin(access::v1::ROLE_HELP_DESK);
+  DT_ASSERT_OK(Ask(kRevoke));
+  const auto grant = verifier_->Check(signed_, kRevoke);
+  DT_ASSERT_OK(grant);
+  const rpc::Caller caller = rpc::AdminOf(*grant);
+  EXPECT_FALSE(caller.MayTouch(user_id_));
+  EXPECT_TRUE(caller.MayTouch("id-bob"));
+  DT_ASSERT_OK(Give(access::v1::ROLE_SUPER_ADMIN));
+  DT_ASSERT_OK(Open());
+  DT_ASSERT_OK(Ask(kRevoke));
+  EXPECT_TRUE(rpc::AdminOf(verifier_->Check(signed_, kRevoke).value()).MayTouch(user_id_));
+}
+
+TEST_F(ConsoleTest, OfManyRefusedCallsTheLogHasTheNumber) {
+  Begin(access::v1::ROLE_READ_ONLY);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(ReasonOf(Ask(kSetRules)), reason::v1::REASON_CALLER_NOT_ALLOWED);
+  }
+  EXPECT_EQ(EventsOf("admin.call.refuse").size(), 10U);
+  DT_ASSERT_OK(console_->TellRefusals());
+  const auto events = EventsOf("admin.call.refuse");
+  ASSERT_EQ(events.size(), 11U);
+  EXPECT_EQ(events[10].debug_data().at("count"), "990");
+  EXPECT_EQ(events[10].targets(0).id(), user_id_);
+  DT_ASSERT_OK(console_->TellRefusals());
+  EXPECT_EQ(EventsOf("admin.call.refuse").size(), 11U);
 }
 
 TEST_F(ConsoleTest, AnEndedSessionOrADeactivatedUserOpensNothing) {

@@ -159,5 +159,23 @@ TEST_F(DashboardTest, AppsHaveLogosThatAdminsGive) {
   EXPECT_EQ(EventsOf("application.logo.change").size(), 2u);
 }
 
+TEST_F(DashboardTest, ALogoGoesWithItsApp) {
+  v1::SetAppLogoRequest logo;
+  logo.set_app_id("mail");
+  logo.set_png(ToString(
+      Base64Decode(
+          "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMQUDAAAACkAGE0Zn1yAAAA"
+          "AElFTkSuQmCC")
+          .value()));
+  const auto set = logos_.Set(admin_, logo);
+  DT_ASSERT_OK(set);
+  v1::RemoveAppRequest remove;
+  remove.set_app_id("mail");
+  DT_ASSERT_OK(apps_->RemoveApp(admin_, remove));
+  v1::GetAppLogoRequest get;
+  get.set_sha256(set->sha256());
+  EXPECT_EQ(ReasonOf(dashboard_.Logo(get).status()), reason::v1::REASON_LOGO_UNKNOWN);
+}
+
 }  // namespace
 }  // namespace devicetrust::policy

@@ -236,9 +236,14 @@ class EditWriter {
     const v1::ObjectName object = AppObject(id);
     DT_ASSIGN_OR_RETURN(const std::int64_t number, NextVersionNumber(txn_, object));
     // The revisions of an app that goes stay, for AppAt().
-    DT_RETURN_IF_ERROR(app ? WriteApp(txn_, app->app, app->rules, number)
-                           : txn_.Run("DELETE FROM apps WHERE id = $1", {id}).status());
+    DT_RETURN_IF_ERROR(app ? WriteApp(txn_, app->app, app->rules, number) : RemoveApp(id));
     return WriteVersion(txn_, {object, number, org_version_, !app.has_value()}, event_);
+  }
+
+  // Another app of this id, later, begins without the logo.
+  absl::Status RemoveApp(const std::string& id) {
+    DT_RETURN_IF_ERROR(txn_.Run("DELETE FROM app_logos WHERE app_id = $1", {id}).status());
+    return txn_.Run("DELETE FROM apps WHERE id = $1", {id}).status();
   }
 
   db::Transaction& txn_;

@@ -71,6 +71,20 @@ absl::StatusOr<std::vector<StoredSession>> ListSessionsOf(db::Transaction& txn,
   return sessions;
 }
 
+absl::StatusOr<std::vector<std::string>> ListSurplusSessions(db::Transaction& txn,
+                                                             const std::string& user_id,
+                                                             WallTime now) {
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT id FROM sessions WHERE user_id = $1 AND expires_at_ms > $2 AND ended = 0"
+              " AND NOT EXISTS (SELECT 1 FROM ended_sessions WHERE session_id = id)"
+              " ORDER BY used_at_ms DESC, started_at_ms DESC, id LIMIT 8 OFFSET $3",
+              {user_id, UnixMillis(now), std::int64_t{kSessionsOfUserMax}}));
+  std::vector<std::string> ids;
+  for (const db::Row& row : rows) ids.push_back(db::Text(row[0]));
+  return ids;
+}
+
 bool IsTouchDue(const StoredSession& session, const SessionUse& use, WallTime now) {
   const bool elsewhere = use.address != session.address || use.user_agent != session.user_agent;
   return elsewhere || now - session.used_at >= kUseRewrittenAfter;

@@ -47,6 +47,13 @@ absl::StatusOr<std::vector<StoredSession>> ListSessionsOf(db::Transaction& txn,
                                                           const std::string& user_id,
                                                           WallTime from);
 
+// A user has so many at most: beyond that the ones not used for longest go.
+inline constexpr int kSessionsOfUserMax = 100;
+// Those beyond, a few at a time.
+absl::StatusOr<std::vector<std::string>> ListSurplusSessions(db::Transaction& txn,
+                                                             const std::string& user_id,
+                                                             WallTime now);
+
 // Somebody uses it from there.
 struct SessionUse {
   std::string address;

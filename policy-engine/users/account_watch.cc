@@ -14,7 +14,14 @@ absl::Status Over(reason::v1::Reason reason, std::string_view what) {
                         "Ask your administrator, then sign in again.");
 }
 
-absl::Status StateOf(const directory::User& user, WallTime now) {
+// The domain as a whole does not answer; other errors are of one account.
+bool SaysNothing(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+absl::Status CheckAccount(const directory::User& user, WallTime now) {
   if (!user.enabled) {
     return Over(reason::v1::REASON_USER_DISABLED, "the account is disabled in Active Directory");
   }
@@ -26,13 +33,6 @@ absl::Status StateOf(const directory::User& user, WallTime now) {
   }
   return absl::OkStatus();
 }
-
-// The domain as a whole does not answer; other errors are of one account.
-bool SaysNothing(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsFailedPrecondition(status);
-}
-
-}  // namespace
 
 void AccountWatch::Saw(const std::string& user_id, WallTime now) {
   const MutexLock lock(mutex_);
@@ -83,7 +83,7 @@ absl::Status AccountWatch::Check(const std::string& user_id, const std::string& 
     }
     return WhileAway(user_id, now);
   }
-  DT_RETURN_IF_ERROR(StateOf(*user, now));
+  DT_RETURN_IF_ERROR(CheckAccount(*user, now));
   Saw(user_id, now);
   return absl::OkStatus();
 }

@@ -22,6 +22,10 @@ struct AccountWatchLimits {
   std::chrono::minutes grace{60};
 };
 
+// What a directory says of an account: kUnauthenticated: USER_DISABLED, ACCOUNT_EXPIRED,
+// ACCOUNT_LOCKED.
+absl::Status CheckAccount(const directory::User& user, WallTime now);
+
 // Whether the accounts behind open sessions are still good in the directory: whom Active Directory
 // has locked, disabled, expired or deleted opens nothing more. In memory of this process: after a
 // restart each account is asked about once. Thread-safe.

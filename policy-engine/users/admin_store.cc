@@ -113,6 +113,11 @@ absl::Status CloseConsoleSession(db::Transaction& txn, const std::string& sessio
       .status();
 }
 
+absl::Status CloseConsoleSessionsOf(db::Transaction& txn, const std::string& user_id) {
+  return txn.Run("UPDATE console_sessions SET factor_at = 0 WHERE user_id = $1", {user_id})
+      .status();
+}
+
 absl::Status PruneConsoleSessions(db::Transaction& txn, WallTime oldest) {
   return txn.Run("DELETE FROM console_sessions WHERE begun_at < $1", {UnixSeconds(oldest)})
       .status();

@@ -49,6 +49,8 @@ absl::StatusOr<std::optional<ConsoleSession>> FindConsoleSession(db::Transaction
 absl::Status OpenConsoleSession(db::Transaction& txn, const std::string& session_id, WallTime now);
 absl::Status TouchConsoleSession(db::Transaction& txn, const std::string& session_id, WallTime now);
 absl::Status CloseConsoleSession(db::Transaction& txn, const std::string& session_id);
+// All of a user: whoever's role or second factor has changed shows the factor again.
+absl::Status CloseConsoleSessionsOf(db::Transaction& txn, const std::string& user_id);
 // Those that began before `oldest`.
 absl::Status PruneConsoleSessions(db::Transaction& txn, WallTime oldest);
 

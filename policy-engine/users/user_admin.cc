@@ -133,7 +133,9 @@ absl::Status UserAdmin::StoreFactor(db::Transaction& txn, const Prepared& prepar
   if (!prepared.factor) return absl::OkStatus();
   DT_ASSIGN_OR_RETURN(const bool unchanged,
                       parts_.factors.Has(txn, prepared.id, AsBytes(user.totp_secret())));
-  return unchanged ? absl::OkStatus() : TotpFactors::Store(txn, *prepared.factor);
+  if (unchanged) return absl::OkStatus();
+  DT_RETURN_IF_ERROR(CloseConsoleSessionsOf(txn, prepared.id));
+  return TotpFactors::Store(txn, *prepared.factor);
 }
 
 absl::StatusOr<v1::ImportUsersResponse> UserAdmin::StoreImport(
@@ -320,6 +322,8 @@ absl::StatusOr<v1::EnrollFactorResponse> UserAdmin::EnrollFactor(
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
   DT_ASSIGN_OR_RETURN(const NewRecoveryCodes codes, MakeRecoveryCodes(parts_.random));
   const auto store = [&](db::Transaction& txn) -> absl::Status {
+    DT_RETURN_IF_ERROR(CheckMayChange(txn, admin, found.user.id()));
+    DT_RETURN_IF_ERROR(CloseConsoleSessionsOf(txn, found.user.id()));
     DT_RETURN_IF_ERROR(TotpFactors::Store(txn, factor));
     DT_RETURN_IF_ERROR(StoreRecoveryCodes(txn, found.user.id(), codes));
     return parts_.events.Append(txn, event);
@@ -340,6 +344,8 @@ absl::StatusOr<v1::ResetFactorsResponse> UserAdmin::ResetFactors(
   DT_RETURN_IF_ERROR(parts_.events.Identify(event));
   const auto reset = [&](db::Transaction& txn) -> absl::StatusOr<v1::ResetFactorsResponse> {
     DT_ASSIGN_OR_RETURN(StoredUser found, FindUserById(txn, request.user_id()));
+    DT_RETURN_IF_ERROR(CheckMayChange(txn, admin, found.user.id()));
+    DT_RETURN_IF_ERROR(CloseConsoleSessionsOf(txn, found.user.id()));
     const bool had_any = !found.user.factors().empty();
     if (had_any) {
       DT_RETURN_IF_ERROR(TotpFactors::Remove(txn, found.user.id()));
