@@ -8,6 +8,7 @@
 #include "libs/base/random_id.h"
 #include "libs/base/utc_time.h"
 #include "libs/directory/sid.h"
+#include "libs/rpc/error.h"
 #include "libs/saml/xml.h"
 #include "libs/saml/xml_signature.h"
 #include "libs/wsfed/names.h"
@@ -245,6 +246,13 @@ std::vector<Claim> ClaimsOf(const Party& party, const Subject& subject) {
 absl::StatusOr<std::string> BuildToken(const Answer& answer, const Party& party,
                                        const Subject& subject, const pki::Identity& signer,
                                        Random& random) {
+  // Two people without one would be the same person there.
+  if (SubjectName(party, subject.user).empty()) {
+    return rpc::MakeError(
+        absl::StatusCode::kFailedPrecondition, reason::v1::REASON_USER_NOT_IN_DOMAIN,
+        "the user has no SID, of which the name for this app is made", subject.user.principal(),
+        "Import the user with the SID of the account in Active Directory.");
+  }
   DT_ASSIGN_OR_RETURN(const std::string hex, NewRandomHex(20, random));
   const std::string id = "_" + hex;  // An xs:ID may not begin with a digit.
   if (answer.token_type == Party::TOKEN_TYPE_SAML_2_0) {

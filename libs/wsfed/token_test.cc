@@ -138,6 +138,16 @@ TEST_F(WsFedTokenTest, TellsOffice365WhatItReadsAndNothingElse) {
   EXPECT_THAT(ClaimsOf(party_, subject_), ::testing::SizeIs(2));
 }
 
+// Whoever has no name would be everybody who has none.
+TEST_F(WsFedTokenTest, NobodyIsNamedByNothing) {
+  party_.set_claims(Party::CLAIMS_OFFICE_365);
+  for (const char* sid : {"", "S-1-", "no SID"}) {
+    subject_.user.set_sid(sid);
+    const auto token = BuildToken(answer_, party_, subject_, signer_, random_);
+    EXPECT_EQ(rpc::ReasonOf(token.status()), reason::v1::REASON_USER_NOT_IN_DOMAIN) << sid;
+  }
+}
+
 TEST_F(WsFedTokenTest, TellsWhatAnAdministratorChose) {
   const auto choose = [this](const char* name, org::v1::UserField field, const char* value,
                              const char* prefix = "") {

@@ -60,6 +60,7 @@ class FakeOrg final : public OrgClient {
     response.set_code(fmt::format("CODE-{}", ++codes_));
     response.mutable_user()->set_id(request.session().user_id());
     response.mutable_user()->set_principal(request.session().user_id().substr(2));
+    response.mutable_user()->set_sid("S-1-5-21-1-2-3-1104");
     response.set_show_security_message(true);
     response.set_learn_more_url("https://help.example/trust?a=1&b=2");
     const reason::v1::Reason problem = TakeProof(request, response);

@@ -48,6 +48,11 @@ Wording WordingOf(Reason reason) {
           "That is the app's fault, not yours. Go back to the app and try once more; if it comes "
           "to this page again, show it to your administrator.",
           true};
+    case reason::v1::REASON_USER_NOT_IN_DOMAIN:
+      return {403, "Your account can't use this app",
+              "The app knows people by something that your account does not have. Contact your "
+              "administrator.",
+              true};
     case reason::v1::REASON_THROTTLED:
     case reason::v1::REASON_TOO_MANY_REQUESTS:
       return {429, "Too many attempts", "Wait a minute and try again."};
