@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "libs/base/ascii.h"
+#include "libs/net/endpoint.h"
 
 namespace devicetrust::http {
 namespace {
@@ -182,6 +183,16 @@ std::string_view ReasonPhrase(int status) {
     default:
       return "Status";
   }
+}
+
+std::optional<boost::asio::ip::address> LastAddress(std::string_view list) {
+  list.remove_prefix(std::min(list.size(), list.rfind(',') + 1));
+  constexpr std::string_view kBlanks = " \t";
+  list.remove_prefix(std::min(list.size(), list.find_first_not_of(kBlanks)));
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(std::string(list), error);
+  if (error || (address.is_v6() && address.to_v6().scope_id() != 0)) return std::nullopt;
+  return net::Unmapped(address);
 }
 
 }  // namespace devicetrust::http

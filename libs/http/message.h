@@ -52,6 +52,10 @@ struct Connection {
   pki::CertificateVerdict peer_verdict = pki::CertificateVerdict::kNone;
 };
 
+// The last address of a list as proxies append to; nothing when it ends with none, or with one that
+// has a scope, which is an interface of the proxy's own.
+std::optional<boost::asio::ip::address> LastAddress(std::string_view list);
+
 // One request that met every syntax rule of parser.h.
 struct Request {
   std::string method;  // GET, HEAD or POST.

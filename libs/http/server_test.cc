@@ -397,6 +397,24 @@ TEST_F(ServerTest, ClosesAfterOneAnswerWhereAsked) {
   EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos);
 }
 
+// What was sent behind the request stays unread, and must not cost the answer.
+TEST_F(ServerTest, AnAnswerArrivesWhateverWasSentBehindItsRequest) {
+  close_always_ = true;
+  Start(false);
+  asio::io_context io;
+  asio::ip::tcp::socket socket(io);
+  socket.connect(server_->endpoint(0));
+  const std::string sent = "GET / HTTP/1.1\r\nHost: h\r\n\r\n" + std::string(100'000, 'x');
+  asio::write(socket, asio::buffer(sent));
+  socket.shutdown(asio::ip::tcp::socket::shutdown_send);
+  std::string answer;
+  boost::system::error_code end;
+  asio::read(socket, asio::dynamic_buffer(answer), end);
+  EXPECT_EQ(end, asio::error::eof) << end.message();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos);
+}
+
 TEST_F(ServerTest, NamesWhoHoldsThePort) {
   Start(false);
   ListenerConfig second;

@@ -1,6 +1,7 @@
 #include "libs/http/session.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <optional>
@@ -55,15 +56,7 @@ Response PlainError(int status, std::string_view words = "") {
 // not there once, or ends with none.
 std::optional<asio::ip::address> ClientOf(const Request& request, std::string_view field) {
   if (request.fields.Count(field) != 1) return std::nullopt;
-  std::string_view last = *request.fields.Find(field);
-  last.remove_prefix(std::min(last.size(), last.rfind(',') + 1));
-  constexpr std::string_view kBlanks = " \t";
-  last.remove_prefix(std::min(last.size(), last.find_first_not_of(kBlanks)));
-  error_code error;
-  const asio::ip::address address = asio::ip::make_address(std::string(last), error);
-  // A scope is one of the proxy's own interfaces.
-  if (error || (address.is_v6() && address.to_v6().scope_id() != 0)) return std::nullopt;
-  return net::Unmapped(address);
+  return LastAddress(*request.fields.Find(field));
 }
 
 }  // namespace
@@ -186,12 +179,15 @@ Task<void> Session::Run() {
                             served < listener_.limits.requests_per_connection_max;
     // Who takes an answer slowly holds no place that others need.
     admission_.Idle();
-    // Octets of another request would be lost unread: then the peer is waited for.
-    const bool finishes = !keep_alive && pending_.empty();
+    const bool finishes = !keep_alive && !HoldsUnread();
     const bool written =
         co_await Write(std::move(response), request.method == "HEAD", keep_alive, finishes);
     if (!written || finishes) co_return;
-    if (!keep_alive) break;
+    if (!keep_alive) {
+      deadline_.Set(kGoodbye);
+      co_await Linger();
+      co_return;
+    }
     if (!Hold(0)) co_return;
   }
   deadline_.Set(kGoodbye);
@@ -262,16 +258,14 @@ Task<bool> Session::Write(Response response, bool head_only, bool keep_alive, bo
   co_return !error;
 }
 
-// Answers, then reads on for a moment without looking: closing a socket that holds unread
-// octets resets the connection, and the peer would not see the answer.
-Task<void> Session::Refuse(const Refusal& refusal) {
-  ++counts_.requests_refused;
-  deadline_.Set(kGoodbye);
-  Response words = listener_.refusal_page ? listener_.refusal_page(refusal)
-                                          : PlainError(refusal.status, refusal.reason);
-  words.status = refusal.status;
-  const bool written = co_await Write(std::move(words), false, false, false);
-  if (!written) co_return;
+bool Session::HoldsUnread() {
+  if (!pending_.empty()) return true;
+  char octet = 0;
+  return recv(stream_->socket().native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+Task<void> Session::Linger() {
+  if (!stream_->socket().is_open()) co_return;
   co_await stream_->Close();
   error_code error;
   stream_->socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
@@ -281,6 +275,16 @@ Task<void> Session::Refuse(const Refusal& refusal) {
     error = failed;
     lingered += size;
   }
+}
+
+Task<void> Session::Refuse(const Refusal& refusal) {
+  ++counts_.requests_refused;
+  deadline_.Set(kGoodbye);
+  Response words = listener_.refusal_page ? listener_.refusal_page(refusal)
+                                          : PlainError(refusal.status, refusal.reason);
+  words.status = refusal.status;
+  const bool written = co_await Write(std::move(words), false, false, false);
+  if (written) co_await Linger();
 }
 
 }  // namespace devicetrust::http

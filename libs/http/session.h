@@ -50,6 +50,11 @@ class Session final : public net::Session {
   // `finishes`: says goodbye with it and waits for no answer.
   Task<bool> Write(Response response, bool head_only, bool keep_alive, bool finishes);
   Task<void> Refuse(const Refusal& refusal);
+  // Whether the peer has sent more than was read.
+  bool HoldsUnread();
+  // Says goodbye, and reads on for a moment without looking: a socket that is closed with octets
+  // unread makes the peer lose what it has not read yet.
+  Task<void> Linger();
 
   static constexpr std::size_t kBufferBytes = 8192;
 
