@@ -50,6 +50,9 @@ void DescribeProxies(Config& config, service::Options& options) {
                 "They speak HTTPS to the org host and name their client by the next option");
   options.Text("client-address-field", config.client_address_field, "NAME",
                "Header field whose last address is the client's; from others it is ignored");
+  options.Texts("mail-hosts-from", config.mail_hosts_from, "NETWORK",
+                "Mail services that ask with their clients' names and passwords, and name the "
+                "client's address in X-MS-Forwarded-Client-IP");
 }
 
 void DescribeLimits(Config& config, service::Options& options) {

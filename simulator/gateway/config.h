@@ -52,6 +52,10 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   std::vector<std::string> client_address_from;
   std::string client_address_field = "X-Forwarded-For";
 
+  // Networks of mail services, such as Exchange Online: what they say of whose name and password
+  // they bring (X-MS-Forwarded-Client-IP) is believed.
+  std::vector<std::string> mail_hosts_from;
+
   std::size_t threads = 0;             // Of each listener. 0: one per core.
   int revocation_age_max_ms = 5000;    // Older: nobody is trusted until news arrive.
   std::size_t connections_max = 4096;  // Of each listener.

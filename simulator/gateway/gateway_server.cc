@@ -41,6 +41,7 @@ struct Files {
   SiteMark mark;
   http::Networks proxies;         // That speak the PROXY protocol.
   http::Networks header_proxies;  // That name their client in a field.
+  http::Networks mail_hosts;      // The same at the endpoint for mail clients.
   service::Component component;
 };
 
@@ -161,12 +162,19 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
                       http::Networks::Parse(config.proxy_protocol_from, "--proxy-protocol-from"));
   DT_ASSIGN_OR_RETURN(http::Networks header_proxies,
                       http::Networks::Parse(config.client_address_from, "--client-address-from"));
+  DT_ASSIGN_OR_RETURN(http::Networks mail_hosts,
+                      http::Networks::Parse(config.mail_hosts_from, "--mail-hosts-from"));
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
   DT_ASSIGN_OR_RETURN(SiteMark mark, LoadMark(config.org_mark));
   DT_ASSIGN_OR_RETURN(service::Component component, service::Component::Load(config, "gateway"));
-  return Files{std::move(identities.org), std::move(identities.mtls), std::move(bundle),
-               std::move(mark),           std::move(proxies),         std::move(header_proxies),
-               std::move(component)};
+  return Files{.org = std::move(identities.org),
+               .mtls = std::move(identities.mtls),
+               .edge_ca_bundle = std::move(bundle),
+               .mark = std::move(mark),
+               .proxies = std::move(proxies),
+               .header_proxies = std::move(header_proxies),
+               .mail_hosts = std::move(mail_hosts),
+               .component = std::move(component)};
 }
 
 // `devices`: null while nobody is known to sign device certificates; then none is asked for.
@@ -330,7 +338,8 @@ Site GatewayServer::Parts::DescribeSite() const {
                                        : mtls_port,
           config.mtls_names == "fresh",
           OrgName(),
-          files.mark};
+          files.mark,
+          files.mail_hosts};
 }
 
 void GatewayServer::Parts::MakeHosts() {

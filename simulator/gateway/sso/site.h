@@ -9,6 +9,7 @@
 #include "libs/base/random.h"
 #include "libs/base/status.h"
 #include "libs/http/message.h"
+#include "libs/http/server.h"
 
 namespace devicetrust::gateway {
 
@@ -29,6 +30,9 @@ struct Site {
   bool fresh_names = true;        // Each challenge at a name of its own below mtls_host.
   std::string org_name = org;     // As people call the organization: "Acme". Not empty.
   SiteMark mark = {};
+  // Mail services that ask for tokens with a name and a password of their clients, and say whose
+  // (wsfed/active_endpoint.h).
+  http::Networks mail_hosts = {};
 
   std::string MtlsOrigin(std::string_view host) const;
   // An origin for one challenge: below mtls_host with a name nobody used before, or there.

@@ -59,7 +59,21 @@ http::Response NotSignedIn(const absl::Status& status) {
                  "Passwords can't be checked just now. Try again in a moment.");
 }
 
-org::v1::EvaluateRequest EvaluationOf(const RequestContext& context, const org::v1::App& app,
+// Exchange Online asks for its clients and says whose address it was. Else one guesser behind it
+// would use up the attempts of everybody, and rules would see the mail service's network.
+constexpr std::string_view kForwardedClientField = "x-ms-forwarded-client-ip";
+
+org::v1::ClientInfo MailClientOf(const Site& site, const http::Request& request) {
+  org::v1::ClientInfo client = ClientOf(request);
+  if (!site.mail_hosts.Contain(request.connection.peer_address)) return client;
+  if (request.fields.Count(kForwardedClientField) != 1) return client;
+  if (const auto address = http::LastAddress(*request.fields.Find(kForwardedClientField))) {
+    client.set_address(address->to_string());
+  }
+  return client;
+}
+
+org::v1::EvaluateRequest EvaluationOf(const org::v1::ClientInfo& client, const org::v1::App& app,
                                       const org::v1::StartSessionResponse& session) {
   org::v1::EvaluateRequest request;
   request.set_app_id(app.id());
@@ -67,7 +81,7 @@ org::v1::EvaluateRequest EvaluationOf(const RequestContext& context, const org::
   info->set_session_id(session.session_id());
   info->set_user_id(session.user().id());
   *info->mutable_authenticated_at() = session.authenticated_at();
-  *request.mutable_client() = ClientOf(context.request);
+  *request.mutable_client() = client;
   request.set_client_kind(org::v1::CLIENT_KIND_EXCHANGE_ACTIVESYNC_OR_LEGACY);
   request.set_session_hash(ToString(pki::Sha256(session.session_id())));
   return request;
@@ -105,7 +119,7 @@ Task<http::Response> WsFedActiveEndpoint::Answer(const RequestContext& context) 
   org::v1::StartSessionRequest start;
   start.set_principal(request->user_name);
   start.set_password(request->password);
-  *start.mutable_client() = ClientOf(context.request);
+  *start.mutable_client() = MailClientOf(site_, context.request);
   const auto session = co_await org_.StartSession(std::move(start));
   if (!session.ok()) co_return NotSignedIn(session.status());
   http::Response response = co_await Decide(context, *request, *app, *session);
@@ -120,7 +134,8 @@ Task<http::Response> WsFedActiveEndpoint::Answer(const RequestContext& context) 
 Task<http::Response> WsFedActiveEndpoint::Decide(
     const RequestContext& context, const wsfed::TokenRequest& request, const org::v1::App& app,
     const org::v1::StartSessionResponse& session) const {
-  const auto evaluated = co_await org_.Evaluate(EvaluationOf(context, app, session));
+  const org::v1::ClientInfo client = MailClientOf(site_, context.request);
+  const auto evaluated = co_await org_.Evaluate(EvaluationOf(client, app, session));
   if (!evaluated.ok()) co_return NotSignedIn(evaluated.status());
   const org::v1::SignOnResult& result = evaluated->result();
   switch (result.outcome()) {

@@ -120,6 +120,23 @@ class WsFedGatewayTest : public GatewayTest {
   }
 };
 
+// Else everybody behind the mail service has one address: one guesser shuts all of them out.
+TEST_F(WsFedGatewayTest, AMailServiceOfTheOperatorSaysWhoseAddressItIs) {
+  const auto address_told = [&](const std::string& value, int times = 1) {
+    http::Request request = MailClient();
+    for (int i = 0; i < times; ++i) request.fields.Add("X-MS-Forwarded-Client-IP", value);
+    browser_.Send(gateway_, request);
+    return org_.last_client.address();
+  };
+  EXPECT_EQ(address_told("198.51.100.9"), "192.0.2.7");  // Nobody's mail service.
+  gateway_.site.mail_hosts = http::Networks::Parse({"192.0.2.0/24"}, "--mail-hosts-from").value();
+  EXPECT_EQ(address_told("198.51.100.9"), "198.51.100.9");
+  EXPECT_EQ(address_told("10.0.0.1, 198.51.100.10"), "198.51.100.10");
+  EXPECT_EQ(address_told("nonsense"), "192.0.2.7");
+  EXPECT_EQ(address_told("198.51.100.9", 2), "192.0.2.7");
+  EXPECT_EQ(address_told("fe80::1%1"), "192.0.2.7");
+}
+
 TEST_F(WsFedGatewayTest, ATrustedDeviceGetsATokenWithItsContext) {
   const std::string context = "rm=0&id=\"<x>'&ru=%2f\xc3\xab";
   const http::Response page = SignOn(Url({{"wctx", context}}));
