@@ -2,6 +2,7 @@
 // only.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -57,6 +58,7 @@ class FakeAdminBackend final : public AdminBackend {
   }
   Task<absl::StatusOr<Listened>> Listen(AdminCall call) override {
     calls.push_back(call);
+    if (while_listening) while_listening();
     co_return listened;
   }
 
@@ -64,6 +66,7 @@ class FakeAdminBackend final : public AdminBackend {
   bool open = false;
   absl::StatusOr<std::string> answer = std::string();
   Listened listened;
+  std::function<void()> while_listening;
   std::vector<org::v1::AuthorizeCallRequest> asked;
   std::vector<AdminCall> calls;
 

@@ -85,18 +85,22 @@ absl::StatusOr<http::Response> StateResponse(const org::v1::ConsoleState& state)
                                      nlohmann::json(ConsoleMethodsOf(state.role())).dump()));
 }
 
-// While it lives, one stream more is listened to.
+// While it lives, the user listens to one stream more.
 class Listener {
  public:
-  explicit Listener(std::atomic<int>& count) : count_(count), place_(++count <= kListenersMax) {}
-  ~Listener() { --count_; }
+  Listener(Listeners& listeners, const std::string& user_id)
+      : listeners_(listeners), user_id_(user_id), entered_(listeners.Enter(user_id)) {}
+  ~Listener() {
+    if (entered_) listeners_.Leave(user_id_);
+  }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
-  bool has_place() const { return place_; }
+  bool has_place() const { return entered_; }
 
  private:
-  std::atomic<int>& count_;
-  const bool place_;
+  Listeners& listeners_;
+  const std::string user_id_;
+  const bool entered_;
 };
 
 absl::StatusOr<http::Response> Lines(const pb::Descriptor& type, const Listened& listened) {
@@ -112,6 +116,22 @@ absl::StatusOr<http::Response> Lines(const pb::Descriptor& type, const Listened&
 }
 
 }  // namespace
+
+bool Listeners::Enter(const std::string& user_id) {
+  const MutexLock lock(mutex_);
+  if (all_ >= kListenersMax) return false;
+  int& of_user = by_user_[user_id];
+  if (of_user >= kListenersOfUserMax) return false;
+  ++of_user;
+  ++all_;
+  return true;
+}
+
+void Listeners::Leave(const std::string& user_id) {
+  const MutexLock lock(mutex_);
+  --all_;
+  if (--by_user_[user_id] == 0) by_user_.erase(user_id);
+}
 
 Task<http::Response> JsonApi::Serve(const RequestContext& context) const {
   absl::StatusOr<http::Response> answer = co_await Answer(context);
@@ -146,7 +166,7 @@ Task<absl::StatusOr<http::Response>> JsonApi::Answer(const RequestContext& conte
   if (name.starts_with(kConsoleService)) {
     co_return co_await AboutConsole(context, session->id, name.substr(kConsoleService.size()));
   }
-  co_return co_await Forward(context, session->id, name);
+  co_return co_await Forward(context, *session, name);
 }
 
 Task<absl::StatusOr<http::Response>> JsonApi::AboutConsole(const RequestContext& context,
@@ -186,7 +206,7 @@ Task<absl::StatusOr<http::Response>> JsonApi::AboutConsole(const RequestContext&
 }
 
 Task<absl::StatusOr<http::Response>> JsonApi::Forward(const RequestContext& context,
-                                                      const std::string& session_id,
+                                                      const Session& session,
                                                       std::string_view name) const {
   const pb::MethodDescriptor* method = FindConsoleMethod(name);
   if (method == nullptr) {
@@ -201,7 +221,7 @@ Task<absl::StatusOr<http::Response>> JsonApi::Forward(const RequestContext& cont
   call.request = *std::move(wire);
 
   org::v1::AuthorizeCallRequest authorize;
-  authorize.set_session_id(session_id);
+  authorize.set_session_id(session.id);
   authorize.set_method(call.method);
   *authorize.mutable_client() = ClientOf(context.request);
   auto granted = co_await backend_.AuthorizeCall(std::move(authorize));
@@ -209,10 +229,11 @@ Task<absl::StatusOr<http::Response>> JsonApi::Forward(const RequestContext& cont
   call.grant = std::move(*granted->mutable_signed_grant());
 
   if (method->server_streaming()) {
-    const Listener listener(listeners_);
+    const Listener listener(listeners_, session.user_id);
     if (!listener.has_place()) {
       co_return Refused(absl::StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
-                        "too many streams are listened to at once", "Try again in a moment.");
+                        "too many streams are listened to at once",
+                        "Close other tabs of the console, or try again in a moment.");
     }
     const auto listened = co_await backend_.Listen(std::move(call));
     if (!listened.ok()) co_return listened.status();

@@ -8,9 +8,11 @@
 // says that it is JSON, either of which a browser would ask us about before (CORS), and we say no.
 #pragma once
 
-#include <atomic>
+#include <map>
+#include <string>
 #include <string_view>
 
+#include "libs/base/mutex.h"
 #include "libs/base/task.h"
 #include "libs/http/message.h"
 #include "simulator/gateway/sso/browser_cookies.h"
@@ -22,8 +24,23 @@ namespace devicetrust::gateway {
 
 inline constexpr std::string_view kConsoleApiPath = "/console/api/";
 inline constexpr std::string_view kConsoleField = "x-dt-console";  // Any value.
-// Streams that are listened to at once, for all administrators of this gateway.
-inline constexpr int kListenersMax = 64;
+// Streams that are listened to at once: of one administrator, who may have many tabs, and of all at
+// this gateway.
+inline constexpr int kListenersOfUserMax = 8;
+inline constexpr int kListenersMax = 256;
+
+// Who listens, by user. Thread-safe.
+class Listeners {
+ public:
+  // False: the user has enough, or there are too many in all. Else Leave() must follow.
+  bool Enter(const std::string& user_id);
+  void Leave(const std::string& user_id);
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, int> by_user_ ABSL_GUARDED_BY(mutex_);
+  int all_ ABSL_GUARDED_BY(mutex_) = 0;
+};
 
 // Thread-safe.
 class JsonApi {
@@ -42,13 +59,12 @@ class JsonApi {
                                                     const std::string& session_id,
                                                     std::string_view method) const;
   Task<absl::StatusOr<http::Response>> Forward(const RequestContext& context,
-                                               const std::string& session_id,
-                                               std::string_view name) const;
+                                               const Session& session, std::string_view name) const;
 
   const Site& site_;
   const BrowserCookies& cookies_;
   AdminBackend& backend_;
-  mutable std::atomic<int> listeners_{0};
+  mutable Listeners listeners_;
 };
 
 }  // namespace devicetrust::gateway

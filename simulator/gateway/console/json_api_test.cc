@@ -77,6 +77,34 @@ TEST_F(JsonApiTest, ACallGoesToItsServiceWithTheOrgsGrant) {
   EXPECT_EQ(gateway_.admins.calls[1].peer, AdminCall::Peer::kCa);
 }
 
+TEST(ListenersTest, NobodyListensInThePlaceOfEverybody) {
+  Listeners listeners;
+  for (int i = 0; i < kListenersOfUserMax; ++i) EXPECT_TRUE(listeners.Enter("ada"));
+  EXPECT_FALSE(listeners.Enter("ada"));
+  EXPECT_TRUE(listeners.Enter("bob"));
+  listeners.Leave("ada");
+  EXPECT_TRUE(listeners.Enter("ada"));
+  for (int user = 2; user < kListenersMax / kListenersOfUserMax; ++user) {
+    for (int i = 0; i < kListenersOfUserMax; ++i) {
+      EXPECT_TRUE(listeners.Enter(fmt::format("user{}", user)));
+    }
+  }
+  for (int i = 1; i < kListenersOfUserMax; ++i) EXPECT_TRUE(listeners.Enter("bob"));
+  EXPECT_FALSE(listeners.Enter("carol"));
+}
+
+TEST_F(JsonApiTest, TheNinthTabOfAnAdministratorIsToldToWait) {
+  Open();
+  constexpr char kTail[] = "devicetrust.org.v1.SystemLogService/TailEvents";
+  std::vector<int> statuses;
+  gateway_.admins.while_listening = [&] { statuses.push_back(Call(kTail).status); };
+  EXPECT_EQ(Call(kTail).status, 200);
+  EXPECT_EQ(std::ranges::count(statuses, 429), 1);
+  EXPECT_EQ(std::ranges::count(statuses, 200), kListenersOfUserMax - 1);
+  gateway_.admins.while_listening = nullptr;
+  EXPECT_EQ(Call(kTail).status, 200);
+}
+
 TEST_F(JsonApiTest, WithoutSessionRoleOrFactorNothingIsCalled) {
   EXPECT_EQ(Call(kListApps).status, 401);
   SignIn();
