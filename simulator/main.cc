@@ -67,6 +67,8 @@ void Describe(UpOptions& up, service::Options& options) {
   options.Choice("mtls-names", up.mtls_names, {"fresh", "fixed"},
                  "A host name for each challenge, or mtls.localhost alone, which fits into "
                  "/etc/hosts");
+  options.Flag("ticket-sign-in", up.ticket_sign_in,
+               "Who has a Kerberos ticket signs in without a password");
   options.Texts("sp-metadata", up.sp_metadata, "FILE",
                 "SAML metadata of an app of yours; may come more than once");
   options.Texts("wsfed-metadata", up.wsfed_metadata, "FILE",

@@ -45,7 +45,8 @@ class Fields {
 struct Connection {
   boost::asio::ip::address peer_address;  // Of the socket, or of the proxy's client.
   bool tls = false;
-  std::string server_name;  // SNI, lower case; empty without.
+  std::string server_name;                          // SNI, lower case; empty without.
+  std::optional<pki::Certificate> own_certificate;  // What this server has shown.
   // The client certificate of the handshake. The client has proven that it holds the key;
   // `peer_verdict` says what to think of the certificate, kNone when there is none.
   std::optional<pki::Certificate> peer_certificate;

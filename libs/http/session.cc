@@ -147,6 +147,7 @@ Task<void> Session::Run() {
     connection_.tls = true;
     connection_.server_name = pki::ServerName(tls);
     if (connection_.server_name.ends_with('.')) connection_.server_name.pop_back();
+    connection_.own_certificate = pki::OwnCertificate(tls);
     connection_.peer_certificate = pki::PeerCertificate(tls);
     connection_.peer_verdict = pki::PeerVerdict(tls);
   }

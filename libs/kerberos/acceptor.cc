@@ -14,6 +14,7 @@
 #include <numeric>
 
 #include "absl/strings/match.h"
+#include "libs/base/ascii.h"
 #include "libs/base/log.h"
 #include "libs/base/mutex.h"
 #include "libs/kerberos/environment.h"
@@ -35,7 +36,8 @@ absl::Status Unusable(krb5_context context, krb5_error_code code, const std::str
 // lock and read the file twice for every ticket.
 class Keys {
  public:
-  static absl::StatusOr<std::shared_ptr<const Keys>> Load(const std::string& path) {
+  static absl::StatusOr<std::shared_ptr<const Keys>> Load(const std::string& path,
+                                                          const std::string& service) {
     static std::atomic<std::uint64_t> next = 0;
     auto keys = std::make_shared<Keys>();
     keys->name_ = "MEMORY:dt-acceptor-" + std::to_string(next.fetch_add(1));
@@ -44,8 +46,13 @@ class Keys {
                          "libkrb5 refuses the file that KRB5_CONFIG names");
     }
     krb5_error_code code = krb5_kt_resolve(keys->context_, keys->name_.c_str(), &keys->keytab_);
-    if (code == 0) code = Copy(keys->context_, "FILE:" + path, keys->keytab_);
+    int copied = 0;
+    if (code == 0) code = Copy(keys->context_, "FILE:" + path, service, keys->keytab_, copied);
     if (code != 0) return Unusable(keys->context_, code, path);
+    if (!service.empty() && copied == 0) {
+      return MakeFailure(Failure::kMisconfigured,
+                         fmt::format("keytab {} holds no key of {}", path, service));
+    }
     return keys;
   }
   Keys() = default;
@@ -58,7 +65,19 @@ class Keys {
   const std::string& name() const { return name_; }
 
  private:
-  static krb5_error_code Copy(krb5_context context, const std::string& from, krb5_keytab to) {
+  static bool IsOf(krb5_context context, krb5_const_principal principal,
+                   const std::string& service) {
+    char* name = nullptr;
+    if (krb5_unparse_name_flags(context, principal, KRB5_PRINCIPAL_UNPARSE_NO_REALM, &name) != 0) {
+      return false;
+    }
+    const bool same = EqualIgnoringCase(name, service);
+    krb5_free_unparsed_name(context, name);
+    return same;
+  }
+
+  static krb5_error_code Copy(krb5_context context, const std::string& from,
+                              const std::string& service, krb5_keytab to, int& copied) {
     krb5_keytab file = nullptr;
     krb5_error_code code = krb5_kt_resolve(context, from.c_str(), &file);
     if (code != 0) return code;
@@ -67,7 +86,10 @@ class Keys {
     if (code == 0) {
       krb5_keytab_entry entry{};
       while ((code = krb5_kt_next_entry(context, file, &entry, &cursor)) == 0) {
-        code = krb5_kt_add_entry(context, to, &entry);
+        if (service.empty() || IsOf(context, entry.principal, service)) {
+          code = krb5_kt_add_entry(context, to, &entry);
+          ++copied;
+        }
         krb5_free_keytab_entry_contents(context, &entry);
         if (code != 0) break;
       }
@@ -196,6 +218,28 @@ absl::StatusOr<Identity> IdentityOf(gss_name_t source) {
   return identity;
 }
 
+absl::Status CheckNotDelegated(gss_ctx_id_t context, gss_name_t source) {
+  OM_uint32 minor = 0;
+  krb5_flags flags = 0;
+  const OM_uint32 major = gss_krb5_get_tkt_flags(&minor, context, &flags);
+  if (major != GSS_S_COMPLETE) return GssError(major, minor, "flags of the ticket");
+  if ((flags & (TKT_FLG_FORWARDED | TKT_FLG_PROXY)) != 0) {
+    return MakeFailure(Failure::kTicketInvalid, "the ticket was forwarded, or is a proxy's");
+  }
+  GssBuffer value;
+  GssBuffer display;
+  int authenticated = 0;
+  int complete = 0;
+  int more = -1;
+  gss_buffer_desc attribute = Borrow("urn:mspac:delegation-info");
+  if (gss_get_name_attribute(&minor, source, &attribute, &authenticated, &complete, value.out(),
+                             display.out(), &more) == GSS_S_COMPLETE) {
+    return MakeFailure(Failure::kTicketInvalid,
+                       "a service asked for the ticket in a person's name");
+  }
+  return absl::OkStatus();
+}
+
 // Not the ticket's: libkrb5 reports what the system says of the replay cache's file, and of its
 // number SPNEGO leaves only the text.
 bool IsFaultOfSystem(const absl::Status& error) {
@@ -234,7 +278,7 @@ struct Acceptor::Pool {
     const FileVersion found = FileVersion::Of(config.keytab);
     if (keys != nullptr && found == version) return absl::OkStatus();
     version = found;
-    absl::StatusOr<std::shared_ptr<const Keys>> fresh = Keys::Load(config.keytab);
+    absl::StatusOr<std::shared_ptr<const Keys>> fresh = Keys::Load(config.keytab, config.service);
     if (!fresh.ok()) {
       if (keys == nullptr) return fresh.status();
       Log(LogLevel::kWarning, "kerberos.keytab.unreadable",
@@ -315,8 +359,12 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   if (major != GSS_S_COMPLETE) {
     return MakeFailure(Failure::kMalformed, "only Kerberos in a single SPNEGO leg is accepted");
   }
-  if ((flags & GSS_C_CHANNEL_BOUND_FLAG) == 0) {
+  if (pool_->config.binding == AcceptorConfig::Binding::kRequired &&
+      (flags & GSS_C_CHANNEL_BOUND_FLAG) == 0) {
     return MakeFailure(Failure::kNotBound, "the ticket is not bound to this request");
+  }
+  if (pool_->config.refuse_delegated) {
+    DT_RETURN_IF_ERROR(CheckNotDelegated(context.get(), source.get()));
   }
   DT_ASSIGN_OR_RETURN(Identity identity, IdentityOf(source.get()));
   return Accepted{std::move(identity), Bytes(reply.bytes().begin(), reply.bytes().end())};

@@ -40,6 +40,18 @@ struct AcceptorConfig {
   std::string keytab;  // Path of the keytab with the service's keys; read again when it changes.
   std::string replay_cache;  // Path of this server's own replay caches: ".0" to ".f" are added.
   std::chrono::milliseconds keytab_looked_at_every{500};
+  // Whom tickets are for, "HTTP/sso.example.com" in whichever realm: of the keytab's keys no others
+  // are taken. Empty: all are. (A ticket does not say by whose name it was asked for in a way that
+  // could not be changed: what an account's other names get, its key opens, too.)
+  std::string service = {};
+  // kRequired: the ticket is bound to the request. kWhenGiven: to be bound is up to the client, as
+  // with browsers (RFC 5929), but then to nothing else.
+  enum class Binding { kRequired, kWhenGiven };
+  Binding binding = Binding::kRequired;
+  // Not of somebody who was given the person's tickets, or asks in the person's name: tickets that
+  // were forwarded or are a proxy's (RFC 4120, sections 2.5, 2.6), or came by delegation (MS-PAC,
+  // section 2.9).
+  bool refuse_delegated = false;
 };
 
 inline constexpr std::size_t kSpnegoBytesMax = 48 * 1024;
@@ -52,11 +64,12 @@ class Acceptor {
   static absl::StatusOr<std::unique_ptr<Acceptor>> Create(const AcceptorConfig& config);
   ~Acceptor();
 
-  // Accepts one NegTokenInit that was bound to `bindings`. Thread-safe; about 150 us, no network.
+  // Accepts one NegTokenInit that is bound to `bindings`, as the configuration wants it.
+  // Thread-safe; about 150 us, no network.
   //
   // Errors, with FailureOf(): kInvalidArgument kMalformed (also NTLM, or a longer exchange);
   // kFailedPrecondition kClockSkew, kMisconfigured; kUnauthenticated kTicketExpired,
-  // kTicketInvalid, kReplayed, kNotBound.
+  // kTicketInvalid (also a delegated one), kReplayed, kNotBound.
   absl::StatusOr<Accepted> Accept(std::span<const std::uint8_t> token,
                                   const Bindings& bindings) const;
 

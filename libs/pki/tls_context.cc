@@ -301,6 +301,12 @@ std::optional<Certificate> PeerCertificate(ssl_st* session) {
   return Share(peer);
 }
 
+std::optional<Certificate> OwnCertificate(ssl_st* session) {
+  X509* own = SSL_get_certificate(session);  // Borrowed.
+  if (own == nullptr) return std::nullopt;
+  return Share(own);
+}
+
 CertificateVerdict PeerVerdict(ssl_st* session) {
   return static_cast<CertificateVerdict>(
       reinterpret_cast<std::intptr_t>(SSL_get_ex_data(session, VerdictIndex())));

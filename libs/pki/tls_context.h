@@ -80,6 +80,8 @@ class TlsContext {
 // Nothing when the client showed none; a certificate whose verdict is not kValid is what
 // somebody showed and no more.
 std::optional<Certificate> PeerCertificate(ssl_st* session);
+// Server only: what it has shown.
+std::optional<Certificate> OwnCertificate(ssl_st* session);
 // kNone when the client showed none, or the session was resumed.
 CertificateVerdict PeerVerdict(ssl_st* session);
 // The name that the client asked for (SNI), lower case, since case does not count there

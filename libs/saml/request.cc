@@ -123,6 +123,7 @@ absl::Status ReadContext(XmlElement root, SignOnRequest& request) {
   DT_ASSIGN_OR_RETURN(const std::optional<XmlElement> context,
                       root.Child(kSamlpNs, "RequestedAuthnContext"));
   if (!context) return absl::OkStatus();
+  request.wants_context = true;
   std::vector<std::optional<int>> wanted;
   for (const XmlElement& each : context->Children()) wanted.push_back(StrengthOf(each));
   const auto any = [&](auto fits) {

@@ -20,6 +20,7 @@ struct SignOnRequest {
   std::string acs_url;  // Of the registered ones: the answer goes nowhere else.
   bool force_authn = false;
   bool is_passive = false;
+  bool wants_context = false;          // RequestedAuthnContext, which a password meets.
   std::string name_id_format;          // Empty: as the service provider's metadata prefers.
   std::optional<std::string> subject;  // The NameID that the answer must be about.
   std::optional<Failure> failure;      // It asks for what we can't give: the answer.

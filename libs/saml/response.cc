@@ -55,7 +55,9 @@ std::string AuthnStatement(const Subject& subject) {
           XmlAttribute("SessionNotOnOrAfter", FormatUtc(subject.session_ends_at)),
       Element("saml:AuthnContext", "",
               TextElement("saml:AuthnContextClassRef",
-                          "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport")));
+                          subject.by_ticket ? "urn:oasis:names:tc:SAML:2.0:ac:classes:Kerberos"
+                                            : "urn:oasis:names:tc:SAML:2.0:ac:classes:"
+                                              "PasswordProtectedTransport")));
 }
 
 absl::StatusOr<std::string> ResponseMessage(const Answer& answer, std::string_view content,

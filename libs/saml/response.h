@@ -29,16 +29,17 @@ struct Subject {
   std::string session_index;  // See SessionIndexOf().
   WallTime authenticated_at;
   WallTime session_ends_at;
+  bool by_ticket = false;  // Signed in with a Kerberos ticket; else with a password over TLS.
 };
 
 inline constexpr std::chrono::minutes kAssertionLifetime{5};
 // Service providers whose clocks run late.
 inline constexpr std::chrono::minutes kAssertionBackdate{1};
 
-// A samlp:Response with one assertion, context PasswordProtectedTransport, and the attributes that
-// AttributesOf() says. The provider's settings, and where they are silent its metadata, say what is
-// signed and whether the assertion is encrypted: signed first, so that the signature is inside.
-// Ready for base64. kFailedPrecondition: see ChooseEncryption().
+// A samlp:Response with one assertion, context PasswordProtectedTransport or Kerberos, and the
+// attributes that AttributesOf() says. The provider's settings, and where they are silent its
+// metadata, say what is signed and whether the assertion is encrypted: signed first, so that the
+// signature is inside. Ready for base64. kFailedPrecondition: see ChooseEncryption().
 absl::StatusOr<std::string> BuildResponse(const Answer& answer, const Subject& subject,
                                           const org::v1::SamlServiceProvider& provider,
                                           const pki::Identity& signer, Random& random);

@@ -117,6 +117,9 @@ std::string SubjectName(const Party& party, const org::v1::User& user) {
   return party.claims() == Party::CLAIMS_OFFICE_365 ? ImmutableIdOf(user) : user.principal();
 }
 
+// As relying parties of Active Directory Federation Services know it, in tokens of both kinds.
+constexpr std::string_view kByTicket = "urn:federation:authentication:windows";
+
 std::string NotBefore(const Answer& answer) {
   return XmlAttribute("NotBefore", FormatUtc(answer.now - kTokenBackdate));
 }
@@ -153,11 +156,12 @@ std::string Content11(const Answer& answer, const Party& party, const Subject& p
   if (!attributes.empty()) {
     statements = Element("saml:AttributeStatement", "", subject + attributes);
   }
-  statements +=
-      Element("saml:AuthenticationStatement",
-              XmlAttribute("AuthenticationInstant", FormatUtc(person.authenticated_at)) +
-                  XmlAttribute("AuthenticationMethod", "urn:oasis:names:tc:SAML:1.0:am:password"),
-              subject);
+  statements += Element(
+      "saml:AuthenticationStatement",
+      XmlAttribute("AuthenticationInstant", FormatUtc(person.authenticated_at)) +
+          XmlAttribute("AuthenticationMethod",
+                       person.by_ticket ? kByTicket : "urn:oasis:names:tc:SAML:1.0:am:password"),
+      subject);
   return conditions + statements;
 }
 
@@ -194,8 +198,9 @@ std::string Content20(const Answer& answer, const Party& party, const Subject& p
       "saml:AuthnStatement", XmlAttribute("AuthnInstant", FormatUtc(person.authenticated_at)),
       Element("saml:AuthnContext", "",
               TextElement("saml:AuthnContextClassRef",
-                          "urn:oasis:names:tc:SAML:2.0:ac:classes:"
-                          "PasswordProtectedTransport")));
+                          person.by_ticket ? kByTicket
+                                           : "urn:oasis:names:tc:SAML:2.0:ac:classes:"
+                                             "PasswordProtectedTransport")));
   std::string attributes;
   for (const Claim& claim : ClaimsOf(party, person)) {
     std::string values;

@@ -29,6 +29,7 @@ struct Subject {
   org::v1::User user;
   WallTime authenticated_at;
   bool multi_factor = false;  // A second factor was given in this session.
+  bool by_ticket = false;     // Signed in with a Kerberos ticket; else with a password.
 };
 
 struct Answer {

@@ -31,6 +31,8 @@ std::string Listen(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port
 
 std::string PortOf(const std::string& address) { return address.substr(address.rfind(':') + 1); }
 
+std::string OrgSpn() { return fmt::format("HTTP/{}", kOrgHost); }
+
 }  // namespace
 
 Environment::Environment(const EnvironmentConfig& config, const Clock& clock, Random& random)
@@ -110,18 +112,19 @@ absl::Status Environment::StartForests(const Fleet& fleet) {
   DT_RETURN_IF_ERROR(WriteFileAtomically(ldap_password_file_, password + "\n"));
   DT_ASSIGN_OR_RETURN(sids_, PopulateForests(*forests_, fleet, password));
   iwa_spn_ = "HTTP/iwa." + fleet.domains.front().dns_name;
-  DT_RETURN_IF_ERROR(WriteIwaKeytab());
+  DT_RETURN_IF_ERROR(WriteKeytab(iwa_spn_, iwa_keytab()));
+  if (config_.ticket_sign_in) DT_RETURN_IF_ERROR(WriteKeytab(OrgSpn(), org_keytab()));
   return StartDirectories(fleet);
 }
 
-// The IWA has an account in each realm: no trust leads from one to another.
-absl::Status Environment::WriteIwaKeytab() {
+// No trust leads from one realm to another.
+absl::Status Environment::WriteKeytab(const std::string& spn, const std::string& path) {
   std::vector<std::string> principals;
   for (const std::string& realm : forests_->realms()) {
-    principals.push_back(fmt::format("{}@{}", iwa_spn_, realm));
+    principals.push_back(fmt::format("{}@{}", spn, realm));
     DT_RETURN_IF_ERROR(forests_->AddService(principals.back()));
   }
-  return forests_->WriteKeytab(iwa_keytab(), principals);
+  return forests_->WriteKeytab(path, principals);
 }
 
 absl::Status Environment::StartDirectories(const Fleet& fleet) {
@@ -165,6 +168,7 @@ absl::Status Environment::StartPolicy(const std::string& ca_address) {
   config.internal_listen = kAnyPort;
   config.ca_address = ca_address;
   config.directories = directories_;
+  config.ticket_sign_in = config_.ticket_sign_in;
   const ComponentLauncher launcher(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
   DT_ASSIGN_OR_RETURN(policy_, launcher.Start(config));
@@ -226,6 +230,11 @@ absl::Status Environment::StartGateway() {
   config.edge_ca_bundle = Pem("web-ca");
   config.org_address = policy_->Address("internal");
   config.ca_address = ca_->Address("internal");
+  if (config_.ticket_sign_in) {
+    config.ticket_keytab = org_keytab();
+    config.ticket_replay_cache = Path("org.rcache2");
+    config.krb5_config = forests_->kdc().config_path();
+  }
   const ComponentLauncher launcher(
       {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
   DT_ASSIGN_OR_RETURN(gateway_, launcher.Start(config));
@@ -323,6 +332,8 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.iwa_spn = iwa_spn_;
   for (const std::string& realm : forests_->realms()) {
     endpoints.keytabs[fmt::format("{}@{}", iwa_spn_, realm)] = iwa_keytab();
+    if (!config_.ticket_sign_in) continue;
+    endpoints.keytabs[fmt::format("{}@{}", OrgSpn(), realm)] = org_keytab();
   }
   endpoints.ldap_url = domain_controllers_.front()->url();
   endpoints.ldap_base_dn = forests_->view().realms().front().base_dn.str();

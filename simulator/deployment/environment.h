@@ -30,6 +30,7 @@ struct EnvironmentConfig {
   std::uint16_t org_port = 0;  // 0: any free one.
   std::uint16_t mtls_port = 0;
   std::string mtls_names = "fresh";  // Or "fixed", as gateway::Config::mtls_names.
+  bool ticket_sign_in = false;       // The org host takes Kerberos tickets.
   std::vector<org::v1::App> apps;    // With their rules.
   // Makes the certificates, for who needs more of the same CAs; outlives the environment.
   // Null: it has one of its own.
@@ -68,6 +69,7 @@ class Environment {
   const std::vector<std::string>& sids() const { return sids_; }
   // The issuing certificate of device certificates, then its root.
   std::string iwa_keytab() const { return Path("iwa.keytab"); }
+  std::string org_keytab() const { return Path("org.keytab"); }
   const std::string& iwa_spn() const { return iwa_spn_; }  // "HTTP/iwa.corp.test", in each realm.
   const std::string& kek_file() const { return kek_file_; }
 
@@ -79,7 +81,8 @@ class Environment {
 
   absl::Status MakeCertificates(const Fleet& fleet);
   absl::Status StartForests(const Fleet& fleet);
-  absl::Status WriteIwaKeytab();
+  // Of a service with an account in each realm.
+  absl::Status WriteKeytab(const std::string& spn, const std::string& path);
   absl::Status StartDirectories(const Fleet& fleet);
   absl::Status StartPolicy(const std::string& ca_address);
   absl::Status StartCa(const std::string& ca_address);

@@ -27,6 +27,19 @@ void DescribeOrgHost(Config& config, service::Options& options) {
                  "What packages may take in all, in memory, MiB");
 }
 
+void DescribeTickets(Config& config, service::Options& options) {
+  options.Heading(
+      "Sign-in by Kerberos tickets, also to be allowed by dt-policy's --ticket-sign-in");
+  options.Text("ticket-keytab", config.ticket_keytab, "FILE",
+               "Keys of HTTP/ORG-HOST (default: nobody is asked for a ticket)");
+  options.Text("ticket-replay-cache", config.ticket_replay_cache, "FILE",
+               "Beginning of the names of files that keep which tickets were shown");
+  options.Texts("ticket-from", config.ticket_from, "NETWORK",
+                "Whose browsers are asked for one (default: everybody's)");
+  options.Text("krb5-config", config.krb5_config, "FILE",
+               "krb5.conf (default: what KRB5_CONFIG names)");
+}
+
 void DescribeMtlsHost(Config& config, service::Options& options) {
   options.Heading("mTLS host: device challenge");
   options.Text("mtls-listen", config.mtls_listen, "HOST:PORT", "Where it listens");
@@ -76,6 +89,7 @@ void DescribeLimits(Config& config, service::Options& options) {
 void Describe(Config& config, service::Options& options) {
   service::DescribeComponent(config, "gateway", options);
   DescribeOrgHost(config, options);
+  DescribeTickets(config, options);
   DescribeMtlsHost(config, options);
   service::DescribeOrgPeer(config, options);
   service::DescribeCaPeer(config, options);

@@ -27,6 +27,12 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   std::string downloads;
   std::size_t downloads_mib = 512;  // What they may take, in memory.
 
+  // Sign-in by the Kerberos tickets of domain computers; without a keytab nobody is asked for one.
+  std::string ticket_keytab;  // Of HTTP/org_host.
+  std::string ticket_replay_cache = "dt-gateway.rcache";
+  std::vector<std::string> ticket_from;  // Networks that are asked; none: all.
+  std::string krb5_config;               // Empty: what KRB5_CONFIG names.
+
   // Device challenge. The certificate is for `mtls_host` and, with fresh names, *.mtls_host,
   // and must not cover org_host.
   std::string mtls_listen = "127.0.0.1:8444";

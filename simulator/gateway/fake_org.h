@@ -46,6 +46,23 @@ class FakeOrg final : public OrgClient {
     co_return response;
   }
 
+  Task<absl::StatusOr<org::v1::StartTicketSessionResponse>> StartTicketSession(
+      org::v1::StartTicketSessionRequest request) override {
+    if (unavailable) co_return absl::UnavailableError("down");
+    last_client = request.client();
+    if (request.account_sid() != "S-1-5-21-1-2-3-1104" || request.realm() != "CORP.TEST") {
+      co_return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_USER_UNKNOWN,
+                               "nobody");
+    }
+    org::v1::StartTicketSessionResponse response;
+    response.mutable_user()->set_id("u-ada@corp.test");
+    response.mutable_user()->set_principal("ada@corp.test");
+    response.set_session_id(fmt::format("session-{}", ++sessions_));
+    response.mutable_authenticated_at()->set_seconds(UnixSeconds(clock_.Now()));
+    response.mutable_expires_at()->set_seconds(UnixSeconds(clock_.Now() + kSessionLifetime));
+    co_return response;
+  }
+
   Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
       org::v1::EvaluateRequest request) override {
     if (unavailable) co_return absl::UnavailableError("down");

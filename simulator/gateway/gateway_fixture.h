@@ -88,10 +88,11 @@ inline org::v1::ListAppsResponse NewApps() {
 struct Gateway {
   // `age_max` 0: one that is cut off from both streams.
   Gateway(OrgClient& org, const Clock& clock, Random& random,
-          std::chrono::milliseconds age_max = minutes{10})
+          std::chrono::milliseconds age_max = minutes{10}, const TicketSignIn* tickets = nullptr)
       : revocations(age_max),
         site{"acme", "org.localhost", std::string(kOrigin), "mtls.localhost", 8444, true},
-        org_host(site, snapshots, revocations, org, account, packages, admins, clock, random),
+        org_host(site, snapshots, revocations, org, account, packages, admins, clock, random,
+                 tickets),
         mtls_host(site, snapshots, revocations, clock, random) {
     snapshots.keys.Set(std::make_shared<const Keyring>(ToKeyring("acme", SharedKeys()).value()));
     snapshots.apps.Set(std::make_shared<const AppDirectory>(NewApps()));

@@ -14,6 +14,7 @@
 #include "libs/base/mutex.h"
 #include "libs/http/client.h"
 #include "libs/http/server.h"
+#include "libs/kerberos/environment.h"
 #include "libs/pki/certificate_validator.h"
 #include "libs/pki/quick_ec.h"
 #include "libs/pki/tls_context.h"
@@ -25,6 +26,7 @@
 #include "simulator/gateway/org_host.h"
 #include "simulator/gateway/sso/pages.h"
 #include "simulator/gateway/sso/site.h"
+#include "simulator/gateway/tickets/ticket_acceptor.h"
 #include "simulator/gateway/upstream/admin_backend.h"
 #include "simulator/gateway/upstream/feeds.h"
 #include "simulator/gateway/upstream/org_client.h"
@@ -39,9 +41,10 @@ struct Files {
   pki::Identity mtls;
   std::string edge_ca_bundle;
   SiteMark mark;
-  http::Networks proxies;         // That speak the PROXY protocol.
-  http::Networks header_proxies;  // That name their client in a field.
-  http::Networks mail_hosts;      // The same at the endpoint for mail clients.
+  http::Networks proxies;                       // That speak the PROXY protocol.
+  http::Networks header_proxies;                // That name their client in a field.
+  http::Networks mail_hosts;                    // The same at the endpoint for mail clients.
+  std::unique_ptr<const TicketSignIn> tickets;  // Null: none are taken.
   service::Component component;
 };
 
@@ -156,12 +159,26 @@ std::string StampOf(const Config& config) {
   return stamp;
 }
 
+absl::StatusOr<std::unique_ptr<const TicketSignIn>> LoadTickets(const Config& config) {
+  if (config.ticket_keytab.empty()) return nullptr;
+  DT_RETURN_IF_ERROR(RefuseIfShared(config.ticket_keytab));
+  if (!config.krb5_config.empty()) DT_RETURN_IF_ERROR(kerberos::UseConfig(config.krb5_config));
+  auto tickets = std::make_unique<TicketSignIn>();
+  DT_ASSIGN_OR_RETURN(tickets->networks,
+                      http::Networks::Parse(config.ticket_from, "--ticket-from"));
+  auto check = NewTicketCheck({config.ticket_keytab, config.ticket_replay_cache, config.org_host});
+  if (!check.ok()) return Annotate(check.status(), "--ticket-keytab");
+  tickets->check = *std::move(check);
+  return tickets;
+}
+
 absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(Identities identities, LoadIdentities(config));
   DT_ASSIGN_OR_RETURN(http::Networks proxies,
                       http::Networks::Parse(config.proxy_protocol_from, "--proxy-protocol-from"));
   DT_ASSIGN_OR_RETURN(http::Networks header_proxies,
                       http::Networks::Parse(config.client_address_from, "--client-address-from"));
+  DT_ASSIGN_OR_RETURN(auto tickets, LoadTickets(config));
   DT_ASSIGN_OR_RETURN(http::Networks mail_hosts,
                       http::Networks::Parse(config.mail_hosts_from, "--mail-hosts-from"));
   DT_ASSIGN_OR_RETURN(std::string bundle, ReadPem("--edge-ca-bundle", config.edge_ca_bundle));
@@ -174,6 +191,7 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
                .proxies = std::move(proxies),
                .header_proxies = std::move(header_proxies),
                .mail_hosts = std::move(mail_hosts),
+               .tickets = std::move(tickets),
                .component = std::move(component)};
 }
 
@@ -351,7 +369,7 @@ void GatewayServer::Parts::MakeHosts() {
   packages = std::make_unique<PackageFolder>(config.downloads, config.downloads_mib << 20);
   admins = NewAdminBackend(org_channel, ca_channel);
   org_host = std::make_unique<OrgHost>(site, snapshots, revocations, *org, *account, *packages,
-                                       *admins, clock, random);
+                                       *admins, clock, random, files.tickets.get());
   mtls_host = std::make_unique<MtlsHost>(site, snapshots, revocations, clock, random);
   serving = true;
 }

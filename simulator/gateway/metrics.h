@@ -21,6 +21,9 @@ inline const metrics::Counters kFeedFailures(
 inline const metrics::Counters kConsoleCalls(
     "dt_gateway_console_calls_total",
     "Calls of the console by what came of them: OK, or the reason why not.", {"result"});
+inline const metrics::Counters kTicketsShown(
+    "dt_gateway_tickets_total",
+    "Kerberos tickets that browsers have shown, by what came of them: OK or REFUSED.", {"result"});
 inline const metrics::Gauges kRevokedKept("dt_gateway_revoked_certificates",
                                           "Revoked certificates that the gateway knows.");
 inline const metrics::Gauges kSessionsEnded("dt_gateway_ended_sessions",

@@ -74,7 +74,7 @@ Task<http::Response> OrgHost::Post(const RequestContext& context) const {
 Task<http::Response> OrgHost::Get(const RequestContext& context) const {
   const std::string& path = context.request.path;
   if (path == kConsolePath) co_return co_await Console(context);
-  if (path == "/signin") co_return forms_.ShowSignIn(context);
+  if (path == "/signin") co_return co_await forms_.ShowSignIn(context);
   if (path == "/factor") co_return co_await forms_.ShowFactor(context);
   if (path == "/continue") co_return co_await Continue(context);
   if (path == "/proof") co_return co_await flow_.TakeProof(context);

@@ -47,7 +47,8 @@ class OrgHost {
   // All outlive this. Thread-safe.
   OrgHost(const Site& site, const OrgSnapshots& snapshots, const RevocationState& revocations,
           OrgClient& org, AccountClient& account, const PackageFolder& packages,
-          AdminBackend& admins, const Clock& clock, Random& random)
+          AdminBackend& admins, const Clock& clock, Random& random,
+          const TicketSignIn* tickets = nullptr)
       : site_(site),
         snapshots_(snapshots),
         packages_(packages),
@@ -59,7 +60,7 @@ class OrgHost {
         wsfed_active_(site, org, random),
         flow_(site, cookies_, revocations, org, {&saml_, &wsfed_}, random),
         sign_out_(site, cookies_, org, flow_, {&saml_, &wsfed_}, random),
-        forms_(site, cookies_, revocations, org, flow_),
+        forms_(site, cookies_, revocations, org, flow_, tickets),
         account_(site, cookies_, flow_, account, packages, {&saml_, &wsfed_}, random),
         api_(site, cookies_, admins) {}
 

@@ -140,6 +140,7 @@ class Up {
     config.org_port = options_.org_port;
     config.mtls_port = options_.mtls_port;
     config.mtls_names = options_.mtls_names;
+    config.ticket_sign_in = options_.ticket_sign_in;
     own_ = OwnApps();
     config.apps = own_;
     for (org::v1::App& app : foreign_) {

@@ -16,7 +16,8 @@ struct UpOptions {
   std::string run_dir;  // Empty: a temporary one.
   std::uint16_t org_port = 8443;
   std::uint16_t mtls_port = 8444;
-  std::string mtls_names = "fresh";         // Or "fixed".
+  std::string mtls_names = "fresh";  // Or "fixed".
+  bool ticket_sign_in = false;
   std::vector<std::string> sp_metadata;     // Paths.
   std::vector<std::string> wsfed_metadata;  // Paths.
   std::string wsfed_realm;                  // Empty: none.

@@ -9,8 +9,10 @@ import time
 class Chromium:
     """A context manager. `home` holds the profile and the certificate store (.pki/nssdb)."""
 
-    def __init__(self, home):
+    def __init__(self, home, arguments=(), environment=None):
         self.home = home
+        self.arguments = arguments
+        self.environment = environment or {}
         self.number = 0
         self.unread = b""
 
@@ -20,13 +22,13 @@ class Chromium:
         # The browser reads commands from descriptor 3 and writes answers to 4.
         command = ["bash", "-c", f'exec chromium "$@" 3<&{from_us} 4>&{to_us}', "chromium",
                    "--headless=new", "--remote-debugging-pipe", f"--user-data-dir={self.home}/profile",
-                   "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"]
+                   "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage", *self.arguments]
         if os.geteuid() == 0:
             command.append("--no-sandbox")
         self.process = subprocess.Popen(command, pass_fds=(from_us, to_us), stderr=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL,
-                                        env={**os.environ, "HOME": str(self.home),
-                                             "TMPDIR": str(self.home)})
+                                        env={**os.environ, **self.environment,
+                                             "HOME": str(self.home), "TMPDIR": str(self.home)})
         os.close(from_us)
         os.close(to_us)
         self.session = None

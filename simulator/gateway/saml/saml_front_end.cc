@@ -24,7 +24,7 @@ const pki::Identity& SignerFor(const RequestContext& context, const org::v1::App
 
 namespace {
 
-constexpr std::uint8_t kStateVersion = 1;
+constexpr std::uint8_t kStateVersion = 2;
 constexpr std::string_view kAppPrefix = "/app/";
 constexpr std::string_view kSsoPath = "/sso/saml";
 
@@ -65,10 +65,12 @@ struct SamlFrontEnd::State {
   std::string relay_state;
   std::string name_id_format;
   std::string subject_hash;  // HashName() of the NameID that was asked for; empty: none was.
+  bool password = false;  // The app named a way to sign in, which a password is and a ticket not.
 
   absl::StatusOr<std::string> Pack() const {
     Packer packer(kStateVersion);
     packer.Text(acs_url).Text(request_id).Text(relay_state).Text(name_id_format).Text(subject_hash);
+    packer.Flag(password);
     std::string packed = ToString(packer.Take());
     if (packed.size() <= kProtocolStateBytesMax) return packed;
     return saml::Error(reason::v1::REASON_SAML_REQUEST_MALFORMED, "the request is too long");
@@ -83,6 +85,7 @@ struct SamlFrontEnd::State {
     state.relay_state = unpacker.Text();
     state.name_id_format = unpacker.Text();
     state.subject_hash = unpacker.Text();
+    state.password = unpacker.Flag();
     return unpacker.Done() ? state : State();
   }
 };
@@ -163,9 +166,12 @@ absl::StatusOr<SamlFrontEnd::Begun> SamlFrontEnd::BeginRequested(
   DT_ASSIGN_OR_RETURN(
       const saml::SignOnRequest checked,
       saml::CheckSignOnRequest(request, app.saml(), {EntityId(), sso_url}, context.now));
-  const State state{checked.acs_url, checked.id, request.message().relay_state,
+  const State state{checked.acs_url,
+                    checked.id,
+                    request.message().relay_state,
                     FormatFor(context, checked.name_id_format, app),
-                    checked.subject ? HashName(*checked.subject) : ""};
+                    checked.subject ? HashName(*checked.subject) : "",
+                    checked.wants_context};
   if (checked.failure) return PostFailure(context, state, app, *checked.failure);
   DT_ASSIGN_OR_RETURN(Transaction transaction, NewTransaction(context.now, random_));
   transaction.protocol = Protocol::kSaml;
@@ -208,6 +214,11 @@ bool SamlFrontEnd::IsExpectedUser(const State& state, const org::v1::App& app,
          HashName(NameOf(state, app, user, session).value) == state.subject_hash;
 }
 
+bool SamlFrontEnd::WantsFresherSignIn(const Transaction& transaction, const Session& session,
+                                      WallTime /*now*/) const {
+  return session.by_ticket && State::Unpack(transaction.protocol_state).password;
+}
+
 bool SamlFrontEnd::ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
                                     const Session& session) const {
   const State state = State::Unpack(transaction.protocol_state);
@@ -243,6 +254,7 @@ absl::StatusOr<http::Response> SamlFrontEnd::ReplyAllowed(const RequestContext& 
   subject.session_index = saml::SessionIndexOf(session.id, answer.sp_entity_id);
   subject.authenticated_at = session.authenticated_at;
   subject.session_ends_at = session.expires_at;
+  subject.by_ticket = session.by_ticket;
   DT_ASSIGN_OR_RETURN(const std::string xml, saml::BuildResponse(answer, subject, app.saml(),
                                                                  SignerFor(context, app), random_));
   return PostPage(state, app, xml);

@@ -42,6 +42,8 @@ class SamlFrontEnd final : public ProtocolFrontEnd {
   // Errors: APP_UNKNOWN and the SAML_* reasons; INTERNAL_ERROR when the random source fails.
   absl::StatusOr<Begun> Begin(const RequestContext& context, std::string& app_id) const override;
   bool IsStillRegistered(const Transaction& transaction, const org::v1::App& app) const override;
+  bool WantsFresherSignIn(const Transaction& transaction, const Session& session,
+                          WallTime now) const override;
   bool ExpectsOtherUser(const Transaction& transaction, const org::v1::App& app,
                         const Session& session) const override;
   absl::StatusOr<http::Response> ReplyAllowed(const RequestContext& context,

@@ -8,10 +8,12 @@
 
 #include "libs/base/ascii.h"
 #include "libs/base/encoding.h"
+#include "libs/base/log_sparsely.h"
 #include "libs/base/names.h"
 #include "libs/http/form.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "simulator/gateway/metrics.h"
 #include "simulator/gateway/sso/pages.h"
 
 namespace devicetrust::gateway {
@@ -63,6 +65,29 @@ std::optional<Transaction> NamedTransaction(const RequestContext& context,
   return cookies.FindTransaction(context, *id);
 }
 
+// Of either way to sign in.
+template <typename Started>
+Session SessionOf(const Started& started) {
+  Session session;
+  session.id = started.session_id();
+  session.user_id = started.user().id();
+  session.principal = started.user().principal();
+  session.authenticated_at = rpc::FromTimestamp(started.authenticated_at());
+  session.expires_at = rpc::FromTimestamp(started.expires_at());
+  return session;
+}
+
+constexpr std::string_view kNegotiate = "Negotiate";
+
+// What the browser sends with its one Authorization field of that scheme (RFC 4559, section 4.2).
+std::optional<std::string_view> NegotiateToken(const http::Request& request) {
+  if (request.fields.Count("authorization") != 1) return std::nullopt;
+  const std::string_view value = *request.fields.Find("authorization");
+  const std::string_view scheme = value.substr(0, value.find(' '));
+  if (!EqualIgnoringCase(scheme, kNegotiate) || scheme.size() == value.size()) return std::nullopt;
+  return value.substr(scheme.size() + 1);
+}
+
 }  // namespace
 
 http::Response AuthenticationForms::SignInForm(const RequestContext& context,
@@ -79,18 +104,64 @@ http::Response AuthenticationForms::SignInForm(const RequestContext& context,
                               .form_source = source});
 }
 
-http::Response AuthenticationForms::ShowSignIn(const RequestContext& context) const {
+Task<http::Response> AuthenticationForms::ShowSignIn(const RequestContext& context) const {
   const absl::StatusOr<http::Parameters> query = context.request.QueryParameters();
-  if (query.ok() && query->all().empty()) return http::SeeOther("/");
-  const auto transaction = NamedTransaction(context, cookies_, query);
-  if (!transaction) return flow_.TransactionOver(context, query);
+  if (query.ok() && query->all().empty()) co_return http::SeeOther("/");
+  auto transaction = NamedTransaction(context, cookies_, query);
+  if (!transaction) co_return flow_.TransactionOver(context, query);
   const std::optional<Session> session = cookies_.CurrentSession(context);
   const bool other = query->SingleOr("other", "").value_or("") == "1";
-  if (!session || other) return SignInForm(context, *transaction, "", {});
+  if (other) co_return SignInForm(context, *transaction, "", {});
   if (transaction->fresh_sign_in && !transaction->signed_in_here) {
-    return SignInForm(context, *transaction, session->principal, {});
+    co_return SignInForm(context, *transaction, session ? session->principal : "", {});
   }
-  return http::SeeOther(StepUrl("/continue", *transaction));
+  if (!session) co_return co_await TicketOrForm(context, *std::move(transaction));
+  co_return http::SeeOther(StepUrl("/continue", *transaction));
+}
+
+Task<http::Response> AuthenticationForms::TicketOrForm(const RequestContext& context,
+                                                       Transaction transaction) const {
+  http::Response form = SignInForm(context, transaction, "", {});
+  const http::Connection& connection = context.request.connection;
+  if (tickets_ == nullptr ||
+      !(tickets_->networks.empty() || tickets_->networks.Contain(connection.peer_address))) {
+    co_return form;
+  }
+  const std::optional<std::string_view> token = NegotiateToken(context.request);
+  if (!token) {
+    // A browser without a ticket, or one that may not show it to us, shows the form.
+    form.status = 401;
+    form.fields.Set("www-authenticate", std::string(kNegotiate));
+    co_return form;
+  }
+  // From here on nothing is asked for again: whatever is wrong with the ticket, the form is next.
+  const absl::StatusOr<TicketHolder> holder = tickets_->check->Check(*token, connection);
+  kTicketsShown.With({holder.ok() ? "OK" : "REFUSED"}).Add();
+  if (!holder.ok()) {
+    LogSparsely(LogLevel::kWarning, "gateway.ticket.refused", {},
+                {{"error", std::string(holder.status().message())}});
+    co_return form;
+  }
+  org::v1::StartTicketSessionRequest start;
+  start.set_account_sid(holder->account_sid);
+  start.set_realm(holder->realm);
+  *start.mutable_client() = ClientOf(context.request);
+  const auto started = co_await org_.StartTicketSession(std::move(start));
+  if (!started.ok()) {
+    const std::string reason = rpc::ReasonName(started.status());
+    LogSparsely(LogLevel::kWarning, "gateway.ticket.no_session", reason, {{"reason", reason}});
+    co_return form;
+  }
+  Session session = SessionOf(*started);
+  session.by_ticket = true;
+  transaction.session = session;
+  transaction.decision_code.clear();
+  http::Response response = co_await flow_.Advance(context, std::move(transaction));
+  if (!BrowserCookies::SetsSession(response)) cookies_.SetSession(context, session, response);
+  if (!holder->reply.empty()) {
+    response.fields.Set("www-authenticate", fmt::format("{} {}", kNegotiate, holder->reply));
+  }
+  co_return response;
 }
 
 Task<http::Response> AuthenticationForms::SubmitSignIn(const RequestContext& context) const {
@@ -114,12 +185,7 @@ Task<http::Response> AuthenticationForms::SubmitSignIn(const RequestContext& con
     co_return SignInForm(context, *transaction, *name, PasswordMessage(started.status()));
   }
 
-  Session session;
-  session.id = started->session_id();
-  session.user_id = started->user().id();
-  session.principal = started->user().principal();
-  session.authenticated_at = rpc::FromTimestamp(started->authenticated_at());
-  session.expires_at = rpc::FromTimestamp(started->expires_at());
+  const Session session = SessionOf(*started);
   transaction->session = session;
   transaction->signed_in_here = true;
   transaction->decision_code.clear();

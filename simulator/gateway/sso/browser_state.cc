@@ -31,7 +31,7 @@ void Pack(Packer& packer, const Session& session) {
   packer.Number(UnixMillis(session.authenticated_at)).Time(session.expires_at);
   packer.Flag(session.factor_at.has_value());
   if (session.factor_at) packer.Time(*session.factor_at);
-  packer.Text(session.last_serial).Text(session.told_apps);
+  packer.Text(session.last_serial).Text(session.told_apps).Flag(session.by_ticket);
 }
 
 Session UnpackSession(Unpacker& unpacker) {
@@ -44,6 +44,7 @@ Session UnpackSession(Unpacker& unpacker) {
   if (unpacker.Flag()) session.factor_at = unpacker.Time();
   session.last_serial = unpacker.Text();
   session.told_apps = unpacker.Text();
+  session.by_ticket = unpacker.Flag();
   return session;
 }
 

@@ -35,6 +35,7 @@ struct Session {
   std::optional<WallTime> factor_at;
   // Serial number of the certificate proved last; when it is revoked, the session is over.
   std::string last_serial;
+  bool by_ticket = false;  // Signed in with a Kerberos ticket, without a password.
   // Of each app that was told of it, the mark: so that there are not too many (NoteAppTold()).
   std::string told_apps;
 };

@@ -23,6 +23,13 @@ class GrpcOrgClient final : public OrgClient {
                                       std::move(request), kPasswordTimeout);
   }
 
+  Task<absl::StatusOr<org::v1::StartTicketSessionResponse>> StartTicketSession(
+      org::v1::StartTicketSessionRequest request) override {
+    co_return co_await rpc::AsyncCall(
+        *authentication_->async(), &org::v1::AuthenticationService::Stub::async::StartTicketSession,
+        std::move(request), kPasswordTimeout);
+  }
+
   Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
       org::v1::EvaluateRequest request) override {
     co_return co_await rpc::AsyncCall(

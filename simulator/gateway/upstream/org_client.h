@@ -19,6 +19,8 @@ class OrgClient {
   virtual ~OrgClient() = default;
   virtual Task<absl::StatusOr<org::v1::StartSessionResponse>> StartSession(
       org::v1::StartSessionRequest request) = 0;
+  virtual Task<absl::StatusOr<org::v1::StartTicketSessionResponse>> StartTicketSession(
+      org::v1::StartTicketSessionRequest request) = 0;
   virtual Task<absl::StatusOr<org::v1::EvaluateResponse>> Evaluate(
       org::v1::EvaluateRequest request) = 0;
   virtual Task<absl::StatusOr<org::v1::CompleteFactorResponse>> CompleteFactor(

@@ -184,7 +184,8 @@ absl::StatusOr<http::Response> WsFedFrontEnd::ReplyAllowed(const RequestContext&
                         "one; let a rule do so");
   }
   const wsfed::Answer answer{WsFedIssuer(site_), state.reply_url, state.token_type, context.now};
-  const wsfed::Subject subject{user, session.authenticated_at, session.factor_at.has_value()};
+  const wsfed::Subject subject{user, session.authenticated_at, session.factor_at.has_value(),
+                               session.by_ticket};
   DT_ASSIGN_OR_RETURN(
       const std::string token,
       wsfed::BuildToken(answer, app.ws_fed(), subject,
