@@ -1,5 +1,5 @@
 """Service providers of others judge our SAML: node-saml, samlify, pysaml2, mod_auth_mellon,
-Shibboleth. Sign-ons that they or the org begin, encrypted assertions, one signature or two, sign-out, and keys that
+Shibboleth, SimpleSAMLphp. Sign-ons that they or the org begin, encrypted assertions, one signature or two, sign-out, and keys that
 change meanwhile."""
 import base64
 import pathlib
@@ -12,6 +12,7 @@ import urllib.parse
 from support.apache import MellonProvider, ShibbolethProvider
 from support.browser import Browser, sign_in
 from support.environment import Environment, wait_until
+from support.php import SimpleSamlPhpProvider, missing
 from support.saml import IdentityProvider, KeyPair, NodeProvider, PySaml2Provider, Refused
 
 
@@ -111,7 +112,7 @@ class Saml(unittest.TestCase):
         _, form = self.sign_on(provider, Browser(self.ca))
         self.assertIn("ecdsa-sha256", decoded(form))
 
-    def check_in_apache(self, provider):
+    def check_in_server(self, provider):
         """SP-initiated, all the way to the page; out; and once more as the org begins it."""
         start = self.register(provider)
         browser = Browser(self.ca)
@@ -130,13 +131,20 @@ class Saml(unittest.TestCase):
     def test_mellon(self):
         for encrypted in (False, True):
             with self.subTest(encrypted=encrypted):
-                self.check_in_apache(MellonProvider(self.folder, self.idp(), self.pair, encrypted))
+                self.check_in_server(MellonProvider(self.folder, self.idp(), self.pair, encrypted))
 
     def test_shibboleth(self):
         for encrypted in (False, True):
             with self.subTest(encrypted=encrypted):
-                self.check_in_apache(
+                self.check_in_server(
                     ShibbolethProvider(self.folder, self.idp(), self.pair, encrypted))
+
+    @unittest.skipIf(missing(), missing())
+    def test_simplesamlphp(self):
+        for encrypted in (False, True):
+            with self.subTest(encrypted=encrypted):
+                self.check_in_server(
+                    SimpleSamlPhpProvider(self.folder, self.idp(), self.pair, encrypted))
 
     def test_signing_out_at_the_org_signs_out_of_apps(self):
         mellon = MellonProvider(self.folder, self.idp(), self.pair, False)
