@@ -29,6 +29,7 @@
 #include "policy-engine/decisions/sign_in_replay.h"
 #include "policy-engine/migrations.h"
 #include "policy-engine/rules_wire/rule_messages.h"
+#include "policy-engine/sessions/session_store.h"
 #include "policy-engine/users/totp_factors.h"
 #include "policy-engine/users/user_store.h"
 
@@ -122,8 +123,14 @@ struct Org {
                      for (const auto& group : sign_ins[static_cast<std::size_t>(i)].groups) {
                        person.add_groups(group);
                      }
-                     DT_RETURN_IF_ERROR(
-                         StoreUser(txn, person, fmt::format("user-{}", i), changes).status());
+                     const std::string id = fmt::format("user-{}", i);
+                     DT_RETURN_IF_ERROR(StoreUser(txn, person, id, changes).status());
+                     StoredSession session;
+                     session.id = fmt::format("session-{}", i);
+                     session.user_id = id;
+                     session.started_at = session.used_at = clock.Now();
+                     session.expires_at = clock.Now() + std::chrono::hours(12);
+                     DT_RETURN_IF_ERROR(StoreSession(txn, session));
                    }
                    return changes.Write(txn);
                  })
@@ -185,7 +192,7 @@ struct Org {
 v1::EvaluateRequest RequestOf(int j) {
   v1::EvaluateRequest request;
   request.set_app_id("mail");
-  request.mutable_session()->set_session_id(fmt::format("session-{}", j));
+  request.mutable_session()->set_session_id(fmt::format("session-{}", j % 1000));
   request.mutable_session()->set_user_id(fmt::format("user-{}", j % 1000));
   *request.mutable_session()->mutable_authenticated_at() = rpc::ToTimestamp(SystemClock().Now());
   request.mutable_client()->set_address(fmt::format("10.{}.0.5", j % 25));

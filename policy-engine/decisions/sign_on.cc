@@ -125,7 +125,7 @@ SignOn::Response SignOn::Evaluate(const v1::EvaluateRequest& request) {
     if (absl::IsUnauthenticated(account)) DT_RETURN_IF_ERROR(EndSession(request, account));
     return account;
   }
-  return std::move(DecideAll({&ready, 1}).front());
+  return DecideAlone(ready);
 }
 
 absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn, const ReadySignOn& ready,
@@ -141,9 +141,15 @@ absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn, const Re
   return Decided{std::move(decision), std::move(facts.user)};
 }
 
-std::vector<SignOn::Response> SignOn::DecideAll(std::span<const ReadySignOn> all) {
+SignOn::Response SignOn::DecideAlone(const ReadySignOn& ready) {
+  const std::span<const ReadySignOn> one(&ready, 1);
+  return std::move(DecideAll([one] { return one; }).front());
+}
+
+std::vector<SignOn::Response> SignOn::DecideAll(const Take& take) {
   using Results = std::vector<absl::StatusOr<Decided>>;
   const auto decide = [&](db::Transaction& txn) -> absl::StatusOr<Results> {
+    const std::span<const ReadySignOn> all = take();
     Results results;
     results.reserve(all.size());
     std::vector<v1::Event> events;
@@ -162,11 +168,12 @@ std::vector<SignOn::Response> SignOn::DecideAll(std::span<const ReadySignOn> all
     return results;
   };
   const absl::StatusOr<Results> decided = parts_.database.Write(decide);
+  const std::span<const ReadySignOn> all = take();
   std::vector<Response> responses;
   responses.reserve(all.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (absl::IsCancelled(decided.status()) && all.size() > 1) {
-      responses.push_back(std::move(DecideAll(all.subspan(i, 1)).front()));
+      responses.push_back(DecideAlone(all[i]));
     } else if (!decided.ok()) {
       responses.push_back(decided.status());
     } else if (const absl::StatusOr<Decided>& one = (*decided)[i]; !one.ok()) {

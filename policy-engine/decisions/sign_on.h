@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -51,9 +52,11 @@ class SignOn {
   // only Evaluate() will do, which may block as long as a call of the directory.
   bool AsksDirectory(const org::v1::EvaluateRequest& request) const;
   absl::StatusOr<ReadySignOn> MakeReady(const org::v1::EvaluateRequest& request);
-  // All in one transaction, in their order; the answers come in the same. One that is refused or
-  // fails does so alone.
-  std::vector<Response> DecideAll(std::span<const ReadySignOn> all);
+  // All that `take` gives in one transaction, in their order; the answers come in the same. One
+  // that is refused or fails does so alone. `take` is first called when it is the transaction's
+  // turn, so that those who came while it waited belong to it, and gives the same each time.
+  using Take = std::function<std::span<const ReadySignOn>()>;
+  std::vector<Response> DecideAll(const Take& take);
 
   // The first two steps: what Evaluate() would decide now, without a code. Spends no proof, and
   // leaves nothing in store or log. Errors as Evaluate().
@@ -63,6 +66,8 @@ class SignOn {
   absl::StatusOr<SignOnInput> Prepare(const org::v1::EvaluateRequest& request) const;
   absl::Status CheckAccount(const org::v1::EvaluateRequest& request, WallTime now) const;
   absl::Status EndSession(const org::v1::EvaluateRequest& request, const absl::Status& why);
+
+  Response DecideAlone(const ReadySignOn& ready);
 
   struct Decided;
   // Its events are added to `events`.

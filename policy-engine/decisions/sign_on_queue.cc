@@ -8,7 +8,7 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::size_t kBatchMax = 256;  // In one transaction.
-// While one sends its answers, the other has its transaction.
+// While one sends its answers, another has its transaction.
 constexpr int kDeciders = 2;
 // Of sign-ons whose directory is asked first, a quarter of an hour after the last time.
 constexpr int kAskers = 16;
@@ -49,28 +49,41 @@ void SignOnQueue::Evaluate(const v1::EvaluateRequest& request, Done done) {
   if (first) ready_came_.NotifyOne();
 }
 
-// Empty: the queue ends.
-std::vector<SignOnQueue::Ready> SignOnQueue::TakeReady() {
-  std::vector<Ready> taken;
+// False: the queue ends.
+bool SignOnQueue::ClaimReady() {
   const MutexLock lock(mutex_);
-  while (!stopping_ && ready_.empty()) ready_came_.Wait(mutex_);
-  while (!ready_.empty() && taken.size() < kBatchMax) {
-    taken.push_back(std::move(ready_.front()));
-    ready_.pop_front();
-  }
-  if (!ready_.empty()) ready_came_.NotifyOne();
-  return taken;
+  while (ready_.empty() ? !stopping_ : claimed_) ready_came_.Wait(mutex_);
+  if (ready_.empty()) return false;
+  claimed_ = true;
+  return true;
 }
 
+std::vector<SignOnQueue::Done> SignOnQueue::TakeReady(std::vector<ReadySignOn>& sign_ons) {
+  std::vector<Done> answers;
+  const MutexLock lock(mutex_);
+  claimed_ = false;
+  while (!ready_.empty() && answers.size() < kBatchMax) {
+    sign_ons.push_back(std::move(ready_.front().sign_on));
+    answers.push_back(std::move(ready_.front().done));
+    ready_.pop_front();
+  }
+  if (!ready_.empty() || stopping_) ready_came_.NotifyAll();
+  return answers;
+}
+
+// Taken on the writer's thread, at the beginning of the transaction: the store is not without work
+// between two of them, and none is smaller than it must be.
 void SignOnQueue::DecideLoop() {
-  for (std::vector<Ready> taken = TakeReady(); !taken.empty(); taken = TakeReady()) {
-    std::vector<ReadySignOn> all;
-    all.reserve(taken.size());
-    for (Ready& one : taken) all.push_back(std::move(one.sign_on));
-    std::vector<SignOn::Response> responses = sign_on_.DecideAll(all);
-    for (std::size_t i = 0; i < taken.size(); ++i) {
-      const TraceScope trace(all[i].trace);
-      taken[i].done(std::move(responses[i]));
+  while (ClaimReady()) {
+    std::vector<ReadySignOn> sign_ons;
+    std::optional<std::vector<Done>> answers;
+    std::vector<SignOn::Response> responses = sign_on_.DecideAll([&] {
+      if (!answers) answers = TakeReady(sign_ons);
+      return std::span<const ReadySignOn>(sign_ons);
+    });
+    for (std::size_t i = 0; i < responses.size(); ++i) {
+      const TraceScope trace(sign_ons[i].trace);
+      (*answers)[i](std::move(responses[i]));
     }
   }
 }

@@ -14,7 +14,7 @@
 
 namespace devicetrust::policy {
 
-// Those that come while a transaction is under way share the next one. Thread-safe; whoever calls
+// All that come while a transaction is under way share the next one. Thread-safe; whoever calls
 // bounds how many wait, as a listener does.
 class SignOnQueue {
  public:
@@ -44,13 +44,16 @@ class SignOnQueue {
 
   void DecideLoop();
   void AskLoop();
-  std::vector<Ready> TakeReady();
+  bool ClaimReady();
+  std::vector<Done> TakeReady(std::vector<ReadySignOn>& sign_ons);
 
   SignOn& sign_on_;
   Mutex mutex_;
   CondVar ready_came_;
   CondVar asking_came_;
   std::deque<Ready> ready_ ABSL_GUARDED_BY(mutex_);
+  // One waits for its transaction, in which it takes what is ready by then.
+  bool claimed_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Asking> asking_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

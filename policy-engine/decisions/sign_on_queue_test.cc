@@ -51,8 +51,7 @@ TEST_F(SignOnQueueTest, ThoseThatComeMeanwhileShareTransactionsAndEachIsKept) {
     DT_ASSERT_OK(response);
     codes.push_back(response->result().code());
   }
-  // Of the store's other user, of those that the two threads took at once, and of the rest; the
-  // outbox has its own.
+  // Of the store's other user, and of all of them; the outbox has its own.
   EXPECT_LT(database_->commits() - commits, 20u);
   EXPECT_EQ(EventsOf("policy.evaluate_sign_on").size(), 100u);
   for (const std::string& code : codes) EXPECT_EQ(Explain(code).code(), code);
