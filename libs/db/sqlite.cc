@@ -225,16 +225,23 @@ class SqliteConnection final : public Connection {
   }
 
   static Row ReadRow(sqlite3_stmt* statement) {
+    const int count = sqlite3_column_count(statement);
     Row row;
-    for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+    row.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
       const int type = sqlite3_column_type(statement, i);
-      const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement, i));
-      const std::span bytes(data, static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
       if (type == SQLITE_INTEGER) {
         row.emplace_back(std::int64_t{sqlite3_column_int64(statement, i)});
-      } else if (type == SQLITE_NULL) {
+        continue;
+      }
+      if (type == SQLITE_NULL) {
         row.emplace_back(nullptr);
-      } else if (type == SQLITE_BLOB) {
+        continue;
+      }
+      // Asked of a number, it would make a text of it first.
+      const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement, i));
+      const std::span bytes(data, static_cast<std::size_t>(sqlite3_column_bytes(statement, i)));
+      if (type == SQLITE_BLOB) {
         row.emplace_back(Bytes(bytes.begin(), bytes.end()));
       } else {
         row.emplace_back(ToString(bytes));
@@ -324,6 +331,10 @@ class SqliteStore final : public Store {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& path) {
+  // Nobody reads how much memory SQLite has, and counting it takes a lock at each allocation. No
+  // error counts: another library of this process may use SQLite already.
+  static const int uncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(uncounted);
   if (path == kMemory) return std::make_unique<SqliteStore>(path, FileLock());
   // By the file's own name, whatever link leads to it.
   std::error_code unknown;

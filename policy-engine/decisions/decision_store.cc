@@ -52,7 +52,8 @@ absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const
                                            StoredDecision& decision) {
   for (const std::string& code : codes) {
     decision.record.set_code(code);
-    const std::string record = decision.record.SerializeAsString();
+    Bytes record(decision.record.ByteSizeLong());
+    decision.record.SerializeWithCachedSizesToArray(record.data());
     DT_ASSIGN_OR_RETURN(
         const bool inserted,
         txn.Change("INSERT INTO decisions (code, decided_at_ms, session_id, app_id, app_revision,"
@@ -60,7 +61,7 @@ absl::StatusOr<std::string> InsertDecision(db::Transaction& txn, std::span<const
                    " ON CONFLICT (code) DO NOTHING",
                    {code, UnixMillis(rpc::FromTimestamp(decision.record.at())), decision.session_id,
                     decision.record.app_id(), decision.app_revision, decision.zones_revision,
-                    Bytes(record.begin(), record.end())}));
+                    std::move(record)}));
     if (inserted) return code;
   }
   return absl::AbortedError("no free decision code; try again");

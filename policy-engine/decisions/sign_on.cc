@@ -132,7 +132,7 @@ absl::StatusOr<SignOn::Decided> SignOn::DecideOne(db::Transaction& txn, const Re
                                                   std::vector<v1::Event>& events) {
   const TraceScope trace(ready.trace);
   DT_ASSIGN_OR_RETURN(SignOnFacts facts, GatherFacts(txn, ready.input));
-  v1::Decision decision = facts.known;
+  v1::Decision decision = std::move(facts.known);
   {
     const metrics::Stopwatch stopwatch(kEvaluationSeconds.With());
     Decide(*ready.input.app->policy, decision);

@@ -139,12 +139,12 @@ absl::Status RecordSignOn(db::Transaction& txn, const SignOnInput& input, const 
     DT_RETURN_IF_ERROR(SpendProof(txn, input.proof.id, input.proof.expires_at));
   }
   StoredDecision stored;
-  stored.record = decided;
+  stored.record = std::move(decided);
   stored.session_id = input.request.session().session_id();
   stored.app_revision = input.app->revision;
   stored.zones_revision = input.state->zones_revision;
-  DT_ASSIGN_OR_RETURN(const std::string code, InsertDecision(txn, ids.codes, stored));
-  decided.set_code(code);
+  DT_RETURN_IF_ERROR(InsertDecision(txn, ids.codes, stored).status());
+  decided = std::move(stored.record);
 
   const std::string platform(Name(EffectivePlatform(decided)));
   const bool evaluated = decided.trust() != v1::TRUST_STATE_UNSPECIFIED;

@@ -23,8 +23,8 @@ struct RecordIds {
   static absl::StatusOr<RecordIds> New(WallTime now, Random& random);
 };
 
-// Spends the proof that `facts` rest on and stores the decision. `decided`: the known fields of
-// `facts` with what followed from them; gets its code here. Its events are added to `events`, which
+// Spends the proof that `facts` rest on and stores the decision. `decided`: `facts.known`, which is
+// not read, with what followed from it; gets its code here. Its events are added to `events`, which
 // belong to the same transaction.
 // kAborted: no code is free.
 absl::Status RecordSignOn(db::Transaction& txn, const SignOnInput& input, const RecordIds& ids,
