@@ -12,6 +12,7 @@
 #include "devicetrust/org/v1/apps.pb.h"
 #include "devicetrust/org/v1/console.pb.h"
 #include "devicetrust/org/v1/decisions.pb.h"
+#include "devicetrust/org/v1/diagnostics.pb.h"
 #include "devicetrust/org/v1/event_hooks.pb.h"
 #include "devicetrust/org/v1/factors.pb.h"
 #include "devicetrust/org/v1/history.pb.h"
@@ -39,6 +40,7 @@ const std::vector<const pb::FileDescriptor*>& Contracts() {
       org::v1::App::descriptor()->file(),
       org::v1::Admin::descriptor()->file(),
       org::v1::Decision::descriptor()->file(),
+      org::v1::DiagnoseRequest::descriptor()->file(),
       org::v1::ListHooksRequest::descriptor()->file(),
       org::v1::GetFactorStatusRequest::descriptor()->file(),
       org::v1::ListVersionsRequest::descriptor()->file(),

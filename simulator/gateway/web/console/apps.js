@@ -22,6 +22,13 @@ export function appsPage(main) {
   fill(
     main,
     el("h1", {}, "Apps"),
+    may("AppService/PutApp")
+      ? el(
+          "p",
+          {},
+          el("a", { class: "button main", href: "#/apps/+new" }, "Add an app"),
+        )
+      : null,
     dataTable({
       name: "Apps",
       search: "Search by name",
@@ -71,9 +78,7 @@ export function appsPage(main) {
       empty: el(
         "p",
         {},
-        "No app yet. Register one by its metadata: ",
-        el("code", {}, "dtctl app add metadata.xml"),
-        ".",
+        "No app yet. Add one by the metadata that it publishes.",
       ),
     }),
   );
@@ -133,6 +138,17 @@ export async function appPage(main, id) {
       { class: "soft" },
       `${app.ws_fed ? "WS-Federation" : "SAML"} app ${nameOf(app)}`,
     ),
+    may("AppService/PutApp")
+      ? el(
+          "p",
+          {},
+          el(
+            "a",
+            { class: "button", href: `#/apps/${encodeURIComponent(id)}/edit` },
+            "Edit the app",
+          ),
+        )
+      : null,
     lostBox(app.lost_references),
     el("h2", {}, "Rules"),
     el(

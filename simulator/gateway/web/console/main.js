@@ -44,7 +44,7 @@ const PARTS = [
     path: "apps",
     title: "Apps",
     method: "AppService/ListApps",
-    show: (main, id) => (id ? appPage(main, id) : appsPage(main)),
+    show: (main, rest) => appsPart(main, rest),
   },
   {
     path: "zones",
@@ -83,6 +83,19 @@ const PARTS = [
     show: explainPage,
   },
   {
+    path: "doctor",
+    title: "Doctor",
+    method: "DiagnosticsService/Diagnose",
+    show: async (main, rest) =>
+      (await import("./doctor.js")).doctorPage(main, rest),
+  },
+  {
+    path: "hooks",
+    title: "Event hooks",
+    method: "EventHookService/ListHooks",
+    show: async (main) => (await import("./hooks.js")).hooksPage(main),
+  },
+  {
     path: "downloads",
     title: "Downloads",
     method: "SettingsService/GetSettings",
@@ -95,6 +108,15 @@ const PARTS = [
     show: adminsPage,
   },
 ];
+
+/** "", "ID", "ID/edit"; no id begins with a plus sign. @param {HTMLElement} main @param {string} rest */
+async function appsPart(main, rest) {
+  const [id, verb] = rest.split("/");
+  if (!id) return appsPage(main);
+  if (id !== "+new" && verb !== "edit") return appPage(main, id);
+  const { editAppPage, newAppPage } = await import("./app_edit.js");
+  return id === "+new" ? newAppPage(main) : editAppPage(main, id);
+}
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 const orgName = document.body.dataset.org ?? "";

@@ -131,6 +131,17 @@ export async function personPage(main, id) {
     el("h1", {}, personText(user), " ", statusBadge(user)),
     facts,
     acts,
+    may("DiagnosticsService/Diagnose")
+      ? el(
+          "p",
+          {},
+          el(
+            "a",
+            { href: `#/doctor/user/${encodeURIComponent(id)}` },
+            "Why is this person not let in?",
+          ),
+        )
+      : null,
     el("h2", {}, "Certificates"),
     certificateTable(
       { user_id: id },
