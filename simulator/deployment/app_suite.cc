@@ -31,6 +31,17 @@ AppSuite::AppSuite(const std::string& base_url, const Clock& clock, Random& rand
   }
 }
 
+AppSuite::AppSuite(const std::vector<org::v1::App>& apps, const Clock& clock, Random& random)
+    : clock_(clock), office_({"office", "Office", "urn:example:office", ""}, clock) {
+  for (const org::v1::App& app : apps) {
+    ServiceProviderConfig config{app.id(), app.label(), app.saml().entity_id(), ""};
+    for (const org::v1::AssertionConsumerService& acs : app.saml().acs()) {
+      if (config.acs_url.empty() || acs.is_default()) config.acs_url = acs.url();
+    }
+    apps_.push_back(std::make_unique<ServiceProvider>(std::move(config), clock, random));
+  }
+}
+
 std::vector<org::v1::App> AppSuite::Registrations(const std::vector<org::v1::Rule>& rules) const {
   std::vector<org::v1::App> registrations;
   for (const std::unique_ptr<ServiceProvider>& app : apps_) {

@@ -22,6 +22,9 @@ class AppSuite {
   // hand them over by themselves.
   AppSuite(const std::string& base_url, const Clock& clock, Random& random);
 
+  // The apps of a scenario, as they will be registered: each answers at its default address.
+  AppSuite(const std::vector<org::v1::App>& apps, const Clock& clock, Random& random);
+
   // What the org must know of them, each with `rules`.
   std::vector<org::v1::App> Registrations(const std::vector<org::v1::Rule>& rules) const;
   org::v1::App OfficeRegistration(const std::vector<org::v1::Rule>& rules) const;

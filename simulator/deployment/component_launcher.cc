@@ -47,6 +47,10 @@ class Program final : public RunningComponent {
     return process_->Address(listener);
   }
   absl::Status Check() const override { return process_->Check(); }
+  bool Signal(int number) override {
+    process_->child().Signal(number);
+    return true;
+  }
 
  private:
   const std::unique_ptr<ComponentProcess> process_;

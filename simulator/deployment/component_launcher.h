@@ -28,6 +28,8 @@ class RunningComponent {
   virtual std::string Address(const std::string& listener) const = 0;
   // kUnavailable, with the last lines of its log, when it has ended by itself.
   virtual absl::Status Check() const = 0;
+  // Sends it a signal; false: it runs here.
+  virtual bool Signal(int /*number*/) { return false; }
 };
 
 struct ComponentLauncherConfig {

@@ -42,9 +42,14 @@ Environment::Environment(const EnvironmentConfig& config, const Clock& clock, Ra
       own_pki_(config.pki == nullptr
                    ? std::make_unique<throwaway::ThrowawayPki>(config.org, clock.Now())
                    : nullptr),
-      pki_(config.pki == nullptr ? *own_pki_ : *config.pki) {}
+      pki_(config.pki == nullptr ? *own_pki_ : *config.pki),
+      clocks_{ShiftedClock(clock), ShiftedClock(clock), ShiftedClock(clock), ShiftedClock(clock),
+              ShiftedClock(clock)} {}
 
 Environment::~Environment() {
+  for (std::size_t part = 0; part < kParts; ++part) {
+    if (paused_[part]) static_cast<void>(SetPaused(static_cast<Part>(part), false));
+  }
   for (RunningComponent* const component : {gateway_.get(), iwa_.get(), ca_.get(), policy_.get()}) {
     if (component != nullptr) component->BeginStop();
   }
@@ -70,6 +75,11 @@ absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const Environmen
   DT_RETURN_IF_ERROR(Annotate(
       SetUpOrg(*environment->admin_, fleet, environment->sids_, config.learn_more_url), "org"));
   DT_RETURN_IF_ERROR(Annotate(GrantDomains(*environment->admin_, fleet, kIwaName), "org"));
+  if (!config.zones.empty()) {
+    org::v1::SetZonesRequest zones;
+    zones.mutable_zones()->Assign(config.zones.begin(), config.zones.end());
+    DT_RETURN_IF_ERROR(Annotate(environment->admin_->SetZones(zones), "zones"));
+  }
   for (const org::v1::App& app : config.apps) {
     DT_RETURN_IF_ERROR(Annotate(RegisterApp(*environment->admin_, app), "app " + app.id()));
   }
@@ -136,13 +146,18 @@ absl::Status Environment::StartDirectories(const Fleet& fleet) {
     }
     DT_ASSIGN_OR_RETURN(domain_controllers_.emplace_back(),
                         LdapServer::Start(std::move(server), forests_->view(), clock_));
+    constexpr std::string_view kScheme = "ldaps://";
+    DT_ASSIGN_OR_RETURN(
+        const std::string directory,
+        By(Link::kDirectory, domain_controllers_.back()->url().substr(kScheme.size())));
+    const std::string directory_url = std::string(kScheme) + directory;
     for (const DomainSpec& domain : forest.domains) {
       service::DirectoryConfig& config = directories_.emplace_back();
       config.domain = domain.dns_name;
       config.netbios_name = domain.netbios_name;
       config.domain_sid = DomainSid(forests_->view().realms()[realm++]);
       config.forest = forest.domains.front().dns_name;
-      config.url = domain_controllers_.back()->url();
+      config.url = directory_url;
       config.ca = Pem("web-ca");
       config.bind_dn = fmt::format("{}@{}", kDirectoryAccount, domain.dns_name);
       config.password_file = ldap_password_file_;
@@ -160,23 +175,23 @@ void Environment::SetIdentity(Config& config, const std::string& name) const {
 }
 
 absl::Status Environment::StartPolicy(const std::string& ca_address) {
-  policy::Config config;
+  policy::Config& config = policy_config_;
   SetIdentity(config, "policy");
   config.database = "sqlite:" + Path("policy.db");
   config.log_database = "sqlite:" + Path("system-log.db");
   config.kek_file = kek_file_;
   config.internal_listen = kAnyPort;
-  config.ca_address = ca_address;
+  DT_ASSIGN_OR_RETURN(config.ca_address, By(Link::kCa, ca_address));
   config.directories = directories_;
   config.ticket_sign_in = config_.ticket_sign_in;
-  const ComponentLauncher launcher(
-      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(policy_, launcher.Start(config));
+  DT_RETURN_IF_ERROR(LaunchPolicy());
+  config.internal_listen = policy_->Address("internal");
+  DT_ASSIGN_OR_RETURN(org_address_, By(Link::kPolicy, policy_->Address("internal")));
   return absl::OkStatus();
 }
 
 absl::Status Environment::StartCa(const std::string& ca_address) {
-  ca::Config config;
+  ca::Config& config = ca_config_;
   SetIdentity(config, "ca");
   config.database = "sqlite:" + Path("ca.db");
   config.kek_file = kek_file_;
@@ -185,15 +200,15 @@ absl::Status Environment::StartCa(const std::string& ca_address) {
   config.edge_key = Key("edge");
   config.internal_listen = ca_address;
   config.http_listen = kAnyPort;
-  config.org_address = policy_->Address("internal");
-  const ComponentLauncher launcher(
-      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(ca_, launcher.Start(config));
+  config.org_address = org_address_;
+  DT_RETURN_IF_ERROR(LaunchCa());
+  config.edge_listen = ca_->Address("edge");
+  config.http_listen = ca_->Address("http");
   return absl::OkStatus();
 }
 
 absl::Status Environment::StartIwa() {
-  iwa::Config config;
+  iwa::Config& config = iwa_config_;
   SetIdentity(config, kIwaName);
   config.name = kIwaName;
   config.database = "sqlite:" + Path("iwa.db");
@@ -202,20 +217,20 @@ absl::Status Environment::StartIwa() {
   config.edge_cert = Pem("edge");
   config.edge_key = Key("edge");
   config.internal_listen = kAnyPort;
-  config.org_address = policy_->Address("internal");
+  config.org_address = org_address_;
   config.spn = iwa_spn_;
   config.keytab = iwa_keytab();
   config.replay_cache = Path("iwa.rcache2");
   config.krb5_config = forests_->kdc().config_path();
   config.directories = directories_;
-  const ComponentLauncher launcher(
-      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(iwa_, launcher.Start(config));
+  DT_RETURN_IF_ERROR(LaunchIwa());
+  config.edge_listen = iwa_->Address("edge");
+  config.internal_listen = iwa_->Address("internal");
   return absl::OkStatus();
 }
 
 absl::Status Environment::StartGateway() {
-  gateway::Config config;
+  gateway::Config& config = gateway_config_;
   SetIdentity(config, "gateway-1");
   config.org_listen = Listen(config_.org_port);
   config.org_host = kOrgHost;
@@ -228,16 +243,16 @@ absl::Status Environment::StartGateway() {
   config.mtls_cert = Pem("mtls");
   config.mtls_key = Key("mtls");
   config.edge_ca_bundle = Pem("web-ca");
-  config.org_address = policy_->Address("internal");
-  config.ca_address = ca_->Address("internal");
+  config.org_address = org_address_;
+  config.ca_address = policy_config_.ca_address;  // By its relay, if it has one.
   if (config_.ticket_sign_in) {
     config.ticket_keytab = org_keytab();
     config.ticket_replay_cache = Path("org.rcache2");
     config.krb5_config = forests_->kdc().config_path();
   }
-  const ComponentLauncher launcher(
-      {config_.processes, config_.bin_dir, config_.run_dir, &clock_, &random_});
-  DT_ASSIGN_OR_RETURN(gateway_, launcher.Start(config));
+  DT_RETURN_IF_ERROR(LaunchGateway());
+  config.org_listen = gateway_->Address("org");
+  config.mtls_listen = gateway_->Address("mtls");
   org_origin_ = fmt::format("https://{}:{}", kOrgHost, PortOf(gateway_->Address("org")));
   mtls_origin_ = fmt::format("https://{}:{}", kMtlsHost, PortOf(gateway_->Address("mtls")));
   return absl::OkStatus();
@@ -285,13 +300,6 @@ absl::Status Environment::WaitForIwa() {
   };
   return Annotate(WaitUntil(registered, std::chrono::milliseconds(10), kRegisteredWithin),
                   "registration with the org");
-}
-
-absl::Status Environment::Check() const {
-  for (const RunningComponent* component : {policy_.get(), ca_.get(), iwa_.get(), gateway_.get()}) {
-    DT_RETURN_IF_ERROR(component->Check());
-  }
-  return forests_->kdc().Check();
 }
 
 absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {

@@ -2,9 +2,15 @@
 // Kerberos and LDAP, the org, the CA, an IWA and a gateway, on loopback.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libs/admin/admin_client.h"
@@ -15,11 +21,39 @@
 #include "libs/throwaway/throwaway_pki.h"
 #include "simulator/deployment/component_launcher.h"
 #include "simulator/deployment/endpoints.h"
+#include "simulator/deployment/tcp_relay.h"
 #include "simulator/devices/fleet.h"
 #include "simulator/forest/forests.h"
 #include "simulator/forest/ldap/server.h"
 
 namespace devicetrust::simulator {
+
+// What can go away, and come back.
+enum class Part { kKdc, kIwa, kCa, kPolicy, kGateway };
+inline constexpr std::size_t kParts = 5;
+std::string_view PartName(Part part);  // "kdc", "iwa", …
+std::optional<Part> FindPart(std::string_view name);
+
+// Ways to a part that can be made slow, or cut: to the directory, from whoever asks it; to the
+// internal listeners of the org and of the CA.
+enum class Link { kDirectory, kPolicy, kCa };
+inline constexpr std::size_t kLinks = 3;
+std::optional<Link> FindLink(std::string_view name);  // "directory", "policy", "ca".
+
+// A clock that may be wrong by some time. Thread-safe.
+class ShiftedClock final : public Clock {
+ public:
+  explicit ShiftedClock(const Clock& clock) : clock_(clock) {}
+  WallTime Now() const override {
+    return clock_.Now() + std::chrono::duration_cast<WallTime::duration>(
+                              std::chrono::nanoseconds(by_.load(std::memory_order_relaxed)));
+  }
+  void Set(std::chrono::nanoseconds by) { by_ = by.count(); }
+
+ private:
+  const Clock& clock_;
+  std::atomic<std::int64_t> by_{0};
+};
 
 struct EnvironmentConfig {
   std::string run_dir;  // Existing, private folder, by absolute path.
@@ -31,7 +65,9 @@ struct EnvironmentConfig {
   std::uint16_t mtls_port = 0;
   std::string mtls_names = "fresh";  // Or "fixed", as gateway::Config::mtls_names.
   bool ticket_sign_in = false;       // The org host takes Kerberos tickets.
+  std::vector<org::v1::Zone> zones;  // That the rules name.
   std::vector<org::v1::App> apps;    // With their rules.
+  std::vector<Link> links;           // That SetLink() will be called for.
   // Makes the certificates, for who needs more of the same CAs; outlives the environment.
   // Null: it has one of its own.
   throwaway::ThrowawayPki* pki = nullptr;
@@ -53,6 +89,21 @@ class Environment {
 
   // kUnavailable, with the last lines of its log, when a part has ended by itself.
   absl::Status Check() const;
+
+  // Faults; from one thread at a time. A part that was stopped comes back with the same addresses
+  // and the same store. Errors: as of Start().
+  absl::Status StopPart(Part part);
+  absl::Status StartPart(Part part);
+  // A part that hangs. kFailedPrecondition: it runs inside this process; all but the KDC do without
+  // `processes`.
+  absl::Status SetPaused(Part part, bool paused);
+  // kFailedPrecondition: it was not in `links`.
+  absl::Status SetLink(Link link, std::chrono::nanoseconds delay, bool cut);
+  // kFailedPrecondition: it is a process, whose clock is the machine's.
+  absl::Status SetClock(Part part, std::chrono::nanoseconds by);
+  // Of the time that the org took to evaluate a sign-on since the start; nothing: it is a process,
+  // or there was none. An upper bound: the end of a bucket.
+  std::optional<double> EvaluationSeconds(double percent) const;
 
   Forests& forests() { return *forests_; }
   admin::AdminClient& admin() { return *admin_; }
@@ -88,6 +139,14 @@ class Environment {
   absl::Status StartCa(const std::string& ca_address);
   absl::Status StartIwa();
   absl::Status StartGateway();
+  absl::Status LaunchPolicy();
+  absl::Status LaunchCa();
+  absl::Status LaunchIwa();
+  absl::Status LaunchGateway();
+  // The address that others use for a link: of its relay, if it has one.
+  absl::StatusOr<std::string> By(Link link, const std::string& address);
+  std::unique_ptr<RunningComponent>& ComponentOf(Part part);
+  ComponentLauncher LauncherFor(Part part) const;
   absl::Status ConnectAdmin();
   // Who signs device certificates, as a file and an address for programs of others.
   absl::Status DescribeIssuers(Endpoints& endpoints);
@@ -113,6 +172,17 @@ class Environment {
   std::unique_ptr<admin::AdminClient> admin_;
   std::string org_origin_;
   std::string mtls_origin_;
+  std::string org_address_;  // For the other services.
+  // With the addresses of the first start, so that a later one has them too.
+  policy::Config policy_config_;
+  ca::Config ca_config_;
+  iwa::Config iwa_config_;
+  gateway::Config gateway_config_;
+  std::array<ShiftedClock, kParts> clocks_;
+  std::vector<std::pair<Link, std::unique_ptr<TcpRelay>>> relays_;
+  std::vector<std::uint64_t> evaluations_before_;  // By bucket.
+  std::array<bool, kParts> paused_{};
+  bool kdc_stopped_ = false;
   // Stopped in the reverse order.
   std::unique_ptr<RunningComponent> policy_;
   std::unique_ptr<RunningComponent> ca_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <random>
 
 #include "libs/base/check.h"
@@ -196,9 +197,14 @@ Fleet MakeFleet(const FleetSpec& spec) {
   Shuffle(names.given, engine);
   Shuffle(names.surnames, engine);
 
-  fleet.domain_joined = std::max<std::size_t>(1, spec.devices * 80 / 100);
+  const auto share = [&spec](double percent) {
+    return static_cast<double>(spec.devices) * percent / 100;
+  };
+  fleet.domain_joined = std::clamp<std::size_t>(
+      static_cast<std::size_t>(share(spec.domain_joined) + 1e-6), 1, spec.devices);
   const std::size_t unmanaged =
-      std::min(spec.devices - fleet.domain_joined, (spec.devices * 8 + 99) / 100);
+      std::min(spec.devices - fleet.domain_joined,
+               static_cast<std::size_t>(std::ceil(share(spec.unmanaged) - 1e-6)));
   for (std::size_t i = 0; i < spec.devices; ++i) {
     fleet.users.push_back(MakeUser(i, names, fleet.domains, engine));
     fleet.devices.push_back(MakeDevice(KindOf(i, fleet.domain_joined, unmanaged), i, engine));

@@ -40,8 +40,9 @@ struct FleetDevice {
 
 struct FleetSpec {
   std::uint64_t seed = 7;
-  std::size_t devices =
-      1000;  // 1 to 100,000: 80 % domain-joined, 8 % unmanaged Windows, rest phones and Macs.
+  std::size_t devices = 1000;  // 1 to 100,000.
+  double domain_joined = 80;   // Percent; one at least.
+  double unmanaged = 8;        // Percent, Windows outside of the domain; the rest: phones and Macs.
   std::vector<ForestSpec> forests = DefaultForests();
   bool one_without_factor = false;  // user2 has no second factor.
 };

@@ -235,6 +235,8 @@ absl::Status Kdc::Check() const {
   return ending ? Failed(fmt::format("ended by itself ({})", *ending)) : absl::OkStatus();
 }
 
+absl::Status Kdc::StartAgain() { return Launch(config_.log_requests); }
+
 void Kdc::Stop() {
   if (child_ != nullptr) child_->Stop();
 }

@@ -38,6 +38,8 @@ class Kdc {
   absl::Status Check() const;
   bool WaitForEnd(std::chrono::milliseconds limit) const { return child_->WaitForEnd(limit); }
   void Stop();
+  absl::Status StartAgain();  // After Stop(), on the same port. Errors as Start().
+  void Signal(int number) { child_->Signal(number); }
 
  private:
   Kdc(KdcConfig config, std::uint16_t port);
