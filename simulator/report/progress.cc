@@ -25,6 +25,7 @@ void Meter::Done(std::chrono::microseconds response, std::chrono::microseconds s
   const MutexLock lock(mutex_);
   ++done_;
   latency_.Record(response);
+  service_.Record(service);
 }
 
 void Meter::Failed() {
@@ -40,7 +41,7 @@ void Meter::Stop() {
 
 Meter::Snapshot Meter::Read() const {
   const MutexLock lock(mutex_);
-  Snapshot snapshot{name_, total_, done_, errors_, 0, latency_};
+  Snapshot snapshot{name_, total_, done_, errors_, 0, latency_, service_};
   if (start_ != Monotonic::time_point{}) {
     const auto end = stop_ == Monotonic::time_point{} ? Monotonic::now() : stop_;
     snapshot.seconds = std::chrono::duration<double>(end - start_).count();

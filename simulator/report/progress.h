@@ -37,6 +37,7 @@ class Meter {
     std::uint64_t errors = 0;
     double seconds = 0;  // From Start() to Stop() or now.
     Histogram latency;   // Response times.
+    Histogram service;
 
     double PerSecond() const { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }
   };
@@ -53,6 +54,7 @@ class Meter {
   Monotonic::time_point start_ ABSL_GUARDED_BY(mutex_){};
   Monotonic::time_point stop_ ABSL_GUARDED_BY(mutex_){};
   Histogram latency_ ABSL_GUARDED_BY(mutex_);
+  Histogram service_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The line of one meter, without its end: "enroll   ███░  800/800   640/s   p50 …". On a terminal
