@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -39,13 +40,16 @@ constexpr const char* kProcessesHelp =
 
 // Beside the verbs' options, as OptionsOf() looks for them.
 void Describe(RunOptions& run, service::Options& options) {
-  options.Number("devices", run.devices, 1, kDevicesMax,
-                 "How many; four of five are domain-joined");
-  options.Number("seed", run.seed, 0, kSeedMax, "Names, mix and secrets follow from it");
+  options.Number("devices", run.devices, 0, kDevicesMax, "How many; 0: as the scenario says");
+  options.Text("seed", run.seed_text, "NUMBER",
+               "Names, mix, secrets and arrivals follow from it (default: as the scenario says)");
   options.Text(
       "json", run.json_path, "FILE",
       "Write the result to this file; - is standard output, the rest then goes to standard "
       "error");
+  options.Text("junit", run.junit_path, "FILE", "Thresholds and checks as JUnit XML, for CI");
+  options.Text("markdown", run.markdown_path, "FILE",
+               "A summary in Markdown, say $GITHUB_STEP_SUMMARY");
   options.Text("run-dir", run.run_dir, "FOLDER",
                "For logs and decisions; its contents are replaced (default: a temporary one, "
                "removed after a valid run)");
@@ -165,14 +169,18 @@ constexpr const char* kExamples =
     "  check a scenario  dt-sim check mine.yaml\n"
     "  ask why           dt-sim explain 7F3K-9QXD";
 constexpr const char* kRunAbout =
-    "Enrolls a fleet, signs everybody in, and checks that devices, org and System Log agree.";
+    "Plays a scenario, and checks that devices, org and System Log agree. Without a file: enrolls "
+    "a\n"
+    "fleet and signs everybody in.";
 constexpr const char* kRunExamples =
     "Examples:\n"
     "  dt-sim run\n"
     "  dt-sim run --devices 10000 --json result.json\n"
     "  dt-sim run --processes --run-dir build/run\n"
-    "Exit codes: 0 all agrees, 1 it does not or something failed, 2 bad usage, 128 and the "
-    "signal's\n"
+    "  dt-sim run ca-outage\n"
+    "  dt-sim run mine.yaml --junit junit.xml\n"
+    "Exit codes: 0 all agrees, 1 it does not or something failed, 2 bad usage or scenario, 3 the\n"
+    "generator did not keep to its schedule, so that figures mean nothing, 128 and the signal's\n"
     "number when one ended it (130 for Ctrl-C). An earlier file of --json is removed first; the "
     "new\n"
     "one says \"valid\": false and why, whatever went wrong.";
@@ -294,6 +302,20 @@ absl::Status CheckUp(const UpOptions& up) {
       fmt::format("--org-port and --mtls-port are both {}: give them two ports", up.org_port));
 }
 
+absl::Status SetSeed(RunOptions& run) {
+  if (run.seed_text.empty()) return absl::OkStatus();
+  std::uint64_t seed = 0;
+  const char* const end = run.seed_text.data() + run.seed_text.size();
+  const auto [stopped, error] = std::from_chars(run.seed_text.data(), end, seed);
+  if (error != std::errc{} || stopped != end || seed > static_cast<std::uint64_t>(kSeedMax)) {
+    return absl::InvalidArgumentError(
+        fmt::format("--seed is \"{}\", and must be a whole number from 0 to {}",
+                    Printable(run.seed_text), kSeedMax));
+  }
+  run.seed = seed;
+  return absl::OkStatus();
+}
+
 int Main(int argc, char** argv) {
   PrepareProcess();
   RunOptions run;
@@ -311,6 +333,8 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kExamples);
   const Verb run_verb(app, "run", kRunAbout, kRunExamples, run);
+  run_verb.cli->add_option("FILE", run.scenario,
+                           "A scenario, or the name of one that ships (default: quick-start)");
   run_verb.cli->get_option("--json")->take_last();     // tools/quickstart gives these two;
   run_verb.cli->get_option("--run-dir")->take_last();  // what follows counts.
   const Verb up_verb(app, "up", kUpAbout, kUpExamples, up);
@@ -358,6 +382,7 @@ int Main(int argc, char** argv) {
     if (const absl::Status status = CheckUp(up); !status.ok()) return refuse(status);
     return Flushed(Report(RunUp(up, stdout)));
   }
+  if (const absl::Status seed = SetSeed(run); !seed.ok()) return refuse(seed);
   PreferThroughput();
   return Flushed(Report(RunScenario(run, stdout)));
 }

@@ -44,6 +44,8 @@ class Browser {
   explicit Browser(const BrowserConfig& config, Cookies cookies = {})
       : config_(config), cookies_(std::move(cookies)) {}
 
+  bool has_identity() const { return config_.identity != nullptr; }
+
   // Leaves it without any. For a later one of the same person, on any io_context.
   Cookies TakeCookies() { return std::exchange(cookies_, {}); }
 
@@ -59,7 +61,7 @@ class Browser {
   std::string CookiesFor(const std::string& host, bool cross_site) const;
   void KeepCookies(const std::string& host, const http::Fields& fields);
 
-  const BrowserConfig config_;
+  BrowserConfig config_;
   std::map<std::string, std::unique_ptr<http::Client>> connections_;  // By origin.
   Cookies cookies_;
 };

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <random>
 #include <thread>
 #include <utility>
 
@@ -23,6 +22,7 @@ using Monotonic = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 constexpr std::chrono::milliseconds kPoll{2};
+constexpr std::chrono::milliseconds kLookUp{50};  // Whether to stop, while the next is far off.
 constexpr std::chrono::milliseconds kWatchEvery{5};
 constexpr std::chrono::seconds kRevocationMax{10};  // Promised is one second.
 
@@ -36,10 +36,12 @@ std::string Address(const Page* page) {
   return fmt::format("{} {}", page->response.status, page->url.substr(0, page->url.find('?')));
 }
 
-Task<void> Pause() {
-  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, kPoll);
+Task<void> PauseUntil(Monotonic::time_point end) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, end);
   co_await timer.async_wait(kAsTuple);
 }
+
+Task<void> Pause() { co_await PauseUntil(Monotonic::now() + kPoll); }
 
 }  // namespace
 
@@ -49,15 +51,15 @@ struct SignInPhase::Worker {
   std::optional<pki::TlsContext> tls;
   StepTimes times{};
   SignInTotals totals;
+  std::vector<VisitRecord> records;
 };
 
-SignInPhase::SignInPhase(SignInConfig config, Meter& signin, Meter& challenge)
+SignInPhase::SignInPhase(SignInConfig config, Meter& signin, Meter& next)
     : config_(std::move(config)),
       signin_(signin),
-      challenge_(challenge),
-      records_(config_.fleet->users.size() * apps()),
+      next_meter_(next),
       cookies_(config_.fleet->users.size()),
-      ran_(config_.fleet->users.size()) {}
+      signed_in_(config_.fleet->users.size()) {}
 
 SignInPhase::~SignInPhase() = default;
 
@@ -78,63 +80,50 @@ Browser SignInPhase::NewBrowser(Worker& worker, std::size_t user, const pki::Ide
 }
 
 void SignInPhase::RunOne(std::size_t user, const Watch& watch) {
-  ran_[user] = true;
+  VisitPass pass;
+  pass.phase = kStoryPhase;
+  pass.users = {user};
+  for (std::size_t app = 0; app < apps(); ++app) pass.apps.push_back(app);
+  pass_ = &pass;
   const std::unique_ptr<Worker> worker = NewWorker();
-  co_spawn(worker->io, RunUser(*worker, user, {0, apps()}, &watch), boost::asio::detached);
+  co_spawn(worker->io, RunUser(*worker, user, std::nullopt, &watch), boost::asio::detached);
   worker->io.run();
   Merge(*worker);
+  pass_ = nullptr;
 }
 
-// Users that are not left out, in an order that follows from their number.
-std::vector<std::size_t> SignInPhase::Shuffled(const std::vector<bool>& left_out) const {
-  std::vector<std::size_t> order;
-  for (std::size_t user = 0; user < left_out.size(); ++user) {
-    if (!left_out[user]) order.push_back(user);
-  }
-  std::shuffle(order.begin(), order.end(), std::mt19937_64(order.size()));
-  return order;
-}
-
-absl::Status SignInPhase::Run() {
-  signin_.Start();
-  const absl::Status signed_in = RunPass(Shuffled(ran_), {0, 1}, {});
-  signin_.Stop();
-  DT_RETURN_IF_ERROR(signed_in);
-
-  std::vector<bool> apart = ran_;
-  for (const std::size_t user : config_.to_revoke) apart[user] = true;
-  challenge_.Start();
-  const absl::Status challenged = RunPass(Shuffled(apart), {1, apps()}, config_.to_revoke);
-  challenge_.Stop();
-  return challenged;
-}
-
-absl::Status SignInPhase::RunPass(const std::vector<std::size_t>& queue, Apps apps,
-                                  const std::vector<std::size_t>& to_revoke) {
+absl::Status SignInPhase::Run(const VisitPass& pass) {
+  pass_ = &pass;
+  begun_ = Monotonic::now();
   next_ = 0;
   users_done_ = 0;
-  // Without anybody to revoke there is nothing to wait for.
-  users_to_wait_for_ = to_revoke.empty() ? SIZE_MAX : queue.size() / 2;
-  to_revoke_left_ = to_revoke.size();
+  held_left_ = pass.held.size();
+  released_ = false;
   std::vector<std::unique_ptr<Worker>> workers;
   for (std::size_t i = 0; i < config_.threads; ++i) {
     Worker& worker = *workers.emplace_back(NewWorker());
+    if (!pass.schedule.empty()) {
+      co_spawn(worker.io, RunSchedule(worker, i, config_.threads), boost::asio::detached);
+      continue;
+    }
+    // The first ones get what the division leaves.
     const std::size_t browsers =
-        std::max<std::size_t>(1, config_.browsers_in_flight / config_.threads);
+        pass.at_once / config_.threads + (i < pass.at_once % config_.threads ? 1 : 0);
     for (std::size_t n = 0; n < browsers; ++n) {
-      co_spawn(worker.io, RunQueue(worker, queue, apps), boost::asio::detached);
+      co_spawn(worker.io, RunQueue(worker), boost::asio::detached);
     }
   }
-  for (std::size_t i = 0; i < to_revoke.size(); ++i) {
+  for (std::size_t i = 0; i < pass.held.size(); ++i) {
     Worker& worker = *workers[i % workers.size()];
-    co_spawn(worker.io, RunRevoked(worker, to_revoke[i]), boost::asio::detached);
+    co_spawn(worker.io, RunHeld(worker, pass.held[i], i < kProbesMax), boost::asio::detached);
   }
   const absl::Status status = WatchOver(workers);
   for (const std::unique_ptr<Worker>& worker : workers) Merge(*worker);
+  pass_ = nullptr;
   return status;
 }
 
-// Runs the workers' threads; meanwhile watches, and revokes once, when it is time.
+// Runs the workers' threads, and watches meanwhile.
 absl::Status SignInPhase::WatchOver(std::vector<std::unique_ptr<Worker>>& workers) {
   std::size_t running = workers.size();
   Mutex mutex;
@@ -156,13 +145,9 @@ absl::Status SignInPhase::WatchOver(std::vector<std::unique_ptr<Worker>>& worker
     if (ended.WaitUntil(mutex, look)) continue;
     look = Monotonic::now() + kWatchEvery;
     if (!status.ok()) continue;
+    lock.Unlock();
     if (config_.watch) status = config_.watch();
-    const bool due = users_done_ >= users_to_wait_for_ && to_revoke_left_ == 0;
-    if (status.ok() && due && !revoked_) {
-      if (config_.revoke) status = config_.revoke();
-      revoked_at_ = Monotonic::now();
-      revoked_ = true;
-    }
+    lock.Lock();
     if (!status.ok()) stop_ = true;
   }
   lock.Unlock();
@@ -170,42 +155,110 @@ absl::Status SignInPhase::WatchOver(std::vector<std::unique_ptr<Worker>>& worker
   return status;
 }
 
-Task<void> SignInPhase::RunQueue(Worker& worker, const std::vector<std::size_t>& queue, Apps apps) {
+double SignInPhase::DoneShare() const {
+  if (pass_ == nullptr || pass_->users.empty()) return 1;
+  return static_cast<double>(users_done_) / static_cast<double>(pass_->users.size());
+}
+
+void SignInPhase::Release(Monotonic::time_point at) {
+  released_at_ = at;
+  released_ = true;
+}
+
+Task<void> SignInPhase::RunQueue(Worker& worker) {
   while (!stop_) {
     const std::size_t place = next_++;
-    if (place >= queue.size()) co_return;
-    co_await RunUser(worker, queue[place], apps, nullptr);
+    if (place >= pass_->users.size()) co_return;
+    co_await RunUser(worker, pass_->users[place], std::nullopt, nullptr);
     ++users_done_;
   }
 }
 
-Task<void> SignInPhase::RunUser(Worker& worker, std::size_t user, Apps apps, const Watch* watch) {
+// Each begins at its moment, whatever became of those before.
+Task<void> SignInPhase::RunSchedule(Worker& worker, std::size_t first, std::size_t step) {
+  const VisitPass& pass = *pass_;
+  for (std::size_t place = first; place < pass.users.size() && !stop_; place += step) {
+    const Monotonic::time_point due = begun_ + pass.schedule[place];
+    while (Monotonic::now() < due && !stop_) {
+      co_await PauseUntil(std::min(due, Monotonic::now() + kLookUp));
+    }
+    while (in_flight_ >= kInFlightMax && !stop_) co_await Pause();
+    ++in_flight_;
+    co_spawn(worker.io, RunScheduled(worker, pass.users[place], due), boost::asio::detached);
+  }
+}
+
+Task<void> SignInPhase::RunScheduled(Worker& worker, std::size_t user, Monotonic::time_point due) {
+  worker.totals.late.Record(Since(due));
+  co_await RunUser(worker, user, due, nullptr);
+  ++users_done_;
+  --in_flight_;
+}
+
+Task<void> SignInPhase::RunUser(Worker& worker, std::size_t user,
+                                std::optional<Monotonic::time_point> due, const Watch* watch) {
   const std::optional<pki::Identity> identity = config_.identity_of(user);
-  Browser browser = NewBrowser(worker, user, identity ? &*identity : nullptr);
-  for (std::size_t app = apps.first; app < apps.second && !stop_; ++app) {
-    co_await RunVisit(worker, browser, user, app, app == 0 ? watch : nullptr);
+  const pki::Identity* const shown = identity ? &*identity : nullptr;
+  Browser browser = NewBrowser(worker, user, shown);
+  const std::vector<std::size_t>& list = pass_->apps;
+  std::size_t place = 0;
+  if (pass_->together && !signed_in(user)) {
+    co_await RunVisit(worker, browser, user, list[place++], std::exchange(due, {}), watch);
+  }
+  if (pass_->together) {
+    co_await RunTogether(worker, browser, user, place, shown);
+  } else {
+    for (; place < list.size() && !stop_; ++place) {
+      co_await RunVisit(worker, browser, user, list[place], std::exchange(due, {}),
+                        std::exchange(watch, nullptr));
+    }
   }
   cookies_[user] = browser.TakeCookies();
 }
 
+// Each app in a tab of its own; what the tabs add to the cookies is lost with them.
+Task<void> SignInPhase::RunTogether(Worker& worker, Browser& browser, std::size_t user,
+                                    std::size_t from, const pki::Identity* identity) {
+  Browser::Cookies cookies = browser.TakeCookies();
+  std::size_t open = 0;
+  for (std::size_t place = from; place < pass_->apps.size(); ++place) {
+    ++open;
+    Browser tab({&*worker.tls, config_.fleet->devices[user].user_agent, identity}, cookies);
+    co_spawn(worker.io, RunTab(worker, std::move(tab), user, pass_->apps[place], open),
+             boost::asio::detached);
+  }
+  while (open > 0) co_await Pause();
+  browser = Browser({&*worker.tls, config_.fleet->devices[user].user_agent, identity},
+                    std::move(cookies));
+}
+
+Task<void> SignInPhase::RunTab(Worker& worker, Browser browser, std::size_t user, std::size_t app,
+                               std::size_t& open) {
+  co_await RunVisit(worker, browser, user, app, std::nullopt, nullptr);
+  --open;
+}
+
 // One more app with a good certificate, the rest after its revocation.
-Task<void> SignInPhase::RunRevoked(Worker& worker, std::size_t user) {
+Task<void> SignInPhase::RunHeld(Worker& worker, std::size_t user, bool probe) {
   const std::optional<pki::Identity> identity = config_.identity_of(user);
   Browser browser = NewBrowser(worker, user, identity ? &*identity : nullptr);
-  co_await RunVisit(worker, browser, user, 1, nullptr);
-  --to_revoke_left_;
-  while (!revoked_ && !stop_) co_await Pause();
-  if (identity.has_value() && !stop_) {
-    const absl::Status refused = co_await WaitUntilRefused(worker, *identity);
-    if (!refused.ok()) {
+  const std::vector<std::size_t>& list = pass_->apps;
+  co_await RunVisit(worker, browser, user, list[0], std::nullopt, nullptr);
+  --held_left_;
+  while (!released_ && !stop_) co_await Pause();
+  bool refused = false;
+  if (probe && identity.has_value() && !stop_) {
+    const absl::Status seen = co_await WaitUntilRefused(worker, *identity);
+    refused = seen.ok();
+    if (!seen.ok()) {
       worker.totals.errors.Add("revocation", config_.fleet->users[user].principal,
-                               std::string(refused.message()));
+                               std::string(seen.message()));
     }
   }
-  for (std::size_t app = 2; app < apps() && !stop_; ++app) {
-    records_[user * apps() + app].after_revocation = true;
-    co_await RunVisit(worker, browser, user, app, nullptr);
+  for (std::size_t place = 1; place < list.size() && !stop_; ++place) {
+    co_await RunVisit(worker, browser, user, list[place], std::nullopt, nullptr, refused);
   }
+  cookies_[user] = browser.TakeCookies();
 }
 
 Task<absl::Status> SignInPhase::WaitUntilRefused(Worker& worker, const pki::Identity& identity) {
@@ -224,26 +277,26 @@ Task<absl::Status> SignInPhase::WaitUntilRefused(Worker& worker, const pki::Iden
         co_await http::Fetch(std::move(options), std::move(request));
     if (!response.ok()) co_return response.status();
     if (response->body.find("CERTIFICATE_REVOKED") != std::string::npos) break;
-    if (Since(revoked_at_) > kRevocationMax) {
+    if (Since(released_at_) > kRevocationMax) {
       co_return absl::DeadlineExceededError(
           "a revoked certificate is still trusted by the mTLS host after 10 s");
     }
     co_await Pause();
   }
-  worker.totals.revocation_seen.Record(Since(revoked_at_));
+  worker.totals.revocation_seen.Record(Since(released_at_));
   co_return absl::OkStatus();
 }
 
-// False when it failed.
-Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t user,
-                                 std::size_t app, const Watch* watch) {
+Task<void> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t user,
+                                 std::size_t app, std::optional<Monotonic::time_point> due,
+                                 const Watch* watch, bool after_refusal) {
   Visit visit;
   visit.browser = &browser;
   visit.app = config_.apps[app];
   visit.user = &config_.fleet->users[user];
   visit.binding =
       app % 2 == 0 ? ServiceProvider::Binding::kRedirect : ServiceProvider::Binding::kPost;
-  visit.relay_state = fmt::format("{}-{}", user, app);
+  visit.relay_state = fmt::format("{}-{}-{}", user, app, pass_->phase);
   visit.clock = config_.clock;
   visit.times = &worker.times;
   SignInTotals& totals = worker.totals;
@@ -256,34 +309,36 @@ Task<bool> SignInPhase::RunVisit(Worker& worker, Browser& browser, std::size_t u
     if (watch != nullptr && *watch) (*watch)(step, took, page);
   };
 
-  Meter& meter = app == 0 ? signin_ : challenge_;
+  Meter& meter = signed_in(user) ? next_meter_ : signin_;
+  VisitRecord record;
+  record.user = static_cast<std::uint32_t>(user);
+  record.app = static_cast<std::uint16_t>(app);
+  record.phase = pass_->phase;
+  record.with_certificate = browser.has_identity();
+  record.after_refusal = after_refusal;
+  record.began = begin;
   const absl::StatusOr<VisitEnd> end = co_await OpenApp(std::move(visit));
+  record.ended = Monotonic::now();
   story.took = Since(begin);
   TellVisit(std::move(story), user, app, end);
-  VisitRecord& record = records_[user * apps() + app];
-  if (password_given) ++totals.passwords;
   if (!end.ok()) {
     meter.Failed();
-    record.end = VisitRecord::End::kError;
-    const std::string why(end.status().message());
-    totals.errors.Add(why,
-                      fmt::format("{} opening {}", config_.fleet->users[user].principal,
-                                  config_.apps[app]->config().id),
-                      why);
-    co_return false;
+    record.error = std::string(end.status().message());
+    worker.records.push_back(std::move(record));
+    co_return;
   }
-  meter.Done(Since(begin));
+  signed_in_[user] = 1;
+  if (password_given) ++totals.passwords;
+  meter.Done(Since(due.value_or(record.began)), Since(record.began));
   record.end = end->allowed ? VisitRecord::End::kAllowed : VisitRecord::End::kDenied;
   record.challenged = end->challenged;
   record.code = end->code;
-  if (config_.visited) config_.visited(user, record);
+  worker.records.push_back(std::move(record));
   if (end->factor_asked) ++totals.factors;
-  if (end->challenged) ++totals.challenges;
   if (end->allowed && end->assertion.name_id.empty()) {
     totals.errors.Add("NameID", config_.fleet->users[user].principal,
                       "the app was told of nobody: its assertion has an empty NameID");
   }
-  co_return true;
 }
 
 void SignInPhase::TellVisit(StoryRecord story, std::size_t user, std::size_t app,
@@ -302,13 +357,15 @@ void SignInPhase::TellVisit(StoryRecord story, std::size_t user, std::size_t app
   config_.recorder->Tell(std::move(story));
 }
 
-void SignInPhase::Merge(const Worker& worker) {
+void SignInPhase::Merge(Worker& worker) {
   for (std::size_t i = 0; i < kSteps; ++i) times_[i].Merge(worker.times[i]);
   totals_.passwords += worker.totals.passwords;
   totals_.factors += worker.totals.factors;
-  totals_.challenges += worker.totals.challenges;
   totals_.revocation_seen.Merge(worker.totals.revocation_seen);
+  totals_.late.Merge(worker.totals.late);
   totals_.errors.Merge(worker.totals.errors);
+  records_.insert(records_.end(), std::make_move_iterator(worker.records.begin()),
+                  std::make_move_iterator(worker.records.end()));
 }
 
 }  // namespace devicetrust::simulator

@@ -102,8 +102,11 @@ std::string InPlainWords(agent::Step step, const std::string& detail) {
   return begin == std::string::npos ? detail : TellClaims(detail.substr(begin));
 }
 
-absl::Status FirstOf(const Failures& failures) {
-  return failures.empty() ? absl::OkStatus() : absl::InternalError(failures.Lines().front());
+absl::Status FirstError(const SignInPhase& phase) {
+  for (const VisitRecord& visit : phase.records()) {
+    if (!visit.error.empty()) return absl::InternalError(visit.error);
+  }
+  return absl::OkStatus();
 }
 
 std::string_view TellStep(Step step) {
@@ -239,7 +242,7 @@ absl::Status Story::SignIn(SignInPhase& phase, std::size_t device) {
             : page->url.substr(0, std::min<std::size_t>(page->url.find('?'), 100));
     Tell(fmt::format("{} ({})", TellStep(step), Trimmed(Latency(took))), where);
   });
-  DT_RETURN_IF_ERROR(FirstOf(phase.totals().errors));
+  DT_RETURN_IF_ERROR(FirstError(phase));
   // The other apps, which come next, and the way to the System Log are not of this sign-in.
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, LastDecision(user.principal));
   Tell(fmt::format("{}: rule {} \"{}\", device {}", style_.Good("allowed"), decision.rule_index(),
@@ -258,8 +261,11 @@ absl::Status Story::Refusal(SignInPhase& phase, std::size_t device) {
              out_);
   Begin();
   phase.RunOne(device, {});
-  DT_RETURN_IF_ERROR(FirstOf(phase.totals().errors));
-  const std::string& code = phase.record(device, 0).code;
+  DT_RETURN_IF_ERROR(FirstError(phase));
+  std::string code;
+  for (const VisitRecord& visit : phase.records()) {
+    if (visit.user == device && code.empty()) code = visit.code;
+  }
   DT_ASSIGN_OR_RETURN(const org::v1::Decision decision, environment_.admin().ExplainDecision(code));
   Tell(fmt::format("{}: rule {} \"{}\", {}, code {}", style_.Bad("refused"), decision.rule_index(),
                    decision.rule_name(), rpc::ReasonName(decision.trust_reason()),

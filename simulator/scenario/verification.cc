@@ -2,192 +2,210 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <unordered_set>
 
-#include "libs/base/wait_until.h"
-#include "libs/rpc/enum_name.h"
-#include "libs/rpc/timestamps.h"
-#include "simulator/deployment/org_setup.h"
+#include "simulator/report/failures.h"
 #include "simulator/report/format.h"
 
 namespace devicetrust::simulator {
 namespace {
 
-using Counts = std::map<std::string, std::uint64_t>;
+using Device = ExpectSpec::Device;
+using Outcome = ExpectSpec::Outcome;
+using Moment = VisitRecord::Moment;
 
-std::uint64_t Get(const Counts& counts, const std::string& key) {
-  const auto found = counts.find(key);
-  return found == counts.end() ? 0 : found->second;
+// After a fault has ended, clients are still between two attempts.
+constexpr std::chrono::seconds kSettles{3};
+
+// Whether what took from `began` to `ended` can be judged by what was before or after `at`.
+enum class Side { kBefore, kBetween, kAfter };
+Side SideOf(Moment began, Moment ended, Moment at) {
+  if (ended < at) return Side::kBefore;
+  return began > at + kBound ? Side::kAfter : Side::kBetween;
 }
 
-// What the log must have, by event type.
-Counts Expected(const Seen& seen) {
-  return {{"user.credential.enroll", seen.enrolled},
-          {"pki.cert.issue", seen.enrolled},
-          {"pki.cert.revoke", seen.revoked},
-          {"user.session.start", seen.passwords},
-          {"user.authentication.verify", seen.factors},
-          {"user.authentication.authenticate", seen.allowed_trusted + seen.denied_revoked},
-          {"policy.evaluate_sign_on", seen.visits()}};
+bool IsState(FaultSpec::Kind kind) {
+  return kind != FaultSpec::Kind::kRevoke && kind != FaultSpec::Kind::kDeactivate;
 }
 
-bool HasAll(const Counts& log, const Counts& expected) {
-  for (const auto& [type, count] : expected) {
-    if (Get(log, type) < count) return false;
+class VisitJudge {
+ public:
+  explicit VisitJudge(const Evidence& evidence) : evidence_(evidence) {
+    for (const Revocation& revocation : evidence.faults->revocations()) {
+      revoked_at_.emplace(revocation.device, revocation.at);
+    }
+    for (const FaultRunner::Absence& absence : evidence.faults->absences()) {
+      absences_.emplace(absence.user, absence);
+    }
   }
-  return true;
-}
 
-void Compare(const std::string& what, std::uint64_t log, std::uint64_t devices, RunResult& result) {
-  if (log == devices) return;
-  result.violations.push_back(fmt::format("{}: the System Log has {}, the devices saw {}", what,
-                                          Thousands(log), Thousands(devices)));
-}
-
-// Which of the example's rules must have let somebody in, or not.
-bool ShouldBeAllowed(const FleetDevice& device, const VisitRecord& visit) {
-  if (device.kind == DeviceKind::kUnmanagedWindows) return false;
-  return device.kind != DeviceKind::kDomainWindows || !visit.after_revocation;
-}
-
-void CountVisit(const FleetDevice& device, const VisitRecord& visit, Seen& seen) {
-  const bool domain = device.kind == DeviceKind::kDomainWindows;
-  if (visit.end == VisitRecord::End::kAllowed) {
-    ++(domain ? seen.allowed_trusted : seen.allowed_elsewhere);
-  } else if (visit.end == VisitRecord::End::kDenied) {
-    ++(domain ? seen.denied_revoked : seen.denied_without);
+  Seen Count() {
+    for (const VisitRecord& visit : evidence_.sign_in->records()) CountVisit(visit);
+    for (const EnrollRecord& record : evidence_.enroll->records()) {
+      if (!record.good) ++seen_.errors;
+      JudgeEnrollment(record);
+    }
+    seen_.issued = evidence_.enroll->issued();
+    for (std::size_t device = 0; device < evidence_.enroll->computers(); ++device) {
+      if (evidence_.enroll->IdentityOf(device).has_value()) ++seen_.holders;
+    }
+    seen_.revoked = evidence_.faults->revocations().size();
+    seen_.passwords = evidence_.sign_in->totals().passwords;
+    seen_.factors = evidence_.sign_in->totals().factors;
+    return seen_;
   }
-}
+  const Failures& wrong() const { return wrong_; }
 
-std::vector<RuleCount> RuleTable(const Seen& seen) {
-  const std::vector<org::v1::Rule> rules = FiveRuleExample();
-  return {{rules[0].name(), "allowed", 0, "not exercised: no browser reaches it"},
-          {rules[1].name(), "allowed + TOTP", seen.allowed_trusted, ""},
-          {rules[2].name(), "allowed + TOTP", seen.allowed_elsewhere, ""},
-          {rules[3].name(), "denied", seen.denied_without + seen.denied_revoked,
-           fmt::format("{} no certificate, {} revoked", Thousands(seen.denied_without),
-                       Thousands(seen.denied_revoked))},
-          {"Default sign-on rule", "allowed", 0, "never reached"}};
-}
-
-org::v1::EventFilter Since(WallTime since, const std::string& type = {}) {
-  org::v1::EventFilter filter;
-  *filter.mutable_since() = rpc::ToTimestamp(since);
-  if (!type.empty()) filter.add_types(type);
-  return filter;
-}
-
-// Events by type.
-absl::StatusOr<Counts> CountEvents(admin::AdminClient& admin, WallTime since) {
-  DT_ASSIGN_OR_RETURN(const org::v1::CountEventsResponse response, admin.CountEvents(Since(since)));
-  Counts counts;
-  for (const auto& [type, count] : response.by_type()) {
-    counts[type] = static_cast<std::uint64_t>(count);
+ private:
+  // Nothing: it can't be told, or nobody may expect anything.
+  std::optional<Device> KindOf(std::size_t user, Moment began, Moment ended, bool refused) const {
+    if (const auto absence = absences_.find(user); absence != absences_.end()) {
+      const Side from = SideOf(began, ended, absence->second.from);
+      const Side until = absence->second.until.has_value()
+                             ? SideOf(began, ended, *absence->second.until)
+                             : Side::kBefore;
+      if (from == Side::kBetween || until == Side::kBetween) return std::nullopt;
+      if (from == Side::kAfter && until == Side::kBefore) return Device::kDeactivated;
+    }
+    if (const auto revoked = revoked_at_.find(user); revoked != revoked_at_.end()) {
+      const Side side = refused ? Side::kAfter : SideOf(began, ended, revoked->second);
+      if (side == Side::kBetween) return std::nullopt;
+      if (side == Side::kAfter) return Device::kRevoked;
+    }
+    switch (evidence_.fleet->devices[user].kind) {
+      case DeviceKind::kDomainWindows:
+        return Device::kDomainJoined;
+      case DeviceKind::kUnmanagedWindows:
+        return Device::kUnmanaged;
+      default:
+        return Device::kOther;
+    }
   }
-  return counts;
-}
 
-// Device authentications by outcome and reason: "FAILURE CERTIFICATE_REVOKED".
-absl::StatusOr<Counts> CountOutcomes(admin::AdminClient& admin, WallTime since) {
-  Counts counts;
-  DT_RETURN_IF_ERROR(admin.ForEachEvent(Since(since, "user.authentication.authenticate"),
-                                        [&counts](const org::v1::Event& event) {
-                                          std::string key = rpc::EnumName(event.outcome().result());
-                                          if (!event.outcome().reason().empty())
-                                            key += " " + event.outcome().reason();
-                                          ++counts[key];
-                                        }));
-  return counts;
-}
+  // The fault that went on all the while; nothing: none, and nobody can tell when `overlaps`.
+  std::optional<std::size_t> FaultDuring(Moment began, Moment ended, bool& overlaps) const {
+    std::optional<std::size_t> within;
+    for (const FaultBand& band : evidence_.faults->bands()) {
+      if (!IsState(evidence_.spec->faults[band.fault].kind)) continue;
+      const Moment end = band.end.value_or(Moment::max() - kSettles);
+      if (ended < band.begin || began > end + kSettles) continue;
+      overlaps = true;
+      if (began > band.begin + kBound && ended < end) within = band.fault;
+    }
+    return within;
+  }
 
-// Decisions by the name of the rule that decided.
-absl::StatusOr<Counts> CountDecisions(admin::AdminClient& admin, WallTime since) {
-  Counts counts;
-  DT_RETURN_IF_ERROR(admin.ForEachEvent(Since(since, "policy.evaluate_sign_on"),
-                                        [&counts](const org::v1::Event& event) {
-                                          std::string rule;
-                                          for (const org::v1::Target& target : event.targets()) {
-                                            if (target.type() == "Rule")
-                                              rule = target.display_name();
-                                          }
-                                          ++counts[rule];
-                                        }));
-  return counts;
-}
+  // What is expected; nothing: it can't be judged, or nobody said.
+  std::optional<Outcome> Expected(std::size_t user, std::uint16_t phase, Moment began, Moment ended,
+                                  bool refused) const {
+    const std::optional<Device> kind = KindOf(user, began, ended, refused);
+    if (!kind.has_value()) return std::nullopt;
+    bool overlaps = false;
+    const std::optional<std::size_t> fault = FaultDuring(began, ended, overlaps);
+    for (const ExpectSpec& expect : evidence_.spec->expect) {
+      if (expect.device != Device::kAny && expect.device != *kind) continue;
+      if (expect.phase.has_value() && *expect.phase != phase) continue;
+      if (expect.fault.has_value() ? expect.fault != fault : overlaps) continue;
+      return expect.outcome;
+    }
+    return std::nullopt;
+  }
+
+  static bool Fits(Outcome expected, VisitRecord::End end) {
+    switch (expected) {
+      case Outcome::kAllowed:
+        return end == VisitRecord::End::kAllowed;
+      case Outcome::kDenied:
+        return end == VisitRecord::End::kDenied;
+      case Outcome::kFailed:
+        return end != VisitRecord::End::kAllowed;
+      case Outcome::kAny:
+        return true;
+    }
+    return false;
+  }
+
+  void CountVisit(const VisitRecord& visit) {
+    const FleetDevice& device = evidence_.fleet->devices[visit.user];
+    if (visit.end == VisitRecord::End::kError) ++seen_.errors;
+    if (visit.end != VisitRecord::End::kError && visit.challenged && visit.with_certificate) {
+      ++seen_.shown;
+    }
+    if (visit.end == VisitRecord::End::kAllowed) ++seen_.allowed;
+    if (visit.end == VisitRecord::End::kDenied) {
+      const bool revoked = visit.after_refusal || revoked_at_.contains(visit.user);
+      ++(!visit.with_certificate ? seen_.denied_without
+         : revoked               ? seen_.denied_revoked
+                                 : seen_.denied_otherwise);
+    }
+    JudgeVisit(visit, device);
+  }
+
+  void JudgeVisit(const VisitRecord& visit, const FleetDevice& device) {
+    const FleetUser& user = evidence_.fleet->users[device.user];
+    const std::optional<Outcome> expected =
+        Expected(visit.user, visit.phase, visit.began, visit.ended, visit.after_refusal);
+    if (visit.end == VisitRecord::End::kError) {
+      bool overlaps = false;
+      FaultDuring(visit.began, visit.ended, overlaps);
+      const bool may = expected.has_value() ? Fits(*expected, visit.end) : overlaps;
+      if (may) return;
+      wrong_.Add(visit.error,
+                 fmt::format("{} opening {}", user.principal, evidence_.spec->apps[visit.app].id()),
+                 visit.error);
+      return;
+    }
+    if (!expected.has_value() || Fits(*expected, visit.end)) return;
+    const std::string what =
+        fmt::format("{}: {}", DeviceKindName(device.kind),
+                    visit.end == VisitRecord::End::kAllowed ? "let in" : "refused");
+    wrong_.Add(what, fmt::format("{} {}", user.principal, device.computer_name),
+               what + (visit.code.empty() ? "" : fmt::format(", code {}", visit.code)));
+  }
+
+  void JudgeEnrollment(const EnrollRecord& record) {
+    const std::optional<Outcome> expected =
+        Expected(record.device, record.phase, record.began, record.ended, false);
+    bool overlaps = false;
+    FaultDuring(record.began, record.ended, overlaps);
+    const auto end = record.good ? VisitRecord::End::kAllowed : VisitRecord::End::kError;
+    // An expectation that names no phase is about visits; computers enroll.
+    const bool named = expected.has_value() && NamesPhase(record.phase);
+    if (named ? Fits(*expected, end) : record.good || overlaps) return;
+    const std::string& name = evidence_.fleet->devices[record.device].computer_name;
+    if (record.good) {
+      wrong_.Add("enrolled", name, "enrolled, which was not expected");
+    } else {
+      wrong_.Add(record.reason, "enrollment of " + name, record.why);
+    }
+  }
+
+  bool NamesPhase(std::uint16_t phase) const {
+    return std::ranges::any_of(evidence_.spec->expect, [phase](const ExpectSpec& expect) {
+      return expect.phase.has_value() && *expect.phase == phase;
+    });
+  }
+
+  const Evidence& evidence_;
+  std::map<std::size_t, Moment> revoked_at_;  // By device, whose user has the same number.
+  std::map<std::size_t, FaultRunner::Absence> absences_;
+  Seen seen_;
+  Failures wrong_;
+};
 
 }  // namespace
 
-Seen CountVisits(const Fleet& fleet, const EnrollPhase& enroll, const SignInPhase& sign_in,
-                 std::uint64_t revoked, RunResult& result) {
-  Seen seen;
-  seen.enrolled = enroll.enrolled();
-  seen.revoked = revoked;
-  seen.passwords = sign_in.totals().passwords;
-  seen.factors = sign_in.totals().factors;
-  Failures wrong;
-  for (std::size_t i = 0; i < fleet.devices.size(); ++i) {
-    const FleetDevice& device = fleet.devices[i];
-    for (std::size_t app = 0; app < sign_in.apps(); ++app) {
-      const VisitRecord& visit = sign_in.record(i, app);
-      CountVisit(device, visit, seen);
-      if (visit.end == VisitRecord::End::kError || visit.end == VisitRecord::End::kNone) continue;
-      const bool allowed = visit.end == VisitRecord::End::kAllowed;
-      if (allowed == ShouldBeAllowed(device, visit) && visit.challenged) continue;
-      const std::string what =
-          fmt::format("{}: {}{}", DeviceKindName(device.kind), allowed ? "let in" : "refused",
-                      visit.challenged ? "" : " without a device challenge");
-      wrong.Add(what,
-                fmt::format("{} {}", fleet.users[device.user].principal, device.computer_name),
-                what + (visit.code.empty() ? "" : fmt::format(", code {}", visit.code)));
-    }
-  }
+Seen JudgeVisits(const Evidence& evidence, RunResult& result) {
+  VisitJudge judge(evidence);
+  const Seen seen = judge.Count();
   for (const Failures* const failures :
-       std::initializer_list<const Failures*>{&wrong, &enroll.errors(), &sign_in.totals().errors}) {
+       std::initializer_list<const Failures*>{&judge.wrong(), &evidence.sign_in->totals().errors}) {
     for (std::string& line : failures->Lines()) result.violations.push_back(std::move(line));
   }
-  if (enroll.enrolled() != fleet.domain_joined) {
-    result.violations.push_back(fmt::format("{} of {} domain-joined computers hold a certificate",
-                                            Thousands(enroll.enrolled()),
-                                            Thousands(fleet.domain_joined)));
-  }
+  for (const std::string& missed : evidence.faults->missed()) result.violations.push_back(missed);
   return seen;
-}
-
-std::pair<std::string, std::string> RuleOf(const FleetDevice& device, const VisitRecord& visit) {
-  static const std::vector<org::v1::Rule> rules = FiveRuleExample();
-  if (visit.end != VisitRecord::End::kAllowed) return {rules[3].name(), "denied"};
-  const bool domain = device.kind == DeviceKind::kDomainWindows;
-  return {rules[domain ? 1 : 2].name(), "allowed"};
-}
-
-absl::Status CompareWithLog(admin::AdminClient& admin, WallTime since, const Seen& seen,
-                            RunResult& result, std::chrono::milliseconds delivery) {
-  const Counts expected = Expected(seen);
-  const auto delivered = [&]() -> absl::StatusOr<bool> {
-    DT_ASSIGN_OR_RETURN(result.system_log, CountEvents(admin, since));
-    return HasAll(result.system_log, expected);
-  };
-  const absl::Status waited = WaitUntil(delivered, std::chrono::milliseconds(20), delivery);
-  if (!absl::IsDeadlineExceeded(waited)) DT_RETURN_IF_ERROR(waited);  // What lacks is told below.
-  for (const auto& [type, count] : expected) {
-    Compare(type, Get(result.system_log, type), count, result);
-  }
-
-  DT_ASSIGN_OR_RETURN(const Counts challenges, CountOutcomes(admin, since));
-  Compare("trusted device authentications", Get(challenges, "SUCCESS"), seen.allowed_trusted,
-          result);
-  Compare("device authentications refused as revoked",
-          Get(challenges, "FAILURE CERTIFICATE_REVOKED"), seen.denied_revoked, result);
-
-  DT_ASSIGN_OR_RETURN(Counts by_rule, CountDecisions(admin, since));
-  result.decisions = RuleTable(seen);
-  for (const RuleCount& rule : result.decisions) {
-    Compare("decisions of rule \"" + rule.rule + "\"", Get(by_rule, rule.rule), rule.count, result);
-    by_rule.erase(rule.rule);
-  }
-  for (const auto& [rule, count] : by_rule)
-    Compare("decisions of \"" + rule + "\"", count, 0, result);
-  return absl::OkStatus();
 }
 
 }  // namespace devicetrust::simulator

@@ -47,7 +47,7 @@ absl::Status ListScenarios(const ScenariosOptions& options, std::FILE* out) {
     DT_ASSIGN_OR_RETURN(const ScenarioSpec spec, ParseScenario(scenario.name, scenario.text));
     PutLine(out, fmt::format("{}   {}", PadRight(scenario.name, widest), spec.title));
   }
-  PutLine(out, "\ndt-sim scenarios NAME prints one.");
+  PutLine(out, "\ndt-sim scenarios NAME prints one, dt-sim run NAME runs it.");
   return absl::OkStatus();
 }
 

@@ -239,11 +239,11 @@ class Up {
     enroll_.emplace(std::move(config), meter);
     {
       const Progress progress(out_, style_, {&meter});
-      DT_RETURN_IF_ERROR(enroll_->Run());
+      DT_RETURN_IF_ERROR(enroll_->Run(enroll_->AllOf(), meter));
     }
-    if (enroll_->errors().empty()) return absl::OkStatus();
-    return absl::InternalError(
-        fmt::format("{}", fmt::join(enroll_->errors().Lines(), "\n        ")));
+    const std::vector<std::string> problems = enroll_->Problems();
+    if (problems.empty()) return absl::OkStatus();
+    return absl::InternalError(fmt::format("{}", fmt::join(problems, "\n        ")));
   }
 
   // Of the domain's computers the last quarter, two at most, is revoked; the first one outside

@@ -72,9 +72,10 @@ TEST_F(TwoForestsTest, ComputersOfBothEnroll) {
   config.threads = 2;
   simulator::Meter meter("enroll", fleet_.domain_joined);
   simulator::EnrollPhase phase(std::move(config), meter);
-  DT_ASSERT_OK(phase.Run());
-  EXPECT_EQ(phase.enrolled(), fleet_.domain_joined);
-  for (const std::string& failure : phase.errors().Lines()) ADD_FAILURE() << failure;
+  DT_ASSERT_OK(phase.Run(phase.AllOf(), meter));
+  EXPECT_EQ(phase.issued(), fleet_.domain_joined);
+  for (const simulator::EnrollRecord& record : phase.records())
+    EXPECT_TRUE(record.good) << record.why;
 }
 
 TEST_F(TwoForestsTest, UsersOfBothSignInWithTheirPasswords) {

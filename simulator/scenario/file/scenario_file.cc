@@ -27,6 +27,7 @@ class ScenarioReader {
     DT_RETURN_IF_ERROR(file.Text("title", spec_.title));
     DT_RETURN_IF_ERROR(file.Text("story", spec_.story));
     while (spec_.story.ends_with('\n')) spec_.story.pop_back();
+    DT_RETURN_IF_ERROR(file.Bool("narrate", spec_.narrate));
     DT_RETURN_IF_ERROR(file.Whole("seed", spec_.seed, 0, 999'999'999'999'999'999));
     if (const YamlNode* const fleet = file.Find("fleet")) DT_RETURN_IF_ERROR(ReadFleet(*fleet));
     DT_RETURN_IF_ERROR(ReadApps(file_, file, spec_));
@@ -137,6 +138,7 @@ class ScenarioReader {
     DT_RETURN_IF_ERROR(section.Bool("together", phase.together));
     DT_RETURN_IF_ERROR(section.Percent("share", phase.share));
     DT_RETURN_IF_ERROR(section.Length("for", phase.length));
+    DT_RETURN_IF_ERROR(section.Text("proxy", phase.proxy));
     if (phase.kind == PhaseSpec::Kind::kOpen) DT_RETURN_IF_ERROR(ReadPhaseApps(section, phase));
     if (phase.kind == PhaseSpec::Kind::kWait && phase.length.count() == 0) {
       return ErrorAt(file_, node.place, "wait needs \"for\"", "for: 5s");
@@ -423,6 +425,13 @@ class ScenarioReader {
         static_cast<Outcome>(std::ranges::find(kOutcomes, outcome) - kOutcomes.begin());
     if (section.Find("during") != nullptr) {
       DT_RETURN_IF_ERROR(ReadPhaseName(section, expect.phase.emplace()));
+    }
+    if (const YamlNode* const name = section.Find("while")) {
+      std::vector<std::string> names;
+      for (const FaultSpec& fault : spec_.faults) names.push_back(fault.name);
+      std::string fault;
+      DT_RETURN_IF_ERROR(section.Word("while", names, fault));
+      expect.fault = static_cast<std::size_t>(std::ranges::find(names, fault) - names.begin());
     }
     spec_.expect.push_back(expect);
     return absl::OkStatus();

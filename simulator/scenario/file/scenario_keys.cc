@@ -29,6 +29,9 @@ constexpr std::array kFileKeys = {
     ScenarioKey{"version", R"({"enum": [1]})", "Of this form of files: 1.", true},
     ScenarioKey{"title", kName, "A few words, for lists and summaries.", true},
     ScenarioKey{"story", kText, "What one sees and learns, in a few sentences."},
+    ScenarioKey{"narrate", R"({"type": "boolean"})",
+                "Begin with the story of the first device, step by step, and of one that is "
+                "refused."},
     ScenarioKey{"seed", R"({"type": "integer", "minimum": 0, "maximum": 999999999999999999})",
                 "Names, mix, secrets and arrivals follow from it."},
     ScenarioKey{"fleet", R"({"$ref": "#/$defs/fleet"})", "Who and what is simulated."},
@@ -82,6 +85,8 @@ constexpr std::array kPhaseKeys = {
     ScenarioKey{"together", R"({"type": "boolean"})", "The apps at once rather than in turn."},
     ScenarioKey{"share", kPercent, "How many of those who could, 100% when this is not there."},
     ScenarioKey{"arrivals", R"({"$ref": "#/$defs/arrivals"})", "When they begin."},
+    ScenarioKey{"proxy", R"({"type": "string", "pattern": "^http://"})",
+                "Of enroll and renew: the agents go through it."},
     ScenarioKey{"for", kLength, "Of wait: how long."},
 };
 
@@ -126,7 +131,10 @@ constexpr std::array kExpectKeys = {
                     "deactivated"]})",
                 "Whose visits: by the kind of device; revoked: since its certificate was; "
                 "deactivated: since its person was."},
-    ScenarioKey{"during", kName, "In this phase alone."},
+    ScenarioKey{"during", kName, "In this phase alone; what computers do is judged by such alone."},
+    ScenarioKey{"while", kName,
+                "While the fault of this name is in force; what meets a fault is judged by such "
+                "expectations alone."},
     ScenarioKey{"outcome", R"({"enum": ["allowed", "denied", "failed", "any"]})",
                 "denied: by a rule, with a code; failed: anything else but allowed.", true},
 };

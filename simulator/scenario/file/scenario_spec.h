@@ -60,6 +60,7 @@ struct PhaseSpec {
   bool together = false;          // Of kOpen: all at once, after the first when nobody signed in.
   double share = 100;             // Percent of those who could.
   ArrivalSpec arrivals;
+  std::string proxy;  // Of kEnroll and kRenew: "http://HOST:PORT" that agents go through.
   std::chrono::nanoseconds length{0};  // Of kWait.
 };
 
@@ -100,13 +101,15 @@ struct ExpectSpec {
   FilePlace place;
   Device device = Device::kAny;
   std::optional<std::size_t> phase;
+  std::optional<std::size_t> fault;  // While that one is in force; else of what meets none.
   Outcome outcome = Outcome::kAllowed;
 };
 
 struct ScenarioSpec {
   std::string file;  // Of errors; of one that ships its name.
   std::string title;
-  std::string story;  // What a reader learns of it; may be empty.
+  std::string story;     // What a reader learns of it; may be empty.
+  bool narrate = false;  // Begins with the story of the first device, and of one that is refused.
   std::uint64_t seed = 7;
   FleetMix fleet;
   std::vector<org::v1::Zone> zones;

@@ -13,7 +13,7 @@ namespace devicetrust::simulator {
 namespace {
 
 // What there is of each kind of work.
-constexpr std::array kLoadGroups = {"enroll", "signin", "apps"};
+constexpr std::array kLoadGroups = {"enroll", "renew", "signin", "apps"};
 constexpr std::array<std::pair<const char*, Unit>, 12> kLoadFigures = {{
     {"p50", Unit::kSeconds},  // From the scheduled moment, where there is a schedule.
     {"p90", Unit::kSeconds},
@@ -28,7 +28,7 @@ constexpr std::array<std::pair<const char*, Unit>, 12> kLoadFigures = {{
     {"count", Unit::kCount},
     {"rate", Unit::kPerSecond},
 }};
-constexpr std::array<std::pair<const char*, Unit>, 13> kOtherFigures = {{
+constexpr std::array<std::pair<const char*, Unit>, 12> kOtherFigures = {{
     {"revoke_to_deny.p50", Unit::kSeconds},
     {"revoke_to_deny.p99", Unit::kSeconds},
     {"revoke_to_deny.max", Unit::kSeconds},
@@ -39,7 +39,6 @@ constexpr std::array<std::pair<const char*, Unit>, 13> kOtherFigures = {{
     {"arrivals.late_p99", Unit::kSeconds},
     {"arrivals.late_max", Unit::kSeconds},
     {"resources.pss_max", Unit::kBytes},
-    {"resources.rss_max", Unit::kBytes},
     {"resources.cpu", Unit::kSeconds},
     {"resources.wall", Unit::kSeconds},
 }};

@@ -19,7 +19,7 @@ TEST(ThresholdTest, ReadsMetricOrderAndUnit) {
   const auto success = ParseThreshold("signin.success >= 99.9 %");
   DT_ASSERT_OK(success);
   EXPECT_TRUE(success->Holds(99.9));
-  const auto memory = ParseThreshold("resources.rss_max<1GiB");
+  const auto memory = ParseThreshold("resources.pss_max<1GiB");
   DT_ASSERT_OK(memory);
   EXPECT_DOUBLE_EQ(memory->value, 1073741824);
   DT_EXPECT_OK(ParseThreshold("apps.rate > 50/s"));
