@@ -189,6 +189,7 @@ std::optional<boost::asio::ip::address> LastAddress(std::string_view list) {
   list.remove_prefix(std::min(list.size(), list.rfind(',') + 1));
   constexpr std::string_view kBlanks = " \t";
   list.remove_prefix(std::min(list.size(), list.find_first_not_of(kBlanks)));
+  if (list.find('\0') != std::string_view::npos) return std::nullopt;  // It would be cut there.
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(std::string(list), error);
   if (error || (address.is_v6() && address.to_v6().scope_id() != 0)) return std::nullopt;

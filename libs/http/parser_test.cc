@@ -140,6 +140,25 @@ TEST(RequestTest, SaysWhetherTheClientHasItAlready) {
   }
 }
 
+// Attack 9.
+TEST(LastAddressTest, IsOneAddressOrNone) {
+  const auto last = [](std::string_view list) {
+    const auto address = LastAddress(list);
+    return address ? address->to_string() : "";
+  };
+  EXPECT_EQ(last("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(last("10.0.0.1, 192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(last("10.0.0.1,\t2001:db8::1"), "2001:db8::1");
+  EXPECT_EQ(last("::ffff:192.0.2.7"), "192.0.2.7");
+  for (const std::string& none :
+       {std::string(), std::string(","), std::string("192.0.2.7,"), std::string("192.0.2.7, x"),
+        std::string("192.0.2.7:80"), std::string("[2001:db8::1]"), std::string("fe80::1%1"),
+        std::string("192.0.2.7 "), std::string("192.0.2.7\0", 10), std::string("192.0.2"),
+        std::string("for=192.0.2.7"), std::string(100'000, ','), std::string(100'000, '1')}) {
+    EXPECT_EQ(last(none), "") << none.substr(0, 40);
+  }
+}
+
 TEST(HttpDateTest, WritesWhatTheStandardShows) {
   EXPECT_EQ(HttpDate(AtUnixSeconds(784'111'777)), "Sun, 06 Nov 1994 08:49:37 GMT");
 }

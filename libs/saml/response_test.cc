@@ -171,6 +171,35 @@ TEST_F(SamlResponseTest, SaysWhatServiceProvidersDemand) {
   EXPECT_EQ(attributes[3].Children()[1].Text(), "<admins>");
 }
 
+// Attack 13: an identity provider that writes names between tags gives away other names.
+TEST_F(SamlResponseTest, NoNameBecomesMarkup) {
+  for (const std::string name :
+       {"x</saml:NameID><saml:NameID>eve@corp.test", "]]><saml:Attribute Name=\"principal\">",
+        "<![CDATA[eve]]>", "<!-- -->eve", "&eve;&lt;", "&#60;x&#62;", "\"' onclick=\"x",
+        "<?xml version=\"1.0\"?>", "eve<!--", "a\tb"}) {
+    Subject named = NewSubject();
+    named.user.set_principal(name);
+    named.user.set_display_name(name);
+    named.user.clear_groups();
+    named.user.add_groups(name);
+    named.name_id.value = name;
+    const std::string xml = BuildResponse(answer_, named, provider_, signer_, random_).value();
+    const auto document = XmlDocument::Parse(xml);
+    DT_ASSERT_OK(document);
+    DT_EXPECT_OK(VerifyRootSignature(*document, {signer_.certificate})) << name;
+    const XmlElement assertion = document->root().Child(kSamlNs, "Assertion")->value();
+    const XmlElement subject = assertion.Child(kSamlNs, "Subject")->value();
+    EXPECT_EQ(subject.Child(kSamlNs, "NameID")->value().Text(), name);
+    for (const XmlElement& attribute :
+         assertion.Child(kSamlNs, "AttributeStatement")->value().Children()) {
+      const auto told = attribute.Attribute("Name");
+      if (told != "principal" && told != "displayName" && told != "groups") continue;
+      ASSERT_EQ(attribute.Children().size(), 1U) << name;
+      EXPECT_EQ(attribute.Children()[0].Text(), name);
+    }
+  }
+}
+
 TEST_F(SamlResponseTest, UnsolicitedNamesNoRequest) {
   answer_.in_response_to.clear();
   EXPECT_THAT(Build(), Not(HasSubstr("InResponseTo")));
