@@ -105,6 +105,8 @@ thresholds: [{that: signin.p50 < 1us, abort: true}]
 """, 1)
         self.assertIn("ended early", result["reason"])
         self.assertIn("How long each step took", ended.stdout)
+        self.assertIn("ended      ended early, since a threshold does not hold: signin.p50 < 1us: ",
+                      ended.stdout)
 
     def test_a_generator_that_falls_behind_says_invalid(self):
         result, ended = self.run_scenario("""

@@ -245,6 +245,16 @@ absl::Status CheckCertificates(admin::AdminClient& admin, const EnrollPhase& enr
   return absl::OkStatus();
 }
 
+std::size_t OpenSockets() {
+  std::size_t count = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    const std::filesystem::path target = std::filesystem::read_symlink(entry.path(), error);
+    if (!error && target.string().starts_with("socket:")) ++count;
+  }
+  return count;
+}
+
 void CheckKeys(const std::string& folder, const EnrollPhase& enroll, RunResult& result) {
   std::vector<std::string> scalars;
   for (std::size_t device = 0; device < enroll.computers() && scalars.size() < kKeysLookedFor;

@@ -70,6 +70,9 @@ absl::Status CompareWithLog(admin::AdminClient& admin, WallTime since, const See
 absl::Status CheckCertificates(admin::AdminClient& admin, const EnrollPhase& enroll,
                                RunResult& result);
 
+// Sockets that this process has open.
+std::size_t OpenSockets();
+
 // No private key of a device lies in a file of `folder`; a few devices are looked for.
 void CheckKeys(const std::string& folder, const EnrollPhase& enroll, RunResult& result);
 

@@ -16,6 +16,7 @@
 #include "libs/base/process.h"
 #include "libs/base/random.h"
 #include "libs/base/utc_time.h"
+#include "libs/base/wait_until.h"
 #include "simulator/deployment/app_suite.h"
 #include "simulator/deployment/environment.h"
 #include "simulator/deployment/run_folder.h"
@@ -33,6 +34,7 @@ using Monotonic = std::chrono::steady_clock;
 constexpr const char* kDecisionsFile = "decisions.jsonl";
 constexpr std::size_t kDecisionsKept = 5000;
 constexpr std::chrono::seconds kReadResourcesEvery{1};
+constexpr std::chrono::seconds kClosedWithin{5};
 
 absl::Status WriteResult(const RunOptions& options, const RunResult& result) {
   if (!options.junit_path.empty()) {
@@ -70,6 +72,7 @@ class Run {
       if (!absl::IsCancelled(ran)) return ran;
       result_.failure = std::string(ran.message());
       Print("\n" + Summary(result_, style_));
+      Print(style_.Bad("ended") + "      " + result_.failure + "\n");
       return signal_ != 0 ? ran : WriteResult(options_, result_);
     }
     DT_RETURN_IF_ERROR(Verify());
@@ -77,6 +80,7 @@ class Run {
     KeepPeak(result_.resources, ReadResources());
     result_.resources.wall_seconds = Elapsed();
     result_.recording = recorder_.Read();
+    TakeDown();
     DT_RETURN_IF_ERROR(WriteResult(options_, result_));  // Before it is called a success.
     Print("\n" + Summary(result_, style_));
     KeepDecisions(decisions);
@@ -98,6 +102,7 @@ class Run {
   }
 
   absl::Status Start() {
+    sockets_before_ = OpenSockets();
     result_.version = options_.version;
     result_.scenario = spec_.title;
     result_.started_at = FormatUtc(clock_.Now());
@@ -153,6 +158,19 @@ class Run {
     signal_ = WaitForStopSignal(std::chrono::milliseconds(0));
     if (signal_ != 0) return absl::CancelledError("interrupted before the run was over");
     return environment_->Check();
+  }
+
+  // All that was started is gone, and with it what it had open.
+  void TakeDown() {
+    run_.reset();
+    environment_.reset();
+    const auto closed = [this]() -> absl::StatusOr<bool> {
+      return OpenSockets() <= sockets_before_;
+    };
+    if (WaitUntil(closed, std::chrono::milliseconds(20), kClosedWithin).ok()) return;
+    result_.violations.push_back(
+        fmt::format("{} stay open after the end, {} more than before the start",
+                    Plural(OpenSockets(), "socket"), OpenSockets() - sockets_before_));
   }
 
   void FillWhatThereIs() {
@@ -269,7 +287,10 @@ class Run {
           "Next:  {} up            keep it running and point your own app or browser at it\n",
           program));
     } else {
-      Print(fmt::format("Logs:  {}\n", folder_.path()));
+      Print(fmt::format("Logs:  {}\nAgain: {} run{} --devices {} --seed {}{}\n", folder_.path(),
+                        program,
+                        options_.scenario.empty() ? "" : " " + ShellQuoted(options_.scenario),
+                        spec_.fleet.devices, spec_.seed, options_.processes ? " --processes" : ""));
     }
     if (!example_code_.empty()) {
       const std::string where =
@@ -296,6 +317,7 @@ class Run {
   std::vector<pki::Certificate> web_trust_;
   std::optional<ScenarioRun> run_;  // Gone before the environment, whose faults it ends.
   std::string example_code_;
+  std::size_t sockets_before_ = 0;
   int signal_ = 0;
 };
 
