@@ -56,7 +56,7 @@ class KdcSocket {
     return got > 0 ? static_cast<std::size_t>(got) : Fail();
   }
 
- private:
+  // Closed when UseLoopbackKdc() has pointed elsewhere since.
   void Follow() {
     LoopbackKdc& kdc = TheLoopbackKdc();
     if (kdc.version.load(std::memory_order_acquire) == version_) return;
@@ -66,6 +66,8 @@ class KdcSocket {
     realms_ = kdc.realms;
     port_ = kdc.port;
   }
+
+ private:
   bool Open() {
     if (fd_ >= 0) return true;
     fd_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -97,15 +99,19 @@ class KdcSocket {
   int fd_ = -1;
 };
 
+KdcSocket& ThreadKdcSocket() {
+  thread_local KdcSocket socket;
+  return socket;
+}
+
 // libkrb5 calls it before it sends. No reply set: it goes on by itself.
 krb5_error_code AskLoopbackKdc(krb5_context /*context*/, void* /*data*/, const krb5_data* realm,
                                const krb5_data* message, krb5_data** /*changed*/,
                                krb5_data** reply) {
-  thread_local KdcSocket socket;
   thread_local std::array<std::uint8_t, kReplyMax> buffer;
-  const std::size_t size =
-      socket.Ask({realm->data, realm->length},
-                 {reinterpret_cast<const std::uint8_t*>(message->data), message->length}, buffer);
+  const std::size_t size = ThreadKdcSocket().Ask(
+      {realm->data, realm->length},
+      {reinterpret_cast<const std::uint8_t*>(message->data), message->length}, buffer);
   if (size == 0 || buffer[0] == kKrbErrorTag) return 0;
   // libkrb5 frees both with free().
   auto* answer = static_cast<krb5_data*>(std::calloc(1, sizeof(krb5_data)));
@@ -169,11 +175,14 @@ absl::Status RequireConfig() {
 }
 
 void UseLoopbackKdc(std::vector<std::string> realms, std::uint16_t port) {
-  LoopbackKdc& kdc = TheLoopbackKdc();
-  const MutexLock lock(kdc.mutex);
-  kdc.realms = std::move(realms);
-  kdc.port = port;
-  kdc.version.fetch_add(1, std::memory_order_release);
+  {
+    LoopbackKdc& kdc = TheLoopbackKdc();
+    const MutexLock lock(kdc.mutex);
+    kdc.realms = std::move(realms);
+    kdc.port = port;
+    kdc.version.fetch_add(1, std::memory_order_release);
+  }
+  ThreadKdcSocket().Follow();
 }
 
 krb5_context ThreadContext() {

@@ -27,7 +27,8 @@ absl::StatusOr<std::string> UseMachineConfig();
 // per thread that stays open: libkrb5 by itself opens one for each question and looks the KDC up
 // again, which costs a process full of virtual computers more than the ticket. Whatever is not
 // answered with a ticket there (an error, an answer too long for UDP, silence) is asked again
-// in libkrb5's own way, so nothing is lost by it. For the whole process; no realms end it.
+// in libkrb5's own way, so nothing is lost by it. For the whole process; no realms end it,
+// whereupon the calling thread closes its socket, and each other one when it asks again or ends.
 void UseLoopbackKdc(std::vector<std::string> realms, std::uint16_t port);
 
 // kFailedPrecondition when KRB5_CONFIG is not set.

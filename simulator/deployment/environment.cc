@@ -57,6 +57,7 @@ Environment::~Environment() {
   iwa_.reset();
   ca_.reset();
   policy_.reset();
+  kerberos::UseLoopbackKdc({}, 0);
 }
 
 absl::StatusOr<std::unique_ptr<Environment>> Environment::Start(const EnvironmentConfig& config,

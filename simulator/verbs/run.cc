@@ -168,9 +168,8 @@ class Run {
       return OpenSockets() <= sockets_before_;
     };
     if (WaitUntil(closed, std::chrono::milliseconds(20), kClosedWithin).ok()) return;
-    result_.violations.push_back(
-        fmt::format("{} stay open after the end, {} more than before the start",
-                    Plural(OpenSockets(), "socket"), OpenSockets() - sockets_before_));
+    result_.violations.push_back(fmt::format("sockets open after the end: {}, before the start: {}",
+                                             OpenSockets(), sockets_before_));
   }
 
   void FillWhatThereIs() {
