@@ -6,66 +6,12 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
-import threading
 import unittest
 
 from support.browser import Browser, authn_request_url, saml_response, sign_in
-from support.environment import BIN, ROOT, Environment, free_port, run
-
-PAGE = ROOT / "docs/operations.md"
-BLOCK_SECONDS_MAX = 60
-
-
-def blocks(section):
-    """The shell commands of one section of the page, as (line number, text)."""
-    found, inside, text, begin = [], False, None, 0
-    for number, line in enumerate(PAGE.read_text().splitlines(keepends=True), 1):
-        if line.startswith("## "):
-            inside = line.strip() == f"## {section}"
-        elif inside and text is None and line == "```sh\n":
-            text, begin = "", number + 1
-        elif text is not None and line == "```\n":
-            found.append((begin, text))
-            text = None
-        elif text is not None:
-            text += line
-    return found
-
-
-class Shell:
-    """A bash that stops at the first command that fails."""
-
-    def __init__(self, folder, environment):
-        self.folder = folder
-        self.process = subprocess.Popen(["bash", "-euo", "pipefail"], cwd=folder, env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, start_new_session=True)
-
-    def run(self, line_number, text):
-        script = self.folder / f"line-{line_number}.sh"
-        script.write_text(text)
-        watchdog = threading.Timer(BLOCK_SECONDS_MAX, self.kill)
-        watchdog.start()
-        try:
-            self.process.stdin.write(f". ./{script.name} < /dev/null\necho done-{line_number}\n")
-            self.process.stdin.flush()
-            output = ""
-            for line in self.process.stdout:
-                if line == f"done-{line_number}\n":
-                    return output
-                output += line
-            raise AssertionError(f"{PAGE.name}, the block of line {line_number} failed:\n{output}")
-        finally:
-            watchdog.cancel()
-
-    def kill(self):
-        """The shell and all services that it started."""
-        try:
-            os.killpg(self.process.pid, 9)
-        except ProcessLookupError:
-            pass
+from support.environment import BIN, Environment, free_port, run
+from support.operations import Shell, blocks
 
 
 class Deployment(unittest.TestCase):
