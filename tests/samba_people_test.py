@@ -1,20 +1,16 @@
 """People come from a real directory: a domain controller of Samba, dt-policy and dtctl. Needs root and
 the packages of `tools/setup --samba`; without them it is skipped."""
-import base64
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-from support.environment import Environment, run
+from support.environment import Environment
 from support.policy import Policy
+from support.samba import PASSWORD, SEED, DomainController, in_a_namespace, missing
 
-SEED = "DT_SAMBA_NAMESPACE"
-PASSWORD = "Passw0rd!x"
 GROUPS = 1200
 PEOPLE = """
 [[people]]
@@ -22,31 +18,6 @@ domain = "corp.test"
 base = "CN=Users,DC=corp,DC=test"
 """
 
-
-def missing():
-    """What this machine lacks for the test; empty: nothing."""
-    if os.geteuid() != 0:
-        return "it needs root, for a network of its own"
-    if not shutil.which("samba") or not shutil.which("samba-tool"):
-        return "Samba is not installed: tools/setup --samba"
-    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True).returncode != 0:
-        return "this machine gives no network namespaces"
-    return ""
-
-
-# With Samba's own modules, which Debian's interpreter has; local, as the domain controller itself.
-SAM = """
-import sys
-from samba.auth import system_session
-from samba.dcerpc import security
-from samba.ndr import ndr_pack, ndr_unpack
-from samba.param import LoadParm
-from samba.samdb import SamDB
-import ldb
-lp = LoadParm()
-lp.load(sys.argv[1])
-sam = SamDB(lp=lp, session_info=system_session())
-"""
 ADD_GROUPS = """
 sam.transaction_start()
 for i in range(int(sys.argv[2])):
@@ -65,101 +36,6 @@ message = ldb.Message(ldb.Dn(sam, dn))
 message["sd"] = ldb.MessageElement(ndr_pack(wider), ldb.FLAG_MOD_REPLACE, "nTSecurityDescriptor")
 sam.modify(message, controls=controls)
 """
-
-
-class DomainController:
-    """A domain corp.test on the addresses of this network namespace."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.config = folder / "dc/etc/smb.conf"
-
-    def start(self):
-        run("ip", "link", "set", "lo", "up")
-        hosts = self.folder / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n127.0.0.1 dc1.corp.test dc1\n")
-        run("mount", "--bind", hosts, "/etc/hosts")
-        # Compiled in; the mount is this namespace's alone.
-        (self.folder / "run").mkdir()
-        pathlib.Path("/run/samba").mkdir(exist_ok=True)
-        run("mount", "--bind", self.folder / "run", "/run/samba")
-        run("samba-tool", "domain", "provision", "--realm=CORP.TEST", "--domain=CORP",
-            "--server-role=dc", "--dns-backend=NONE", f"--adminpass={PASSWORD}", "--host-name=dc1",
-            "--host-ip=127.0.0.1", f"--targetdir={self.folder / 'dc'}", "--option=interfaces=lo",
-            "--option=bind interfaces only=yes", timeout=120)
-        self._certificate()
-        (self.folder / "dc/run/ncalrpc").mkdir(parents=True)
-        more = [f"pid directory = {self.folder}/dc/run", f"ncalrpc dir = {self.folder}/dc/run/ncalrpc",
-                f"ntp signd socket directory = {self.folder}/dc/run/ntp",
-                "server services = ldap, kdc, rpc", "prefork children = 1", "tls enabled = yes",
-                f"tls keyfile = {self.folder}/dc.key", f"tls certfile = {self.folder}/dc.pem",
-                f"tls cafile = {self.folder}/ca.pem", f"log file = {self.folder}/dc/log.%m"]
-        text = self.config.read_text()
-        self.config.write_text(text.replace("[global]\n", "[global]\n\t" + "\n\t".join(more) + "\n", 1))
-        with open(self.folder / "samba.out", "w") as output:
-            self.process = subprocess.Popen(
-                ["samba", "-F", "--no-process-group", f"--configfile={self.config}"], stdout=output,
-                stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 60
-        while self.search("-s", "base", "-b", "", "highestCommittedUSN", check=False).returncode != 0:
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise AssertionError("samba did not start:\n" +
-                                     (self.folder / "samba.out").read_text()[-3000:])
-            time.sleep(0.1)
-
-    def _certificate(self):
-        def openssl(*arguments):
-            run("openssl", *arguments)
-        new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        at = self.folder
-        openssl("req", "-x509", *new, "-keyout", at / "ca.key", "-out", at / "ca.pem", "-subj", "/CN=ca")
-        openssl("req", *new, "-keyout", at / "dc.key", "-out", at / "dc.csr", "-subj", "/CN=dc1.corp.test")
-        (at / "names").write_text("subjectAltName=DNS:dc1.corp.test,IP:127.0.0.1")
-        openssl("x509", "-req", "-in", at / "dc.csr", "-CA", at / "ca.pem", "-CAkey", at / "ca.key",
-                "-CAcreateserial", "-extfile", at / "names", "-out", at / "dc.pem")
-        (at / "dc.key").chmod(0o600)
-
-    def search(self, *arguments, check=True):
-        environment = dict(os.environ, LDAPTLS_CACERT=str(self.folder / "ca.pem"))
-        return subprocess.run(["ldapsearch", "-LLL", "-x", "-o", "ldif-wrap=no", "-H",
-                               "ldaps://127.0.0.1", *arguments], env=environment, check=check,
-                              capture_output=True, text=True)
-
-    def tool(self, *arguments):
-        run("samba-tool", *arguments, "-s", self.config, timeout=60)
-
-    def modify(self, ldif):
-        environment = dict(os.environ, LDAPTLS_CACERT=str(self.folder / "ca.pem"))
-        subprocess.run(["ldapmodify", "-x", "-H", "ldaps://127.0.0.1", "-D",
-                        "administrator@corp.test", "-w", PASSWORD], env=environment, check=True,
-                       input=ldif, text=True, capture_output=True)
-
-    def token_of(self, dn):
-        """Names of the groups that the domain controller itself finds somebody in, but for those of its
-        own (S-1-5-32-…)."""
-        as_svc = ["-D", "svc@corp.test", "-w", PASSWORD]
-        names = {}
-        for entry in self.search(*as_svc, "-E", "pr=500/noprompt", "-b", "DC=corp,DC=test",
-                                 "(objectCategory=group)", "objectSid",
-                                 "sAMAccountName").stdout.split("\n\n"):
-            fields = dict(line.split(":", 1) for line in entry.splitlines() if ":" in line)
-            if "objectSid" in fields:
-                names[fields["objectSid"]] = fields["sAMAccountName"].strip()
-        token = self.search(*as_svc, "-s", "base", "-b", dn, "tokenGroups").stdout
-        sids = [line.split(":", 1)[1] for line in token.splitlines() if line.startswith("tokenGroups:")]
-        builtin = base64.b64encode(bytes([1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0])).decode()[:16]
-        return sorted(names[sid] for sid in sids if not sid.strip(": ").startswith(builtin))
-
-    def python(self, code, *arguments):
-        return run("/usr/bin/python3", "-c", SAM + code, self.config, *arguments,
-                   timeout=120).stdout.strip()
-
-    def domain_sid(self):
-        return self.python("print(sam.get_domain_sid())")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
 
 
 @unittest.skipUnless(os.environ.get(SEED), "runs in a network namespace of its own")
@@ -304,10 +180,7 @@ class InANamespace(unittest.TestCase):
     @unittest.skipIf(os.environ.get(SEED), "it is one")
     @unittest.skipIf(missing(), missing())
     def test_people_of_samba(self):
-        result = subprocess.run(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
-             sys.executable, "-B", __file__, "PeopleOfSamba"], env=dict(os.environ, **{SEED: "1"}),
-            capture_output=True, text=True, timeout=280)
+        result = in_a_namespace(__file__, "PeopleOfSamba", 280)
         self.assertEqual(result.returncode, 0, result.stdout[-3000:] + result.stderr[-6000:])
 
 
