@@ -40,6 +40,6 @@ void Describe(Config& config, service::Options& options);
 // What the IWA does for the org, as a version: the org is told, and it decides whether an IWA may
 // enroll devices (ORG-5) and of which forests (ORG-6). It is not the release's version, which
 // grows for other reasons; `dt-iwa --version` shows both.
-inline constexpr const char* kIwaVersion = "1.12.0";
+inline constexpr const char* kIwaVersion = "1.12.2";
 
 }  // namespace devicetrust::iwa

@@ -23,7 +23,7 @@ std::vector<ServiceMethods> AccessTable() {
       {"SettingsService", {"GetSettings"}, {rpc::kAnyComponent, kAdmin}},
       {"SettingsService",
        {"SetDeviceTrust", "SetCapability", "SetReadOnly", "SetAdIntegration", "SetDisplayName",
-        "SetSessionLimits", "SetFactorSelfEnrollment", "SetDefaultNameIdFormat"},
+        "SetSessionLimits", "SetFactorSelfEnrollment", "SetDefaultNameIdFormat", "SetIwaFailover"},
        {kAdmin}},
       {"IwaRegistryService", {"RegisterIwa", "Heartbeat"}, {kIwa}},
       {"IwaRegistryService", {"ListIwas"}, {rpc::kAnyComponent, kAdmin}},

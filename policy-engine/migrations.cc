@@ -249,6 +249,15 @@ db::Migration Admins() {
             .clustered = true}}};
 }
 
+// Whether backup IWAs count, and what is wrong with each IWA.
+db::Migration IwaFailover() {
+  return {16,
+          "iwa failover",
+          {},
+          {"ALTER TABLE settings ADD COLUMN iwa_primary_only BIGINT NOT NULL DEFAULT 0",
+           "ALTER TABLE iwas ADD COLUMN problem TEXT NOT NULL DEFAULT ''"}};
+}
+
 }  // namespace
 
 std::vector<db::Migration> OrgMigrations() {
@@ -266,7 +275,8 @@ std::vector<db::Migration> OrgMigrations() {
           Sessions(),
           SamlKeyTimes(),
           Admins(),
-          db::Outbox::ParkedTables(15)};
+          db::Outbox::ParkedTables(15),
+          IwaFailover()};
 }
 
 std::vector<db::Migration> LogMigrations() {

@@ -65,7 +65,7 @@ class OrgFixture : public ::testing::Test {
     versions_.emplace(VersionHistory::Parts{*database_, *store_, *references_, clock_});
     documents_.emplace(*store_, *references_, clock_);
     settings_.emplace(*store_, clock_);
-    iwas_.emplace(*database_, *events_, clock_);
+    iwas_.emplace(*database_, *store_, *events_, clock_);
     sign_on_.emplace(SignOn::Parts{*database_, *store_, *events_, proof_keys_, *account_watch_,
                                    clock_, random_});
     factor_completion_.emplace(

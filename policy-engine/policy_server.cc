@@ -296,7 +296,7 @@ void PolicyServer::Parts::MakeRooms() {
   people = std::make_unique<PeopleSync>(PeopleSync::Parts{*database, *events, *revoker, clock,
                                                           random, [this] { users->NoteChange(); }},
                                         std::move(files.people));
-  iwas.emplace(*database, *events, clock);
+  iwas.emplace(*database, *store, *events, clock);
   enrollments.emplace(*database, *store, clock, *files.directories);
   authenticator.emplace(Authenticator::Parts{
       *database, *store, *events, *files.directories, *accounts, clock, random,

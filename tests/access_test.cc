@@ -129,6 +129,7 @@ const std::map<std::string, std::set<std::string>>& OrgAccess() {
       {"SettingsService.SetDeviceTrust", {"admin"}},
       {"SettingsService.SetDisplayName", {"admin"}},
       {"SettingsService.SetFactorSelfEnrollment", {"admin"}},
+      {"SettingsService.SetIwaFailover", {"admin"}},
       {"SettingsService.SetDefaultNameIdFormat", {"admin"}},
       {"SettingsService.SetReadOnly", {"admin"}},
       {"SettingsService.SetSessionLimits", {"admin"}},

@@ -810,6 +810,9 @@ class Dtctl(EnvironmentTest):
     def test_iwas_zones_and_switches(self):
         self.assertIn("disabled", self.environment.dtctl("iwa", "disable", "iwa-1").stdout)
         self.assertIn("enabled", self.environment.dtctl("iwa", "enable", "iwa-1").stdout)
+        self.assertIn("good", self.environment.dtctl("iwa", "list").stdout)
+        self.assertIn("primary ones alone", self.environment.dtctl("iwa", "failover", "off").stdout)
+        self.assertNotIn("primary ones", self.environment.dtctl("iwa", "failover", "on").stdout)
         unknown = self.environment.dtctl("iwa", "disable", "iwa-9", check=False)
         self.assertIn("IWA_UNKNOWN", unknown.stderr)
 

@@ -76,6 +76,7 @@ class AdminClient {
   absl::StatusOr<org::v1::OrgSettings> SetSessionLimits(
       const org::v1::SetSessionLimitsRequest& request);
   absl::StatusOr<org::v1::OrgSettings> SetFactorSelfEnrollment(bool enabled);
+  absl::StatusOr<org::v1::OrgSettings> SetIwaFailover(bool primary_only);
 
   // Where a user is signed in.
   absl::StatusOr<org::v1::ListSessionsResponse> ListSessions(const std::string& user_id);

@@ -33,6 +33,15 @@ absl::StatusOr<v1::OrgSettings> AdminClient::SetFactorSelfEnrollment(bool enable
   return answer.settings();
 }
 
+absl::StatusOr<v1::OrgSettings> AdminClient::SetIwaFailover(bool primary_only) {
+  v1::SetIwaFailoverRequest request;
+  request.set_primary_only(primary_only);
+  DT_ASSIGN_OR_RETURN(
+      const v1::SetIwaFailoverResponse answer,
+      stubs_->Org(stubs_->settings, &v1::SettingsService::Stub::SetIwaFailover, request));
+  return answer.settings();
+}
+
 absl::StatusOr<v1::ListSessionsResponse> AdminClient::ListSessions(const std::string& user_id) {
   v1::ListSessionsRequest request;
   request.set_user_id(user_id);

@@ -344,6 +344,9 @@ std::string SettingsText(const v1::OrgSettings& settings) {
                      settings.factor_self_enrollment()
                          ? "people enroll their first second factor with the password alone"
                          : "no: an administrator gives people their second factor");
+  if (settings.iwa_primary_only()) {
+    out += "IWAs          primary ones alone: enrollments by a backup are refused\n";
+  }
   if (!settings.default_name_id_format().empty()) {
     out += fmt::format("NameID        {}, unless an app says otherwise\n",
                        NameIdWordOf(settings.default_name_id_format()));
@@ -409,16 +412,18 @@ std::string AppsTable(const std::vector<v1::App>& apps) {
 std::string IwasTable(const std::vector<v1::Iwa>& iwas) {
   std::vector<std::vector<std::string>> rows;
   for (const v1::Iwa& iwa : iwas) {
-    rows.push_back(
-        {iwa.name(), iwa.enabled() ? "enabled" : "disabled", iwa.primary() ? "primary" : "backup",
-         iwa.version() + (iwa.device_trust_capable() ? "" : " (too old)"), iwa.address(),
-         fmt::format("{}", fmt::join(iwa.domains(), ", ")),
-         iwa.granted_domains().empty() ? "nobody"
-                                       : fmt::format("{}", fmt::join(iwa.granted_domains(), ", ")),
-         iwa.has_last_heartbeat() ? FormatTime(iwa.last_heartbeat()) : "never"});
+    rows.push_back({iwa.name(), iwa.enabled() ? "enabled" : "disabled",
+                    iwa.primary() ? "primary" : (iwa.withheld() ? "backup (not used)" : "backup"),
+                    iwa.version() + (iwa.device_trust_capable() ? "" : " (too old)"), iwa.address(),
+                    fmt::format("{}", fmt::join(iwa.domains(), ", ")),
+                    iwa.granted_domains().empty()
+                        ? "nobody"
+                        : fmt::format("{}", fmt::join(iwa.granted_domains(), ", ")),
+                    iwa.has_last_heartbeat() ? FormatTime(iwa.last_heartbeat()) : "never",
+                    !iwa.online() ? "offline" : (iwa.problem().empty() ? "good" : iwa.problem())});
   }
   return TableText({"NAME", "STATUS", "ROLE", "VERSION", "ADDRESS", "DOMAINS", "MAY VOUCH FOR",
-                    "LAST HEARTBEAT"},
+                    "LAST HEARTBEAT", "HEALTH"},
                    rows);
 }
 

@@ -4,10 +4,8 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "libs/rpc/error.h"
@@ -87,32 +85,30 @@ absl::StatusOr<EnrollingUser> CheckUserEnrolls(db::Transaction& txn, const std::
 // The IWAs that a batch names, mostly one and the same, each looked up once.
 class IwaChecks {
  public:
-  IwaChecks(db::Transaction& txn, const directory::Registry& directories)
-      : txn_(txn), directories_(directories) {}
+  IwaChecks(db::Transaction& txn, const directory::Registry& directories,
+            const v1::OrgSettings& settings)
+      : txn_(txn), directories_(directories), settings_(settings) {}
   // An IWA that vouches for one domain does not vouch for another's people or computers by naming
   // its own realm.
   absl::Status MayEnroll(const v1::EnrollmentRequest& request) {
-    std::set<std::string> domains;
+    IwaVouches vouches{request.iwa_name(), request.kid(), request.realm(), {}};
     for (const std::string* sid : {&request.computer_sid(), &request.user_sid()}) {
       if (directories_.domains().empty()) break;  // No SID is known here.
       DT_ASSIGN_OR_RETURN(const directory::Domain* const domain, directories_.FindBySid(*sid));
-      domains.insert(domain->dns_name);
+      vouches.domains.insert(domain);
     }
-    const auto [known, added] =
-        checked_.try_emplace({request.iwa_name(), request.kid(), request.realm(), domains});
+    const auto [known, added] = checked_.try_emplace(std::move(vouches));
     if (added) {
-      known->second =
-          CheckIwaMayEnroll(txn_, request.iwa_name(), request.kid(), request.realm(), domains);
+      known->second = CheckIwaMayEnroll(txn_, known->first, directories_, settings_);
     }
     return known->second;
   }
 
  private:
-  using Key = std::tuple<std::string, std::string, std::string, std::set<std::string>>;
-
   db::Transaction& txn_;
   const directory::Registry& directories_;
-  std::map<Key, absl::Status> checked_;
+  const v1::OrgSettings& settings_;
+  std::map<IwaVouches, absl::Status> checked_;
 };
 
 // Of a computer that was looked up.
@@ -189,7 +185,8 @@ absl::StatusOr<std::vector<EnrollmentAuthority::Result>> EnrollmentAuthority::Au
   // What is refused has changed nothing, so nothing has to be undone for it.
   const auto authorize = [&](db::Transaction& txn) -> absl::StatusOr<std::vector<Result>> {
     std::vector<Result> results;
-    IwaChecks iwas(txn, directories_);
+    const auto state = store_.state();
+    IwaChecks iwas(txn, directories_, state->settings);
     for (int i = 0; i < requests.size(); ++i) {
       const FoundPlatform& platform = platforms[static_cast<std::size_t>(i)];
       if (!platform.ok()) {

@@ -22,6 +22,8 @@ namespace {
 namespace v1 = ::devicetrust::org::v1;
 
 constexpr std::size_t kDomainBytesMax = 255;
+constexpr std::size_t kIdBytesMax = 64;
+constexpr std::size_t kProblemBytesMax = 500;
 constexpr std::size_t kGrantBytesShown = 4096;  // Of all domains, in the System Log.
 
 absl::Status IwaInputError(std::string message) {
@@ -35,9 +37,9 @@ absl::Status IwaRefusal(reason::v1::Reason reason, std::string message, const st
                         std::move(remedy));
 }
 
-bool IsCapable(const v1::Iwa& iwa) {
+bool IsOfVersion(const v1::Iwa& iwa, const IwaVersion& least) {
   const std::optional<IwaVersion> version = IwaVersion::Parse(iwa.version());
-  return version && *version >= kIwaVersionDeviceTrust;
+  return version && *version >= least;
 }
 
 absl::StatusOr<std::vector<std::string>> DomainsOf(db::Transaction& txn, const std::string& name) {
@@ -57,7 +59,8 @@ absl::StatusOr<v1::Iwa> IwaFromRow(db::Transaction& txn, const db::Row& row) {
   }
   iwa.set_enabled(db::Int(row[1]) != 0);
   iwa.mutable_last_heartbeat()->set_seconds(db::Int(row[2]));
-  iwa.set_device_trust_capable(IsCapable(iwa));
+  iwa.set_problem(db::Text(row[3]));
+  iwa.set_device_trust_capable(IsOfVersion(iwa, kIwaVersionDeviceTrust));
   DT_ASSIGN_OR_RETURN(const auto domains, DomainsOf(txn, iwa.name()));
   iwa.mutable_granted_domains()->Assign(domains.begin(), domains.end());
   return iwa;
@@ -66,15 +69,16 @@ absl::StatusOr<v1::Iwa> IwaFromRow(db::Transaction& txn, const db::Row& row) {
 absl::StatusOr<std::optional<v1::Iwa>> FindIwa(db::Transaction& txn, const std::string& name) {
   DT_ASSIGN_OR_RETURN(
       const auto rows,
-      txn.Run("SELECT iwa, enabled, last_heartbeat FROM iwas WHERE name = $1", {name}));
+      txn.Run("SELECT iwa, enabled, last_heartbeat, problem FROM iwas WHERE name = $1", {name}));
   if (rows.empty()) return std::optional<v1::Iwa>();
   DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(txn, rows.front()));
   return std::optional<v1::Iwa>(std::move(iwa));
 }
 
 absl::StatusOr<std::vector<v1::Iwa>> AllIwas(db::Transaction& txn) {
-  DT_ASSIGN_OR_RETURN(const auto rows,
-                      txn.Run("SELECT iwa, enabled, last_heartbeat FROM iwas ORDER BY name"));
+  DT_ASSIGN_OR_RETURN(
+      const auto rows,
+      txn.Run("SELECT iwa, enabled, last_heartbeat, problem FROM iwas ORDER BY name"));
   std::vector<v1::Iwa> iwas;
   for (const db::Row& row : rows) {
     DT_ASSIGN_OR_RETURN(v1::Iwa iwa, IwaFromRow(txn, row));
@@ -114,6 +118,10 @@ absl::Status ValidateIwa(const v1::Iwa& iwa) {
   if (iwa.binding() != "https" && iwa.binding() != "http") {
     return IwaInputError("the binding must be https or http");
   }
+  if (iwa.forest().size() > kDomainBytesMax || iwa.store_id().size() > kIdBytesMax ||
+      iwa.process_id().size() > kIdBytesMax) {
+    return IwaInputError("the forest has at most 255 bytes, and each id 64");
+  }
   if (iwa.domains_size() > kIwaDomainsMax) {
     return IwaInputError(fmt::format("an IWA serves at most {} domains", kIwaDomainsMax));
   }
@@ -143,14 +151,63 @@ Bytes IwaBlob(v1::Iwa iwa) {
   iwa.clear_last_heartbeat();
   iwa.clear_device_trust_capable();
   iwa.clear_granted_domains();
+  iwa.clear_online();
+  iwa.clear_withheld();
+  iwa.clear_problem();
   const std::string text = iwa.SerializeAsString();
   return {text.begin(), text.end()};
+}
+
+absl::Status NameTaken(const std::string& name, std::string message) {
+  return rpc::MakeError(absl::StatusCode::kAlreadyExists, reason::v1::REASON_IWA_NAME_TAKEN,
+                        std::move(message), name,
+                        "Give each IWA a name, a certificate and a store of its own; one that "
+                        "replaces another starts when the other has stopped for 15 seconds.");
 }
 
 absl::Status UnknownIwa(const std::string& name) {
   return rpc::MakeError(absl::StatusCode::kNotFound, reason::v1::REASON_IWA_UNKNOWN,
                         "no IWA of this name is registered", name,
                         "Start it: it registers itself.");
+}
+
+// Where the IWA is a member; of one that does not say, that of its first domain. Empty: unknown.
+std::string ForestOf(const v1::Iwa& iwa, const directory::Registry& directories) {
+  if (!iwa.forest().empty()) return FoldName(iwa.forest());
+  if (iwa.domains().empty()) return {};
+  const auto first = directories.FindByRealm(iwa.domains(0));
+  return first.ok() ? (*first)->forest : std::string();
+}
+
+// ORG-6.
+absl::Status CheckForestsOfIwa(const v1::Iwa& iwa,
+                               const std::set<const directory::Domain*>& domains,
+                               const directory::Registry& directories) {
+  if (IsOfVersion(iwa, kIwaVersionOtherForests)) return absl::OkStatus();
+  const std::string own = ForestOf(iwa, directories);
+  for (const directory::Domain* domain : domains) {
+    if (domain->forest == own) continue;
+    return IwaRefusal(
+        reason::v1::REASON_IWA_TOO_OLD,
+        fmt::format("version {} of the IWA serves its own forest alone, and {} is of forest {}",
+                    iwa.version(), domain->dns_name, domain->forest),
+        iwa.name(), "Update it: dt-iwa --version must say \"as IWA 1.12.2\", or a later one.");
+  }
+  return absl::OkStatus();
+}
+
+// Two processes of one name would sign with two sets of keys, of which the org knew one. Who is at
+// work keeps the name against another store's, and against a copy of its own; a restart is the same
+// store's, opened once more, and the process of before hears of it.
+absl::Status RefuseTakenName(const std::optional<v1::Iwa>& before, const v1::Iwa& iwa) {
+  if (!before || before->store_id().empty() || !before->online()) return absl::OkStatus();
+  if (before->store_id() != iwa.store_id()) {
+    return NameTaken(iwa.name(), "another IWA of this name, with keys of its own, is online");
+  }
+  if (before->process_id() == iwa.process_id() || before->starts() < iwa.starts()) {
+    return absl::OkStatus();
+  }
+  return NameTaken(iwa.name(), "another process of this IWA is online");
 }
 
 // An IWA speaks for itself only.
@@ -166,9 +223,10 @@ absl::Status RequireSelf(const rpc::Caller& caller, const std::string& name) {
 
 }  // namespace
 
-absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
-                               const std::string& kid, const std::string& realm,
-                               const std::set<std::string>& domains) {
+absl::Status CheckIwaMayEnroll(db::Transaction& txn, const IwaVouches& vouches,
+                               const directory::Registry& directories,
+                               const v1::OrgSettings& settings) {
+  const auto& [name, kid, realm, domains] = vouches;
   DT_ASSIGN_OR_RETURN(const auto iwa, FindIwa(txn, name));
   if (!iwa) {
     return IwaRefusal(reason::v1::REASON_IWA_UNKNOWN,
@@ -185,6 +243,12 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
         fmt::format("version {} of the IWA is too old for Device Trust", iwa->version()), name,
         "Update it: dt-iwa --version must say \"as IWA 1.11.0\", or a later one.");
   }
+  if (settings.iwa_primary_only() && !iwa->primary()) {
+    return IwaRefusal(reason::v1::REASON_IWA_IS_BACKUP,
+                      "the IWA is a backup, and the org uses primary ones alone", name,
+                      "Bring the primary IWA back, or let backups serve: dtctl iwa failover on.");
+  }
+  DT_RETURN_IF_ERROR(CheckForestsOfIwa(*iwa, domains, directories));
   const bool known =
       std::ranges::any_of(iwa->keys(), [&kid](const v1::IwaKey& key) { return key.kid() == kid; });
   if (!known) {
@@ -198,8 +262,8 @@ absl::Status CheckIwaMayEnroll(db::Transaction& txn, const std::string& name,
                       fmt::format("the IWA is not registered for {}", realm), name,
                       "Add the domain to the IWA's configuration.");
   }
-  std::set<std::string> asked = domains;
-  asked.insert(FoldName(realm));
+  std::set<std::string> asked = {FoldName(realm)};
+  for (const directory::Domain* domain : domains) asked.insert(domain->dns_name);
   for (const std::string& domain : asked) {
     const bool granted =
         std::ranges::any_of(iwa->granted_domains(),
@@ -267,6 +331,7 @@ absl::StatusOr<v1::SetIwaDomainsResponse> IwaRegistry::SetDomains(
     DT_ASSIGN_OR_RETURN(auto iwa, FindIwa(txn, request.name()));
     v1::SetIwaDomainsResponse response;
     if (iwa) {
+      Complete(*iwa);
       *response.mutable_iwa() = *std::move(iwa);
     } else {
       response.mutable_iwa()->set_name(request.name());
@@ -293,7 +358,9 @@ absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(
   const std::int64_t now = UnixSeconds(clock_.Now());
   const auto store = [&](db::Transaction& txn) -> absl::StatusOr<v1::RegisterIwaResponse> {
     DT_RETURN_IF_ERROR(RefuseForeignKeys(txn, iwa));
-    DT_ASSIGN_OR_RETURN(const auto before, FindIwa(txn, iwa.name()));
+    DT_ASSIGN_OR_RETURN(auto before, FindIwa(txn, iwa.name()));
+    if (before) Complete(*before);
+    DT_RETURN_IF_ERROR(RefuseTakenName(before, iwa));
     const Bytes blob = IwaBlob(iwa);
     DT_RETURN_IF_ERROR(
         txn.Run("INSERT INTO iwas (name, enabled, last_heartbeat, iwa) VALUES ($1, 1, $2, $3)"
@@ -302,8 +369,13 @@ absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(
                 {iwa.name(), now, blob})
             .status());
     // An IWA that starts again with what is known is no news.
+    if (before) {
+      before->set_process_id(iwa.process_id());
+      before->set_starts(iwa.starts());
+    }
     if (!before || IwaBlob(*before) != blob) DT_RETURN_IF_ERROR(events_.Append(txn, event));
     DT_ASSIGN_OR_RETURN(auto stored, FindIwa(txn, iwa.name()));
+    Complete(*stored);
     v1::RegisterIwaResponse response;
     *response.mutable_iwa() = *std::move(stored);
     return response;
@@ -314,22 +386,38 @@ absl::StatusOr<v1::RegisterIwaResponse> IwaRegistry::Register(
 absl::StatusOr<v1::HeartbeatResponse> IwaRegistry::Heartbeat(const rpc::Caller& caller,
                                                              const v1::HeartbeatRequest& request) {
   DT_RETURN_IF_ERROR(RequireSelf(caller, request.name()));
+  if (request.problem().size() > kProblemBytesMax) {
+    return IwaInputError(fmt::format("a problem has at most {} bytes", kProblemBytesMax));
+  }
   const std::int64_t now = UnixSeconds(clock_.Now());
   const auto touch = [&](db::Transaction& txn) -> absl::StatusOr<v1::HeartbeatResponse> {
+    DT_ASSIGN_OR_RETURN(const auto known, FindIwa(txn, request.name()));
+    if (known && known->process_id() != request.process_id()) {
+      return NameTaken(request.name(), "another process has registered under this name since");
+    }
     DT_ASSIGN_OR_RETURN(
         const auto updated,
-        txn.Run("UPDATE iwas SET last_heartbeat = $2 WHERE name = $1 RETURNING name",
-                {request.name(), now}));
+        txn.Run("UPDATE iwas SET last_heartbeat = $2, problem = $3 WHERE name = $1 RETURNING name",
+                {request.name(), now, request.problem()}));
     if (updated.empty()) return UnknownIwa(request.name());
     return v1::HeartbeatResponse();
   };
   return database_.Write(touch);
 }
 
+void IwaRegistry::Complete(v1::Iwa& iwa) const {
+  const std::int64_t silent = UnixSeconds(clock_.Now()) - iwa.last_heartbeat().seconds();
+  iwa.set_online(std::chrono::seconds(silent) <= kIwaOnlineFor);
+  iwa.set_withheld(!iwa.primary() && store_.state()->settings.iwa_primary_only());
+}
+
 absl::StatusOr<v1::ListIwasResponse> IwaRegistry::List() {
   DT_ASSIGN_OR_RETURN(std::vector<v1::Iwa> iwas, database_.Read(AllIwas));
   v1::ListIwasResponse response;
-  for (v1::Iwa& iwa : iwas) *response.add_iwas() = std::move(iwa);
+  for (v1::Iwa& iwa : iwas) {
+    Complete(iwa);
+    *response.add_iwas() = std::move(iwa);
+  }
   return response;
 }
 
@@ -349,6 +437,7 @@ absl::StatusOr<v1::SetIwaEnabledResponse> IwaRegistry::SetEnabled(
                            .status());
     DT_ASSIGN_OR_RETURN(auto iwa, FindIwa(txn, request.name()));
     if (!iwa) return UnknownIwa(request.name());
+    Complete(*iwa);
     DT_RETURN_IF_ERROR(events_.Append(txn, event));
     v1::SetIwaEnabledResponse response;
     *response.mutable_iwa() = *std::move(iwa);

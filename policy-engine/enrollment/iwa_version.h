@@ -18,5 +18,7 @@ struct IwaVersion {
 
 // The first version whose tokens enroll anybody (ORG-5).
 inline constexpr IwaVersion kIwaVersionDeviceTrust{{1, 11, 0, 0}};
+// The first that judges trusts, and so enrolls computers and people of other forests (ORG-6).
+inline constexpr IwaVersion kIwaVersionOtherForests{{1, 12, 2, 0}};
 
 }  // namespace devicetrust::policy

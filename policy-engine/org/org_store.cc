@@ -51,7 +51,7 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
       txn.Run("SELECT version, device_trust_enabled, learn_more_url, changed_by, changed_at,"
               " capability_enabled, read_only, ad_active, ad_domains, disabled_by_force,"
               " display_name, session_lifetime, session_idle_timeout, factor_self_enrollment,"
-              " name_id_format"
+              " name_id_format, iwa_primary_only"
               " FROM settings WHERE id = 1"));
   if (rows.empty()) return absl::DataLossError("the org's settings are missing");
   const db::Row& row = rows.front();
@@ -75,6 +75,7 @@ absl::Status LoadSettings(db::Transaction& txn, const std::string& org_id, OrgSt
   if (db::Int(row[12]) != 0) settings.mutable_session_idle_timeout()->set_seconds(db::Int(row[12]));
   settings.set_factor_self_enrollment(db::Int(row[13]) != 0);
   settings.set_default_name_id_format(db::Text(row[14]));
+  settings.set_iwa_primary_only(db::Int(row[15]) != 0);
   return absl::OkStatus();
 }
 
@@ -146,7 +147,7 @@ absl::Status WriteSettings(db::Transaction& txn, const OrgEdit::Settings& edit,
              " changed_at = $4, capability_enabled = $5, read_only = $6, ad_active = $7,"
              " ad_domains = $8, disabled_by_force = $9, display_name = $10, session_lifetime = $11,"
              " session_idle_timeout = $12, factor_self_enrollment = $13,"
-             " name_id_format = $14 WHERE id = 1",
+             " name_id_format = $14, iwa_primary_only = $15 WHERE id = 1",
              {std::int64_t{settings.device_trust_enabled()}, settings.learn_more_url(),
               settings.device_trust_changed_by(), changed_at[0],
               std::int64_t{settings.capability_enabled()}, std::int64_t{settings.read_only()},
@@ -155,7 +156,8 @@ absl::Status WriteSettings(db::Transaction& txn, const OrgEdit::Settings& edit,
               std::int64_t{edit.disabled_by_force}, settings.display_name(),
               std::int64_t{settings.session_lifetime().seconds()},
               std::int64_t{settings.session_idle_timeout().seconds()},
-              std::int64_t{settings.factor_self_enrollment()}, settings.default_name_id_format()})
+              std::int64_t{settings.factor_self_enrollment()}, settings.default_name_id_format(),
+              std::int64_t{settings.iwa_primary_only()}})
           .status());
   return WriteSettingsRevision(txn, number, settings);
 }

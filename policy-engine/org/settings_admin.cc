@@ -105,6 +105,13 @@ absl::StatusOr<v1::SetFactorSelfEnrollmentResponse> SettingsAdmin::SetFactorSelf
   return Apply<v1::SetFactorSelfEnrollmentResponse>(admin, wish, request.expected_version());
 }
 
+absl::StatusOr<v1::SetIwaFailoverResponse> SettingsAdmin::SetIwaFailover(
+    const rpc::Caller& admin, const v1::SetIwaFailoverRequest& request) {
+  v1::PolicySettings wish;
+  wish.set_iwa_primary_only(request.primary_only());
+  return Apply<v1::SetIwaFailoverResponse>(admin, wish, request.expected_version());
+}
+
 absl::StatusOr<v1::SetDefaultNameIdFormatResponse> SettingsAdmin::SetDefaultNameIdFormat(
     const rpc::Caller& admin, const v1::SetDefaultNameIdFormatRequest& request) {
   v1::PolicySettings wish;

@@ -35,6 +35,8 @@ class SettingsAdmin {
       const rpc::Caller& admin, const org::v1::SetSessionLimitsRequest& request);
   absl::StatusOr<org::v1::SetFactorSelfEnrollmentResponse> SetFactorSelfEnrollment(
       const rpc::Caller& admin, const org::v1::SetFactorSelfEnrollmentRequest& request);
+  absl::StatusOr<org::v1::SetIwaFailoverResponse> SetIwaFailover(
+      const rpc::Caller& admin, const org::v1::SetIwaFailoverRequest& request);
   absl::StatusOr<org::v1::SetDefaultNameIdFormatResponse> SetDefaultNameIdFormat(
       const rpc::Caller& admin, const org::v1::SetDefaultNameIdFormatRequest& request);
 

@@ -71,6 +71,8 @@ std::vector<v1::Target> ChangesOf(const v1::OrgSettings& before, const v1::OrgSe
           LimitText(after.session_idle_timeout()));
   compare("factor_self_enrollment", "self-enrollment of second factors",
           OnOff(before.factor_self_enrollment()), OnOff(after.factor_self_enrollment()));
+  compare("iwa_primary_only", "primary IWAs alone", OnOff(before.iwa_primary_only()),
+          OnOff(after.iwa_primary_only()));
   compare("default_name_id_format", "NameID format", before.default_name_id_format(),
           after.default_name_id_format());
   return changes;
@@ -215,6 +217,9 @@ absl::Status EditSettings(const SettingsWish& wish, const OrgState& before,
   if (wish.settings.has_default_name_id_format()) {
     settings.set_default_name_id_format(wish.settings.default_name_id_format());
   }
+  if (wish.settings.has_iwa_primary_only()) {
+    settings.set_iwa_primary_only(wish.settings.iwa_primary_only());
+  }
   DT_RETURN_IF_ERROR(EditAdIntegration(wish.settings, settings));
 
   if (InForce(settings) && !InForce(before.settings)) {
@@ -247,6 +252,7 @@ v1::PolicySettings PolicySettingsOf(const v1::OrgSettings& settings) {
   policy.mutable_session_lifetime()->set_seconds(settings.session_lifetime().seconds());
   policy.mutable_session_idle_timeout()->set_seconds(settings.session_idle_timeout().seconds());
   policy.set_factor_self_enrollment(settings.factor_self_enrollment());
+  policy.set_iwa_primary_only(settings.iwa_primary_only());
   return policy;
 }
 

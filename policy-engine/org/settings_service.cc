@@ -63,6 +63,13 @@ grpc::Status SettingsService::SetFactorSelfEnrollment(
   });
 }
 
+grpc::Status SettingsService::SetIwaFailover(grpc::ServerContext* context,
+                                             const v1::SetIwaFailoverRequest* request,
+                                             v1::SetIwaFailoverResponse* response) {
+  return AnswerAdmin(*context, *request, response,
+                     [this](const auto&... call) { return settings_.SetIwaFailover(call...); });
+}
+
 grpc::Status SettingsService::SetDefaultNameIdFormat(
     grpc::ServerContext* context, const v1::SetDefaultNameIdFormatRequest* request,
     v1::SetDefaultNameIdFormatResponse* response) {

@@ -32,6 +32,9 @@ class SettingsService final : public org::v1::SettingsService::Service {
   grpc::Status SetFactorSelfEnrollment(grpc::ServerContext* context,
                                        const org::v1::SetFactorSelfEnrollmentRequest* request,
                                        org::v1::SetFactorSelfEnrollmentResponse* response) override;
+  grpc::Status SetIwaFailover(grpc::ServerContext* context,
+                              const org::v1::SetIwaFailoverRequest* request,
+                              org::v1::SetIwaFailoverResponse* response) override;
   grpc::Status SetDefaultNameIdFormat(grpc::ServerContext* context,
                                       const org::v1::SetDefaultNameIdFormatRequest* request,
                                       org::v1::SetDefaultNameIdFormatResponse* response) override;

@@ -417,7 +417,7 @@ TEST_F(GatewayTest, AppsWithoutATrustRuleAreNotChallenged) {
 TEST_F(GatewayTest, TellsAgentsTheirWay) {
   EXPECT_EQ(browser_.Get(gateway_, "/.well-known/device-trust").status, 503);
   org::v1::ListIwasResponse iwas;
-  for (const char* name : {"backup", "main", "off", "mute", "strange"}) {
+  for (const char* name : {"ill", "backup", "away", "main", "off", "mute", "strange", "unused"}) {
     org::v1::Iwa* iwa = iwas.add_iwas();
     iwa->set_name(name);
     iwa->set_address("127.0.0.1:1");
@@ -427,7 +427,10 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
     const std::string_view granted =
         std::string_view(name) == "strange" ? "else.test" : "CORP.test";
     if (std::string_view(name) != "mute") iwa->add_granted_domains(std::string(granted));
-    iwa->set_primary(std::string_view(name) == "main");
+    iwa->set_primary(std::string_view(name) == "main" || std::string_view(name) == "away");
+    iwa->set_online(std::string_view(name) != "away");
+    if (std::string_view(name) == "ill") iwa->set_problem("no directory of corp.test answers");
+    iwa->set_withheld(std::string_view(name) == "unused");
     iwa->set_enabled(std::string_view(name) != "off");
     iwa->set_device_trust_capable(true);
   }
@@ -438,7 +441,11 @@ TEST_F(GatewayTest, TellsAgentsTheirWay) {
             "{\"name\":\"main\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
             "\"domains\":[\"corp.test\"],\"primary\":true},"
             "{\"name\":\"backup\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
-            "\"domains\":[\"corp.test\"],\"primary\":false}],"
+            "\"domains\":[\"corp.test\"],\"primary\":false},"
+            "{\"name\":\"ill\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
+            "\"domains\":[\"corp.test\"],\"primary\":false},"
+            "{\"name\":\"away\",\"address\":\"127.0.0.1:1\",\"spn\":\"HTTP/iwa.corp.test\","
+            "\"domains\":[\"corp.test\"],\"primary\":true}],"
             "\"ca_address\":\"127.0.0.1:2\",\"ca_bundle\":\"PEM\\n\\\"\","
             "\"mtls_host\":\"mtls.localhost\"}");
 }

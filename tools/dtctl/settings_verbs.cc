@@ -212,11 +212,27 @@ void AddIwa(CLI::App& app, Action& chosen) {
       return Print(options->json, *iwa, admin::IwasTable({*iwa}));
     };
   });
+  CLI::App* const failover = verb->add_subcommand(
+      "failover", "Whether computers turn to backup IWAs when no primary one serves them");
+  failover->require_subcommand(1);
+  for (const bool primary_only : {false, true}) {
+    CLI::App* const word =
+        primary_only
+            ? failover->add_subcommand("off", "Primary ones alone; a backup's word is refused")
+            : failover->add_subcommand("on", "To a backup, as at first");
+    word->add_flag("--json", options->json, "Print the settings as JSON");
+    word->callback([options, primary_only, &chosen] {
+      chosen = [options, primary_only](AdminClient& client) {
+        return Changed(client.SetIwaFailover(primary_only), options->json);
+      };
+    });
+  }
   verb->footer(
       "Examples:\n"
       "  dtctl iwa list\n"
       "  dtctl iwa grant iwa-1 corp.example.com     without it, enrollments by it are refused\n"
-      "  dtctl iwa disable iwa-2     at once, also for tokens that it has signed already");
+      "  dtctl iwa disable iwa-2     at once, also for tokens that it has signed already\n"
+      "  dtctl iwa failover off      enrollments by a backup are refused");
 }
 
 void AddOrgName(CLI::App& app, Action& chosen) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "libs/base/encoding.h"
 #include "libs/base/names.h"
@@ -115,7 +116,8 @@ absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& 
 }
 
 bool IsUsable(const org::v1::Iwa& iwa) {
-  return iwa.enabled() && iwa.device_trust_capable() && !VouchedDomains(iwa).empty();
+  return iwa.enabled() && iwa.device_trust_capable() && !iwa.withheld() &&
+         !VouchedDomains(iwa).empty();
 }
 
 std::vector<std::string> VouchedDomains(const org::v1::Iwa& iwa) {
@@ -134,8 +136,11 @@ std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse&
   for (const org::v1::Iwa& iwa : iwas.iwas()) {
     if (IsUsable(iwa)) usable.push_back(&iwa);
   }
-  std::stable_sort(usable.begin(), usable.end(),
-                   [](const auto* a, const auto* b) { return a->primary() && !b->primary(); });
+  // Agents try them in this order: a backup that serves before a primary one that does not.
+  const auto rank = [](const org::v1::Iwa* iwa) {
+    return std::tuple(!iwa->online(), !iwa->problem().empty(), !iwa->primary());
+  };
+  std::ranges::stable_sort(usable, {}, rank);
   std::string list;
   for (const org::v1::Iwa* iwa : usable) {
     std::string domains;

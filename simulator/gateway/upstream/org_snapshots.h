@@ -72,8 +72,8 @@ struct DeviceIssuers {
 // kInvalidArgument: there is none, or one is no certificate.
 absl::StatusOr<DeviceIssuers> ToDeviceIssuers(const ca::v1::GetIssuersResponse& response);
 
-// Whether computers may be sent there: enabled, new enough for Device Trust, and with a domain to
-// vouch for.
+// Whether computers may be sent there: enabled, new enough for Device Trust, with a domain to vouch
+// for, and no backup of an org that uses primary IWAs alone.
 bool IsUsable(const org::v1::Iwa& iwa);
 
 // The domains that it serves and that an administrator lets it vouch for: in others its word is
@@ -82,8 +82,8 @@ std::vector<std::string> VouchedDomains(const org::v1::Iwa& iwa);
 
 // What computers need before they have a certificate: the body of /.well-known/device-trust, JSON
 // {"org", "iwas":[{"name","address","spn","domains":[…],"primary"}], "ca_address", "ca_bundle",
-// "mtls_host"}. Only usable IWAs; the primary first. `mtls_host`: it and the names below it are
-// where browsers show certificates.
+// "mtls_host"}. Only usable IWAs: first those that are online and report no problem, of equals the
+// primary. `mtls_host`: it and the names below it are where browsers show certificates.
 std::string DiscoveryJson(std::string_view org, const org::v1::ListIwasResponse& iwas,
                           std::string_view ca_address, std::string_view ca_bundle,
                           std::string_view mtls_host);
