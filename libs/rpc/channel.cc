@@ -2,6 +2,8 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 #include "libs/base/ascii.h"
 #include "libs/base/bytes.h"
@@ -39,16 +41,31 @@ void SetProxy(const std::string& url, grpc::ChannelArguments& arguments) {
                       "Proxy-Authorization:Basic " + Base64Encode(AsBytes(credentials)));
 }
 
-}  // namespace
+constexpr unsigned int kFilesLookedAtSeconds = 1;
 
-std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config) {
-  PrepareGrpc();
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const ChannelConfig& config) {
+  if (config.files) {
+    namespace tls = grpc::experimental;
+    tls::TlsChannelCredentialsOptions options;
+    options.set_certificate_provider(std::make_shared<tls::FileWatcherCertificateProvider>(
+        config.files->key, config.files->certificate, config.files->trust, kFilesLookedAtSeconds));
+    options.watch_identity_key_cert_pairs();
+    options.watch_root_certs();
+    return tls::TlsCredentials(options);
+  }
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = config.trust_pem;
   if (config.identity) {
     options.pem_cert_chain = config.identity->certificate_pem;
     options.pem_private_key = config.identity->key_pem;
   }
+  return grpc::SslCredentials(options);
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config) {
+  PrepareGrpc();
   grpc::ChannelArguments arguments;
   if (!config.server_name.empty()) arguments.SetSslTargetNameOverride(config.server_name);
   // A component that comes back is found again at once, without a stampede.
@@ -64,7 +81,7 @@ std::shared_ptr<grpc::Channel> NewChannel(const ChannelConfig& config) {
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, config.http_proxy.empty() ? 0 : 1);
   if (!config.http_proxy.empty()) SetProxy(config.http_proxy, arguments);
   arguments.SetMaxReceiveMessageSize(16 * 1024 * 1024);
-  return grpc::CreateCustomChannel(config.address, grpc::SslCredentials(options), arguments);
+  return grpc::CreateCustomChannel(config.address, CredentialsOf(config), arguments);
 }
 
 void PrepareCall(grpc::ClientContext& context, std::chrono::milliseconds timeout) {

@@ -20,6 +20,15 @@ struct ChannelConfig {
   std::string server_name;           // Checked against the server's certificate; empty: the host.
   std::string trust_pem;             // CA certificates of the server.
   std::optional<Identity> identity;  // For internal listeners.
+  // Where these come from, PEM: each connection that is made shows and trusts what the files hold
+  // by then, so a certificate that is replaced in time makes no gap. Files that cannot be read
+  // leave those before in use. Empty: what is above, for good.
+  struct Files {
+    std::string certificate;
+    std::string key;
+    std::string trust;
+  };
+  std::optional<Files> files = {};
   // "http://[USER:PASSWORD@]HOST:PORT", reached by CONNECT (RFC 9110, section 9.3.6); empty: none.
   // What the environment says of proxies is not looked at.
   std::string http_proxy = {};

@@ -15,6 +15,7 @@
 #include "devicetrust/ca/v1/ca.grpc.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/encoding.h"
+#include "libs/base/files.h"
 #include "libs/base/trace.h"
 #include "libs/rpc/async_call.h"
 #include "libs/rpc/channel.h"
@@ -23,6 +24,7 @@
 #include "libs/rpc/prepare.h"
 #include "libs/rpc/server_fixture.h"
 #include "libs/testing/status.h"
+#include "libs/testing/temp_folder.h"
 
 namespace devicetrust::rpc {
 namespace {
@@ -81,6 +83,42 @@ TEST_F(ServerTest, RefusesCallersOfAnotherOrgOfAnotherCaAndOfNone) {
   throwaway::ThrowawayPki stranger("acme", now_);
   DT_EXPECT_CODE(Revoke(*As(Pem(stranger.Component("policy"))), "u1"), kUnavailable);
   DT_EXPECT_CODE(Revoke(*As(std::nullopt), "u1"), kUnavailable);
+}
+
+TEST_F(ServerTest, AConnectionShowsWhatItsClientsFilesHoldByThen) {
+  const testing::TempFolder folder;
+  const auto write = [&](const Identity& identity) {
+    DT_ASSERT_OK(WriteFileAtomically(folder / "me.key", identity.key_pem));
+    DT_ASSERT_OK(WriteFileAtomically(folder / "me.pem", identity.certificate_pem));
+  };
+  write(Pem(pki_.Component("policy")));
+  DT_ASSERT_OK(WriteFileAtomically(folder / "ca.pem", pki_.deployment_ca().certificate.Pem()));
+  Start(Internal());
+  const std::string address = server_->address();
+  const auto stub = CertificateAdminService::NewStub(
+      NewChannel({.address = address,
+                  .server_name = {},
+                  .trust_pem = {},
+                  .identity = {},
+                  .files = {{folder / "me.pem", folder / "me.key", folder / "ca.pem"}}}));
+  EXPECT_EQ(Revoke(*stub, "u1").value().revoked(), 1);
+  write(Pem(pki_.Admin("ada")));
+  EXPECT_EQ(Revoke(*stub, "u1").value().revoked(), 1);  // The connection that is open.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  std::int64_t seen = 1;
+  while (seen != 2 && std::chrono::steady_clock::now() < deadline) {
+    server_->Stop();
+    server_.reset();
+    ListenerConfig again = Internal();
+    again.listen = address;
+    Start(again);
+    const auto revoked = Revoke(*stub, "u1");
+    if (revoked.ok()) seen = revoked->revoked();
+  }
+  EXPECT_EQ(seen, 2);
+  // Files that are gone leave what was there.
+  ASSERT_EQ(::unlink((folder / "me.key").c_str()), 0);
+  EXPECT_EQ(Revoke(*stub, "u1").value().revoked(), 2);
 }
 
 TEST_F(ServerTest, CarriesErrorDetailsToTheClient) {

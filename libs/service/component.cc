@@ -114,6 +114,7 @@ absl::StatusOr<Component> Component::Load(const ComponentConfig& config, std::st
   }
   DT_RETURN_IF_ERROR(CheckSigner(config, component.identity_.certificate_pem, *cas));
   component.deployment_ca_pem_ = *std::move(pem);
+  component.files_ = {config.internal_cert, config.internal_key, config.deployment_ca};
   DT_RETURN_IF_ERROR(NoteExpiry("internal-cert", component.identity_.certificate_pem));
   return component;
 }
@@ -122,7 +123,8 @@ rpc::ChannelConfig Component::Peer(std::string address, std::string server_name)
   return {.address = std::move(address),
           .server_name = std::move(server_name),
           .trust_pem = deployment_ca_pem_,
-          .identity = identity_};
+          .identity = identity_,
+          .files = files_};
 }
 
 rpc::ListenerConfig Component::InternalListener(const InternalListenerConfig& config) const {

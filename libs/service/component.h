@@ -35,6 +35,7 @@ class Component {
   std::string org_;
   rpc::Identity identity_;
   std::string deployment_ca_pem_;
+  rpc::ChannelConfig::Files files_;  // Of both.
 };
 
 // Signs grants, with the certificate and key that the files hold by then: a certificate that is

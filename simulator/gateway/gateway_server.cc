@@ -150,7 +150,8 @@ absl::StatusOr<Identities> LoadIdentities(const Config& config) {
 std::string StampOf(const Config& config) {
   std::string stamp;
   for (const std::string& path :
-       {config.org_cert, config.org_key, config.mtls_cert, config.mtls_key}) {
+       {config.org_cert, config.org_key, config.mtls_cert, config.mtls_key, config.internal_cert,
+        config.internal_key, config.deployment_ca}) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) status = {};
     stamp += fmt::format("{} {} {} {}.{};", status.st_dev, status.st_ino, status.st_size,
@@ -403,6 +404,9 @@ absl::Status GatewayServer::Parts::UseIssuers(const DeviceIssuers& issuers) {
 absl::Status GatewayServer::Parts::Reload() {
   const MutexLock lock(tls_mutex);  // Also while it reads: what is read last is what stays.
   DT_ASSIGN_OR_RETURN(Identities read, LoadIdentities(config));
+  // This one is used where connections to the org and the CA are made (rpc::ChannelConfig::Files);
+  // here it is judged, and when it ends is noted.
+  DT_RETURN_IF_ERROR(service::Component::Load(config, "gateway").status());
   DT_ASSIGN_OR_RETURN(auto org_tls, NewTls(config, read.org, nullptr));
   DT_ASSIGN_OR_RETURN(auto mtls_tls, NewTls(config, read.mtls, devices));
   org_server->ReplaceTls(0, std::move(org_tls));
