@@ -28,7 +28,7 @@ fi
 
 # They start with the programs of this project, or not at all.
 if command -v systemctl >/dev/null; then
-  for package in "${needed[@]}"; do
+  for package in "${needed[@]}" "$@"; do
     case "$package" in
       libapache2-mod-shib) systemctl disable -q shibd.service || true ;;
       krb5-kdc) systemctl disable -q krb5-kdc.service || true ;;

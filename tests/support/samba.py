@@ -123,6 +123,8 @@ class DomainController:
         self._certificate()
         self._configure()
         self.launch()
+        if not self.dns:  # The service that adds names brings this one, too.
+            self.tool("spn", "add", f"ldap/{self.name}", f"{self.host}$")
 
     def _configure(self):
         (self.folder / "dc/run/ncalrpc").mkdir(parents=True)
@@ -222,3 +224,7 @@ class DomainController:
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
+
+
+if __name__ == "__main__":
+    print(missing("adcli", "kinit"))
