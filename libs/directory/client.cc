@@ -44,6 +44,10 @@ constexpr const char* kAccountAttributes[] = {"sAMAccountType",
                                               "operatingSystemVersion",
                                               nullptr};
 constexpr const char* kGroupAttributes[] = {"sAMAccountName", "objectSid", nullptr};
+constexpr const char* kTrustAttributes[] = {
+    "trustPartner",    "flatName",           "trustType", "trustDirection",
+    "trustAttributes", "securityIdentifier", nullptr};
+constexpr int kTrustsMax = 500;
 
 // sAMAccountType rather than objectClass: a computer is also of class user.
 constexpr std::string_view kUserType = "805306368";
@@ -315,6 +319,25 @@ absl::StatusOr<Group> LdapDirectory::FindGroup(std::string_view name_or_sid) {
   Group group{entry.distinguished_name, FirstOf(entry, "samaccountname"), {}};
   DT_ASSIGN_OR_RETURN(group.sid, SidToText(AsBytes(FirstOf(entry, "objectsid"))));
   return group;
+}
+
+absl::StatusOr<std::vector<Trust>> LdapDirectory::ListTrusts() {
+  DT_ASSIGN_OR_RETURN(const State::Found found,
+                      state_->Search({.base = state_->base,
+                                      .filter = "(objectClass=trustedDomain)",
+                                      .attributes = kTrustAttributes,
+                                      .entries_max = kTrustsMax},
+                                     state_->Deadline()));
+  if (!found.all) {
+    return absl::UnavailableError(
+        fmt::format("directory {} has more than {} trusts", state_->config.url, kTrustsMax));
+  }
+  std::vector<Trust> trusts;
+  for (const Entry& entry : found.entries) {
+    DT_ASSIGN_OR_RETURN(std::optional<Trust> trust, TrustOf(entry));
+    if (trust) trusts.push_back(*std::move(trust));
+  }
+  return trusts;
 }
 
 absl::StatusOr<User> LdapDirectory::FindUserBySid(std::string_view sid) {

@@ -57,6 +57,7 @@ class LdapDirectory final : public Directory {
   // One search for every 64 of them.
   std::vector<absl::StatusOr<Computer>> FindComputersBySid(
       std::span<const std::string> sids) override;
+  absl::StatusOr<std::vector<Trust>> ListTrusts() override;
 
  private:
   struct State;

@@ -67,6 +67,17 @@ struct Group {
   std::string sid;
 };
 
+// A trust that a domain has ([MS-ADTS] 6.1.6.7).
+struct Trust {
+  std::string partner;             // DNS name of the other domain, of a forest its root domain.
+  std::string netbios_name;        // Its short name.
+  std::string sid;                 // Of `partner`; may be empty.
+  bool outbound = false;           // This domain lets the other's accounts in.
+  bool inbound = false;            // And the other way.
+  bool forest_transitive = false;  // With all domains of the partner's forest.
+  bool within_forest = false;
+};
+
 // The directory of one domain. Calls block for a bounded time: run them on a worker thread,
 // never in a coroutine. Implementations are thread-safe.
 //
@@ -99,6 +110,9 @@ class Directory {
   // A result for each of `sids`, in their order.
   virtual std::vector<absl::StatusOr<Computer>> FindComputersBySid(
       std::span<const std::string> sids) = 0;
+
+  // Those with domains of Active Directory.
+  virtual absl::StatusOr<std::vector<Trust>> ListTrusts() = 0;
 };
 
 }  // namespace devicetrust::directory

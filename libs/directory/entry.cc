@@ -19,6 +19,13 @@ constexpr std::uint32_t kBuiltinGroup = 0x1;
 constexpr std::uint32_t kSecurityGroup = 0x8000'0000;
 constexpr std::size_t kGuidBytes = 16;
 
+// Of a trustedDomain, [MS-ADTS] 6.1.6.7.
+constexpr std::int64_t kTrustInbound = 0x1;
+constexpr std::int64_t kTrustOutbound = 0x2;
+constexpr std::int64_t kTrustTypeUplevel = 2;
+constexpr std::int64_t kTrustForestTransitive = 0x8;
+constexpr std::int64_t kTrustWithinForest = 0x20;
+
 std::uint64_t NumberOf(const Entry& entry, std::string_view name) {
   const std::string text = FirstOf(entry, name);
   std::uint64_t value = 0;
@@ -106,6 +113,30 @@ absl::StatusOr<Computer> ComputerOf(const Entry& entry) {
   computer.operating_system = FirstOf(entry, "operatingsystem");
   computer.operating_system_version = FirstOf(entry, "operatingsystemversion");
   return computer;
+}
+
+absl::StatusOr<std::optional<Trust>> TrustOf(const Entry& entry) {
+  const std::optional<std::int64_t> type = SignedOf(entry, "trusttype");
+  const std::optional<std::int64_t> direction = SignedOf(entry, "trustdirection");
+  const std::optional<std::int64_t> attributes = SignedOf(entry, "trustattributes");
+  Trust trust;
+  trust.partner = FirstOf(entry, "trustpartner");
+  if (!type || !direction || !attributes || trust.partner.empty()) {
+    return absl::InternalError(
+        fmt::format("directory entry {} lacks trustPartner, trustType, trustDirection or"
+                    " trustAttributes: may the service account read them?",
+                    entry.distinguished_name));
+  }
+  if (*type != kTrustTypeUplevel) return std::optional<Trust>();
+  trust.netbios_name = FirstOf(entry, "flatname");
+  if (const std::string sid = FirstOf(entry, "securityidentifier"); !sid.empty()) {
+    DT_ASSIGN_OR_RETURN(trust.sid, SidToText(AsBytes(sid)));
+  }
+  trust.outbound = (*direction & kTrustOutbound) != 0;
+  trust.inbound = (*direction & kTrustInbound) != 0;
+  trust.forest_transitive = (*attributes & kTrustForestTransitive) != 0;
+  trust.within_forest = (*attributes & kTrustWithinForest) != 0;
+  return std::optional<Trust>(std::move(trust));
 }
 
 absl::StatusOr<std::string> GuidOf(const Entry& entry) {

@@ -30,6 +30,8 @@ absl::StatusOr<User> UserOf(const Entry& entry);
 absl::StatusOr<Computer> ComputerOf(const Entry& entry);
 absl::StatusOr<ListedPerson> ListedPersonOf(const Entry& entry);
 absl::StatusOr<ListedGroup> ListedGroupOf(const Entry& entry);
+// Nothing: it is with something else than a domain of Active Directory.
+absl::StatusOr<std::optional<Trust>> TrustOf(const Entry& entry);
 absl::StatusOr<std::string> GuidOf(const Entry& entry);
 
 // An attribute with more values than are given at once ([MS-ADTS] 3.1.1.3.1.3.3) is called

@@ -63,6 +63,10 @@ class FakeDirectory final : public directory::Directory {
     for (const std::string& sid : sids) found.push_back(Find(computers, sid));
     return found;
   }
+  absl::StatusOr<std::vector<directory::Trust>> ListTrusts() override {
+    if (!fault.ok()) return fault;
+    return trusts;
+  }
 
   absl::Status fault;                                         // Not OK: what every call ends with.
   PasswordCheck check_password;                               // Instead of `passwords`.
@@ -70,9 +74,10 @@ class FakeDirectory final : public directory::Directory {
   std::map<std::string, directory::User, std::less<>> users;  // By SID.
   std::map<std::string, directory::Computer, std::less<>> computers;
   std::map<std::string, directory::Group, std::less<>> groups;  // By SID.
-  int searches = 0;                                             // Calls of FindComputersBySid().
-  int user_searches = 0;                                        // Calls of FindUserBySid().
-  std::vector<std::string> sids_asked;                          // By the last of them.
+  std::vector<directory::Trust> trusts;
+  int searches = 0;                     // Calls of FindComputersBySid().
+  int user_searches = 0;                // Calls of FindUserBySid().
+  std::vector<std::string> sids_asked;  // By the last of them.
 
  private:
   template <typename Account>
