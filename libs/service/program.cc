@@ -52,7 +52,7 @@ std::string Joined(const Addresses& addresses) {
 // The command line. Values stay in the parser until the file is read, since flags override it.
 class CommandLine {
  public:
-  CommandLine(const ProgramInfo& info, const Options& options);
+  CommandLine(const ProgramInfo& info, const Options& options, const Steps& steps);
 
   std::optional<int> Parse(int argc, const char* const* argv) {
     return ParseCommandLine(app_, argc, argv);
@@ -62,17 +62,19 @@ class CommandLine {
   const std::string& config_file() const { return config_file_; }
   bool check_config() const { return check_config_->parsed(); }
   bool print_config() const { return print_config_->parsed(); }
+  bool status() const { return status_ != nullptr && status_->parsed(); }
   absl::Status SetFlags(const Options& options) const { return flags_->Set(options); }
 
  private:
   CLI::App app_;
-  CLI::App* check_config_ = nullptr;  // Owned by the app, as is the other.
+  CLI::App* check_config_ = nullptr;  // Owned by the app, as are the others.
   CLI::App* print_config_ = nullptr;
+  CLI::App* status_ = nullptr;  // Null: there is no such command.
   std::string config_file_;
   std::optional<Flags> flags_;
 };
 
-CommandLine::CommandLine(const ProgramInfo& info, const Options& options)
+CommandLine::CommandLine(const ProgramInfo& info, const Options& options, const Steps& steps)
     : app_(info.about, info.name) {
   SetHelpForm(app_);
   app_.set_version_flag("--version", info.version);
@@ -84,6 +86,10 @@ CommandLine::CommandLine(const ProgramInfo& info, const Options& options)
   print_config_ =
       app_.add_subcommand("print-config", "Print what flags and file come to, as TOML, then exit")
           ->fallthrough();
+  if (steps.status) {
+    status_ = app_.add_subcommand("status", "Ask the one that runs with this configuration")
+                  ->fallthrough();
+  }
   app_.require_subcommand(0, 1);
   flags_.emplace(app_, options);
   const std::string file = info.name.substr(3) + ".toml";
@@ -175,7 +181,7 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
   PrepareProcess();
   ProcessConfig process;
   Describe(process, options);
-  CommandLine command_line(info, options);
+  CommandLine command_line(info, options, steps);
   if (const std::optional<int> code = command_line.Parse(argc, argv)) return *code;
   absl::Status status = ReadConfigFile(command_line.config_file(), options);
   if (status.ok()) status = command_line.SetFlags(options);
@@ -184,7 +190,11 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
 
   SetLogComponent(info.name);
   status = SetLogLevel(process.log_level);
-  if (command_line.print_config()) {
+  if (command_line.status()) {
+    const absl::StatusOr<std::string> text = steps.status();
+    status.Update(text.status());
+    if (text.ok()) std::fputs(text->c_str(), stdout);
+  } else if (command_line.print_config()) {
     std::fputs(options.ToToml().c_str(), stdout);
   } else if (command_line.check_config()) {
     status.Update(steps.check());

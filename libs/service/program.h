@@ -32,6 +32,9 @@ struct Steps {
   // Options and files, without the network. Messages name the option and the remedy.
   std::function<absl::Status()> check;
   std::function<absl::StatusOr<Service>(const Clock&, Random&)> start;
+  // What `status` prints of the service that runs with this configuration; null: there is no such
+  // command.
+  std::function<absl::StatusOr<std::string>()> status = {};
 };
 
 struct ProgramInfo {
@@ -52,20 +55,24 @@ absl::Status ReadServiceConfig(const std::string& path, Options options);
 //
 // Serves until SIGINT, SIGTERM or, without a `reload`, SIGHUP, which also ends the wait for a
 // service that is not ready yet. `check-config` checks and `print-config` prints what flags, file
-// and defaults come to, without starting. Returns the exit code: 0 clean stop, help or good
-// configuration, 1 failure, 2 usage. Call it first in main, before any thread exists.
+// and defaults come to, without starting; `status` asks the service that runs. Returns the exit
+// code: 0 clean stop, help or good configuration, 1 failure, 2 usage. Call it first in main, before
+// any thread exists.
 int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int argc,
                const char* const* argv);
 
 // The main function of a component of the usual shape: Describe(config, options) and
 // CheckConfig(config) beside its Config, Server::Create(config, clock, random), addresses(),
-// Stop(), when it waits for others WaitUntilReady(limit) and WaitsFor(config), and Reload() when it
-// can read files again.
+// Stop(), with a `status` AskStatus(config), when it waits for others WaitUntilReady(limit) and
+// WaitsFor(config), and Reload() when it can read files again.
 template <typename Server, typename Config>
 int RunService(const ProgramInfo& info, int argc, const char* const* argv) {
   Config config;
   Steps steps;
   steps.check = [&config] { return CheckConfig(config); };
+  if constexpr (requires { AskStatus(config); }) {
+    steps.status = [&config] { return AskStatus(config); };
+  }
   steps.start = [&config](const Clock& clock, Random& random) -> absl::StatusOr<Service> {
     DT_ASSIGN_OR_RETURN(const std::shared_ptr<Server> server,
                         Server::Create(config, clock, random));
