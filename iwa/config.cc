@@ -16,6 +16,8 @@ void DescribeKerberos(Config& config, service::Options& options) {
                service::Need::kRequired);
   options.Text("krb5-config", config.krb5_config, "FILE",
                "krb5.conf (default: what KRB5_CONFIG names)");
+  options.Text("forest", config.forest, "NAME",
+               "Forest that the IWA is a member of (default: that of the first --directory)");
   options.Switch("primary", "backup", config.primary, "Primary IWA of its domains, or backup");
 }
 
@@ -30,6 +32,9 @@ void Describe(Config& config, service::Options& options) {
   service::DescribeStore(config, options);
   DescribeKerberos(config, options);
   service::DescribeDirectories(config, service::Need::kRequired, options);
+  options.Heading("Signing key");
+  options.Number("signing-key-days", config.signing_key_days, 1, 3650,
+                 "Days for which a key signs before the next one does");
   options.Heading("Limits");
   options.Number("account-calls-per-minute", config.account_calls_per_minute, 1, 1'000'000,
                  "Calls of one account in a minute");

@@ -27,6 +27,8 @@ struct Config : service::ComponentConfig,
   std::string replay_cache = "dt-iwa.rcache2";  // Files that remember tickets for 5 minutes.
   std::string krb5_config;                      // Empty: KRB5_CONFIG is set already.
   bool primary = true;
+  std::string forest;         // DNS name of the IWA's own; empty: that of the first directory.
+  int signing_key_days = 90;  // How long a key signs before the next one does.
 
   std::size_t in_flight_max = 512;            // Calls of agents at once.
   std::size_t account_calls_per_minute = 60;  // Of one account; an enrollment takes one or two.

@@ -1,16 +1,25 @@
 #include "iwa/iwa_server.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "devicetrust/org/v1/iwa_registry.grpc.pb.h"
 #include "iwa/domain_proof_service.h"
+#include "iwa/forest_trusts.h"
+#include "iwa/iwa_report.h"
 #include "iwa/registration.h"
 #include "iwa/signing_key_store.h"
+#include "iwa/signing_keys.h"
+#include "iwa/status_service.h"
 #include "iwa/ticket_acceptor.h"
 #include "iwa/token_issuer.h"
 #include "libs/base/files.h"
+#include "libs/base/names.h"
 #include "libs/db/open.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
@@ -18,6 +27,7 @@
 #include "libs/service/component.h"
 #include "libs/service/directories.h"
 #include "libs/service/self_check.h"
+#include "libs/token/names.h"
 
 namespace devicetrust::iwa {
 
@@ -44,6 +54,25 @@ absl::Status CheckForms(const Config& config) {
   return ParseHostPort(config.org_address, "--org-address").status();
 }
 
+// DNS name of the forest that the IWA is a member of.
+std::string OwnForest(const Config& config, const directory::Registry& domains) {
+  return config.forest.empty() ? domains.domains().front().forest : FoldName(config.forest);
+}
+
+// What a forest trusts, the directory of its root domain says.
+absl::Status CheckForest(const Config& config, const directory::Registry& domains) {
+  const std::string own = OwnForest(config, domains);
+  bool others = false;
+  bool root = false;
+  for (const directory::Domain& domain : domains.domains()) {
+    others = others || domain.forest != own;
+    root = root || domain.dns_name == own;
+  }
+  if (!others || root) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "--forest {}: give a --directory for that domain, which says whom the forest trusts", own));
+}
+
 absl::StatusOr<Files> LoadFiles(const Config& config) {
   if (config.directories.empty()) {
     return absl::InvalidArgumentError("--directory is missing: give the domains to serve");
@@ -53,6 +82,7 @@ absl::StatusOr<Files> LoadFiles(const Config& config) {
   DT_ASSIGN_OR_RETURN(auto edge, service::EdgeListener(config.org, config));
   DT_ASSIGN_OR_RETURN(auto kek, service::LoadKek(config));
   DT_ASSIGN_OR_RETURN(auto domains, service::LoadDirectories(config));
+  DT_RETURN_IF_ERROR(CheckForest(config, *domains));
   edge.in_flight_max = config.in_flight_max;
   return Files{std::move(component), std::move(edge), std::move(kek), std::move(domains)};
 }
@@ -67,35 +97,13 @@ class GrpcOrgRegistry final : public OrgRegistry {
     *request.mutable_iwa() = iwa;
     return rpc::Call(*stub_, &org::v1::IwaRegistryService::Stub::RegisterIwa, request).status();
   }
-  absl::Status Heartbeat(const std::string& name) override {
-    org::v1::HeartbeatRequest request;
-    request.set_name(name);
-    return rpc::Call(*stub_, &org::v1::IwaRegistryService::Stub::Heartbeat, request).status();
+  absl::Status Heartbeat(const org::v1::HeartbeatRequest& heartbeat) override {
+    return rpc::Call(*stub_, &org::v1::IwaRegistryService::Stub::Heartbeat, heartbeat).status();
   }
 
  private:
   const std::unique_ptr<org::v1::IwaRegistryService::Stub> stub_;
 };
-
-absl::StatusOr<org::v1::Iwa> DescribeIwa(const Config& config, const directory::Registry& domains,
-                                         const std::vector<token::SigningKey>& keys,
-                                         const std::string& bound_address) {
-  org::v1::Iwa iwa;
-  iwa.set_name(config.name);
-  iwa.set_address(config.edge_address.empty() ? bound_address : config.edge_address);
-  iwa.set_spn(config.spn);
-  iwa.set_version(kIwaVersion);
-  iwa.set_primary(config.primary);
-  iwa.set_binding("https");
-  for (const directory::Domain& domain : domains.domains()) iwa.add_domains(domain.dns_name);
-  for (const token::SigningKey& key : keys) {
-    DT_ASSIGN_OR_RETURN(std::string jwk, token::ToJwk(key.key.public_key(), key.kid));
-    org::v1::IwaKey* added = iwa.add_keys();
-    added->set_kid(key.kid);
-    added->set_jwk(std::move(jwk));
-  }
-  return iwa;
-}
 
 }  // namespace
 
@@ -108,7 +116,7 @@ struct IwaServer::Parts {
   absl::Status Open();
   void MakeServices();
   absl::Status Listen();
-  absl::Status Register();
+  void Register();
   void Stop();
 
   const Config config;
@@ -116,30 +124,48 @@ struct IwaServer::Parts {
   const Clock& clock;
   Random& random;
 
-  std::optional<SigningKeyStore> store;
-  std::vector<token::SigningKey> keys;
+  std::unique_ptr<SigningKeyStore> store;
+  SigningKeyStore::Run run;
+  std::unique_ptr<SigningKeys> keys;
+  std::optional<ForestTrusts> trusts;
   std::unique_ptr<TicketAcceptor> tickets;
   std::unique_ptr<TokenIssuer> issuer;
   std::unique_ptr<DomainProofService> service;
+  std::unique_ptr<StatusService> status;
+  std::atomic<const Registration*> told{nullptr};  // For calls; null until there is one.
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
   std::unique_ptr<service::SelfCheck> self_check;
   std::unique_ptr<OrgRegistry> org;
+  std::unique_ptr<IwaReport> report;
   std::unique_ptr<Registration> registration;
 };
 
 absl::Status IwaServer::Parts::Open() {
-  DT_ASSIGN_OR_RETURN(store, SigningKeyStore::Open(config.database));
-  DT_ASSIGN_OR_RETURN(keys, store->Load(config.org, config.name, files.kek, clock, random));
+  DT_ASSIGN_OR_RETURN(store,
+                      SigningKeyStore::Open(config.database, {config.org, config.name}, files.kek));
+  DT_ASSIGN_OR_RETURN(run, store->BeginRun(random));
+  DT_ASSIGN_OR_RETURN(keys,
+                      SigningKeys::Open(*store, token::IwaUrn(config.org, config.name),
+                                        std::chrono::days(config.signing_key_days), clock, random));
   DT_ASSIGN_OR_RETURN(tickets, NewKerberosAcceptor(config));
+  trusts.emplace(*files.domains, OwnForest(config, *files.domains));
+  trusts->Start();
   return absl::OkStatus();
 }
 
 void IwaServer::Parts::MakeServices() {
   issuer = std::make_unique<TokenIssuer>(
-      IssuerConfig{config.org, config.name, config.account_calls_per_minute}, keys, *tickets,
+      IssuerConfig{config.org, config.name, config.account_calls_per_minute}, *keys, *tickets,
       *files.domains, clock, random);
   service = std::make_unique<DomainProofService>(*issuer);
+  status = std::make_unique<StatusService>(
+      StatusService::Parts{config, *keys, *trusts,
+                           [this] {
+                             const Registration* const at_work = told.load();
+                             return at_work != nullptr && at_work->heard();
+                           },
+                           clock.Now()});
 }
 
 absl::Status IwaServer::Parts::Listen() {
@@ -148,25 +174,29 @@ absl::Status IwaServer::Parts::Listen() {
                 files.edge, {service.get()},
                 {{"devicetrust.iwa.v1.DomainProofService.IssueDeviceToken", {rpc::kAnyone}},
                  {"devicetrust.iwa.v1.DomainProofService.IssueUserToken", {rpc::kAnyone}}}));
-  DT_ASSIGN_OR_RETURN(internal,
-                      rpc::Server::Start(files.component.InternalListener(config), {}, {}));
+  DT_ASSIGN_OR_RETURN(
+      internal,
+      rpc::Server::Start(files.component.InternalListener(config), {status.get()},
+                         {{"devicetrust.iwa.v1.IwaStatusService.GetStatus", {"admin", "iwa"}}}));
   self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()});
   return absl::OkStatus();
 }
 
-absl::Status IwaServer::Parts::Register() {
-  DT_ASSIGN_OR_RETURN(org::v1::Iwa iwa, DescribeIwa(config, *files.domains, keys, edge->address()));
+void IwaServer::Parts::Register() {
   org = std::make_unique<GrpcOrgRegistry>(
       rpc::NewChannel(files.component.Peer(config.org_address, config.org_server_name)));
-  registration = std::make_unique<Registration>(*org, std::move(iwa));
-  return absl::OkStatus();
+  report = std::make_unique<StandingReport>(
+      config, config.edge_address.empty() ? edge->address() : config.edge_address, run, *keys,
+      *trusts);
+  registration = std::make_unique<Registration>(*org, *report);
+  told = registration.get();
 }
 
 void IwaServer::Parts::Stop() {
   self_check.reset();
+  if (internal != nullptr) internal->Stop();  // Its calls ask the registration.
   registration.reset();
   if (edge != nullptr) edge->Stop();
-  if (internal != nullptr) internal->Stop();
 }
 
 absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& config,
@@ -177,7 +207,7 @@ absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& confi
   DT_RETURN_IF_ERROR(parts->Open());
   parts->MakeServices();
   DT_RETURN_IF_ERROR(parts->Listen());
-  DT_RETURN_IF_ERROR(parts->Register());
+  parts->Register();
   return std::unique_ptr<IwaServer>(new IwaServer(std::move(parts)));
 }
 

@@ -2,6 +2,7 @@
 
 #include "iwa/config.h"
 #include "iwa/iwa_server.h"
+#include "iwa/status_service.h"
 #include "libs/service/program.h"
 
 int main(int argc, char** argv) {
@@ -10,6 +11,6 @@ int main(int argc, char** argv) {
       {"dt-iwa",
        std::string(DT_VERSION) + " (as IWA " + iwa::kIwaVersion + ")",
        "Integrated Windows authentication server: proof of domain membership",
-       {}},
+       {"dt-iwa --config iwa.toml status"}},
       argc, argv);
 }

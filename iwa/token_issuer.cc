@@ -80,24 +80,22 @@ std::string PrincipalOf(const directory::Account& account, const kerberos::Ident
 
 }  // namespace
 
-TokenIssuer::TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys,
-                         TicketAcceptor& tickets, const directory::Registry& domains,
-                         const Clock& clock, Random& random)
+TokenIssuer::TokenIssuer(IssuerConfig config, const SigningKeys& keys, TicketAcceptor& tickets,
+                         const directory::Registry& domains, const Clock& clock, Random& random)
     : config_(std::move(config)),
       urn_(token::IwaUrn(config_.org, config_.name)),
-      key_(keys.at(0)),
+      keys_(keys),
       limiter_(config_.account_calls_per_minute),
       issued_(kIssuedTokensKept),
       tickets_(tickets),
       domains_(domains),
       clock_(clock),
-      random_(random) {
-  for (const token::SigningKey& key : keys) own_keys_.Add(key.kid, urn_, key.key.public_key());
-}
+      random_(random) {}
 
 absl::StatusOr<IssuedToken> TokenIssuer::IssueDeviceToken(std::span<const std::uint8_t> spnego,
                                                           std::string_view key_thumbprint) {
   DT_RETURN_IF_ERROR(CheckInput(spnego, key_thumbprint));
+  DT_ASSIGN_OR_RETURN(const auto ring, keys_.ToSign());
   DT_ASSIGN_OR_RETURN(kerberos::Accepted accepted,
                       Authenticate(spnego, {"IssueDeviceToken", config_.name, key_thumbprint, {}}));
   const kerberos::Identity& identity = accepted.identity;
@@ -105,10 +103,10 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueDeviceToken(std::span<const std::u
 
   DT_ASSIGN_OR_RETURN(token::Envelope envelope, NewEnvelope(urn_, token::kDeviceTokenLifetime));
   const WallTime expires_at = envelope.expires_at;
-  envelope.key_id = key_.kid;
+  envelope.key_id = ring->signer().kid;
   const token::DeviceToken claims{std::move(envelope), computer.sid, computer.account_name,
                                   identity.realm, std::string(key_thumbprint)};
-  DT_ASSIGN_OR_RETURN(std::string token, token::Sign(claims, key_));
+  DT_ASSIGN_OR_RETURN(std::string token, token::Sign(claims, ring->signer()));
   issued_.Remember(token, claims);
   return IssuedToken{std::move(token), std::move(accepted.reply), expires_at,
                      PrincipalOf(computer, identity)};
@@ -118,6 +116,7 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uin
                                                         std::string_view key_thumbprint,
                                                         std::string_view device_token) {
   DT_RETURN_IF_ERROR(CheckInput(spnego, key_thumbprint));
+  DT_ASSIGN_OR_RETURN(const auto ring, keys_.ToSign());
   DT_ASSIGN_OR_RETURN(const token::DeviceToken device,
                       CheckDeviceToken(device_token, key_thumbprint));
   DT_ASSIGN_OR_RETURN(
@@ -133,7 +132,7 @@ absl::StatusOr<IssuedToken> TokenIssuer::IssueUserToken(std::span<const std::uin
       std::string token,
       token::Sign(token::UserToken{std::move(envelope), user.sid, principal, device.computer_sid,
                                    device.computer_name, device.realm, std::string(key_thumbprint)},
-                  key_));
+                  ring->signer()));
   return IssuedToken{std::move(token), std::move(accepted.reply), expires_at, principal};
 }
 
@@ -164,7 +163,7 @@ absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(
   const WallTime now = clock_.Now();
   const std::optional<token::DeviceToken> known = issued_.Find(device_token, now);
   absl::StatusOr<token::DeviceToken> device =
-      known ? *known : token::VerifyDeviceToken(device_token, own_keys_, urn_, now);
+      known ? *known : token::VerifyDeviceToken(device_token, keys_.ring()->verifiers, urn_, now);
   if (!device.ok()) return TokenRefusal(device.status());
   if (device->key_thumbprint != key_thumbprint) {
     return rpc::MakeError(StatusCode::kUnauthenticated, reason::v1::REASON_TOKEN_WRONG_KEY,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "iwa/issued_tokens.h"
+#include "iwa/signing_keys.h"
 #include "iwa/ticket_acceptor.h"
 #include "libs/base/call_limiter.h"
 #include "libs/base/clock.h"
@@ -44,9 +45,8 @@ inline constexpr std::size_t kThumbprintChars = 43;
 // and the directory, never from a trailing '$'.
 class TokenIssuer {
  public:
-  // The first of `keys` signs; all verify device tokens (made before a change of keys).
-  // `tickets`, `domains`, `clock` and `random` outlive the issuer.
-  TokenIssuer(IssuerConfig config, std::vector<token::SigningKey> keys, TicketAcceptor& tickets,
+  // The references outlive the issuer. Device tokens are good by whichever of `keys` signed them.
+  TokenIssuer(IssuerConfig config, const SigningKeys& keys, TicketAcceptor& tickets,
               const directory::Registry& domains, const Clock& clock, Random& random);
 
   // The errors are listed in devicetrust/iwa/v1/iwa.proto.
@@ -68,9 +68,8 @@ class TokenIssuer {
 
   const IssuerConfig config_;
   const std::string urn_;
-  const token::SigningKey key_;
-  token::KeySet own_keys_;  // Written by the constructor alone.
-  CallLimiter limiter_;     // By account SID.
+  const SigningKeys& keys_;
+  CallLimiter limiter_;  // By account SID.
   IssuedTokens issued_;
   TicketAcceptor& tickets_;
   const directory::Registry& domains_;

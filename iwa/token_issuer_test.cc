@@ -58,7 +58,6 @@ class FakeAcceptor final : public TicketAcceptor {
 class TokenIssuerTest : public ::testing::Test {
  protected:
   TokenIssuerTest() {
-    keys_.Add("k1", token::IwaUrn("acme", "iwa-1"), signing_.key.public_key());
     AddIdentity("PC0042$", "2001", true);
     AddIdentity("alice", "1104", false);
     AddAccount(corp_->computers[Sid("2001")], Sid("2001"), "PC0042$");
@@ -112,10 +111,18 @@ class TokenIssuerTest : public ::testing::Test {
   testing::FakeDirectory* corp_ = nullptr;  // Of domains_.
   testing::FakeDirectory* partner_ = nullptr;
   const std::unique_ptr<directory::Registry> domains_ = NewDomains();
-  token::SigningKey signing_{"k1", pki::PrivateKey::Generate().value()};
-  token::KeySet keys_;
+  testing::TempFolder folder_;
+  const std::unique_ptr<SigningKeyStore> store_ =
+      SigningKeyStore::Open("sqlite:" + (folder_ / "iwa.db"), {"acme", "iwa-1"},
+                            pki::AeadKey::Generate("kek-1", random_).value())
+          .value();
+  const std::unique_ptr<SigningKeys> signing_ =
+      SigningKeys::Open(*store_, token::IwaUrn("acme", "iwa-1"), std::chrono::days(90), clock_,
+                        random_)
+          .value();
+  const token::KeySet keys_ = signing_->ring()->verifiers;
   std::string thumbprint_ = pki::PrivateKey::Generate()->public_key().Thumbprint();
-  TokenIssuer issuer_{{"acme", "iwa-1"}, {signing_}, tickets_, *domains_, clock_, random_};
+  TokenIssuer issuer_{{"acme", "iwa-1"}, *signing_, tickets_, *domains_, clock_, random_};
 };
 
 TEST_F(TokenIssuerTest, TurnsTwoTicketsIntoAUserTokenForTheCa) {
@@ -288,8 +295,13 @@ TEST_F(TokenIssuerTest, TakesOnlyItsOwnFreshDeviceTokensForTheSameKey) {
   EXPECT_EQ(Reason(User(device)), "TOKEN_WRONG_KEY");
   thumbprint_ = first;
 
-  TokenIssuer other({"acme", "iwa-2"}, {{"k2", pki::PrivateKey::Generate().value()}}, tickets_,
-                    *domains_, clock_, random_);
+  const auto store = SigningKeyStore::Open("sqlite:" + (folder_ / "iwa-2.db"), {"acme", "iwa-2"},
+                                           pki::AeadKey::Generate("kek-2", random_).value());
+  DT_ASSERT_OK(store);
+  const auto keys = SigningKeys::Open(**store, token::IwaUrn("acme", "iwa-2"),
+                                      std::chrono::days(90), clock_, random_);
+  DT_ASSERT_OK(keys);
+  TokenIssuer other({"acme", "iwa-2"}, **keys, tickets_, *domains_, clock_, random_);
   const std::string ticket =
       FakeAcceptor::Ticket("PC0042$", {"IssueDeviceToken", "iwa-2", thumbprint_, {}});
   const auto foreign = other.IssueDeviceToken(AsBytes(ticket), thumbprint_);
@@ -303,12 +315,26 @@ TEST_F(TokenIssuerTest, TakesOnlyItsOwnFreshDeviceTokensForTheSameKey) {
 }
 
 TEST_F(TokenIssuerTest, AcceptsADeviceTokenFromBeforeAChangeOfKeys) {
+  clock_.Advance(std::chrono::days(90));
+  DT_ASSERT_OK(signing_->Advance());
+  const std::string before = signing_->ring()->signer().kid;
+  DT_ASSERT_OK(signing_->NotePublished({signing_->ring()->keys[0].key.kid}));
+  clock_.Advance(kPublishedBeforeUse);
   const std::string device = Device()->token;
-  TokenIssuer next({"acme", "iwa-1"}, {{"k2", pki::PrivateKey::Generate().value()}, signing_},
-                   tickets_, *domains_, clock_, random_);
+  DT_ASSERT_OK(signing_->Advance());
+  EXPECT_NE(signing_->ring()->signer().kid, before);
+  // Another process, which has not signed it a moment ago.
+  TokenIssuer next({"acme", "iwa-1"}, *signing_, tickets_, *domains_, clock_, random_);
   const std::string ticket =
       FakeAcceptor::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
   DT_EXPECT_OK(next.IssueUserToken(AsBytes(ticket), thumbprint_, device));
+}
+
+TEST_F(TokenIssuerTest, WhoLostItsNameToAnotherProcessIssuesNothing) {
+  signing_->Forbid(
+      rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_IWA_NAME_TAKEN, "taken"));
+  EXPECT_EQ(Reason(Device()), "IWA_NAME_TAKEN");
+  EXPECT_EQ(Reason(User("token")), "IWA_NAME_TAKEN");
 }
 
 TEST_F(TokenIssuerTest, RefusesMalformedRequests) {
@@ -335,7 +361,7 @@ TEST_F(TokenIssuerTest, NoMutationOfADeviceTokenIsAccepted) {
 }
 
 TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
-  TokenIssuer strict({"acme", "iwa-1", 2}, {signing_}, tickets_, *domains_, clock_, random_);
+  TokenIssuer strict({"acme", "iwa-1", 2}, *signing_, tickets_, *domains_, clock_, random_);
   const std::string ticket =
       FakeAcceptor::Ticket("PC0042$", {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
   const auto ask = [&] { return strict.IssueDeviceToken(AsBytes(ticket), thumbprint_); };

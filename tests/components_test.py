@@ -165,6 +165,35 @@ class TwoGateways(EnvironmentTest):
         self.assertIsNone(saml_response(answers[1]), "the proof was accepted twice")
 
 
+class TwoIwasOfOneName(EnvironmentTest):
+    """A second one, with a store and so with keys of its own."""
+    ARGUMENTS = ("--processes",)
+
+    def status(self, *flags):
+        return run(BIN / "dt-iwa", "--config", self.environment.run_dir / "dt-iwa.toml", *flags, "status",
+                   cwd=self.environment.run_dir, check=False)
+
+    def test_the_second_issues_nothing_and_says_why(self):
+        port = free_port()
+        flags = ("--database", f"sqlite:{self.environment.folder}/iwa-2.db", "--edge-listen", "127.0.0.1:0",
+                 "--internal-listen", f"127.0.0.1:{port}",
+                 "--replay-cache", f"{self.environment.folder}/iwa-2.rcache2")
+        ready = self.environment.folder / "iwa-2.ready"
+        with subprocess.Popen(
+                [BIN / "dt-iwa", "--config", self.environment.run_dir / "dt-iwa.toml", *flags,
+                 "--ready-file", ready, "--log-file", self.environment.folder / "iwa-2.log"],
+                cwd=self.environment.run_dir, stderr=subprocess.DEVNULL) as second:
+            try:
+                wait_until(ready.exists, 20, "the second IWA answers")
+                told = self.status(*flags)
+            finally:
+                second.terminate()
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn("another IWA of this name, with keys of its own, is online", told.stdout)
+        iwa = json.loads(self.environment.dtctl("iwa", "list", "--json").stdout)["iwas"][0]
+        self.assertTrue(iwa["online"])
+
+
 class Starting(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="dt-it-")

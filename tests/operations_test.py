@@ -88,6 +88,26 @@ class Deployment(unittest.TestCase):
         self.assertIn("admin:ada → Device Trust from off to on",
                       self.dtctl("log", "--type", "org.settings.change"))
 
+    def test_an_iwa_says_how_it_is_and_what_a_restart_would_take_up(self):
+        def status(*flags):
+            return run(BIN / "dt-iwa", "--config", "iwa.toml", *flags, "status", cwd=self.folder,
+                       env=self.environment).stdout
+        told = status()
+        self.assertRegex(told, r"IWA +iwa-1, primary")
+        self.assertRegex(told, r"Org +knows it")
+        self.assertRegex(told, r"Tokens +are issued")
+        self.assertIn("Configuration as it was at the start", told)
+        self.assertRegex(told, r"Domain +corp.test, of forest corp.test: good")
+        self.assertRegex(told, r"Signing key .*: signs\n")
+        self.assertIn("Configuration changed: options; a restart", status("--in-flight-max", "7"))
+        certificate = self.folder / "pki/edge.pem"
+        before = certificate.read_text()
+        try:
+            certificate.write_text(before + "\n")
+            self.assertIn("Configuration changed: --edge-cert; a restart", status())
+        finally:
+            certificate.write_text(before)
+
     def test_a_person_of_the_domain_without_a_certificate_is_refused_and_explained(self):
         port = self.environment["ORG_LISTEN"].split(":")[1]
         url = f"https://org.localhost:{port}/app/mail/sso/saml"

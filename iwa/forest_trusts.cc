@@ -1,0 +1,117 @@
+#include "iwa/forest_trusts.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "libs/base/names.h"
+#include "libs/rpc/error.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+using directory::Domain;
+using directory::Trust;
+
+absl::Status NotTrusted(const Domain& domain, std::string message, std::string remedy) {
+  return rpc::MakeError(absl::StatusCode::kPermissionDenied, reason::v1::REASON_UNTRUSTED_FOREST,
+                        std::move(message), domain.dns_name, std::move(remedy));
+}
+
+// `trusts`: all that a domain of the own forest has.
+absl::Status JudgeTrust(const Domain& domain, const std::string& own,
+                        const directory::Registry& domains, const std::vector<Trust>& trusts) {
+  for (const Trust& trust : trusts) {
+    const bool of_forest = FoldName(trust.partner) == domain.forest && trust.forest_transitive;
+    const bool of_domain = FoldName(trust.partner) == domain.dns_name;
+    if (!of_forest && !of_domain) continue;
+    if (!trust.outbound) {
+      return NotTrusted(domain,
+                        fmt::format("{} does not trust {}: the trust goes the other way alone", own,
+                                    trust.partner),
+                        "Let the trust go both ways, or enroll through an IWA of that forest.");
+    }
+    for (const Domain& partner : domains.domains()) {
+      if (partner.dns_name != FoldName(trust.partner) || partner.sid == trust.sid) continue;
+      return NotTrusted(
+          domain,
+          fmt::format("{} trusts a {} of SID {}, which is another one", own, trust.partner,
+                      trust.sid.empty() ? "(none)" : trust.sid),
+          "Check the domain-sid of the IWA's configuration; else make the trust anew.");
+    }
+    return absl::OkStatus();
+  }
+  return NotTrusted(domain, fmt::format("{} does not trust the forest {}", own, domain.forest),
+                    "Enroll through an IWA of the account's own forest, or make a forest trust.");
+}
+
+}  // namespace
+
+ForestTrusts::ForestTrusts(const directory::Registry& domains, std::string own_forest)
+    : domains_(domains), own_forest_(std::move(own_forest)), known_(domains.domains().size()) {}
+
+void ForestTrusts::Start() {
+  Refresh();
+  loop_.emplace(kRefreshedEvery, [this] {
+    Refresh();
+    return BackgroundLoop::Pause(kRefreshedEvery);
+  });
+}
+
+void ForestTrusts::Refresh() {
+  const auto domains = domains_.domains();
+  std::vector<std::string> faults(domains.size());
+  std::vector<Trust> trusts;
+  bool own_answers = true;
+  for (std::size_t at = 0; at < domains.size(); ++at) {
+    auto listed = domains[at].directory->ListTrusts();
+    const bool own = domains[at].forest == own_forest_;
+    if (!listed.ok()) {
+      faults[at] = std::string(listed.status().message());
+      if (own) own_answers = false;
+    } else if (own) {
+      for (Trust& trust : *listed) trusts.push_back(std::move(trust));
+    }
+  }
+  const MutexLock lock(mutex_);
+  for (std::size_t at = 0; at < domains.size(); ++at) {
+    known_[at].directory_fault = std::move(faults[at]);
+    if (domains[at].forest == own_forest_) continue;
+    if (!own_answers) continue;  // It stays known for a while.
+    known_[at].verdict = JudgeTrust(domains[at], own_forest_, domains_, trusts);
+    known_[at].at = Steady::now();
+  }
+}
+
+absl::Status ForestTrusts::Check(const Domain& domain) const {
+  if (domain.forest == own_forest_) return absl::OkStatus();
+  const auto at = static_cast<std::size_t>(&domain - domains_.domains().data());
+  const MutexLock lock(mutex_);
+  const Known& known = known_.at(at);
+  if (!known.at || Steady::now() - *known.at > kKnownFor) {
+    return rpc::MakeError(
+        absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
+        fmt::format("no directory of {} says whether it trusts {}", own_forest_, domain.forest),
+        domain.dns_name, "Try again; if it stays, look at dt-iwa status.");
+  }
+  return known.verdict;
+}
+
+std::vector<ForestTrusts::State> ForestTrusts::states() const {
+  std::vector<State> states;
+  for (const Domain& domain : domains_.domains()) {
+    State state{domain.dns_name, domain.forest, {}};
+    const absl::Status verdict = Check(domain);
+    const MutexLock lock(mutex_);
+    const Known& known = known_.at(states.size());
+    if (!known.directory_fault.empty()) {
+      state.problem = "its directory does not answer: " + known.directory_fault;
+    } else if (!verdict.ok()) {
+      state.problem = std::string(verdict.message());
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace devicetrust::iwa

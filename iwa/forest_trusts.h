@@ -1,0 +1,64 @@
+// Whose accounts an IWA may vouch for: those of its own forest, and of forests that it trusts
+// (ORG-6).
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libs/base/background_loop.h"
+#include "libs/base/mutex.h"
+#include "libs/base/status.h"
+#include "libs/directory/registry.h"
+
+namespace devicetrust::iwa {
+
+// That a domain controller signed for an account of another forest says that there was a trust when
+// the ticket was made, which may be hours ago; whether there is one, the directory of the IWA's own
+// forest says. A trust counts when it lets the other side's accounts in (outbound or both ways), is
+// with a forest that this trusts as a whole, or with that very domain, and names the SID that the
+// configuration gives the domain. Thread-safe.
+class ForestTrusts {
+ public:
+  using Steady = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kRefreshedEvery{10};
+  static constexpr std::chrono::seconds kKnownFor{45};  // Then it is not known any more.
+
+  struct State {
+    std::string domain;
+    std::string forest;
+    std::string problem;  // For people; empty: its accounts get tokens.
+  };
+
+  // `domains` outlives this. `own_forest`: DNS name, of a domain among them.
+  ForestTrusts(const directory::Registry& domains, std::string own_forest);
+  ForestTrusts(const ForestTrusts&) = delete;
+  ForestTrusts& operator=(const ForestTrusts&) = delete;
+
+  // Asks the directories now and then; once before it returns.
+  void Start();
+
+  // `domain`: of the registry. kPermissionDenied UNTRUSTED_FOREST; kUnavailable: not known now.
+  absl::Status Check(const directory::Domain& domain) const;
+
+  void Refresh();
+  const std::string& own_forest() const { return own_forest_; }
+  std::vector<State> states() const;
+
+ private:
+  // Of the domain: what the last answer said, and when it came.
+  struct Known {
+    absl::Status verdict;         // Of Check().
+    std::string directory_fault;  // The domain's own directory did not answer.
+    std::optional<Steady::time_point> at;
+  };
+
+  const directory::Registry& domains_;
+  const std::string own_forest_;
+  mutable Mutex mutex_;
+  std::vector<Known> known_ ABSL_GUARDED_BY(mutex_);  // As domains_.domains().
+  std::optional<BackgroundLoop> loop_;                // Last: it uses all the others.
+};
+
+}  // namespace devicetrust::iwa

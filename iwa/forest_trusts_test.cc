@@ -1,0 +1,95 @@
+#include "iwa/forest_trusts.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/rpc/error.h"
+#include "libs/testing/fake_directory.h"
+#include "libs/testing/status.h"
+
+namespace devicetrust::iwa {
+namespace {
+
+constexpr const char* kTrustedSid = "S-1-5-21-4-5-6";
+
+// An IWA of the forest corp.test, which also serves two domains of partner.test.
+class ForestTrustsTest : public ::testing::Test {
+ protected:
+  ForestTrustsTest() {
+    std::vector<directory::Domain> domains;
+    domains.push_back(testing::NewFakeDomain("corp.test", "CORP", "S-1-5-21-1-2-3", &corp_));
+    domains.push_back(testing::NewFakeDomain("partner.test", "PARTNER", kTrustedSid, &partner_));
+    domains.push_back(
+        testing::NewFakeDomain("sales.partner.test", "SALES", "S-1-5-21-7-8-9", &sales_));
+    domains[2].forest = "partner.test";
+    domains_ = directory::Registry::Create(std::move(domains)).value();
+    trust_.partner = "Partner.Test";
+    trust_.sid = kTrustedSid;
+    trust_.outbound = true;
+    trust_.forest_transitive = true;
+  }
+  // The refusal of accounts of a domain, "" for none.
+  std::string Refusal(std::size_t domain) {
+    if (!trusts_) trusts_.emplace(*domains_, "corp.test");
+    corp_->trusts = {trust_};
+    trusts_->Refresh();
+    const absl::Status status = trusts_->Check(domains_->domains()[domain]);
+    return status.ok() ? "" : rpc::ReasonName(status);
+  }
+
+  testing::FakeDirectory* corp_ = nullptr;
+  testing::FakeDirectory* partner_ = nullptr;
+  testing::FakeDirectory* sales_ = nullptr;
+  std::unique_ptr<directory::Registry> domains_;
+  directory::Trust trust_;
+  std::optional<ForestTrusts> trusts_;
+};
+
+TEST_F(ForestTrustsTest, AForestTrustLetsInAllDomainsOfThatForest) {
+  EXPECT_EQ(Refusal(0), "");
+  EXPECT_EQ(Refusal(1), "");
+  EXPECT_EQ(Refusal(2), "");
+}
+
+TEST_F(ForestTrustsTest, ATrustWithADomainLetsInThatDomainAlone) {
+  trust_.forest_transitive = false;
+  EXPECT_EQ(Refusal(1), "");
+  EXPECT_EQ(Refusal(2), "UNTRUSTED_FOREST");
+}
+
+TEST_F(ForestTrustsTest, ATrustThatGoesTheOtherWayLetsNobodyIn) {
+  trust_.outbound = false;
+  trust_.inbound = true;
+  EXPECT_EQ(Refusal(1), "UNTRUSTED_FOREST");
+  EXPECT_EQ(Refusal(0), "");
+}
+
+TEST_F(ForestTrustsTest, ATrustWithAnotherDomainOfThatNameLetsNobodyIn) {
+  trust_.sid = "S-1-5-21-6-6-6";
+  EXPECT_EQ(Refusal(1), "UNTRUSTED_FOREST");
+  EXPECT_EQ(Refusal(2), "UNTRUSTED_FOREST");
+  trust_.sid = "";
+  EXPECT_EQ(Refusal(1), "UNTRUSTED_FOREST");
+}
+
+TEST_F(ForestTrustsTest, ADeletedTrustLetsNobodyInAnyMore) {
+  EXPECT_EQ(Refusal(1), "");
+  trust_.partner = "else.test";
+  EXPECT_EQ(Refusal(1), "UNTRUSTED_FOREST");
+  EXPECT_NE(trusts_->states()[1].problem.find("does not trust"), std::string::npos);
+}
+
+// Whose silence says nothing of the trust: what was known counts for a while, and nothing is
+// believed that never was known.
+TEST_F(ForestTrustsTest, ADirectoryThatDoesNotAnswerIsNoTrust) {
+  corp_->fault = absl::UnavailableError("down");
+  EXPECT_EQ(Refusal(1), "DEPENDENCY_UNAVAILABLE");
+  corp_->fault = absl::OkStatus();
+  EXPECT_EQ(Refusal(1), "");
+  EXPECT_EQ(trusts_->states()[1].problem, "");
+  corp_->fault = absl::UnavailableError("down");
+  EXPECT_EQ(Refusal(1), "");
+  EXPECT_NE(trusts_->states()[0].problem.find("does not answer: down"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace devicetrust::iwa
