@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -88,6 +89,20 @@ int ObeyHint(SSL* session, void* /*unused*/) noexcept {
   return 1;
 }
 
+bool IsFor(const Certificate& certificate, const char* host) {
+  return X509_check_host(certificate.get(), host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                         nullptr) == 1;
+}
+
+bool Show(SSL* session, const Identity& identity) {
+  bool used = SSL_use_certificate(session, identity.certificate.get()) == 1 &&
+              SSL_use_PrivateKey(session, identity.key.get()) == 1;
+  for (const Certificate& intermediate : identity.intermediates) {
+    used = used && SSL_add1_chain_cert(session, intermediate.get()) == 1;
+  }
+  return used;
+}
+
 absl::Status Use(SSL_CTX* context, const Identity& identity) {
   bool used = SSL_CTX_use_certificate(context, identity.certificate.get()) == 1 &&
               SSL_CTX_use_PrivateKey(context, identity.key.get()) == 1;
@@ -103,6 +118,7 @@ absl::Status Use(SSL_CTX* context, const Identity& identity) {
 struct TlsContext::State {
   SslCtxPtr ssl_ctx;
   bool client = false;
+  std::vector<Identity> identities;                              // Server; empty: only one.
   std::shared_ptr<const CertificateValidator> client_validator;  // Server.
   std::optional<Certificate> certificate;                        // Server.
   std::string host;                                              // Client, as all below.
@@ -139,6 +155,22 @@ struct TlsContext::State {
   }
   static int VerifyServer(X509_STORE_CTX* chain, void* argument) noexcept {
     return static_cast<State*>(argument)->VerifyChain(chain) ? 1 : 0;
+  }
+  // Before the server shows anything. Says nothing of the name, as without it.
+  static int ChooseIdentity(SSL* session, int* alert, void* argument) noexcept {
+    const State& state = *static_cast<const State*>(argument);
+    const char* name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);  // Borrowed.
+    if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    const auto chosen =
+        std::find_if(state.identities.begin(), state.identities.end(),
+                     [&](const Identity& identity) { return IsFor(identity.certificate, name); });
+    if (chosen == state.identities.begin() || chosen == state.identities.end()) {
+      return SSL_TLSEXT_ERR_NOACK;
+    }
+    SSL_certs_clear(session);
+    if (Show(session, *chosen)) return SSL_TLSEXT_ERR_NOACK;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
 };
 
@@ -181,10 +213,8 @@ bool TlsContext::State::VerifyChain(X509_STORE_CTX* chain) {
     const char* name = X509_VERIFY_PARAM_get0_host(param, 0);     // Borrowed.
     char* address = name == nullptr ? X509_VERIFY_PARAM_get1_ip_asc(param) : nullptr;
     const BytesPtr owner(reinterpret_cast<unsigned char*>(address));
-    const bool named =
-        (name != nullptr && X509_check_host(leaf.get(), name, 0,
-                                            X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1) ||
-        (address != nullptr && X509_check_ip_asc(leaf.get(), address, 0) == 1);
+    const bool named = (name != nullptr && IsFor(leaf, name)) ||
+                       (address != nullptr && X509_check_ip_asc(leaf.get(), address, 0) == 1);
     X509_STORE_CTX_set_error(chain, named ? X509_V_OK : X509_V_ERR_HOSTNAME_MISMATCH);
     return named;
   }
@@ -215,6 +245,12 @@ absl::StatusOr<TlsContext> TlsContext::ForServer(TlsServerConfig config) {
   SSL_CTX* context = state->ssl_ctx.get();
   DT_RETURN_IF_ERROR(Use(context, config.identity));
   state->certificate = config.identity.certificate;
+  if (!config.others.empty()) {
+    state->identities = std::move(config.others);
+    state->identities.insert(state->identities.begin(), std::move(config.identity));
+    SSL_CTX_set_tlsext_servername_callback(context, &State::ChooseIdentity);
+    SSL_CTX_set_tlsext_servername_arg(context, state.get());
+  }
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_max_cert_list(context, kClientChainBytesMax);
   const bool http2 = config.protocol == TlsServerConfig::Protocol::kHttp2;
@@ -282,14 +318,8 @@ SslPtr TlsContext::NewClientSession(const std::string& host, const Identity* ide
           SSL_set_tlsext_host_name(session.get(), host.c_str()) == 1;
   }
   DT_CHECK(set);
-  if (identity != nullptr) {
-    bool used = SSL_use_certificate(session.get(), identity->certificate.get()) == 1 &&
-                SSL_use_PrivateKey(session.get(), identity->key.get()) == 1;
-    for (const Certificate& intermediate : identity->intermediates) {
-      used = used && SSL_add1_chain_cert(session.get(), intermediate.get()) == 1;
-    }
-    DT_CHECK(used);  // An Identity's key belongs to its certificate.
-  }
+  // An Identity's key belongs to its certificate.
+  if (identity != nullptr) DT_CHECK(Show(session.get(), *identity));
   return session;
 }
 

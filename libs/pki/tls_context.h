@@ -29,6 +29,9 @@ struct TlsServerConfig {
   Protocol protocol = Protocol::kHttp11;
   // Through OpenSSL as it comes, without tls_library.h: what to compare with, and a way out.
   bool plain = false;
+  // Shown instead of `identity` to who asks (SNI) for a name that it does not cover and one of
+  // these does: the first of them.
+  std::vector<Identity> others = {};
 };
 
 struct TlsClientConfig {

@@ -399,6 +399,34 @@ TEST_F(TlsContextTest, NeverResumes) {
   }
 }
 
+TEST_F(TlsContextTest, ShowsTheCertificateForTheNameThatIsAskedFor) {
+  const Identity first = pki_.Server("mtls", {"*.mtls.localhost"});
+  const Identity second = pki_.Server("more", {"devices.localhost"});
+  const Identity third = pki_.Server("most", {"*.mtls.localhost", "edge.localhost"});
+  const auto client = TlsContext::ForClient(ClientConfig());
+  DT_ASSERT_OK(client);
+  for (const bool plain : {false, true}) {
+    const auto server = TlsContext::ForServer({.identity = first,
+                                               .client_validator = validator_,
+                                               .plain = plain,
+                                               .others = {second, third}});
+    DT_ASSERT_OK(server);
+    const Identity device = throwaway::NewDevice("acme", "d-1", "e-1", device_ca_, clock_.Now());
+    const std::vector<std::pair<std::string, const Identity*>> names = {
+        {"a.mtls.localhost", &first}, {"DEVICES.localhost", &second}, {"edge.localhost", &third}};
+    for (const auto& [name, shown] : names) {
+      Connection connection(server->NewSession(), client->NewClientSession(name, &device));
+      EXPECT_TRUE(connection.Talk()) << name;
+      EXPECT_EQ(OwnCertificate(connection.server.get())->der(), shown->certificate.der()) << name;
+      EXPECT_EQ(PeerVerdict(connection.server.get()), CertificateVerdict::kValid) << name;
+    }
+    // Any other name, and none, meet the first.
+    Connection strange(server->NewSession(), client->NewClientSession("other.localhost"));
+    EXPECT_FALSE(strange.Talk());
+    EXPECT_EQ(OwnCertificate(strange.server.get())->der(), first.certificate.der());
+  }
+}
+
 TEST_F(TlsContextTest, AServerWithoutVerifierAsksForNoCertificate) {
   const Identity device = throwaway::NewDevice("acme", "d1", "e1", device_ca_, kConnectedAt);
   const TlsContext server = NewServer(false);

@@ -7,6 +7,7 @@
 
 #include "libs/base/names.h"
 #include "libs/base/utc_time.h"
+#include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
 
 namespace devicetrust::policy {
@@ -293,7 +294,7 @@ Found Handshake(const Evidence& evidence) {
       "Let the browser choose the certificate, and let proxies and endpoint protection pass TLS to "
       "the mTLS host's names unopened: the wildcard name too.";
   if (evidence.decision && evidence.decision->trust() == v1::TRUST_STATE_NOT_TRUSTED) {
-    const auto reason = reason::v1::Reason_Name(evidence.decision->trust_reason());
+    const auto reason = rpc::ReasonName(evidence.decision->trust_reason());
     return Failed(fmt::format("at this sign-in the device was not trusted: {}", reason),
                   evidence.decision->remedy().empty() ? hosts : evidence.decision->remedy());
   }

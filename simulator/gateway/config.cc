@@ -49,6 +49,9 @@ void DescribeMtlsHost(Config& config, service::Options& options) {
                service::Need::kRequired);
   options.Text("mtls-key", config.mtls_key, "FILE", "Its private key, PEM, mode 0600",
                service::Need::kRequired);
+  options.Texts("mtls-also", config.mtls_also, "NAME=CERT,KEY",
+                "Further names that are served like --mtls-host, which challenges go to, each with "
+                "files of its own");
   options.Number("mtls-public-port", config.mtls_public_port, 0, 65535,
                  "Port that browsers see, 0: as bound");
   options.Choice("mtls-names", config.mtls_names, {"fresh", "fixed"},

@@ -39,6 +39,8 @@ struct Config : service::ComponentConfig, service::OrgPeerConfig, service::CaPee
   std::string mtls_host = "mtls.localhost";
   std::string mtls_cert;
   std::string mtls_key;
+  // Further names, "NAME=CERT,KEY", each served as mtls_host is; challenges go to mtls_host.
+  std::vector<std::string> mtls_also;
   int mtls_public_port = 0;  // 0: as bound.
   // "fresh": each challenge at a name of its own, so that a browser's remembered choice of
   // certificate (also "none") never sticks. "fixed": always at mtls_host.

@@ -30,6 +30,7 @@ class GatewayServerTest : public ::testing::Test {
     pki_.Server("org", {"org.localhost"});
     pki_.Server("mtls", {"mtls.localhost", "*.mtls.localhost"});
     pki_.Server("wide", {"*.localhost", "mtls.localhost", "*.mtls.localhost"});
+    pki_.Server("more", {"devices.localhost", "*.devices.localhost"});
     pki_.Component("gateway");
     DT_EXPECT_OK(pki_.WriteTo(folder_.path()));
     backend_.SetIssuers({device_ca_});
@@ -219,6 +220,16 @@ TEST_F(GatewayServerTest, ShowsNewCertificatesWithoutDroppingAConnection) {
     }
     EXPECT_EQ(Get("org", "org.localhost", "/saml/metadata")->status, 200);
     EXPECT_TRUE(CheckBecomes("\"trusted\":true"));
+    // Who signs the servers that agents call is in no handshake: it is told.
+    const std::string bundle = JsonQuote(next.web_ca().certificate.Pem());
+    replace("web-ca.pem");
+    const auto told = [&] {
+      return Get("org", "org.localhost", "/.well-known/device-trust")->body.find(bundle) !=
+             std::string::npos;
+    };
+    while (!told() && std::chrono::steady_clock::now() < end) {
+    }
+    EXPECT_TRUE(told());
   };
   EXPECT_EQ(RunTask(AskTwice({.address = gateway_->addresses().front().second,
                               .host = "org.localhost",
@@ -229,6 +240,35 @@ TEST_F(GatewayServerTest, ShowsNewCertificatesWithoutDroppingAConnection) {
   // Issuers that come later meet the new certificate.
   backend_.SetIssuers({throwaway::NewCa("Next Certificate Authority", clock_.Now())});
   EXPECT_TRUE(CheckBecomes("CERTIFICATE_NOT_PRESENTED"));
+}
+
+TEST_F(GatewayServerTest, ServesSeveralNamesEachWithItsCertificate) {
+  StartBackend();
+  config_.mtls_also = {
+      fmt::format("Devices.localhost={},{}", folder_ / "more.pem", folder_ / "more.key")};
+  for (const char* way : {"plain", "quick"}) {
+    config_.tls = way;
+    DT_ASSERT_OK(Start());
+    // Fetch() looks for the name in the certificate.
+    for (const char* host :
+         {"mtls.localhost", "x.mtls.localhost", "devices.localhost", "x.devices.localhost"}) {
+      const auto answer = Get("mtls", host, "/check", &device_);
+      DT_ASSERT_OK(answer);
+      EXPECT_THAT(answer->body, HasSubstr("\"trusted\":true")) << way << " " << host;
+    }
+    DT_EXPECT_CODE(Get("mtls", "other.localhost", "/check"), kUnauthenticated);
+  }
+  config_.mtls_also[0] =
+      fmt::format("devices.localhost={},{}", folder_ / "mtls.pem", folder_ / "mtls.key");
+  EXPECT_THAT(std::string(CheckConfig(config_).message()),
+              HasSubstr("is not a certificate for *.devices.localhost"));
+  for (const char* wrong : {"devices.localhost", "devices.localhost=a", "=a,b", "x=a,", "x=,b"}) {
+    config_.mtls_also[0] = wrong;
+    EXPECT_THAT(std::string(CheckConfig(config_).message()), HasSubstr("is not NAME=CERT,KEY"));
+  }
+  config_.mtls_also[0] =
+      fmt::format("org.localhost={},{}", folder_ / "org.pem", folder_ / "org.key");
+  EXPECT_THAT(std::string(CheckConfig(config_).message()), HasSubstr("already"));
 }
 
 // Each way through OpenSSL serves the same.

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 
 #include "libs/base/encoding.h"
 #include "libs/base/random_id.h"
@@ -25,11 +25,13 @@ std::string Site::MtlsFormSource() const {
 }
 
 bool Site::IsMtlsHost(std::string_view host) const {
-  if (host == mtls_host) return true;
-  const std::string suffix = "." + mtls_host;
-  // One label: that is all a wildcard certificate covers.
-  return fresh_names && host.ends_with(suffix) &&
-         host.substr(0, host.size() - suffix.size()).find('.') == std::string_view::npos;
+  const auto is = [&](std::string_view name) {
+    if (host == name) return true;
+    // One label: that is all a wildcard certificate covers.
+    const std::size_t dot = host.find('.');
+    return fresh_names && dot != std::string_view::npos && host.substr(dot + 1) == name;
+  };
+  return is(mtls_host) || std::ranges::any_of(mtls_also, is);
 }
 
 bool NamesAgree(const http::Request& request) {

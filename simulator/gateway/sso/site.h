@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/random.h"
 #include "libs/base/status.h"
@@ -33,6 +34,7 @@ struct Site {
   // Mail services that ask for tokens with a name and a password of their clients, and say whose
   // (wsfed/active_endpoint.h).
   http::Networks mail_hosts = {};
+  std::vector<std::string> mtls_also = {};  // Served like mtls_host.
 
   std::string MtlsOrigin(std::string_view host) const;
   // An origin for one challenge: below mtls_host with a name nobody used before, or there.

@@ -197,8 +197,9 @@ struct Feeds::State {
   void PublishDiscovery() {
     const auto issuers = snapshots.issuers.Get();
     if (!iwas || issuers == nullptr) return;
+    published_bundle = config.ca_bundle();
     snapshots.discovery.Set(std::make_shared<const std::string>(DiscoveryJson(
-        config.org, *iwas, issuers->edge_address, config.ca_bundle, config.mtls_host)));
+        config.org, *iwas, issuers->edge_address, published_bundle, config.mtls_host)));
   }
 
   // Until the first IWA has registered, ask often: agents wait for it.
@@ -234,6 +235,7 @@ struct Feeds::State {
 
   milliseconds Refresh() {
     CancelSilentStreams();
+    if (config.ca_bundle() != published_bundle) PublishDiscovery();
     bool ok = true;
     for (Poll& poll : polls) {
       if (Monotonic::now() >= poll.due) ok = poll.Run() && ok;
@@ -267,6 +269,7 @@ struct Feeds::State {
   };
   Backoff refresh_retry{kRetryMin, kRetryMax};
   std::optional<org::v1::ListIwasResponse> iwas;
+  std::string published_bundle;
   std::string issuers_bytes;  // Of the answer that the issuers in the snapshots came from.
 
   std::list<BackgroundLoop> loops;  // Last: they use all the others.

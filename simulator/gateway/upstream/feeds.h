@@ -18,7 +18,7 @@ namespace devicetrust::gateway {
 
 struct FeedsConfig {
   std::string org;
-  std::string ca_bundle;  // PEM, for DiscoveryJson(), as the next.
+  std::function<std::string()> ca_bundle;  // PEM, for DiscoveryJson(), as the next.
   std::string mtls_host = {};
   std::shared_ptr<grpc::Channel> org_channel;
   std::shared_ptr<grpc::Channel> ca_channel;

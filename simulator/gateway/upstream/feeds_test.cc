@@ -43,7 +43,7 @@ class FeedsTest : public ::testing::Test {
     const auto channel = server_->InProcessChannel({});
     feeds_ = std::make_unique<Feeds>(
         FeedsConfig{.org = "acme",
-                    .ca_bundle = "PEM",
+                    .ca_bundle = [] { return "PEM"; },
                     .org_channel = channel,
                     .ca_channel = channel,
                     .use_issuers = [this](const DeviceIssuers& issuers) { return Use(issuers); },
