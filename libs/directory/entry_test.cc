@@ -57,6 +57,53 @@ TEST(EntryTest, WhatIsNotReadableIsNobody) {
   }
 }
 
+Entry PartnerTrust() {
+  Entry entry{"CN=partner.test,CN=System,DC=corp,DC=test", {}};
+  auto& a = entry.attributes;
+  a["trustpartner"] = {"partner.test"};
+  a["flatname"] = {"PARTNER"};
+  a["securityidentifier"] = {ToString(SidFromText("S-1-5-21-4-5-6").value())};
+  a["trusttype"] = {"2"};
+  a["trustdirection"] = {"2"};
+  a["trustattributes"] = {"8"};
+  return entry;
+}
+
+TEST(EntryTest, ATrustHasAPartnerADirectionAndAReach) {
+  auto trust = TrustOf(PartnerTrust());
+  DT_ASSERT_OK(trust);
+  ASSERT_TRUE(*trust);
+  EXPECT_EQ((*trust)->partner, "partner.test");
+  EXPECT_EQ((*trust)->netbios_name, "PARTNER");
+  EXPECT_EQ((*trust)->sid, "S-1-5-21-4-5-6");
+  EXPECT_TRUE((*trust)->outbound);
+  EXPECT_FALSE((*trust)->inbound);
+  EXPECT_TRUE((*trust)->forest_transitive);
+  EXPECT_FALSE((*trust)->within_forest);
+
+  Entry entry = PartnerTrust();
+  entry.attributes["trustdirection"] = {"1"};
+  entry.attributes["trustattributes"] = {"32"};
+  trust = TrustOf(entry);
+  EXPECT_FALSE((*trust)->outbound);
+  EXPECT_TRUE((*trust)->inbound);
+  EXPECT_FALSE((*trust)->forest_transitive);
+  EXPECT_TRUE((*trust)->within_forest);
+  entry.attributes["trusttype"] = {"3"};  // A realm of MIT.
+  EXPECT_FALSE(*TrustOf(entry));
+}
+
+TEST(EntryTest, ATrustThatIsNotReadableIsNone) {
+  for (const char* name : {"trustpartner", "trusttype", "trustdirection", "trustattributes"}) {
+    Entry entry = PartnerTrust();
+    entry.attributes[name] = {""};
+    EXPECT_EQ(TrustOf(entry).status().code(), absl::StatusCode::kInternal) << name;
+  }
+  Entry entry = PartnerTrust();
+  entry.attributes["securityidentifier"] = {"S-1"};
+  EXPECT_FALSE(TrustOf(entry).ok());
+}
+
 TEST(EntryTest, AGroupIsForSecurityOrAList) {
   Entry entry{"CN=Staff,DC=corp,DC=test", {}};
   entry.attributes["objectguid"] = {"0123456789abcdef"};
