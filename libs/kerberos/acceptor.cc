@@ -183,6 +183,21 @@ void AddGroups(const LogonInfo& info, Identity& identity) {
   }
 }
 
+// The name of the keytab's entry whose key opened the ticket, whatever the ticket says.
+absl::StatusOr<std::string> ServiceRealmOf(gss_ctx_id_t context) {
+  OM_uint32 minor = 0;
+  GssName target;
+  OM_uint32 major = gss_inquire_context(&minor, context, nullptr, target.out(), nullptr, nullptr,
+                                        nullptr, nullptr, nullptr);
+  if (major != GSS_S_COMPLETE) return GssError(major, minor, "service of the ticket");
+  GssBuffer name;
+  major = gss_display_name(&minor, target.get(), name.out(), nullptr);
+  if (major != GSS_S_COMPLETE) return GssError(major, minor, "service name");
+  Identity service;
+  DT_RETURN_IF_ERROR(SplitPrincipal(name.text(), service));
+  return std::move(service.realm);
+}
+
 absl::StatusOr<Identity> IdentityOf(gss_name_t source) {
   Identity identity;
   OM_uint32 minor = 0;
@@ -367,6 +382,7 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
     DT_RETURN_IF_ERROR(CheckNotDelegated(context.get(), source.get()));
   }
   DT_ASSIGN_OR_RETURN(Identity identity, IdentityOf(source.get()));
+  DT_ASSIGN_OR_RETURN(identity.service_realm, ServiceRealmOf(context.get()));
   return Accepted{std::move(identity), Bytes(reply.bytes().begin(), reply.bytes().end())};
 }
 

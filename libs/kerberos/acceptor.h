@@ -19,9 +19,11 @@ namespace devicetrust::kerberos {
 // is, `account_sid` says; the names are what the client called itself at the logon (RFC 6806): of
 // any case, an alias, a UPN with its '@' escaped.
 struct Identity {
-  std::string principal;    // "PC0042$@CORP.TEST".
-  std::string name;         // "PC0042$".
-  std::string realm;        // "CORP.TEST".
+  std::string principal;  // "PC0042$@CORP.TEST".
+  std::string name;       // "PC0042$".
+  std::string realm;      // "CORP.TEST".
+  // Of the key that opened the ticket: whose KDC made it, and so vouches for all of this.
+  std::string service_realm;
   std::string account_sid;  // "S-1-5-21-…-1104".
   std::string domain_sid;   // Of the account's domain: to be compared with what the realm's is.
   std::vector<std::string> group_sids;  // Primary group first; extra and resource groups too.

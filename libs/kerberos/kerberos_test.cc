@@ -113,6 +113,19 @@ TEST_F(ConfiguredTest, GarbageIsNoTicket) {
   EXPECT_EQ(accept(ntlm), Failure::kMalformed);
 }
 
+TEST_F(ConfiguredTest, AKeytabHasTheRealmsOfAService) {
+  const std::string keytab = folder_ / "keytab";
+  const Key key{18, 3, Bytes(32, 9)};
+  const std::vector<KeytabEntry> entries = {{"HTTP/iwa.corp.test@CORP.TEST", key, 0},
+                                            {"http/IWA.corp.test@PARTNER.TEST", key, 0},
+                                            {"HTTP/other.corp.test@ELSEWHERE.TEST", key, 0}};
+  DT_ASSERT_OK(WriteKeytab(keytab, entries));
+  const auto realms = RealmsOfKeytab(keytab, "HTTP/iwa.corp.test");
+  DT_ASSERT_OK(realms);
+  EXPECT_EQ(*realms, (std::set<std::string>{"CORP.TEST", "PARTNER.TEST"}));
+  DT_EXPECT_CODE(RealmsOfKeytab(folder_ / "none", "HTTP/iwa.corp.test"), kFailedPrecondition);
+}
+
 TEST(KeytabTest, ANameWithoutRealmIsRefused) {
   const KeytabEntry entry{"HTTP/iwa.corp.test", {18, 1, Bytes(32, 9)}, 0};
   const testing::TempFolder folder;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "libs/base/files.h"
+#include "libs/base/ascii.h"
+#include "libs/kerberos/handles.h"
 
 namespace devicetrust::kerberos {
 namespace {
@@ -59,6 +61,39 @@ absl::Status WriteKeytab(const std::string& path, std::span<const KeytabEntry> e
     file += bytes;
   }
   return WriteFileAtomically(path, file, 0600);
+}
+
+absl::StatusOr<std::set<std::string>> RealmsOfKeytab(const std::string& path,
+                                                     std::string_view service) {
+  const krb5_context context = ThreadContext();
+  const auto unreadable = [&](krb5_error_code code) {
+    return absl::FailedPreconditionError(
+        std::string(KrbError(context, code, "keytab " + path).message()));
+  };
+  if (context == nullptr) return absl::FailedPreconditionError("krb5.conf can't be used");
+  krb5_keytab keytab = nullptr;
+  krb5_error_code code = krb5_kt_resolve(context, ("FILE:" + path).c_str(), &keytab);
+  if (code != 0) return unreadable(code);
+  std::set<std::string> realms;
+  krb5_kt_cursor cursor{};
+  code = krb5_kt_start_seq_get(context, keytab, &cursor);
+  if (code == 0) {
+    krb5_keytab_entry entry{};
+    while ((code = krb5_kt_next_entry(context, keytab, &entry, &cursor)) == 0) {
+      char* name = nullptr;
+      if (krb5_unparse_name_flags(context, entry.principal, KRB5_PRINCIPAL_UNPARSE_NO_REALM,
+                                  &name) == 0) {
+        const krb5_data& realm = entry.principal->realm;
+        if (EqualIgnoringCase(name, service)) realms.emplace(realm.data, realm.length);
+        krb5_free_unparsed_name(context, name);
+      }
+      krb5_free_keytab_entry_contents(context, &entry);
+    }
+    krb5_kt_end_seq_get(context, keytab, &cursor);
+  }
+  krb5_kt_close(context, keytab);
+  if (code != KRB5_KT_END) return unreadable(code);
+  return realms;
 }
 
 }  // namespace devicetrust::kerberos
