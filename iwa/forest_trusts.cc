@@ -47,8 +47,14 @@ absl::Status JudgeTrust(const Domain& domain, const std::string& own,
 
 }  // namespace
 
-ForestTrusts::ForestTrusts(const directory::Registry& domains, std::string own_forest)
-    : domains_(domains), own_forest_(std::move(own_forest)), known_(domains.domains().size()) {}
+ForestTrusts::ForestTrusts(const directory::Registry& domains, std::string own_forest,
+                           const std::set<std::string>& key_realms)
+    : domains_(domains), own_forest_(std::move(own_forest)), known_(domains.domains().size()) {
+  for (const std::string& realm : key_realms) {
+    const auto domain = domains.FindByRealm(realm);
+    if (domain.ok()) key_forests_.insert((*domain)->forest);
+  }
+}
 
 void ForestTrusts::Start() {
   Refresh();
@@ -83,8 +89,20 @@ void ForestTrusts::Refresh() {
   }
 }
 
-absl::Status ForestTrusts::Check(const Domain& domain) const {
-  if (domain.forest == own_forest_) return absl::OkStatus();
+absl::Status ForestTrusts::Check(const Domain& domain, std::string_view service_realm) const {
+  const auto service = domains_.FindByRealm(service_realm);
+  const std::string made_by = service.ok() ? (*service)->forest : std::string(service_realm);
+  if (made_by == domain.forest) return absl::OkStatus();
+  if (made_by != own_forest_) {
+    return NotTrusted(domain,
+                      fmt::format("the ticket was made in {}, which speaks for no account of {}",
+                                  made_by, domain.forest),
+                      "Ask for a ticket of the IWA's service in its own forest.");
+  }
+  return CheckTrust(domain);
+}
+
+absl::Status ForestTrusts::CheckTrust(const Domain& domain) const {
   const auto at = static_cast<std::size_t>(&domain - domains_.domains().data());
   const MutexLock lock(mutex_);
   const Known& known = known_.at(at);
@@ -101,7 +119,8 @@ std::vector<ForestTrusts::State> ForestTrusts::states() const {
   std::vector<State> states;
   for (const Domain& domain : domains_.domains()) {
     State state{domain.dns_name, domain.forest, {}};
-    const absl::Status verdict = Check(domain);
+    const bool by_trust = !key_forests_.contains(domain.forest) && domain.forest != own_forest_;
+    const absl::Status verdict = by_trust ? CheckTrust(domain) : absl::OkStatus();
     const MutexLock lock(mutex_);
     const Known& known = known_.at(states.size());
     if (!known.directory_fault.empty()) {

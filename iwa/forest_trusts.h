@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/background_loop.h"
@@ -14,11 +16,11 @@
 
 namespace devicetrust::iwa {
 
-// That a domain controller signed for an account of another forest says that there was a trust when
-// the ticket was made, which may be hours ago; whether there is one, the directory of the IWA's own
-// forest says. A trust counts when it lets the other side's accounts in (outbound or both ways), is
-// with a forest that this trusts as a whole, or with that very domain, and names the SID that the
-// configuration gives the domain. Thread-safe.
+// A ticket is made by the KDC of the realm whose key opens it. That vouches for accounts of its own
+// forest; for those of others it vouches by a trust, and whether there is one, the directory of the
+// IWA's own forest says at the moment: the ticket may be hours old. A trust counts when it lets the
+// other side's accounts in (outbound or both ways), is with a forest that this trusts as a whole,
+// or with that very domain, and names the SID that the configuration gives the domain. Thread-safe.
 class ForestTrusts {
  public:
   using Steady = std::chrono::steady_clock;
@@ -31,31 +33,37 @@ class ForestTrusts {
     std::string problem;  // For people; empty: its accounts get tokens.
   };
 
-  // `domains` outlives this. `own_forest`: DNS name, of a domain among them.
-  ForestTrusts(const directory::Registry& domains, std::string own_forest);
+  // `domains` outlives this. `own_forest`: DNS name, of a domain among them. `key_realms`: those of
+  // the keytab.
+  ForestTrusts(const directory::Registry& domains, std::string own_forest,
+               const std::set<std::string>& key_realms);
   ForestTrusts(const ForestTrusts&) = delete;
   ForestTrusts& operator=(const ForestTrusts&) = delete;
 
   // Asks the directories now and then; once before it returns.
   void Start();
 
-  // `domain`: of the registry. kPermissionDenied UNTRUSTED_FOREST; kUnavailable: not known now.
-  absl::Status Check(const directory::Domain& domain) const;
+  // Whether a ticket for an account of `domain`, of the registry, is good that a key of
+  // `service_realm` opened. kPermissionDenied UNTRUSTED_FOREST; kUnavailable: not known now.
+  absl::Status Check(const directory::Domain& domain, std::string_view service_realm) const;
 
   void Refresh();
   const std::string& own_forest() const { return own_forest_; }
   std::vector<State> states() const;
 
  private:
+  absl::Status CheckTrust(const directory::Domain& domain) const;
+
   // Of the domain: what the last answer said, and when it came.
   struct Known {
-    absl::Status verdict;         // Of Check().
+    absl::Status verdict;         // Of CheckTrust().
     std::string directory_fault;  // The domain's own directory did not answer.
     std::optional<Steady::time_point> at;
   };
 
   const directory::Registry& domains_;
   const std::string own_forest_;
+  std::set<std::string> key_forests_;  // Written by the constructor alone.
   mutable Mutex mutex_;
   std::vector<Known> known_ ABSL_GUARDED_BY(mutex_);  // As domains_.domains().
   std::optional<BackgroundLoop> loop_;                // Last: it uses all the others.

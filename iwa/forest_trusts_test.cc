@@ -29,10 +29,10 @@ class ForestTrustsTest : public ::testing::Test {
   }
   // The refusal of accounts of a domain, "" for none.
   std::string Refusal(std::size_t domain) {
-    if (!trusts_) trusts_.emplace(*domains_, "corp.test");
+    if (!trusts_) trusts_.emplace(*domains_, "corp.test", key_realms_);
     corp_->trusts = {trust_};
     trusts_->Refresh();
-    const absl::Status status = trusts_->Check(domains_->domains()[domain]);
+    const absl::Status status = trusts_->Check(domains_->domains()[domain], "CORP.TEST");
     return status.ok() ? "" : rpc::ReasonName(status);
   }
 
@@ -41,6 +41,7 @@ class ForestTrustsTest : public ::testing::Test {
   testing::FakeDirectory* sales_ = nullptr;
   std::unique_ptr<directory::Registry> domains_;
   directory::Trust trust_;
+  std::set<std::string> key_realms_ = {"CORP.TEST"};
   std::optional<ForestTrusts> trusts_;
 };
 
@@ -76,6 +77,17 @@ TEST_F(ForestTrustsTest, ADeletedTrustLetsNobodyInAnyMore) {
   trust_.partner = "else.test";
   EXPECT_EQ(Refusal(1), "UNTRUSTED_FOREST");
   EXPECT_NE(trusts_->states()[1].problem.find("does not trust"), std::string::npos);
+}
+
+TEST_F(ForestTrustsTest, AForestThatGaveTheIwaAKeyNeedsNoTrust) {
+  trust_.partner = "else.test";
+  key_realms_.insert("PARTNER.TEST");
+  EXPECT_EQ(Refusal(1), "UNTRUSTED_FOREST");  // By a ticket of ours.
+  DT_EXPECT_OK(trusts_->Check(domains_->domains()[1], "PARTNER.TEST"));
+  DT_EXPECT_OK(trusts_->Check(domains_->domains()[2], "PARTNER.TEST"));
+  EXPECT_EQ(rpc::ReasonName(trusts_->Check(domains_->domains()[0], "PARTNER.TEST")),
+            "UNTRUSTED_FOREST");
+  EXPECT_EQ(trusts_->states()[1].problem, "");
 }
 
 // Whose silence says nothing of the trust: what was known counts for a while, and nothing is

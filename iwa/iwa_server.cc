@@ -21,6 +21,7 @@
 #include "libs/base/files.h"
 #include "libs/base/names.h"
 #include "libs/db/open.h"
+#include "libs/kerberos/keytab.h"
 #include "libs/rpc/caller.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/server.h"
@@ -149,7 +150,8 @@ absl::Status IwaServer::Parts::Open() {
                       SigningKeys::Open(*store, token::IwaUrn(config.org, config.name),
                                         std::chrono::days(config.signing_key_days), clock, random));
   DT_ASSIGN_OR_RETURN(tickets, NewKerberosAcceptor(config));
-  trusts.emplace(*files.domains, OwnForest(config, *files.domains));
+  DT_ASSIGN_OR_RETURN(const auto realms, kerberos::RealmsOfKeytab(config.keytab, config.spn));
+  trusts.emplace(*files.domains, OwnForest(config, *files.domains), realms);
   trusts->Start();
   return absl::OkStatus();
 }
@@ -157,7 +159,7 @@ absl::Status IwaServer::Parts::Open() {
 void IwaServer::Parts::MakeServices() {
   issuer = std::make_unique<TokenIssuer>(
       IssuerConfig{config.org, config.name, config.account_calls_per_minute}, *keys, *tickets,
-      *files.domains, clock, random);
+      *files.domains, *trusts, clock, random);
   service = std::make_unique<DomainProofService>(*issuer);
   status = std::make_unique<StatusService>(
       StatusService::Parts{config, *keys, *trusts,

@@ -81,7 +81,8 @@ std::string PrincipalOf(const directory::Account& account, const kerberos::Ident
 }  // namespace
 
 TokenIssuer::TokenIssuer(IssuerConfig config, const SigningKeys& keys, TicketAcceptor& tickets,
-                         const directory::Registry& domains, const Clock& clock, Random& random)
+                         const directory::Registry& domains, const ForestTrusts& trusts,
+                         const Clock& clock, Random& random)
     : config_(std::move(config)),
       urn_(token::IwaUrn(config_.org, config_.name)),
       keys_(keys),
@@ -89,6 +90,7 @@ TokenIssuer::TokenIssuer(IssuerConfig config, const SigningKeys& keys, TicketAcc
       issued_(kIssuedTokensKept),
       tickets_(tickets),
       domains_(domains),
+      trusts_(trusts),
       clock_(clock),
       random_(random) {}
 
@@ -148,6 +150,7 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(std::span<const std
                   accepted->identity, "Enroll through an IWA of the account's own forest.");
   }
   DT_RETURN_IF_ERROR(CheckDomain(accepted->identity, **domain));
+  DT_RETURN_IF_ERROR(trusts_.Check(**domain, accepted->identity.service_realm));
   const std::chrono::seconds wait =
       limiter_.Count(accepted->identity.account_sid, std::chrono::steady_clock::now());
   if (wait > std::chrono::seconds(0)) {

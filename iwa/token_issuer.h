@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "iwa/forest_trusts.h"
 #include "iwa/issued_tokens.h"
 #include "iwa/signing_keys.h"
 #include "iwa/ticket_acceptor.h"
@@ -38,16 +39,17 @@ inline constexpr std::size_t kThumbprintChars = 43;
 // IWA-3). Thread-safe; blocks on the directory.
 //
 // The realms of the registry's domains are served, others are an untrusted forest's, whoever
-// vouches for them. Who it is, the SID of the PAC says, which is one of the realm's domain: the
-// ticket's client name is what somebody typed (a UPN, an alias, any case; RFC 6806). Names that go
-// into tokens and logs are the directory's, of the account with that SID, which must be enabled,
-// not expired and not locked now. Whether it is a computer follows from the PAC's account control
-// and the directory, never from a trailing '$'.
+// vouches for them; of those, whichever the KDC of the ticket may speak for. Who it is, the SID of
+// the PAC says, which is one of the realm's domain: the ticket's client name is what somebody typed
+// (a UPN, an alias, any case; RFC 6806). Names that go into tokens and logs are the directory's, of
+// the account with that SID, which must be enabled, not expired and not locked now. Whether it is a
+// computer follows from the PAC's account control and the directory, never from a trailing '$'.
 class TokenIssuer {
  public:
   // The references outlive the issuer. Device tokens are good by whichever of `keys` signed them.
   TokenIssuer(IssuerConfig config, const SigningKeys& keys, TicketAcceptor& tickets,
-              const directory::Registry& domains, const Clock& clock, Random& random);
+              const directory::Registry& domains, const ForestTrusts& trusts, const Clock& clock,
+              Random& random);
 
   // The errors are listed in devicetrust/iwa/v1/iwa.proto.
   absl::StatusOr<IssuedToken> IssueDeviceToken(std::span<const std::uint8_t> spnego,
@@ -73,6 +75,7 @@ class TokenIssuer {
   IssuedTokens issued_;
   TicketAcceptor& tickets_;
   const directory::Registry& domains_;
+  const ForestTrusts& trusts_;
   const Clock& clock_;
   Random& random_;
 };

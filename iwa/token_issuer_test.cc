@@ -84,6 +84,7 @@ class TokenIssuerTest : public ::testing::Test {
     identity.principal = name + "@" + realm;
     identity.name = name;
     identity.realm = realm;
+    identity.service_realm = realm;
     identity.account_sid = domain_sid + "-" + rid;
     identity.domain_sid = domain_sid;
     identity.is_computer = is_computer;
@@ -122,7 +123,8 @@ class TokenIssuerTest : public ::testing::Test {
           .value();
   const token::KeySet keys_ = signing_->ring()->verifiers;
   std::string thumbprint_ = pki::PrivateKey::Generate()->public_key().Thumbprint();
-  TokenIssuer issuer_{{"acme", "iwa-1"}, *signing_, tickets_, *domains_, clock_, random_};
+  ForestTrusts trusts_{*domains_, "corp.test", {"CORP.TEST"}};
+  TokenIssuer issuer_{{"acme", "iwa-1"}, *signing_, tickets_, *domains_, trusts_, clock_, random_};
 };
 
 TEST_F(TokenIssuerTest, TurnsTwoTicketsIntoAUserTokenForTheCa) {
@@ -209,6 +211,39 @@ TEST_F(TokenIssuerTest, NamesWhatIsWrongWithTheUser) {
   EXPECT_EQ(Reason(User(device, "carol")), "UNTRUSTED_FOREST");
   corp_->users[Sid("1104")].enabled = false;
   EXPECT_EQ(Reason(User(device)), "USER_DISABLED");
+}
+
+// ORG-6: the forest in the PAC is checked against the trust, not believed.
+TEST_F(TokenIssuerTest, AnAccountOfAnotherForestNeedsATrustOfOurs) {
+  AddIdentity("PC7$", "2001", true, "PARTNER.TEST", kPartnerSid);
+  AddAccount(partner_->computers[std::string(kPartnerSid) + "-2001"],
+             std::string(kPartnerSid) + "-2001", "PC7$");
+  DT_EXPECT_OK(Device("PC7$"));  // Made by its own forest, which gave the IWA a key.
+  tickets_.identities["PC7$"].service_realm = "CORP.TEST";
+  EXPECT_EQ(Reason(Device("PC7$")), "DEPENDENCY_UNAVAILABLE");  // Nobody has asked yet.
+  trusts_.Refresh();
+  const absl::Status refused = Device("PC7$").status();
+  EXPECT_EQ(rpc::ReasonName(refused), "UNTRUSTED_FOREST");
+  EXPECT_EQ(refused.message(), "corp.test does not trust the forest partner.test");
+  EXPECT_FALSE(rpc::DetailOf(refused)->remedy().empty());
+
+  corp_->trusts = {{.partner = "partner.test",
+                    .netbios_name = "PARTNER",
+                    .sid = kPartnerSid,
+                    .outbound = true,
+                    .forest_transitive = true}};
+  trusts_.Refresh();
+  const auto device = Device("PC7$");
+  DT_ASSERT_OK(device);
+  EXPECT_EQ(device->subject, "PC7$@PARTNER.TEST");
+}
+
+// A KDC of another forest does not speak for accounts of ours, whatever it writes into a PAC.
+TEST_F(TokenIssuerTest, AnotherForestVouchesForNoAccountOfOurs) {
+  tickets_.identities["PC0042$"].service_realm = "PARTNER.TEST";
+  EXPECT_EQ(Reason(Device()), "UNTRUSTED_FOREST");
+  tickets_.identities["PC0042$"].service_realm = "ELSEWHERE.TEST";
+  EXPECT_EQ(Reason(Device()), "UNTRUSTED_FOREST");
 }
 
 // The ticket's client name is what was typed at the logon; who it is, the PAC's SID says.
@@ -301,7 +336,7 @@ TEST_F(TokenIssuerTest, TakesOnlyItsOwnFreshDeviceTokensForTheSameKey) {
   const auto keys = SigningKeys::Open(**store, token::IwaUrn("acme", "iwa-2"),
                                       std::chrono::days(90), clock_, random_);
   DT_ASSERT_OK(keys);
-  TokenIssuer other({"acme", "iwa-2"}, **keys, tickets_, *domains_, clock_, random_);
+  TokenIssuer other({"acme", "iwa-2"}, **keys, tickets_, *domains_, trusts_, clock_, random_);
   const std::string ticket =
       FakeAcceptor::Ticket("PC0042$", {"IssueDeviceToken", "iwa-2", thumbprint_, {}});
   const auto foreign = other.IssueDeviceToken(AsBytes(ticket), thumbprint_);
@@ -324,7 +359,7 @@ TEST_F(TokenIssuerTest, AcceptsADeviceTokenFromBeforeAChangeOfKeys) {
   DT_ASSERT_OK(signing_->Advance());
   EXPECT_NE(signing_->ring()->signer().kid, before);
   // Another process, which has not signed it a moment ago.
-  TokenIssuer next({"acme", "iwa-1"}, *signing_, tickets_, *domains_, clock_, random_);
+  TokenIssuer next({"acme", "iwa-1"}, *signing_, tickets_, *domains_, trusts_, clock_, random_);
   const std::string ticket =
       FakeAcceptor::Ticket("alice", {"IssueUserToken", "iwa-1", thumbprint_, device});
   DT_EXPECT_OK(next.IssueUserToken(AsBytes(ticket), thumbprint_, device));
@@ -361,7 +396,8 @@ TEST_F(TokenIssuerTest, NoMutationOfADeviceTokenIsAccepted) {
 }
 
 TEST_F(TokenIssuerTest, OneWildAccountDoesNotUseUpTheOthersShare) {
-  TokenIssuer strict({"acme", "iwa-1", 2}, *signing_, tickets_, *domains_, clock_, random_);
+  TokenIssuer strict({"acme", "iwa-1", 2}, *signing_, tickets_, *domains_, trusts_, clock_,
+                     random_);
   const std::string ticket =
       FakeAcceptor::Ticket("PC0042$", {"IssueDeviceToken", "iwa-1", thumbprint_, {}});
   const auto ask = [&] { return strict.IssueDeviceToken(AsBytes(ticket), thumbprint_); };
