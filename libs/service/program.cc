@@ -4,10 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <variant>
 
 #include "libs/base/files.h"
 #include "libs/base/log_sparsely.h"
@@ -64,6 +66,7 @@ class CommandLine {
   bool print_config() const { return print_config_->parsed(); }
   bool status() const { return status_ != nullptr && status_->parsed(); }
   absl::Status SetFlags(const Options& options) const { return flags_->Set(options); }
+  bool given(std::string_view option) const { return flags_->given(option); }
 
  private:
   CLI::App app_;
@@ -108,6 +111,41 @@ absl::Status ReadConfigFile(const std::string& path, Options& options) {
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
       fmt::format("--config {}: {}", path, std::string(status.message())));
+}
+
+// Where in the file the option stands that `message` begins with, "iwa.toml:12: ": in
+// "--directory corp.test: password-file: …" that of the group's item. Empty: not there.
+std::string PlaceOf(std::string_view message, const CommandLine& command_line) {
+  const std::string& path = command_line.config_file();
+  if (!message.starts_with("--") || path.empty()) return {};
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok()) return {};
+  const absl::StatusOr<TomlTable> table = ParseToml(*text);
+  if (!table.ok()) return {};
+  const auto word = [](std::string_view& rest) {
+    const std::size_t end = std::min(rest.find_first_of(": "), rest.size());
+    const std::string_view first = rest.substr(0, end);
+    rest.remove_prefix(std::min(rest.find_first_not_of(": ", end), rest.size()));
+    return first;
+  };
+  const auto find = [](const TomlTable& in, std::string_view name) {
+    return std::ranges::find(in.entries, name, &TomlEntry::name);
+  };
+  std::string_view rest = message.substr(2);
+  const std::string_view name = word(rest);
+  const auto entry = find(*table, name);
+  if (entry == table->entries.end() || command_line.given(name)) return {};
+  int line = entry->line;
+  if (const auto* items = std::get_if<std::vector<TomlTable>>(&entry->value)) {
+    const TomlValue named = std::string(word(rest));
+    const std::string_view inner = word(rest);
+    for (const TomlTable& item : *items) {
+      if (std::ranges::find(item.entries, named, &TomlEntry::value) == item.entries.end()) continue;
+      line = item.entries.front().line;
+      if (const auto at = find(item, inner); at != item.entries.end()) line = at->line;
+    }
+  }
+  return line == 0 ? std::string() : fmt::format("{}:{}: ", path, line);
 }
 
 // A signal that ends the service, after at most `timeout`; else 0. SIGHUP is one only for a service
@@ -204,8 +242,10 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
     if (status.ok()) status = Serve(info, steps, process);
   }
   if (!status.ok()) {
-    std::fprintf(stderr, "%s: %s\n", info.name.c_str(),
-                 PrintableLines(std::string(status.message())).c_str());
+    const std::string message(status.message());
+    std::fprintf(stderr, "%s: %s%s\n", info.name.c_str(),
+                 Printable(PlaceOf(message, command_line)).c_str(),
+                 PrintableLines(message).c_str());
     return EXIT_FAILURE;
   }
   if (command_line.check_config()) {

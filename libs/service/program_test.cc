@@ -123,6 +123,30 @@ TEST_F(ProgramTest, AHangUpReadsFilesAgainWhereThereAreAny) {
   EXPECT_EQ(stopped_, 1);
 }
 
+TEST_F(ProgramTest, NamesTheLineOfTheFileThatIsWrong) {
+  const std::string file = Path("config.toml");
+  DT_ASSERT_OK(WriteFileAtomically(file, "org = \"filed\"\n\ndays = 30\n"));
+  checked_ = absl::InvalidArgumentError("--days: there is no such file");
+  EXPECT_EQ(RunWith({"--config", file, "check-config"}), 1);
+  EXPECT_NE(error_.find("config.toml:3: --days: there is"), std::string::npos) << error_;
+  EXPECT_EQ(RunWith({"--config", file, "--days", "7", "check-config"}), 1);
+  EXPECT_NE(error_.find("dt-test: --days: there is"), std::string::npos) << error_;
+  checked_ = absl::InvalidArgumentError("--kek-file is missing");
+  EXPECT_EQ(RunWith({"--config", file, "check-config"}), 1);
+  EXPECT_NE(error_.find("dt-test: --kek-file is missing"), std::string::npos) << error_;
+}
+
+TEST_F(ProgramTest, StatusAsksTheOneThatRuns) {
+  EXPECT_EQ(RunWith({"status"}), 2);  // There is no such command here.
+  steps_.status = [] { return absl::StatusOr<std::string>("well\n"); };
+  EXPECT_EQ(RunWith({"status"}), 0);
+  EXPECT_EQ(out_, "well\n");
+  steps_.status = [] { return absl::StatusOr<std::string>(absl::UnavailableError("none runs")); };
+  EXPECT_EQ(RunWith({"status"}), 1);
+  EXPECT_NE(error_.find("none runs"), std::string::npos);
+  EXPECT_EQ(started_, 0);
+}
+
 TEST_F(ProgramTest, FlagsGoBeforeTheFileAndTheFileBeforeDefaults) {
   const std::string file = Path("config.toml");
   DT_ASSERT_OK(WriteFileAtomically(file,
