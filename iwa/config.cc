@@ -21,6 +21,17 @@ void DescribeKerberos(Config& config, service::Options& options) {
   options.Switch("primary", "backup", config.primary, "Primary IWA of its domains, or backup");
 }
 
+void DescribeWeb(Config& config, service::Options& options) {
+  options.Heading(
+      "Web face: GET /iwa/whoami, which tells administrators what their ticket is worth");
+  options.Text("web-listen", config.web_listen, "HOST:PORT",
+               "Where it is served (default: nowhere)");
+  options.Choice("web-binding", config.web_binding, {"https", "http"},
+                 "How: with the edge listener's certificate, or without TLS");
+  options.Text("web-config", config.web_config, "FILE",
+               "A web.config of the site beside, which check-config checks, too");
+}
+
 }  // namespace
 
 void Describe(Config& config, service::Options& options) {
@@ -32,6 +43,7 @@ void Describe(Config& config, service::Options& options) {
   service::DescribeStore(config, options);
   DescribeKerberos(config, options);
   service::DescribeDirectories(config, service::Need::kRequired, options);
+  DescribeWeb(config, options);
   options.Heading("Signing key");
   options.Number("signing-key-days", config.signing_key_days, 1, 3650,
                  "Days for which a key signs before the next one does");

@@ -27,6 +27,9 @@ struct Config : service::ComponentConfig,
   std::string replay_cache = "dt-iwa.rcache2";  // Files that remember tickets for 5 minutes.
   std::string krb5_config;                      // Empty: KRB5_CONFIG is set already.
   bool primary = true;
+  std::string web_listen;             // For GET /iwa/whoami; empty: nowhere.
+  std::string web_binding = "https";  // Or "http".
+  std::string web_config;             // A web.config to check; empty: none.
   std::string forest;         // DNS name of the IWA's own; empty: that of the first directory.
   int signing_key_days = 90;  // How long a key signs before the next one does.
 

@@ -23,7 +23,7 @@ StandingReport::StandingReport(const Config& config, std::string address, Signin
   fixed_.set_spn(config.spn);
   fixed_.set_version(kIwaVersion);
   fixed_.set_primary(config.primary);
-  fixed_.set_binding("https");
+  fixed_.set_binding(config.web_listen.empty() ? "https" : config.web_binding);
   fixed_.set_forest(trusts.own_forest());
   fixed_.set_store_id(std::move(run.store_id));
   fixed_.set_process_id(std::move(run.process_id));

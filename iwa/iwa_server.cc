@@ -18,7 +18,10 @@
 #include "iwa/status_service.h"
 #include "iwa/ticket_acceptor.h"
 #include "iwa/token_issuer.h"
+#include "iwa/web_config.h"
+#include "iwa/web_face.h"
 #include "libs/base/files.h"
+#include "libs/base/log.h"
 #include "libs/base/names.h"
 #include "libs/db/open.h"
 #include "libs/kerberos/keytab.h"
@@ -52,6 +55,9 @@ absl::Status CheckForms(const Config& config) {
   DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.database), "--database"));
   DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
   DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
+  if (!config.web_listen.empty()) {
+    DT_RETURN_IF_ERROR(ParseHostPort(config.web_listen, "--web-listen").status());
+  }
   return ParseHostPort(config.org_address, "--org-address").status();
 }
 
@@ -134,6 +140,8 @@ struct IwaServer::Parts {
   std::unique_ptr<DomainProofService> service;
   std::unique_ptr<StatusService> status;
   std::atomic<const Registration*> told{nullptr};  // For calls; null until there is one.
+  std::unique_ptr<TicketAcceptor> web_tickets;
+  std::unique_ptr<WebFace> web;
   std::unique_ptr<rpc::Server> edge;
   std::unique_ptr<rpc::Server> internal;
   std::unique_ptr<service::SelfCheck> self_check;
@@ -180,7 +188,13 @@ absl::Status IwaServer::Parts::Listen() {
       internal,
       rpc::Server::Start(files.component.InternalListener(config), {status.get()},
                          {{"devicetrust.iwa.v1.IwaStatusService.GetStatus", {"admin", "iwa"}}}));
-  self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()});
+  std::vector<const http::Server*> pages;
+  if (!config.web_listen.empty()) {
+    DT_ASSIGN_OR_RETURN(web_tickets, NewWebAcceptor(config));
+    DT_ASSIGN_OR_RETURN(web, WebFace::Start(config, *web_tickets, *issuer, clock));
+    pages.push_back(&web->server());
+  }
+  self_check = std::make_unique<service::SelfCheck>(std::vector{edge.get(), internal.get()}, pages);
   return absl::OkStatus();
 }
 
@@ -198,6 +212,7 @@ void IwaServer::Parts::Stop() {
   self_check.reset();
   if (internal != nullptr) internal->Stop();  // Its calls ask the registration.
   registration.reset();
+  if (web != nullptr) web->Stop();
   if (edge != nullptr) edge->Stop();
 }
 
@@ -217,7 +232,12 @@ IwaServer::IwaServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 IwaServer::~IwaServer() = default;
 
 Addresses IwaServer::addresses() const {
-  return {{"edge", parts_->edge->address()}, {"internal", parts_->internal->address()}};
+  Addresses addresses = {{"edge", parts_->edge->address()},
+                         {"internal", parts_->internal->address()}};
+  if (parts_->web) {
+    addresses.emplace_back("web", http::AddressOf(parts_->web->server().endpoint(0)));
+  }
+  return addresses;
 }
 
 bool IwaServer::registered() const {
@@ -226,11 +246,35 @@ bool IwaServer::registered() const {
 
 void IwaServer::Stop() { parts_->Stop(); }
 
+namespace {
+
+// All that is wrong with the file, a line each.
+absl::Status CheckWebConfigFile(const Config& config) {
+  if (config.web_config.empty()) return absl::OkStatus();
+  const auto text = ReadFile(config.web_config, kWebConfigBytesMax);
+  if (!text.ok()) return Annotate(text.status(), "--web-config");
+  const WebConfigReport report = CheckWebConfig(*text, config.web_binding);
+  if (report.faults.empty()) {
+    Log(LogLevel::kInfo, "iwa.web_config.good",
+        {{"file", config.web_config}, {"binding", report.binding}});
+    return absl::OkStatus();
+  }
+  std::string faults = "--web-config:";
+  for (const WebConfigFault& fault : report.faults) {
+    faults +=
+        fmt::format("\n{}:{}: {}. {}", config.web_config, fault.line, fault.what, fault.remedy);
+  }
+  return absl::InvalidArgumentError(faults);
+}
+
+}  // namespace
+
 absl::Status CheckConfig(const Config& config) {
   DT_RETURN_IF_ERROR(CheckForms(config));
   DT_RETURN_IF_ERROR(LoadFiles(config).status());
   DT_RETURN_IF_ERROR(service::CheckStore("--database", config.database));
-  return service::CheckCanWrite("--replay-cache", config.replay_cache);
+  DT_RETURN_IF_ERROR(service::CheckCanWrite("--replay-cache", config.replay_cache));
+  return CheckWebConfigFile(config);
 }
 
 }  // namespace devicetrust::iwa

@@ -10,4 +10,9 @@ inline const metrics::Counters kTokens(
     "Tokens asked for, by kind (device, user) and result: OK, or the reason of the refusal.",
     {"kind", "result"});
 
+inline const metrics::Counters kWhoamis(
+    "dt_iwa_whoamis_total",
+    "Tickets shown at /iwa/whoami, by result: OK, or why the account could not enroll.",
+    {"result"});
+
 }  // namespace devicetrust::iwa

@@ -30,4 +30,15 @@ absl::StatusOr<std::unique_ptr<TicketAcceptor>> NewKerberosAcceptor(const Config
   return std::make_unique<KerberosAcceptor>(std::move(acceptor));
 }
 
+absl::StatusOr<std::unique_ptr<TicketAcceptor>> NewWebAcceptor(const Config& config) {
+  kerberos::AcceptorConfig web;
+  web.keytab = config.keytab;
+  web.replay_cache = config.replay_cache + ".web";
+  web.service = config.spn;
+  web.binding = kerberos::AcceptorConfig::Binding::kWhenGiven;
+  web.refuse_delegated = true;
+  DT_ASSIGN_OR_RETURN(auto acceptor, kerberos::Acceptor::Create(web));
+  return std::make_unique<KerberosAcceptor>(std::move(acceptor));
+}
+
 }  // namespace devicetrust::iwa

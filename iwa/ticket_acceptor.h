@@ -20,6 +20,10 @@ class TicketAcceptor {
 };
 
 // A GSSAPI acceptor over the keytab of the configuration, which has a key of each realm served.
+// What is accepted is bound to its request.
 absl::StatusOr<std::unique_ptr<TicketAcceptor>> NewKerberosAcceptor(const Config& config);
+// The same for whoever brings a ticket as browsers do, bound to the connection or to nothing, and
+// is given no token for it.
+absl::StatusOr<std::unique_ptr<TicketAcceptor>> NewWebAcceptor(const Config& config);
 
 }  // namespace devicetrust::iwa

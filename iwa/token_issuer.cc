@@ -142,23 +142,44 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(std::span<const std
                                                              const token::BoundRequest& request) {
   absl::StatusOr<kerberos::Accepted> accepted = tickets_.Accept(spnego, token::BindingsOf(request));
   if (!accepted.ok()) return TicketRefusal(accepted.status());
-  const absl::StatusOr<const directory::Domain*> domain =
-      domains_.FindByRealm(accepted->identity.realm);
+  DT_RETURN_IF_ERROR(CheckIdentity(accepted->identity));
+  return accepted;
+}
+
+absl::Status TokenIssuer::CheckIdentity(const kerberos::Identity& identity) {
+  const absl::StatusOr<const directory::Domain*> domain = domains_.FindByRealm(identity.realm);
   if (!domain.ok()) {
     return Denied(reason::v1::REASON_UNTRUSTED_FOREST,
-                  fmt::format("this IWA does not serve the realm {}", accepted->identity.realm),
-                  accepted->identity, "Enroll through an IWA of the account's own forest.");
+                  fmt::format("this IWA does not serve the realm {}", identity.realm), identity,
+                  "Enroll through an IWA of the account's own forest.");
   }
-  DT_RETURN_IF_ERROR(CheckDomain(accepted->identity, **domain));
-  DT_RETURN_IF_ERROR(trusts_.Check(**domain, accepted->identity.service_realm));
+  DT_RETURN_IF_ERROR(CheckDomain(identity, **domain));
+  DT_RETURN_IF_ERROR(trusts_.Check(**domain, identity.service_realm));
   const std::chrono::seconds wait =
-      limiter_.Count(accepted->identity.account_sid, std::chrono::steady_clock::now());
+      limiter_.Count(identity.account_sid, std::chrono::steady_clock::now());
   if (wait > std::chrono::seconds(0)) {
     return rpc::MakeError(StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
-                          "the account asked for too many tokens", accepted->identity.principal,
+                          "the account asked for too many tokens", identity.principal,
                           "Wait; if it repeats, look for an agent that runs in a loop.", wait);
   }
-  return accepted;
+  return absl::OkStatus();
+}
+
+TicketReport TokenIssuer::Examine(const kerberos::Identity& identity) {
+  TicketReport report{identity, identity.principal, CheckIdentity(identity)};
+  const auto take = [&](const auto& account) {
+    report.may_enroll = account.status();
+    if (account.ok()) report.principal = PrincipalOf(*account, identity);
+  };
+  if (report.may_enroll.ok()) {
+    if (identity.is_computer) {
+      take(CheckComputer(identity));
+    } else {
+      take(CheckUser(identity));
+    }
+  }
+  if (report.may_enroll.ok()) report.may_enroll = keys_.ToSign().status();
+  return report;
 }
 
 absl::StatusOr<token::DeviceToken> TokenIssuer::CheckDeviceToken(

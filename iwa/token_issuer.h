@@ -32,6 +32,13 @@ struct IssuedToken {
   std::string subject;  // For the log: PC0042$@CORP.TEST.
 };
 
+// Whom a ticket names, and whether that account could enroll here at the moment.
+struct TicketReport {
+  kerberos::Identity identity;
+  std::string principal;    // As the directory names the account, where it knows it.
+  absl::Status may_enroll;  // What it would be refused for.
+};
+
 inline constexpr std::size_t kThumbprintChars = 43;
 
 // Proof of domain membership: turns a Kerberos exchange that is bound to the request, and
@@ -58,10 +65,15 @@ class TokenIssuer {
                                              std::string_view key_thumbprint,
                                              std::string_view device_token);
 
+  // Judges the account of a ticket that was accepted elsewhere as the others would. Issues nothing.
+  TicketReport Examine(const kerberos::Identity& identity);
+
  private:
   // Who has the ticket, and that its realm and PAC are of one domain that is served.
   absl::StatusOr<kerberos::Accepted> Authenticate(std::span<const std::uint8_t> spnego,
                                                   const token::BoundRequest& request);
+  // What of an identity the directory is not needed for.
+  absl::Status CheckIdentity(const kerberos::Identity& identity);
   absl::StatusOr<token::DeviceToken> CheckDeviceToken(std::string_view device_token,
                                                       std::string_view key_thumbprint) const;
   absl::StatusOr<directory::Computer> CheckComputer(const kerberos::Identity& identity);

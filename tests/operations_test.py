@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 from support.browser import Browser, authn_request_url, saml_response, sign_in
-from support.environment import BIN, Environment, free_port, run
+from support.environment import BIN, ROOT, Environment, free_port, run
 from support.operations import Shell, blocks
 
 
@@ -107,6 +107,33 @@ class Deployment(unittest.TestCase):
             self.assertIn("Configuration changed: --edge-cert; a restart", status())
         finally:
             certificate.write_text(before)
+
+    def test_check_config_names_file_and_line(self):
+        def check(*flags):
+            return run(BIN / "dt-iwa", "--config", "iwa.toml", "check-config", *flags, cwd=self.folder,
+                       env=self.environment, check=False)
+        wrong = (self.folder / "iwa.toml").read_text().replace('kek-file = "iwa.kek"', 'kek-file = "no.kek"')
+        wrong = wrong.replace('password-file = "', 'password-file = "/nowhere/')
+        (self.folder / "wrong.toml").write_text(wrong)
+        line = wrong[:wrong.index("kek-file")].count("\n") + 1
+        told = run(BIN / "dt-iwa", "--config", "wrong.toml", "check-config", cwd=self.folder, check=False)
+        self.assertIn(f"wrong.toml:{line}: --kek-file", told.stderr)
+        (self.folder / "wrong.toml").write_text(wrong.replace("no.kek", "iwa.kek"))
+        line = wrong[:wrong.index("password-file")].count("\n") + 1
+        told = run(BIN / "dt-iwa", "--config", "wrong.toml", "check-config", cwd=self.folder, check=False)
+        self.assertIn(f"wrong.toml:{line}: --directory corp.test: password-file", told.stderr)
+
+        good = (ROOT / "tests/fuzz/seeds/web_config/https").read_text()
+        (self.folder / "web.config").write_text(good)
+        told = check("--web-config", "web.config")
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn('"binding":"https"', told.stderr)
+        self.assertIn("takes it up after a restart", told.stdout)
+        (self.folder / "web.config").write_text(good.replace('Faults="false"', 'Faults="true"'))
+        told = check("--web-config", "web.config")
+        self.assertEqual(told.returncode, 1)
+        self.assertIn("web.config:15: includeExceptionDetailInFaults", told.stderr)
+        self.assertIn('Write includeExceptionDetailInFaults="false".', told.stderr)
 
     def test_a_person_of_the_domain_without_a_certificate_is_refused_and_explained(self):
         port = self.environment["ORG_LISTEN"].split(":")[1]

@@ -66,7 +66,7 @@ class EnrollmentInSamba(unittest.TestCase):
             "LDAP_URL": "ldaps://dc1.corp.test", "LDAP_CA": str(cls.dc.folder / "ca.pem"),
             "LDAP_USER": "svc@corp.test", "LDAP_PASSWORD_FILE": str(password)})
         cls.addClassCleanup(cls.org.stop)
-        cls.org.start("dtctl iwa grant", {"policy": PEOPLE})
+        cls.org.start("dtctl iwa grant", {"policy": PEOPLE}, {"iwa": 'web-listen = "127.0.0.1:7303"\n'})
         cls.add_the_app()
         cls.org.dtctl("people", "sync", "--run")
         cls.join("PC1")
@@ -150,6 +150,23 @@ class EnrollmentInSamba(unittest.TestCase):
             file, = (computer.folder / "pem").iterdir()
             page = self.sign_in("ada", file)
             self.assertIsNotNone(saml_response(page), page.body)
+
+    def whoami(self, computer, *options):
+        return run("curl", "--silent", "--cacert", self.folder / "pki/web-ca.pem", *options,
+                   "https://iwa.corp.test:7303/iwa/whoami", env=computer.environment).stdout
+
+    def test_3_an_administrator_tries_the_iwa_with_curl(self):
+        with self.computer_of("ada") as computer:
+            self.assertIn("401: this page wants your Kerberos ticket", self.whoami(computer))
+            self.assertIn("401: NTLM is not accepted",
+                          self.whoami(computer, "--ntlm", "--user", "ada:" + PASSWORD))
+            computer.log_on()
+            told = self.whoami(computer, "--negotiate", "--user", ":")
+            self.assertIn("You are     ada@CORP.TEST, a user\n", told)
+            self.assertIn("Enrollment  possible through this IWA\n", told)
+            run("kinit", "-k", "-t", computer.keytab, "PC1$", env=computer.environment)
+            self.assertIn("You are     PC1$@CORP.TEST, a computer\n",
+                          self.whoami(computer, "--negotiate", "--user", ":"))
 
     def test_4_a_person_whom_the_org_does_not_know_is_refused(self):
         with self.computer_of("eve") as computer:

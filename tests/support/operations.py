@@ -76,12 +76,15 @@ class Deployment:
                             **variables}
         self.shell = Shell(folder, self.environment)
 
-    def start(self, until, more=None):
-        """The page's commands, the block that has `until` in it the last. `more` is appended to the
-        configuration of services, by name."""
+    def start(self, until, more=None, first=None):
+        """The page's commands, the block that has `until` in it the last. `first` goes before the
+        configuration of services, `more` behind it, by name."""
         for line, text in blocks("A deployment, step by step"):
             self.shell.run(line, text)
             if "cat > policy.toml" in text:
+                for service, options in (first or {}).items():
+                    file = self.folder / f"{service}.toml"
+                    file.write_text(options + file.read_text())
                 for service, addition in (more or {}).items():
                     with open(self.folder / f"{service}.toml", "a") as file:
                         file.write(addition)
