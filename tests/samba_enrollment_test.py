@@ -11,9 +11,9 @@ import tempfile
 import unittest
 
 from support.browser import Browser, authn_request_url, saml_response, sign_in
-from support.environment import BIN, run, wait_until
+from support.environment import run, wait_until
 from support.operations import Deployment
-from support.samba import PASSWORD, SEED, DomainController, in_a_namespace, missing
+from support.samba import PASSWORD, SEED, Computer, DomainController, in_a_namespace, missing
 
 SPN = "HTTP/iwa.corp.test"
 PEOPLE = """
@@ -176,14 +176,14 @@ class EnrollmentInSamba(unittest.TestCase):
     def test_5_an_account_that_was_disabled_since_its_ticket_is_refused(self):
         with self.computer_of("bob") as computer:
             computer.log_on()
-            computer.get_ticket()
+            computer.get_ticket(SPN)
             self.dc.tool("user", "disable", "bob")
             computer.refused(self, "the account is disabled")
 
     def test_6_an_account_that_was_locked_since_its_ticket_is_refused(self):
         with self.computer_of("cy") as computer:
             computer.log_on()
-            computer.get_ticket()
+            computer.get_ticket(SPN)
             for _ in range(4):
                 self.dc.search("-D", "cy@corp.test", "-w", "wrong", "-b", "DC=corp,DC=test", check=False)
             computer.refused(self, "the account is locked")
@@ -204,53 +204,6 @@ class EnrollmentInSamba(unittest.TestCase):
         with self.computer_of("dora", "PC3") as computer:
             computer.log_on()
             computer.refused(self, "Join the computer to the domain")
-
-
-class Computer:
-    """A context manager: dt-agent as it is installed on a computer of the domain, for one person."""
-
-    def __init__(self, test, name, person, realm="CORP.TEST", keytab=None):
-        self.test, self.name, self.person, self.realm = test, name, person, realm
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="computer-", dir=test.folder))
-        home = self.folder / "home"
-        home.mkdir()
-        self.environment = {**os.environ, "HOME": str(home), "KRB5_CONFIG": str(test.krb5_config),
-                            "KRB5CCNAME": f"FILE:{self.folder}/ccache"}
-        self.keytab = keytab or test.folder / f"{name}.keytab"
-
-    def __enter__(self):
-        self.agent("install", "--quiet", "OrgURL=https://login.corp.test/",
-                   f"TrustBundle={self.test.folder}/pki/web-ca.pem", f"Keytab={self.keytab}",
-                   f"Store={self.folder}/pem", check=True)
-        return self
-
-    def __exit__(self, *_):
-        if not os.environ.get("DT_KEEP"):
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def agent(self, *arguments, check=False):
-        return run(BIN / "dt-agent", "--root", self.folder / "root", *arguments, check=check,
-                   timeout=60, env=self.environment)
-
-    def log_on(self):
-        subprocess.run(["kinit", f"{self.person}@{self.realm}"], input=PASSWORD, text=True, check=True,
-                       env=self.environment, stdout=subprocess.DEVNULL)
-
-    def get_ticket(self):
-        """Of the IWA, as it may lie in the cache for hours."""
-        run("kvno", SPN, env=self.environment)
-
-    def run(self):
-        return self.agent("run", "--user", "--debug")
-
-    def refused(self, test, message):
-        result = self.run()
-        test.assertNotEqual(result.returncode, 0)
-        test.assertIn(message, result.stdout + result.stderr)
-        test.assertEqual(self.status()["certificates"], [])
-
-    def status(self):
-        return json.loads(self.agent("status", "--json", check=True).stdout)
 
 
 class InANamespace(unittest.TestCase):

@@ -1,13 +1,15 @@
 """Domain controllers of Samba, in a network namespace of their own: somebody else's Active Directory."""
 import base64
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
-from support.environment import run
+from support.environment import BIN, run
 
 PASSWORD = "Passw0rd!x"
 SEED = "DT_SAMBA_NAMESPACE"  # Set in the namespace.
@@ -178,8 +180,8 @@ class DomainController:
         self._ldap("ldapmodify", "-D", f"administrator@{self.domain}", "-w", PASSWORD, input=ldif,
                    check=True)
 
-    def tool(self, *arguments, **options):
-        return self.run("samba-tool", *arguments, "-s", self.config, timeout=60, **options)
+    def tool(self, *arguments, timeout=60, **options):
+        return self.run("samba-tool", *arguments, "-s", self.config, timeout=timeout, **options)
 
     def service_keytab(self, account, spn, path):
         """An account with that service principal, and its keys for AES."""
@@ -224,6 +226,54 @@ class DomainController:
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
+
+
+class Computer:
+    """A context manager: dt-agent as it is installed on a computer of a domain, for one person. `test` has
+    a folder, with the keys of computers in NAME.keytab, and a krb5_config."""
+
+    def __init__(self, test, name, person, realm="CORP.TEST", krb5_config=None):
+        self.test, self.name, self.person, self.realm = test, name, person, realm
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="computer-", dir=test.folder))
+        home = self.folder / "home"
+        home.mkdir()
+        self.environment = {**os.environ, "HOME": str(home), "KRB5_CONFIG": str(krb5_config or test.krb5_config),
+                            "KRB5CCNAME": f"FILE:{self.folder}/ccache"}
+        self.keytab = test.folder / f"{name}.keytab"
+
+    def __enter__(self):
+        self.agent("install", "--quiet", "OrgURL=https://login.corp.test/",
+                   f"TrustBundle={self.test.folder}/pki/web-ca.pem", f"Keytab={self.keytab}",
+                   f"Store={self.folder}/pem", check=True)
+        return self
+
+    def __exit__(self, *_):
+        if not os.environ.get("DT_KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def agent(self, *arguments, check=False):
+        return run(BIN / "dt-agent", "--root", self.folder / "root", *arguments, check=check,
+                   timeout=60, env=self.environment)
+
+    def log_on(self):
+        subprocess.run(["kinit", f"{self.person}@{self.realm}"], input=PASSWORD, text=True, check=True,
+                       env=self.environment, stdout=subprocess.DEVNULL)
+
+    def get_ticket(self, spn, check=True):
+        """Of the IWA, as it may lie in the cache for hours."""
+        return run("kvno", spn, env=self.environment, check=check)
+
+    def run(self):
+        return self.agent("run", "--user", "--debug")
+
+    def refused(self, test, message):
+        result = self.run()
+        test.assertNotEqual(result.returncode, 0)
+        test.assertIn(message, result.stdout + result.stderr)
+        test.assertEqual(self.status()["certificates"], [])
+
+    def status(self):
+        return json.loads(self.agent("status", "--json", check=True).stdout)
 
 
 if __name__ == "__main__":
