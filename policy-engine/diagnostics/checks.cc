@@ -174,6 +174,12 @@ Found IwaHeartbeat(const Evidence& evidence) {
   if (enabled.empty()) return Unknown("no IWA is enabled", "See the checks before.");
   const v1::Iwa* newest = *std::ranges::max_element(
       enabled, {}, [](const v1::Iwa* iwa) { return iwa->last_heartbeat().seconds(); });
+  for (const v1::Iwa* iwa : enabled) {
+    // An older heartbeat's complaint is none of now.
+    if (!iwa->online() || iwa->problem().empty()) continue;
+    return Failed(fmt::format("{} says: {}", iwa->name(), iwa->problem()),
+                  "Run dt-iwa status on its machine; it says so until it is mended.");
+  }
   const std::string last = TimeOf(newest->last_heartbeat());
   if (evidence.now - rpc::FromTimestamp(newest->last_heartbeat()) <= kHeartbeatAgeMax) {
     return Passed(fmt::format("{} at {}", newest->name(), last));

@@ -100,6 +100,11 @@ const std::vector<Fault>& Faults() {
        [](Evidence& e) {
          *e.iwas[0].mutable_last_heartbeat() = rpc::ToTimestamp(kNow - kHeartbeatAgeMax - hours(1));
        }},
+      {"iwa_heartbeat",
+       [](Evidence& e) {
+         e.iwas[0].set_online(true);
+         e.iwas[0].set_problem("corp.test: its directory does not answer");
+       }},
       {"iwa_binding", [](Evidence& e) { e.iwas[0].set_binding("http"); }},
       {"iwa_domains", [](Evidence& e) { e.iwas[0].clear_granted_domains(); }},
       {"agent",
