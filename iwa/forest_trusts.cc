@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "libs/base/names.h"
@@ -48,8 +50,11 @@ absl::Status JudgeTrust(const Domain& domain, const std::string& own,
 }  // namespace
 
 ForestTrusts::ForestTrusts(const directory::Registry& domains, std::string own_forest,
-                           const std::set<std::string>& key_realms)
-    : domains_(domains), own_forest_(std::move(own_forest)), known_(domains.domains().size()) {
+                           const std::set<std::string>& key_realms, Now now)
+    : domains_(domains),
+      own_forest_(std::move(own_forest)),
+      now_(std::move(now)),
+      known_(domains.domains().size()) {
   for (const std::string& realm : key_realms) {
     const auto domain = domains.FindByRealm(realm);
     if (domain.ok()) key_forests_.insert((*domain)->forest);
@@ -57,35 +62,39 @@ ForestTrusts::ForestTrusts(const directory::Registry& domains, std::string own_f
 }
 
 void ForestTrusts::Start() {
-  Refresh();
-  loop_.emplace(kRefreshedEvery, [this] {
+  loop_.emplace(std::chrono::milliseconds(0), [this] {
     Refresh();
     return BackgroundLoop::Pause(kRefreshedEvery);
   });
 }
 
+// The own forest first: others, which may not answer for seconds each, say nothing of the trusts.
 void ForestTrusts::Refresh() {
   const auto domains = domains_.domains();
-  std::vector<std::string> faults(domains.size());
   std::vector<Trust> trusts;
   bool own_answers = true;
-  for (std::size_t at = 0; at < domains.size(); ++at) {
+  const auto ask = [&](std::size_t at) {
     auto listed = domains[at].directory->ListTrusts();
-    const bool own = domains[at].forest == own_forest_;
-    if (!listed.ok()) {
-      faults[at] = std::string(listed.status().message());
-      if (own) own_answers = false;
-    } else if (own) {
-      for (Trust& trust : *listed) trusts.push_back(std::move(trust));
+    const MutexLock lock(mutex_);
+    known_[at].directory_fault = listed.ok() ? "" : std::string(listed.status().message());
+    return listed;
+  };
+  for (std::size_t at = 0; at < domains.size(); ++at) {
+    if (domains[at].forest != own_forest_) continue;
+    auto listed = ask(at);
+    own_answers = own_answers && listed.ok();
+    if (listed.ok()) std::ranges::move(*listed, std::back_inserter(trusts));
+  }
+  if (own_answers) {  // Else what was known stays so for a while.
+    const MutexLock lock(mutex_);
+    for (std::size_t at = 0; at < domains.size(); ++at) {
+      if (domains[at].forest == own_forest_) continue;
+      known_[at].verdict = JudgeTrust(domains[at], own_forest_, domains_, trusts);
+      known_[at].at = now_();
     }
   }
-  const MutexLock lock(mutex_);
   for (std::size_t at = 0; at < domains.size(); ++at) {
-    known_[at].directory_fault = std::move(faults[at]);
-    if (domains[at].forest == own_forest_) continue;
-    if (!own_answers) continue;  // It stays known for a while.
-    known_[at].verdict = JudgeTrust(domains[at], own_forest_, domains_, trusts);
-    known_[at].at = Steady::now();
+    if (domains[at].forest != own_forest_) static_cast<void>(ask(at));
   }
 }
 
@@ -106,7 +115,7 @@ absl::Status ForestTrusts::CheckTrust(const Domain& domain) const {
   const auto at = static_cast<std::size_t>(&domain - domains_.domains().data());
   const MutexLock lock(mutex_);
   const Known& known = known_.at(at);
-  if (!known.at || Steady::now() - *known.at > kKnownFor) {
+  if (!known.at || now_() - *known.at > kKnownFor) {
     return rpc::MakeError(
         absl::StatusCode::kUnavailable, reason::v1::REASON_DEPENDENCY_UNAVAILABLE,
         fmt::format("no directory of {} says whether it trusts {}", own_forest_, domain.forest),

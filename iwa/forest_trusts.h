@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -33,20 +34,23 @@ class ForestTrusts {
     std::string problem;  // For people; empty: its accounts get tokens.
   };
 
+  using Now = std::function<Steady::time_point()>;
+
   // `domains` outlives this. `own_forest`: DNS name, of a domain among them. `key_realms`: those of
   // the keytab.
   ForestTrusts(const directory::Registry& domains, std::string own_forest,
-               const std::set<std::string>& key_realms);
+               const std::set<std::string>& key_realms, Now now = &Steady::now);
   ForestTrusts(const ForestTrusts&) = delete;
   ForestTrusts& operator=(const ForestTrusts&) = delete;
 
-  // Asks the directories now and then; once before it returns.
+  // Asks the directories at once and then now and then, on a thread of its own.
   void Start();
 
   // Whether a ticket for an account of `domain`, of the registry, is good that a key of
   // `service_realm` opened. kPermissionDenied UNTRUSTED_FOREST; kUnavailable: not known now.
   absl::Status Check(const directory::Domain& domain, std::string_view service_realm) const;
 
+  // Asks now. Blocks.
   void Refresh();
   const std::string& own_forest() const { return own_forest_; }
   std::vector<State> states() const;
@@ -63,6 +67,7 @@ class ForestTrusts {
 
   const directory::Registry& domains_;
   const std::string own_forest_;
+  const Now now_;
   std::set<std::string> key_forests_;  // Written by the constructor alone.
   mutable Mutex mutex_;
   std::vector<Known> known_ ABSL_GUARDED_BY(mutex_);  // As domains_.domains().

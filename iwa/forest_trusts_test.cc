@@ -29,7 +29,7 @@ class ForestTrustsTest : public ::testing::Test {
   }
   // The refusal of accounts of a domain, "" for none.
   std::string Refusal(std::size_t domain) {
-    if (!trusts_) trusts_.emplace(*domains_, "corp.test", key_realms_);
+    if (!trusts_) trusts_.emplace(*domains_, "corp.test", key_realms_, [this] { return now_; });
     corp_->trusts = {trust_};
     trusts_->Refresh();
     const absl::Status status = trusts_->Check(domains_->domains()[domain], "CORP.TEST");
@@ -42,6 +42,7 @@ class ForestTrustsTest : public ::testing::Test {
   std::unique_ptr<directory::Registry> domains_;
   directory::Trust trust_;
   std::set<std::string> key_realms_ = {"CORP.TEST"};
+  ForestTrusts::Steady::time_point now_ = ForestTrusts::Steady::now();
   std::optional<ForestTrusts> trusts_;
 };
 
@@ -101,6 +102,11 @@ TEST_F(ForestTrustsTest, ADirectoryThatDoesNotAnswerIsNoTrust) {
   corp_->fault = absl::UnavailableError("down");
   EXPECT_EQ(Refusal(1), "");
   EXPECT_NE(trusts_->states()[0].problem.find("does not answer: down"), std::string::npos);
+  now_ += ForestTrusts::kKnownFor;
+  EXPECT_EQ(Refusal(1), "");
+  now_ += std::chrono::seconds(1);
+  EXPECT_EQ(Refusal(1), "DEPENDENCY_UNAVAILABLE");
+  EXPECT_EQ(Refusal(0), "");
 }
 
 }  // namespace

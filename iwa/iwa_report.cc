@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libs/base/log_sparsely.h"
+#include "libs/base/printable.h"
 #include "libs/rpc/error.h"
 
 namespace devicetrust::iwa {
@@ -23,7 +24,7 @@ StandingReport::StandingReport(const Config& config, std::string address, Signin
   fixed_.set_spn(config.spn);
   fixed_.set_version(kIwaVersion);
   fixed_.set_primary(config.primary);
-  fixed_.set_binding(config.web_listen.empty() ? "https" : config.web_binding);
+  fixed_.set_binding("https");
   fixed_.set_forest(trusts.own_forest());
   fixed_.set_store_id(std::move(run.store_id));
   fixed_.set_process_id(std::move(run.process_id));
@@ -32,9 +33,7 @@ StandingReport::StandingReport(const Config& config, std::string address, Signin
 }
 
 absl::StatusOr<org::v1::Iwa> StandingReport::Describe() {
-  if (const absl::Status advanced = keys_.Advance(); !advanced.ok()) {
-    LogSparsely(LogLevel::kError, "iwa.signing_key.fault", {}, {{"error", advanced.ToString()}});
-  }
+  NoteStep(keys_.Advance());
   org::v1::Iwa iwa = fixed_;
   for (const StoredKey& stored : keys_.ring()->keys) {
     const token::SigningKey& key = stored.key;
@@ -47,12 +46,17 @@ absl::StatusOr<org::v1::Iwa> StandingReport::Describe() {
 }
 
 std::string StandingReport::Problem() {
-  std::string problem;
+  std::string problem = key_fault_;
   for (const ForestTrusts::State& domain : trusts_.states()) {
     if (domain.problem.empty()) continue;
     problem += fmt::format("{}{}: {}", problem.empty() ? "" : "; ", domain.domain, domain.problem);
   }
-  problem.resize(std::min(problem.size(), kProblemBytesMax));
+  // What a directory said may be any octets, and a message holds UTF-8 alone.
+  problem = Printable(problem);
+  while (problem.size() > kProblemBytesMax) {
+    while ((static_cast<unsigned char>(problem.back()) & 0xc0U) == 0x80U) problem.pop_back();
+    problem.pop_back();
+  }
   return problem;
 }
 
@@ -60,9 +64,13 @@ void StandingReport::NoteRegistered(const org::v1::Iwa& iwa) {
   keys_.Forbid(absl::OkStatus());
   std::vector<std::string> kids;
   for (const org::v1::IwaKey& key : iwa.keys()) kids.push_back(key.kid());
-  if (const absl::Status noted = keys_.NotePublished(kids); !noted.ok()) {
-    LogSparsely(LogLevel::kError, "iwa.signing_key.fault", {}, {{"error", noted.ToString()}});
-  }
+  NoteStep(keys_.NotePublished(kids));
+}
+
+void StandingReport::NoteStep(const absl::Status& step) {
+  key_fault_ = step.ok() ? "" : "signing keys: " + std::string(step.message());
+  if (step.ok()) return;
+  LogSparsely(LogLevel::kError, "iwa.signing_key.fault", {}, {{"error", step.ToString()}});
 }
 
 void StandingReport::NoteNameTaken(const absl::Status& refusal) {

@@ -24,9 +24,12 @@ class StandingReport final : public IwaReport {
   void NoteNameTaken(const absl::Status& refusal) override;
 
  private:
+  void NoteStep(const absl::Status& step);
+
   org::v1::Iwa fixed_;  // Without keys.
   SigningKeys& keys_;
   const ForestTrusts& trusts_;
+  std::string key_fault_;  // Of the last step of the keys.
 };
 
 }  // namespace devicetrust::iwa

@@ -128,7 +128,7 @@ grpc::Status StatusService::GetStatus(grpc::ServerContext* context,
   *response->mutable_started_at() = rpc::ToTimestamp(parts_.started_at);
   response->set_registered(parts_.registered());
   response->set_primary(parts_.config.primary);
-  response->set_refusal(std::string(parts_.keys.forbidden().message()));
+  response->set_refusal(Printable(std::string(parts_.keys.forbidden().message())));
   response->set_options_digest(taken_up_.options_digest());
   for (std::string& option : taken_up_.ChangedFiles()) {
     response->add_changed_files(std::move(option));
@@ -143,7 +143,7 @@ grpc::Status StatusService::GetStatus(grpc::ServerContext* context,
     v1::DomainStatus* domain = response->add_domains();
     domain->set_domain(state.domain);
     domain->set_forest(state.forest);
-    domain->set_problem(state.problem);
+    domain->set_problem(Printable(state.problem));
   }
   return grpc::Status::OK;
 }

@@ -6,11 +6,12 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import tempfile
 import unittest
 
 from support.browser import Browser, authn_request_url, saml_response, sign_in
-from support.environment import BIN, ROOT, Environment, free_port, run
+from support.environment import BIN, ROOT, Environment, children_of, free_port, run, wait_until
 from support.operations import Shell, blocks
 
 
@@ -80,7 +81,7 @@ class Deployment(unittest.TestCase):
     def test_the_administrator_sees_what_the_page_has_set_up(self):
         settings = json.loads(self.dtctl("settings", "--json"))
         self.assertTrue(settings["device_trust_enabled"])
-        iwa, = json.loads(self.dtctl("iwa", "list", "--json"))["iwas"]
+        iwa = json.loads(self.dtctl("iwa", "list", "--json"))["iwas"][0]
         self.assertTrue(iwa["enabled"])
         person = json.loads(self.dtctl("people", "show", self.user["principal"], "--json"))
         self.assertEqual(len(person["factors"]), 1)
@@ -107,6 +108,40 @@ class Deployment(unittest.TestCase):
             self.assertIn("Configuration changed: --edge-cert; a restart", status())
         finally:
             certificate.write_text(before)
+
+    def test_agents_are_told_of_a_backup_when_the_primary_is_silent(self):
+        edge, internal = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.shell.run("backup", (
+            'issue deployment-ca iwa-2 serverAuth,clientAuth "URI:urn:devicetrust:$ORG:component:iwa-2,'
+            'DNS:iwa-2.devicetrust.internal"\n'
+            "dt-iwa --config iwa.toml --name iwa-2 --backup --internal-cert pki/iwa-2.pem"
+            " --internal-key pki/iwa-2.key --database sqlite:iwa-2.db --replay-cache iwa-2.rcache2"
+            f" --edge-listen {edge} --edge-address {edge} --internal-listen {internal}"
+            " --ready-file iwa-2.ready --log-file iwa-2.log &\n"))
+        wait_until((self.folder / "iwa-2.ready").exists, 20, "the backup answers")
+        self.dtctl("iwa", "grant", "iwa-2", "corp.test")
+        browser = Browser(self.folder / "pki/web-ca.pem")
+
+        def told():
+            port = self.environment["ORG_LISTEN"].rpartition(":")[2]
+            page = browser.get(f"https://org.localhost:{port}/.well-known/device-trust")
+            return [iwa["name"] for iwa in json.loads(page.body)["iwas"]]
+        wait_until(lambda: told() == ["iwa-1", "iwa-2"], 20, "both are told, the primary first")
+        primary = next(pid for pid in children_of(self.shell.process.pid)
+                       if b"dt-iwa\0--config\0iwa.toml\0--log-file" in
+                       pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(primary, signal.SIGSTOP)
+        try:
+            wait_until(lambda: told() == ["iwa-2", "iwa-1"], 40, "the backup is first")
+            self.assertRegex(self.dtctl("iwa", "list"), r"iwa-1 .* offline")
+            self.dtctl("iwa", "failover", "off")
+            wait_until(lambda: told() == ["iwa-1"], 20, "the backup is not told of")
+            self.assertRegex(self.dtctl("iwa", "list"), r"iwa-2 .* backup \(not used\)")
+        finally:
+            os.kill(primary, signal.SIGCONT)
+            self.dtctl("iwa", "failover", "on")
+            self.dtctl("iwa", "disable", "iwa-2")
+        wait_until(lambda: told() == ["iwa-1"], 20, "the primary is back")
 
     def test_check_config_names_file_and_line(self):
         def check(*flags):
