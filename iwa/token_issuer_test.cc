@@ -101,9 +101,13 @@ class TokenIssuerTest : public ::testing::Test {
         FakeAcceptor::Ticket(name, {"IssueUserToken", "iwa-1", thumbprint_, device_token});
     return issuer_.IssueUserToken(AsBytes(ticket), thumbprint_, device_token);
   }
+  // IWA-5: whatever a person may meet names what to do about it.
   static std::string Reason(const absl::StatusOr<IssuedToken>& issued) {
     EXPECT_FALSE(issued.ok());
-    return rpc::ReasonName(issued.status());
+    const std::string reason = rpc::ReasonName(issued.status());
+    const auto detail = rpc::DetailOf(issued.status());
+    EXPECT_TRUE(reason == "MALFORMED_REQUEST" || (detail && !detail->remedy().empty())) << reason;
+    return reason;
   }
 
   testing::SettableClock clock_{kNow};
@@ -366,8 +370,8 @@ TEST_F(TokenIssuerTest, AcceptsADeviceTokenFromBeforeAChangeOfKeys) {
 }
 
 TEST_F(TokenIssuerTest, WhoLostItsNameToAnotherProcessIssuesNothing) {
-  signing_->Forbid(
-      rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_IWA_NAME_TAKEN, "taken"));
+  signing_->Forbid(rpc::MakeError(absl::StatusCode::kUnavailable, reason::v1::REASON_IWA_NAME_TAKEN,
+                                  "taken", "iwa-1", "End this one."));
   EXPECT_EQ(Reason(Device()), "IWA_NAME_TAKEN");
   EXPECT_EQ(Reason(User("token")), "IWA_NAME_TAKEN");
 }

@@ -53,6 +53,10 @@ class FakeOrg final : public org::v1::IwaRegistryService::Service {
                          org::v1::HeartbeatResponse* /*response*/) override {
     return grpc::Status::OK;
   }
+  void Forget() {
+    const std::lock_guard lock(mutex_);
+    iwa_.Clear();
+  }
   // The registered IWA; an empty one when none comes within 20 s.
   org::v1::Iwa WaitForIwa() {
     std::unique_lock lock(mutex_);
@@ -202,6 +206,49 @@ template <typename T>
 std::string Reason(const absl::StatusOr<T>& answer) {
   EXPECT_FALSE(answer.ok());
   return rpc::ReasonName(answer.status());
+}
+
+TEST_F(IwaInForestTest, ItsStatusIsForAdministratorsAndForItself) {
+  StartIwa();
+  const auto ask = [this](const pki::ExportableIdentity& who) {
+    const auto stub = iwa::v1::IwaStatusService::NewStub(
+        rpc::NewChannel({.address = iwa_->addresses().at(1).second,
+                         .server_name = "iwa-1.devicetrust.internal",
+                         .trust_pem = pki_.deployment_ca().certificate.Pem(),
+                         .identity = rpc::Identity{who.certificate.Pem(), who.key.Pem()}}));
+    return rpc::Call(*stub, &iwa::v1::IwaStatusService::Stub::GetStatus,
+                     iwa::v1::GetStatusRequest(), std::chrono::seconds(10));
+  };
+  for (const pki::ExportableIdentity* who : {&pki_.Admin("ada"), &pki_.Component("iwa-1")}) {
+    const auto status = ask(*who);
+    DT_ASSERT_OK(status);
+    EXPECT_EQ(status->name(), "iwa-1");
+    EXPECT_TRUE(status->registered());
+    EXPECT_EQ(status->refusal(), "");
+    ASSERT_EQ(status->keys_size(), 1);
+    EXPECT_EQ(status->keys(0).state(), iwa::v1::SIGNING_KEY_STATE_SIGNING);
+    ASSERT_EQ(status->domains_size(), 1);
+    EXPECT_EQ(status->domains(0).forest(), "corp.test");
+  }
+  for (const char* other : {"iwa-2", "ca", "gateway-1", "policy"}) {
+    EXPECT_EQ(rpc::ReasonName(ask(pki_.Component(other)).status()), "CALLER_NOT_ALLOWED") << other;
+  }
+}
+
+// What the org compares tells it who has the name.
+TEST_F(IwaInForestTest, ARestartIsTheSameStoresAndOneMoreStart) {
+  StartIwa();
+  const org::v1::Iwa first = registry_.WaitForIwa();
+  EXPECT_EQ(first.forest(), "corp.test");
+  iwa_.reset();
+  registry_.Forget();
+  StartIwa();
+  const org::v1::Iwa second = registry_.WaitForIwa();
+  EXPECT_FALSE(first.store_id().empty());
+  EXPECT_EQ(second.store_id(), first.store_id());
+  EXPECT_NE(second.process_id(), first.process_id());
+  EXPECT_EQ(second.starts(), first.starts() + 1);
+  EXPECT_EQ(second.keys(0).kid(), first.keys(0).kid());
 }
 
 TEST_F(IwaInForestTest, TwoTicketsBecomeAUserTokenThatTheOrgCanVerify) {
