@@ -148,6 +148,20 @@ std::string PlaceOf(std::string_view message, const CommandLine& command_line) {
   return line == 0 ? std::string() : fmt::format("{}:{}: ", path, line);
 }
 
+// Each line that names an option of the file, with its place in front.
+std::string WithPlaces(std::string_view message, const CommandLine& command_line) {
+  std::string lines;
+  while (true) {
+    const std::size_t end = std::min(message.find('\n'), message.size());
+    const std::string_view line = message.substr(0, end);
+    lines += Printable(PlaceOf(line, command_line));
+    lines += line;
+    if (end == message.size()) return lines;
+    lines += '\n';
+    message.remove_prefix(end + 1);
+  }
+}
+
 // A signal that ends the service, after at most `timeout`; else 0. SIGHUP is one only for a service
 // that has nothing to read again.
 int WaitForEnd(const Service& service, std::chrono::milliseconds timeout) {
@@ -242,10 +256,9 @@ int RunProgram(const ProgramInfo& info, Options options, const Steps& steps, int
     if (status.ok()) status = Serve(info, steps, process);
   }
   if (!status.ok()) {
-    const std::string message(status.message());
-    std::fprintf(stderr, "%s: %s%s\n", info.name.c_str(),
-                 Printable(PlaceOf(message, command_line)).c_str(),
-                 PrintableLines(message).c_str());
+    const std::string_view message(status.message().data(), status.message().size());
+    std::fprintf(stderr, "%s: %s\n", info.name.c_str(),
+                 PrintableLines(WithPlaces(message, command_line)).c_str());
     return EXIT_FAILURE;
   }
   if (command_line.check_config()) {
