@@ -107,6 +107,19 @@ TEST_F(ConfigTest, NamesTheWrongFlag) {
   ExpectNamed("--keytab", [](Config&) {});
 }
 
+TEST_F(ConfigTest, NamesEachWrongOptionAtOnce) {
+  config_.spn = "iwa";
+  config_.edge_cert = Path("none");
+  config_.kek_file = Path("none");
+  config_.edge_listen = "here";
+  config_.directories[0].password_file = Path("none");
+  const std::string message(CheckConfig(config_).message());
+  for (const char* line : {"--spn must be", "\n--edge-listen", "\n--edge-cert", "\n--kek-file",
+                           "\n--directory corp.test: password-file"}) {
+    EXPECT_NE(message.find(line), std::string::npos) << line << " not in\n" << message;
+  }
+}
+
 TEST_F(ConfigTest, AServerDoesNotStartOnABadConfiguration) {
   config_.keytab = "/nonexistent";
   DT_EXPECT_CODE(IwaServer::Create(config_, clock_, random_), kNotFound);

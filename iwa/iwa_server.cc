@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -45,20 +47,40 @@ struct Files {
 
 namespace {
 
-absl::Status CheckForms(const Config& config) {
+using Faults = std::vector<absl::Status>;  // Good ones among them.
+
+Faults FormFaults(const Config& config) {
+  Faults faults;
   if (!rpc::IsName(config.name)) {
-    return absl::InvalidArgumentError("--name must be 1 to 64 of a-z 0-9 . _ -");
+    faults.push_back(absl::InvalidArgumentError("--name must be 1 to 64 of a-z 0-9 . _ -"));
   }
   if (!config.spn.starts_with("HTTP/")) {
-    return absl::InvalidArgumentError("--spn must be HTTP/host.domain, as agents ask for it");
+    faults.push_back(
+        absl::InvalidArgumentError("--spn must be HTTP/host.domain, as agents ask for it"));
   }
-  DT_RETURN_IF_ERROR(Annotate(db::CheckUrl(config.database), "--database"));
-  DT_RETURN_IF_ERROR(ParseHostPort(config.edge_listen, "--edge-listen").status());
-  DT_RETURN_IF_ERROR(ParseHostPort(config.internal_listen, "--internal-listen").status());
+  faults.push_back(Annotate(db::CheckUrl(config.database), "--database"));
+  faults.push_back(ParseHostPort(config.edge_listen, "--edge-listen").status());
+  faults.push_back(ParseHostPort(config.internal_listen, "--internal-listen").status());
+  faults.push_back(ParseHostPort(config.org_address, "--org-address").status());
   if (!config.web_listen.empty()) {
-    DT_RETURN_IF_ERROR(ParseHostPort(config.web_listen, "--web-listen").status());
+    faults.push_back(ParseHostPort(config.web_listen, "--web-listen").status());
   }
-  return ParseHostPort(config.org_address, "--org-address").status();
+  return faults;
+}
+
+// All of them, a line each; of one option the first.
+absl::Status Joined(const Faults& faults) {
+  absl::Status first;
+  std::string lines;
+  std::set<std::string, std::less<>> options;
+  for (const absl::Status& fault : faults) {
+    if (fault.ok()) continue;
+    const std::string message(fault.message());
+    if (!options.insert(message.substr(0, message.find_first_of(": "))).second) continue;
+    first.Update(fault);
+    lines += (lines.empty() ? "" : "\n") + message;
+  }
+  return first.ok() ? first : absl::Status(first.code(), lines);
 }
 
 // DNS name of the forest that the IWA is a member of.
@@ -218,7 +240,7 @@ void IwaServer::Parts::Stop() {
 
 absl::StatusOr<std::unique_ptr<IwaServer>> IwaServer::Create(const Config& config,
                                                              const Clock& clock, Random& random) {
-  DT_RETURN_IF_ERROR(CheckForms(config));
+  for (const absl::Status& fault : FormFaults(config)) DT_RETURN_IF_ERROR(fault);
   DT_ASSIGN_OR_RETURN(Files files, LoadFiles(config));
   auto parts = std::make_unique<Parts>(config, std::move(files), clock, random);
   DT_RETURN_IF_ERROR(parts->Open());
@@ -270,11 +292,17 @@ absl::Status CheckWebConfigFile(const Config& config) {
 }  // namespace
 
 absl::Status CheckConfig(const Config& config) {
-  DT_RETURN_IF_ERROR(CheckForms(config));
-  DT_RETURN_IF_ERROR(LoadFiles(config).status());
-  DT_RETURN_IF_ERROR(service::CheckStore("--database", config.database));
-  DT_RETURN_IF_ERROR(service::CheckCanWrite("--replay-cache", config.replay_cache));
-  return CheckWebConfigFile(config);
+  Faults faults = FormFaults(config);
+  faults.push_back(Annotate(RefuseIfShared(config.keytab), "--keytab"));
+  faults.push_back(service::Component::Load(config, config.name).status());
+  faults.push_back(service::EdgeListener(config.org, config).status());
+  faults.push_back(service::LoadKek(config).status());
+  if (!config.directories.empty()) faults.push_back(service::LoadDirectories(config).status());
+  faults.push_back(LoadFiles(config).status());
+  faults.push_back(service::CheckStore("--database", config.database));
+  faults.push_back(service::CheckCanWrite("--replay-cache", config.replay_cache));
+  faults.push_back(CheckWebConfigFile(config));
+  return Joined(faults);
 }
 
 }  // namespace devicetrust::iwa

@@ -32,8 +32,8 @@ class IwaServer {
   std::unique_ptr<Parts> parts_;
 };
 
-// Reads every file that `config` names and checks it, without listening or writing. The message
-// names the option and what to do.
+// Reads every file that `config` names and checks it, without listening or writing. The message has
+// a line for each option that is wrong, which it begins with, and what to do.
 absl::Status CheckConfig(const Config& config);
 
 }  // namespace devicetrust::iwa

@@ -148,11 +148,12 @@ class Deployment(unittest.TestCase):
             return run(BIN / "dt-iwa", "--config", "iwa.toml", "check-config", *flags, cwd=self.folder,
                        env=self.environment, check=False)
         wrong = (self.folder / "iwa.toml").read_text().replace('kek-file = "iwa.kek"', 'kek-file = "no.kek"')
-        wrong = wrong.replace('password-file = "', 'password-file = "/nowhere/')
+        wrong = wrong.replace('password-file = "', 'password-file = "/nowhere/').replace('spn = "HTTP', 'spn = "HTP')
         (self.folder / "wrong.toml").write_text(wrong)
-        line = wrong[:wrong.index("kek-file")].count("\n") + 1
         told = run(BIN / "dt-iwa", "--config", "wrong.toml", "check-config", cwd=self.folder, check=False)
-        self.assertIn(f"wrong.toml:{line}: --kek-file", told.stderr)
+        for option in ("kek-file", "spn"):
+            line = wrong[:wrong.index(option + " =")].count("\n") + 1
+            self.assertIn(f"wrong.toml:{line}: --{option}", told.stderr)
         (self.folder / "wrong.toml").write_text(wrong.replace("no.kek", "iwa.kek"))
         line = wrong[:wrong.index("password-file")].count("\n") + 1
         told = run(BIN / "dt-iwa", "--config", "wrong.toml", "check-config", cwd=self.folder, check=False)
