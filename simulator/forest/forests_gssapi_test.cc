@@ -7,7 +7,9 @@
 
 #include <cstdlib>
 
+#include "libs/base/files.h"
 #include "libs/kerberos/bindings.h"
+#include "libs/kerberos/keytab.h"
 #include "simulator/forest/forests_fixture.h"
 
 namespace devicetrust::simulator {
@@ -194,6 +196,39 @@ TEST_F(ForestsTest, AnExchangeWithoutBindingsIsRefused) {
   const Bytes token = StrangersExchange().Start(GSS_C_NO_CHANNEL_BINDINGS);
   const absl::Status status = acceptor->Accept(token, {}).status();
   EXPECT_EQ(FailureOf(status), Failure::kNotBound) << status;
+}
+
+// Its realm stands there in the clear, for anybody to change.
+TEST_F(ForestsTest, WhoseKeyOpensATicketNoNameInItChanges) {
+  const std::string keytab = run_ / "both.keytab";
+  const std::vector<std::string> names = {Principal(kService)};
+  DT_ASSERT_OK(forests_->WriteKeytab(keytab, names));
+  const kerberos::KeytabEntry other{"HTTP/iwa.corp.test@PTNR.TEST", {18, 1, Bytes(32, 7)}, 0};
+  DT_ASSERT_OK(kerberos::WriteKeytab(run_ / "other.keytab", {&other, 1}));
+  const std::string both =  // Behind the version, entries follow one another.
+      ReadFile(run_ / "other.keytab").value() + ReadFile(keytab).value().substr(2);
+  DT_ASSERT_OK(WriteFileAtomically(keytab, both, 0600));
+  const auto acceptor = kerberos::Acceptor::Create({keytab, run_ / "both.rcache"});
+  DT_ASSERT_OK(acceptor);
+  ASSERT_EQ(Kinit("ada", "Kq7-u2m").ending, "exit code 0");
+  ::setenv("KRB5CCNAME", ("FILE:" + run_ / "cc").c_str(), 1);
+  kerberos::Bindings bindings(32, 1);
+  gss_channel_bindings_struct channel{};
+  channel.application_data = {bindings.size(), bindings.data()};
+  for (const char* realm : {"CORP.TEST", "PTNR.TEST", "ELSE.TEST"}) {
+    std::string token = ToString(StrangersExchange().Start(&channel));
+    const std::size_t at = token.find("CORP.TEST");
+    ASSERT_NE(at, std::string::npos);
+    token.replace(at, 9, realm);
+    const auto accepted = (*acceptor)->Accept(AsBytes(token), bindings);
+    DT_ASSERT_OK(accepted);
+    EXPECT_EQ(accepted->identity.service_realm, "CORP.TEST") << realm;
+    EXPECT_EQ(accepted->identity.principal, "ada@CORP.TEST") << realm;
+  }
+  const Bytes genuine = StrangersExchange().Start(&channel);
+  const auto accepted = (*acceptor)->Accept(genuine, bindings);
+  DT_ASSERT_OK(accepted);
+  EXPECT_EQ(accepted->identity.service_realm, "CORP.TEST");
 }
 
 TEST_F(ForestsTest, GssapiIsAcceptedAndAcceptsTheReply) {
