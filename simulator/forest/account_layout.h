@@ -14,9 +14,25 @@
 namespace devicetrust::simulator {
 
 inline constexpr char kTableMagic[8] = {'D', 'T', 'F', 'O', 'R', 'E', 'S', 'T'};
-inline constexpr std::uint32_t kTableVersion = 3;
+inline constexpr std::uint32_t kTableVersion = 4;
 inline constexpr std::uint32_t kTombstone = 0xffffffff;
 inline constexpr std::uint32_t kKeysPerRow = 4;  // Name, UPN, DN, RID.
+
+struct TrustCell {
+  std::uint32_t realm;  // This and the next before `trusts` counts it.
+  std::uint32_t partner;
+  std::atomic<std::uint32_t> direction;
+  std::atomic<std::uint32_t> key;  // The row of its key: slot + 1; 0: never had one.
+  std::atomic<std::uint64_t> usn;
+  std::atomic<std::int64_t> created;
+  std::atomic<std::int64_t> changed_at;
+};
+
+// A member of a group from another domain: index of the group + 1, realm and RID; 0: none.
+inline constexpr std::uint64_t PackForeignMember(std::size_t group, std::uint32_t realm,
+                                                 std::uint32_t rid) {
+  return static_cast<std::uint64_t>(group + 1) << 48U | std::uint64_t{realm} << 32U | rid;
+}
 
 struct TableHeader {
   char magic[8];
@@ -27,13 +43,17 @@ struct TableHeader {
   std::atomic<std::uint32_t> rows;
   std::atomic<std::uint32_t> realms;
   std::atomic<std::uint32_t> groups;
-  std::uint32_t unused;
+  std::atomic<std::uint32_t> trusts;
   std::atomic<std::uint64_t> usn;
+  std::atomic<std::uint64_t> groups_version;
   std::uint64_t invocation[2];  // Random: of this table and no other.
   Realm realm[kRealmsMax];
   Group group[kGroupsMax];
   std::atomic<std::uint64_t> group_usn[kGroupsMax];                       // By index of the group.
   std::atomic<std::uint32_t> group_parent[kGroupsMax][kGroupParentsMax];  // RIDs; 0: none.
+  std::atomic<std::uint64_t> foreign_member[kForeignMembersMax];          // PackForeignMember().
+  TrustCell trust[kTrustsMax];
+  std::atomic<std::int64_t> clock_skew[kRealmsMax];  // Seconds, by index of a forest's root.
 };
 static_assert(sizeof(TableHeader) % 8 == 0 && std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -76,5 +96,11 @@ enum class KeyKind : unsigned char { kName = 1, kUpn, kDn, kRid };
 // Of the folded text (libs/base/names.h).
 std::uint64_t HashKey(KeyKind kind, std::uint32_t realm, std::string_view text);
 std::uint64_t HashRid(std::uint32_t realm, std::uint32_t rid);
+
+inline std::uint64_t GroupKey(std::uint32_t realm, std::uint32_t rid) {
+  return std::uint64_t{realm} << 32U | rid;
+}
+
+absl::Status TooLong(std::string_view what, std::string_view value);  // In account_table.cc.
 
 }  // namespace devicetrust::simulator

@@ -13,12 +13,13 @@
 #include "simulator/forest/account_layout.h"
 
 namespace devicetrust::simulator {
-namespace {
 
 absl::Status TooLong(std::string_view what, std::string_view value) {
   return absl::InvalidArgumentError(fmt::format(
       "{} \"{}\" is too long for the forest's table or holds a NUL", what, value.substr(0, 100)));
 }
+
+namespace {
 
 // RFC 4514, section 2.4.
 std::string BaseDn(std::string_view realm_name) {
@@ -76,10 +77,6 @@ std::uint32_t PrimaryGroup(AccountKind kind) {
       break;
   }
   return kRidDomainUsers;
-}
-
-std::uint64_t GroupKey(std::uint32_t realm, std::uint32_t rid) {
-  return std::uint64_t{realm} << 32U | rid;
 }
 
 absl::Status AssignGroups(std::span<const std::uint32_t> rids, Account& account) {
@@ -143,6 +140,9 @@ absl::StatusOr<std::uint32_t> AccountTable::AddRealm(const NewRealm& realm) {
   if (realm.name.empty() || !made.name.Assign(realm.name)) return TooLong("realm", realm.name);
   if (!made.netbios.Assign(realm.netbios)) return TooLong("NetBIOS name", realm.netbios);
   if (!made.base_dn.Assign(base_dn)) return TooLong("base DN", base_dn);
+  if (realm.forest && *realm.forest >= view_.realms().size()) {
+    return absl::InvalidArgumentError("no such forest");
+  }
   if (realm.domain) {
     made.domain = *realm.domain;
   } else {
@@ -158,36 +158,13 @@ absl::StatusOr<std::uint32_t> AccountTable::AddRealm(const NewRealm& realm) {
     if (view_.FindRealm(realm.name)) return absl::AlreadyExistsError(realm.name);
     index = header.realms.load(std::memory_order_relaxed);
     if (index == kRealmsMax) return absl::ResourceExhaustedError("the table is full of realms");
+    made.forest = realm.forest.value_or(index);
     header.realm[index] = made;
     header.realms.store(index + 1, std::memory_order_release);
   }
   const NewAccount krbtgt{.kind = AccountKind::kTrust, .name = "krbtgt/" + realm.name};
   DT_RETURN_IF_ERROR(Add(index, {&krbtgt, 1}).status());
   return index;
-}
-
-absl::StatusOr<std::uint32_t> AccountTable::AddGroup(std::uint32_t realm, const std::string& name) {
-  const MutexLock lock(mutex_);
-  TableHeader& header = view_.mapping_->header();
-  if (realm >= view_.realms().size()) return absl::InvalidArgumentError("no such realm");
-  Group group;
-  group.realm = realm;
-  const std::string dn =
-      fmt::format("CN={},CN=Users,{}", EscapeRdnValue(name), view_.realms()[realm].base_dn.view());
-  if (!group.name.Assign(name)) return TooLong("group", name);
-  if (!group.dn.Assign(dn)) return TooLong("DN", dn);
-  for (const Group& other : view_.groups()) {
-    if (other.realm == realm && SameName(other.name, name)) return absl::AlreadyExistsError(name);
-  }
-  const std::uint32_t count = header.groups.load(std::memory_order_relaxed);
-  if (count == kGroupsMax) return absl::ResourceExhaustedError("the table is full of groups");
-  group.rid = next_rid_[realm]++;
-  header.group[count] = group;
-  group_index_[GroupKey(realm, group.rid)] = count;
-  header.group_usn[count].store(NextUsn(), std::memory_order_release);
-  header.usn.store(NextUsn(), std::memory_order_release);
-  header.groups.store(count + 1, std::memory_order_release);
-  return group.rid;
 }
 
 absl::StatusOr<Row> AccountTable::MakeRow(std::uint32_t realm, const NewAccount& account,
@@ -231,6 +208,11 @@ absl::StatusOr<Row> AccountTable::MakeRow(std::uint32_t realm, const NewAccount&
 absl::StatusOr<std::uint32_t> AccountTable::Add(std::uint32_t realm,
                                                 std::span<const NewAccount> accounts) {
   const MutexLock lock(mutex_);
+  return AddLocked(realm, accounts);
+}
+
+absl::StatusOr<std::uint32_t> AccountTable::AddLocked(std::uint32_t realm,
+                                                      std::span<const NewAccount> accounts) {
   TableHeader& header = view_.mapping_->header();
   if (realm >= view_.realms().size()) return absl::InvalidArgumentError("no such realm");
   const std::uint32_t first = header.rows.load(std::memory_order_relaxed);
@@ -278,7 +260,8 @@ void AccountTable::Publish(std::uint32_t slot, const Row& row) {
   Insert(HashRid(account.realm, account.rid), slot);
   if (!row.person.upn.empty()) Insert(HashKey(KeyKind::kUpn, 0, row.person.upn), slot);
   if (!row.person.dn.empty()) Insert(HashKey(KeyKind::kDn, 0, row.person.dn), slot);
-  view_.mapping_->header().rows.store(slot + 1, std::memory_order_release);
+  std::atomic<std::uint32_t>& rows = view_.mapping_->header().rows;
+  if (rows.load(std::memory_order_relaxed) <= slot) rows.store(slot + 1, std::memory_order_release);
 }
 
 std::uint64_t AccountTable::NextUsn() const {
@@ -396,6 +379,7 @@ absl::Status AccountTable::SetPassword(std::uint32_t realm, std::string_view nam
   return ChangeRow(realm, name, [&](Row& row) -> absl::Status {
     if (!row.account.password.Assign(password)) return TooLong("password of", name);
     row.account.flags &= ~std::uint32_t{kMustChangePassword};
+    row.account.password_expires = 0;
     row.account.kvno++;
     row.account.password_set = UnixSeconds(clock_.Now());
     return random_.Fill(row.account.key);
@@ -419,32 +403,6 @@ absl::Status AccountTable::SetGroups(std::uint32_t realm, std::string_view name,
   return ChangeRow(realm, name, [&](Row& row) { return AssignGroups(group_rids, row.account); });
 }
 
-absl::Status AccountTable::SetGroupParents(std::uint32_t realm, std::uint32_t group_rid,
-                                           std::span<const std::uint32_t> parent_rids) {
-  const MutexLock lock(mutex_);
-  const auto group = group_index_.find(GroupKey(realm, group_rid));
-  if (group == group_index_.end()) return absl::NotFoundError("no such group");
-  if (parent_rids.size() > kGroupParentsMax) {
-    return absl::InvalidArgumentError(
-        fmt::format("a group is in at most {} groups", kGroupParentsMax));
-  }
-  TableHeader& header = view_.mapping_->header();
-  const std::uint64_t usn = NextUsn();
-  std::vector<std::uint32_t> touched = view_.GroupParents(group->second);
-  touched.insert(touched.end(), parent_rids.begin(), parent_rids.end());
-  for (std::size_t i = 0; i < kGroupParentsMax; ++i) {
-    header.group_parent[group->second][i].store(i < parent_rids.size() ? parent_rids[i] : 0,
-                                                std::memory_order_release);
-  }
-  for (const std::uint32_t rid : touched) {
-    const auto parent = group_index_.find(GroupKey(realm, rid));
-    if (parent == group_index_.end()) continue;
-    header.group_usn[parent->second].store(usn, std::memory_order_release);
-  }
-  header.usn.store(usn, std::memory_order_release);
-  return absl::OkStatus();
-}
-
 absl::Status AccountTable::Rename(std::uint32_t realm, std::string_view name, const Names& names) {
   return ChangeRow(realm, name, [&](Row& row) -> absl::Status {
     if (!names.name.empty() && !row.account.name.Assign(names.name)) {
@@ -465,14 +423,18 @@ absl::Status AccountTable::Delete(std::uint32_t realm, std::string_view name) {
   const MutexLock lock(mutex_);
   const std::optional<std::uint32_t> slot = view_.FindName(realm, name);
   if (!slot) return absl::NotFoundError(fmt::format("no account {} in the forest", name));
-  Row row = view_.Read(*slot);
-  row.account.flags |= kDeleted;
-  Store(*slot, row, Of::kRow);
-  Remove(HashKey(KeyKind::kName, realm, row.account.name), *slot);
-  Remove(HashRid(realm, row.account.rid), *slot);
-  if (!row.person.upn.empty()) Remove(HashKey(KeyKind::kUpn, 0, row.person.upn), *slot);
-  if (!row.person.dn.empty()) Remove(HashKey(KeyKind::kDn, 0, row.person.dn), *slot);
+  Unpublish(*slot, view_.Read(*slot));
   return absl::OkStatus();
+}
+
+void AccountTable::Unpublish(std::uint32_t slot, Row row) {
+  row.account.flags |= kDeleted;
+  Store(slot, row, Of::kRow);
+  const Account& account = row.account;
+  Remove(HashKey(KeyKind::kName, account.realm, account.name), slot);
+  Remove(HashRid(account.realm, account.rid), slot);
+  if (!row.person.upn.empty()) Remove(HashKey(KeyKind::kUpn, 0, row.person.upn), slot);
+  if (!row.person.dn.empty()) Remove(HashKey(KeyKind::kDn, 0, row.person.dn), slot);
 }
 
 absl::Status AccountTable::Lock(std::uint32_t realm, std::string_view name) {
@@ -493,6 +455,36 @@ absl::Status AccountTable::SetExpiry(std::uint32_t realm, std::string_view name,
                                      std::int64_t unix_seconds) {
   return ChangeRow(realm, name, [&](Row& row) {
     row.account.expires = unix_seconds;
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AccountTable::SetPasswordExpiry(std::uint32_t realm, std::string_view name,
+                                             std::int64_t unix_seconds) {
+  return ChangeRow(realm, name, [&](Row& row) {
+    row.account.password_expires = unix_seconds;
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AccountTable::SetLogonHours(std::uint32_t realm, std::string_view name,
+                                         const std::array<std::uint8_t, 21>& hours) {
+  return ChangeRow(realm, name, [&](Row& row) {
+    row.account.logon_hours = hours;
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AccountTable::SetSidHistory(std::uint32_t realm, std::string_view name,
+                                         std::span<const std::array<std::uint32_t, 4>> sids) {
+  if (sids.size() > kSidHistoryMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("an account has at most {} earlier SIDs", kSidHistoryMax));
+  }
+  return ChangeRow(realm, name, [&](Row& row) {
+    row.account.sid_history = {};
+    std::copy(sids.begin(), sids.end(), row.account.sid_history.begin());
+    row.account.sid_history_count = static_cast<std::uint32_t>(sids.size());
     return absl::OkStatus();
   });
 }

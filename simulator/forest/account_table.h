@@ -37,7 +37,10 @@ namespace devicetrust::simulator {
 inline constexpr std::size_t kRealmsMax = 16;
 inline constexpr std::size_t kGroupsMax = 1024;  // In all realms together.
 inline constexpr std::size_t kGroupsPerAccountMax = 32;
-inline constexpr std::size_t kGroupParentsMax = 8;  // Groups that one group is in.
+inline constexpr std::size_t kGroupParentsMax = 8;       // Groups that one group is in.
+inline constexpr std::size_t kForeignMembersMax = 4096;  // Of all groups together.
+inline constexpr std::size_t kTrustsMax = 128;  // Trusted domain objects of all realms together.
+inline constexpr std::size_t kSidHistoryMax = 2;
 
 // Well-known relative ids of a domain (MS-DTYP, section 2.4.2.4).
 inline constexpr std::uint32_t kRidKrbtgt = 502;
@@ -71,14 +74,53 @@ struct Realm {
   Text<16> netbios;                       // "CORP".
   Text<128> base_dn;                      // "DC=corp,DC=test".
   std::array<std::uint32_t, 3> domain{};  // The domain SID is S-1-5-21 and these three.
-  std::uint32_t unused = 0;
+  std::uint32_t forest = 0;               // Index of the root of its forest.
 };
+
+// Where a group counts and who may be in it ([MS-ADTS] 2.2.12): global ones take accounts and
+// global groups of their domain, and count everywhere; universal ones take those of the whole
+// forest and universal groups, and count everywhere; domain-local ones take anybody, and count at
+// services of their domain.
+enum class GroupScope : std::uint32_t { kGlobal = 2, kDomainLocal = 4, kUniversal = 8 };
 
 struct Group {
   std::uint32_t realm = 0;  // Index of its realm.
   std::uint32_t rid = 0;
+  GroupScope scope = GroupScope::kGlobal;
+  std::uint32_t unused = 0;
   Text<64> name;  // sAMAccountName.
   Text<128> dn;
+};
+
+// An account or group of any domain.
+struct Member {
+  std::uint32_t realm = 0;
+  std::uint32_t rid = 0;
+  friend auto operator<=>(const Member&, const Member&) = default;
+};
+
+// As one domain sees its partner ([MS-ADTS] 6.1.6.7.12): inbound, the partner trusts it, so that
+// its accounts get tickets there; outbound, it trusts the partner.
+enum class TrustDirection : std::uint32_t { kNone = 0, kInbound = 1, kOutbound = 2, kBoth = 3 };
+
+// trustAttributes ([MS-ADTS] 6.1.6.7.9).
+inline constexpr std::uint32_t kTrustQuarantined = 0x4;  // With one domain alone.
+inline constexpr std::uint32_t kTrustForestTransitive = 0x8;
+inline constexpr std::uint32_t kTrustWithinForest = 0x20;
+
+// What a domain knows of another: a trusted domain object.
+struct Trust {
+  std::uint32_t realm = 0;    // Whose it is.
+  std::uint32_t partner = 0;  // Of whom.
+  TrustDirection direction = TrustDirection::kNone;
+  std::uint32_t attributes = 0;
+  std::uint64_t usn = 0;     // Of its last change.
+  std::int64_t created = 0;  // Unix seconds; so the next one.
+  std::int64_t changed_at = 0;
+
+  bool has(TrustDirection part) const {
+    return (static_cast<std::uint32_t>(direction) & static_cast<std::uint32_t>(part)) != 0;
+  }
 };
 
 enum class AccountKind : std::uint32_t { kUser = 1, kComputer = 2, kService = 3, kTrust = 4 };
@@ -91,6 +133,12 @@ enum AccountFlag : std::uint32_t {  // May be combined.
 
 // How long a lock lasts, in every domain: the default of Active Directory's lockoutDuration.
 inline constexpr std::int64_t kLockoutSeconds = 30 * 60;
+
+constexpr std::array<std::uint8_t, 21> AllHours() {
+  std::array<std::uint8_t, 21> hours{};
+  hours.fill(0xff);
+  return hours;
+}
 
 // What Kerberos needs of an account.
 struct Account {
@@ -112,15 +160,31 @@ struct Account {
   std::int64_t expires = 0;       // Unix seconds, 0: never.
   // Unix seconds of the last lock, 0: never, or unlocked since. It stays when the lock has ended.
   std::int64_t locked_at = 0;
+  std::int64_t password_expires = 0;  // Unix seconds, 0: never.
   std::uint32_t group_count = 0;
   std::array<std::uint32_t, kGroupsPerAccountMax> group_rids{};  // Without the primary group.
-  std::uint32_t unused = 0;
+  // SIDs that it had in domains it came from: S-1-5-21 and these four.
+  std::array<std::array<std::uint32_t, 4>, kSidHistoryMax> sid_history{};
+  std::uint32_t sid_history_count = 0;
+  // A bit for each hour of the week in UTC, from Sunday 0:00, the lowest bit of an octet first.
+  std::array<std::uint8_t, 21> logon_hours = AllHours();
+  std::array<std::uint8_t, 3> unused{};
 
   std::span<const std::uint32_t> groups() const {
     return {group_rids.data(), std::min<std::size_t>(group_count, kGroupsPerAccountMax)};
   }
   bool has(AccountFlag flag) const { return (flags & flag) != 0; }
+  std::span<const std::array<std::uint32_t, 4>> earlier_sids() const {
+    return {sid_history.data(), std::min<std::size_t>(sid_history_count, kSidHistoryMax)};
+  }
   bool HasExpired(std::int64_t now) const { return expires != 0 && expires <= now; }
+  bool PasswordHasExpired(std::int64_t now) const {
+    return password_expires != 0 && password_expires <= now;
+  }
+  bool MayLogOnAt(std::int64_t now) const {
+    const std::int64_t hour = (now / 3600 + 4 * 24) % (7 * 24);  // 1970 began on a Thursday.
+    return (logon_hours[static_cast<std::size_t>(hour / 8)] >> (hour % 8) & 1U) != 0;
+  }
   bool IsLocked(std::int64_t now) const {
     return locked_at != 0 && now < locked_at + kLockoutSeconds;
   }
@@ -162,7 +226,8 @@ std::string EscapeRdnValue(std::string_view value);
 // "S-1-5-21-a-b-c" without `rid`, and with it.
 std::string DomainSid(const Realm& realm);
 std::string Sid(const Realm& realm, std::uint32_t rid);
-// The same as MS-DTYP 2.4.2.2 bytes (LDAP's objectSid): 28 bytes.
+// The same as MS-DTYP 2.4.2.2 bytes (LDAP's objectSid): 24 and 28 bytes.
+Bytes SidBytes(const Realm& realm);
 Bytes SidBytes(const Realm& realm, std::uint32_t rid);
 
 // The account's userAccountControl as LDAP shows it (MS-ADTS 2.2.16), and as it stands in a
@@ -182,6 +247,29 @@ class AccountView {
   // Realms are added before readers start, and then stay as they are.
   std::span<const Realm> realms() const;
   std::optional<std::uint32_t> FindRealm(std::string_view name) const;
+  // Of the realm S-1-5-21 and these three; nothing for a domain of none.
+  std::optional<std::uint32_t> FindDomain(std::span<const std::uint32_t, 3> domain) const;
+  // The realm whose domain a host is in by its name: "iwa.corp.test".
+  std::optional<std::uint32_t> RealmOfHost(std::string_view host) const;
+  // The domain above it in its forest; nothing for the forest's root.
+  std::optional<std::uint32_t> ParentOf(std::uint32_t realm) const;
+  // By how much the clocks of the realm's forest are ahead.
+  std::int64_t ClockSkewSeconds(std::uint32_t realm) const;
+
+  // Trusted domain objects by index: 0 to trusts() - 1, those that were deleted with direction
+  // kNone. Grows.
+  std::size_t trusts() const;
+  Trust TrustAt(std::size_t index) const;
+  // Direction kNone: there is none.
+  Trust TrustBetween(std::uint32_t realm, std::uint32_t partner) const;
+
+  // Where a ticket-granting ticket leads an account of realm `at`, or one that came there, on its
+  // way to services of `to`: along the tree of a forest, between the roots of forests that trust
+  // one another, or straight to a partner. Nothing: nowhere.
+  std::optional<std::uint32_t> NextHop(std::uint32_t at, std::uint32_t to) const;
+  // Whether `realm` takes `peer`'s word for accounts of domain `of` ([MS-PAC] 4.1.2.2): inside a
+  // forest always, of another forest for the domains of that forest.
+  bool MayVouch(std::uint32_t realm, std::uint32_t peer, std::uint32_t of) const;
 
   // Grows; an entry never changes. A group read through one returned span is complete.
   std::span<const Group> groups() const;
@@ -190,6 +278,10 @@ class AccountView {
   // is in.
   std::uint64_t GroupUsn(std::size_t index) const;
   std::vector<std::uint32_t> GroupParents(std::size_t index) const;
+  // Members from other domains.
+  std::vector<Member> ForeignMembers(std::size_t index) const;
+  // Grows with each group and each change of what groups are in one another.
+  std::uint64_t groups_version() const;
 
   // Slots 0 to size() - 1 are in use. Grows.
   std::uint32_t size() const;
@@ -220,6 +312,7 @@ struct NewRealm {
   std::string name = {};     // "CORP.TEST"; the base DN follows from it.
   std::string netbios = {};  // "CORP".
   std::optional<std::array<std::uint32_t, 3>> domain = {};  // None: random.
+  std::optional<std::uint32_t> forest = {};  // The forest's root by index; none: it is one.
 };
 
 struct NewAccount {
@@ -254,8 +347,16 @@ class AccountTable {
   // Also adds the realm's krbtgt. Errors: kAlreadyExists; kResourceExhausted.
   absl::StatusOr<std::uint32_t> AddRealm(const NewRealm& realm);
 
+  // Makes, changes or deletes (kNone) the trust between two realms, with what each knows of the
+  // other: between roots of forests a forest trust, of one forest a trust within it, else one of
+  // these two domains alone. A trust that is made anew has new keys. Errors: kInvalidArgument.
+  absl::Status SetTrust(std::uint32_t realm, std::uint32_t partner, TrustDirection direction);
+  // By how much the clocks of its domain controllers are ahead, in the whole forest of `realm`.
+  absl::Status SetClockSkew(std::uint32_t realm, std::int64_t seconds);
+
   // The new group's RID. Errors: kAlreadyExists; kResourceExhausted.
-  absl::StatusOr<std::uint32_t> AddGroup(std::uint32_t realm, const std::string& name);
+  absl::StatusOr<std::uint32_t> AddGroup(std::uint32_t realm, const std::string& name,
+                                         GroupScope scope = GroupScope::kGlobal);
 
   // Adds all or none and returns the first slot; they follow in order. Random keys, RIDs in
   // order. About 2 us an account. Errors: kAlreadyExists naming the first double;
@@ -273,6 +374,10 @@ class AccountTable {
   // Which groups of its realm a group is in. Cycles are allowed, as in Active Directory.
   absl::Status SetGroupParents(std::uint32_t realm, std::uint32_t group_rid,
                                std::span<const std::uint32_t> parent_rids);
+  // Somebody of another domain comes into a group of `realm`, or leaves it. kInvalidArgument: its
+  // scope does not allow that.
+  absl::Status SetForeignMember(std::uint32_t realm, std::uint32_t group_rid, const Member& member,
+                                bool on);
   // What is empty stays as it is; the DN follows a display name.
   struct Names {
     std::string name = {};
@@ -283,6 +388,13 @@ class AccountTable {
   // For good: its names are free for another account, of another RID.
   absl::Status Delete(std::uint32_t realm, std::string_view name);
   absl::Status SetExpiry(std::uint32_t realm, std::string_view name, std::int64_t unix_seconds);
+  absl::Status SetPasswordExpiry(std::uint32_t realm, std::string_view name,
+                                 std::int64_t unix_seconds);
+  absl::Status SetLogonHours(std::uint32_t realm, std::string_view name,
+                             const std::array<std::uint8_t, 21>& hours);
+  // At most kSidHistoryMax, as in Account.
+  absl::Status SetSidHistory(std::uint32_t realm, std::string_view name,
+                             std::span<const std::array<std::uint32_t, 4>> sids);
   // For kLockoutSeconds from now; and an administrator's unlocking.
   absl::Status Lock(std::uint32_t realm, std::string_view name);
   absl::Status Unlock(std::uint32_t realm, std::string_view name);
@@ -294,6 +406,16 @@ class AccountTable {
   AccountTable(std::string path, AccountView view, const Clock& clock, Random& random);
   template <typename Change>
   absl::Status ChangeRow(std::uint32_t realm, std::string_view name, Change change);
+  absl::StatusOr<std::uint32_t> AddLocked(std::uint32_t realm, std::span<const NewAccount> accounts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The trusted domain object of `partner` in `realm`, made when there is none.
+  absl::StatusOr<std::size_t> TrustSlot(std::uint32_t realm, std::uint32_t partner)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether there is a key for tickets from the trust's realm to its partner.
+  absl::Status SetTrustKey(std::size_t trust, bool on) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckMember(const Group& group, const Member& member) const;
+  void Unpublish(std::uint32_t slot, Row row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TouchGroup(std::size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Row> MakeRow(std::uint32_t realm, const NewAccount& account,
                               std::uint32_t rid) const;
   void Publish(std::uint32_t slot, const Row& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

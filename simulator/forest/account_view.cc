@@ -102,6 +102,13 @@ Bytes SidBytes(const Realm& realm, std::uint32_t rid) {
   return out;
 }
 
+Bytes SidBytes(const Realm& realm) {
+  Bytes sid = SidBytes(realm, 0);
+  --sid[1];  // One sub-authority less: the relative id.
+  sid.resize(sid.size() - 4);
+  return sid;
+}
+
 std::uint32_t LdapUserAccountControl(const Account& account) {
   std::uint32_t bits = account.kind == AccountKind::kComputer ? 0x1000U : 0x200U;
   if (account.has(kDisabled)) bits |= 0x2U;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "absl/strings/ascii.h"
 #include "libs/kerberos/keytab.h"
 
 namespace devicetrust::simulator {
@@ -12,12 +13,11 @@ absl::StatusOr<std::unique_ptr<Forests>> Forests::Create(const ForestsConfig& co
   const std::string table = config.run_dir + "/accounts.table";
   DT_ASSIGN_OR_RETURN(forests->accounts_,
                       AccountTable::Create(table, config.accounts_max, clock, random));
-  for (const ForestSpec& forest : config.forests) {
-    for (const DomainSpec& domain : forest.domains) {
-      forests->realms_.push_back(domain.realm());
-      DT_RETURN_IF_ERROR(
-          forests->accounts_->AddRealm({domain.realm(), domain.netbios_name, domain.sid}).status());
-    }
+  DT_RETURN_IF_ERROR(forests->AddDomains(config.forests));
+  for (const TrustSpec& trust : config.trusts) {
+    DT_RETURN_IF_ERROR(
+        forests->SetTrust(trust.trusting, trust.trusted,
+                          trust.both_ways ? TrustDirection::kBoth : TrustDirection::kOutbound));
   }
   DT_ASSIGN_OR_RETURN(forests->kdc_, Kdc::Start({.run_dir = config.run_dir,
                                                  .table = table,
@@ -25,6 +25,37 @@ absl::StatusOr<std::unique_ptr<Forests>> Forests::Create(const ForestsConfig& co
                                                  .port = config.kdc_port,
                                                  .log_requests = config.log_requests}));
   return forests;
+}
+
+absl::Status Forests::AddDomains(const std::vector<ForestSpec>& forests) {
+  for (const ForestSpec& forest : forests) {
+    std::optional<std::uint32_t> root;
+    for (const DomainSpec& domain : forest.domains) {
+      realms_.push_back(domain.realm());
+      const NewRealm realm{domain.realm(), domain.netbios_name, domain.sid, root};
+      DT_ASSIGN_OR_RETURN(const std::uint32_t index, accounts_->AddRealm(realm));
+      if (!root) root = index;
+    }
+  }
+  // Once all are there: a parent may be named behind its child.
+  for (std::uint32_t realm = 0; realm < realms_.size(); ++realm) {
+    const std::optional<std::uint32_t> parent = view().ParentOf(realm);
+    if (!parent) continue;
+    DT_RETURN_IF_ERROR(accounts_->SetTrust(realm, *parent, TrustDirection::kBoth));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Forests::SetTrust(const std::string& domain, const std::string& partner,
+                               TrustDirection direction) {
+  const auto realm_of = [this](const std::string& name) -> absl::StatusOr<std::uint32_t> {
+    const std::optional<std::uint32_t> realm = view().FindRealm(absl::AsciiStrToUpper(name));
+    if (!realm) return absl::NotFoundError(fmt::format("no domain here is {}", name));
+    return *realm;
+  };
+  DT_ASSIGN_OR_RETURN(const std::uint32_t own, realm_of(domain));
+  DT_ASSIGN_OR_RETURN(const std::uint32_t other, realm_of(partner));
+  return accounts_->SetTrust(own, other, direction);
 }
 
 absl::Status Forests::AddService(std::string_view principal) {

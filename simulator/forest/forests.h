@@ -19,19 +19,20 @@ namespace devicetrust::simulator {
 struct ForestsConfig {
   std::string run_dir;  // Existing, private folder, by absolute path.
   std::vector<ForestSpec> forests = DefaultForests();
+  std::vector<TrustSpec> trusts = {};   // Between them; inside each there are those of its tree.
   std::uint32_t accounts_max = 50'000;  // In all realms together.
   std::uint16_t kdc_port = 0;           // 0: a free one.
   bool log_requests = false;
 };
 
 // One table and one krb5kdc serve all realms, but each realm answers for its own accounts alone:
-// without a trust account ("krbtgt/B@A") no ticket leads from one realm to another.
+// without a trust no ticket leads from one realm to another.
 //
 // Accounts are named by principal, "PC1$@CORP.TEST".
 class Forests {
  public:
   // Makes the table and starts the KDC, which takes about 50 ms. Errors as Kdc::Start();
-  // kInvalidArgument no domain; kAlreadyExists two of one name.
+  // kInvalidArgument no domain; kAlreadyExists two of one name; kNotFound a trust with none.
   static absl::StatusOr<std::unique_ptr<Forests>> Create(const ForestsConfig& config,
                                                          const Clock& clock, Random& random);
 
@@ -39,6 +40,11 @@ class Forests {
   const AccountView& view() const { return accounts_->view(); }
   Kdc& kdc() { return *kdc_; }
   const std::vector<std::string>& realms() const { return realms_; }  // By index in the table.
+
+  // As AccountTable::SetTrust(), of domains by their DNS names: the trusts may change while the
+  // KDC runs. kNotFound: no such domain.
+  absl::Status SetTrust(const std::string& domain, const std::string& partner,
+                        TrustDirection direction);
 
   // A service principal with a random key, e.g. "HTTP/iwa.corp.test@CORP.TEST". kNotFound: no
   // such realm.
@@ -52,6 +58,7 @@ class Forests {
 
  private:
   Forests() = default;
+  absl::Status AddDomains(const std::vector<ForestSpec>& forests);
   std::unique_ptr<AccountTable> accounts_;
   std::vector<std::string> realms_;
   std::unique_ptr<Kdc> kdc_;  // Last: ends before the table goes.

@@ -1,12 +1,9 @@
 #include "simulator/forest/ldap/entry.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <ctime>
-#include <limits>
 #include <set>
 #include <utility>
 
@@ -32,11 +29,6 @@ std::string_view ParentOf(std::string_view dn) {
   return {};
 }
 
-// Windows counts 100 ns since 1601.
-std::int64_t FileTime(std::int64_t unix_seconds) {
-  return (unix_seconds + 11'644'473'600) * 10'000'000;
-}
-
 bool IsNamedBy(const LdapEntry& entry, std::string_view type) {
   return SameName(std::string_view(entry.dn).substr(0, entry.dn.find('=')), type);
 }
@@ -47,6 +39,8 @@ std::string_view CategoryOf(const LdapEntry& entry) {
       return "Domain-DNS";
     case Kind::kContainer:
       return IsNamedBy(entry, "OU") ? "Organizational-Unit" : "Container";
+    case Kind::kTrustedDomain:
+      return "Trusted-Domain";
     case Kind::kGroup:
       return "Group";
     case Kind::kUser:
@@ -67,13 +61,6 @@ std::string Guid(std::uint32_t id, const Realm& realm) {
   return guid;
 }
 
-std::string DomainSidBytes(const Realm& realm) {
-  Bytes sid = SidBytes(realm, 0);
-  --sid[1];  // One sub-authority less: the relative id.
-  sid.resize(sid.size() - 4);
-  return ToString(sid);
-}
-
 // "CN=Ada\0ADEL:12ab…,CN=Deleted Objects,DC=…": a name of its own, since the one before is free.
 std::string TombstoneName(const LdapEntry& entry, const Realm& realm) {
   std::string guid;
@@ -85,9 +72,9 @@ std::string TombstoneName(const LdapEntry& entry, const Realm& realm) {
                      realm.base_dn.view());
 }
 
-std::string GeneralizedTime(std::int64_t unix_seconds) {
-  const auto seconds = static_cast<std::time_t>(unix_seconds);
-  return fmt::format("{:%Y%m%d%H%M%S}.0Z", fmt::gmtime(seconds));
+// [MS-ADTS] 2.2.12: of the scope, and security enabled.
+std::int32_t GroupType(GroupScope scope) {
+  return static_cast<std::int32_t>(0x8000'0000U | static_cast<std::uint32_t>(scope));
 }
 
 // What Active Directory keeps of a deleted account.
@@ -211,7 +198,9 @@ std::vector<LdapEntry> LdapEntries::ContainerEntries(std::uint32_t realm) const 
     for (std::uint32_t i = 0; i < accounts_.realms().size(); ++i) {
       learn(i, GroupDn(i, kRidDomainUsers));
       last.clear();
-      learn(i, fmt::format("CN=x,CN=Computers,{}", accounts_.realms()[i].base_dn.view()));
+      for (const char* container : {"Computers", "System"}) {
+        learn(i, fmt::format("CN=x,CN={},{}", container, accounts_.realms()[i].base_dn.view()));
+      }
     }
     const std::uint32_t size = accounts_.size();
     for (std::uint32_t slot = 0; slot < size; ++slot) {
@@ -254,6 +243,10 @@ std::optional<LdapEntry> LdapEntries::FindName(std::string_view dn) const {
   for (LdapEntry& entry : ContainerEntries(*realm)) {
     if (CanonicalName(entry.dn) == wanted) return std::move(entry);
   }
+  for (std::size_t i = 0; i < accounts_.trusts(); ++i) {
+    auto entry = TrustEntry(*realm, i);
+    if (entry && CanonicalName(entry->dn) == wanted) return entry;
+  }
   return std::nullopt;
 }
 
@@ -274,7 +267,7 @@ std::optional<LdapEntry> LdapEntries::FindPrincipal(std::string_view upn) const 
 std::optional<LdapEntry> LdapEntries::FindSid(std::string_view binary_sid) const {
   constexpr std::size_t kAccountSidBytes = 28;
   for (const std::uint32_t realm : realms_) {
-    if (DomainSidBytes(accounts_.realms()[realm]) == binary_sid) return DomainEntry(realm);
+    if (ToString(SidBytes(accounts_.realms()[realm])) == binary_sid) return DomainEntry(realm);
   }
   if (binary_sid.size() != kAccountSidBytes) return std::nullopt;
   std::uint32_t rid = 0;
@@ -320,6 +313,9 @@ void LdapEntries::ClassValues(const LdapEntry& entry, const Take& take) const {
       return take("domainDNS");
     case Kind::kContainer:
       return take(IsNamedBy(entry, "OU") ? "organizationalUnit" : "container");
+    case Kind::kTrustedDomain:
+      take("leaf");
+      return take("trustedDomain");
     case Kind::kGroup:
       return take("group");
     case Kind::kUser:
@@ -330,6 +326,11 @@ void LdapEntries::ClassValues(const LdapEntry& entry, const Take& take) const {
   take("organizationalPerson");
   take("user");
   if (entry.kind == Kind::kComputer) take("computer");
+}
+
+GroupScope LdapEntries::ScopeOf(const LdapEntry& entry) const {
+  return entry.group == LdapEntry::kWellKnown ? GroupScope::kGlobal
+                                              : accounts_.groups()[entry.group].scope;
 }
 
 void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const {
@@ -351,8 +352,8 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
     case LdapAttribute::kDomainComponent:
       if (IsNamedBy(entry, "DC")) take(FirstNameValue(entry.dn));
       return;
-    case LdapAttribute::kGroupType:  // Global, security enabled.
-      if (entry.kind == Kind::kGroup) take("-2147483646");
+    case LdapAttribute::kGroupType:
+      if (entry.kind == Kind::kGroup) take(std::to_string(GroupType(ScopeOf(entry))));
       return;
     case LdapAttribute::kName:
       return take(FirstNameValue(entry.dn));
@@ -363,14 +364,15 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
       return;
     case LdapAttribute::kSamAccountType:
       if (has_account_name) {
-        take(entry.kind == Kind::kGroup  ? "268435456"
-             : entry.kind == Kind::kUser ? "805306368"
-                                         : "805306369");
+        take(entry.kind == Kind::kUser                    ? "805306368"
+             : entry.kind == Kind::kComputer              ? "805306369"
+             : ScopeOf(entry) == GroupScope::kDomainLocal ? "536870912"
+                                                          : "268435456");
       }
       return;
     case LdapAttribute::kObjectSid:
       if (has_account_name) take(ToString(SidBytes(realm, entry.rid)));
-      if (entry.kind == Kind::kDomain) take(DomainSidBytes(realm));
+      if (entry.kind == Kind::kDomain) take(ToString(SidBytes(realm)));
       return;
     case LdapAttribute::kLockoutDuration:  // A negative number of 100 ns ([MS-ADTS] 3.1.1.4.5.17).
       if (entry.kind == Kind::kDomain) take(std::to_string(-kLockoutSeconds * 10'000'000));
@@ -389,91 +391,7 @@ void LdapEntries::Values(const LdapEntry& entry, LdapAttribute attribute, const 
     default:
       if (entry.is_account()) AccountValues(entry, attribute, take);
       if (entry.kind == Kind::kGroup) GroupValues(entry, attribute, take);
-  }
-}
-
-void LdapEntries::GroupValues(const LdapEntry& entry, LdapAttribute attribute,
-                              const Take& take) const {
-  if (entry.group == LdapEntry::kWellKnown) return;  // Whose primary group it is, is not listed.
-  switch (attribute) {
-    case LdapAttribute::kMember: {
-      const auto members = MembersOf(entry.realm, CanonicalName(entry.dn));
-      Walk(entry.realm, /*deleted=*/false, 0, members, [&take](LdapPosition, const LdapEntry& one) {
-        take(one.dn);
-        return true;
-      });
-      return;
-    }
-    case LdapAttribute::kMemberOf:
-      for (const std::uint32_t rid : accounts_.GroupParents(entry.group)) {
-        take(GroupDn(entry.realm, rid));
-      }
-      return;
-    case LdapAttribute::kUsnChanged:
-      return take(std::to_string(accounts_.GroupUsn(entry.group)));
-    default:
-      return;
-  }
-}
-
-void LdapEntries::AccountValues(const LdapEntry& entry, LdapAttribute attribute,
-                                const Take& take) const {
-  const Account& account = entry.row.account;
-  const Person& person = entry.row.person;
-  const auto take_text = [&take](std::string_view text) {
-    if (!text.empty()) take(text);
-  };
-  const auto take_number = [&take](std::int64_t number) { take(std::to_string(number)); };
-  switch (attribute) {
-    case LdapAttribute::kUserPrincipalName:
-      return take_text(person.upn);
-    case LdapAttribute::kDisplayName:
-      return take_text(person.display_name);
-    case LdapAttribute::kGivenName:
-      return take_text(person.given_name);
-    case LdapAttribute::kSurname:
-      return take_text(person.surname);
-    case LdapAttribute::kMail:
-      return take_text(person.mail);
-    case LdapAttribute::kMemberOf:
-      for (const std::uint32_t rid : account.groups()) take_text(GroupDn(entry.realm, rid));
-      return;
-    case LdapAttribute::kUserAccountControl:
-      return take_number(LdapUserAccountControl(account));
-    case LdapAttribute::kPrimaryGroupId:
-      return take_number(account.primary_group_rid);
-    case LdapAttribute::kAccountExpires:
-      return take_number(account.expires == 0 ? std::numeric_limits<std::int64_t>::max()
-                                              : FileTime(account.expires));
-    case LdapAttribute::kLockoutTime:  // Outlives the lock.
-      if (account.locked_at != 0) take_number(FileTime(account.locked_at));
-      return;
-    case LdapAttribute::kComputedAccountControl:
-      return take_number(account.IsLocked(UnixSeconds(clock_.Now())) ? 0x10 : 0);
-    case LdapAttribute::kPwdLastSet:
-      return take_number(account.has(kMustChangePassword) ? 0 : FileTime(account.password_set));
-    case LdapAttribute::kWhenCreated:
-      return take(GeneralizedTime(account.created));
-    case LdapAttribute::kWhenChanged:
-      return take(GeneralizedTime(entry.row.changed_at));
-    case LdapAttribute::kIsDeleted:
-      if (entry.deleted) take("TRUE");
-      return;
-    case LdapAttribute::kUsnChanged:
-      return take_number(static_cast<std::int64_t>(entry.row.usn));
-    case LdapAttribute::kDnsHostName:
-      if (entry.kind == Kind::kComputer) {
-        take(CanonicalValue(LdapSyntax::kText,
-                            fmt::format("{}.{}", entry.name.substr(0, entry.name.rfind('$')),
-                                        RealmOf(entry).name.view())));
-      }
-      return;
-    case LdapAttribute::kOperatingSystem:
-      return take_text(person.operating_system);
-    case LdapAttribute::kOperatingSystemVersion:
-      return take_text(person.operating_system_version);
-    default:
-      return;
+      if (entry.kind == Kind::kTrustedDomain) TrustValues(entry, attribute, take);
   }
 }
 

@@ -1,6 +1,6 @@
-// The directory as LDAP sees it: domains, containers, groups, users and computers, made
-// on the fly from the account table. Nothing is copied, so a change acts at once.
-// Services and trusts of the table are not shown; the groups that every domain has
+// The directory as LDAP sees it: domains, containers, trusted domains, groups, users and computers,
+// made on the fly from the account table. Nothing is copied, so a change acts at once.
+// Services and the keys of trusts are not shown; the groups that every domain has
 // (Domain Users, Domain Computers) are, though the table does not list them.
 #pragma once
 
@@ -22,7 +22,7 @@
 namespace devicetrust::simulator {
 
 struct LdapEntry {
-  enum class Kind { kDomain, kContainer, kGroup, kUser, kComputer };
+  enum class Kind { kDomain, kContainer, kTrustedDomain, kGroup, kUser, kComputer };
 
   bool is_account() const { return kind == Kind::kUser || kind == Kind::kComputer; }
 
@@ -33,6 +33,7 @@ struct LdapEntry {
   std::uint32_t rid = 0;  // 0: none.
   std::size_t group = 0;  // Of a group: its index in the table; kWellKnown: not in it.
   bool deleted = false;   // A tombstone.
+  Trust trust;            // Of a trusted domain.
   Row row;                // Of an account.
 
   static constexpr std::size_t kWellKnown = ~std::size_t{0};
@@ -96,11 +97,15 @@ class LdapEntries {
   std::vector<LdapEntry> GroupEntries(std::uint32_t realm) const;
   LdapEntry GroupEntry(std::size_t index) const;
   std::vector<LdapEntry> ContainerEntries(std::uint32_t realm) const;
+  // Nothing when it is of another realm or was deleted.
+  std::optional<LdapEntry> TrustEntry(std::uint32_t realm, std::size_t index) const;
   std::optional<std::size_t> GroupIndex(std::uint32_t realm, std::uint32_t rid) const;
   void LearnGroups() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshMembers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GroupValues(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const;
+  GroupScope ScopeOf(const LdapEntry& group) const;
   void ClassValues(const LdapEntry& entry, const Take& take) const;
+  void TrustValues(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const;
   void AccountValues(const LdapEntry& entry, LdapAttribute attribute, const Take& take) const;
 
   struct Container {

@@ -8,6 +8,7 @@ namespace {
 
 constexpr LdapPosition kDomainPosition = 1;
 constexpr LdapPosition kFirstContainer = 2;
+constexpr LdapPosition kFirstTrust = 1U << 18U;
 constexpr LdapPosition kWellKnownGroup = 1U << 20U;  // And the RID.
 constexpr LdapPosition kFirstGroup = 1U << 24U;
 constexpr LdapPosition kFirstAccount = LdapPosition{1} << 32U;
@@ -49,6 +50,10 @@ void LdapEntries::Scan(std::uint32_t realm, bool deleted, LdapPosition after,
       if (position > after && !visit(position, entry)) return;
       ++position;
     }
+    for (std::size_t i = 0; i < accounts_.trusts(); ++i) {
+      const std::optional<LdapEntry> entry = TrustEntry(realm, i);
+      if (entry && kFirstTrust + i > after && !visit(kFirstTrust + i, *entry)) return;
+    }
     for (const LdapEntry& entry : GroupEntries(realm)) {
       const LdapPosition at = PositionOf(entry);
       if (at > after && !visit(at, entry)) return;
@@ -66,6 +71,11 @@ void LdapEntries::Scan(std::uint32_t realm, bool deleted, LdapPosition after,
 void LdapEntries::Walk(std::uint32_t realm, bool deleted, LdapPosition after,
                        std::span<const LdapPosition> positions, const Visit& visit) const {
   for (auto at = std::ranges::upper_bound(positions, after); at != positions.end(); ++at) {
+    if (*at < kWellKnownGroup) {
+      const auto trust = TrustEntry(realm, static_cast<std::size_t>(*at - kFirstTrust));
+      if (trust && !visit(*at, *trust)) return;
+      continue;
+    }
     if (*at < kFirstAccount) {
       if (!visit(*at, GroupEntry(static_cast<std::size_t>(*at - kFirstGroup)))) return;
       continue;
@@ -77,6 +87,9 @@ void LdapEntries::Walk(std::uint32_t realm, bool deleted, LdapPosition after,
 
 std::vector<LdapPosition> LdapEntries::ChangedSince(std::uint32_t realm, std::uint64_t usn) const {
   std::vector<LdapPosition> positions;
+  for (std::size_t i = 0; i < accounts_.trusts(); ++i) {
+    if (accounts_.TrustAt(i).usn >= usn) positions.push_back(kFirstTrust + i);
+  }
   const std::span<const Group> groups = accounts_.groups();
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (groups[i].realm == realm && accounts_.GroupUsn(i) >= usn) {

@@ -1,8 +1,11 @@
 #include "simulator/forest/ldap/schema.h"
 
+#include <fmt/chrono.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <ctime>
 #include <utility>
 
 #include "libs/base/ascii.h"
@@ -58,6 +61,15 @@ constexpr std::array<Known, kLdapAttributeCount> kKnown = {{
     {A::kTokenGroups, "tokenGroups", S::kSid},
     {A::kIsDeleted, "isDeleted", S::kText},
     {A::kWhenChanged, "whenChanged", S::kText},
+    {A::kTrustPartner, "trustPartner", S::kText},
+    {A::kFlatName, "flatName", S::kText},
+    {A::kSecurityIdentifier, "securityIdentifier", S::kSid},
+    {A::kTrustDirection, "trustDirection", S::kNumber},
+    {A::kTrustType, "trustType", S::kNumber},
+    {A::kTrustAttributes, "trustAttributes", S::kNumber},
+    {A::kSupportedEncryptionTypes, "msDS-SupportedEncryptionTypes", S::kNumber},
+    {A::kLogonHours, "logonHours", S::kBinary},
+    {A::kSidHistory, "sIDHistory", S::kSid},
 }};
 
 constexpr bool InOrder() {
@@ -75,6 +87,7 @@ std::string CanonicalCategory(std::string_view value) {
   if (lower.starts_with("cn=")) lower = lower.substr(3, lower.find(',') - 3);
   if (lower == "user" || lower == "organizationalperson") return "person";
   if (lower == "organizationalunit") return "organizational-unit";
+  if (lower == "trusteddomain") return "trusted-domain";
   return lower == "domaindns" ? "domain-dns" : lower;
 }
 
@@ -167,6 +180,11 @@ std::optional<LdapAttribute> FindLdapAttribute(std::string_view description) {
     }
   }
   return std::nullopt;
+}
+
+std::string GeneralizedTime(std::int64_t unix_seconds) {
+  const auto seconds = static_cast<std::time_t>(unix_seconds);
+  return fmt::format("{:%Y%m%d%H%M%S}.0Z", fmt::gmtime(seconds));
 }
 
 std::string CanonicalName(std::string_view name) { return Canonicalize(name).first; }

@@ -1,6 +1,7 @@
 // The attributes that the fake directory knows, and how their values compare.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,8 +43,17 @@ enum class LdapAttribute {
   kTokenGroups,
   kIsDeleted,
   kWhenChanged,
+  kTrustPartner,
+  kFlatName,
+  kSecurityIdentifier,
+  kTrustDirection,
+  kTrustType,
+  kTrustAttributes,
+  kSupportedEncryptionTypes,
+  kLogonHours,
+  kSidHistory,
 };
-inline constexpr int kLdapAttributeCount = 34;
+inline constexpr int kLdapAttributeCount = 43;
 
 enum class LdapSyntax {
   kText,      // Compares as names do (libs/base/names.h).
@@ -64,6 +74,9 @@ std::optional<LdapAttribute> FindLdapAttribute(std::string_view description);
 // The form in which two values of the syntax compare equal: folded case, blanks around
 // , and = of a name removed, binary SID, class of a category. Numbers stay text.
 std::string CanonicalValue(LdapSyntax syntax, std::string_view value);
+
+// "20260101000000.0Z" (X.680, section 46).
+std::string GeneralizedTime(std::int64_t unix_seconds);
 
 // Canonical distinguished name (RFC 4514): folded case, no blanks around , and =, "cn" for
 // 2.5.4.3, a value escaped as in the account table however it was written. What is no name

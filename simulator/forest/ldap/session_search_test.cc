@@ -1,6 +1,7 @@
 // What a bound client finds.
 #include <gmock/gmock.h>
 
+#include "libs/testing/status.h"
 #include "simulator/forest/ldap/session_fixture.h"
 
 namespace devicetrust::simulator {
@@ -91,6 +92,53 @@ TEST_F(SessionTest, FiltersInThreeValuedLogic) {
   EXPECT_THAT(NamesBelow(Equal("displayName", "o'neill, (odd) * & <co>")), ElementsAre("odd"));
 }
 
+TEST_F(SessionTest, ShowsWhomADomainTrusts) {
+  const std::uint32_t partner =
+      forest_.table->AddRealm({"PARTNER.TEST", "PARTNER", std::array<std::uint32_t, 3>{4, 5, 6}})
+          .value();
+  DT_ASSERT_OK(forest_.table->SetTrust(forest_.realm, partner, TrustDirection::kOutbound));
+  Bind("svc-ldap@corp.test", "Pw-svc");
+  const Put trusts = Equal("objectClass", "trustedDomain");
+  const Found found = Search("cn=system,dc=corp,dc=test", 1, trusts, {"*"});
+  EXPECT_EQ(found.code, 0);
+  ASSERT_THAT(found.names, ElementsAre("CN=partner.test,CN=System,DC=corp,DC=test"));
+  const auto& a = found.attributes;
+  EXPECT_THAT(a.at("objectClass"), ElementsAre("top", "leaf", "trustedDomain"));
+  EXPECT_THAT(a.at("trustPartner"), ElementsAre("partner.test"));
+  EXPECT_THAT(a.at("flatName"), ElementsAre("PARTNER"));
+  EXPECT_EQ(a.at("securityIdentifier")[0].size(), 24U);
+  EXPECT_THAT(a.at("trustDirection"), ElementsAre("2"));
+  EXPECT_THAT(a.at("trustType"), ElementsAre("2"));
+  EXPECT_THAT(a.at("trustAttributes"), ElementsAre("8"));
+  EXPECT_THAT(Search("dc=corp,dc=test", 2, Equal("securityIdentifier", "S-1-5-21-4-5-6")).names,
+              ElementsAre("CN=partner.test,CN=System,DC=corp,DC=test"));
+  EXPECT_THAT(Search("cn=partner.test,cn=system,dc=corp,dc=test", 0, trusts).names,
+              ElementsAre("CN=partner.test,CN=System,DC=corp,DC=test"));
+
+  const Put changed = And({trusts, Equal("uSNChanged", a.at("uSNChanged")[0], 0xa5)});
+  EXPECT_THAT(Search("dc=corp,dc=test", 2, changed).names,
+              ElementsAre("CN=partner.test,CN=System,DC=corp,DC=test"));
+  DT_ASSERT_OK(forest_.table->SetTrust(forest_.realm, partner, TrustDirection::kNone));
+  EXPECT_THAT(Search("dc=corp,dc=test", 2, trusts).names, IsEmpty());
+  EXPECT_EQ(Search("cn=partner.test,cn=system,dc=corp,dc=test", 0, trusts).code, 32);
+}
+
+TEST_F(SessionTest, SaysTheScopeOfAGroup) {
+  DT_ASSERT_OK(forest_.table->AddGroup(forest_.realm, "Local", GroupScope::kDomainLocal));
+  DT_ASSERT_OK(forest_.table->AddGroup(forest_.realm, "Everywhere", GroupScope::kUniversal));
+  Bind("svc-ldap@corp.test", "Pw-svc");
+  const auto of = [&](const char* name, const char* attribute) {
+    return Search("dc=corp,dc=test", 2, Equal("sAMAccountName", name), {attribute})
+        .attributes.at(attribute)
+        .at(0);
+  };
+  EXPECT_EQ(of("Staff", "groupType"), "-2147483646");
+  EXPECT_EQ(of("Local", "groupType"), "-2147483644");
+  EXPECT_EQ(of("Everywhere", "groupType"), "-2147483640");
+  EXPECT_EQ(of("Local", "sAMAccountType"), "536870912");
+  EXPECT_EQ(of("Everywhere", "sAMAccountType"), "268435456");
+}
+
 TEST_F(SessionTest, KeepsToTheScope) {
   Bind("svc-ldap@corp.test", "Pw-svc");
   const Put any = Present("objectClass");
@@ -102,7 +150,7 @@ TEST_F(SessionTest, KeepsToTheScope) {
               ElementsAre("OU=Staff,DC=corp,DC=test"));
   EXPECT_THAT(Search("dc=corp,dc=test", 1, any, {"sAMAccountName"}).names,
               UnorderedElementsAre("CN=Users,DC=corp,DC=test", "CN=Computers,DC=corp,DC=test",
-                                   "OU=Staff,DC=corp,DC=test"));
+                                   "CN=System,DC=corp,DC=test", "OU=Staff,DC=corp,DC=test"));
   EXPECT_THAT(Search("cn=users,dc=corp,dc=test", 2, Equal("sAMAccountName", "ada"), {}).names,
               IsEmpty());
   EXPECT_EQ(Search("ou=none,dc=corp,dc=test", 2, any).code, 32);
