@@ -184,7 +184,8 @@ class TwoForestsOfSamba(unittest.TestCase):
             ours.log_on()
             theirs.log_on()
             port = self.start_iwa(5)
-            self.assertIn("possible through this IWA", self.whoami(theirs, port))
+            wait_until(lambda: "possible through this IWA" in self.whoami(theirs, port), 20,
+                       "the IWA has asked the directory")
             theirs.get_ticket(SPN)
             self.ours.tool("domain", "trust", "delete", "partner.test", "--delete-location=local")
             wait_until(lambda: "corp.test does not trust the forest partner.test" in self.whoami(theirs, port),

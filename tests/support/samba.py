@@ -125,12 +125,12 @@ class DomainController:
         self._certificate()
         self._configure()
         self.launch()
-        if not self.dns:  # The service that adds names brings this one, too.
-            self.tool("spn", "add", f"ldap/{self.name}", f"{self.host}$")
+        # As the service dnsupdate would do, which takes its time.
+        self.tool("spn", "add", f"ldap/{self.name}", f"{self.host}$")
 
     def _configure(self):
         (self.folder / "dc/run/ncalrpc").mkdir(parents=True)
-        services = ("s3fs, rpc, ldap, cldap, kdc, winbindd, dns, dnsupdate" if self.dns
+        services = ("s3fs, rpc, ldap, cldap, kdc, winbindd, dns" if self.dns
                     else "ldap, cldap, kdc, rpc")
         more = [f"pid directory = {self.folder}/dc/run",
                 f"ncalrpc dir = {self.folder}/dc/run/ncalrpc",
