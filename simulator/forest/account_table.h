@@ -267,6 +267,8 @@ class AccountView {
   // way to services of `to`: along the tree of a forest, between the roots of forests that trust
   // one another, or straight to a partner. Nothing: nowhere.
   std::optional<std::uint32_t> NextHop(std::uint32_t at, std::uint32_t to) const;
+  // Whether that leads all the way.
+  bool Reaches(std::uint32_t from, std::uint32_t to) const;
   // Whether `realm` takes `peer`'s word for accounts of domain `of` ([MS-PAC] 4.1.2.2): inside a
   // forest always, of another forest for the domains of that forest.
   bool MayVouch(std::uint32_t realm, std::uint32_t peer, std::uint32_t of) const;
@@ -278,6 +280,12 @@ class AccountView {
   // is in.
   std::uint64_t GroupUsn(std::size_t index) const;
   std::vector<std::uint32_t> GroupParents(std::size_t index) const;
+  // What the domain says at the logon of who somebody is, the primary group first: global groups of
+  // the account's domain and universal ones of its forest, through groups in groups.
+  std::vector<Member> GroupsAtLogon(const Account& account) const;
+  // What `realm` adds to that in tickets to its services: the domain-local groups that these, of
+  // whatever domain, are in.
+  std::vector<Member> LocalGroups(std::uint32_t realm, std::span<const Member> members) const;
   // Members from other domains.
   std::vector<Member> ForeignMembers(std::size_t index) const;
   // Grows with each group and each change of what groups are in one another.
@@ -302,6 +310,8 @@ class AccountView {
   friend class AccountTable;
   struct Mapping;
   explicit AccountView(std::shared_ptr<const Mapping> mapping);
+  template <typename Counts>
+  void AddGroupsOfGroups(std::vector<Member>& members, Counts counts) const;
   template <typename Match>
   std::optional<std::uint32_t> Find(std::uint64_t hash, Match match) const;
 

@@ -14,21 +14,22 @@ extern "C" {
 
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 #include "libs/base/names.h"
 #include "libs/kerberos/pac.h"
 #include "simulator/forest/account_layout.h"
 #include "simulator/forest/account_table.h"
+#include "simulator/forest/kdb_keys.h"
+#include "simulator/forest/logon_info.h"
 
 namespace devicetrust::simulator {
 namespace {
 
 constexpr krb5_deltat kTicketSeconds = 10 * 3600;
 constexpr krb5_deltat kRenewSeconds = 7 * 24 * 3600;
-constexpr std::size_t kPasswordKeysMax = 100'000;
 constexpr std::size_t kKeysMax = 3;  // Of one account.
 
 // First byte of a key data entry.
@@ -39,6 +40,7 @@ struct Directory {
   AccountView accounts;
   std::uint32_t realm;  // Of this KDC realm: each has a module instance of its own.
   std::string realm_name;
+  std::int64_t skew_seconds = 0;  // As `context` has it.
 };
 
 Directory& DirectoryOf(krb5_context context) {
@@ -88,12 +90,6 @@ std::optional<Row> FindRow(krb5_context context, krb5_const_principal principal)
   return slot ? std::optional(accounts.Read(*slot)) : std::nullopt;
 }
 
-void* Allocate(std::size_t bytes) {
-  void* memory = std::calloc(1, bytes);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
 struct EntryFree {
   void operator()(krb5_db_entry* entry) const noexcept {
     krb5_context none = nullptr;
@@ -140,6 +136,7 @@ EntryPtr EntryOf(krb5_context context, const Account& account) {
   entry->max_renewable_life = kRenewSeconds;
   entry->attributes = AttributesOf(account);
   entry->expiration = static_cast<krb5_timestamp>(account.expires);
+  entry->pw_expiration = static_cast<krb5_timestamp>(account.password_expires);
   if (krb5_parse_name(context, name.c_str(), &entry->princ) != 0) throw std::bad_alloc();
 
   entry->key_data = static_cast<krb5_key_data*>(Allocate(kKeysMax * sizeof(krb5_key_data)));
@@ -159,67 +156,80 @@ EntryPtr EntryOf(krb5_context context, const Account& account) {
   return entry;
 }
 
-krb5_error_code GetPrincipal(krb5_context context, krb5_const_principal principal,
-                             unsigned /*flags*/, krb5_db_entry** out) noexcept {
+std::string_view View(const krb5_data& data) { return {data.data, data.length}; }
+
+bool IsTicketGranting(krb5_const_principal principal) {
+  return principal->length == 2 && View(principal->data[0]) == "krbtgt";
+}
+
+// The clock of the forest: what krb5kdc asks for the time from now on is as much ahead.
+void SetClock(krb5_context context) {
+  Directory& directory = DirectoryOf(context);
+  const std::int64_t skew = directory.accounts.ClockSkewSeconds(directory.realm);
+  if (skew == directory.skew_seconds) return;
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  if (krb5_set_real_time(context, static_cast<krb5_timestamp>(now + skew), 0) == 0) {
+    directory.skew_seconds = skew;
+  }
+}
+
+// For a service of another realm, the way there: the ticket-granting service that is next on it.
+EntryPtr Referral(krb5_context context, krb5_const_principal service) {
+  const Directory& directory = DirectoryOf(context);
+  const AccountView& accounts = directory.accounts;
+  if (service->length < 2) return nullptr;
+  const std::string_view host = View(service->data[1]);
+  const std::optional<std::uint32_t> target =
+      IsTicketGranting(service) ? accounts.FindRealm(host) : accounts.RealmOfHost(host);
+  if (!target) return nullptr;
+  const std::optional<std::uint32_t> next = accounts.NextHop(directory.realm, *target);
+  if (!next) return nullptr;
+  const std::optional<std::uint32_t> slot =
+      accounts.FindName(directory.realm, "krbtgt/" + accounts.realms()[*next].name.str());
+  return slot ? EntryOf(context, accounts.Read(*slot).account) : nullptr;
+}
+
+// For somebody of another realm, which one: a name alone ([MS-KILE] 3.3.5.6.1).
+EntryPtr ClientReferral(krb5_context context, krb5_const_principal client, std::uint32_t home) {
+  const Directory& directory = DirectoryOf(context);
+  const AccountView& accounts = directory.accounts;
+  const bool same_forest =
+      accounts.realms()[home].forest == accounts.realms()[directory.realm].forest;
+  if (!same_forest && !accounts.NextHop(home, directory.realm)) return nullptr;
+  EntryPtr entry(static_cast<krb5_db_entry*>(Allocate(sizeof(krb5_db_entry))));
+  if (krb5_copy_principal(context, client, &entry->princ) != 0 ||
+      krb5_set_principal_realm(context, entry->princ, accounts.realms()[home].name.str().c_str()) !=
+          0) {
+    throw std::bad_alloc();
+  }
+  return entry;
+}
+
+krb5_error_code GetPrincipal(krb5_context context, krb5_const_principal principal, unsigned flags,
+                             krb5_db_entry** out) noexcept {
   return Guarded([&]() -> krb5_error_code {
+    SetClock(context);
     const std::optional<Row> row = FindRow(context, principal);
-    if (!row) return KRB5_KDB_NOENTRY;
-    const Account& account = row->account;
     // Another realm's accounts are its own KDC's business, but for the trusts between them.
-    if (account.realm != DirectoryOf(context).realm && account.kind != AccountKind::kTrust) {
+    const bool here = row && (row->account.realm == DirectoryOf(context).realm ||
+                              row->account.kind == AccountKind::kTrust);
+    EntryPtr entry;
+    if (here) {
+      entry = EntryOf(context, row->account);
+    } else if ((flags & KRB5_KDB_FLAG_REFERRAL_OK) == 0) {
       return KRB5_KDB_NOENTRY;
+    } else if ((flags & KRB5_KDB_FLAG_CLIENT) == 0) {
+      entry = Referral(context, principal);
+    } else if (row && principal->type == KRB5_NT_ENTERPRISE_PRINCIPAL) {
+      entry = ClientReferral(context, principal, row->account.realm);
     }
-    *out = EntryOf(context, account).release();
+    if (!entry) return KRB5_KDB_NOENTRY;
+    *out = entry.release();
     return 0;
   });
 }
 
 // ---- Keys
-
-krb5_error_code SetKey(krb5_keyblock& out, int enctype, const void* bytes, std::size_t size) {
-  out = {};
-  out.magic = KV5M_KEYBLOCK;
-  out.enctype = enctype;
-  out.length = static_cast<unsigned>(size);
-  out.contents = static_cast<krb5_octet*>(Allocate(size));
-  std::memcpy(out.contents, bytes, size);
-  return 0;
-}
-
-// Keys made of passwords, by principal and enctype. krb5kdc serves from a single thread.
-class PasswordKeys {
- public:
-  krb5_error_code Get(krb5_context context, int enctype, unsigned kvno, const std::string& name,
-                      const std::string& password, krb5_keyblock& out) {
-    const std::string which = name + '\0' + std::to_string(enctype);
-    const auto found = keys_.find(which);
-    if (found != keys_.end() && found->second.kvno == kvno && found->second.password == password) {
-      return SetKey(out, enctype, found->second.key.data(), found->second.key.size());
-    }
-    krb5_principal principal = nullptr;
-    krb5_data salt{};
-    krb5_error_code code = krb5_parse_name(context, name.c_str(), &principal);
-    if (code == 0) code = krb5_principal2salt(context, principal, &salt);
-    krb5_data text{};
-    text.data = const_cast<char*>(password.data());
-    text.length = static_cast<unsigned>(password.size());
-    if (code == 0) code = krb5_c_string_to_key(context, enctype, &text, &salt, &out);
-    krb5_free_data_contents(context, &salt);
-    krb5_free_principal(context, principal);
-    if (code != 0) return code;
-    if (keys_.size() >= kPasswordKeysMax) keys_.clear();
-    keys_[which] = {kvno, password, std::string(out.contents, out.contents + out.length)};
-    return 0;
-  }
-
- private:
-  struct Made {
-    unsigned kvno = 0;
-    std::string password;
-    std::string key;
-  };
-  std::unordered_map<std::string, Made> keys_;
-};
 
 krb5_error_code DecryptKeyData(krb5_context context, const krb5_keyblock* /*master*/,
                                const krb5_key_data* data, krb5_keyblock* out,
@@ -274,8 +284,13 @@ krb5_error_code CheckPolicyAs(krb5_context context, krb5_kdc_req* /*request*/,
                               const char** status, krb5_pa_data*** /*e_data*/) noexcept {
   return Guarded([&]() -> krb5_error_code {
     const std::optional<Row> row = FindRow(context, client->princ);
-    if (!row || !row->account.IsLocked(now)) return 0;
-    *status = "ACCOUNT_LOCKED";
+    if (!row) return 0;
+    if (row->account.IsLocked(now)) {
+      *status = "ACCOUNT_LOCKED";
+      return KRB5KDC_ERR_CLIENT_REVOKED;
+    }
+    if (row->account.MayLogOnAt(now)) return 0;
+    *status = "OUTSIDE_LOGON_HOURS";
     return KRB5KDC_ERR_CLIENT_REVOKED;
   });
 }
@@ -286,8 +301,19 @@ krb5_error_code CheckPolicyTgs(krb5_context context, krb5_kdc_req* /*request*/,
                                krb5_db_entry* /*server*/, krb5_ticket* ticket, const char** status,
                                krb5_pa_data*** /*e_data*/) noexcept {
   return Guarded([&]() -> krb5_error_code {
-    const krb5_data& realm = ticket->enc_part2->client->realm;
-    if (std::string_view(realm.data, realm.length) != DirectoryOf(context).realm_name) return 0;
+    const Directory& directory = DirectoryOf(context);
+    const std::string_view home = View(ticket->enc_part2->client->realm);
+    const std::string_view issuer = View(ticket->server->realm);
+    if (issuer != directory.realm_name) {
+      const AccountView& accounts = directory.accounts;
+      const std::optional<std::uint32_t> peer = accounts.FindRealm(issuer);
+      const std::optional<std::uint32_t> of = accounts.FindRealm(home);
+      if (!peer || !of || !accounts.MayVouch(directory.realm, *peer, *of)) {
+        *status = "REALM_NOT_TRUSTED_FOR_CLIENT";
+        return KRB5KDC_ERR_POLICY;
+      }
+    }
+    if (home != directory.realm_name) return 0;
     const std::optional<Row> row = FindRow(context, ticket->enc_part2->client);
     krb5_timestamp now = 0;
     if (const krb5_error_code code = krb5_timeofday(context, &now); code != 0) return code;
@@ -300,6 +326,18 @@ krb5_error_code CheckPolicyTgs(krb5_context context, krb5_kdc_req* /*request*/,
   });
 }
 
+// By the trusts there are now: what was on its way when one ended, does not arrive.
+krb5_error_code CheckTransitedRealms(krb5_context context, const krb5_data* /*transited*/,
+                                     const krb5_data* client, const krb5_data* server) noexcept {
+  return Guarded([&]() -> krb5_error_code {
+    const AccountView& accounts = DirectoryOf(context).accounts;
+    const std::optional<std::uint32_t> from = accounts.FindRealm(View(*client));
+    const std::optional<std::uint32_t> to = accounts.FindRealm(View(*server));
+    if (!from || !to) return KRB5KRB_AP_ERR_ILL_CR_TKT;
+    return accounts.Reaches(*from, *to) ? 0 : KRB5KRB_AP_ERR_ILL_CR_TKT;
+  });
+}
+
 // ---- PAC
 
 krb5_error_code AddLogonInfo(krb5_context context, const Bytes& bytes, krb5_pac pac) {
@@ -309,51 +347,47 @@ krb5_error_code AddLogonInfo(krb5_context context, const Bytes& bytes, krb5_pac 
   return krb5_pac_add_buffer(context, pac, KRB5_PAC_LOGON_INFO, &data);
 }
 
-kerberos::LogonInfo LogonInfoOf(const Realm& realm, const Row& row, krb5_timestamp logon_time,
-                                bool asserted_by_service) {
-  const Account& account = row.account;
-  kerberos::LogonInfo info;
-  info.name = account.name.str();
-  info.full_name = row.person.display_name.str();
-  info.server = "DC1";
-  info.domain = realm.netbios.str();
-  info.rid = account.rid;
-  info.primary_group_rid = account.primary_group_rid;
-  info.user_account_control = PacUserAccountControl(account);
-  info.domain_sid = {5, {21, realm.domain[0], realm.domain[1], realm.domain[2]}};
-  info.logon_time = kerberos::FileTime(static_cast<std::uint32_t>(logon_time));
-  info.password_last_set = kerberos::FileTime(account.password_set);
-  info.group_rids.push_back(account.primary_group_rid);
-  for (const std::uint32_t rid : account.groups()) info.group_rids.push_back(rid);
-  // Who says that it is them ([MS-DTYP] 2.4.2.4): the authentication authority, or a service.
-  info.extra_sids.push_back({18, {asserted_by_service ? 2U : 1U}});
-  return info;
+// Of a ticket-granting ticket that somebody comes with, for the ticket that they get.
+krb5_error_code CopyPac(krb5_context context, bool from_abroad, const krb5_db_entry* server,
+                        const krb5_db_entry* krbtgt, krb5_pac old_pac, krb5_pac new_pac) {
+  const Directory& directory = DirectoryOf(context);
+  krb5_data data{};
+  if (krb5_pac_get_buffer(context, old_pac, KRB5_PAC_LOGON_INFO, &data) != 0) {
+    return from_abroad ? KRB5KDC_ERR_POLICY : 0;
+  }
+  const Bytes bytes(data.data, data.data + data.length);
+  krb5_free_data_contents(context, &data);
+  absl::StatusOr<kerberos::LogonInfo> info = kerberos::DecodeLogonInfo(bytes);
+  if (!info.ok()) return KRB5KDC_ERR_POLICY;
+  if (from_abroad) {
+    const std::optional<std::uint32_t> peer =
+        krbtgt == nullptr ? std::nullopt : directory.accounts.FindRealm(View(krbtgt->princ->realm));
+    if (!peer || !FilterSids(directory.accounts, directory.realm, *peer, *info))
+      return KRB5KDC_ERR_POLICY;
+  }
+  if (!IsTicketGranting(server->princ)) AddLocalGroups(directory.accounts, directory.realm, *info);
+  return AddLogonInfo(context, kerberos::EncodeLogonInfo(*info), new_pac);
 }
 
 krb5_error_code IssuePac(krb5_context context, unsigned flags, krb5_db_entry* client,
-                         krb5_keyblock* /*replaced_reply_key*/, krb5_db_entry* /*server*/,
-                         krb5_db_entry* /*krbtgt*/, krb5_timestamp auth_time, krb5_pac old_pac,
+                         krb5_keyblock* /*replaced_reply_key*/, krb5_db_entry* server,
+                         krb5_db_entry* krbtgt, krb5_timestamp auth_time, krb5_pac old_pac,
                          krb5_pac new_pac, krb5_data*** /*indicators*/) noexcept {
   return Guarded([&]() -> krb5_error_code {
-    if (old_pac != nullptr) {
-      // One forest has no one to filter for; a PAC from elsewhere is not ours to vouch for.
-      if ((flags & KRB5_KDB_FLAG_CROSS_REALM) != 0) return KRB5KDC_ERR_POLICY;
-      krb5_data data{};
-      if (krb5_pac_get_buffer(context, old_pac, KRB5_PAC_LOGON_INFO, &data) != 0) return 0;
-      const krb5_error_code code =
-          krb5_pac_add_buffer(context, new_pac, KRB5_PAC_LOGON_INFO, &data);
-      krb5_free_data_contents(context, &data);
-      return code;
-    }
+    const bool from_abroad = (flags & KRB5_KDB_FLAG_CROSS_REALM) != 0;
+    if (old_pac != nullptr) return CopyPac(context, from_abroad, server, krbtgt, old_pac, new_pac);
+    if (from_abroad) return KRB5KDC_ERR_POLICY;
     if (client == nullptr) return 0;
     const std::optional<Row> row = FindRow(context, client->princ);
     if (!row) return 0;
-    const Directory& directory = DirectoryOf(context);
-    const Realm& realm = directory.accounts.realms()[directory.realm];
     const bool by_service = (flags & KRB5_KDB_FLAG_PROTOCOL_TRANSITION) != 0;
-    return AddLogonInfo(context,
-                        kerberos::EncodeLogonInfo(LogonInfoOf(realm, *row, auth_time, by_service)),
-                        new_pac);
+    const Directory& directory = DirectoryOf(context);
+    kerberos::LogonInfo info =
+        LogonInfoOf(directory.accounts, *row, static_cast<std::uint32_t>(auth_time), by_service);
+    if (!IsTicketGranting(server->princ)) {
+      AddLocalGroups(directory.accounts, directory.realm, info);
+    }
+    return AddLogonInfo(context, kerberos::EncodeLogonInfo(info), new_pac);
   });
 }
 
@@ -415,6 +449,7 @@ kdb_vftabl MakeFunctionTable() {
   table.decrypt_key_data = DecryptKeyData;
   table.check_policy_as = CheckPolicyAs;
   table.check_policy_tgs = CheckPolicyTgs;
+  table.check_transited_realms = CheckTransitedRealms;
   table.issue_pac = IssuePac;
   return table;
 }

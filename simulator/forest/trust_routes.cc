@@ -116,6 +116,15 @@ std::optional<std::uint32_t> AccountView::NextHop(std::uint32_t at, std::uint32_
   return next && leads(at, *next) ? next : std::nullopt;
 }
 
+bool AccountView::Reaches(std::uint32_t from, std::uint32_t to) const {
+  for (std::size_t hops = 0; from != to; ++hops) {
+    const std::optional<std::uint32_t> next = NextHop(from, to);
+    if (!next || hops == kRealmsMax) return false;
+    from = *next;
+  }
+  return true;
+}
+
 bool AccountView::MayVouch(std::uint32_t realm, std::uint32_t peer, std::uint32_t of) const {
   const std::span<const Realm> all = realms();
   if (all[realm].forest == all[peer].forest) return true;

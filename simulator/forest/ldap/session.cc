@@ -130,6 +130,8 @@ std::string_view LdapSession::CheckPassword(std::string_view name, std::string_v
   if (account.password.empty() || account.password.view() != password) return kWrong;
   if (account.has(kDisabled)) return "533";
   if (account.HasExpired(now)) return "701";
+  if (!account.MayLogOnAt(now)) return "530";
+  if (account.PasswordHasExpired(now)) return "532";
   if (account.has(kMustChangePassword)) return "773";
   identity_ = fmt::format("u:{}\\{}", entries_.RealmOf(*entry).netbios.view(), entry->name);
   return {};

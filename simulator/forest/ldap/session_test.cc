@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libs/directory/sid.h"
+#include "libs/testing/status.h"
 #include "simulator/forest/ldap/session_fixture.h"
 
 namespace devicetrust::simulator {
@@ -69,6 +70,19 @@ TEST_F(SessionTest, RefusesWithActiveDirectorysSubCodes) {
   EXPECT_THAT(message("wrong"), HasSubstr("data 775,"));
   EXPECT_THAT(message("Pw-ada"), HasSubstr("data 775,"));
   ASSERT_TRUE(forest_.table->Unlock(forest_.realm, "ada").ok());
+  EXPECT_EQ(message("Pw-ada"), "");
+  DT_ASSERT_OK(forest_.table->SetPasswordExpiry(forest_.realm, "ada", 1));
+  EXPECT_THAT(message("Pw-ada"), HasSubstr("data 532,"));
+  EXPECT_THAT(message("wrong"), HasSubstr("data 52e,"));
+  // 2026 began on a Thursday: at that hour alone they may not.
+  std::array<std::uint8_t, 21> hours = AllHours();
+  hours[4 * 24 / 8] &= 0xfe;
+  DT_ASSERT_OK(forest_.table->SetLogonHours(forest_.realm, "ada", hours));
+  EXPECT_THAT(message("Pw-ada"), HasSubstr("data 530,"));
+  EXPECT_THAT(message("wrong"), HasSubstr("data 52e,"));
+  forest_.clock.Advance(std::chrono::hours(1));
+  EXPECT_THAT(message("Pw-ada"), HasSubstr("data 532,"));
+  DT_ASSERT_OK(forest_.table->SetPassword(forest_.realm, "ada", "Pw-ada"));
   EXPECT_EQ(message("Pw-ada"), "");
   ASSERT_TRUE(forest_.table->SetExpiry(forest_.realm, "ada", UnixSeconds(TestForest::kNow)).ok());
   EXPECT_THAT(message("Pw-ada"), HasSubstr("data 701,"));
