@@ -1,9 +1,12 @@
-// What an IWA makes of what the directories of forests say of their trusts.
+// What an IWA makes of trusts: tickets of real KDCs, and what directories say.
 #include <gtest/gtest.h>
 
 #include "iwa/forest_trusts.h"
 #include "libs/base/files.h"
 #include "libs/directory/client.h"
+#include "libs/kerberos/acceptor.h"
+#include "libs/kerberos/credentials.h"
+#include "libs/kerberos/environment.h"
 #include "libs/rpc/error.h"
 #include "libs/testing/status.h"
 #include "libs/testing/temp_folder.h"
@@ -26,7 +29,8 @@ class TrustsOfForestsTest : public ::testing::Test {
     config.accounts_max = 100;
     forests_ = simulator::Forests::Create(config, clock_, random_).value();
     for (std::uint32_t realm = 0; realm < 3; ++realm) {
-      const std::vector<simulator::NewAccount> accounts = {{.name = "svc", .password = "Pw-svc"}};
+      const std::vector<simulator::NewAccount> accounts = {{.name = "svc", .password = "Pw-svc"},
+                                                           {.name = "ada", .password = "Pw-ada"}};
       DT_ASSERT_OK(forests_->accounts().Add(realm, accounts));
     }
     DT_ASSERT_OK(WriteFileAtomically(folder_ / "ca.pem", pki_.web_ca().certificate.Pem(), 0600));
@@ -83,6 +87,28 @@ TEST_F(TrustsOfForestsTest, TheDirectorySaysWhomTheForestTrustsAtTheMoment) {
   EXPECT_EQ(Refusal(0), "");
   DT_ASSERT_OK(forests_->SetTrust("corp.test", "partner.test", TrustDirection::kBoth));
   EXPECT_EQ(Refusal(2), "");
+}
+
+// Across a trust the KDC of the service's forest makes the ticket.
+TEST_F(TrustsOfForestsTest, ATicketAcrossATrustIsMadeByTheServicesForest) {
+  const std::vector<std::string> services = {"HTTP/iwa.corp.test@CORP.TEST"};
+  DT_ASSERT_OK(forests_->AddService(services.front()));
+  DT_ASSERT_OK(forests_->WriteKeytab(folder_ / "iwa.keytab", services));
+  DT_ASSERT_OK(kerberos::UseConfig(forests_->kdc().config_path()));
+  const auto acceptor = kerberos::Acceptor::Create({folder_ / "iwa.keytab", folder_ / "rcache"});
+  DT_ASSERT_OK(acceptor);
+  const kerberos::Bindings bindings(32, 1);
+  for (const char* realm : {"CORP.TEST", "PARTNER.TEST", "EU.PARTNER.TEST"}) {
+    const std::string principal = std::string("ada@") + realm;
+    const auto ada = kerberos::Credentials::FromKey(principal, forests_->KeyOf(principal).value());
+    DT_ASSERT_OK(ada);
+    const auto exchange = kerberos::Initiator::Start(*ada, services.front(), bindings);
+    DT_ASSERT_OK(exchange);
+    const auto accepted = (*acceptor)->Accept(exchange->token(), bindings);
+    DT_ASSERT_OK(accepted);
+    EXPECT_EQ(accepted->identity.realm, realm);
+    EXPECT_EQ(accepted->identity.service_realm, "CORP.TEST");
+  }
 }
 
 }  // namespace
