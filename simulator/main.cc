@@ -20,6 +20,7 @@
 #include "libs/base/status.h"
 #include "libs/service/command_line.h"
 #include "libs/service/options.h"
+#include "simulator/forest/forest_spec.h"
 #include "simulator/handshake/client_certificates.h"
 #include "simulator/verbs/explain_command.h"
 #include "simulator/verbs/handshake_command.h"
@@ -61,6 +62,8 @@ void Describe(RunOptions& run, service::Options& options) {
 void Describe(UpOptions& up, service::Options& options) {
   options.Number("devices", up.devices, 10, kDevicesMax,
                  "How many; four of five are domain-joined");
+  options.Number("forests", up.forests, 1, static_cast<std::int64_t>(kForestsMax),
+                 "How many; corp.test, which has the IWA, trusts the others");
   options.Number("seed", up.seed, 0, kSeedMax, "Names, passwords and mix follow from it");
   options.Text("run-dir", up.run_dir, "FOLDER",
                "For endpoints.json, keys and logs; its contents are replaced, its logs stay at the "

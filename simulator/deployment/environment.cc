@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "libs/base/files.h"
 #include "libs/base/random_id.h"
@@ -111,6 +112,7 @@ absl::Status Environment::StartForests(const Fleet& fleet) {
   ForestsConfig config;
   config.run_dir = config_.run_dir;
   config.forests = fleet.forests;
+  config.trusts = fleet.trusts;
   config.accounts_max =
       static_cast<std::uint32_t>(fleet.users.size() + fleet.domain_joined) + kSpareAccounts;
   DT_ASSIGN_OR_RETURN(forests_, Forests::Create(config, clock_, random_));
@@ -128,11 +130,13 @@ absl::Status Environment::StartForests(const Fleet& fleet) {
   return StartDirectories(fleet);
 }
 
-// No trust leads from one realm to another.
+// Of a forest that the first trusts, tickets come by referral; the others need a key in each realm.
 absl::Status Environment::WriteKeytab(const std::string& spn, const std::string& path) {
   std::vector<std::string> principals;
-  for (const std::string& realm : forests_->realms()) {
-    principals.push_back(fmt::format("{}@{}", spn, realm));
+  const std::span<const Realm> realms = forests_->view().realms();
+  for (std::uint32_t realm = 0; realm < realms.size(); ++realm) {
+    if (realms[realm].forest != 0 && forests_->view().Reaches(realm, 0)) continue;
+    principals.push_back(fmt::format("{}@{}", spn, realms[realm].name.view()));
     DT_RETURN_IF_ERROR(forests_->AddService(principals.back()));
   }
   return forests_->WriteKeytab(path, principals);

@@ -112,6 +112,10 @@ absl::Status NameAdmin(admin::AdminClient& admin, Endpoints& endpoints) {
                   "super admin");
 }
 
+std::string SignOnUrl(const std::string& org_origin, const v1::App& app) {
+  return fmt::format("{}/app/{}/sso/{}", org_origin, app.id(), app.has_ws_fed() ? "wsfed" : "saml");
+}
+
 std::string AdminText(const EndpointAdmin& admin) {
   if (admin.user.principal.empty()) return "";
   return fmt::format("console    {}  as {} / {}, codes of the secret {}\n", admin.url,

@@ -35,6 +35,9 @@ absl::Status RegisterApp(admin::AdminClient& admin, const org::v1::App& app);
 // super admin: `admin.user` of the endpoints.
 absl::Status NameAdmin(admin::AdminClient& admin, Endpoints& endpoints);
 
+// Where a link begins a sign-in to the app.
+std::string SignOnUrl(const std::string& org_origin, const org::v1::App& app);
+
 // The line about it for people; nothing without such a user.
 std::string AdminText(const EndpointAdmin& admin);
 

@@ -186,6 +186,7 @@ Fleet MakeFleet(const FleetSpec& spec) {
   Engine engine(spec.seed);
   Fleet fleet;
   fleet.forests = spec.forests;
+  fleet.trusts = spec.trusts;
   for (const ForestSpec& forest : spec.forests) {
     fleet.domains.insert(fleet.domains.end(), forest.domains.begin(), forest.domains.end());
   }

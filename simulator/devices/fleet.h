@@ -44,11 +44,13 @@ struct FleetSpec {
   double domain_joined = 80;   // Percent; one at least.
   double unmanaged = 8;        // Percent, Windows outside of the domain; the rest: phones and Macs.
   std::vector<ForestSpec> forests = DefaultForests();
-  bool one_without_factor = false;  // user2 has no second factor.
+  std::vector<TrustSpec> trusts = {};  // Between them.
+  bool one_without_factor = false;     // user2 has no second factor.
 };
 
 struct Fleet {
   std::vector<ForestSpec> forests;
+  std::vector<TrustSpec> trusts;
   std::vector<DomainSpec> domains;  // Of all forests, in their order.
   std::vector<std::string> groups;  // In each domain.
   std::vector<FleetUser> users;

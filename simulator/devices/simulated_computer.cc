@@ -135,11 +135,12 @@ absl::StatusOr<std::unique_ptr<agent::Negotiation>> SimulatedComputer::Negotiate
   const Account row = world_->accounts().Read(*slot).account;
   LogonKey key = LogonKeyOf(row);
   // One exchange with the KDC: a computer that lives for one enrollment needs no ticket-granting
-  // ticket.
+  // ticket, unless that leads it to another realm.
+  const bool in_own_realm = world_->accounts().FindName(row.realm, service).has_value();
   DT_ASSIGN_OR_RETURN(kerberos::Credentials credentials,
                       kerberos::Credentials::FromKey(PrincipalOf(world_->accounts(), row),
                                                      {key.enctype, row.kvno, std::move(key.key)},
-                                                     std::string(service)));
+                                                     std::string(in_own_realm ? service : "")));
   return agent::StartKerberos(std::move(credentials), service, bindings);
 }
 

@@ -83,6 +83,16 @@ Fleet FleetOf(const ScenarioSpec& spec) {
       forest.domains.push_back({.dns_name = name, .netbios_name = netbios});
     }
   }
+  for (const auto& [trusting, trusted] : spec.fleet.trusts) {
+    const auto other_way = std::ranges::find_if(fleet.trusts, [&](const TrustSpec& other) {
+      return other.trusting == trusted && other.trusted == trusting;
+    });
+    if (other_way != fleet.trusts.end()) {
+      other_way->both_ways = true;
+    } else {
+      fleet.trusts.push_back({.trusting = trusting, .trusted = trusted});
+    }
+  }
   return MakeFleet(fleet);
 }
 

@@ -92,11 +92,6 @@ absl::StatusOr<std::vector<org::v1::App>> ForeignApps(const UpOptions& options, 
   return apps;
 }
 
-// Where a link begins a sign-in to the app.
-std::string SignOnUrl(const std::string& org_origin, const org::v1::App& app) {
-  return fmt::format("{}/app/{}/sso/{}", org_origin, app.id(), app.has_ws_fed() ? "wsfed" : "saml");
-}
-
 class Up {
  public:
   Up(const UpOptions& options, std::vector<org::v1::App> foreign, RunFolder& folder, std::FILE* out)
@@ -104,8 +99,11 @@ class Up {
         folder_(folder),
         out_(out),
         style_(Style::Of(::fileno(out))),
-        fleet_(MakeFleet(
-            {.seed = options.seed, .devices = options.devices, .one_without_factor = true})),
+        fleet_(MakeFleet({.seed = options.seed,
+                          .devices = options.devices,
+                          .forests = SomeForests(options.forests),
+                          .trusts = TrustsOfTheFirst(SomeForests(options.forests)),
+                          .one_without_factor = true})),
         foreign_(std::move(foreign)) {}
 
   // The exit code.

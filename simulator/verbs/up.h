@@ -11,6 +11,7 @@
 namespace devicetrust::simulator {
 
 struct UpOptions {
+  std::size_t forests = 1;   // The first trusts the others.
   std::size_t devices = 20;  // At least 10, so that every kind is there.
   std::uint64_t seed = 7;
   std::string run_dir;  // Empty: a temporary one.

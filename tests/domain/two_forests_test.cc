@@ -1,5 +1,4 @@
-// An environment of two forests that do not trust one another: one org, one CA, one gateway and
-// one IWA serve both.
+// An environment of two forests: one org, one CA, one gateway and one IWA serve both.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -24,8 +23,23 @@ namespace {
 
 namespace v1 = org::v1;
 
+simulator::FleetSpec TwoForests() {
+  simulator::FleetSpec spec;
+  spec.devices = 6;
+  spec.forests = {{.domains = {{"corp.test", "CORP"}}}, {.domains = {{"partner.test", "PTNR"}}}};
+  return spec;
+}
+
+simulator::FleetSpec OneTrustsTheOther() {
+  simulator::FleetSpec spec = TwoForests();
+  spec.trusts = {{.trusting = "corp.test", .trusted = "partner.test"}};
+  return spec;
+}
+
 class TwoForestsTest : public ::testing::Test {
  protected:
+  explicit TwoForestsTest(const simulator::FleetSpec& spec = TwoForests())
+      : fleet_(simulator::MakeFleet(spec)) {}
   void SetUp() override {
     simulator::EnvironmentConfig config;
     config.run_dir = folder_.path();
@@ -39,6 +53,22 @@ class TwoForestsTest : public ::testing::Test {
         {endpoints->grpc.at("policy.internal").address, "policy.devicetrust.internal",
          environment_->pki().deployment_ca().certificate.Pem(),
          rpc::Identity{gateway.certificate.Pem(), gateway.key.Pem()}}));
+  }
+  void EverybodyEnrolls() {
+    simulator::EnrollConfig config;
+    config.fleet = &fleet_;
+    config.forests = &environment_->forests();
+    config.org_url = environment_->org_origin();
+    config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
+    config.clock = &clock_;
+    config.random = &random_;
+    config.threads = 2;
+    simulator::Meter meter("enroll", fleet_.domain_joined);
+    simulator::EnrollPhase phase(std::move(config), meter);
+    DT_ASSERT_OK(phase.Run(phase.AllOf(), meter));
+    EXPECT_EQ(phase.issued(), fleet_.domain_joined);
+    for (const simulator::EnrollRecord& record : phase.records())
+      EXPECT_TRUE(record.good) << record.why;
   }
   absl::StatusOr<v1::StartSessionResponse> SignIn(const std::string& name,
                                                   const std::string& password) {
@@ -54,29 +84,12 @@ class TwoForestsTest : public ::testing::Test {
   const SystemClock clock_;
   SystemRandom random_;
   const WallTime begun_ = clock_.Now() - std::chrono::seconds(1);
-  const simulator::Fleet fleet_ = simulator::MakeFleet(
-      {.devices = 6,
-       .forests = {{.domains = {{"corp.test", "CORP"}}}, {.domains = {{"partner.test", "PTNR"}}}}});
+  const simulator::Fleet fleet_;
   std::unique_ptr<simulator::Environment> environment_;
   std::unique_ptr<v1::AuthenticationService::Stub> org_;
 };
 
-TEST_F(TwoForestsTest, ComputersOfBothEnroll) {
-  simulator::EnrollConfig config;
-  config.fleet = &fleet_;
-  config.forests = &environment_->forests();
-  config.org_url = environment_->org_origin();
-  config.org_trust_pem = environment_->pki().web_ca().certificate.Pem();
-  config.clock = &clock_;
-  config.random = &random_;
-  config.threads = 2;
-  simulator::Meter meter("enroll", fleet_.domain_joined);
-  simulator::EnrollPhase phase(std::move(config), meter);
-  DT_ASSERT_OK(phase.Run(phase.AllOf(), meter));
-  EXPECT_EQ(phase.issued(), fleet_.domain_joined);
-  for (const simulator::EnrollRecord& record : phase.records())
-    EXPECT_TRUE(record.good) << record.why;
-}
+TEST_F(TwoForestsTest, ComputersOfBothEnroll) { EverybodyEnrolls(); }
 
 TEST_F(TwoForestsTest, UsersOfBothSignInWithTheirPasswords) {
   for (const simulator::FleetUser& user : fleet_.users) {
@@ -107,6 +120,19 @@ TEST_F(TwoForestsTest, AUserOfAnUnknownSuffixIsRefused) {
         filter, [&](const org::v1::Event& event) { reasons.push_back(event.outcome().reason()); }));
   }
   EXPECT_EQ(reasons, std::vector<std::string>{"UNTRUSTED_FOREST"});
+}
+
+class TrustedForestTest : public TwoForestsTest {
+ protected:
+  TrustedForestTest() : TwoForestsTest(OneTrustsTheOther()) {}
+};
+
+// The IWA has a key in its own forest alone: those of the other come across the trust.
+TEST_F(TrustedForestTest, ComputersOfTheOtherForestEnrollAcrossTheTrust) {
+  const simulator::AccountView& accounts = environment_->forests().view();
+  EXPECT_TRUE(accounts.FindPrincipal("HTTP/iwa.corp.test@CORP.TEST"));
+  EXPECT_FALSE(accounts.FindPrincipal("HTTP/iwa.corp.test@PARTNER.TEST"));
+  EverybodyEnrolls();
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
 
 #include "simulator/report/format.h"
 #include "simulator/scenario/file/scenario_apps.h"
+#include "simulator/scenario/file/scenario_forests.h"
 #include "simulator/scenario/file/section.h"
 
 namespace devicetrust::simulator {
@@ -80,40 +80,7 @@ class ScenarioReader {
       return ErrorAt(file_, node.place, "domain-joined and unmanaged are more than 100% together",
                      "What is left of 100% are phones and Macs.");
     }
-    const YamlNode* const forests = fleet.Find("forests");
-    if (forests == nullptr) return absl::OkStatus();
-    std::set<std::string> seen;
-    for (const YamlNode& forest : forests->items) {
-      std::vector<std::string>& domains = mix.forests.emplace_back();
-      for (const YamlNode& domain : forest.items) {
-        const bool good = domain.kind == YamlNode::Kind::kText && IsDomain(domain.text);
-        if (!good || !seen.insert(domain.text).second) {
-          return ErrorAt(file_, domain.place,
-                         good ? fmt::format("the domain {} is there twice", domain.text)
-                              : fmt::format("\"{}\" is no DNS name of a domain", domain.text),
-                         "Write names such as corp.test, in lower case, each once.");
-        }
-        domains.push_back(domain.text);
-      }
-    }
-    const bool empty = mix.forests.empty() || mix.forests.size() > 8 ||
-                       std::ranges::any_of(mix.forests, [](const auto& domains) {
-                         return domains.empty() || domains.size() > 8;
-                       });
-    if (empty) {
-      return ErrorAt(file_, forests->place, "forests is a list of lists of domains, 1 to 8 each",
-                     "[[corp.test, eu.corp.test], [west.test]] are two forests.");
-    }
-    return absl::OkStatus();
-  }
-
-  static bool IsDomain(const std::string& name) {
-    const auto letter = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-    };
-    return name.size() <= 60 && std::ranges::all_of(name, letter) && name.front() != '.' &&
-           name.back() != '.' && name.find('.') != std::string::npos &&
-           name.find("..") == std::string::npos;
+    return ReadForests(file_, fleet, mix);
   }
 
   absl::Status ReadPhase(const YamlNode& node) {

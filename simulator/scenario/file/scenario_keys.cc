@@ -70,6 +70,11 @@ constexpr std::array kFleetKeys = {
                     "minItems": 1, "maxItems": 8, "items": {"type": "string",
                     "pattern": "^[a-z0-9-]+(\\.[a-z0-9-]+)+$"}}})",
                 "The domains of each forest, its root first: [[corp.test], [west.test]]."},
+    ScenarioKey{"trusts",
+                R"({"type": "array", "maxItems": 56, "items": {"type": "array", "minItems": 2,
+                    "maxItems": 2, "items": {"type": "string"}}})",
+                "Who lets in whom: with [[corp.test, west.test]] corp.test trusts west.test. Roots "
+                "stand for their forests."},
 };
 
 constexpr std::array kPhaseKeys = {

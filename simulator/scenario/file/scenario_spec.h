@@ -21,6 +21,8 @@ struct FleetMix {
   double unmanaged = 8;       // Percent, Windows outside of the domain; the rest: phones and Macs.
   // DNS names of the domains of each forest; empty: one forest of one domain, corp.test.
   std::vector<std::vector<std::string>> forests;
+  // Domains of different forests: the first lets in those of the second.
+  std::vector<std::pair<std::string, std::string>> trusts;
 };
 
 // When the sessions of a phase begin.
