@@ -44,5 +44,31 @@ void BM_ForestReady(benchmark::State& state) {
 }
 BENCHMARK(BM_ForestReady)->Arg(20'000)->Unit(benchmark::kMillisecond)->UseRealTime();
 
+// The same spread over four forests, of which the first trusts the others.
+void BM_FourForestsReady(benchmark::State& state) {
+  const auto accounts = static_cast<std::uint32_t>(state.range(0));
+  const SystemClock clock;
+  SystemRandom random;
+  const testing::TempFolder folder;
+  const std::vector<NewAccount> quarter = NewAccounts(accounts / 4);
+  int runs = 0;
+  for (auto _ : state) {
+    ForestsConfig config;
+    config.run_dir = folder / fmt::format("{}", runs++);
+    std::filesystem::create_directory(config.run_dir);
+    config.forests = SomeForests(4);
+    config.trusts = TrustsOfTheFirst(config.forests);
+    config.accounts_max = accounts + 100;
+    auto forests = Forests::Create(config, clock, random);
+    if (!forests.ok()) return state.SkipWithError(forests.status().ToString().c_str());
+    for (std::uint32_t realm = 0; realm < 4; ++realm) {
+      const auto added = (*forests)->accounts().Add(realm, quarter);
+      if (!added.ok()) return state.SkipWithError(added.status().ToString().c_str());
+    }
+  }
+  state.SetItemsProcessed(state.iterations() * accounts);
+}
+BENCHMARK(BM_FourForestsReady)->Arg(200'000)->Unit(benchmark::kMillisecond)->UseRealTime();
+
 }  // namespace
 }  // namespace devicetrust::simulator
