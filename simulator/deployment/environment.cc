@@ -344,7 +344,9 @@ absl::StatusOr<Endpoints> Environment::DescribeEndpoints() {
   endpoints.realms = forests_->realms();
   endpoints.iwa_spn = iwa_spn_;
   for (const std::string& realm : forests_->realms()) {
-    endpoints.keytabs[fmt::format("{}@{}", iwa_spn_, realm)] = iwa_keytab();
+    const std::string principal = fmt::format("{}@{}", iwa_spn_, realm);
+    if (!forests_->view().FindPrincipal(principal)) continue;
+    endpoints.keytabs[principal] = iwa_keytab();
     if (!config_.ticket_sign_in) continue;
     endpoints.keytabs[fmt::format("{}@{}", OrgSpn(), realm)] = org_keytab();
   }

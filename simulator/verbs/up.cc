@@ -373,8 +373,9 @@ class Up {
                                    ShellQuoted(device + ".key"), endpoints_.mtls_check_url),
                        IsInstalled("curl"), "apt-get install curl");
     text += in_browser(good);
+    const bool several = endpoints_.realms.size() > 1;
     text += Suggestion(fmt::format("KRB5_CONFIG={} kinit {}", ShellQuoted(endpoints_.krb5_conf),
-                                   good.account_name),
+                                   several ? "-E " + good.principal : good.account_name),
                        IsInstalled("kinit"), "apt-get install krb5-user");
     text += fmt::format("refused    {} / {} on a device without a certificate\n", refused.principal,
                         refused.password);
