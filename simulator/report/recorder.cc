@@ -6,34 +6,6 @@
 namespace devicetrust::simulator {
 namespace {
 
-// Two neighbours become one.
-template <typename Slot, typename Join>
-void JoinPairs(std::vector<Slot>& slots, Join join) {
-  for (std::size_t i = 0; i < slots.size(); i += 2) {
-    Slot joined = std::move(slots[i]);
-    if (i + 1 < slots.size()) join(joined, slots[i + 1]);
-    slots[i / 2] = std::move(joined);
-  }
-  slots.resize((slots.size() + 1) / 2);
-}
-
-void JoinOperations(OperationSlot& slot, const OperationSlot& later) {
-  slot.done += later.done;
-  slot.errors += later.errors;
-  slot.response.Merge(later.response);
-}
-
-void JoinUsage(std::optional<ProcessRecord::Slot>& slot,
-               const std::optional<ProcessRecord::Slot>& later) {
-  if (!later.has_value()) return;
-  if (!slot.has_value()) {
-    slot = later;
-    return;
-  }
-  slot->cpu_seconds += later->cpu_seconds;
-  slot->pss_bytes = std::max(slot->pss_bytes, later->pss_bytes);
-}
-
 template <typename Slot>
 Slot& At(std::vector<Slot>& slots, std::size_t slot) {
   if (slot >= slots.size()) slots.resize(slot + 1);
@@ -42,34 +14,15 @@ Slot& At(std::vector<Slot>& slots, std::size_t slot) {
 
 }  // namespace
 
-std::size_t Recording::slots() const {
-  return static_cast<std::size_t>(std::max(0.0, seconds) / slot_seconds) + 1;
-}
-
 double Recorder::SecondsAt(Moment now) const {
   return std::max(0.0, std::chrono::duration<double>(now - begun_).count());
 }
 
 std::size_t Recorder::SlotAt(Moment now) {
   const double seconds = SecondsAt(now);
-  while (seconds >= static_cast<double>(kSlotsMax) * recording_.slot_seconds) HalveSlots();
+  while (seconds >= static_cast<double>(kSlotsMax) * recording_.slot_seconds)
+    HalveSlots(recording_);
   return static_cast<std::size_t>(seconds / recording_.slot_seconds);
-}
-
-void Recorder::HalveSlots() {
-  recording_.slot_seconds *= 2;
-  for (OperationRecord& operation : recording_.operations) {
-    JoinPairs(operation.slots, JoinOperations);
-  }
-  for (RuleRecord& rule : recording_.rules) {
-    JoinPairs(rule.slots, [](std::uint64_t& slot, std::uint64_t later) { slot += later; });
-  }
-  for (GaugeRecord& gauge : recording_.gauges) {
-    JoinPairs(gauge.slots, [](std::optional<double>& slot, const std::optional<double>& later) {
-      if (later.has_value()) slot = later;
-    });
-  }
-  for (ProcessRecord& process : recording_.processes) JoinPairs(process.slots, JoinUsage);
 }
 
 OperationRecord* Recorder::Operation(std::string_view name) {
@@ -142,7 +95,7 @@ void Recorder::Used(const Resources& resources, Moment now) {
     ProcessRecord::Slot used{process.cpu_seconds - seen_[at].cpu_seconds, process.pss_bytes};
     used.cpu_seconds = std::max(0.0, used.cpu_seconds);
     seen_[at].cpu_seconds = process.cpu_seconds;
-    JoinUsage(At(recording_.processes[at].slots, slot), used);
+    Join(At(recording_.processes[at].slots, slot), used);
   }
 }
 

@@ -53,7 +53,6 @@ class Recorder {
 
  private:
   std::size_t SlotAt(Moment now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void HalveSlots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   double SecondsAt(Moment now) const;
   // Null: there are kNamesMax others.
   OperationRecord* Operation(std::string_view name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -94,4 +94,14 @@ struct Recording {
   std::size_t slots() const;  // That `seconds` fill.
 };
 
+// Of two moments that become one.
+void Join(OperationSlot& slot, const OperationSlot& later);
+void Join(std::optional<ProcessRecord::Slot>& slot,
+          const std::optional<ProcessRecord::Slot>& later);
+// Each two neighbours become one slot of twice the length.
+void HalveSlots(Recording& recording);
+// What another part of the same run recorded, from the same moment on. Gauges, processes, faults
+// and thresholds of both stand beside one another.
+void Add(Recording& recording, Recording other);
+
 }  // namespace devicetrust::simulator
