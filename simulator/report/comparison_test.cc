@@ -1,0 +1,111 @@
+#include "simulator/report/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "simulator/report/recorder.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A run of `seconds` with sign-ins around `median`, and so many errors.
+RunResult RunOf(int median, std::uint64_t errors = 0, int seconds = 60) {
+  const Recorder::Moment begun{std::chrono::seconds(1000)};
+  Recorder recorder(begun);
+  for (int second = 0; second < seconds; ++second) {
+    for (int i = 0; i < 20; ++i) {
+      const milliseconds took(median + (second * 7 + i * 3) % 10);
+      recorder.Done("open", took, took, begun + std::chrono::seconds(second));
+    }
+  }
+  for (std::uint64_t i = 0; i < errors; ++i) recorder.Failed("open", begun);
+  RunResult result;
+  result.recording = recorder.Read(begun + std::chrono::seconds(seconds));
+  return result;
+}
+
+const Change& Find(const Comparison& comparison, const std::string& figure) {
+  const auto found = std::ranges::find(comparison.changes, figure, &Change::figure);
+  EXPECT_NE(found, comparison.changes.end());
+  return *found;
+}
+
+TEST(ComparisonTest, WhatIsTheSameShowsNoDifference) {
+  const Comparison comparison = Compare({RunOf(100)}, {RunOf(100)});
+  EXPECT_TRUE(comparison.of_slots);
+  for (const Change& change : comparison.changes) {
+    EXPECT_EQ(change.verdict, Change::Verdict::kNone) << change.figure;
+  }
+  EXPECT_FALSE(comparison.Regressed(0.05));
+}
+
+TEST(ComparisonTest, ARunThatIsSlowerByAHalfIsWorseAndTheOtherWayRoundBetter) {
+  const Comparison slower = Compare({RunOf(100)}, {RunOf(150)});
+  EXPECT_EQ(Find(slower, "p50").verdict, Change::Verdict::kWorse);
+  EXPECT_GT(Find(slower, "p50").low, 0.3);
+  EXPECT_LT(Find(slower, "p50").high, 0.7);
+  EXPECT_TRUE(slower.Regressed(0.05));
+  EXPECT_FALSE(slower.Regressed(0.7));
+  EXPECT_EQ(Find(Compare({RunOf(150)}, {RunOf(100)}), "p99").verdict, Change::Verdict::kBetter);
+}
+
+TEST(ComparisonTest, RunsAreRoundsAndTwoAreTooFew) {
+  const std::vector<RunResult> two(2, RunOf(100));
+  EXPECT_EQ(Find(Compare(two, two), "p50").verdict, Change::Verdict::kUnsure);
+  const std::vector<RunResult> before = {RunOf(100), RunOf(102), RunOf(98), RunOf(101), RunOf(99)};
+  const std::vector<RunResult> after = {RunOf(140), RunOf(142), RunOf(138), RunOf(141), RunOf(139)};
+  const Comparison comparison = Compare(before, after);
+  EXPECT_EQ(comparison.rounds_after, 5u);
+  EXPECT_EQ(Find(comparison, "p90").verdict, Change::Verdict::kWorse);
+}
+
+TEST(ComparisonTest, AThresholdThatHeldAndFailsIsWorse) {
+  RunResult before = RunOf(100);
+  RunResult after = RunOf(100);
+  before.recording.thresholds = {{"open.p99 < 1s", "110 ms", true}};
+  after.recording.thresholds = {{"open.p99 < 1s", "1.2 s", false}};
+  const Comparison comparison = Compare({before}, {after});
+  EXPECT_TRUE(comparison.Regressed(0.05));
+  const std::string text = ComparisonText(comparison, 0.05, Style{});
+  EXPECT_NE(text.find("open.p99 < 1s   before: 110 ms holds, after: 1.2 s fails"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(nlohmann::json::parse(ComparisonJson(comparison, 0.05))["worse"], true);
+  EXPECT_FALSE(Compare({after}, {after}).Regressed(0.05)) << "it failed before, too";
+}
+
+TEST(ComparisonTest, ARunThatFailedIsNamed) {
+  RunResult failed = RunOf(100);
+  failed.failure = "dt-ca ended by itself";
+  const Comparison comparison = Compare({RunOf(100)}, {failed});
+  ASSERT_EQ(comparison.invalid.size(), 1u);
+  EXPECT_EQ(comparison.invalid[0], "a run after is FAIL: dt-ca ended by itself");
+}
+
+TEST(ComparisonTest, PartsOfARunAddUp) {
+  RunResult first = RunOf(100, 1, 60);
+  RunResult second = RunOf(200, 2, 600);  // Its slots are longer.
+  ASSERT_NE(first.recording.slot_seconds, second.recording.slot_seconds);
+  first.devices = second.devices = 500;
+  first.decisions = {{"trusted", "allowed", 10, "of the first"}};
+  second.decisions = {{"trusted", "allowed", 5, ""}, {"other", "denied", 1, ""}};
+  second.violations = {"799 issued, but the System Log has 800"};
+  const RunResult merged = MergeResults({first, second});
+  EXPECT_EQ(merged.devices, 1000u);
+  EXPECT_EQ(merged.decisions.at(0).count, 15u);
+  EXPECT_EQ(merged.decisions.at(1).rule, "other");
+  EXPECT_FALSE(merged.valid());
+  const OperationRecord& open = merged.recording.operations.at(0);
+  EXPECT_EQ(open.response.count(), 13'200u);
+  EXPECT_EQ(open.errors, 3u);
+  std::uint64_t in_slots = 0;
+  for (const OperationSlot& slot : open.slots) in_slots += slot.done;
+  EXPECT_EQ(in_slots, 13'200u);
+  EXPECT_TRUE(ParseResult(ToJson(merged)).ok()) << ParseResult(ToJson(merged)).status();
+}
+
+}  // namespace
+}  // namespace devicetrust::simulator
