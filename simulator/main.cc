@@ -24,6 +24,7 @@
 #include "simulator/handshake/client_certificates.h"
 #include "simulator/verbs/explain_command.h"
 #include "simulator/verbs/handshake_command.h"
+#include "simulator/verbs/result_commands.h"
 #include "simulator/verbs/run.h"
 #include "simulator/verbs/scenario_command.h"
 #include "simulator/verbs/up.h"
@@ -98,6 +99,21 @@ void Describe(ScenariosOptions& scenarios, service::Options& options) {
 }
 
 void Describe(CheckOptions& /*check*/, service::Options& /*options*/) {}
+
+void Describe(ReportOptions& report, service::Options& options) {
+  options.Text("out", report.out, "FILE",
+               "Where the page goes, - is standard output (default: beside the result, as .html)");
+}
+
+void Describe(CompareOptions& compare, service::Options& options) {
+  options.Number("tolerance", compare.tolerance, 0, 1000,
+                 "Percent by which a figure may be worse");
+  options.Flag("json", compare.json, "Print JSON");
+}
+
+void Describe(MergeOptions& merge, service::Options& options) {
+  options.Text("out", merge.out, "FILE", "Where the result goes, - is standard output");
+}
 
 void Describe(ExplainOptions& explain, service::Options& options) {
   options.Text("run-dir", explain.run_dir, "FOLDER",
@@ -222,6 +238,25 @@ constexpr const char* kCheckExamples =
     "Examples:\n"
     "  dt-sim check mine.yaml\n"
     "Exit codes: 0 it is good, 2 it is not.";
+constexpr const char* kReportAbout =
+    "Makes a page of a result of dt-sim run --json, in one file that needs no network.";
+constexpr const char* kReportExamples =
+    "Examples:\n"
+    "  dt-sim report result.json\n"
+    "  dt-sim report result.json --out page.html";
+constexpr const char* kCompareAbout =
+    "Says whether the second of two results is worse, with 95 % intervals from a bootstrap.";
+constexpr const char* kCompareExamples =
+    "Examples:\n"
+    "  dt-sim compare before.json after.json\n"
+    "  dt-sim compare rounds-before rounds-after --tolerance 10\n"
+    "A folder's results are rounds of the same; five or more on each side are enough to judge by.\n"
+    "Exit codes: 0 not worse, 1 worse or something failed, 2 bad usage, a file that is no result.";
+constexpr const char* kMergeAbout = "Adds up results of parts of one run, as JSON.";
+constexpr const char* kMergeExamples =
+    "Examples:\n"
+    "  dt-sim merge part-1.json part-2.json --out result.json\n"
+    "Exit codes: those of dt-sim run, of all parts together.";
 constexpr const char* kExplainAbout =
     "Shows why one sign-in was decided as it was: each rule, each condition, the first remedy.";
 constexpr const char* kExplainExamples =
@@ -327,6 +362,9 @@ int Main(int argc, char** argv) {
   HandshakeOptions handshake;
   ScenariosOptions scenarios;
   CheckOptions check;
+  ReportOptions report;
+  CompareOptions compare;
+  MergeOptions merge;
   run.bin_dir = up.bin_dir = ProgramFolder();
   up.version = DT_VERSION;
   run.version = DT_VERSION;
@@ -353,6 +391,15 @@ int Main(int argc, char** argv) {
   const Verb check_verb(app, "check", kCheckAbout, kCheckExamples, check);
   check_verb.cli->add_option("FILE", check.file, "A scenario, or the name of one that ships")
       ->required();
+  const Verb report_verb(app, "report", kReportAbout, kReportExamples, report);
+  report_verb.cli->add_option("RESULT", report.result, "What dt-sim run --json wrote")->required();
+  const Verb compare_verb(app, "compare", kCompareAbout, kCompareExamples, compare);
+  compare_verb.cli->add_option("BEFORE", compare.before, "A result, or a folder of them")
+      ->required();
+  compare_verb.cli->add_option("AFTER", compare.after, "A result, or a folder of them")
+      ->required();
+  const Verb merge_verb(app, "merge", kMergeAbout, kMergeExamples, merge);
+  merge_verb.cli->add_option("RESULT", merge.results, "Of each part")->required();
   service::RefuseEmptyTexts(app, {});
   if (argc == 1) {
     std::fputs(app.help().c_str(), stdout);
@@ -364,7 +411,8 @@ int Main(int argc, char** argv) {
     return service::RefuseCommandLine(app, status);
   };
   for (const Verb* const verb :
-       {&run_verb, &up_verb, &explain_verb, &handshake_verb, &scenarios_verb, &check_verb}) {
+       {&run_verb, &up_verb, &explain_verb, &handshake_verb, &scenarios_verb, &check_verb,
+        &report_verb, &compare_verb, &merge_verb}) {
     if (!verb->cli->parsed()) continue;
     if (const absl::Status set = verb->flags.Set(verb->options); !set.ok()) return refuse(set);
   }
@@ -379,6 +427,9 @@ int Main(int argc, char** argv) {
   if (explain_verb.cli->parsed()) return Flushed(Report(Explain(explain, stdout)));
   if (scenarios_verb.cli->parsed()) return Flushed(Report(ListScenarios(scenarios, stdout)));
   if (check_verb.cli->parsed()) return Flushed(Report(CheckScenario(check.file, stdout)));
+  if (report_verb.cli->parsed()) return Flushed(Report(WriteReport(report, stdout)));
+  if (compare_verb.cli->parsed()) return Flushed(Report(CompareRuns(compare, stdout)));
+  if (merge_verb.cli->parsed()) return Flushed(Report(MergeRuns(merge, stdout)));
   if (const absl::Status enough = CheckOpenFiles(); !enough.ok()) return Report(enough);
   if (handshake_verb.cli->parsed()) return Flushed(Report(Handshake(handshake, stdout)));
   if (up_verb.cli->parsed()) {

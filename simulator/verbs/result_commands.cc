@@ -1,0 +1,93 @@
+#include "simulator/verbs/result_commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "libs/base/files.h"
+#include "simulator/report/comparison.h"
+#include "simulator/report/html_report.h"
+#include "simulator/verbs/run.h"
+
+namespace devicetrust::simulator {
+namespace {
+
+constexpr std::size_t kResultsMax = 1000;
+
+absl::Status PutOut(const std::string& path, const std::string& text, std::FILE* out) {
+  if (path != "-") return WriteFileAtomically(path, text, 0644);
+  std::fputs(text.c_str(), out);
+  return absl::OkStatus();
+}
+
+// The results of a folder, by name, or the one of a file.
+absl::StatusOr<std::vector<RunResult>> RoundsAt(const std::string& path) {
+  std::vector<std::string> files = {path};
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    files.clear();
+    std::filesystem::directory_iterator at(path, error);
+    for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+      if (at->path().extension() == ".json") files.push_back(at->path());
+    }
+    std::ranges::sort(files);
+  }
+  if (files.empty() || files.size() > kResultsMax) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} holds {} files that end in .json: give a folder with 1 to {} results of "
+                    "dt-sim run --json, or one of them",
+                    path, files.size(), kResultsMax));
+  }
+  std::vector<RunResult> rounds;
+  for (const std::string& file : files) {
+    DT_ASSIGN_OR_RETURN(RunResult round, ReadResult(file));
+    rounds.push_back(std::move(round));
+  }
+  return rounds;
+}
+
+}  // namespace
+
+absl::Status WriteReport(const ReportOptions& options, std::FILE* out) {
+  DT_ASSIGN_OR_RETURN(const RunResult result, ReadResult(options.result));
+  const std::string path =
+      !options.out.empty()
+          ? options.out
+          : std::filesystem::path(options.result).replace_extension(".html").string();
+  if (path == options.result) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} is the result itself: name another file with --out", path));
+  }
+  DT_RETURN_IF_ERROR(PutOut(path, HtmlReport(result), out));
+  if (path != "-") std::fprintf(out, "Report: %s\n", path.c_str());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> CompareRuns(const CompareOptions& options, std::FILE* out) {
+  DT_ASSIGN_OR_RETURN(const std::vector<RunResult> before, RoundsAt(options.before));
+  DT_ASSIGN_OR_RETURN(const std::vector<RunResult> after, RoundsAt(options.after));
+  const Comparison comparison = Compare(before, after);
+  const double tolerance = options.tolerance / 100.0;
+  const std::string text = options.json
+                               ? ComparisonJson(comparison, tolerance)
+                               : ComparisonText(comparison, tolerance, Style::Of(::fileno(out)));
+  std::fputs(text.c_str(), out);
+  return comparison.Regressed(tolerance) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+absl::StatusOr<int> MergeRuns(const MergeOptions& options, std::FILE* out) {
+  std::vector<RunResult> parts;
+  for (const std::string& path : options.results) {
+    DT_ASSIGN_OR_RETURN(RunResult part, ReadResult(path));
+    parts.push_back(std::move(part));
+  }
+  const RunResult merged = MergeResults(std::move(parts));
+  DT_RETURN_IF_ERROR(PutOut(options.out, ToJson(merged), out));
+  if (!merged.failure.empty() || !merged.violations.empty()) return EXIT_FAILURE;
+  return merged.fell_behind.empty() ? EXIT_SUCCESS : kFellBehind;
+}
+
+}  // namespace devicetrust::simulator
