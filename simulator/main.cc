@@ -251,7 +251,9 @@ constexpr const char* kCompareExamples =
     "  dt-sim compare before.json after.json\n"
     "  dt-sim compare rounds-before rounds-after --tolerance 10\n"
     "A folder's results are rounds of the same; five or more on each side are enough to judge by.\n"
-    "Exit codes: 0 not worse, 1 worse or something failed, 2 bad usage, a file that is no result.";
+    "What is there no more after (an operation, a threshold that held) counts as worse.\n"
+    "Exit codes: 0 not worse, 1 worse or something failed, 2 bad usage, 3 nothing to compare: a\n"
+    "run that failed or was INVALID, or no operation in common.";
 constexpr const char* kMergeAbout = "Adds up results of parts of one run, as JSON.";
 constexpr const char* kMergeExamples =
     "Examples:\n"

@@ -134,7 +134,8 @@ Piece Drawn(const std::vector<Piece>& rounds, std::mt19937_64& random) {
 // What errors change is told in points, since there may have been none.
 double ChangeOf(Figure figure, double before, double after) {
   if (figure == Figure::kErrors) return (after - before) / 100;
-  return before > 0 ? after / before - 1 : 0;
+  if (before > 0) return after / before - 1;
+  return after > 0 ? 1 : 0;  // No ratio to nothing: as much as if it had doubled.
 }
 
 Change::Verdict VerdictOf(const Change& change, bool enough) {
@@ -214,11 +215,16 @@ bool IsWorse(const Change& change, double tolerance) {
 
 }  // namespace
 
-bool Comparison::Regressed(double tolerance) const {
-  const auto fails_now = [](const ThresholdChange& each) { return each.held && !each.holds; };
-  return std::ranges::any_of(thresholds, fails_now) ||
-         std::ranges::any_of(changes,
-                             [tolerance](const Change& each) { return IsWorse(each, tolerance); });
+Comparison::Outcome Comparison::OutcomeWithin(double tolerance) const {
+  const auto fails_now = [](const ThresholdChange& each) {
+    return each.held && (!each.holds || each.after.empty());
+  };
+  const auto is_worse = [tolerance](const Change& each) { return IsWorse(each, tolerance); };
+  if (only_after_failed || !missing.empty() || std::ranges::any_of(thresholds, fails_now) ||
+      std::ranges::any_of(changes, is_worse)) {
+    return Outcome::kWorse;
+  }
+  return changes.empty() || !invalid.empty() ? Outcome::kNothing : Outcome::kNotWorse;
 }
 
 Comparison Compare(const std::vector<RunResult>& before, const std::vector<RunResult>& after) {
@@ -229,11 +235,23 @@ Comparison Compare(const std::vector<RunResult>& before, const std::vector<RunRe
   const auto later = SidesOf(after, comparison.of_slots);
   for (const auto& [name, side] : SidesOf(before, comparison.of_slots)) {
     const auto other = std::ranges::find(later, name, &std::pair<std::string, Side>::first);
-    if (other == later.end() || side.rounds.empty() || other->second.rounds.empty()) continue;
+    if (side.rounds.empty()) continue;
+    if (other == later.end() || other->second.rounds.empty()) {
+      comparison.missing.push_back(name + " was measured before, and not after");
+      continue;
+    }
+    const std::size_t had = other->second.rounds.size();
+    if (!comparison.of_slots && side.rounds.size() == before.size() && had < after.size()) {
+      comparison.missing.push_back(fmt::format("{} is in each round before, and in {} of {} after",
+                                               name, had, after.size()));
+    }
     CompareOperation(name, side, other->second, comparison.changes);
   }
   CompareThresholds(before, /*after=*/false, comparison);
   CompareThresholds(after, /*after=*/true, comparison);
+  const auto failed = [](const RunResult& result) { return VerdictWord(result) == "FAIL"; };
+  comparison.only_after_failed =
+      std::ranges::all_of(before, &RunResult::valid) && std::ranges::any_of(after, failed);
   for (const auto& [results, which] : {std::pair{&before, "before"}, std::pair{&after, "after"}}) {
     for (const RunResult& result : *results) {
       if (result.valid()) continue;
@@ -249,6 +267,7 @@ Comparison Compare(const std::vector<RunResult>& before, const std::vector<RunRe
 
 std::string ComparisonText(const Comparison& comparison, double tolerance, const Style& style) {
   std::string text;
+  for (const std::string& what : comparison.missing) text += style.Bad("gone") + "  " + what + "\n";
   for (const std::string& why : comparison.invalid) text += style.Bad("note") + "  " + why + "\n";
   text += comparison.of_slots
               ? "One run each: pieces of its time stand in for rounds, which tells nothing of what "
@@ -284,10 +303,19 @@ std::string ComparisonText(const Comparison& comparison, double tolerance, const
                         verdict(threshold.before, threshold.held),
                         verdict(threshold.after, threshold.holds));
   }
-  const std::string within = fmt::format("tolerance {:.1f} %", tolerance * 100);
-  return text + "\n" +
-         (comparison.Regressed(tolerance) ? style.Bad("WORSE") : style.Good("NOT WORSE")) + " (" +
-         within + ")\n";
+  text += "\n";
+  switch (comparison.OutcomeWithin(tolerance)) {
+    case Comparison::Outcome::kWorse:
+      text += style.Bad("WORSE");
+      break;
+    case Comparison::Outcome::kNotWorse:
+      text += style.Good("NOT WORSE");
+      break;
+    case Comparison::Outcome::kNothing:
+      text += style.Bad("NOTHING TO COMPARE") + ": run both again until they pass";
+      break;
+  }
+  return text + fmt::format(" (tolerance {:.1f} %)\n", tolerance * 100);
 }
 
 std::string ComparisonJson(const Comparison& comparison, double tolerance) {
@@ -310,14 +338,17 @@ std::string ComparisonJson(const Comparison& comparison, double tolerance) {
                           {"held", threshold.held},
                           {"holds", threshold.holds}});
   }
+  const Comparison::Outcome outcome = comparison.OutcomeWithin(tolerance);
   const Tree root = {{"rounds_before", comparison.rounds_before},
                      {"rounds_after", comparison.rounds_after},
                      {"of_one_run_each", comparison.of_slots},
                      {"changes", std::move(changes)},
                      {"thresholds", std::move(thresholds)},
+                     {"missing", comparison.missing},
                      {"notes", comparison.invalid},
                      {"tolerance", tolerance},
-                     {"worse", comparison.Regressed(tolerance)}};
+                     {"worse", outcome == Comparison::Outcome::kWorse},
+                     {"comparable", outcome != Comparison::Outcome::kNothing}};
   return root.dump(2, ' ', false, Tree::error_handler_t::replace) + "\n";
 }
 

@@ -37,10 +37,15 @@ struct Comparison {
   bool of_slots = false;  // One run each: pieces of its time stand in for rounds.
   std::vector<Change> changes;
   std::vector<ThresholdChange> thresholds;
+  std::vector<std::string> missing;  // What was before and is there no more, or not in each round.
   std::vector<std::string> invalid;  // Of both, why figures of a run mean less.
+  bool only_after_failed = false;    // The runs before passed; one after did not.
 
-  // A threshold that held fails, or a figure is worse by more than `tolerance` with confidence.
-  bool Regressed(double tolerance) const;
+  // kNothing: a run of either side is not valid, or they have nothing in common.
+  enum class Outcome { kNotWorse, kWorse, kNothing };
+  // Worse: a threshold that held fails or is no longer asked for, an operation is missing, a run
+  // fails as none did before, or a figure is worse by more than `tolerance` with confidence.
+  Outcome OutcomeWithin(double tolerance) const;
 };
 
 // By bootstrap over rounds: each side is drawn again with replacement 1,000 times, always the same

@@ -10,6 +10,7 @@ namespace devicetrust::simulator {
 namespace {
 
 using std::chrono::milliseconds;
+using Outcome = Comparison::Outcome;
 
 // A run of `seconds` with sign-ins around `median`, and so many errors.
 RunResult RunOf(int median, std::uint64_t errors = 0, int seconds = 60) {
@@ -39,7 +40,7 @@ TEST(ComparisonTest, WhatIsTheSameShowsNoDifference) {
   for (const Change& change : comparison.changes) {
     EXPECT_EQ(change.verdict, Change::Verdict::kNone) << change.figure;
   }
-  EXPECT_FALSE(comparison.Regressed(0.05));
+  EXPECT_EQ(comparison.OutcomeWithin(0.05), Outcome::kNotWorse);
 }
 
 TEST(ComparisonTest, ARunThatIsSlowerByAHalfIsWorseAndTheOtherWayRoundBetter) {
@@ -47,8 +48,8 @@ TEST(ComparisonTest, ARunThatIsSlowerByAHalfIsWorseAndTheOtherWayRoundBetter) {
   EXPECT_EQ(Find(slower, "p50").verdict, Change::Verdict::kWorse);
   EXPECT_GT(Find(slower, "p50").low, 0.3);
   EXPECT_LT(Find(slower, "p50").high, 0.7);
-  EXPECT_TRUE(slower.Regressed(0.05));
-  EXPECT_FALSE(slower.Regressed(0.7));
+  EXPECT_EQ(slower.OutcomeWithin(0.05), Outcome::kWorse);
+  EXPECT_EQ(slower.OutcomeWithin(0.7), Outcome::kNotWorse);
   EXPECT_EQ(Find(Compare({RunOf(150)}, {RunOf(100)}), "p99").verdict, Change::Verdict::kBetter);
 }
 
@@ -68,13 +69,40 @@ TEST(ComparisonTest, AThresholdThatHeldAndFailsIsWorse) {
   before.recording.thresholds = {{"open.p99 < 1s", "110 ms", true}};
   after.recording.thresholds = {{"open.p99 < 1s", "1.2 s", false}};
   const Comparison comparison = Compare({before}, {after});
-  EXPECT_TRUE(comparison.Regressed(0.05));
+  EXPECT_EQ(comparison.OutcomeWithin(0.05), Outcome::kWorse);
   const std::string text = ComparisonText(comparison, 0.05, Style{});
   EXPECT_NE(text.find("open.p99 < 1s   before: 110 ms holds, after: 1.2 s fails"),
             std::string::npos)
       << text;
   EXPECT_EQ(nlohmann::json::parse(ComparisonJson(comparison, 0.05))["worse"], true);
-  EXPECT_FALSE(Compare({after}, {after}).Regressed(0.05)) << "it failed before, too";
+  EXPECT_EQ(Compare({after}, {after}).OutcomeWithin(0.05), Outcome::kNotWorse)
+      << "it failed before, too";
+}
+
+TEST(ComparisonTest, WhatIsThereNoMoreIsWorse) {
+  RunResult before = RunOf(100);
+  RunResult after = RunOf(100);
+  before.recording.thresholds = {{"open.p99 < 1s", "110 ms", true}};
+  EXPECT_EQ(Compare({before}, {after}).OutcomeWithin(0.05), Outcome::kWorse) << "no threshold";
+  EXPECT_EQ(Compare({after}, {before}).OutcomeWithin(0.05), Outcome::kNotWorse) << "a new one";
+  const std::vector<RunResult> rounds(5, RunOf(100));
+  std::vector<RunResult> fewer = rounds;
+  fewer[2].recording.operations.clear();
+  const Comparison gaps = Compare(rounds, fewer);
+  EXPECT_EQ(gaps.missing,
+            std::vector<std::string>{"open is in each round before, and in 4 of 5 after"});
+  EXPECT_EQ(gaps.OutcomeWithin(0.05), Outcome::kWorse);
+  after.recording.operations.clear();
+  const Comparison none = Compare({RunOf(100)}, {after});
+  EXPECT_EQ(none.missing, std::vector<std::string>{"open was measured before, and not after"});
+  EXPECT_EQ(none.OutcomeWithin(0.05), Outcome::kWorse);
+  EXPECT_EQ(Compare({after}, {RunOf(100)}).OutcomeWithin(0.05), Outcome::kNothing);
+}
+
+TEST(ComparisonTest, ARiseFromNothingIsARise) {
+  const Comparison comparison = Compare({RunOf(100)}, {RunOf(100, 40)});
+  EXPECT_GT(Find(comparison, "errors").after, 0);
+  EXPECT_GT(Find(Compare({RunOf(0, 0, 1)}, {RunOf(100)}), "p50").high, 0);
 }
 
 TEST(ComparisonTest, ARunThatFailedIsNamed) {
@@ -83,6 +111,11 @@ TEST(ComparisonTest, ARunThatFailedIsNamed) {
   const Comparison comparison = Compare({RunOf(100)}, {failed});
   ASSERT_EQ(comparison.invalid.size(), 1u);
   EXPECT_EQ(comparison.invalid[0], "a run after is FAIL: dt-ca ended by itself");
+  EXPECT_EQ(comparison.OutcomeWithin(0.05), Outcome::kWorse);
+  EXPECT_EQ(Compare({failed}, {failed}).OutcomeWithin(0.05), Outcome::kNothing);
+  RunResult behind = RunOf(100);
+  behind.fell_behind = "by 2 s";
+  EXPECT_EQ(Compare({RunOf(100)}, {behind}).OutcomeWithin(0.05), Outcome::kNothing);
 }
 
 TEST(ComparisonTest, PartsOfARunAddUp) {

@@ -49,6 +49,11 @@ absl::StatusOr<std::vector<RunResult>> RoundsAt(const std::string& path) {
   return rounds;
 }
 
+bool IsSameFile(const std::string& one, const std::string& other) {
+  std::error_code error;
+  return one == other || std::filesystem::equivalent(one, other, error);
+}
+
 }  // namespace
 
 absl::Status WriteReport(const ReportOptions& options, std::FILE* out) {
@@ -57,7 +62,7 @@ absl::Status WriteReport(const ReportOptions& options, std::FILE* out) {
       !options.out.empty()
           ? options.out
           : std::filesystem::path(options.result).replace_extension(".html").string();
-  if (path == options.result) {
+  if (IsSameFile(path, options.result)) {
     return absl::InvalidArgumentError(
         fmt::format("{} is the result itself: name another file with --out", path));
   }
@@ -75,13 +80,36 @@ absl::StatusOr<int> CompareRuns(const CompareOptions& options, std::FILE* out) {
                                ? ComparisonJson(comparison, tolerance)
                                : ComparisonText(comparison, tolerance, Style::Of(::fileno(out)));
   std::fputs(text.c_str(), out);
-  return comparison.Regressed(tolerance) ? EXIT_FAILURE : EXIT_SUCCESS;
+  switch (comparison.OutcomeWithin(tolerance)) {
+    case Comparison::Outcome::kNotWorse:
+      return EXIT_SUCCESS;
+    case Comparison::Outcome::kWorse:
+      return EXIT_FAILURE;
+    case Comparison::Outcome::kNothing:
+      return kFellBehind;
+  }
+  return EXIT_FAILURE;
 }
 
 absl::StatusOr<int> MergeRuns(const MergeOptions& options, std::FILE* out) {
   std::vector<RunResult> parts;
-  for (const std::string& path : options.results) {
+  for (auto at = options.results.begin(); at != options.results.end(); ++at) {
+    const std::string& path = *at;
+    const auto same = [&path](const std::string& other) { return IsSameFile(path, other); };
+    if (std::any_of(options.results.begin(), at, same) || same(options.out)) {
+      return absl::InvalidArgumentError(path +
+                                        " is named twice: name each part once, and another "
+                                        "file with --out");
+    }
     DT_ASSIGN_OR_RETURN(RunResult part, ReadResult(path));
+    if (!parts.empty() &&
+        (part.scenario != parts.front().scenario || part.version != parts.front().version)) {
+      return absl::InvalidArgumentError(
+          fmt::format("{} is of '{}' by version {}, and {} of '{}' by version {}: parts are of one "
+                      "run; compare others with dt-sim compare",
+                      path, part.scenario, part.version, options.results.front(),
+                      parts.front().scenario, parts.front().version));
+    }
     parts.push_back(std::move(part));
   }
   const RunResult merged = MergeResults(std::move(parts));
