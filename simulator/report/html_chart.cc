@@ -105,8 +105,8 @@ std::string Path(const ChartLine& line, double x_max, const Scale& scale) {
     path += fmt::format("{}{:.0f} {:.0f}", path.empty() ? 'M' : 'L', x_of(x),
                         (1 - scale.Place(y)) * kSide);
   }
-  // One point alone is a dot: a line of no length with round ends.
-  if (line.points.size() == 1) path += "h0";
+  // One point alone is a dash, which is seen.
+  if (line.points.size() == 1) path += "m-6 0h12";
   if (line.area && !line.points.empty()) {
     path += fmt::format("L{:.0f} 1000L{:.0f} 1000Z", x_of(line.points.back().first),
                         x_of(line.points.front().first));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
+#include <optional>
 
 #include "simulator/report/html_chart.h"
 #include "simulator/report/report_style.h"
@@ -125,9 +127,9 @@ Chart OverTime(const Recording& recording, std::string title) {
 }
 
 std::string At(double seconds) {
+  const auto whole = static_cast<std::int64_t>(seconds);
   return seconds < 60 ? fmt::format("{:.3g} s", seconds)
-                      : fmt::format("{}:{:02} min", static_cast<int>(seconds) / 60,
-                                    static_cast<int>(seconds) % 60);
+                      : fmt::format("{}:{:02} min", whole / 60, whole % 60);
 }
 
 Chart LatencyChart(const Recording& recording, const OperationRecord& operation) {
@@ -277,10 +279,9 @@ std::string Decisions(const RunResult& result) {
   }
   std::string html;
   if (!rows.empty()) {
-    html =
-        R"(<div class="scroll"><table><tr><th>Rule</th><th class="text">Outcome</th>)"
-        R"(<th>Decisions</th><th></th></tr>)" +
-        rows + "</table></div>";
+    html = R"(<div class="scroll"><table><tr><th>Rule</th><th class="text">Outcome</th>)"
+           R"(<th>Decisions</th><th></th></tr>)" +
+           rows + "</table></div>";
   }
   const Recording& recording = result.recording;
   Chart chart = OverTime(recording, "Decisions per second");
@@ -363,9 +364,8 @@ std::string Cost(const RunResult& result) {
     html += "<table><tr><th>Process</th><th>CPU</th><th>most memory</th></tr>" + rows + "</table>";
   }
   if (!result.processes && !html.empty()) {
-    html +=
-        R"(<p class="soft">The services ran inside dt-sim; with )"
-        R"(<code>--processes</code> each is shown by itself.</p>)";
+    html += R"(<p class="soft">The services ran inside dt-sim; with )"
+            R"(<code>--processes</code> each is shown by itself.</p>)";
   }
   return html;
 }
@@ -377,11 +377,10 @@ std::string StoryHtml(const StoryRecord& story) {
     const double left = std::clamp(100 * static_cast<double>(step.at.count()) / whole, 0.0, 100.0);
     const double width =
         std::clamp(100 * static_cast<double>(step.took.count()) / whole, 0.0, 100 - left);
-    steps += fmt::format(
-        R"(<li><span>{}</span><span class="took">{}</span><span class="track">)"
-        R"(<i style="left:{:.1f}%;width:{:.1f}%"></i></span>{})",
-        HtmlText(step.name), HtmlText(Took(step.took)), left, width,
-        step.detail.empty() ? "" : "<small>" + HtmlText(step.detail) + "</small>");
+    steps += fmt::format(R"(<li><span>{}</span><span class="took">{}</span><span class="track">)"
+                         R"(<i style="left:{:.1f}%;width:{:.1f}%"></i></span>{})",
+                         HtmlText(step.name), HtmlText(Took(step.took)), left, width,
+                         step.detail.empty() ? "" : "<small>" + HtmlText(step.detail) + "</small>");
     steps += "</li>";
   }
   std::string end = HtmlText(story.outcome);

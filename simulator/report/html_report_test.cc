@@ -86,6 +86,12 @@ TEST(HtmlReportTest, WhatARunHoldsIsTextWhateverItIs) {
   EXPECT_TRUE(Has(html, "&quot;&gt;&lt;script&gt;alert(&#39;x&#39;)"));
 }
 
+TEST(HtmlReportTest, ATimeBeyondAllRunsIsStillATime) {
+  RunResult result;
+  result.recording.faults = {{"CA down", 1e14, std::nullopt}};
+  EXPECT_TRUE(Has(HtmlReport(result), "<td>1666666666666:40 min</td>"));
+}
+
 TEST(HtmlReportTest, ARunWithoutARecordingHasItsVerdictAndNoEmptySections) {
   RunResult result;
   result.failure = "dt-ca ended by itself";

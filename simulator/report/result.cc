@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -68,7 +69,8 @@ void NumberIn(const Json& object, const char* key, Number& number) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number()) return;
   const double value = found->get<double>();
-  if (value >= 0 && value <= 1e15) number = static_cast<Number>(value);
+  const double most = std::min(1e15, static_cast<double>(std::numeric_limits<Number>::max()));
+  if (value >= 0 && value <= most) number = static_cast<Number>(value);
 }
 
 absl::Status TextsIn(const Json& object, const char* key, std::vector<std::string>& texts) {
