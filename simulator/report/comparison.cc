@@ -393,7 +393,16 @@ RunResult MergeResults(std::vector<RunResult> parts) {
     const auto append = [](auto& list, auto& more) {
       list.insert(list.end(), more.begin(), more.end());
     };
-    append(merged.resources.processes, part.resources.processes);
+    for (ProcessUsage& more : part.resources.processes) {
+      auto& all = merged.resources.processes;
+      const auto known = std::ranges::find(all, more.name, &ProcessUsage::name);
+      if (known == all.end()) {
+        all.push_back(std::move(more));
+        continue;
+      }
+      known->cpu_seconds += more.cpu_seconds;
+      known->pss_bytes += more.pss_bytes;
+    }
     append(merged.story, part.story);
     append(merged.violations, part.violations);
     merged.resources.wall_seconds =

@@ -140,5 +140,34 @@ TEST(ComparisonTest, PartsOfARunAddUp) {
   EXPECT_TRUE(ParseResult(ToJson(merged)).ok()) << ParseResult(ToJson(merged)).status();
 }
 
+TEST(ComparisonTest, ManyPartsAreNoMoreThanOneResultHolds) {
+  const Recorder::Moment begun{std::chrono::seconds(1000)};
+  std::vector<RunResult> parts;
+  for (int part = 0; part < 40; ++part) {
+    Recorder recorder(begun);
+    recorder.Gauge("certificates issued", 10, begun + std::chrono::seconds(part % 2));
+    recorder.Used({0, {{"dt-ca", part + 1, 1, 100}}}, begun);
+    recorder.FaultBegins("CA down", begun + std::chrono::seconds(2));
+    recorder.FaultEnds("CA down", begun + milliseconds(3000 + part));
+    recorder.Judged({{"open.p99 < 1s", "110 ms", part != 7}});
+    RunResult& result = parts.emplace_back();
+    result.recording = recorder.Read(begun + std::chrono::seconds(4));
+    result.resources = {4, {{"dt-ca", part + 1, 1, 100}}};
+  }
+  const RunResult merged = MergeResults(std::move(parts));
+  ASSERT_EQ(merged.recording.gauges.size(), 1u);
+  EXPECT_EQ(merged.recording.gauges[0].slots.front(), 200);
+  EXPECT_EQ(merged.recording.gauges[0].slots.back(), 400);
+  ASSERT_EQ(merged.recording.processes.size(), 1u);
+  EXPECT_EQ(merged.recording.processes[0].slots.front()->pss_bytes, 4000u);
+  ASSERT_EQ(merged.resources.processes.size(), 1u);
+  EXPECT_EQ(merged.resources.processes[0].cpu_seconds, 40);
+  ASSERT_EQ(merged.recording.faults.size(), 1u);
+  EXPECT_NEAR(*merged.recording.faults[0].end_seconds, 3.039, 0.001);
+  ASSERT_EQ(merged.recording.thresholds.size(), 1u);
+  EXPECT_FALSE(merged.recording.thresholds[0].holds);
+  EXPECT_TRUE(ParseResult(ToJson(merged)).ok()) << ParseResult(ToJson(merged)).status();
+}
+
 }  // namespace
 }  // namespace devicetrust::simulator

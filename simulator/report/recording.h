@@ -100,8 +100,8 @@ void Join(std::optional<ProcessRecord::Slot>& slot,
           const std::optional<ProcessRecord::Slot>& later);
 // Each two neighbours become one slot of twice the length.
 void HalveSlots(Recording& recording);
-// What another part of the same run recorded, from the same moment on. Gauges, processes, faults
-// and thresholds of both stand beside one another.
+// What another part of the same run recorded, from the same moment on. Gauges and processes of one
+// name are summed, a fault that both had is one, a threshold holds when it holds in both.
 void Add(Recording& recording, Recording other);
 
 }  // namespace devicetrust::simulator
