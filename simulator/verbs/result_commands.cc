@@ -23,6 +23,13 @@ absl::Status PutOut(const std::string& path, const std::string& text, std::FILE*
   return absl::OkStatus();
 }
 
+// A file that is not there is bad usage, and no verdict.
+absl::StatusOr<RunResult> GivenResult(const std::string& path) {
+  absl::StatusOr<RunResult> result = ReadResult(path);
+  if (!result.ok()) return absl::InvalidArgumentError(result.status().message());
+  return result;
+}
+
 // The results of a folder, by name, or the one of a file.
 absl::StatusOr<std::vector<RunResult>> RoundsAt(const std::string& path) {
   std::vector<std::string> files = {path};
@@ -43,7 +50,7 @@ absl::StatusOr<std::vector<RunResult>> RoundsAt(const std::string& path) {
   }
   std::vector<RunResult> rounds;
   for (const std::string& file : files) {
-    DT_ASSIGN_OR_RETURN(RunResult round, ReadResult(file));
+    DT_ASSIGN_OR_RETURN(RunResult round, GivenResult(file));
     rounds.push_back(std::move(round));
   }
   return rounds;
@@ -54,10 +61,22 @@ bool IsSameFile(const std::string& one, const std::string& other) {
   return one == other || std::filesystem::equivalent(one, other, error);
 }
 
+// Figures of different work do not compare.
+absl::Status CheckSameScenario(const std::vector<RunResult>& results) {
+  for (const RunResult& result : results) {
+    if (result.scenario == results.front().scenario) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("one result is of the scenario '{}', another of '{}': give results of the same "
+                    "scenario",
+                    results.front().scenario, result.scenario));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteReport(const ReportOptions& options, std::FILE* out) {
-  DT_ASSIGN_OR_RETURN(const RunResult result, ReadResult(options.result));
+  DT_ASSIGN_OR_RETURN(const RunResult result, GivenResult(options.result));
   const std::string path =
       !options.out.empty()
           ? options.out
@@ -74,6 +93,9 @@ absl::Status WriteReport(const ReportOptions& options, std::FILE* out) {
 absl::StatusOr<int> CompareRuns(const CompareOptions& options, std::FILE* out) {
   DT_ASSIGN_OR_RETURN(const std::vector<RunResult> before, RoundsAt(options.before));
   DT_ASSIGN_OR_RETURN(const std::vector<RunResult> after, RoundsAt(options.after));
+  std::vector<RunResult> all = before;
+  all.insert(all.end(), after.begin(), after.end());
+  DT_RETURN_IF_ERROR(CheckSameScenario(all));
   const Comparison comparison = Compare(before, after);
   const double tolerance = options.tolerance / 100.0;
   const std::string text = options.json
@@ -101,12 +123,12 @@ absl::StatusOr<int> MergeRuns(const MergeOptions& options, std::FILE* out) {
                                         " is named twice: name each part once, and another "
                                         "file with --out");
     }
-    DT_ASSIGN_OR_RETURN(RunResult part, ReadResult(path));
+    DT_ASSIGN_OR_RETURN(RunResult part, GivenResult(path));
     if (!parts.empty() &&
         (part.scenario != parts.front().scenario || part.version != parts.front().version)) {
       return absl::InvalidArgumentError(
           fmt::format("{} is of '{}' by version {}, and {} of '{}' by version {}: parts are of one "
-                      "run; compare others with dt-sim compare",
+                      "run",
                       path, part.scenario, part.version, options.results.front(),
                       parts.front().scenario, parts.front().version));
     }

@@ -26,11 +26,13 @@ struct MergeOptions {
   std::string out = "-";
 };
 
-// Errors of all: kInvalidArgument, kNotFound: a file that can't be read or is no result, named.
+// Errors of all: kInvalidArgument: a file that can't be read or is no result, named, or results of
+// several scenarios where they must be of one.
 
 // Writes the page, and says where to `out`.
 absl::Status WriteReport(const ReportOptions& options, std::FILE* out);
-// The exit code: 1 when the second is worse than the first.
+// The exit code: 1 when the second is worse than the first, failed where the first did not, or
+// never did what the first did.
 absl::StatusOr<int> CompareRuns(const CompareOptions& options, std::FILE* out);
 // The exit code: that of `dt-sim run` for all parts together.
 absl::StatusOr<int> MergeRuns(const MergeOptions& options, std::FILE* out);
