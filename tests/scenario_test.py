@@ -155,57 +155,5 @@ faults: [{stop: iwa, at: 1h, for: 1s}]
         self.assertIn("mine.yaml:11:10: ca can't be paused: it runs inside dt-sim", ended.stderr)
 
 
-class Results(unittest.TestCase):
-    """What `dt-sim report`, `compare` and `merge` make of results."""
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="dt-it-")
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        run(BIN / "dt-sim", "run", "--devices", "20", "--no-story", "--json", "a.json",
-            cwd=self.folder)
-        self.result = json.loads((self.folder / "a.json").read_text())
-
-    def write(self, name, **changes):
-        (self.folder / name).write_text(json.dumps(self.result | changes))
-
-    def sim(self, code, *arguments):
-        ended = run(BIN / "dt-sim", *arguments, cwd=self.folder, check=False)
-        self.assertEqual(ended.returncode, code, ended.stdout + ended.stderr)
-        return ended
-
-    def test_a_report_is_one_page_that_loads_nothing(self):
-        self.sim(0, "report", "a.json")
-        page = (self.folder / "a.html").read_text()
-        for word in ("<script", "<link", "src=", "@import", "url("):
-            self.assertNotIn(word, page)
-        self.assertIn("default-src 'none'", page)
-        (self.folder / "folder").mkdir()
-        refused = self.sim(2, "report", "a.json", "--out", "folder/../a.json")
-        self.assertIn("is the result itself", refused.stderr)
-        self.assertEqual(json.loads((self.folder / "a.json").read_text()), self.result)
-
-    def test_what_is_gone_or_failed_is_not_as_good_as_before(self):
-        self.assertIn("NOT WORSE", self.sim(0, "compare", "a.json", "a.json").stdout)
-        operations = self.result["recording"]["operations"]
-        self.assertGreater(len(operations), 1)
-        name = operations[0]["name"]
-        self.write("fewer.json",
-                   recording=self.result["recording"] | {"operations": operations[1:]})
-        self.assertIn(f"{name} was measured before, and not after",
-                      self.sim(1, "compare", "a.json", "fewer.json").stdout)
-        self.write("behind.json", valid=False, fell_behind="by 2 s")
-        self.assertIn("NOTHING TO COMPARE",
-                      self.sim(3, "compare", "a.json", "behind.json").stdout)
-
-    def test_parts_of_a_run_add_up_once_each(self):
-        self.write("b.json")
-        self.sim(0, "merge", "a.json", "b.json", "--out", "whole.json")
-        whole = json.loads((self.folder / "whole.json").read_text())
-        self.assertEqual(whole["devices"], 2 * self.result["devices"])
-        self.assertIn("is named twice", self.sim(2, "merge", "a.json", "./a.json").stderr)
-        self.write("other.json", scenario="Another")
-        self.assertIn("parts are of one run", self.sim(2, "merge", "a.json", "other.json").stderr)
-
-
 if __name__ == "__main__":
     unittest.main()

@@ -31,8 +31,7 @@ struct MergeOptions {
 
 // Writes the page, and says where to `out`.
 absl::Status WriteReport(const ReportOptions& options, std::FILE* out);
-// The exit code: 1 when the second is worse than the first, failed where the first did not, or
-// never did what the first did.
+// The exit code: 1 when the second is worse than the first, 3 when nothing can be said.
 absl::StatusOr<int> CompareRuns(const CompareOptions& options, std::FILE* out);
 // The exit code: that of `dt-sim run` for all parts together.
 absl::StatusOr<int> MergeRuns(const MergeOptions& options, std::FILE* out);
