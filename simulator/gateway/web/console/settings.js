@@ -4,7 +4,7 @@ import { el, fill } from "../dom.js";
 import { ApiError, call, may } from "./api.js";
 import { ask, problemBox, say } from "./dialogs.js";
 import { forgetPlaces } from "./table.js";
-import { timeText } from "./text.js";
+import { spanText, timeText } from "./text.js";
 
 /** @param {boolean | undefined} on */
 function onOff(on) {
@@ -42,6 +42,12 @@ export async function settingsPage(main) {
     return true;
   };
 
+  const displayName = el("input", {
+    name: "display_name",
+    value: settings.display_name ?? "",
+    placeholder: settings.org_id,
+    maxlength: 64,
+  });
   const may_change = may("SettingsService/SetDeviceTrust");
   const learnMore = el("input", {
     type: "url",
@@ -175,6 +181,83 @@ export async function settingsPage(main) {
       Boolean(settings.ad_integration_active),
       "SetAdIntegration",
       "active",
+    ),
+    switchBox(
+      "Enrollment by primary IWAs alone",
+      "While it is off, computers enroll through a backup IWA when no primary one of their domain serves them.",
+      Boolean(settings.iwa_primary_only),
+      "SetIwaFailover",
+      "primary_only",
+    ),
+    may("SettingsService/SetDisplayName")
+      ? el(
+          "form",
+          {
+            class: "box",
+            onsubmit: async (/** @type {SubmitEvent} */ event) => {
+              event.preventDefault();
+              try {
+                await change(
+                  "SetDisplayName",
+                  {
+                    display_name: displayName.value.trim(),
+                    expected_version: answer.version,
+                  },
+                  "Name saved.",
+                );
+              } catch (error) {
+                fill(notes, problemBox(error));
+                notes.scrollIntoView();
+              }
+            },
+          },
+          el("h2", {}, "Name of the organization"),
+          el(
+            "label",
+            {},
+            "As authenticator apps show it beside the codes",
+            displayName,
+          ),
+          el("button", { type: "submit" }, "Save name"),
+        )
+      : null,
+    el(
+      "section",
+      { class: "box" },
+      el("h2", {}, "Changed by dtctl"),
+      el(
+        "dl",
+        {},
+        [
+          [
+            "Sessions end",
+            `${spanText(settings.session_lifetime) || "12 hours"} after their password` +
+              (spanText(settings.session_idle_timeout)
+                ? `, and ${spanText(settings.session_idle_timeout)} after their last use`
+                : ""),
+            "dtctl sessions limits",
+          ],
+          [
+            "First second factor",
+            settings.factor_self_enrollment
+              ? "People enroll it by themselves"
+              : "An administrator enrolls it",
+            "dtctl self-enrollment",
+          ],
+          [
+            "Apps name people by",
+            settings.default_name_id_format?.split(":").at(-1) || "unspecified",
+            "dtctl name-id",
+          ],
+        ].map(([name, value, verb]) =>
+          el(
+            "div",
+            {},
+            el("dt", {}, name),
+            el("dd", {}, value, " ", el("code", {}, verb)),
+          ),
+        ),
+      ),
     ),
   );
 }

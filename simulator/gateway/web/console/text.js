@@ -27,6 +27,14 @@ export function dayText(timestamp) {
 export function countText(value) {
   return number.format(Number(value ?? 0));
 }
+/** "30 minutes", "12 hours" of "1800s"; empty for none. @param {string | undefined} duration */
+export function spanText(duration) {
+  const minutes = Math.round(Number.parseFloat(duration ?? "0") / 60);
+  if (minutes === 0) return "";
+  return minutes % 60 === 0
+    ? plural(minutes / 60, "hour")
+    : plural(minutes, "minute");
+}
 /** "1 certificate", "2 certificates". @param {number} count @param {string} noun */
 export function plural(count, noun) {
   return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`;
