@@ -174,6 +174,35 @@ test("the org's name and its use of backup IWAs are set, and what dtctl alone ch
     .waitFor();
 });
 
+test("an IWA vouches for the domains that it is given, and no slip replaces those of another", async () => {
+  await goTo(page, "IWAs");
+  const iwa = page.locator("section.box").first();
+  const name = ((await iwa.getByRole("heading").textContent()) ?? "").split(" ")[0];
+  await button("Let an IWA vouch that has not registered…").click();
+  const first = page.getByRole("dialog", { name: "Let an IWA vouch" });
+  await first.getByLabel("Name of the IWA").fill(name);
+  await first.getByRole("button", { name: "Save domains" }).click();
+  await first.getByText(`${name} has registered.`).waitFor();
+  await first.getByRole("button", { name: "Cancel" }).click();
+
+  await button(`Change the domains of ${name}`).click();
+  const dialog = page.getByRole("dialog", { name: `Whom ${name} may vouch for` });
+  const domains = dialog.getByLabel(/^Domains/);
+  const before = await domains.inputValue();
+  assert.notEqual(before, "");
+  await domains.fill("no domain!");
+  await dialog.getByRole("button", { name: "Save domains" }).click();
+  await dialog.getByText("MALFORMED_REQUEST").waitFor();
+  await domains.fill("");
+  await dialog.getByRole("button", { name: "Save domains" }).click();
+  await iwa.getByText("No administrator lets it vouch for a domain.").waitFor();
+  await button(`Change the domains of ${name}`).click();
+  await domains.fill(before);
+  assert.deepEqual(await axeProblems(page), []);
+  await dialog.getByRole("button", { name: "Save domains" }).click();
+  await iwa.getByText("Works").waitFor();
+});
+
 test("the System Log filters, opens an event and follows what happens", async () => {
   await goTo(page, "System Log");
   await page.getByLabel("Filter").fill('eventType eq "admin.console.open"');
