@@ -203,6 +203,35 @@ test("an IWA vouches for the domains that it is given, and no slip replaces thos
   await iwa.getByText("Works").waitFor();
 });
 
+test("a computer is blocked with its certificates, and let in again", async () => {
+  await goTo(page, "Devices");
+  const row = page
+    .getByRole("table", { name: "Certificates" })
+    .getByRole("row")
+    .filter({ hasText: "Good" })
+    .first();
+  const device = await row.locator("code").nth(1).textContent();
+  assert.ok(device);
+  await button("Block a computer…").click();
+  const dialog = page.getByRole("dialog", { name: "Block a computer" });
+  const field = dialog.getByLabel("SID of the computer, or device id");
+  const act = dialog.getByRole("button", { name: "Block the computer" });
+  await field.fill("S-1-5-21-1-2-3-4567");
+  await act.click();
+  await dialog.getByText("UNKNOWN_SUBJECT").waitFor();
+  assert.deepEqual(await axeProblems(page), []);
+  await field.fill(device);
+  await act.click();
+  await page.getByText(`${device} is blocked, 1 certificate revoked.`).waitFor();
+  await page.getByRole("listitem").filter({ hasText: "since" }).waitFor();
+  await button("Let it enroll…").click();
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: /enroll/ })
+    .click();
+  await page.getByText("None.", { exact: true }).waitFor();
+});
+
 test("the System Log filters, opens an event and follows what happens", async () => {
   await goTo(page, "System Log");
   await page.getByLabel("Filter").fill('eventType eq "admin.console.open"');

@@ -3,8 +3,8 @@
 import { el, fill } from "../dom.js";
 import { call, may } from "./api.js";
 import { ask, say } from "./dialogs.js";
-import { dataTable } from "./table.js";
-import { dayText, enumText, timeText } from "./text.js";
+import { dataTable, forgetPlaces } from "./table.js";
+import { dayText, enumText, plural, timeText } from "./text.js";
 
 /**
  * The first `count` certificates that fit.
@@ -232,13 +232,14 @@ export async function devicesPage(main) {
             ),
           ),
         )
-      : el(
-          "p",
-          { class: "soft" },
-          "None. ",
-          el("code", {}, "dtctl device block"),
-          " keeps a computer from enrolling.",
-        ),
+      : el("p", { class: "soft" }, "None."),
+    may("CertificateAdminService/BlockDevice")
+      ? el(
+          "button",
+          { type: "button", onclick: () => block(again) },
+          "Block a computer…",
+        )
+      : null,
     el("h2", {}, "Issuers"),
     el(
       "ul",
@@ -253,6 +254,72 @@ export async function devicesPage(main) {
       ),
     ),
   );
+}
+
+/** @param {() => Promise<void>} again */
+async function block(again) {
+  const name = el("input", {
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "S-1-5-21-… or a device id",
+  });
+  const unknown = el("input", { type: "checkbox" });
+  const reason = el(
+    "select",
+    {},
+    el(
+      "option",
+      { value: "REVOCATION_REASON_CESSATION_OF_OPERATION" },
+      "It is no longer used",
+    ),
+    el(
+      "option",
+      { value: "REVOCATION_REASON_CERTIFICATE_HOLD" },
+      "For a while: its certificates are put on hold",
+    ),
+    el(
+      "option",
+      { value: "REVOCATION_REASON_KEY_COMPROMISE" },
+      "Lost or stolen: its keys are never certified again",
+    ),
+  );
+  await ask({
+    title: "Block a computer",
+    content: [
+      el(
+        "p",
+        {},
+        "Its certificates are revoked, and it gets no other until it is let in again. Every gateway refuses them within a second.",
+      ),
+      el("label", {}, "SID of the computer, or device id", name),
+      el("label", {}, "Why", reason),
+      el(
+        "label",
+        { class: "check" },
+        unknown,
+        "It has never enrolled, and the SID is right",
+      ),
+    ],
+    button: "Block the computer",
+    danger: true,
+    act: async () => {
+      const text = name.value.trim();
+      const answer = await call("CertificateAdminService/BlockDevice", {
+        device: /^s-1-/i.test(text)
+          ? { computer_sid: text }
+          : { device_id: text },
+        reason: reason.value,
+        allow_unknown: unknown.checked,
+      });
+      say(
+        `${text} is blocked, ${plural(Number(answer.revoked ?? 0), "certificate")} revoked.`,
+      );
+      forgetPlaces();
+      await again();
+      return true;
+    },
+  });
 }
 
 /** @param {any} one @param {() => Promise<void>} again */
