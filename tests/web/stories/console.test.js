@@ -232,6 +232,48 @@ test("a computer is blocked with its certificates, and let in again", async () =
   await page.getByText("None.", { exact: true }).waitFor();
 });
 
+test("a directory that would deactivate many people waits, and says whom, until it is let", async () => {
+  // The environment's people are imported: the answers of a directory are put in here.
+  /** @type {any} */
+  const status = {
+    domain: "corp.test",
+    state: "STATE_STOPPED",
+    passes: "4",
+    people: "120",
+    groups: "7",
+    synced_at: "2026-01-02T03:04:05Z",
+    deactivations: "41",
+    deactivated_examples: ["ada@corp.test", "<b>bob</b>@corp.test"],
+    refused: ["eve: no SID"],
+  };
+  /** @type {any[]} */
+  const asked = [];
+  const address = "**/console/api/devicetrust.org.v1.PeopleSyncService/*";
+  await page.route(address, async (route) => {
+    const method = route.request().url().split("/").at(-1);
+    if (method !== "GetPeopleSync") {
+      asked.push([method, route.request().postDataJSON()]);
+      Object.assign(status, { state: "STATE_WAITING", passes: "5", people: "79" });
+    }
+    await route.fulfill({ json: method === "GetPeopleSync" ? { domains: [status] } : {} });
+  });
+  await goTo(page, "People");
+  const box = page.getByRole("region", { name: "Directory of corp.test" });
+  await box.getByText("41 people, ada@corp.test, <b>bob</b>@corp.test among them").waitFor();
+  assert.deepEqual(await axeProblems(page), []);
+  await box.getByRole("button", { name: "Let it deactivate 41…" }).click();
+  await button("Deactivate 41 people").click();
+  await box.getByText("79 people in 7 groups").waitFor();
+  await box.getByRole("button", { name: "Read the directory of corp.test now" }).click();
+  await page.getByText("The directory of corp.test is being read.").waitFor();
+  assert.deepEqual(asked, [
+    ["ApprovePeopleSync", { domain: "corp.test", deactivations: "41" }],
+    ["RunPeopleSync", { domain: "corp.test" }],
+  ]);
+  await page.unroute(address);
+  await goTo(page, "Settings");
+});
+
 test("the System Log filters, opens an event and follows what happens", async () => {
   await goTo(page, "System Log");
   await page.getByLabel("Filter").fill('eventType eq "admin.console.open"');

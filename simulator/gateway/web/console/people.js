@@ -3,9 +3,16 @@
 import { el, fill } from "../dom.js";
 import { call, may } from "./api.js";
 import { certificateTable, listCertificates } from "./devices.js";
-import { ask, say } from "./dialogs.js";
+import { ask, problemBox, say } from "./dialogs.js";
 import { dataTable, forgetPlaces } from "./table.js";
-import { dayText, personText, plural } from "./text.js";
+import {
+  countText,
+  dayText,
+  enumText,
+  personText,
+  plural,
+  timeText,
+} from "./text.js";
 
 /** @param {any} user */
 function statusBadge(user) {
@@ -17,11 +24,141 @@ function statusBadge(user) {
   );
 }
 
+const SYNC_LOOK_MS = 1000;
+const SYNC_LOOKS_MAX = 120;
+
+/** What keeps people: the directories that are read, and how far that is (ORG-4). */
+function directories() {
+  const place = el("div");
+  if (!may("PeopleSyncService/GetPeopleSync")) return place;
+  /** @returns {Promise<any[]>} */
+  const look = async () => {
+    const { domains = [] } = await call("PeopleSyncService/GetPeopleSync");
+    fill(place, domains.map(box));
+    return domains;
+  };
+  /** Shows how far it is until the pass after `passes` has ended. @param {string} domain @param {number} passes */
+  const follow = async (domain, passes) => {
+    for (
+      let looks = 0;
+      looks < SYNC_LOOKS_MAX && place.isConnected;
+      looks += 1
+    ) {
+      const one = (await look()).find((each) => each.domain === domain);
+      if (!one || Number(one.passes ?? 0) > passes) return;
+      await new Promise((later) => setTimeout(later, SYNC_LOOK_MS));
+    }
+  };
+  /** @param {any} one */
+  const box = (one) => {
+    const stopped = one.state === "STATE_STOPPED";
+    const bad = stopped || one.state === "STATE_FAILED";
+    return el(
+      "section",
+      { class: "box", "aria-label": `Directory of ${one.domain}` },
+      el(
+        "h2",
+        {},
+        `Directory of ${one.domain} `,
+        el(
+          "span",
+          { class: `badge ${bad ? "bad" : "good"}` },
+          enumText(one.state, "STATE_"),
+        ),
+      ),
+      one.error ? el("p", { class: "problem" }, one.error) : null,
+      stopped
+        ? el(
+            "p",
+            { class: "problem" },
+            `It would deactivate ${countText(one.deactivations)} people, ${(one.deactivated_examples ?? []).join(", ")} among them, and waits for an administrator.`,
+          )
+        : null,
+      el(
+        "p",
+        { class: "soft" },
+        `${countText(one.people)} people in ${plural(Number(one.groups ?? 0), "group")}; last read ${timeText(one.synced_at)}.`,
+      ),
+      one.refused?.length
+        ? el(
+            "details",
+            {},
+            el("summary", {}, "Not taken"),
+            el(
+              "ul",
+              {},
+              one.refused.map((/** @type {string} */ text) =>
+                el("li", {}, text),
+              ),
+            ),
+          )
+        : null,
+      el(
+        "div",
+        { class: "buttons" },
+        may("PeopleSyncService/RunPeopleSync")
+          ? el(
+              "button",
+              {
+                type: "button",
+                "aria-label": `Read the directory of ${one.domain} now`,
+                onclick: async () => {
+                  await call("PeopleSyncService/RunPeopleSync", {
+                    domain: one.domain,
+                  });
+                  say(`The directory of ${one.domain} is being read.`);
+                  forgetPlaces();
+                  await follow(one.domain, Number(one.passes ?? 0));
+                },
+              },
+              "Read it now",
+            )
+          : null,
+        stopped && may("PeopleSyncService/ApprovePeopleSync")
+          ? el(
+              "button",
+              { type: "button", class: "danger", onclick: () => approve(one) },
+              `Let it deactivate ${countText(one.deactivations)}…`,
+            )
+          : null,
+      ),
+    );
+  };
+  /** @param {any} one */
+  const approve = (one) =>
+    ask({
+      title: `Deactivate ${countText(one.deactivations)} people of ${one.domain}?`,
+      content: [
+        el(
+          "p",
+          {},
+          "Their sign-ins end and their certificates are revoked. Check first that the directory really has them no longer.",
+        ),
+      ],
+      button: `Deactivate ${countText(one.deactivations)} people`,
+      danger: true,
+      act: async () => {
+        await call("PeopleSyncService/ApprovePeopleSync", {
+          domain: one.domain,
+          deactivations: one.deactivations,
+        });
+        say(`The directory of ${one.domain} is read, and deactivates them.`);
+        forgetPlaces();
+        follow(one.domain, Number(one.passes ?? 0));
+        return true;
+      },
+    });
+  // The people are worth seeing without it.
+  look().catch((error) => fill(place, problemBox(error)));
+  return place;
+}
+
 /** @param {HTMLElement} main */
 export function peoplePage(main) {
   fill(
     main,
     el("h1", {}, "People"),
+    directories(),
     dataTable({
       name: "People",
       search: "Search by name or principal",
