@@ -12,9 +12,10 @@ namespace devicetrust::simulator {
 namespace {
 
 constexpr std::size_t kDraws = 1000;
-constexpr std::size_t kPieces = 40;     // Of the time of one run.
-constexpr std::size_t kRoundsMin = 5;   // Fewer say nothing about how much they vary.
-constexpr std::uint64_t kDrawSeed = 7;  // The same answer each time.
+constexpr std::size_t kPieces = 40;            // Of the time of one run.
+constexpr std::size_t kRoundsMin = 5;          // Fewer say nothing about how much they vary.
+constexpr std::size_t kMeasuredBytesMax = 80;  // Of a threshold in all rounds, in one line.
+constexpr std::uint64_t kDrawSeed = 7;         // The same answer each time.
 
 // What one round has of an operation.
 struct Piece {
@@ -180,8 +181,12 @@ void CompareThresholds(const std::vector<RunResult>& results, bool after, Compar
       auto known = std::ranges::find(all, threshold.text, &ThresholdChange::text);
       if (known == all.end()) known = all.insert(known, {threshold.text, "", "", true, true});
       std::string& measured = after ? known->after : known->before;
-      if (!measured.empty()) measured += "; ";
-      measured += threshold.measured.empty() ? "nothing" : threshold.measured;
+      const std::string more = threshold.measured.empty() ? "nothing" : threshold.measured;
+      if (measured.size() + more.size() < kMeasuredBytesMax) {
+        measured += (measured.empty() ? "" : "; ") + more;
+      } else if (!measured.ends_with("…")) {
+        measured += measured.empty() ? "…" : "; …";
+      }
       bool& holds = after ? known->holds : known->held;
       holds = holds && threshold.holds;
     }
@@ -224,7 +229,16 @@ Comparison::Outcome Comparison::OutcomeWithin(double tolerance) const {
       std::ranges::any_of(changes, is_worse)) {
     return Outcome::kWorse;
   }
-  return changes.empty() || !invalid.empty() ? Outcome::kNothing : Outcome::kNotWorse;
+  const auto judged_twice = [](const ThresholdChange& each) {
+    return !each.before.empty() && !each.after.empty();
+  };
+  const bool judged = FiguresJudged() || std::ranges::any_of(thresholds, judged_twice);
+  return changes.empty() || !judged || !invalid.empty() ? Outcome::kNothing : Outcome::kNotWorse;
+}
+
+bool Comparison::FiguresJudged() const {
+  return std::ranges::any_of(
+      changes, [](const Change& each) { return each.verdict != Change::Verdict::kUnsure; });
 }
 
 Comparison Compare(const std::vector<RunResult>& before, const std::vector<RunResult>& after) {
@@ -310,9 +324,12 @@ std::string ComparisonText(const Comparison& comparison, double tolerance, const
       break;
     case Comparison::Outcome::kNotWorse:
       text += style.Good("NOT WORSE");
+      if (!comparison.FiguresJudged()) text += " by thresholds alone: figures need more rounds";
       break;
     case Comparison::Outcome::kNothing:
-      text += style.Bad("NOTHING TO COMPARE") + ": run both again until they pass";
+      text += style.Bad("NOTHING TO COMPARE") + (comparison.invalid.empty()
+                                                     ? ": give longer runs, or five rounds of each"
+                                                     : ": run both again until they pass");
       break;
   }
   return text + fmt::format(" (tolerance {:.1f} %)\n", tolerance * 100);

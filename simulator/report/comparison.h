@@ -41,11 +41,14 @@ struct Comparison {
   std::vector<std::string> invalid;  // Of both, why figures of a run mean less.
   bool only_after_failed = false;    // The runs before passed; one after did not.
 
-  // kNothing: a run of either side is not valid, or they have nothing in common.
+  // kNothing: a run of either side is not valid, they have nothing in common, or too few rounds and
+  // no threshold.
   enum class Outcome { kNotWorse, kWorse, kNothing };
   // Worse: a threshold that held fails or is no longer asked for, an operation is missing, a run
   // fails as none did before, or a figure is worse by more than `tolerance` with confidence.
   Outcome OutcomeWithin(double tolerance) const;
+  // Whether there were rounds enough for any figure.
+  bool FiguresJudged() const;
 };
 
 // By bootstrap over rounds: each side is drawn again with replacement 1,000 times, always the same

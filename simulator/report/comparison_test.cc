@@ -56,6 +56,13 @@ TEST(ComparisonTest, ARunThatIsSlowerByAHalfIsWorseAndTheOtherWayRoundBetter) {
 TEST(ComparisonTest, RunsAreRoundsAndTwoAreTooFew) {
   const std::vector<RunResult> two(2, RunOf(100));
   EXPECT_EQ(Find(Compare(two, two), "p50").verdict, Change::Verdict::kUnsure);
+  EXPECT_EQ(Compare(two, two).OutcomeWithin(0.05), Outcome::kNothing);
+  std::vector<RunResult> judged = two;
+  for (RunResult& run : judged) run.recording.thresholds = {{"open.p99 < 1s", "110 ms", true}};
+  const Comparison thresholds = Compare(judged, judged);
+  EXPECT_EQ(thresholds.OutcomeWithin(0.05), Outcome::kNotWorse);
+  EXPECT_NE(ComparisonText(thresholds, 0.05, Style{}).find("NOT WORSE by thresholds alone"),
+            std::string::npos);
   const std::vector<RunResult> before = {RunOf(100), RunOf(102), RunOf(98), RunOf(101), RunOf(99)};
   const std::vector<RunResult> after = {RunOf(140), RunOf(142), RunOf(138), RunOf(141), RunOf(139)};
   const Comparison comparison = Compare(before, after);
@@ -103,6 +110,14 @@ TEST(ComparisonTest, ARiseFromNothingIsARise) {
   const Comparison comparison = Compare({RunOf(100)}, {RunOf(100, 40)});
   EXPECT_GT(Find(comparison, "errors").after, 0);
   EXPECT_GT(Find(Compare({RunOf(0, 0, 1)}, {RunOf(100)}), "p50").high, 0);
+}
+
+TEST(ComparisonTest, AThresholdOfManyRoundsIsOneLine) {
+  std::vector<RunResult> rounds(100, RunOf(100, 0, 10));
+  for (RunResult& run : rounds) run.recording.thresholds = {{"open.p99 < 1s", "110 ms", true}};
+  const Comparison comparison = Compare(rounds, rounds);
+  EXPECT_LT(comparison.thresholds.at(0).before.size(), 100u);
+  EXPECT_TRUE(comparison.thresholds.at(0).before.ends_with("110 ms; …"));
 }
 
 TEST(ComparisonTest, ARunThatFailedIsNamed) {
