@@ -141,6 +141,18 @@ class Agent(EnvironmentTest):
             self.assertEqual(len(ports), 3, proxy.targets)  # Org, IWA, CA.
             self.assertEqual(proxy.authorizations, {"Basic YWRhOnBAc3M="})
 
+    def test_a_proxy_that_ails_is_asked_again_and_one_that_refuses_is_not(self):
+        self.log_on()
+        for refusal, code, event, said in (
+                ("503 Service Unavailable", NOT_NOW, 2000, "503 Service Unavailable"),
+                ("403 Forbidden", 1, 3000, "403 Forbidden"),
+                ("407 Proxy Authentication Required", 1, 3000, "HttpProxy=http://USER:PASSWORD@")):
+            with self.subTest(refusal), Proxy(refusal) as proxy:
+                self.install(f"HttpProxy=http://127.0.0.1:{proxy.port}")
+                result = self.agent("run", "--user", code=code)
+                self.assertIn(said, result.stdout + result.stderr)
+                self.assertEqual(self.events()[-1]["id"], event)
+
     def test_two_at_once_make_one_certificate(self):
         self.install()
         self.log_on()
@@ -221,7 +233,11 @@ class Units(unittest.TestCase):
 
 
 class Proxy:
-    """An HTTP proxy that knows CONNECT alone, and notes who wanted to go where."""
+    """An HTTP proxy that knows CONNECT alone, and notes who wanted to go where. With a refusal it
+    opens no tunnel."""
+
+    def __init__(self, refusal=None):
+        self.refusal = refusal
 
     def __enter__(self):
         self.targets, self.authorizations = set(), set()
@@ -250,6 +266,10 @@ class Proxy:
         self.targets.add(target)
         self.authorizations |= {line.split(":", 1)[1].strip() for line in lines
                                 if line.lower().startswith("proxy-authorization:")}
+        if self.refusal:
+            with connection:
+                connection.sendall(f"HTTP/1.1 {self.refusal}\r\n\r\n".encode())
+            return
         server = socket.create_connection(("127.0.0.1", int(target.rsplit(":", 1)[1])))
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         for here, there in ((connection, server), (server, connection)):

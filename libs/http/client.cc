@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "libs/http/server.h"
+#include "libs/http/tunnel.h"
 
 namespace devicetrust::http {
 namespace {
@@ -46,7 +47,6 @@ Task<absl::StatusOr<tcp::endpoint>> ResolveAddress(std::string address) {
 // Leaves the socket where the tunnel begins: octet by octet, since what follows the proxy's answer
 // is the server's.
 Task<absl::Status> OpenTunnel(tcp::socket& socket, const ClientOptions& options) {
-  constexpr std::size_t kAnswerMax = 8 * 1024;
   std::string text = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", options.address);
   if (!options.proxy_authorization.empty()) {
     text += fmt::format("Proxy-Authorization: {}\r\n", options.proxy_authorization);
@@ -54,7 +54,7 @@ Task<absl::Status> OpenTunnel(tcp::socket& socket, const ClientOptions& options)
   text += "\r\n";
   auto [error, sent] = co_await asio::async_write(socket, asio::buffer(text), kAsTuple);
   std::string answer;
-  while (!error && !answer.ends_with("\r\n\r\n") && answer.size() < kAnswerMax) {
+  while (!error && !answer.ends_with("\r\n\r\n") && answer.size() < kTunnelAnswerMax) {
     char octet = 0;
     const auto [failed, got] = co_await asio::async_read(socket, asio::buffer(&octet, 1), kAsTuple);
     error = failed;
@@ -63,14 +63,11 @@ Task<absl::Status> OpenTunnel(tcp::socket& socket, const ClientOptions& options)
   if (error) {
     co_return absl::UnavailableError(fmt::format("proxy {}: {}", options.proxy, error.message()));
   }
-  const std::string line = answer.substr(0, answer.find("\r\n"));
-  if (line.starts_with("HTTP/1.") && line.size() > 10 && line[8] == ' ' && line[9] == '2') {
-    co_return absl::OkStatus();
-  }
-  const bool http = line.starts_with("HTTP/1.") && line.size() > 9;
-  co_return absl::PermissionDeniedError(
-      fmt::format("proxy {} opens no tunnel to {}: {}", options.proxy, options.address,
-                  http ? line.substr(9, 80) : "it answers no HTTP"));
+  const absl::Status opened = CheckTunnelAnswer(answer);
+  if (opened.ok()) co_return opened;
+  co_return absl::Status(opened.code(),
+                         fmt::format("proxy {} opens no tunnel to {}: {}", options.proxy,
+                                     options.address, std::string(opened.message())));
 }
 
 }  // namespace

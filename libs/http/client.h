@@ -52,9 +52,10 @@ struct ClientRequest {
 class Client {
  public:
   // Errors:
-  //   kUnavailable       name not found, connection refused or lost.
+  //   kUnavailable       name not found, connection refused or lost; the proxy opens no tunnel
+  //                      now (tunnel.h).
   //   kDeadlineExceeded  options.connect passed.
-  //   kPermissionDenied  the proxy opens no tunnel; the message has its status.
+  //   kPermissionDenied  the proxy opens no tunnel, and will open none; the message has its status.
   //   kUnauthenticated   the handshake failed: one side refused the other's certificate,
   //                      or they share no version; the message holds OpenSSL's reason.
   static Task<absl::StatusOr<std::unique_ptr<Client>>> Connect(ClientOptions options);
