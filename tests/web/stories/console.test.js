@@ -232,6 +232,36 @@ test("a computer is blocked with its certificates, and let in again", async () =
   await page.getByText("None.", { exact: true }).waitFor();
 });
 
+test("all certificates of a computer are revoked by name, and a stolen key is never certified again", async () => {
+  await goTo(page, "Devices");
+  const row = page
+    .getByRole("table", { name: "Certificates" })
+    .getByRole("row")
+    .filter({ hasText: "Good" })
+    .first();
+  const serial = (await row.locator("code").first().textContent()) ?? "";
+  const device = (await row.locator("code").nth(1).textContent()) ?? "";
+  await row.getByRole("link", { name: device }).click();
+  await page.getByRole("heading", { name: `Computer ${device}` }).waitFor();
+  await page
+    .getByRole("table", { name: `Certificates of ${device}` })
+    .getByText("Good")
+    .waitFor();
+  await button("Revoke its certificates…").click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText(serial).waitFor();
+  await dialog.getByLabel("Why").selectOption("REVOCATION_REASON_KEY_COMPROMISE");
+  assert.deepEqual(await axeProblems(page), []);
+  await dialog.getByRole("button", { name: "Revoke 1 certificate" }).click();
+  await page.getByText(`1 certificate of ${device} revoked.`).waitFor();
+  await page
+    .getByRole("table", { name: `Certificates of ${device}` })
+    .getByText("Revoked")
+    .waitFor();
+  await page.getByRole("link", { name: "Devices and certificates" }).click();
+  await page.getByRole("table", { name: "Blocked keys" }).getByText(serial).waitFor();
+});
+
 test("a directory that would deactivate many people waits, and says whom, until it is let", async () => {
   // The environment's people are imported: the answers of a directory are put in here.
   /** @type {any} */
@@ -301,8 +331,11 @@ test("a bad filter says what is wrong with it", async () => {
 
 test("no page has a serious finding of axe, in light and dark, wide and at 360 px", async () => {
   const id = (await environment.dtctl("people", "list", "--json").then(JSON.parse))[0]?.id;
+  const device = JSON.parse(await environment.dtctl("certificates", "--json")).certificates[0]
+    .device_id;
   const parts = [
     "settings",
+    `devices/${device}`,
     "apps",
     "apps/mail",
     "zones",

@@ -20,6 +20,25 @@ export async function listCertificates(filter, count) {
   return page.certificates ?? [];
 }
 
+/** Certificates that are good, as a list that names each. @param {any[]} good */
+export function goodList(good) {
+  return el(
+    "ul",
+    {},
+    good
+      .slice(0, 20)
+      .map((one) =>
+        el(
+          "li",
+          {},
+          el("code", {}, one.serial),
+          `, until ${dayText(one.not_after)}`,
+        ),
+      ),
+    good.length > 20 ? el("li", {}, `and ${good.length - 20} more`) : null,
+  );
+}
+
 /** @param {any} one */
 function stateBadge(one) {
   if (one.revoked_at) {
@@ -69,7 +88,12 @@ export function certificateTable(filter, name, again) {
       {
         title: "Device",
         wide: true,
-        cell: (one) => el("code", {}, one.device_id),
+        cell: (one) =>
+          el(
+            "a",
+            { href: `#/devices/${encodeURIComponent(one.device_id)}` },
+            el("code", {}, one.device_id),
+          ),
       },
       {
         title: "Issued",
@@ -98,7 +122,10 @@ export function certificateTable(filter, name, again) {
         next: page.next_page_token ?? "",
       };
     },
-    search: "user_id" in filter ? undefined : "Find by serial number",
+    search:
+      "user_id" in filter || "device_id" in filter
+        ? undefined
+        : "Find by serial number",
     placeholder: "as the certificate prints it",
     empty:
       "No certificate. A computer of the domain gets one when its registration task runs: docs/operations.md says how it is set up.",
@@ -236,9 +263,12 @@ export async function devicesPage(main) {
     may("CertificateAdminService/BlockDevice")
       ? el(
           "button",
-          { type: "button", onclick: () => block(again) },
+          { type: "button", onclick: () => block("", again) },
           "Block a computer…",
         )
+      : null,
+    may("CertificateAdminService/ListBlockedKeys")
+      ? [el("h2", {}, "Keys that are never certified again"), keyTable()]
       : null,
     el("h2", {}, "Issuers"),
     el(
@@ -256,16 +286,121 @@ export async function devicesPage(main) {
   );
 }
 
-/** @param {() => Promise<void>} again */
-async function block(again) {
-  const name = el("input", {
-    required: true,
-    autocomplete: "off",
-    spellcheck: "false",
-    placeholder: "S-1-5-21-… or a device id",
+/** Keys of certificates that were revoked because theirs was lost or stolen. */
+function keyTable() {
+  return dataTable({
+    name: "Blocked keys",
+    columns: [
+      { title: "Thumbprint", cell: (one) => el("code", {}, one.thumbprint) },
+      { title: "Of certificate", cell: (one) => el("code", {}, one.serial) },
+      {
+        title: "Since",
+        wide: true,
+        cell: (one) => timeText(one.blocked_at),
+      },
+      { title: "By", wide: true, cell: (one) => one.requested_by },
+    ],
+    load: async (_, token) => {
+      const page = await call("CertificateAdminService/ListBlockedKeys", {
+        page_size: 500,
+        page_token: token,
+      });
+      return { rows: page.keys ?? [], next: page.next_page_token ?? "" };
+    },
+    empty: "None. A key comes here when its certificate is lost or stolen.",
   });
-  const unknown = el("input", { type: "checkbox" });
-  const reason = el(
+}
+
+/** One computer: whose certificates it has, and what ends them. @param {HTMLElement} main @param {string} id */
+export async function devicePage(main, id) {
+  const again = async () => {
+    forgetPlaces();
+    await devicePage(main, id);
+  };
+  fill(
+    main,
+    el("p", {}, el("a", { href: "#/devices" }, "Devices and certificates")),
+    el("h1", {}, "Computer ", el("code", {}, id)),
+    el(
+      "div",
+      { class: "buttons" },
+      may("CertificateAdminService/RevokeForDevice")
+        ? el(
+            "button",
+            {
+              type: "button",
+              class: "danger",
+              onclick: () => revokeAll(id, again),
+            },
+            "Revoke its certificates…",
+          )
+        : null,
+      may("CertificateAdminService/BlockDevice")
+        ? el(
+            "button",
+            { type: "button", onclick: () => block(id, again) },
+            "Block this computer…",
+          )
+        : null,
+    ),
+    may("DiagnosticsService/Diagnose")
+      ? el(
+          "p",
+          {},
+          el(
+            "a",
+            { href: `#/doctor/device/${encodeURIComponent(id)}` },
+            "Why is this computer not trusted?",
+          ),
+        )
+      : null,
+    el("h2", {}, "Certificates"),
+    certificateTable({ device_id: id }, `Certificates of ${id}`, again),
+  );
+}
+
+/** @param {string} id @param {() => Promise<void>} again */
+async function revokeAll(id, again) {
+  const now = Date.now();
+  const good = (await listCertificates({ device_id: id }, 1000)).filter(
+    (one) => !one.revoked_at && Date.parse(one.not_after) > now,
+  );
+  if (good.length === 0) {
+    say("The computer has no certificate that could be revoked.");
+    return;
+  }
+  const what = plural(good.length, "certificate");
+  const reason = computerReasons();
+  await ask({
+    title: `Revoke ${what} of ${id}?`,
+    content: [
+      el(
+        "p",
+        {},
+        "Whoever they are for. Every gateway refuses them within a second. The computer may enroll again: blocking it keeps it from that.",
+      ),
+      goodList(good),
+      el("label", {}, "Why", reason),
+    ],
+    button: `Revoke ${what}`,
+    danger: true,
+    act: async () => {
+      const answer = await call("CertificateAdminService/RevokeForDevice", {
+        device: { device_id: id },
+        reason: reason.value,
+      });
+      say(
+        `${plural(Number(answer.revoked ?? 0), "certificate")} of ${id} ${reason.value.endsWith("HOLD") ? "on hold" : "revoked"}.`,
+      );
+      await again();
+      return true;
+    },
+  });
+}
+
+/** Why all certificates of a computer are revoked. */
+function computerReasons() {
+  return el(
     "select",
     {},
     el(
@@ -284,22 +419,37 @@ async function block(again) {
       "Lost or stolen: its keys are never certified again",
     ),
   );
+}
+
+/** @param {string} id Empty: one that the dialog asks for. @param {() => Promise<void>} again */
+async function block(id, again) {
+  const name = el("input", {
+    value: id,
+    required: true,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "S-1-5-21-… or a device id",
+  });
+  const unknown = el("input", { type: "checkbox" });
+  const reason = computerReasons();
   await ask({
-    title: "Block a computer",
+    title: id ? `Block ${id}?` : "Block a computer",
     content: [
       el(
         "p",
         {},
         "Its certificates are revoked, and it gets no other until it is let in again. Every gateway refuses them within a second.",
       ),
-      el("label", {}, "SID of the computer, or device id", name),
+      id ? null : el("label", {}, "SID of the computer, or device id", name),
       el("label", {}, "Why", reason),
-      el(
-        "label",
-        { class: "check" },
-        unknown,
-        "It has never enrolled, and the SID is right",
-      ),
+      id
+        ? null
+        : el(
+            "label",
+            { class: "check" },
+            unknown,
+            "It has never enrolled, and the SID is right",
+          ),
     ],
     button: "Block the computer",
     danger: true,

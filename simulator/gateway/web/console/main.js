@@ -15,7 +15,7 @@ import {
   forgetUnsavedRules,
   hasUnsavedRules,
 } from "./apps.js";
-import { devicesPage } from "./devices.js";
+import { devicePage, devicesPage } from "./devices.js";
 import { askForFactor, factorFields, factorOf, problemBox } from "./dialogs.js";
 import { downloadsPage } from "./downloads.js";
 import { iwasPage } from "./iwas.js";
@@ -62,7 +62,7 @@ const PARTS = [
     path: "devices",
     title: "Devices",
     method: "CertificateAdminService/ListCertificates",
-    show: devicesPage,
+    show: (main, id) => (id ? devicePage(main, id) : devicesPage(main)),
   },
   {
     path: "iwas",

@@ -2,17 +2,10 @@
 
 import { el, fill } from "../dom.js";
 import { call, may } from "./api.js";
-import { certificateTable, listCertificates } from "./devices.js";
+import { certificateTable, goodList, listCertificates } from "./devices.js";
 import { ask, problemBox, say } from "./dialogs.js";
 import { dataTable, forgetPlaces } from "./table.js";
-import {
-  countText,
-  dayText,
-  enumText,
-  personText,
-  plural,
-  timeText,
-} from "./text.js";
+import { countText, enumText, personText, plural, timeText } from "./text.js";
 
 /** @param {any} user */
 function statusBadge(user) {
@@ -285,25 +278,6 @@ export async function personPage(main, id) {
       `Certificates of ${personText(user)}`,
       again,
     ),
-  );
-}
-
-/** Certificates that are good, as a list that names each. @param {any[]} good */
-function goodList(good) {
-  return el(
-    "ul",
-    {},
-    good
-      .slice(0, 20)
-      .map((one) =>
-        el(
-          "li",
-          {},
-          el("code", {}, one.serial),
-          `, until ${dayText(one.not_after)}`,
-        ),
-      ),
-    good.length > 20 ? el("li", {}, `and ${good.length - 20} more`) : null,
   );
 }
 
