@@ -1,6 +1,7 @@
 """What becomes of results: `dt-sim report`, `dt-sim compare`, `dt-sim merge`."""
 import html.parser
 import json
+import os
 import pathlib
 import tempfile
 import unittest
@@ -113,6 +114,16 @@ class Results(unittest.TestCase):
         refused = self.sim("report", "result.json", "--out", "folder/../result.json", code=2)
         self.assertIn("is the result itself", refused.stderr)
         self.assertEqual((self.folder / "result.json").read_text(), before)
+
+    def test_what_is_no_file_is_never_replaced(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        (self.folder / "link").symlink_to("pipe")
+        for verb in ("report", "merge"):
+            for out in ("pipe", "link", "."):
+                self.sim(verb, "result.json", "--out", out, code=2)
+        self.assertTrue(pipe.is_fifo())
+        self.assertTrue((self.folder / "link").is_symlink())
 
     def test_a_run_is_not_worse_than_itself(self):
         text = self.sim("compare", "result.json", "result.json").stdout

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "libs/base/files.h"
+#include "simulator/deployment/run_folder.h"
 #include "simulator/report/comparison.h"
 #include "simulator/report/html_report.h"
 #include "simulator/verbs/run.h"
@@ -18,9 +19,12 @@ namespace {
 constexpr std::size_t kResultsMax = 1000;
 
 absl::Status PutOut(const std::string& path, const std::string& text, std::FILE* out) {
-  if (path != "-") return WriteFileAtomically(path, text, 0644);
-  std::fputs(text.c_str(), out);
-  return absl::OkStatus();
+  if (path == "-") {
+    std::fputs(text.c_str(), out);
+    return absl::OkStatus();
+  }
+  DT_RETURN_IF_ERROR(CheckWritable("--out", path, ""));
+  return WriteFileAtomically(path, text, 0644);
 }
 
 // A file that is not there is bad usage, and no verdict.
