@@ -396,8 +396,8 @@ RunResult MergeResults(std::vector<RunResult> parts) {
       if (known->remark != more.remark) known->remark.clear();  // Its numbers are of one part.
     }
     for (auto& [name, latency] : part.steps) {
-      const auto same = [&](const auto& step) { return step.first == name; };
-      const auto known = std::ranges::find_if(merged.steps, same);
+      const auto known =
+          std::ranges::find(merged.steps, name, &std::pair<std::string, Histogram>::first);
       if (known == merged.steps.end()) {
         merged.steps.emplace_back(name, std::move(latency));
       } else {
