@@ -112,6 +112,43 @@ absl::Status CheckSame(const std::string& enrolled, const std::string& user) {
   return EqualIgnoringCase(enrolled, user) ? absl::OkStatus() : SharedTerminal(enrolled);
 }
 
+// Whose computer it is about to be. While it is nobody's yet, others wait: each connection has a
+// process of its own, and of two at once one is the first.
+class UserClaim {
+ public:
+  // SHARED_TERMINAL: it is another's. kUnavailable: another one claims it.
+  static absl::StatusOr<UserClaim> Begin(const Paths& paths, const std::string& user) {
+    DT_ASSIGN_OR_RETURN(const std::string before, EnrolledUser(paths));
+    if (!before.empty()) return Of(before, user);
+    std::error_code error;
+    std::filesystem::create_directories(paths.machine_state(), error);
+    auto lock = FileLock::Acquire(paths.enrolled_user() + ".lock", "the computer's user");
+    if (!lock.ok()) return absl::UnavailableError(lock.status().message());
+    DT_ASSIGN_OR_RETURN(const std::string meanwhile, EnrolledUser(paths));
+    if (!meanwhile.empty()) return Of(meanwhile, user);
+    UserClaim claim;
+    claim.lock_ = *std::move(lock);
+    claim.file_ = paths.enrolled_user();
+    claim.user_ = user;
+    return claim;
+  }
+
+  // Theirs from now on; without this the computer stays whose it was.
+  absl::Status Note() const {
+    return file_.empty() ? absl::OkStatus() : WriteFileAtomically(file_, user_ + "\n", 0644);
+  }
+
+ private:
+  static absl::StatusOr<UserClaim> Of(const std::string& enrolled, const std::string& user) {
+    DT_RETURN_IF_ERROR(CheckSame(enrolled, user));
+    return UserClaim();
+  }
+
+  FileLock lock_;
+  std::string file_;  // Empty: it is theirs already.
+  std::string user_;
+};
+
 absl::StatusOr<DeviceTokenRequest> ReadRequest(int fd) {
   DT_ASSIGN_OR_RETURN(const std::string line, ReadLine(fd, kRequestWithin));
   const json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -176,10 +213,11 @@ absl::StatusOr<std::string> GetToken(int fd, const DeviceTokenRequest& request, 
     return absl::UnavailableError(
         fmt::format("the org names no IWA \"{}\" for {}", request.iwa_name, computer.domain()));
   }
-  DT_RETURN_IF_ERROR(NoteEnrolledUser(paths, request.user));
+  DT_ASSIGN_OR_RETURN(const UserClaim claim, UserClaim::Begin(paths, request.user));
   DT_ASSIGN_OR_RETURN(TokenAnswer answer,
                       Prove(computer, services, *discovery, **chosen,
                             {Account::kComputer, request.key_thumbprint, {}}, nullptr));
+  DT_RETURN_IF_ERROR(claim.Note());
   return std::move(answer.token);
 }
 
@@ -204,16 +242,8 @@ absl::Status CheckUserIs(const std::string& user, const std::string& domain, uid
 
 // One computer, one user: the first one.
 absl::Status NoteEnrolledUser(const Paths& paths, const std::string& user) {
-  DT_ASSIGN_OR_RETURN(const std::string before, EnrolledUser(paths));
-  if (!before.empty()) return CheckSame(before, user);
-  std::error_code error;
-  std::filesystem::create_directories(paths.machine_state(), error);
-  // Each connection has a process of its own: of two at once one is the first.
-  const auto lock = FileLock::Acquire(paths.enrolled_user() + ".lock", "the computer's user");
-  if (!lock.ok()) return absl::UnavailableError(lock.status().message());
-  DT_ASSIGN_OR_RETURN(const std::string meanwhile, EnrolledUser(paths));
-  if (!meanwhile.empty()) return CheckSame(meanwhile, user);
-  return WriteFileAtomically(paths.enrolled_user(), user + "\n", 0644);
+  DT_ASSIGN_OR_RETURN(const UserClaim claim, UserClaim::Begin(paths, user));
+  return claim.Note();
 }
 
 absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,

@@ -33,8 +33,8 @@ absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,
                                           const DeviceTokenRequest& request);
 
 // The device task's side: answers the one request of the connection `fd`, for the logged-on user at
-// the other end. The first user is the computer's from then on (Paths::enrolled_user()); another
-// one is refused with SHARED_TERMINAL.
+// the other end. The first user that gets a token is the computer's from then on
+// (Paths::enrolled_user()); another one is refused with SHARED_TERMINAL.
 absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Services& services);
 
 // kPermissionDenied with NOT_A_USER: `user` ("ada@CORP.TEST") is none that the account `uid` may go

@@ -62,6 +62,17 @@ TEST(EventLogTest, WritesALineToTheFileAndADatagramToTheJournal) {
             "\"no\\nway\",\"reason\":\"COMPUTER_DISABLED\",\"remedy\":\"Enable it.\"}\n");
 }
 
+// Lets a test do something while a proof is under way.
+class ComputerWithPause final : public FakeComputer {
+ public:
+  absl::StatusOr<std::unique_ptr<Negotiation>> Negotiate(
+      Account account, std::string_view service, const kerberos::Bindings& bindings) override {
+    if (const auto meanwhile = std::exchange(negotiating, nullptr)) meanwhile();
+    return FakeComputer::Negotiate(account, service, bindings);
+  }
+  std::function<void()> negotiating;
+};
+
 class DeviceTaskTest : public ::testing::Test {
  protected:
   // What the device task answers to `line`.
@@ -86,7 +97,7 @@ class DeviceTaskTest : public ::testing::Test {
   testing::TempFolder folder_;
   const Paths paths_{folder_.path(), folder_.path()};
   SystemClock clock_;
-  FakeComputer computer_;
+  ComputerWithPause computer_;
   FakeServices services_{clock_};
 };
 
@@ -97,6 +108,29 @@ TEST_F(DeviceTaskTest, GetsATokenForTheFirstUserAndNoneForAnother) {
   EXPECT_EQ(refused.find("\"token\""), std::string::npos);
   EXPECT_NE(refused.find("was enrolled for ada@CORP.TEST"), std::string::npos);
   EXPECT_EQ(computer_.events.back().reason, "SHARED_TERMINAL");
+}
+
+TEST_F(DeviceTaskTest, TheComputerBelongsToNobodyWhoseProofFailed) {
+  services_.errors["device"] = {absl::UnavailableError("the IWA is away")};
+  EXPECT_EQ(Serve(Request("bob@CORP.TEST")).find("\"token\""), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(paths_.enrolled_user()));
+  computer_.kerberos_status = absl::UnauthenticatedError("no keytab");
+  EXPECT_EQ(Serve(Request("bob@CORP.TEST")).find("\"token\""), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(paths_.enrolled_user()));
+  computer_.kerberos_status = absl::OkStatus();
+  EXPECT_NE(Serve(Request("ada@CORP.TEST")).find("\"token\""), std::string::npos);
+  EXPECT_EQ(ReadFile(paths_.enrolled_user()).value(), "ada@CORP.TEST\n");
+}
+
+TEST_F(DeviceTaskTest, OfTwoAtOnceOneGetsAToken) {
+  computer_.negotiating = [&] {
+    const std::string second = Serve(Request("bob@CORP.TEST"));
+    EXPECT_EQ(second.find("\"token\""), std::string::npos);
+    EXPECT_NE(second.find("in use by"), std::string::npos) << second;
+  };
+  EXPECT_NE(Serve(Request("ada@CORP.TEST")).find("\"token\""), std::string::npos);
+  EXPECT_EQ(ReadFile(paths_.enrolled_user()).value(), "ada@CORP.TEST\n");
+  EXPECT_NE(Serve(Request("bob@CORP.TEST")).find("was enrolled for ada"), std::string::npos);
 }
 
 TEST_F(DeviceTaskTest, TakesNoNameThatTheAccountHasNot) {
