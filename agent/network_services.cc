@@ -28,9 +28,14 @@ absl::StatusOr<std::shared_ptr<const Discovery>> NetworkServices::Discover(
       return kept->second.discovery;
     }
   }
-  DT_ASSIGN_OR_RETURN(Discovery fetched,
-                      FetchDiscovery(org_url, config_.org_trust_pem, clock_, config_.http_proxy));
-  auto discovery = std::make_shared<const Discovery>(std::move(fetched));
+  absl::StatusOr<Discovery> fetched =
+      FetchDiscovery(org_url, config_.org_trust_pem, clock_, config_.http_proxy);
+  if (absl::IsPermissionDenied(fetched.status()) && !config_.proxy_note.empty()) {
+    return absl::PermissionDeniedError(
+        fmt::format("{}; {}", std::string(fetched.status().message()), config_.proxy_note));
+  }
+  if (!fetched.ok()) return fetched.status();
+  auto discovery = std::make_shared<const Discovery>(*std::move(fetched));
   if (config_.discovery_kept.count() > 0) {
     const MutexLock lock(mutex_);
     kept_[org_url] = {discovery, std::chrono::steady_clock::now() + config_.discovery_kept};

@@ -19,6 +19,7 @@ namespace devicetrust::agent {
 struct NetworkConfig {
   std::string org_trust_pem;    // CA certificates that the org host's chain must end in.
   std::string http_proxy = {};  // "http://[USER:PASSWORD@]HOST:PORT" for all calls; empty: none.
+  std::string proxy_note = {};  // Why the proxy is told no password, for when it refuses.
   // Computers that share this object also share the org's answer for so long; 0: each asks.
   std::chrono::milliseconds discovery_kept{0};
   // Connections to each server, used in turn: one HTTP/2 connection is one core's work.

@@ -141,6 +141,26 @@ class Agent(EnvironmentTest):
             self.assertEqual(len(ports), 3, proxy.targets)  # Org, IWA, CA.
             self.assertEqual(proxy.authorizations, {"Basic YWRhOnBAc3M="})
 
+    def test_a_user_has_a_password_of_their_own_for_the_proxy(self):
+        own = self.home / ".config/device-trust/proxy-password"
+        own.parent.mkdir(parents=True)
+        own.write_text("bob:pass\n")
+        own.chmod(0o644)
+        self.log_on()
+        with Proxy("407 Proxy Authentication Required") as proxy:
+            self.install(f"HttpProxy=http://ada:secret@127.0.0.1:{proxy.port}")
+            self.assertNotIn("secret", (self.root / "etc/device-trust/agent.conf").read_text())
+            result = self.agent("run", "--user", code=1)
+            self.assertIn(str(own), result.stdout + result.stderr)
+            self.assertEqual(proxy.authorizations, set())
+            own.chmod(0o600)
+            self.agent("run", "--user", code=1)
+            self.assertEqual(proxy.authorizations, {"Basic Ym9iOnBhc3M="})
+            self.agent("run", "--device", code=NOT_NOW)
+            self.assertIn("Basic YWRhOnNlY3JldA==", proxy.authorizations)
+        self.agent("uninstall")
+        self.assertFalse((self.root / "etc/device-trust/proxy-password").exists())
+
     def test_a_proxy_that_ails_is_asked_again_and_one_that_refuses_is_not(self):
         self.log_on()
         for refusal, code, event, said in (

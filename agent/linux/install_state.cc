@@ -16,7 +16,19 @@ namespace {
 
 constexpr const char* kHead =
     "# Written by `dt-agent install`, which takes these options; do not edit.\n";
+constexpr std::string_view kProxyScheme = "http://";
 constexpr const char* kNotOptions[] = {"Version", "InstalledAt"};
+
+// Where HttpProxy's host begins.
+std::size_t ProxyHostAt(const std::string& http_proxy) {
+  const std::size_t at = http_proxy.rfind('@');
+  return at == std::string::npos ? kProxyScheme.size() : at + 1;
+}
+
+absl::Status Delete(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return absl::PermissionDeniedError(fmt::format("{}: cannot be deleted", path));
+}
 
 bool IsOption(const std::string& name) {
   for (const char* other : kNotOptions) {
@@ -61,6 +73,15 @@ absl::StatusOr<InstallState> InstallState::Read(const Paths& paths) {
 absl::Status InstallState::Write(const Paths& paths, const InstallOptions& options, WallTime now) {
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(paths.config()).parent_path(), error);
+  std::string proxy = options.http_proxy;
+  if (const std::size_t host = ProxyHostAt(proxy); host > kProxyScheme.size()) {
+    const std::size_t size = host - 1 - kProxyScheme.size();
+    DT_RETURN_IF_ERROR(WriteFileAtomically(paths.proxy_password(),
+                                           proxy.substr(kProxyScheme.size(), size) + "\n", 0600));
+    proxy.erase(kProxyScheme.size(), size + 1);
+  } else {
+    DT_RETURN_IF_ERROR(Delete(paths.proxy_password()));
+  }
   std::string text = kHead;
   const auto add = [&](const char* name, const std::string& value) {
     if (!value.empty()) text += fmt::format("{}={}\n", name, value);
@@ -70,7 +91,7 @@ absl::Status InstallState::Write(const Paths& paths, const InstallOptions& optio
   add("OrgURL", options.org_url);
   add("SkipBrowserSetup", options.skip_browser_setup ? "true" : "false");
   add("SkipTpm", options.skip_tpm ? "true" : "");
-  add("HttpProxy", options.http_proxy);
+  add("HttpProxy", proxy);
   add("TrustBundle", options.trust_bundle);
   add("Keytab", options.keytab);
   add("Store", options.store);
@@ -78,14 +99,28 @@ absl::Status InstallState::Write(const Paths& paths, const InstallOptions& optio
 }
 
 absl::Status InstallState::Remove(const Paths& paths) {
-  if (::unlink(paths.config().c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
-  return absl::PermissionDeniedError(fmt::format("{}: cannot be deleted", paths.config()));
+  DT_RETURN_IF_ERROR(Delete(paths.proxy_password()));
+  return Delete(paths.config());
 }
 
 std::optional<std::string> InstallState::Value(const std::string& name) const {
   const auto found = values_.find(name);
   if (found == values_.end()) return std::nullopt;
   return found->second;
+}
+
+absl::StatusOr<std::string> ProxyWithPassword(const std::string& http_proxy,
+                                              const std::string& path) {
+  DT_RETURN_IF_ERROR(RefuseIfShared(path));
+  DT_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  const std::string line = text.substr(0, text.find('\n'));
+  const std::string proxy =
+      fmt::format("{}{}@{}", kProxyScheme, line, http_proxy.substr(ProxyHostAt(http_proxy)));
+  if (line.empty() || !ParseHttpProxy(proxy).ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: no line of USER:PASSWORD, as in a URL", path));
+  }
+  return proxy;
 }
 
 }  // namespace devicetrust::agent

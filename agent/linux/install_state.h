@@ -18,6 +18,7 @@ class InstallState {
   // kNotFound: the agent is not installed. kInvalidArgument: the file makes no sense; the message
   // has the line.
   static absl::StatusOr<InstallState> Read(const Paths& paths);
+  // What a proxy is told lies apart (Paths::proxy_password()), since everybody reads this.
   static absl::Status Write(const Paths& paths, const InstallOptions& options, WallTime now);
   // OK when it is not there.
   static absl::Status Remove(const Paths& paths);
@@ -30,5 +31,11 @@ class InstallState {
   std::map<std::string, std::string> values_;
   InstallOptions options_;
 };
+
+// HttpProxy with the user information that the file at `path` has. kNotFound: there is none.
+// kFailedPrecondition: others may read it too. kPermissionDenied: it is another account's.
+// kInvalidArgument: it is no line of USER:PASSWORD. No message has the password.
+absl::StatusOr<std::string> ProxyWithPassword(const std::string& http_proxy,
+                                              const std::string& path);
 
 }  // namespace devicetrust::agent

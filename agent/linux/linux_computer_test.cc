@@ -37,6 +37,38 @@ TEST(InstallStateTest, IsWhatAnInstallationIsDetectedBy) {
   DT_EXPECT_CODE(InstallState::Read(paths), kNotFound);
 }
 
+TEST(InstallStateTest, KeepsTheProxysPasswordWhereRootAloneReadsIt) {
+  testing::TempFolder folder;
+  const Paths paths{folder.path(), folder.path()};
+  InstallOptions options;
+  options.org_url = "https://acme.test";
+  options.http_proxy = "http://ada:p@ss%40@proxy:3128";
+  DT_ASSERT_OK(InstallState::Write(paths, options, AtUnixSeconds(0)));
+  const std::string file = paths.proxy_password();
+  EXPECT_EQ(ReadFile(paths.config())->find("p@ss"), std::string::npos);
+  EXPECT_EQ(ReadFile(file).value(), "ada:p@ss%40\n");
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  const InstallState state = InstallState::Read(paths).value();
+  EXPECT_EQ(state.options().http_proxy, "http://proxy:3128");
+  EXPECT_EQ(ProxyWithPassword(state.options().http_proxy, file).value(), options.http_proxy);
+
+  std::filesystem::permissions(file, std::filesystem::perms(0640));
+  DT_EXPECT_CODE(ProxyWithPassword("http://proxy:3128", file), kFailedPrecondition);
+  for (const char* bad : {"", "\n", "ada:p%4\n", "ada:p\r\n"}) {
+    DT_ASSERT_OK(WriteFileAtomically(file, bad));
+    const auto wrong = ProxyWithPassword("http://proxy:3128", file);
+    DT_EXPECT_CODE(wrong, kInvalidArgument);
+    EXPECT_EQ(wrong.status().message().find("ada"), std::string::npos);
+  }
+  options.http_proxy = "http://proxy:3128";
+  DT_ASSERT_OK(InstallState::Write(paths, options, AtUnixSeconds(0)));
+  DT_EXPECT_CODE(ProxyWithPassword("http://proxy:3128", file), kNotFound);
+  options.http_proxy = "http://ada:pass@proxy:3128";
+  DT_ASSERT_OK(InstallState::Write(paths, options, AtUnixSeconds(0)));
+  DT_ASSERT_OK(InstallState::Remove(paths));
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
 TEST(EventLogTest, WritesALineToTheFileAndADatagramToTheJournal) {
   testing::TempFolder folder;
   const std::string journal = folder / "journal";

@@ -11,6 +11,9 @@ struct Paths {
   std::string home;  // Of the user.
 
   std::string config() const { return root + "/etc/device-trust/agent.conf"; }
+  // The user information of HttpProxy as in its URL, "USER:PASSWORD": one line, its owner's alone.
+  std::string proxy_password() const { return root + "/etc/device-trust/proxy-password"; }
+  std::string user_proxy_password() const { return home + "/.config/device-trust/proxy-password"; }
   std::string machine_state() const { return root + "/var/lib/device-trust"; }
   std::string machine_log() const { return root + "/var/log/device-trust/events.log"; }
   // Who the computer was enrolled for: one line.

@@ -22,6 +22,26 @@ absl::Status CheckHome(const std::string& home) {
       fmt::format("{} is the home of another account: run this as that account", home));
 }
 
+// An account's own password for the proxy counts before the computer's, which is root's alone.
+void SetProxy(Task task, const Paths& paths, const std::string& http_proxy,
+              NetworkConfig& network) {
+  network.http_proxy = http_proxy;
+  if (http_proxy.empty()) return;
+  absl::StatusOr<std::string> own = absl::NotFoundError("");
+  if (task == Task::kUser) own = ProxyWithPassword(http_proxy, paths.user_proxy_password());
+  if (absl::IsNotFound(own.status())) own = ProxyWithPassword(http_proxy, paths.proxy_password());
+  if (own.ok()) {
+    network.http_proxy = *std::move(own);
+  } else if (task == Task::kUser && absl::IsPermissionDenied(own.status())) {
+    network.proxy_note = fmt::format(
+        "the computer's password for it is root's alone: write yours into {} as USER:PASSWORD, "
+        "readable by you alone",
+        paths.user_proxy_password());
+  } else if (!absl::IsNotFound(own.status())) {
+    network.proxy_note = std::string(own.status().message());
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Session>> Session::Open(Task task, const Paths& paths) {
@@ -54,7 +74,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(Task task, const Paths& p
   NetworkConfig network;
   network.org_trust_pem = session->trust_pem;
   if (task == Task::kUser || DeviceTaskUsesProxy(options, kThisVersion)) {
-    network.http_proxy = options.http_proxy;
+    SetProxy(task, paths, options.http_proxy, network);
   }
   session->services = std::make_unique<NetworkServices>(std::move(network), session->clock);
   return session;
