@@ -127,10 +127,11 @@ export class Codes {
   /** The next code; waits for its step when the ones around now are spent. */
   async next() {
     const now = () => Math.floor(Date.now() / 30_000);
-    let step = Math.max(now() - 1, this.#last + 1);
+    // That of the step before is too old when another begins on its way.
+    let step = Math.max(now(), this.#last + 1);
     while (step > now() + 1) {
       await new Promise((later) => setTimeout(later, 250));
-      step = Math.max(now() - 1, this.#last + 1);
+      step = Math.max(now(), this.#last + 1);
     }
     this.#last = step;
     return totp(this.secret, step);
@@ -158,7 +159,9 @@ export async function goTo(page, part) {
   const link = page.getByRole("navigation").getByRole("link", { name: part, exact: true });
   if (!(await link.isVisible())) await page.getByRole("button", { name: "Menu" }).click();
   await link.click();
-  await page.getByRole("heading", { level: 1 }).first().waitFor();
+  // Not the heading of the page before, where that is still shown.
+  await page.locator("nav a[aria-current=page]", { hasText: part }).waitFor();
+  await page.locator(".page h1").first().waitFor();
 }
 
 const require = createRequire(import.meta.url);
