@@ -129,6 +129,34 @@ test("an older version comes back with its rules", async () => {
   await page.getByText(/is as in version/).waitFor();
 });
 
+test("recorded sign-ins are decided again by rules that are not saved yet", async () => {
+  const app = environment.endpoints.apps.find(
+    (/** @type {any} */ one) => one.device_trust === "trusted" && one.protocol === "saml2",
+  );
+  const refused = await page.context().newPage();
+  await refused.goto(app.home_url);
+  const code = (await refused.locator("code").first().textContent())?.trim() ?? "";
+  await refused.close();
+
+  await page.goto(`${environment.endpoints.admin.url}#/apps/${app.id}`);
+  await button("Replay them").click();
+  await page.getByText("1 sign-in replayed: none would come out otherwise.").waitFor();
+  const rules = page.locator(".rules > li");
+  while ((await rules.count()) > 0) {
+    const last = rules.last();
+    if (!(await last.locator("details").getAttribute("open")))
+      await last.locator("summary").click();
+    await last.getByRole("button", { name: /from the list$/ }).click();
+  }
+  await button("Replay them").click();
+  await page.getByText("1 sign-in replayed: 1 would come out otherwise.").waitFor();
+  await page.getByText("denied then, allowed by these rules").waitFor();
+  assert.deepEqual(await axeProblems(page), []);
+  page.once("dialog", (dialog) => dialog.accept());
+  await page.getByRole("link", { name: code }).click();
+  await page.getByText("Denied by rule").waitFor();
+});
+
 test("a zone is made, refused with its reason, and removed by name", async () => {
   await goTo(page, "Zones");
   await button("Add zone…").click();

@@ -1,7 +1,7 @@
 // Apps: their rules, what these come to, and what they were.
 
 import { el, fill } from "../dom.js";
-import { call, may } from "./api.js";
+import { call, listen, may } from "./api.js";
 import { ask, problemBox, say } from "./dialogs.js";
 import { decisionView } from "./log.js";
 import {
@@ -12,7 +12,7 @@ import {
   PLATFORMS,
 } from "./rules.js";
 import { dataTable, forgetPlaces } from "./table.js";
-import { timeText } from "./text.js";
+import { countText, plural, timeText } from "./text.js";
 
 /** How its protocol names an app. @param {any} app */
 const nameOf = (app) => app.saml?.entity_id ?? app.ws_fed?.realm ?? "";
@@ -193,6 +193,7 @@ export async function appPage(main, id) {
     notes,
     analysisBox(draft),
     whatIfBox(draft),
+    may("PolicyAnalysisService/ReplaySignIns") ? replayBox(draft) : null,
     el("section", {}, el("h2", {}, "Versions"), await versions(main, id, app)),
     may("AppService/RemoveApp")
       ? el(
@@ -347,6 +348,111 @@ function analysisBox(draft) {
     ),
     out,
   );
+}
+
+const DAY_MS = 86_400_000;
+const FLIPS_MAX = 20;
+
+/** Sign-ins that are kept, by these rules. @param {() => object} draft */
+function replayBox(draft) {
+  const out = el("div", { "aria-live": "polite" });
+  const days = el(
+    "select",
+    {},
+    el("option", { value: "1" }, "The last day"),
+    el("option", { value: "7" }, "The last 7 days"),
+    el("option", { value: "" }, "All that are kept"),
+  );
+  return el(
+    "section",
+    { class: "box" },
+    el("h2", {}, "Recorded sign-ins"),
+    el(
+      "p",
+      { class: "soft" },
+      "Those that there were, decided again by these rules: whom they would let in, and whom no more.",
+    ),
+    el(
+      "form",
+      {
+        class: "inline",
+        onsubmit: async (/** @type {SubmitEvent} */ event) => {
+          event.preventDefault();
+          try {
+            const since = Date.now() - Number(days.value) * DAY_MS;
+            const { messages } = await listen(
+              "PolicyAnalysisService/ReplaySignIns",
+              {
+                policy: draft(),
+                flips_max: FLIPS_MAX,
+                ...(days.value ? { since: new Date(since).toISOString() } : {}),
+              },
+            );
+            fill(out, replayed(messages));
+          } catch (error) {
+            fill(out, problemBox(error));
+          }
+        },
+      },
+      el("label", {}, "Sign-ins", days),
+      el("button", { type: "submit" }, "Replay them"),
+    ),
+    out,
+  );
+}
+
+/** @param {any[]} messages */
+function replayed(messages) {
+  const summary = messages.find((one) => one.summary)?.summary;
+  if (!summary)
+    return [
+      el(
+        "p",
+        { class: "warn" },
+        "There are too many for the console. Take fewer days, or ",
+        el("code", {}, "dtctl rules replay"),
+        ".",
+      ),
+    ];
+  const flips = messages.filter((one) => one.flip).map((one) => one.flip);
+  const others = Number(summary.flipped ?? 0);
+  const depend = Number(summary.depends_on_device ?? 0);
+  return [
+    el(
+      "p",
+      { class: others ? "warn" : "good" },
+      `${plural(Number(summary.replayed ?? 0), "sign-in")} replayed: ${others ? countText(others) : "none"} would come out otherwise.`,
+    ),
+    depend
+      ? el(
+          "p",
+          {},
+          `${plural(depend, "sign-in")} more: it depends on a device that nobody asked for then.`,
+        )
+      : null,
+    el(
+      "ul",
+      { class: "list" },
+      flips.map((/** @type {any} */ one) =>
+        el(
+          "li",
+          {},
+          `${timeText(one.at)}, ${one.principal}: ${outcome(one.before)} then, ${outcome(one.after)} by these rules${one.depends_on_device ? ", unless its device is trusted" : ""}. `,
+          may("DecisionService/ExplainDecision")
+            ? el(
+                "a",
+                { href: `#/explain/${encodeURIComponent(one.code)}` },
+                one.code,
+              )
+            : null,
+          one.why ? el("p", { class: "soft" }, one.why) : null,
+        ),
+      ),
+    ),
+    others + depend > flips.length
+      ? el("p", { class: "soft" }, `These are the first ${flips.length}.`)
+      : null,
+  ];
 }
 
 /** @param {() => object} draft */
