@@ -5,7 +5,6 @@
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
-#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>
@@ -137,7 +136,8 @@ struct Group {
   void* argument;
 };
 
-// X25519 as a KEM, which in libssl is for TLS 1.3 alone; other groups as they are.
+// X25519 as a KEM, which libssl uses in TLS 1.3, while TLS 1.2 exchanges keys of it; other groups
+// as they are.
 int Describe(const OSSL_PARAM params[], void* argument) noexcept {
   constexpr std::size_t kParamsMax = 16;
   const Group& group = *static_cast<Group*>(argument);
@@ -146,16 +146,12 @@ int Describe(const OSSL_PARAM params[], void* argument) noexcept {
                       static_cast<const char*>(name->data) == std::string_view("x25519");
   if (!x25519 || Offer::Get().kems.empty()) return group.take(params, group.argument);
   unsigned int is_kem = 1;
-  int version_min = TLS1_3_VERSION;
   std::array<OSSL_PARAM, kParamsMax> changed;
   std::size_t size = 0;
   for (const OSSL_PARAM* param = params; param->key != nullptr; ++param) {
     if (size + 2 > changed.size()) return 0;
-    const std::string_view key = param->key;
-    if (key == OSSL_CAPABILITY_TLS_GROUP_IS_KEM) continue;
-    changed[size++] = key == OSSL_CAPABILITY_TLS_GROUP_MIN_TLS
-                          ? OSSL_PARAM_construct_int(param->key, &version_min)
-                          : *param;
+    if (param->key == std::string_view(OSSL_CAPABILITY_TLS_GROUP_IS_KEM)) continue;
+    changed[size++] = *param;
   }
   if (size + 2 > changed.size()) return 0;
   changed[size++] = OSSL_PARAM_construct_uint(OSSL_CAPABILITY_TLS_GROUP_IS_KEM, &is_kem);

@@ -7,8 +7,8 @@
 
 namespace devicetrust::pki {
 
-// TLS 1.2 and 1.3 with AES-GCM or ChaCha20, X25519 (1.3 alone) or a NIST curve, keys that are EC,
-// RSA or Ed25519: the default provider's own code for them, called more directly where
+// TLS 1.2 and 1.3 with AES-GCM or ChaCha20, X25519 or a NIST curve, keys that are EC, RSA or
+// Ed25519: the default provider's own code for them, called more directly where
 // tls_key_schedule.h and tls_x25519.h say, and nothing else on offer. Lives as long as the process.
 // Null, which to OpenSSL means its default context, when it cannot be made.
 OSSL_LIB_CTX* TlsLibrary();
