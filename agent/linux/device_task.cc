@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -27,11 +26,8 @@
 namespace devicetrust::agent {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::chrono::seconds kAnswerWithin{60};
 constexpr std::chrono::seconds kRequestWithin{5};
-constexpr std::size_t kThumbprintLength = 43;  // RFC 7638 with SHA-256, base64url.
 // Smaller ones, and that of nobody, are accounts of the system's.
 constexpr uid_t kFirstUid = 1000;
 constexpr uid_t kNobody = 65'534;
@@ -70,8 +66,8 @@ absl::StatusOr<std::string> ReadLine(int fd, std::chrono::milliseconds within) {
   return absl::InvalidArgumentError("the line is too long");
 }
 
-absl::Status WriteLine(int fd, const json& object) {
-  const std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+absl::Status WriteLine(int fd, std::string text) {
+  text += '\n';
   std::size_t sent = 0;
   while (sent < text.size()) {
     const ssize_t put = ::send(fd, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
@@ -79,19 +75,6 @@ absl::Status WriteLine(int fd, const json& object) {
     sent += static_cast<std::size_t>(put);
   }
   return absl::OkStatus();
-}
-
-std::string Member(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-json ErrorAnswer(const absl::Status& status) {
-  const auto detail = rpc::DetailOf(status);
-  return {{"code", static_cast<int>(status.code())},
-          {"reason", static_cast<int>(rpc::ReasonOf(status))},
-          {"message", std::string(status.message())},
-          {"remedy", detail ? detail->remedy() : ""}};
 }
 
 absl::Status SharedTerminal(const std::string& enrolled) {
@@ -151,18 +134,7 @@ class UserClaim {
 
 absl::StatusOr<DeviceTokenRequest> ReadRequest(int fd) {
   DT_ASSIGN_OR_RETURN(const std::string line, ReadLine(fd, kRequestWithin));
-  const json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return absl::InvalidArgumentError("the request is no JSON object");
-  DeviceTokenRequest request{Member(object, "iwa"), Member(object, "key"), Member(object, "user")};
-  if (request.key_thumbprint.size() != kThumbprintLength ||
-      !std::ranges::all_of(request.key_thumbprint, IsBase64Url)) {
-    return absl::InvalidArgumentError("\"key\" is no thumbprint");
-  }
-  if (request.user.empty() || request.user.size() > 512 || HasControl(request.user) ||
-      request.user.find('@') == std::string::npos) {
-    return absl::InvalidArgumentError("\"user\" is no name@REALM");
-  }
-  return request;
+  return ParseDeviceRequest(line);
 }
 
 absl::Status NotTheAccount(const std::string& user, uid_t uid) {
@@ -260,25 +232,12 @@ absl::StatusOr<std::string> AskDeviceTask(const std::string& socket_path,
       ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return unavailable(std::strerror(errno));
   }
-  const absl::Status sent = WriteLine(
-      fd.get(),
-      {{"iwa", request.iwa_name}, {"key", request.key_thumbprint}, {"user", request.user}});
+  const absl::Status sent = WriteLine(fd.get(), FormatDeviceRequest(request));
   if (!sent.ok()) return unavailable(std::string(sent.message()));
   const auto line = ReadLine(fd.get(), kAnswerWithin);
   if (!line.ok()) return unavailable(std::string(line.status().message()));
-  const json answer = json::parse(*line, nullptr, /*allow_exceptions=*/false);
-  if (!answer.is_object()) return unavailable("its answer is no JSON object");
-  if (const std::string token = Member(answer, "token"); !token.empty()) return token;
-  const auto number = [&](const char* name) {
-    return answer.contains(name) && answer[name].is_number_integer() ? answer[name].get<int>() : 0;
-  };
-  const int code = number("code");
-  const int reason = number("reason");
-  if (code <= 0 || code > 16) return unavailable("its answer has no token");
-  return rpc::MakeError(static_cast<absl::StatusCode>(code),
-                        reason::v1::Reason_IsValid(reason) ? static_cast<reason::v1::Reason>(reason)
-                                                           : reason::v1::REASON_UNSPECIFIED,
-                        Member(answer, "message"), {}, Member(answer, "remedy"));
+  const auto answer = ParseDeviceAnswer(*line);
+  return answer ? *answer : unavailable("its answer has neither a token nor an error");
 }
 
 absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Services& services) {
@@ -286,14 +245,13 @@ absl::Status ServeDeviceToken(int fd, const Paths& paths, Computer& computer, Se
   const auto token = request.ok() ? GetToken(fd, *request, paths, computer, services)
                                   : absl::StatusOr<std::string>(request.status());
   if (!token.ok()) {
+    const auto detail = rpc::DetailOf(token.status());
     computer.WriteEvent({kEventRefused, EventLevel::kError,
                          "No device token: " + std::string(token.status().message()),
-                         rpc::ReasonName(token.status()),
-                         ErrorAnswer(token.status())["remedy"].get<std::string>()});
-    DT_RETURN_IF_ERROR(WriteLine(fd, ErrorAnswer(token.status())));
-    return token.status();
+                         rpc::ReasonName(token.status()), detail ? detail->remedy() : ""});
   }
-  return WriteLine(fd, {{"token", *token}});
+  DT_RETURN_IF_ERROR(WriteLine(fd, FormatDeviceAnswer(token)));
+  return token.status();
 }
 
 }  // namespace devicetrust::agent

@@ -14,17 +14,12 @@
 #include <string>
 
 #include "agent/computer.h"
+#include "agent/linux/device_task_lines.h"
 #include "agent/linux/paths.h"
 #include "agent/services.h"
 #include "libs/base/status.h"
 
 namespace devicetrust::agent {
-
-struct DeviceTokenRequest {
-  std::string iwa_name;
-  std::string key_thumbprint;
-  std::string user;
-};
 
 inline constexpr std::size_t kDeviceTaskLineMax = 16 * 1024;
 
