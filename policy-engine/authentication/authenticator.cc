@@ -297,6 +297,16 @@ Authenticator::Attempt Authenticator::JudgeTicket(const v1::StartTicketSessionRe
                                  reason::v1::REASON_UNTRUSTED_FOREST,
                                  "the ticket's realm is not that of its account", request.realm()));
   }
+  // A KDC can name any account in its tickets. That of another forest speaks for none of this one,
+  // and by a trust a ticket may outlive the trust by hours.
+  const auto maker = parts_.directories.FindByRealm(request.service_realm());
+  if (!maker.ok()) return refuse(maker.status());
+  if ((*maker)->forest != (*domain)->forest) {
+    return refuse(rpc::MakeError(
+        absl::StatusCode::kPermissionDenied, reason::v1::REASON_UNTRUSTED_FOREST,
+        "the ticket was made by the KDC of another forest than its account's",
+        request.service_realm(), "Sign in with the password, or at an org host of that forest."));
+  }
   const auto person = parts_.database.Read(
       [&](db::Transaction& txn) { return FindUserBySid(txn, request.account_sid()); });
   if (!person.ok()) return refuse(person.status());

@@ -142,8 +142,10 @@ class TicketSignInTest : public AuthenticatorTest {
     authenticator_.emplace(std::move(parts));
   }
   absl::StatusOr<v1::StartTicketSessionResponse> Show(const std::string& sid,
-                                                      const std::string& realm = "CORP.TEST") {
+                                                      const std::string& realm = "CORP.TEST",
+                                                      const std::string& maker = "CORP.TEST") {
     v1::StartTicketSessionRequest request;
+    request.set_service_realm(maker);
     request.set_account_sid(sid);
     request.set_realm(realm);
     request.mutable_client()->set_address("192.0.2.1");
@@ -190,6 +192,15 @@ TEST_F(TicketSignInTest, NobodyOfAnotherDomainOrUnknownHereGetsIn) {
   EXPECT_EQ(Why("S-1-5-21-1-2-3-1104", "EVIL.TEST"), reason::v1::REASON_UNTRUSTED_FOREST);
   EXPECT_EQ(Why("S-1-5-21-1-2-3-1104", "PARTNER.TEST"), reason::v1::REASON_UNTRUSTED_FOREST);
   EXPECT_EQ(Why(""), reason::v1::REASON_MALFORMED_REQUEST);
+}
+
+TEST_F(TicketSignInTest, AKdcOfAnotherForestSpeaksForNobodyHere) {
+  const std::string carol = "S-1-5-21-1-2-3-1104";
+  for (const char* maker : {"PARTNER.TEST", "EVIL.TEST", ""}) {
+    EXPECT_EQ(rpc::ReasonOf(Show(carol, "CORP.TEST", maker).status()),
+              reason::v1::REASON_UNTRUSTED_FOREST)
+        << maker;
+  }
 }
 
 TEST_F(TicketSignInTest, IsOffUntilTheOperatorTurnsItOn) {

@@ -14,8 +14,10 @@ class ScriptedTickets final : public TicketCheck {
   absl::StatusOr<TicketHolder> Check(std::string_view token,
                                      const http::Connection& /*connection*/) const override {
     ++seen;
-    if (token == "ada") return TicketHolder{"S-1-5-21-1-2-3-1104", "CORP.TEST", "cmVwbHk="};
-    if (token == "stranger") return TicketHolder{"S-1-5-21-7-7-7-1104", "EVIL.TEST", "cmVwbHk="};
+    if (token == "ada")
+      return TicketHolder{"S-1-5-21-1-2-3-1104", "CORP.TEST", "CORP.TEST", "cmVwbHk="};
+    if (token == "stranger")
+      return TicketHolder{"S-1-5-21-7-7-7-1104", "EVIL.TEST", "EVIL.TEST", "cmVwbHk="};
     return absl::UnauthenticatedError("replayed");
   }
   mutable int seen = 0;

@@ -145,6 +145,7 @@ Task<http::Response> AuthenticationForms::TicketOrForm(const RequestContext& con
   org::v1::StartTicketSessionRequest start;
   start.set_account_sid(holder->account_sid);
   start.set_realm(holder->realm);
+  start.set_service_realm(holder->service_realm);
   *start.mutable_client() = ClientOf(context.request);
   const auto started = co_await org_.StartTicketSession(std::move(start));
   if (!started.ok()) {

@@ -16,6 +16,7 @@ namespace devicetrust::gateway {
 struct TicketHolder {
   std::string account_sid;
   std::string realm;
+  std::string service_realm;  // Of the key that opened it.
   std::string reply;  // Base64: proves to the browser that we are the service it meant.
 };
 

@@ -38,7 +38,8 @@ class KerberosTickets final : public TicketCheck {
       return absl::PermissionDeniedError("the ticket is a computer's, and no person's");
     }
     return TicketHolder{std::move(accepted.identity.account_sid),
-                        std::move(accepted.identity.realm), Base64Encode(accepted.reply)};
+                        std::move(accepted.identity.realm),
+                        std::move(accepted.identity.service_realm), Base64Encode(accepted.reply)};
   }
 
  private:
