@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "libs/base/names.h"
@@ -23,26 +23,29 @@ absl::Status NotTrusted(const Domain& domain, std::string message, std::string r
 // `trusts`: all that a domain of the own forest has.
 absl::Status JudgeTrust(const Domain& domain, const std::string& own,
                         const directory::Registry& domains, const std::vector<Trust>& trusts) {
+  std::optional<absl::Status> refusal;  // Of the first that is none; another may be one.
+  const auto refuse = [&](std::string message, std::string remedy) {
+    if (!refusal) refusal = NotTrusted(domain, std::move(message), std::move(remedy));
+  };
   for (const Trust& trust : trusts) {
     const bool of_forest = FoldName(trust.partner) == domain.forest && trust.forest_transitive;
     const bool of_domain = FoldName(trust.partner) == domain.dns_name;
     if (!of_forest && !of_domain) continue;
     if (!trust.outbound) {
-      return NotTrusted(domain,
-                        fmt::format("{} does not trust {}: the trust goes the other way alone", own,
-                                    trust.partner),
-                        "Let the trust go both ways, or enroll through an IWA of that forest.");
+      refuse(fmt::format("{} does not trust {}: the trust goes the other way alone", own,
+                         trust.partner),
+             "Let the trust go both ways, or enroll through an IWA of that forest.");
+      continue;
     }
-    for (const Domain& partner : domains.domains()) {
-      if (partner.dns_name != FoldName(trust.partner) || partner.sid == trust.sid) continue;
-      return NotTrusted(
-          domain,
-          fmt::format("{} trusts a {} of SID {}, which is another one", own, trust.partner,
-                      trust.sid.empty() ? "(none)" : trust.sid),
-          "Check the domain-sid of the IWA's configuration; else make the trust anew.");
-    }
-    return absl::OkStatus();
+    const auto is_another = [&trust](const Domain& partner) {
+      return partner.dns_name == FoldName(trust.partner) && partner.sid != trust.sid;
+    };
+    if (std::ranges::none_of(domains.domains(), is_another)) return absl::OkStatus();
+    refuse(fmt::format("{} trusts a {} of SID {}, which is another one", own, trust.partner,
+                       trust.sid.empty() ? "(none)" : trust.sid),
+           "Check the domain-sid of the IWA's configuration; else make the trust anew.");
   }
+  if (refusal) return *refusal;
   return NotTrusted(domain, fmt::format("{} does not trust the forest {}", own, domain.forest),
                     "Enroll through an IWA of the account's own forest, or make a forest trust.");
 }
@@ -54,6 +57,7 @@ ForestTrusts::ForestTrusts(const directory::Registry& domains, std::string own_f
     : domains_(domains),
       own_forest_(std::move(own_forest)),
       now_(std::move(now)),
+      own_trusts_(domains.domains().size()),
       known_(domains.domains().size()) {
   for (const std::string& realm : key_realms) {
     const auto domain = domains.FindByRealm(realm);
@@ -68,11 +72,13 @@ void ForestTrusts::Start() {
   });
 }
 
-// The own forest first: others, which may not answer for seconds each, say nothing of the trusts.
+// The own forest first: others, which may not answer for seconds each, say nothing of the trusts,
+// and when many do not, the rest of them is asked next time.
 void ForestTrusts::Refresh() {
   const auto domains = domains_.domains();
+  const Steady::time_point begun = now_();
   std::vector<Trust> trusts;
-  bool own_answers = true;
+  bool root_answers = false;
   const auto ask = [&](std::size_t at) {
     auto listed = domains[at].directory->ListTrusts();
     const MutexLock lock(mutex_);
@@ -82,10 +88,16 @@ void ForestTrusts::Refresh() {
   for (std::size_t at = 0; at < domains.size(); ++at) {
     if (domains[at].forest != own_forest_) continue;
     auto listed = ask(at);
-    own_answers = own_answers && listed.ok();
-    if (listed.ok()) std::ranges::move(*listed, std::back_inserter(trusts));
+    if (listed.ok()) {
+      own_trusts_[at] = {*std::move(listed), now_()};
+      root_answers = root_answers || domains[at].dns_name == own_forest_;
+    }
+    const OwnTrusts& own = own_trusts_[at];  // A child that is silent for a moment has its last.
+    if (own.at && now_() - *own.at <= kKnownFor) {
+      trusts.insert(trusts.end(), own.trusts.begin(), own.trusts.end());
+    }
   }
-  if (own_answers) {  // Else what was known stays so for a while.
+  if (root_answers) {  // Else what was known stays so for a while.
     const MutexLock lock(mutex_);
     for (std::size_t at = 0; at < domains.size(); ++at) {
       if (domains[at].forest == own_forest_) continue;
@@ -93,8 +105,10 @@ void ForestTrusts::Refresh() {
       known_[at].at = now_();
     }
   }
-  for (std::size_t at = 0; at < domains.size(); ++at) {
-    if (domains[at].forest != own_forest_) static_cast<void>(ask(at));
+  for (std::size_t asked = 0; asked < domains.size(); ++asked) {
+    if (now_() - begun > kRefreshedEvery) break;
+    next_other_ = (next_other_ + 1) % domains.size();
+    if (domains[next_other_].forest != own_forest_) static_cast<void>(ask(next_other_));
   }
 }
 

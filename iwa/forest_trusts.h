@@ -65,9 +65,18 @@ class ForestTrusts {
     std::optional<Steady::time_point> at;
   };
 
+  // What a domain of the own forest has said of its trusts, and when.
+  struct OwnTrusts {
+    std::vector<directory::Trust> trusts;
+    std::optional<Steady::time_point> at;
+  };
+
   const directory::Registry& domains_;
   const std::string own_forest_;
   const Now now_;
+  std::vector<OwnTrusts>
+      own_trusts_;  // As domains_.domains(); of Refresh() alone, as the next one.
+  std::size_t next_other_ = 0;
   std::set<std::string> key_forests_;  // Written by the constructor alone.
   mutable Mutex mutex_;
   std::vector<Known> known_ ABSL_GUARDED_BY(mutex_);  // As domains_.domains().

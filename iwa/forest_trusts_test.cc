@@ -109,5 +109,65 @@ TEST_F(ForestTrustsTest, ADirectoryThatDoesNotAnswerIsNoTrust) {
   EXPECT_EQ(Refusal(0), "");
 }
 
+// A child of the own forest, which is named before its root.
+class TrustsOfSeveralDomainsTest : public ::testing::Test {
+ protected:
+  TrustsOfSeveralDomainsTest() {
+    std::vector<directory::Domain> domains;
+    domains.push_back(testing::NewFakeDomain("eu.corp.test", "EU", "S-1-5-21-3-2-1", &eu_));
+    domains.push_back(testing::NewFakeDomain("corp.test", "CORP", "S-1-5-21-1-2-3", &corp_));
+    domains.push_back(testing::NewFakeDomain("partner.test", "PARTNER", kTrustedSid, &partner_));
+    domains[0].forest = "corp.test";
+    domains_ = directory::Registry::Create(std::move(domains)).value();
+    trusts_.emplace(*domains_, "corp.test", std::set<std::string>{"CORP.TEST"},
+                    [this] { return now_; });
+  }
+  static directory::Trust TrustInPartner(bool outbound, bool of_forest) {
+    directory::Trust trust;
+    trust.partner = "partner.test";
+    trust.sid = kTrustedSid;
+    trust.outbound = outbound;
+    trust.inbound = !outbound;
+    trust.forest_transitive = of_forest;
+    return trust;
+  }
+  std::string Refusal() {
+    trusts_->Refresh();
+    const absl::Status status = trusts_->Check(domains_->domains()[2], "CORP.TEST");
+    return status.ok() ? "" : rpc::ReasonName(status);
+  }
+
+  testing::FakeDirectory* eu_ = nullptr;
+  testing::FakeDirectory* corp_ = nullptr;
+  testing::FakeDirectory* partner_ = nullptr;
+  std::unique_ptr<directory::Registry> domains_;
+  ForestTrusts::Steady::time_point now_ = ForestTrusts::Steady::now();
+  std::optional<ForestTrusts> trusts_;
+};
+
+TEST_F(TrustsOfSeveralDomainsTest, OneThatLetsThemInCountsWhateverOthersSay) {
+  eu_->trusts = {TrustInPartner(/*outbound=*/false, /*of_forest=*/false)};
+  EXPECT_EQ(Refusal(), "UNTRUSTED_FOREST");
+  corp_->trusts = {TrustInPartner(/*outbound=*/true, /*of_forest=*/true)};
+  EXPECT_EQ(Refusal(), "");
+}
+
+TEST_F(TrustsOfSeveralDomainsTest, AChildThatIsSilentEndsNoTrustOfItsRoot) {
+  corp_->trusts = {TrustInPartner(/*outbound=*/true, /*of_forest=*/true)};
+  eu_->fault = absl::UnavailableError("down");
+  EXPECT_EQ(Refusal(), "");
+  now_ += 2 * ForestTrusts::kKnownFor;
+  EXPECT_EQ(Refusal(), "");
+}
+
+TEST_F(TrustsOfSeveralDomainsTest, ATrustOfASilentChildCountsForAWhile) {
+  eu_->trusts = {TrustInPartner(/*outbound=*/true, /*of_forest=*/false)};
+  EXPECT_EQ(Refusal(), "");
+  eu_->fault = absl::UnavailableError("down");
+  EXPECT_EQ(Refusal(), "");
+  now_ += ForestTrusts::kKnownFor + std::chrono::seconds(1);
+  EXPECT_EQ(Refusal(), "UNTRUSTED_FOREST");
+}
+
 }  // namespace
 }  // namespace devicetrust::iwa
