@@ -87,6 +87,7 @@ TokenIssuer::TokenIssuer(IssuerConfig config, const SigningKeys& keys, TicketAcc
       urn_(token::IwaUrn(config_.org, config_.name)),
       keys_(keys),
       limiter_(config_.account_calls_per_minute),
+      examinations_(config_.account_calls_per_minute),
       issued_(kIssuedTokensKept),
       tickets_(tickets),
       domains_(domains),
@@ -142,11 +143,11 @@ absl::StatusOr<kerberos::Accepted> TokenIssuer::Authenticate(std::span<const std
                                                              const token::BoundRequest& request) {
   absl::StatusOr<kerberos::Accepted> accepted = tickets_.Accept(spnego, token::BindingsOf(request));
   if (!accepted.ok()) return TicketRefusal(accepted.status());
-  DT_RETURN_IF_ERROR(CheckIdentity(accepted->identity));
+  DT_RETURN_IF_ERROR(CheckIdentity(accepted->identity, limiter_));
   return accepted;
 }
 
-absl::Status TokenIssuer::CheckIdentity(const kerberos::Identity& identity) {
+absl::Status TokenIssuer::CheckIdentity(const kerberos::Identity& identity, CallLimiter& limiter) {
   const absl::StatusOr<const directory::Domain*> domain = domains_.FindByRealm(identity.realm);
   if (!domain.ok()) {
     return Denied(reason::v1::REASON_UNTRUSTED_FOREST,
@@ -156,7 +157,7 @@ absl::Status TokenIssuer::CheckIdentity(const kerberos::Identity& identity) {
   DT_RETURN_IF_ERROR(CheckDomain(identity, **domain));
   DT_RETURN_IF_ERROR(trusts_.Check(**domain, identity.service_realm));
   const std::chrono::seconds wait =
-      limiter_.Count(identity.account_sid, std::chrono::steady_clock::now());
+      limiter.Count(identity.account_sid, std::chrono::steady_clock::now());
   if (wait > std::chrono::seconds(0)) {
     return rpc::MakeError(StatusCode::kResourceExhausted, reason::v1::REASON_TOO_MANY_REQUESTS,
                           "the account asked for too many tokens", identity.principal,
@@ -166,7 +167,7 @@ absl::Status TokenIssuer::CheckIdentity(const kerberos::Identity& identity) {
 }
 
 TicketReport TokenIssuer::Examine(const kerberos::Identity& identity) {
-  TicketReport report{identity, identity.principal, CheckIdentity(identity)};
+  TicketReport report{identity, identity.principal, CheckIdentity(identity, examinations_)};
   const auto take = [&](const auto& account) {
     report.may_enroll = account.status();
     if (account.ok()) report.principal = PrincipalOf(*account, identity);

@@ -73,7 +73,7 @@ class TokenIssuer {
   absl::StatusOr<kerberos::Accepted> Authenticate(std::span<const std::uint8_t> spnego,
                                                   const token::BoundRequest& request);
   // What of an identity the directory is not needed for.
-  absl::Status CheckIdentity(const kerberos::Identity& identity);
+  absl::Status CheckIdentity(const kerberos::Identity& identity, CallLimiter& limiter);
   absl::StatusOr<token::DeviceToken> CheckDeviceToken(std::string_view device_token,
                                                       std::string_view key_thumbprint) const;
   absl::StatusOr<directory::Computer> CheckComputer(const kerberos::Identity& identity);
@@ -83,7 +83,8 @@ class TokenIssuer {
   const IssuerConfig config_;
   const std::string urn_;
   const SigningKeys& keys_;
-  CallLimiter limiter_;  // By account SID.
+  CallLimiter limiter_;       // By account SID.
+  CallLimiter examinations_;  // The same of Examine(), which a page can make a browser call.
   IssuedTokens issued_;
   TicketAcceptor& tickets_;
   const directory::Registry& domains_;
