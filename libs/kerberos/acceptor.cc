@@ -112,9 +112,11 @@ struct AcceptorCredential {
 };
 
 // libkrb5 locks a replay cache for each ticket and searches longer the more are in it. A ticket
-// is accepted for its own bindings alone, so one that comes again comes to the same part.
+// that must be bound is accepted for its own bindings alone, so one that comes again comes to the
+// same part; one that need not be comes again under any.
 constexpr std::size_t kReplayCacheParts = 16;
-std::size_t PartOf(const Bindings& bindings) {
+std::size_t PartOf(const AcceptorConfig& config, const Bindings& bindings) {
+  if (config.binding == AcceptorConfig::Binding::kWhenGiven) return 0;
   return std::accumulate(bindings.begin(), bindings.end(), std::size_t{0}) % kReplayCacheParts;
 }
 
@@ -344,7 +346,7 @@ absl::StatusOr<Accepted> Acceptor::Accept(std::span<const std::uint8_t> token,
   if (token.empty() || token.size() > kSpnegoBytesMax) {
     return MakeFailure(Failure::kMalformed, "a SPNEGO token has 1 to 49152 bytes");
   }
-  const std::size_t part = PartOf(bindings);
+  const std::size_t part = PartOf(pool_->config, bindings);
   DT_ASSIGN_OR_RETURN(AcceptorCredential credential, pool_->Borrow(part));
 
   GssContext context;

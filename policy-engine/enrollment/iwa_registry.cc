@@ -197,8 +197,9 @@ absl::Status CheckForestsOfIwa(const v1::Iwa& iwa,
 }
 
 // Two processes of one name would sign with two sets of keys, of which the org knew one. Who is at
-// work keeps the name against another store's, and against a copy of its own; a restart is the same
-// store's, opened once more, and the process of before hears of it.
+// work keeps the name against another store's, and against an older copy of its own. A restart is
+// the same store's, opened once more, and the process of before hears of it; so is a copy that was
+// opened more often, which then has the name.
 absl::Status RefuseTakenName(const std::optional<v1::Iwa>& before, const v1::Iwa& iwa) {
   if (!before || before->store_id().empty() || !before->online()) return absl::OkStatus();
   if (before->store_id() != iwa.store_id()) {
