@@ -17,7 +17,12 @@ absl::StatusOr<Discovery> FetchDiscovery(const std::string& org_url, const std::
     return absl::InvalidArgumentError("the org's URL must begin with https://: " + org_url);
   }
   pki::TlsClientConfig config;
-  DT_ASSIGN_OR_RETURN(config.trusted, pki::CertificatesFromPem(trust_pem));
+  config.trusted = pki::CasFromPem(trust_pem);
+  if (config.trusted.empty()) {
+    return absl::InvalidArgumentError(
+        "no CA can be read that the org's certificate may come from: install ca-certificates, or "
+        "name a file of PEM certificates by TrustBundle");
+  }
   config.clock = &clock;
   DT_ASSIGN_OR_RETURN(const pki::TlsContext tls, pki::TlsContext::ForClient(std::move(config)));
 

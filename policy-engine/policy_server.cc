@@ -111,22 +111,10 @@ constexpr char kSystemCas[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr std::size_t kHookCasMax = 1000;
 constexpr std::size_t kHookCaBytesMax = 4 << 20;
 
-// Those that can be read: a system may trust one of a kind that we do not know.
-std::vector<pki::Certificate> SystemCas() {
-  constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
-  const std::string pem = ReadFile(kSystemCas, kHookCaBytesMax).value_or("");
-  std::vector<pki::Certificate> found;
-  for (std::size_t at = pem.find(kBegin); at != std::string::npos;) {
-    const std::size_t next = pem.find(kBegin, at + kBegin.size());
-    auto one = pki::Certificate::FromPem(std::string_view(pem).substr(at, next - at));
-    if (one.ok()) found.push_back(*std::move(one));
-    at = next;
-  }
-  return found;
-}
-
 absl::StatusOr<std::vector<pki::Certificate>> LoadHookCas(const Config& config) {
-  if (config.hook_ca.empty()) return SystemCas();
+  if (config.hook_ca.empty()) {
+    return pki::CasFromPem(ReadFile(kSystemCas, kHookCaBytesMax).value_or(""));
+  }
   const auto pem = ReadFile(config.hook_ca, kHookCaBytesMax);
   DT_RETURN_IF_ERROR(Annotate(pem.status(), "--hook-ca"));
   auto certificates = pki::CertificatesFromPem(*pem, kHookCasMax);

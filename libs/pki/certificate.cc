@@ -323,6 +323,20 @@ absl::StatusOr<std::vector<Certificate>> CertificatesFromPem(std::string_view pe
   return certificates;
 }
 
+std::vector<Certificate> CasFromPem(std::string_view pem) {
+  constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+  constexpr std::size_t kCasMax = 1000;
+  std::vector<Certificate> found;
+  for (std::size_t at = pem.find(kBegin); at != pem.npos && found.size() < kCasMax;) {
+    const std::size_t next = pem.find(kBegin, at + kBegin.size());
+    const std::string_view block = pem.substr(at, next - at);
+    absl::StatusOr<Certificate> one = Certificate::FromPem(block.substr(0, block.rfind('-') + 1));
+    if (one.ok()) found.push_back(*std::move(one));
+    at = next;
+  }
+  return found;
+}
+
 std::string CertificatesToPem(const std::vector<Certificate>& certificates) {
   std::string pem;
   for (const Certificate& certificate : certificates) pem += certificate.Pem();

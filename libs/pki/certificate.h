@@ -81,6 +81,9 @@ class Certificate {
 // kInvalidArgument for none, more than `count_max`, or anything else in between.
 absl::StatusOr<std::vector<Certificate>> CertificatesFromPem(std::string_view pem,
                                                              std::size_t count_max = 64);
+// The first 1,000 that can be read of a machine's list of CAs, which may hold one of a kind that
+// we do not know, and comments. Empty: none.
+std::vector<Certificate> CasFromPem(std::string_view pem);
 std::string CertificatesToPem(const std::vector<Certificate>& certificates);
 
 // A certificate with the signer of its key.

@@ -209,6 +209,14 @@ TEST(CertificateTest, ReadsChainsAndNothingElse) {
   const std::string one = ReadVector("openssl/client.pem");
   const std::string two = one + "\n" + ReadVector("openssl/ca.pem");
   EXPECT_EQ(CertificatesFromPem(two)->size(), 2U);
+  std::string list = "A list\n";  // As a machine has it.
+  for (int i = 0; i < 100; ++i) list += "# one\n" + one;
+  DT_EXPECT_CODE(CertificatesFromPem(list), kInvalidArgument);
+  EXPECT_EQ(CasFromPem(list).size(), 100U);
+  const std::string unknown = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  EXPECT_EQ(CasFromPem(unknown + list + unknown).size(), 100U);
+  EXPECT_TRUE(CasFromPem(unknown + "rest").empty());
+  EXPECT_TRUE(CasFromPem("").empty());
   DT_EXPECT_CODE(CertificatesFromPem(two, 1), kInvalidArgument);
   DT_EXPECT_CODE(Certificate::FromPem(two), kInvalidArgument);
   DT_EXPECT_CODE(CertificatesFromPem(""), kInvalidArgument);
