@@ -15,6 +15,7 @@
 #include "libs/base/random_id.h"
 #include "libs/rpc/error.h"
 #include "libs/rpc/timestamps.h"
+#include "policy-engine/authentication/ticket_domain.h"
 #include "policy-engine/log/plain_text.h"
 #include "policy-engine/log/system_log.h"
 #include "policy-engine/sessions/session_limits.h"
@@ -288,24 +289,8 @@ Authenticator::Attempt Authenticator::JudgeTicket(const v1::StartTicketSessionRe
     attempt.precise_reason = rpc::ReasonOf(status);
     return std::move(attempt);
   };
-  const auto domain = parts_.directories.FindBySid(request.account_sid());
-  if (!domain.ok()) return refuse(domain.status());
-  const auto realm = parts_.directories.FindByRealm(request.realm());
-  if (!realm.ok()) return refuse(realm.status());
-  if (*realm != *domain) {
-    return refuse(rpc::MakeError(absl::StatusCode::kPermissionDenied,
-                                 reason::v1::REASON_UNTRUSTED_FOREST,
-                                 "the ticket's realm is not that of its account", request.realm()));
-  }
-  // A KDC can name any account in its tickets. That of another forest speaks for none of this one,
-  // and by a trust a ticket may outlive the trust by hours.
-  const auto maker = parts_.directories.FindByRealm(request.service_realm());
-  if (!maker.ok()) return refuse(maker.status());
-  if ((*maker)->forest != (*domain)->forest) {
-    return refuse(rpc::MakeError(
-        absl::StatusCode::kPermissionDenied, reason::v1::REASON_UNTRUSTED_FOREST,
-        "the ticket was made by the KDC of another forest than its account's",
-        request.service_realm(), "Sign in with the password, or at an org host of that forest."));
+  if (const auto status = CheckTicketDomain(parts_.directories, request); !status.ok()) {
+    return refuse(status);
   }
   const auto person = parts_.database.Read(
       [&](db::Transaction& txn) { return FindUserBySid(txn, request.account_sid()); });
