@@ -188,9 +188,8 @@ constexpr const char* kExamples =
     "  check a scenario  dt-sim check mine.yaml\n"
     "  ask why           dt-sim explain 7F3K-9QXD";
 constexpr const char* kRunAbout =
-    "Plays a scenario, and checks that devices, org and System Log agree. Without a file: enrolls "
-    "a\n"
-    "fleet and signs everybody in.";
+    "Plays a scenario, and checks that devices, org and System Log agree.\n"
+    "Without a file: enrolls a fleet and signs everybody in.";
 constexpr const char* kRunExamples =
     "Examples:\n"
     "  dt-sim run\n"
