@@ -37,14 +37,10 @@ constexpr std::size_t kConnectionsPerAddressMax = 16;
 constexpr std::size_t kHeadBytesMax = 72 * 1024;  // A ticket with a large PAC, in base64.
 constexpr std::chrono::milliseconds kDrain{2000};
 
-// RFC 5929, section 4. Without TLS there is nothing to be bound to.
+// Without TLS there is nothing to be bound to.
 kerberos::Bindings BindingsOf(const http::Connection& connection) {
   if (!connection.own_certificate) return {};
-  constexpr std::string_view kType = "tls-server-end-point:";
-  kerberos::Bindings bindings(kType.begin(), kType.end());
-  const Bytes hash = pki::ServerEndPoint(*connection.own_certificate);
-  bindings.insert(bindings.end(), hash.begin(), hash.end());
-  return bindings;
+  return pki::ServerEndPointBindings(*connection.own_certificate);
 }
 
 http::Response Unauthorized(std::string text) {

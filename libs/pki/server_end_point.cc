@@ -4,6 +4,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
+#include <string_view>
+
 #include "libs/pki/openssl.h"
 
 namespace devicetrust::pki {
@@ -23,6 +25,14 @@ Bytes ServerEndPoint(const Certificate& certificate) {
   }
   digest.resize(size);
   return digest;
+}
+
+Bytes ServerEndPointBindings(const Certificate& certificate) {
+  constexpr std::string_view kType = "tls-server-end-point:";
+  Bytes bindings(kType.begin(), kType.end());
+  const Bytes hash = ServerEndPoint(certificate);
+  bindings.insert(bindings.end(), hash.begin(), hash.end());
+  return bindings;
 }
 
 }  // namespace devicetrust::pki

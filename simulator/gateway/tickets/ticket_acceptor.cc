@@ -9,15 +9,6 @@
 namespace devicetrust::gateway {
 namespace {
 
-// RFC 5929, section 4.
-kerberos::Bindings BindingsOf(const pki::Certificate& certificate) {
-  constexpr std::string_view kType = "tls-server-end-point:";
-  kerberos::Bindings bindings(kType.begin(), kType.end());
-  const Bytes hash = pki::ServerEndPoint(certificate);
-  bindings.insert(bindings.end(), hash.begin(), hash.end());
-  return bindings;
-}
-
 class KerberosTickets final : public TicketCheck {
  public:
   explicit KerberosTickets(std::unique_ptr<kerberos::Acceptor> acceptor)
@@ -32,8 +23,9 @@ class KerberosTickets final : public TicketCheck {
       return absl::InvalidArgumentError("the ticket is too long to be one");
     }
     DT_ASSIGN_OR_RETURN(const Bytes spnego, Base64Decode(token));
-    DT_ASSIGN_OR_RETURN(kerberos::Accepted accepted,
-                        acceptor_->Accept(spnego, BindingsOf(*connection.own_certificate)));
+    DT_ASSIGN_OR_RETURN(
+        kerberos::Accepted accepted,
+        acceptor_->Accept(spnego, pki::ServerEndPointBindings(*connection.own_certificate)));
     if (accepted.identity.is_computer) {
       return absl::PermissionDeniedError("the ticket is a computer's, and no person's");
     }
